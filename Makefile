@@ -1,0 +1,53 @@
+# Everything happens in .venv; `make demo` and `make test` make it where it is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench fuzz ci clean
+
+# The main job on a small real workspace.
+demo: $(VENV)/.built
+	$(BIN)/n4w demo
+
+# Rust and Python tests.
+test: $(VENV)/.built
+	cargo test --locked --quiet -p n4w-core
+	$(BIN)/python -m pytest -q tests
+
+# Format, lints, types, and the core's independence of Python.
+lint: $(VENV)/.built
+	cargo fmt --check
+	cargo clippy --locked --quiet --workspace --all-targets --features pyo3/extension-module -- -D warnings
+	! cargo tree --locked -p n4w-core -e normal | grep -i pyo3
+	$(BIN)/ruff format --check python tests benches
+	$(BIN)/ruff check python tests benches
+	$(BIN)/mypy
+
+# Full sizes, against the peers that docs/benchmarks.md names, on an optimised build.
+bench: $(VENV)/.installed
+	$(BIN)/maturin develop --release --quiet
+	rm -f $(VENV)/.built
+	$(BIN)/python benches/table.py $(BENCH)
+
+# One minute on each target; needs a nightly toolchain and cargo-fuzz.
+fuzz:
+	cd rust/fuzz && for target in footer sketch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+# What .ci/run runs: the same tests, after the lints and before a small round of the benches.
+ci: lint test
+	$(BIN)/python -m pytest -q benches --quick --benchmark-disable-gc
+	$(BIN)/n4w demo --json > /dev/null
+
+$(VENV)/.installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	touch $@
+
+$(VENV)/.built: $(VENV)/.installed Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi')
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet
+	touch $@
+
+clean:
+	rm -rf $(VENV) target

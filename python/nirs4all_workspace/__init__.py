@@ -1,0 +1,54 @@
+"""The storage engine of nirs4all: workspaces of prediction files, summarised at once.
+
+>>> import nirs4all_workspace as n4w
+>>> ws = n4w.Workspace.open("my_workspace")
+>>> ws.summary()["total_predictions"]
+390
+"""
+
+from nirs4all_workspace._native import (
+    MetricInfo,
+    SummaryAccumulator,
+    is_better,
+    metric_info,
+    read_footers,
+    register_metric,
+)
+from nirs4all_workspace.exceptions import (
+    ConflictError,
+    CorruptFileError,
+    InvalidTransitionError,
+    LockTimeoutError,
+    NotFoundError,
+    SchemaError,
+    UnknownMetricError,
+    WorkspaceError,
+)
+from nirs4all_workspace.predictions import Predictions, Ranking
+from nirs4all_workspace.summaries import FileSummary, read_summaries, read_summary
+from nirs4all_workspace.workspace import Workspace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConflictError",
+    "CorruptFileError",
+    "FileSummary",
+    "InvalidTransitionError",
+    "LockTimeoutError",
+    "MetricInfo",
+    "NotFoundError",
+    "Predictions",
+    "Ranking",
+    "SchemaError",
+    "SummaryAccumulator",
+    "UnknownMetricError",
+    "Workspace",
+    "WorkspaceError",
+    "is_better",
+    "metric_info",
+    "read_footers",
+    "read_summaries",
+    "read_summary",
+    "register_metric",
+]

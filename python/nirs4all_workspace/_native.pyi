@@ -1,0 +1,211 @@
+"""The compiled half of the package: bytes and numbers in, plain Python objects out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Protocol, Self, TypeAlias, final
+
+from nirs4all_workspace.exceptions import WorkspaceError
+
+_Path: TypeAlias = str | PathLike[str]
+_Report: TypeAlias = Callable[[int, int], object]
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object = None) -> object: ...
+
+@final
+class MetricInfo:
+    """One row of the table of metrics; `info["direction"]` is `info.direction`.
+
+    Attributes:
+        name: The name it is listed under.
+        aliases: Other names of the same metric.
+        direction: "maximize", "minimize" or "zero" (closest to zero is best).
+        optimum: The best score there can be, None where there is no bound.
+        range: The scores there can be, infinite where they have no bound.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def aliases(self) -> list[str]: ...
+    @property
+    def direction(self) -> str: ...
+    @property
+    def optimum(self) -> float | None: ...
+    @property
+    def range(self) -> tuple[float, float]: ...
+    def __getitem__(self, key: str) -> object: ...
+    def __eq__(self, other: object) -> bool: ...
+
+@final
+class SummaryAccumulator:
+    """A summary that grows: rows in, batches in, other summaries in. Safe to share between threads.
+
+    Args:
+        top_k: How many of the best predictions of each metric are kept.
+    """
+
+    def __new__(cls, top_k: int = 32) -> Self: ...
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add one prediction.
+
+        Args:
+            row: Its columns by name; those that a summary does not read are ignored, missing ones
+                are null. Scores are numbers or None, names are texts (other values are written out),
+                `created_at` is ISO-8601 or a datetime.
+
+        Raises:
+            TypeError: A score is no number, or `row` is no mapping. Nothing was added.
+        """
+    def add_batch(self, batch: _ArrowStream | _ArrowArray, *, threads: int = 0) -> None:
+        """Add predictions from an Arrow table, batch, batch reader or data frame, without copying.
+
+        Args:
+            batch: Anything with the Arrow PyCapsule interface; texts may be string, large_string,
+                string_view or dictionaries of them, scores any numeric type.
+            threads: How many; 0 for one per core. It never changes the answer.
+
+        Raises:
+            TypeError: `batch` has no Arrow interface.
+            SchemaError: A column has an unfit type. Nothing was added.
+        """
+    def merge(self, other: SummaryAccumulator) -> None:
+        """Add all that another accumulator has counted.
+
+        Where the two rank a metric in different directions, it becomes unranked.
+        """
+    def summary(self) -> dict[str, Any]:
+        """Return the summary of what was added so far; docs/format.md describes its keys.
+
+        Counts are int; scores are float in the unit of their metric, at full precision; times are
+        ISO-8601 in UTC. Statistics without a value are None.
+        """
+    def to_bytes(self) -> bytes:
+        """Return the whole state, versioned and with a checksum."""
+    @classmethod
+    def from_bytes(cls, state: bytes) -> SummaryAccumulator:
+        """Return the accumulator that `to_bytes` wrote.
+
+        Raises:
+            CorruptFileError: The bytes are damaged.
+            SchemaError: A newer version of this package wrote them.
+        """
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary and, under "sketch", the whole state as text."""
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> SummaryAccumulator:
+        """Return the accumulator that `to_dict` wrote.
+
+        Raises:
+            ValueError: The dict has no sketch.
+            CorruptFileError: The sketch is damaged.
+            SchemaError: A newer version of this package wrote it.
+        """
+    def __len__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+def metric_info(name: str) -> MetricInfo:
+    """Return what the table says of a metric, by its name or an alias, in any case of letters.
+
+    Raises:
+        UnknownMetricError: The table has no such metric.
+    """
+
+def is_better(a: float, b: float, metric: str) -> bool:
+    """Return whether score `a` is better than score `b`; any number is better than NaN.
+
+    Raises:
+        UnknownMetricError: The table has no such metric.
+    """
+
+def register_metric(
+    name: str,
+    direction: str,
+    *,
+    aliases: Sequence[str] = (),
+    optimum: float | None = None,
+    range: tuple[float, float] = ...,
+) -> None:
+    """Add a metric to the table, for this process.
+
+    Args:
+        name: Its name; the table ignores the case of letters.
+        direction: "maximize", "minimize" or "zero".
+        aliases: Other names of the same metric.
+        optimum: The best score there can be.
+        range: The scores there can be.
+
+    Raises:
+        ValueError: The direction is none of these, or the name is known with another one.
+    """
+
+def read_footers(
+    paths: Sequence[_Path], keys: Sequence[str] | None = None, *, threads: int = 0
+) -> list[dict[str, Any] | WorkspaceError | OSError]:
+    """Read the footers of Parquet files in parallel: one open and one read for an ordinary one.
+
+    Args:
+        paths: The files.
+        keys: The keys of interest; None for all. Only these are decoded.
+        threads: How many; 0 for one per core.
+
+    Returns:
+        For each file, in this order, a dict of path, num_rows, num_row_groups, created_by,
+        schema_fingerprint (equal for equal columns) and key_values; or the error that it gave.
+    """
+
+def replace_file(path: _Path, content: bytes) -> None:
+    """Replace a file, atomically and durably: fsync, rename, fsync of the folder.
+
+    Raises:
+        OSError: Nothing was changed.
+    """
+
+def create_file(path: _Path, content: bytes) -> None:
+    """Create a file, atomically and durably.
+
+    Raises:
+        ConflictError: It exists already.
+        OSError: Nothing was changed.
+    """
+
+def list_files(root: _Path) -> list[str]:
+    """Return the prediction files of a folder, relative to it, in name order.
+
+    Raises:
+        OSError: The folder cannot be listed.
+    """
+
+def read_summaries(
+    paths: Sequence[_Path], *, threads: int = 0
+) -> list[tuple[dict[str, Any] | None, str | None, WorkspaceError | OSError | None]]:
+    """Return summary, reason for scanning, and error of each file; see `summaries.FileSummary`."""
+
+def summarise(
+    root: _Path, dataset: str | None = None, *, use_cache: bool = True, threads: int = 0
+) -> dict[str, Any] | None:
+    """Return what `Workspace.summary` returns; None where there is no such dataset."""
+
+def top_predictions(
+    root: _Path,
+    k: int,
+    metric: str | None,
+    score: str | None,
+    direction: str | None,
+    filters: dict[str, Any],
+    *,
+    use_cache: bool = True,
+    threads: int = 0,
+) -> dict[str, Any]:
+    """Return what `predictions.Ranking` holds, as a dict."""
+
+def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
+    """Return what `Predictions.rebuild_summaries` returns."""
+
+def verify_files(
+    root: _Path, full: bool = False, progress: _Report | None = None, *, threads: int = 0
+) -> dict[str, Any]:
+    """Return what `Workspace.verify` returns."""

@@ -1,0 +1,52 @@
+"""What can go wrong, by the way a caller would react.
+
+Errors of the operating system stay `OSError`, with `errno` and `filename`; arguments that make no
+sense are `ValueError` and `TypeError`.
+"""
+
+
+class WorkspaceError(Exception):
+    """Anything that this package finds wrong with a workspace.
+
+    Attributes:
+        message: What happened and what can be done, without the path.
+        path: The file concerned, or None.
+    """
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        """Keep the message and the path apart, so that both survive pickling."""
+        super().__init__(message, path)
+        self.message = message
+        self.path = path
+
+    def __str__(self) -> str:
+        """Return the path, where there is one, and the message."""
+        return self.message if self.path is None else f"{self.path}: {self.message}"
+
+
+class InvalidTransitionError(WorkspaceError):
+    """A run cannot go from its state to the one asked for."""
+
+
+class ConflictError(WorkspaceError):
+    """Somebody else changed or took it first; nothing was written."""
+
+
+class LockTimeoutError(WorkspaceError):
+    """Another process held a lock for longer than the caller would wait."""
+
+
+class CorruptFileError(WorkspaceError):
+    """A file is not what its name says, ends too early, or contradicts itself."""
+
+
+class SchemaError(WorkspaceError):
+    """Columns or a format version are not what this version of the package can handle."""
+
+
+class UnknownMetricError(WorkspaceError):
+    """No direction is known for a metric, or files and table disagree on it."""
+
+
+class NotFoundError(WorkspaceError):
+    """There is no such workspace, dataset, run or prediction."""

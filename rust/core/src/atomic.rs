@@ -1,0 +1,145 @@
+//! Files that readers see whole or not at all.
+//!
+//! A temporary file in the same folder is written, fsynced, renamed over the target (or created
+//! exclusively), and the folder is fsynced. The temporary file is locked by its writer, so that
+//! [`sweep`] can tell what a dead process left from what a living one is writing.
+
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform;
+
+const TEMP_PREFIX: &str = ".n4w-";
+const TEMP_SUFFIX: &str = ".tmp";
+
+/// A file that is being written beside its target.
+pub struct Draft {
+    temp: NamedTempFile,
+    target: PathBuf,
+}
+
+impl Draft {
+    /// Begins a file that will be published as `target`.
+    pub fn begin(target: &Path) -> Result<Self> {
+        let folder = folder_of(target);
+        let mut builder = Builder::new();
+        builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // tempfile makes files for their owner alone; a workspace is shared like any other
+            // folder, as far as the umask allows.
+            builder.permissions(Permissions::from_mode(0o666));
+        }
+        let temp = builder.tempfile_in(folder).map_err(|error| Error::io(target, error))?;
+        // Where the file system has no locks, sweep finds none either and leaves the file alone.
+        let _ = temp.as_file().try_lock();
+        Ok(Self { temp, target: target.to_path_buf() })
+    }
+
+    /// The open temporary file.
+    pub fn file(&mut self) -> &mut File {
+        self.temp.as_file_mut()
+    }
+
+    /// Gives the draft the permissions of the file that it will replace.
+    pub fn permissions(&self, permissions: Permissions) -> Result<()> {
+        self.temp.as_file().set_permissions(permissions).map_err(|error| Error::io(&self.target, error))
+    }
+
+    /// Makes the content durable. Nothing is visible under the target's name yet.
+    pub fn sync(&self) -> Result<()> {
+        self.temp.as_file().sync_all().map_err(|error| Error::io(&self.target, error))
+    }
+
+    /// Replaces the target by the draft and makes the name durable.
+    pub fn replace(self) -> Result<()> {
+        let target = self.target;
+        self.temp.persist(&target).map_err(|error| Error::io(&target, error.error))?;
+        sync_folder(&target)
+    }
+
+    /// Publishes the draft under a name that nobody has taken, and makes the name durable.
+    pub fn create(self) -> Result<()> {
+        let target = self.target;
+        self.temp.persist_noclobber(&target).map_err(|error| match error.error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::Conflict, "exists already").at(&target)
+            }
+            _ => Error::io(&target, error.error),
+        })?;
+        sync_folder(&target)
+    }
+}
+
+/// Replaces `target` by `content`, durably: a reader sees the old or the new, whatever dies.
+pub fn replace(target: &Path, content: &[u8]) -> Result<()> {
+    written(target, content)?.replace()
+}
+
+/// Creates `target` with `content`, durably, or fails with [`ErrorKind::Conflict`] where it exists.
+pub fn create(target: &Path, content: &[u8]) -> Result<()> {
+    written(target, content)?.create()
+}
+
+fn written(target: &Path, content: &[u8]) -> Result<Draft> {
+    let mut draft = Draft::begin(target)?;
+    draft.file().write_all(content).map_err(|error| Error::io(target, error))?;
+    draft.sync()?;
+    Ok(draft)
+}
+
+/// A writer creates its file and then locks it; a file this young may be between the two.
+const NEWBORN: Duration = Duration::from_secs(10);
+
+/// The temporary files in `folder` whose writers are gone.
+pub fn leftovers(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir().map_err(|error| Error::io(folder, error))? {
+        let entry = entry.map_err(|error| Error::io(folder, error))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !(name.starts_with(TEMP_PREFIX) && name.ends_with(TEMP_SUFFIX)) {
+            continue;
+        }
+        let path = entry.path();
+        let abandoned = File::open(&path).is_ok_and(|file| {
+            let age = file.metadata().and_then(|stat| stat.modified()).map(|time| time.elapsed());
+            matches!(age, Ok(Ok(age)) if age > NEWBORN) && file.try_lock().is_ok()
+        });
+        if abandoned {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Removes the temporary files in `folder` whose writers are gone.
+pub fn sweep(folder: &Path) -> Result<()> {
+    for path in leftovers(folder)? {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn sync_folder(target: &Path) -> Result<()> {
+    let folder = folder_of(target);
+    platform::sync_folder(folder).map_err(|error| Error::io(folder, error))
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,197 @@
+//! What was read from footers, kept between processes.
+//!
+//! The cache is never data: a missing, corrupt or older file is ignored and written anew, and an entry
+//! counts only where the stat of every file that it stands for is unchanged.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash3_64;
+
+use crate::error::{Result, corrupt};
+use crate::platform::{self, Identity};
+use crate::summary::{Datasets, Reader, Writer, embedded};
+
+const MAGIC: &[u8; 4] = b"N4AC";
+/// Written by another version, or another layout: ignored.
+const VERSION: &str = concat!("2 ", env!("CARGO_PKG_VERSION"));
+
+/// A file and its identity when it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Relative to the workspace.
+    pub file: String,
+    /// From the open file.
+    pub identity: Identity,
+    /// When it was read, ns since 1970.
+    pub read_at: i64,
+}
+
+/// What some files say together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// In name order.
+    pub files: Vec<Seen>,
+    /// The files among them that had no trusted summary, with the reason.
+    pub scanned: Vec<(String, String)>,
+    /// Encoded [`Datasets`].
+    pub state: Vec<u8>,
+}
+
+/// Entries by the name of their first file.
+pub type Entries = HashMap<String, Entry>;
+
+/// What an unchanged workspace says: one entry for all of its files.
+pub const WHOLE: &str = "summary.bin";
+/// What groups of files say, so that only the groups that changed are read again.
+pub const GROUPS: &str = "groups.bin";
+/// What single files say that had to be scanned, so that a neighbour's change scans no file again.
+pub const SCANS: &str = "scans.bin";
+
+impl Entry {
+    /// Encodes what `files` say.
+    pub fn new(files: Vec<Seen>, scanned: Vec<(String, String)>, datasets: &Datasets) -> Self {
+        let mut writer = Writer::default();
+        writer.datasets(datasets);
+        Self { files, scanned, state: writer.bytes }
+    }
+
+    /// The entry by the name of its first file.
+    pub fn by_name(self) -> Entries {
+        let name = self.files.first().map(|seen| seen.file.clone());
+        name.into_iter().zip(std::iter::once(self)).collect()
+    }
+
+    /// Whether these are, by their stat, the files that were read, and were old enough then to tell.
+    pub fn is_of(&self, names: &[String], identities: impl Iterator<Item = Option<Identity>>) -> bool {
+        self.files.len() == names.len()
+            && self.files.iter().zip(names).zip(identities).all(|((seen, name), identity)| {
+                seen.file == *name
+                    && identity == Some(seen.identity)
+                    && seen.identity.settled_at(seen.read_at)
+            })
+    }
+
+    /// The state, unless it is damaged or ranks a metric otherwise than the table does by now.
+    pub fn datasets(&self) -> Option<Datasets> {
+        let mut datasets = Datasets::new();
+        let mut reader = Reader::new(&self.state);
+        let is_whole = reader.merge_datasets(&mut datasets).is_ok() && reader.is_at_end();
+        (is_whole && !embedded::table_disagrees(&datasets)).then_some(datasets)
+    }
+}
+
+/// Where the cache of a workspace may lie, the better place first.
+///
+/// A folder on a network drive is cached in the user's cache folder, and so is one that may not be
+/// written to.
+fn places(root: &Path) -> Vec<PathBuf> {
+    let inside = (!platform::is_network_drive(root)).then(|| root.join(".cache"));
+    let outside = user_cache().map(|folder| {
+        let full = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+        let name = XxHash3_64::oneshot(full.as_os_str().as_encoded_bytes());
+        folder.join("nirs4all-workspace").join(format!("{name:016x}"))
+    });
+    inside.into_iter().chain(outside).collect()
+}
+
+fn user_cache() -> Option<PathBuf> {
+    let folder =
+        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
+    }
+}
+
+/// Reads one file of the cache; nothing where there is none that can be used.
+pub fn load(root: &Path, file: &str) -> Entries {
+    let read = |folder: PathBuf| std::fs::read(folder.join(file)).ok().and_then(|bytes| decode(&bytes).ok());
+    places(root).into_iter().find_map(read).unwrap_or_default()
+}
+
+/// Writes one file of the cache where that is allowed; a cache that cannot be written is no failure.
+pub fn store(root: &Path, file: &str, entries: &Entries) {
+    let bytes = encode(entries);
+    places(root).into_iter().any(|folder| write(&folder, file, &bytes).is_ok());
+}
+
+/// Replaces the file without fsync: a torn one fails its checksum and is ignored.
+fn write(folder: &Path, file: &str, bytes: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut temp = tempfile::NamedTempFile::new_in(folder)?;
+    std::io::Write::write_all(&mut temp, bytes)?;
+    temp.persist(folder.join(file))?;
+    Ok(())
+}
+
+fn encode(entries: &Entries) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.bytes.extend_from_slice(MAGIC);
+    writer.text(VERSION);
+    writer.int(entries.len() as u64);
+    for entry in entries.values() {
+        writer.int(entry.files.len() as u64);
+        for seen in &entry.files {
+            writer.text(&seen.file);
+            let Identity { size, mtime_ns, ctime_ns, inode } = seen.identity;
+            for number in [size, mtime_ns as u64, ctime_ns as u64, inode, seen.read_at as u64] {
+                writer.u64(number);
+            }
+        }
+        writer.int(entry.scanned.len() as u64);
+        for (file, reason) in &entry.scanned {
+            writer.text(file);
+            writer.text(reason);
+        }
+        writer.int(entry.state.len() as u64);
+        writer.bytes.extend_from_slice(&entry.state);
+    }
+    let checksum = XxHash3_64::oneshot(&writer.bytes);
+    writer.u64(checksum);
+    writer.bytes
+}
+
+fn decode(bytes: &[u8]) -> Result<Entries> {
+    let (content, checksum) = bytes.split_last_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
+    if XxHash3_64::oneshot(content) != u64::from_le_bytes(*checksum) {
+        return Err(corrupt("wrong checksum"));
+    }
+    let mut reader = Reader::new(content);
+    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != VERSION {
+        return Err(corrupt("another version"));
+    }
+    let mut entries = Entries::new();
+    for _ in 0..reader.count(3)? {
+        let entry = decode_entry(&mut reader)?;
+        if let Some(first) = entry.files.first() {
+            entries.insert(first.file.clone(), entry);
+        }
+    }
+    Ok(entries)
+}
+
+fn decode_entry(reader: &mut Reader<'_>) -> Result<Entry> {
+    let count = reader.count(41)?;
+    let files = (0..count).map(|_| {
+        Ok(Seen {
+            file: reader.text()?.to_owned(),
+            identity: Identity {
+                size: reader.u64()?,
+                mtime_ns: reader.u64()? as i64,
+                ctime_ns: reader.u64()? as i64,
+                inode: reader.u64()?,
+            },
+            read_at: reader.u64()? as i64,
+        })
+    });
+    let files = files.collect::<Result<_>>()?;
+    let count = reader.count(2)?;
+    let scanned = (0..count).map(|_| Ok((reader.text()?.to_owned(), reader.text()?.to_owned())));
+    let scanned = scanned.collect::<Result<_>>()?;
+    let length = reader.count(1)?;
+    Ok(Entry { files, scanned, state: reader.bytes(length)?.to_vec() })
+}

@@ -1,0 +1,101 @@
+//! One error type: what happened, in which file, and what the user can do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What went wrong, by the way a caller would react.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The operating system refused; the source says how.
+    Io,
+    /// The file does not end as a Parquet file does.
+    NotParquet,
+    /// The file ends before what it announces.
+    Truncated,
+    /// Bytes contradict each other or their checksum.
+    Corrupt,
+    /// The footer is encrypted.
+    Encrypted,
+    /// The columns or the version are not what this package can read.
+    Schema,
+    /// A metric's stored direction disagrees with the table, or no direction is known.
+    Metric,
+    /// Somebody else changed the file meanwhile.
+    Conflict,
+    /// The caller's argument makes no sense.
+    Argument,
+    /// The caller's signal handler asked to stop.
+    Interrupted,
+}
+
+impl ErrorKind {
+    /// The stable name that JSON answers carry.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::NotParquet => "not_parquet",
+            Self::Truncated => "truncated",
+            Self::Corrupt => "corrupt",
+            Self::Encrypted => "encrypted",
+            Self::Schema => "schema",
+            Self::Metric => "metric",
+            Self::Conflict => "conflict",
+            Self::Argument => "argument",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// An error with its kind, the file that it concerns and, for [`ErrorKind::Io`], its source.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.describe())]
+pub struct Error {
+    /// How a caller would react.
+    pub kind: ErrorKind,
+    /// The file concerned, where there is one.
+    pub path: Option<PathBuf>,
+    /// What happened, without the path.
+    pub message: String,
+    /// The operating system's own error.
+    #[source]
+    pub source: Option<io::Error>,
+}
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error that concerns no file yet.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, path: None, message: message.into(), source: None }
+    }
+
+    /// An error of the operating system.
+    pub fn io(path: &Path, source: io::Error) -> Self {
+        Self {
+            kind: ErrorKind::Io,
+            path: Some(path.to_path_buf()),
+            message: source.to_string(),
+            source: Some(source),
+        }
+    }
+
+    /// The same error, saying which file it concerns unless it says so already.
+    #[must_use]
+    pub fn at(mut self, path: &Path) -> Self {
+        self.path.get_or_insert_with(|| path.to_path_buf());
+        self
+    }
+
+    fn describe(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{}: {}", path.display(), self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// Shorthand for the commonest kind.
+pub(crate) fn corrupt(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Corrupt, message)
+}

@@ -1,0 +1,10 @@
+//! Parquet footers: one open, one read, and only what is asked is decoded.
+
+mod parse;
+mod splice;
+mod tail;
+pub mod thrift;
+
+pub use parse::Footer;
+pub use splice::{Published, splice};
+pub use tail::{MAGIC, Tail, TailReader};

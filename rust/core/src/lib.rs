@@ -1,0 +1,24 @@
+//! The engine of nirs4all-workspace, without Python.
+//!
+//! Bytes flow one way: [`footer`] reads the tails of Parquet files, [`summary`] accumulates and
+//! merges what rows say, [`scan`] feeds it from files without a trusted summary, [`rebuild`] writes
+//! summaries back into footers, and [`collect`] answers for whole folders through a [`cache`].
+
+pub mod atomic;
+pub mod cache;
+pub mod collect;
+pub mod error;
+pub mod files;
+pub mod footer;
+pub mod metrics;
+pub mod platform;
+pub mod progress;
+pub mod query;
+pub mod rebuild;
+pub mod scan;
+pub mod summary;
+pub mod threads;
+pub mod value;
+pub mod verify;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,141 @@
+//! What differs between operating systems: the identity of a file and the durability of a folder.
+//!
+//! Linux is tested. macOS shares the Unix half (`sync_all` is `F_FULLFSYNC` there); the other half is
+//! for Windows, which has no folder fsync.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+
+/// What tells a file from another and from its own past: the key of every cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Identity {
+    /// Bytes.
+    pub size: u64,
+    /// Last change of content, ns since 1970.
+    pub mtime_ns: i64,
+    /// Last change of content or attributes, ns since 1970; 0 where the system has none.
+    pub ctime_ns: i64,
+    /// Number of the file within its device; 0 where the system has none.
+    pub inode: u64,
+}
+
+impl Identity {
+    /// Whether the file was last changed at least [`RACY_NS`] before `at_ns`.
+    ///
+    /// A younger file may be edited again within the same tick of the file system's clock, which no
+    /// stat can show (git calls such entries racily clean).
+    pub fn settled_at(&self, at_ns: i64) -> bool {
+        self.mtime_ns.max(self.ctime_ns) < at_ns.saturating_sub(RACY_NS)
+    }
+}
+
+/// The coarsest clock of a common file system (FAT writes times in steps of two seconds).
+pub const RACY_NS: i64 = 2_000_000_000;
+
+#[cfg(unix)]
+/// The identity that a stat gave.
+pub fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    let ns = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+    Identity {
+        size: metadata.size(),
+        mtime_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+        ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        inode: metadata.ino(),
+    }
+}
+
+#[cfg(not(unix))]
+/// The identity that a stat gave.
+pub fn identity(metadata: &Metadata) -> Identity {
+    let mtime = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok().map(|age| age.as_nanos() as i64));
+    Identity { size: metadata.len(), mtime_ns: mtime.unwrap_or(0), ctime_ns: 0, inode: 0 }
+}
+
+/// Opens a file for reading without waiting for the other end, should it be a pipe.
+#[cfg(unix)]
+pub fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    File::options().read(true).custom_flags(nonblock).open(path)
+}
+
+/// Opens a file for reading.
+#[cfg(not(unix))]
+pub fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Reads up to `buffer.len()` bytes at `offset`, as one read where the system gives all at once.
+///
+/// Returns how many bytes there were.
+#[cfg(unix)]
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt;
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Reads up to `buffer.len()` bytes at `offset` and returns how many bytes there were.
+#[cfg(not(unix))]
+pub fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read(&mut buffer[done..])? {
+            0 => break,
+            count => done += count,
+        }
+    }
+    Ok(done)
+}
+
+/// Makes a folder's entries durable.
+#[cfg(unix)]
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder's entries durable: Windows has no such call, its renames are written through.
+#[cfg(not(unix))]
+pub fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether the folder lies on a drive that other hosts write to, as far as the system tells.
+#[cfg(target_os = "linux")]
+pub fn is_network_drive(folder: &Path) -> bool {
+    // The magic numbers of linux/magic.h: NFS, SMB, CIFS, SMB2, AFS, Ceph, Coda, Lustre, 9P, FUSE.
+    const REMOTE: [u64; 10] = [
+        0x6969,
+        0x517B,
+        0xFF53_4D42,
+        0xFE53_4D42,
+        0x5346_414F,
+        0x00C3_6400,
+        0x7375_7245,
+        0x0BD0_0BD0,
+        0x0102_1997,
+        0x6573_5546,
+    ];
+    rustix::fs::statfs(folder).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u64 & 0xFFFF_FFFF)))
+}
+
+/// Whether the folder lies on a drive that other hosts write to: not told on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn is_network_drive(_folder: &Path) -> bool {
+    false
+}

@@ -1,0 +1,120 @@
+//! Summaries from the rows themselves, for files whose footer has none that can be trusted.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use arrow_schema::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::footer::TailReader;
+use crate::summary::columns::COLUMNS;
+use crate::summary::{Datasets, merge_datasets, split_by_dataset};
+
+/// Rows per batch: as many as a summary takes as one piece.
+const BATCH: usize = 65_536;
+/// So many batches are in memory at a time.
+const BATCHES: usize = 4;
+
+/// The dataset that a file's name stands for: `wheat` for `wheat.meta.parquet`.
+pub fn dataset_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".parquet").unwrap_or(&name);
+    stem.strip_suffix(".meta").unwrap_or(stem).to_owned()
+}
+
+/// Summarises all rows of a file, by dataset, a few batches in memory at a time.
+///
+/// Rows that name no dataset belong to the one that the file is named after.
+pub fn scan(path: &Path, file: File) -> Result<Datasets> {
+    let unnamed = dataset_of(path);
+    let mut datasets = Datasets::new();
+    read_batches(path, file, &COLUMNS, &mut |batches| {
+        merge_datasets(&mut datasets, split_by_dataset(batches, &unnamed)?);
+        Ok(())
+    })?;
+    if datasets.is_empty() {
+        datasets.insert(unnamed, crate::summary::Accumulator::default());
+    }
+    Ok(datasets)
+}
+
+/// Hands out the rows of a file, `columns` of it, a few batches at a time.
+pub fn read_batches(
+    path: &Path,
+    file: File,
+    columns: &[&str],
+    take: &mut dyn FnMut(&[RecordBatch]) -> Result<()>,
+) -> Result<()> {
+    // The footer is parsed by this package first: it refuses what a decoder might choke on.
+    let announced = TailReader::default().read_file(&file).and_then(|tail| Ok(tail.footer()?.num_rows));
+    let announced = announced.map_err(|error| error.at(path))?;
+    let read = || {
+        let batches = open_batches(file, columns)?;
+        let mut held = Vec::with_capacity(BATCHES);
+        let mut rows = 0u64;
+        for batch in batches {
+            let batch = batch.map_err(|error| corrupt(format!("cannot read the rows: {error}")))?;
+            rows += batch.num_rows() as u64;
+            held.push(batch);
+            if held.len() == BATCHES {
+                take(&held)?;
+                held.clear();
+            }
+        }
+        take(&held)?;
+        if rows == announced {
+            Ok(())
+        } else {
+            Err(corrupt(format!("the footer announces {announced} rows and the file holds {rows}")))
+        }
+    };
+    // A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| error.at(path)),
+        Err(_) => Err(corrupt("cannot read the rows: the decoder gave up on damaged bytes").at(path)),
+    }
+}
+
+fn open_batches(
+    file: File,
+    columns: &[&str],
+) -> Result<impl Iterator<Item = Result<RecordBatch, arrow_schema::ArrowError>>> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|error| corrupt(format!("cannot read the schema: {error}")))?;
+    let schema = builder.schema();
+    let wanted: Vec<usize> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| columns.contains(&field.name().as_str()))
+        .map(|(index, _)| index)
+        .collect();
+    if wanted.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Schema,
+            "not a file of predictions: it has none of the columns that a summary reads",
+        ));
+    }
+    for &index in &wanted {
+        let field = schema.field(index);
+        if matches!(
+            field.data_type(),
+            DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) | DataType::Map(_, _)
+        ) {
+            return Err(Error::new(
+                ErrorKind::Schema,
+                format!("column {:?} has the nested type {}", field.name(), field.data_type()),
+            ));
+        }
+    }
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+    builder
+        .with_projection(mask)
+        .with_batch_size(BATCH)
+        .build()
+        .map_err(|error| corrupt(format!("cannot read the rows: {error}")))
+}

@@ -1,0 +1,468 @@
+//! The state of a summary: what is counted, merged and stored.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::columns::SCORES;
+use super::distinct::Distinct;
+use super::moments::Moments;
+use super::names::{Names, Tally};
+use super::quantiles::Quantiles;
+use super::topk::{Ranked, TEXTS, TopK};
+use crate::metrics::{self, Direction};
+
+/// How many of the best predictions a summary keeps unless told otherwise.
+pub const TOP_K: usize = 32;
+
+/// Everything that is known of a set of prediction rows.
+#[derive(Clone, Debug)]
+pub struct Accumulator {
+    pub(super) top_k: usize,
+    /// Rows by metric; rows without a metric under "".
+    pub(super) groups: BTreeMap<String, Group>,
+    pub(super) datasets: Names<u64>,
+    pub(super) task_types: Names<u64>,
+    pub(super) partitions: Names<u64>,
+    pub(super) folds: Names<u64>,
+    pub(super) distinct: DistinctCounts,
+    /// Earliest and latest `created_at`, µs since 1970 UTC.
+    pub(super) dates: Option<(i64, i64)>,
+}
+
+/// How many different names there are.
+#[derive(Clone, Debug, Default)]
+pub struct DistinctCounts {
+    pub(super) partitions: Distinct,
+    pub(super) folds: Distinct,
+    pub(super) configs: Distinct,
+    pub(super) runs: Distinct,
+    pub(super) branches: Distinct,
+}
+
+/// The rows of one metric.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub(super) direction: Direction,
+    pub(super) rows: u64,
+    pub(super) scores: [ScoreStats; SCORES.len()],
+    pub(super) models: Names<Tally>,
+    pub(super) runs: Names<Tally>,
+    /// Configurations of rows without a run, as nirs4all 0.6 wrote them.
+    pub(super) configs: Names<Tally>,
+    pub(super) ranking: Ranking,
+}
+
+/// The values of one score column.
+#[derive(Clone, Debug, Default)]
+pub struct ScoreStats {
+    pub(super) nulls: u64,
+    pub(super) nans: u64,
+    pub(super) infs: u64,
+    /// Smallest and largest finite value.
+    pub(super) range: Option<(f64, f64)>,
+    pub(super) moments: Moments,
+    pub(super) quantiles: Quantiles,
+}
+
+/// The best candidates of a metric.
+///
+/// Candidates are the rows of partition "val" where there are any, else all rows; they are ranked by
+/// `val_score` where any row has one, else by `test_score`. Both conditions only ever turn true, and
+/// a row counted before such a turn is no candidate after it, so one heap is enough.
+#[derive(Clone, Debug)]
+pub struct Ranking {
+    pub(super) has_val_rows: bool,
+    pub(super) has_val_scores: bool,
+    pub(super) top: TopK,
+}
+
+/// One prediction row.
+#[derive(Clone, Debug, Default)]
+pub struct Row<'a> {
+    /// `val_score`, `test_score`, `train_score`.
+    pub scores: [Option<f64>; SCORES.len()],
+    /// The columns of [`TEXTS`].
+    pub texts: [Option<&'a str>; TEXTS.len()],
+    /// Name of the metric of the scores.
+    pub metric: Option<&'a str>,
+    /// Task type.
+    pub task_type: Option<&'a str>,
+    /// Number of the branch, written out.
+    pub branch_id: Option<&'a str>,
+    /// Name of the branch; empty for none.
+    pub branch_name: Option<&'a str>,
+    /// When the row was made, µs since 1970 UTC.
+    pub created_at: Option<i64>,
+}
+
+impl Default for Accumulator {
+    fn default() -> Self {
+        Self::new(TOP_K)
+    }
+}
+
+impl Accumulator {
+    /// An empty summary that keeps the best `top_k` predictions of each metric.
+    pub fn new(top_k: usize) -> Self {
+        Self {
+            top_k,
+            groups: BTreeMap::new(),
+            datasets: Names::default(),
+            task_types: Names::default(),
+            partitions: Names::default(),
+            folds: Names::default(),
+            distinct: DistinctCounts::default(),
+            dates: None,
+        }
+    }
+
+    /// How many rows were added.
+    pub fn rows(&self) -> u64 {
+        self.groups.values().map(|group| group.rows).sum()
+    }
+
+    /// How many of the best predictions of each metric are kept.
+    pub fn top_k(&self) -> usize {
+        self.top_k
+    }
+
+    /// Rows by task type.
+    pub fn task_types(&self) -> &Names<u64> {
+        &self.task_types
+    }
+
+    /// Rows by partition.
+    pub fn partitions(&self) -> &Names<u64> {
+        &self.partitions
+    }
+
+    /// Rows by fold.
+    pub fn folds(&self) -> &Names<u64> {
+        &self.folds
+    }
+
+    /// The rows of a metric.
+    pub fn group(&self, metric: &str) -> Option<&Group> {
+        self.groups.get(metric)
+    }
+
+    /// All metrics with their rows, "" for rows without one.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().map(|(metric, group)| (metric.as_str(), group))
+    }
+
+    pub(super) fn group_mut(&mut self, metric: &str) -> &mut Group {
+        self.group_of(metric, metrics::direction(metric))
+    }
+
+    /// The group of a metric to which rows of this direction are to be added.
+    pub(super) fn group_of(&mut self, metric: &str, direction: Direction) -> &mut Group {
+        if !self.groups.contains_key(metric) {
+            self.groups.insert(metric.to_owned(), Group::new(direction, self.top_k));
+        }
+        // Just inserted where it was missing.
+        let group = self.groups.entry(metric.to_owned()).or_insert_with(|| Group::new(direction, self.top_k));
+        group.settle(direction);
+        group
+    }
+
+    /// Adds one row.
+    pub fn add(&mut self, row: &Row<'_>) {
+        let [_, run, dataset, model, config, fold, partition, _] = row.texts;
+        *self.datasets.entry(dataset) += 1;
+        *self.task_types.entry(row.task_type) += 1;
+        *self.partitions.entry(partition) += 1;
+        *self.folds.entry(fold) += 1;
+        self.distinct.add(partition, fold, config, run);
+        self.distinct.add_branch(row.branch_id, row.branch_name);
+        self.add_date(row.created_at.map(|time| (time, time)));
+
+        let group = self.group_mut(row.metric.unwrap_or_default());
+        group.rows += 1;
+        for (stats, &score) in group.scores.iter_mut().zip(&row.scores) {
+            stats.add(score);
+        }
+        let val_score = row.scores[0];
+        group.models.entry(model).add(val_score, group.direction);
+        match run {
+            Some(run) => group.runs.entry(Some(run)).add(val_score, group.direction),
+            None => group.configs.entry(config).add(val_score, group.direction),
+        }
+        let is_val = partition == Some("val");
+        group.ranking.note(is_val, val_score.is_some());
+        if let Some(goodness) = group.ranking.goodness(is_val, row.scores, group.direction) {
+            group.ranking.top.offer(Ranked::new(goodness, row.scores, row.texts.into_iter()));
+        }
+    }
+
+    pub(super) fn add_date(&mut self, range: Option<(i64, i64)>) {
+        if let Some((low, high)) = range {
+            let (earliest, latest) = self.dates.unwrap_or((low, high));
+            self.dates = Some((earliest.min(low), latest.max(high)));
+        }
+    }
+
+    /// Adds what another summary has counted.
+    ///
+    /// Where the two rank a metric differently it becomes unranked.
+    pub fn merge(&mut self, other: &Self) {
+        for (metric, theirs) in &other.groups {
+            self.group_of(metric, theirs.direction).merge(theirs);
+        }
+        for (ours, theirs) in [
+            (&mut self.datasets, &other.datasets),
+            (&mut self.task_types, &other.task_types),
+            (&mut self.partitions, &other.partitions),
+            (&mut self.folds, &other.folds),
+        ] {
+            ours.merge(theirs, Direction::Unknown);
+        }
+        self.distinct.merge(&other.distinct);
+        self.add_date(other.dates);
+    }
+
+    /// Makes the state small enough for a footer: so many names a facet, so many values a score.
+    pub(super) fn limit(&mut self, names: usize, values: usize) {
+        for counts in [&mut self.datasets, &mut self.task_types, &mut self.partitions, &mut self.folds] {
+            counts.limit(names, Direction::Unknown);
+        }
+        for group in self.groups.values_mut() {
+            for tallies in [&mut group.models, &mut group.runs, &mut group.configs] {
+                tallies.limit(names, group.direction);
+            }
+            group.scores.iter_mut().for_each(|stats| stats.quantiles.compact_to(values));
+        }
+    }
+
+    /// The name of the only dataset, where there is just one.
+    pub fn dataset_name(&self) -> Option<&str> {
+        match (self.datasets.named.len(), self.datasets.null, self.datasets.other) {
+            (1, None, None) => self.datasets.named.keys().next().map(|name| &**name),
+            _ => None,
+        }
+    }
+
+    /// The metric of most rows, ties by name; rows without a metric count only where all are.
+    pub fn main_metric(&self) -> Option<&str> {
+        let mut named = self.groups.iter().filter(|(metric, _)| !metric.is_empty());
+        let first = named.next()?;
+        let most = named.fold(first, |best, next| if next.1.rows > best.1.rows { next } else { best });
+        Some(most.0)
+    }
+}
+
+impl DistinctCounts {
+    pub(super) fn add(
+        &mut self,
+        partition: Option<&str>,
+        fold: Option<&str>,
+        config: Option<&str>,
+        run: Option<&str>,
+    ) {
+        for (distinct, name) in [
+            (&mut self.partitions, partition),
+            (&mut self.folds, fold),
+            (&mut self.configs, config),
+            (&mut self.runs, run),
+        ] {
+            if let Some(name) = name {
+                distinct.add(name);
+            }
+        }
+    }
+
+    /// A branch is known by its number or, without one, by its name; an empty name is none.
+    pub(super) fn add_branch(&mut self, id: Option<&str>, name: Option<&str>) {
+        if let Some(id) = id {
+            self.branches.add(id);
+        } else if let Some(name) = name.filter(|name| !name.is_empty()) {
+            self.branches.add(name);
+        }
+    }
+
+    pub(super) fn all(&self) -> [&Distinct; 5] {
+        [&self.partitions, &self.folds, &self.configs, &self.runs, &self.branches]
+    }
+
+    pub(super) fn all_mut(&mut self) -> [&mut Distinct; 5] {
+        [&mut self.partitions, &mut self.folds, &mut self.configs, &mut self.runs, &mut self.branches]
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.all_mut().into_iter().zip(other.all()) {
+            ours.merge(theirs);
+        }
+    }
+}
+
+impl Group {
+    pub(super) fn new(direction: Direction, top_k: usize) -> Self {
+        Self {
+            direction,
+            rows: 0,
+            scores: Default::default(),
+            models: Names::default(),
+            runs: Names::default(),
+            configs: Names::default(),
+            ranking: Ranking { has_val_rows: false, has_val_scores: false, top: TopK::new(top_k) },
+        }
+    }
+
+    /// Becomes unranked where rows that are added are ranked otherwise: neither is chosen in silence.
+    fn settle(&mut self, direction: Direction) {
+        if self.direction != direction {
+            self.direction = Direction::Unknown;
+            self.ranking.top.clear();
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        for (ours, theirs) in self.scores.iter_mut().zip(&other.scores) {
+            ours.merge(theirs);
+        }
+        self.models.merge(&other.models, self.direction);
+        self.runs.merge(&other.runs, self.direction);
+        self.configs.merge(&other.configs, self.direction);
+        self.ranking.merge(&other.ranking, self.direction);
+    }
+
+    /// Which scores are better.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Rows of this metric.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The values of a score column, by its place in [`SCORES`].
+    pub fn scores(&self) -> &[ScoreStats; SCORES.len()] {
+        &self.scores
+    }
+
+    /// Models by name.
+    pub fn models(&self) -> &Names<Tally> {
+        &self.models
+    }
+
+    /// Runs by id.
+    pub fn runs(&self) -> &Names<Tally> {
+        &self.runs
+    }
+
+    /// The best candidates.
+    pub fn ranking(&self) -> &Ranking {
+        &self.ranking
+    }
+}
+
+impl Ranking {
+    /// The score column that ranks, by its place in [`SCORES`].
+    pub fn score(&self) -> usize {
+        usize::from(!self.has_val_scores)
+    }
+
+    /// Whether only rows of partition "val" are candidates.
+    pub fn is_of_val_rows(&self) -> bool {
+        self.has_val_rows
+    }
+
+    /// The candidates kept.
+    pub fn top(&self) -> &TopK {
+        &self.top
+    }
+
+    /// Takes note of a row before it is offered.
+    #[inline]
+    pub fn note(&mut self, is_val: bool, has_val_score: bool) {
+        if (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores) {
+            self.has_val_rows |= is_val;
+            self.has_val_scores |= has_val_score;
+            self.top.clear();
+        }
+    }
+
+    /// How good a row is, where it is a candidate that could get in.
+    #[inline]
+    pub fn goodness(
+        &self,
+        is_val: bool,
+        scores: [Option<f64>; SCORES.len()],
+        direction: Direction,
+    ) -> Option<f64> {
+        if self.has_val_rows && !is_val {
+            return None;
+        }
+        direction.goodness(scores[self.score()]?).filter(|&goodness| self.top.admits(goodness))
+    }
+
+    fn merge(&mut self, other: &Self, direction: Direction) {
+        self.note(other.has_val_rows, other.has_val_scores);
+        let of_same_kind =
+            (self.has_val_rows, self.has_val_scores) == (other.has_val_rows, other.has_val_scores);
+        if of_same_kind && direction != Direction::Unknown {
+            self.top.merge(&other.top);
+        }
+    }
+}
+
+impl ScoreStats {
+    #[inline]
+    fn add(&mut self, value: Option<f64>) {
+        let Some(value) = value else {
+            self.nulls += 1;
+            return;
+        };
+        if value.is_finite() {
+            self.moments.add(value);
+            self.quantiles.add(value);
+            self.widen(value, value);
+        } else {
+            self.add_odd(value);
+        }
+    }
+
+    pub(super) fn add_odd(&mut self, value: f64) {
+        if value.is_nan() {
+            self.nans += 1;
+        } else {
+            self.infs += 1;
+        }
+    }
+
+    #[inline]
+    pub(super) fn widen(&mut self, low: f64, high: f64) {
+        let (min, max) = self.range.unwrap_or((low, high));
+        self.range = Some((min.min(low), max.max(high)));
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.nulls += other.nulls;
+        self.nans += other.nans;
+        self.infs += other.infs;
+        self.moments.merge(&other.moments);
+        self.quantiles.merge(&other.quantiles);
+        if let Some((low, high)) = other.range {
+            self.widen(low, high);
+        }
+    }
+
+    /// Whether some value may lie in a range.
+    pub fn may_lie_in(&self, wanted: &RangeInclusive<f64>) -> bool {
+        self.infs > 0 || self.range.is_some_and(|(low, high)| low <= *wanted.end() && high >= *wanted.start())
+    }
+
+    /// Whether another count of the same values gives the same, but for rounding.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let close = |ours: Option<f64>, theirs: Option<f64>| match (ours, theirs) {
+            (Some(ours), Some(theirs)) => (ours - theirs).abs() <= 1e-9 * ours.abs().max(theirs.abs()),
+            (ours, theirs) => ours == theirs,
+        };
+        (self.nulls, self.nans, self.infs, self.range) == (other.nulls, other.nans, other.infs, other.range)
+            && self.moments.count() == other.moments.count()
+            && close(self.moments.mean(), other.moments.mean())
+            && close(self.moments.std(), other.moments.std())
+    }
+}

@@ -1,0 +1,266 @@
+//! Adding Arrow batches, a column at a time and in parallel.
+
+use arrow_array::{BooleanArray, RecordBatch};
+use rayon::prelude::*;
+
+use super::accumulator::{Accumulator, Group, ScoreStats};
+use super::columns::{Codes, NULL, Numbers, SCORES, Texts, time_range};
+use super::names::{Count, Names, Tally};
+use super::topk::{Ranked, TEXTS};
+use super::{Datasets, merge_datasets};
+use crate::error::{Error, ErrorKind, Result};
+
+/// So many rows are summarised as one piece; pieces are merged in order, so that the number of
+/// threads never changes an answer.
+const PIECE: usize = 65_536;
+
+/// Adds batches to a summary, in parallel within the current thread pool.
+pub fn add_batches(into: &mut Accumulator, batches: &[RecordBatch]) -> Result<()> {
+    let top_k = into.top_k();
+    let pieces: Vec<RecordBatch> = batches.iter().flat_map(pieces).collect();
+    let parts: Vec<Result<Accumulator>> = pieces.par_iter().map(|piece| of_piece(piece, top_k)).collect();
+    for part in parts {
+        into.merge(&part?);
+    }
+    Ok(())
+}
+
+fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
+    (0..batch.num_rows()).step_by(PIECE).map(|start| batch.slice(start, PIECE.min(batch.num_rows() - start)))
+}
+
+/// Summarises batches by the dataset that their rows name; rows without one belong to `unnamed`.
+pub fn split_by_dataset(batches: &[RecordBatch], unnamed: &str) -> Result<Datasets> {
+    let pieces: Vec<RecordBatch> = batches.iter().flat_map(pieces).collect();
+    let parts: Vec<Result<Datasets>> =
+        pieces.par_iter().map(|piece| piece_by_dataset(piece, unnamed)).collect();
+    let mut datasets = Datasets::new();
+    for part in parts {
+        merge_datasets(&mut datasets, part?);
+    }
+    Ok(datasets)
+}
+
+fn piece_by_dataset(piece: &RecordBatch, unnamed: &str) -> Result<Datasets> {
+    let column = Texts::of(piece, "dataset_name")?;
+    let codes = column.codes(0..piece.num_rows());
+    let has_null = codes.codes.is_empty() || codes.codes.contains(&NULL);
+    let present: Vec<u32> = (0..codes.names.len() as u32)
+        .filter(|code| codes.codes.contains(code))
+        .chain(has_null.then_some(NULL))
+        .collect();
+    let mut datasets = Datasets::new();
+    for &code in &present {
+        let part = if present.len() == 1 {
+            of_piece(piece, super::accumulator::TOP_K)?
+        } else {
+            let mask: BooleanArray = codes.codes.iter().map(|&row| Some(row == code)).collect();
+            let rows = arrow_select::filter::filter_record_batch(piece, &mask)
+                .map_err(|error| Error::new(ErrorKind::Corrupt, error.to_string()))?;
+            of_piece(&rows, super::accumulator::TOP_K)?
+        };
+        let name = codes.name(code).unwrap_or(unnamed).to_owned();
+        merge_datasets(&mut datasets, Datasets::from([(name, part)]));
+    }
+    Ok(datasets)
+}
+
+/// The columns of one piece.
+struct Piece<'a> {
+    scores: [Numbers<'a>; SCORES.len()],
+    texts: [Texts<'a>; TEXTS.len()],
+}
+
+fn of_piece(batch: &RecordBatch, top_k: usize) -> Result<Accumulator> {
+    let rows = batch.num_rows();
+    let mut into = Accumulator::new(top_k);
+    if rows == 0 {
+        return Ok(into);
+    }
+    let [val, test, train] = SCORES.map(|column| Numbers::of(batch, column));
+    let [id, run, dataset, model, config, fold, partition, preprocessings] =
+        TEXTS.map(|column| Texts::of(batch, column));
+    let piece = Piece {
+        scores: [val?, test?, train?],
+        texts: [id?, run?, dataset?, model?, config?, fold?, partition?, preprocessings?],
+    };
+    let [_, runs, datasets, models, configs, folds, partitions, _] = &piece.texts;
+    let [runs, datasets, models, configs, folds, partitions] =
+        [runs, datasets, models, configs, folds, partitions].map(|texts| texts.codes(0..rows));
+    let metric_texts = Texts::of(batch, "metric")?;
+    let metrics = metric_texts.codes(0..rows);
+
+    count(&mut into.datasets, &datasets, rows);
+    count(&mut into.partitions, &partitions, rows);
+    count(&mut into.folds, &folds, rows);
+    count(&mut into.task_types, &Texts::of(batch, "task_type")?.codes(0..rows), rows);
+    for (distinct, codes) in [
+        (&mut into.distinct.partitions, &partitions),
+        (&mut into.distinct.folds, &folds),
+        (&mut into.distinct.configs, &configs),
+        (&mut into.distinct.runs, &runs),
+    ] {
+        codes.names.iter().for_each(|name| distinct.add(name));
+    }
+    add_branches(&mut into, batch)?;
+    into.add_date(time_range(batch, "created_at")?);
+
+    let val_code =
+        partitions.names.iter().position(|&name| name == "val").map_or(NULL - 1, |code| code as u32);
+    for (metric, members) in members_by_metric(&metrics, rows) {
+        let group = into.group_mut(metric);
+        group.rows += members.len() as u64;
+        for (stats, numbers) in group.scores.iter_mut().zip(&piece.scores) {
+            add_scores(stats, numbers, &members);
+        }
+        tally(group, |group| &mut group.models, &models, &piece.scores[0], &members, |_| true);
+        // A run's rows are counted by run; rows without a run by configuration.
+        if !runs.names.is_empty() {
+            tally(
+                group,
+                |group| &mut group.runs,
+                &runs,
+                &piece.scores[0],
+                &members,
+                |row| runs.at(row) != NULL,
+            );
+        }
+        tally(
+            group,
+            |group| &mut group.configs,
+            &configs,
+            &piece.scores[0],
+            &members,
+            |row| runs.at(row) == NULL,
+        );
+        rank(group, &piece, &members, |row| partitions.at(row) == val_code);
+    }
+    Ok(into)
+}
+
+/// The rows of one metric: all rows of the piece, or some of them.
+enum Members {
+    All(usize),
+    Some(Vec<u32>),
+}
+
+impl Members {
+    fn len(&self) -> usize {
+        match self {
+            Self::All(rows) => *rows,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    #[inline]
+    fn for_each(&self, mut visit: impl FnMut(usize)) {
+        match self {
+            Self::All(rows) => (0..*rows).for_each(visit),
+            Self::Some(rows) => rows.iter().for_each(|&row| visit(row as usize)),
+        }
+    }
+}
+
+fn members_by_metric<'a>(metrics: &Codes<'a>, rows: usize) -> Vec<(&'a str, Members)> {
+    // A missing metric and an empty one are the same: none.
+    let first = metrics.at(0);
+    if metrics.codes.iter().all(|&code| code == first) {
+        return vec![(metrics.name(first).unwrap_or_default(), Members::All(rows))];
+    }
+    let mut members = std::collections::BTreeMap::<&str, Vec<u32>>::new();
+    for (row, &code) in metrics.codes.iter().enumerate() {
+        members.entry(metrics.name(code).unwrap_or_default()).or_default().push(row as u32);
+    }
+    members.into_iter().map(|(metric, rows)| (metric, Members::Some(rows))).collect()
+}
+
+fn count(names: &mut Names<u64>, codes: &Codes<'_>, rows: usize) {
+    if codes.codes.is_empty() {
+        *names.entry(None) += rows as u64;
+        return;
+    }
+    let mut counts = vec![0u64; codes.names.len() + 1];
+    for &code in &codes.codes {
+        counts[(code as usize).min(codes.names.len())] += 1;
+    }
+    for (code, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        *names.entry(codes.name(code as u32)) += count;
+    }
+}
+
+fn add_branches(into: &mut Accumulator, batch: &RecordBatch) -> Result<()> {
+    let rows = batch.num_rows();
+    let (ids, names) = (Texts::of(batch, "branch_id")?, Texts::of(batch, "branch_name")?);
+    let (ids, names) = (ids.codes(0..rows), names.codes(0..rows));
+    let mut last = (NULL, NULL);
+    for row in 0..rows {
+        let pair = (ids.at(row), names.at(row));
+        if pair != last {
+            into.distinct.add_branch(ids.name(pair.0), names.name(pair.1));
+            last = pair;
+        }
+    }
+    Ok(())
+}
+
+fn add_scores(stats: &mut ScoreStats, numbers: &Numbers<'_>, members: &Members) {
+    let mut gathered = Vec::new();
+    let dense = match members {
+        Members::All(rows) => numbers.dense(0..*rows),
+        Members::Some(_) => None,
+    };
+    let finite = match dense {
+        Some(values) if values.iter().all(|value| value.is_finite()) => values,
+        _ => {
+            members.for_each(|row| match numbers.get(row) {
+                None => stats.nulls += 1,
+                Some(value) if value.is_finite() => gathered.push(value),
+                Some(value) => stats.add_odd(value),
+            });
+            &gathered
+        }
+    };
+    let Some(&first) = finite.first() else { return };
+    let (low, high) =
+        finite.iter().fold((first, first), |(low, high), &value| (low.min(value), high.max(value)));
+    stats.widen(low, high);
+    stats.moments.add_slice(finite);
+    stats.quantiles.add_slice(finite);
+}
+
+fn tally(
+    group: &mut Group,
+    table: impl Fn(&mut Group) -> &mut Names<Tally>,
+    codes: &Codes<'_>,
+    val_scores: &Numbers<'_>,
+    members: &Members,
+    counts: impl Fn(usize) -> bool,
+) {
+    let direction = group.direction;
+    let mut tallies = vec![Tally::default(); codes.names.len() + 1];
+    members.for_each(|row| {
+        if counts(row) {
+            let code = (codes.at(row) as usize).min(codes.names.len());
+            tallies[code].add(val_scores.get(row), direction);
+        }
+    });
+    let names = table(group);
+    for (code, tally) in tallies.iter().enumerate().filter(|(_, tally)| tally.rows() > 0) {
+        names.entry(codes.name(code as u32)).merge(tally, direction);
+    }
+}
+
+fn rank(group: &mut Group, piece: &Piece<'_>, members: &Members, is_val: impl Fn(usize) -> bool) {
+    let ranking = &mut group.ranking;
+    members.for_each(|row| ranking.note(is_val(row), piece.scores[0].get(row).is_some()));
+    members.for_each(|row| {
+        let is_val = is_val(row);
+        if ranking.has_val_rows && !is_val {
+            return;
+        }
+        let scores = [0, 1, 2].map(|score: usize| piece.scores[score].get(row));
+        if let Some(goodness) = ranking.goodness(is_val, scores, group.direction) {
+            ranking.top.offer(Ranked::new(goodness, scores, piece.texts.iter().map(|texts| texts.get(row))));
+        }
+    });
+}

@@ -1,0 +1,385 @@
+//! The columns of a prediction table that a summary reads, whatever Arrow type they come in.
+
+use std::ops::Range;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch, StringViewArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, TimeUnit};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The score columns, in the order in which everything keeps them.
+pub const SCORES: [&str; 3] = ["val_score", "test_score", "train_score"];
+
+/// All columns that a summary reads.
+pub const COLUMNS: [&str; 16] = [
+    "val_score",
+    "test_score",
+    "train_score",
+    "id",
+    "run_id",
+    "dataset_name",
+    "model_name",
+    "config_name",
+    "fold_id",
+    "partition",
+    "preprocessings",
+    "metric",
+    "task_type",
+    "created_at",
+    "branch_id",
+    "branch_name",
+];
+
+/// The code of null.
+pub const NULL: u32 = u32::MAX;
+
+fn unfit(column: &str, data_type: &DataType, expected: &str) -> Error {
+    Error::new(ErrorKind::Schema, format!("column {column:?} has type {data_type}, expected {expected}"))
+}
+
+/// A column of numbers, as 64-bit floats.
+pub enum Numbers<'a> {
+    /// There is no such column, or it is null throughout.
+    Absent,
+    /// As it lies in the batch.
+    Borrowed(&'a [f64], Option<&'a NullBuffer>),
+    /// Converted from another numeric type.
+    Owned(Vec<f64>, Option<NullBuffer>),
+}
+
+impl<'a> Numbers<'a> {
+    /// The column of that name; for 64-bit integers the nearest floats.
+    #[allow(clippy::cast_lossless, reason = "one macro for all types")]
+    pub fn of(batch: &'a RecordBatch, column: &str) -> Result<Self> {
+        let Some(array) = batch.column_by_name(column) else { return Ok(Self::Absent) };
+        macro_rules! convert {
+            ($type:ty) => {
+                Self::Owned(
+                    array.as_primitive::<$type>().values().iter().map(|&value| value as f64).collect(),
+                    array.nulls().cloned(),
+                )
+            };
+        }
+        Ok(match array.data_type() {
+            DataType::Null => Self::Absent,
+            DataType::Float64 => Self::Borrowed(array.as_primitive::<Float64Type>().values(), array.nulls()),
+            DataType::Float32 => convert!(Float32Type),
+            DataType::Float16 => Self::Owned(
+                array.as_primitive::<Float16Type>().values().iter().map(|value| value.to_f64()).collect(),
+                array.nulls().cloned(),
+            ),
+            DataType::Int8 => convert!(Int8Type),
+            DataType::Int16 => convert!(Int16Type),
+            DataType::Int32 => convert!(Int32Type),
+            DataType::Int64 => convert!(Int64Type),
+            DataType::UInt8 => convert!(UInt8Type),
+            DataType::UInt16 => convert!(UInt16Type),
+            DataType::UInt32 => convert!(UInt32Type),
+            DataType::UInt64 => convert!(UInt64Type),
+            other => return Err(unfit(column, other, "a number")),
+        })
+    }
+
+    fn parts(&self) -> (&[f64], Option<&NullBuffer>) {
+        match self {
+            Self::Absent => (&[], None),
+            Self::Borrowed(values, nulls) => (values, *nulls),
+            Self::Owned(values, nulls) => (values, nulls.as_ref()),
+        }
+    }
+
+    /// The value of a row.
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<f64> {
+        let (values, nulls) = self.parts();
+        let value = *values.get(row)?;
+        nulls.is_none_or(|nulls| nulls.is_valid(row)).then_some(value)
+    }
+
+    /// The values of a range without nulls, where none is null.
+    pub fn dense(&self, range: Range<usize>) -> Option<&[f64]> {
+        let (values, nulls) = self.parts();
+        nulls.is_none_or(|nulls| nulls.null_count() == 0).then(|| values.get(range)).flatten()
+    }
+}
+
+/// A column of names.
+pub enum Texts<'a> {
+    /// There is no such column, or it is null throughout.
+    Absent,
+    /// 32-bit offsets.
+    Utf8(&'a arrow_array::StringArray),
+    /// 64-bit offsets.
+    Large(&'a arrow_array::LargeStringArray),
+    /// Views.
+    View(&'a StringViewArray),
+    /// Keys into values, which are texts themselves.
+    Dictionary {
+        /// For each row the index of its value.
+        keys: Vec<usize>,
+        /// The rows that are null.
+        nulls: Option<NullBuffer>,
+        /// What the keys point to.
+        values: Box<Texts<'a>>,
+    },
+    /// Numbers and booleans, written out.
+    Written(Vec<Option<String>>),
+}
+
+impl<'a> Texts<'a> {
+    /// The column of that name.
+    pub fn of(batch: &'a RecordBatch, column: &str) -> Result<Self> {
+        batch.column_by_name(column).map_or(Ok(Self::Absent), |array| Self::from_array(array, column))
+    }
+
+    fn from_array(array: &'a ArrayRef, column: &str) -> Result<Self> {
+        fn written<T: ArrowPrimitiveType>(array: &dyn Array) -> Texts<'static>
+        where
+            T::Native: ToString,
+        {
+            Texts::Written(
+                array.as_primitive::<T>().iter().map(|value| value.map(|value| value.to_string())).collect(),
+            )
+        }
+        Ok(match array.data_type() {
+            DataType::Null => Self::Absent,
+            DataType::Utf8 => Self::Utf8(array.as_string()),
+            DataType::LargeUtf8 => Self::Large(array.as_string()),
+            DataType::Utf8View => Self::View(array.as_string_view()),
+            DataType::Dictionary(_, _) => {
+                let dictionary = array.as_any_dictionary();
+                let keys =
+                    if dictionary.values().is_empty() { Vec::new() } else { dictionary.normalized_keys() };
+                let values = Box::new(Self::from_array(dictionary.values(), column)?);
+                Self::Dictionary { keys, nulls: array.nulls().cloned(), values }
+            }
+            DataType::Boolean => Self::Written(
+                array.as_boolean().iter().map(|value| value.map(|value| value.to_string())).collect(),
+            ),
+            DataType::Int8 => written::<Int8Type>(array),
+            DataType::Int16 => written::<Int16Type>(array),
+            DataType::Int32 => written::<Int32Type>(array),
+            DataType::Int64 => written::<Int64Type>(array),
+            DataType::UInt8 => written::<UInt8Type>(array),
+            DataType::UInt16 => written::<UInt16Type>(array),
+            DataType::UInt32 => written::<UInt32Type>(array),
+            DataType::UInt64 => written::<UInt64Type>(array),
+            DataType::Float64 => written::<Float64Type>(array),
+            other => return Err(unfit(column, other, "text")),
+        })
+    }
+
+    /// The text of a row.
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<&str> {
+        match self {
+            Self::Absent => None,
+            Self::Utf8(array) => array.is_valid(row).then(|| array.value(row)),
+            Self::Large(array) => array.is_valid(row).then(|| array.value(row)),
+            Self::View(array) => array.is_valid(row).then(|| array.value(row)),
+            Self::Dictionary { keys, nulls, values } => {
+                let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+                values.get(*keys.get(row).filter(|_| valid)?)
+            }
+            Self::Written(values) => values.get(row)?.as_deref(),
+        }
+    }
+
+    /// Numbers the texts of some rows: equal texts get equal codes, counted up from 0.
+    pub fn codes(&self, rows: Range<usize>) -> Codes<'_> {
+        let mut codes = Codes { names: Vec::new(), codes: Vec::new() };
+        match self {
+            Self::Absent => {}
+            Self::Dictionary { keys, nulls, values } => {
+                // Equal values may stand twice in a dictionary: number the values, then map the keys.
+                let inner = values.codes(0..values.len());
+                codes.names = inner.names;
+                codes.codes = rows
+                    .map(|row| {
+                        let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+                        keys.get(row)
+                            .filter(|_| valid)
+                            .and_then(|&key| inner.codes.get(key))
+                            .copied()
+                            .unwrap_or(NULL)
+                    })
+                    .collect();
+            }
+            _ => {
+                let mut interner = Interner::default();
+                codes.codes.reserve(rows.len());
+                match self {
+                    Self::Utf8(array) => {
+                        codes.codes.extend(
+                            rows.map(|row| interner.code(array.is_valid(row).then(|| array.value(row)))),
+                        );
+                    }
+                    Self::Large(array) => {
+                        codes.codes.extend(
+                            rows.map(|row| interner.code(array.is_valid(row).then(|| array.value(row)))),
+                        );
+                    }
+                    Self::View(array) => {
+                        codes.codes.extend(
+                            rows.map(|row| interner.code(array.is_valid(row).then(|| array.value(row)))),
+                        );
+                    }
+                    _ => codes.codes.extend(rows.map(|row| interner.code(self.get(row)))),
+                }
+                codes.names = interner.names;
+            }
+        }
+        codes
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Absent => 0,
+            Self::Utf8(array) => array.len(),
+            Self::Large(array) => array.len(),
+            Self::View(array) => array.len(),
+            Self::Dictionary { keys, .. } => keys.len(),
+            Self::Written(values) => values.len(),
+        }
+    }
+}
+
+/// Small numbers for the texts of some rows.
+pub struct Codes<'a> {
+    /// The text of each code.
+    pub names: Vec<&'a str>,
+    /// The code of each row, [`NULL`] where it has none; empty where the column is absent.
+    pub codes: Vec<u32>,
+}
+
+impl<'a> Codes<'a> {
+    /// The code of a row, counted from the first of the range.
+    #[inline]
+    pub fn at(&self, row: usize) -> u32 {
+        self.codes.get(row).copied().unwrap_or(NULL)
+    }
+
+    /// The text of a code.
+    pub fn name(&self, code: u32) -> Option<&'a str> {
+        self.names.get(code as usize).copied()
+    }
+}
+
+/// Numbers texts in the order of their first appearance.
+#[derive(Default)]
+struct Interner<'a> {
+    names: Vec<&'a str>,
+    /// Recently seen texts, by a cheap hash: most columns hold a handful of names.
+    recent: Vec<u32>,
+    all: HashMap<&'a str, u32, FixedState>,
+}
+
+const RECENT: usize = 256;
+
+impl<'a> Interner<'a> {
+    #[inline]
+    fn code(&mut self, text: Option<&'a str>) -> u32 {
+        let Some(text) = text else { return NULL };
+        if self.recent.is_empty() {
+            self.recent.resize(RECENT, NULL);
+        }
+        let slot = cheap_hash(text.as_bytes()) % RECENT;
+        let guess = self.recent[slot];
+        if self.names.get(guess as usize).is_some_and(|&name| name == text) {
+            return guess;
+        }
+        let next = self.names.len() as u32;
+        let code = *self.all.entry(text).or_insert(next);
+        if code == next {
+            self.names.push(text);
+        }
+        self.recent[slot] = code;
+        code
+    }
+}
+
+/// Mixes the first and the last eight bytes and the length.
+#[inline]
+fn cheap_hash(bytes: &[u8]) -> usize {
+    let word = |part: &[u8; 8]| u64::from_le_bytes(*part);
+    let (first, last) = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => (word(first), word(last)),
+        _ => bytes.iter().fold((0, 0), |(value, _), &byte| (value << 8 | u64::from(byte), 0)),
+    };
+    let mixed = (first ^ last.rotate_left(32) ^ bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 56) as usize
+}
+
+/// The earliest and the latest time of a column, in µs since 1970 UTC.
+pub fn time_range(batch: &RecordBatch, column: &str) -> Result<Option<(i64, i64)>> {
+    let Some(array) = batch.column_by_name(column) else { return Ok(None) };
+    macro_rules! scaled {
+        ($type:ty, $scale:expr) => {
+            extremes(array.as_primitive::<$type>().iter().flatten().map($scale))
+        };
+    }
+    Ok(match array.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            scaled!(TimestampSecondType, |t| t.saturating_mul(1_000_000))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            scaled!(TimestampMillisecondType, |t| t.saturating_mul(1_000))
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => scaled!(TimestampMicrosecondType, |t| t),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            scaled!(TimestampNanosecondType, |t| t.div_euclid(1_000))
+        }
+        _ => text_time_range(&Texts::from_array(array, column)?),
+    })
+}
+
+/// Times of one shape in UTC are ordered as texts, so that only the outermost two are parsed.
+fn text_time_range(texts: &Texts<'_>) -> Option<(i64, i64)> {
+    let all = || (0..texts.len()).filter_map(|row| texts.get(row));
+    let first = all().next()?;
+    let alike = |text: &str| {
+        text.len() == first.len()
+            && text.ends_with("+00:00")
+            && text.as_bytes().get(10) == first.as_bytes().get(10)
+    };
+    if let (true, Some(low), Some(high)) = (all().all(alike), all().min(), all().max())
+        && let (Some(low), Some(high)) = (parse_time(low), parse_time(high))
+    {
+        return Some((low, high));
+    }
+    extremes(all().filter_map(parse_time))
+}
+
+fn extremes(times: impl Iterator<Item = i64>) -> Option<(i64, i64)> {
+    times.fold(None, |range, time| match range {
+        None => Some((time, time)),
+        Some((low, high)) => Some((time.min(low), time.max(high))),
+    })
+}
+
+/// Parses an ISO-8601 time into µs since 1970 UTC; one without an offset is taken as UTC.
+pub fn parse_time(text: &str) -> Option<i64> {
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_micros());
+    }
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    formats
+        .iter()
+        .find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok())
+        .map(|time| time.and_utc().timestamp_micros())
+}
+
+/// Writes µs since 1970 as ISO-8601 with offset; `None` outside of the calendar.
+pub fn format_time(micros: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_micros(micros)?;
+    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Micros, false))
+}

@@ -1,0 +1,261 @@
+//! Summaries in the footers of Parquet files: when they are trusted and how they are written.
+//!
+//! Two keys, both ASCII: `n4a_summary` for people and other programs, `n4a_sketch` with all that is
+//! needed to merge. The sketch carries a digest of the rest of the footer and a hash of the summary's
+//! text, so that a file which another tool edited or rewrote is found out.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use twox_hash::XxHash3_64;
+
+use super::codec::{Reader, Writer};
+use super::names::STORED;
+use super::{Accumulator, Datasets, report};
+use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::footer::Footer;
+use crate::metrics::{self, Direction};
+use crate::value::Value;
+
+/// The key of the summary.
+pub const SUMMARY_KEY: &str = "n4a_summary";
+/// The key of the sketch.
+pub const SKETCH_KEY: &str = "n4a_sketch";
+/// Both.
+pub const KEYS: [&str; 2] = [SUMMARY_KEY, SKETCH_KEY];
+
+/// Largest size of both values together.
+const LIMIT: usize = 256 * 1024;
+const MAGIC: &[u8; 4] = b"N4AK";
+const MAJOR: u8 = 1;
+const MINOR: u8 = 1;
+const CHECKSUM: usize = 8;
+
+/// What a footer says of its rows.
+pub enum Embedded {
+    /// A summary that belongs to these rows.
+    Trusted(Sketch),
+    /// None that can be trusted, and why.
+    Untrusted(String),
+    /// One that a newer version of this package wrote: not to be overwritten.
+    Newer(String),
+}
+
+/// Reads the summary of a footer.
+///
+/// Fails with [`ErrorKind::Metric`] where the footer ranks a metric in another direction than the
+/// table: that is for the user to settle.
+pub fn read(footer: &Footer<'_>) -> Result<Embedded> {
+    let untrusted = |reason: &str| Ok(Embedded::Untrusted(reason.to_owned()));
+    let (summary, sketch) = match (footer.get(SUMMARY_KEY), footer.get(SKETCH_KEY)) {
+        (None, None) => return untrusted("no summary in the footer"),
+        (Some(_), None) => return untrusted("a summary without a sketch, as version 1.0 wrote it"),
+        (None, Some(_)) => return untrusted("a sketch without its summary"),
+        (Some(summary), Some(sketch)) => (summary, sketch),
+    };
+    let Ok(bytes) = BASE64.decode(sketch) else { return untrusted("the sketch is not base64") };
+    let mut reader = match open(&bytes) {
+        Ok(Opened::Known(reader)) => reader,
+        Ok(Opened::Newer(version)) => {
+            return Ok(Embedded::Newer(format!(
+                "the sketch has version {version}, newer than {MAJOR}.{MINOR}"
+            )));
+        }
+        Err(error) => return untrusted(&error.message),
+    };
+    let Ok(header) = Header::read(&mut reader) else { return untrusted("the sketch has no readable header") };
+    if header.digest != footer.digest(&KEYS) {
+        return untrusted("the file was rewritten after its summary was made");
+    }
+    if header.summary != XxHash3_64::oneshot(summary.as_bytes()) {
+        return untrusted("the summary was edited after it was made");
+    }
+    if header.rows != footer.num_rows {
+        return untrusted("the summary counts other rows than the file has");
+    }
+    match header.metrics.iter().find(|(metric, stored)| disagrees(metric, *stored)) {
+        None => Ok(Embedded::Trusted(Sketch { state: bytes.len() - CHECKSUM - reader.left(), bytes })),
+        Some((metric, Direction::Unknown)) => {
+            untrusted(&format!("metric {metric:?} was unknown when the summary was made"))
+        }
+        Some((metric, stored)) => Err(Error::new(
+            ErrorKind::Metric,
+            format!(
+                "metric {metric:?} is stored as '{}' and the table says '{}'; rebuild the summaries where the \
+                 table is right, else rename the metric",
+                stored.name(),
+                metrics::direction(metric).name()
+            ),
+        )),
+    }
+}
+
+/// A trusted sketch, not yet decoded.
+pub struct Sketch {
+    bytes: Vec<u8>,
+    /// Where the states begin.
+    state: usize,
+}
+
+impl Sketch {
+    /// Adds what the sketch says to what is known; after an error `into` holds a part.
+    pub fn merge_into(&self, into: &mut Datasets) -> Result<()> {
+        Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]).merge_datasets(into)
+    }
+
+    /// What the sketch says.
+    pub fn datasets(&self) -> Result<Datasets> {
+        let mut datasets = Datasets::new();
+        self.merge_into(&mut datasets)?;
+        Ok(datasets)
+    }
+}
+
+/// What a sketch says before its states: enough to trust it.
+struct Header<'a> {
+    digest: u64,
+    summary: u64,
+    rows: u64,
+    metrics: Vec<(&'a str, Direction)>,
+}
+
+impl<'a> Header<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+        Ok(Self {
+            digest: reader.u64()?,
+            summary: reader.u64()?,
+            rows: reader.int()?,
+            metrics: {
+                let count = reader.count(2)?;
+                (0..count).map(|_| Ok((reader.text()?, reader.direction()?))).collect::<Result<_>>()?
+            },
+        })
+    }
+
+    fn write(writer: &mut Writer, digest: u64, summary: &str, datasets: &Datasets) {
+        writer.u64(digest);
+        writer.u64(XxHash3_64::oneshot(summary.as_bytes()));
+        writer.int(datasets.values().map(Accumulator::rows).sum());
+        let groups: Vec<_> = datasets.values().flat_map(Accumulator::groups).collect();
+        writer.int(groups.len() as u64);
+        for (metric, group) in groups {
+            writer.text(metric);
+            writer.direction(group.direction());
+        }
+    }
+}
+
+fn disagrees(metric: &str, stored: Direction) -> bool {
+    let table = metrics::direction(metric);
+    table != Direction::Unknown && table != stored
+}
+
+/// Whether a metric is ranked otherwise than the table says.
+///
+/// A metric that only another process registered is no disagreement.
+pub fn table_disagrees(datasets: &Datasets) -> bool {
+    datasets
+        .values()
+        .flat_map(Accumulator::groups)
+        .any(|(metric, group)| disagrees(metric, group.direction()))
+}
+
+/// The keys for a file with this footer and these rows.
+///
+/// Sketches are compacted as far as the limit of 256 KiB asks; names beyond the 1,024 most frequent
+/// of each facet are counted together.
+pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str, String); 2]> {
+    let digest = footer.digest(&KEYS);
+    let generated_at = report::now();
+    let shrinking =
+        [(STORED, 4096), (STORED, 2048), (STORED, 1024), (256, 512), (64, 256), (16, 128), (16, 64)];
+    for (names, values) in shrinking {
+        let mut small = datasets.clone();
+        small.values_mut().for_each(|accumulator| accumulator.limit(names, values));
+        let summary = summary_of(&small, &generated_at).to_json();
+        let mut writer = begin();
+        Header::write(&mut writer, digest, &summary, &small);
+        writer.datasets(&small);
+        let sketch = BASE64.encode(finish(writer));
+        if summary.len() + sketch.len() <= LIMIT {
+            return Ok([(SUMMARY_KEY, summary), (SKETCH_KEY, sketch)]);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Argument,
+        "the summary does not fit into 256 KiB of footer: too many metrics or too long names; the file stays \
+         without one",
+    ))
+}
+
+/// The summary of one file, which nearly always holds one dataset.
+pub fn summary_of(datasets: &Datasets, generated_at: &str) -> Value {
+    match datasets.iter().next() {
+        Some((name, only)) if datasets.len() == 1 => report::summary(only, Some(name), generated_at),
+        _ => {
+            let mut whole = Accumulator::default();
+            datasets.values().for_each(|accumulator| whole.merge(accumulator));
+            report::summary(&whole, None, generated_at)
+        }
+    }
+}
+
+/// The whole state of one summary, versioned and with a checksum.
+pub fn to_bytes(accumulator: &Accumulator) -> Vec<u8> {
+    let mut writer = begin();
+    writer.accumulator(accumulator);
+    finish(writer)
+}
+
+/// What [`to_bytes`] wrote.
+pub fn from_bytes(bytes: &[u8]) -> Result<Accumulator> {
+    match open(bytes)? {
+        Opened::Known(mut reader) => reader.accumulator(),
+        Opened::Newer(version) => Err(Error::new(
+            ErrorKind::Schema,
+            format!("the state has version {version}, newer than {MAJOR}.{MINOR}; update nirs4all-workspace"),
+        )),
+    }
+}
+
+/// The same as text.
+pub fn to_text(accumulator: &Accumulator) -> String {
+    BASE64.encode(to_bytes(accumulator))
+}
+
+/// What [`to_text`] wrote.
+pub fn from_text(text: &str) -> Result<Accumulator> {
+    from_bytes(&BASE64.decode(text).map_err(|_| corrupt("the sketch is not base64"))?)
+}
+
+fn begin() -> Writer {
+    let mut writer = Writer::default();
+    writer.bytes.extend_from_slice(MAGIC);
+    writer.bytes.extend_from_slice(&[MAJOR, MINOR]);
+    writer
+}
+
+fn finish(mut writer: Writer) -> Vec<u8> {
+    let checksum = XxHash3_64::oneshot(&writer.bytes);
+    writer.u64(checksum);
+    writer.bytes
+}
+
+enum Opened<'a> {
+    Known(Reader<'a>),
+    Newer(String),
+}
+
+fn open(bytes: &[u8]) -> Result<Opened<'_>> {
+    let Some((content, checksum)) = bytes.split_last_chunk::<CHECKSUM>() else {
+        return Err(corrupt("the sketch is too short"));
+    };
+    if XxHash3_64::oneshot(content) != u64::from_le_bytes(*checksum) {
+        return Err(corrupt("the sketch's checksum is wrong"));
+    }
+    let mut reader = Reader::new(content);
+    if reader.bytes(MAGIC.len())? != MAGIC {
+        return Err(corrupt("the sketch does not begin with N4AK"));
+    }
+    let (major, minor) = (reader.byte()?, reader.byte()?);
+    if major > MAJOR { Ok(Opened::Newer(format!("{major}.{minor}"))) } else { Ok(Opened::Known(reader)) }
+}

@@ -1,0 +1,172 @@
+//! What is counted by name: models, runs, partitions, folds.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::metrics::Direction;
+
+/// So many names are kept apart in memory; later ones are counted together.
+pub const KEPT: usize = 65_536;
+/// So many names are kept apart in a file's footer: the most frequent.
+pub const STORED: usize = 1_024;
+
+/// Something that is counted for a name and can be added up.
+pub trait Count: Clone + Default {
+    /// Adds what another part has counted; `direction` tells which score is better.
+    fn merge(&mut self, other: &Self, direction: Direction);
+    /// Rows.
+    fn rows(&self) -> u64;
+}
+
+impl Count for u64 {
+    fn merge(&mut self, other: &Self, _direction: Direction) {
+        *self += other;
+    }
+
+    fn rows(&self) -> u64 {
+        *self
+    }
+}
+
+/// Rows, mean and best of the finite validation scores of a name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    pub(super) rows: u64,
+    pub(super) scores: u64,
+    pub(super) sum: f64,
+    /// What the sum lost to rounding (Neumaier, 1974).
+    pub(super) lost: f64,
+    pub(super) best: Option<f64>,
+}
+
+impl Tally {
+    /// Counts a row and its validation score.
+    #[inline]
+    pub fn add(&mut self, score: Option<f64>, direction: Direction) {
+        self.rows += 1;
+        if let Some(score) = score.filter(|score| score.is_finite()) {
+            self.scores += 1;
+            self.add_to_sum(score);
+            self.offer(score, direction);
+        }
+    }
+
+    fn add_to_sum(&mut self, value: f64) {
+        let sum = self.sum + value;
+        self.lost +=
+            if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        self.sum = sum;
+    }
+
+    #[inline]
+    fn offer(&mut self, score: f64, direction: Direction) {
+        let Some(goodness) = direction.goodness(score) else { return };
+        let better = match self.best.and_then(|best| direction.goodness(best)) {
+            // Of two equally good ones (bias of +1 and -1) the larger, whatever the order.
+            Some(best) => (goodness, Some(score)) > (best, self.best),
+            None => true,
+        };
+        if better {
+            self.best = Some(score);
+        }
+    }
+
+    /// Mean of the finite validation scores.
+    pub fn mean(&self) -> Option<f64> {
+        (self.scores > 0).then(|| (self.sum + self.lost) / self.scores as f64).filter(|mean| mean.is_finite())
+    }
+
+    /// Best finite validation score.
+    pub fn best(&self) -> Option<f64> {
+        self.best
+    }
+}
+
+impl Count for Tally {
+    fn merge(&mut self, other: &Self, direction: Direction) {
+        self.rows += other.rows;
+        self.scores += other.scores;
+        self.add_to_sum(other.sum);
+        self.lost += other.lost;
+        if let Some(best) = other.best {
+            self.offer(best, direction);
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+}
+
+/// Counts by name, with one for rows whose name is null and one for names beyond the limit.
+#[derive(Clone, Debug, Default)]
+pub struct Names<T> {
+    pub(super) named: HashMap<String, T, FixedState>,
+    pub(super) null: Option<T>,
+    pub(super) other: Option<T>,
+}
+
+impl<T: Count> Names<T> {
+    /// The count of a name, made if it is new.
+    #[inline]
+    pub fn entry(&mut self, name: Option<&str>) -> &mut T {
+        let Some(name) = name else { return self.null.get_or_insert_default() };
+        if self.named.len() >= KEPT && !self.named.contains_key(name) {
+            return self.other.get_or_insert_default();
+        }
+        self.named.entry_ref(name).or_default()
+    }
+
+    /// Whether a name may be among them: names that were counted together prove nothing.
+    pub fn may_have(&self, name: &str) -> bool {
+        self.other.is_some() || self.named.contains_key(name)
+    }
+
+    /// Adds what another part has counted.
+    pub fn merge(&mut self, other: &Self, direction: Direction) {
+        for (name, count) in &other.named {
+            self.entry(Some(name)).merge(count, direction);
+        }
+        if let Some(count) = &other.null {
+            self.null.get_or_insert_default().merge(count, direction);
+        }
+        if let Some(count) = &other.other {
+            self.other.get_or_insert_default().merge(count, direction);
+        }
+    }
+
+    /// Names with their counts: most rows first, then by name; null last.
+    pub fn sorted(&self) -> Vec<(Option<&str>, &T)> {
+        let mut sorted: Vec<_> =
+            self.named.iter().map(|(name, count)| (Some(name.as_str()), count)).collect();
+        sorted.sort_unstable_by(|a, b| b.1.rows().cmp(&a.1.rows()).then_with(|| a.0.cmp(&b.0)));
+        sorted.extend(self.null.iter().map(|count| (None, count)));
+        sorted
+    }
+
+    /// Keeps the `limit` most frequent names apart and counts the rest together.
+    pub fn limit(&mut self, limit: usize, direction: Direction) {
+        if self.named.len() <= limit {
+            return;
+        }
+        let mut names: Vec<_> = self.named.drain().collect();
+        names.sort_unstable_by(|a, b| b.1.rows().cmp(&a.1.rows()).then_with(|| a.0.cmp(&b.0)));
+        let other = self.other.get_or_insert_default();
+        names[limit..].iter().for_each(|(_, count)| other.merge(count, direction));
+        names.truncate(limit);
+        self.named.extend(names);
+    }
+}
+
+impl Names<Tally> {
+    /// The same names with their rows alone.
+    #[must_use]
+    pub fn without_scores(&self) -> Self {
+        let rows = |tally: &Tally| Tally { rows: tally.rows, ..Tally::default() };
+        Self {
+            named: self.named.iter().map(|(name, tally)| (name.clone(), rows(tally))).collect(),
+            null: self.null.as_ref().map(rows),
+            other: self.other.as_ref().map(rows),
+        }
+    }
+}

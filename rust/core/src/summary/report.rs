@@ -1,0 +1,287 @@
+//! What a summary says, in the shape that files, Python and the command line share.
+
+use super::Datasets;
+use super::accumulator::{Accumulator, Group, ScoreStats};
+use super::columns::{SCORES, format_time};
+use super::distinct::Distinct;
+use super::names::{Count, Names, Tally};
+use super::topk::{Ranked, TEXTS};
+use crate::metrics::Direction;
+use crate::value::{Key, Value};
+
+/// The version of the summary's shape, as `n4a_version` says.
+pub const VERSION: &str = "1.1";
+/// How many of the best predictions a summary shows.
+pub const SHOWN: usize = 10;
+
+/// The time now, as ISO-8601 with offset.
+pub fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false)
+}
+
+/// The summary of one set of rows; `dataset_name` is that of the rows unless given.
+pub fn summary(accumulator: &Accumulator, dataset_name: Option<&str>, generated_at: &str) -> Value {
+    let dataset_name = dataset_name.or_else(|| accumulator.dataset_name());
+    let main = Main::of(accumulator);
+    Value::map([
+        ("n4a_version", VERSION.into()),
+        ("generated_at", generated_at.into()),
+        ("dataset_name", dataset_name.into()),
+        ("total_predictions", accumulator.rows().into()),
+        ("metric", main.metric.into()),
+        ("direction", main.direction().name().into()),
+        ("ranked_by", main.ranked_by()),
+        ("stats", main.stats()),
+        ("by_metric", by_metric(accumulator)),
+        ("facets", facets(accumulator, &main)),
+        ("task_types", counts_by_name(&accumulator.task_types)),
+        ("date_range", date_range(accumulator)),
+        ("metrics_used", metrics_used(accumulator)),
+        ("has_branches", (accumulator.distinct.branches.count() > 0).into()),
+        ("branch_count", accumulator.distinct.branches.count().into()),
+        ("runs", runs(accumulator, &main)),
+        ("top_predictions", main.top_predictions()),
+    ])
+}
+
+/// The summary of several datasets: each one's, and what they have in common.
+pub fn workspace_summary(datasets: &Datasets, generated_at: &str) -> Value {
+    let mut whole = Accumulator::default();
+    datasets.values().for_each(|accumulator| whole.merge(accumulator));
+    let main = Main::of(&whole);
+    Value::map([
+        ("n4a_version", VERSION.into()),
+        ("generated_at", generated_at.into()),
+        ("total_predictions", whole.rows().into()),
+        ("total_datasets", (datasets.len() as u64).into()),
+        ("metric", main.metric.into()),
+        ("direction", main.direction().name().into()),
+        ("ranked_by", main.ranked_by()),
+        (
+            "datasets",
+            datasets
+                .iter()
+                .map(|(name, accumulator)| summary(accumulator, Some(name), generated_at))
+                .collect(),
+        ),
+        ("by_metric", by_metric(&whole)),
+        ("models", models(&whole, &main)),
+        ("runs", runs(&whole, &main)),
+        ("top_predictions", main.top_predictions()),
+        ("task_types", counts_by_name(&whole.task_types)),
+        ("date_range", date_range(&whole)),
+    ])
+}
+
+/// A ranked prediction.
+pub fn prediction(ranked: &Ranked) -> Value {
+    let mut entries: Vec<(Key, Value)> = Vec::with_capacity(TEXTS.len() + SCORES.len());
+    let texts = ranked.texts();
+    entries.extend(TEXTS.iter().zip(texts).map(|(&key, text)| (key.into(), text.into())));
+    // Scores stand after the names of model and configuration, where a reader looks for them.
+    let scores = SCORES.iter().zip(ranked.scores()).map(|(&key, score)| (key.into(), score.into()));
+    entries.splice(5..5, scores);
+    Value::Map(entries)
+}
+
+/// The metric of most rows and its group.
+struct Main<'a> {
+    metric: Option<&'a str>,
+    group: Option<&'a Group>,
+}
+
+impl<'a> Main<'a> {
+    fn of(accumulator: &'a Accumulator) -> Self {
+        let metric = accumulator.main_metric();
+        Self { metric, group: accumulator.group(metric.unwrap_or_default()) }
+    }
+
+    fn direction(&self) -> Direction {
+        self.group.map_or(Direction::Unknown, Group::direction)
+    }
+
+    fn ranked_by(&self) -> Value {
+        self.group.map_or(Value::Null, ranked_by)
+    }
+
+    fn stats(&self) -> Value {
+        self.group.map_or_else(|| stats(&Default::default()), |group| stats(group.scores()))
+    }
+
+    fn top_predictions(&self) -> Value {
+        self.group.map_or_else(|| Value::List(Vec::new()), top_predictions)
+    }
+}
+
+fn ranked_by(group: &Group) -> Value {
+    (group.direction() != Direction::Unknown).then(|| SCORES[group.ranking().score()]).into()
+}
+
+fn top_predictions(group: &Group) -> Value {
+    group.ranking().top().sorted().into_iter().take(SHOWN).map(prediction).collect()
+}
+
+fn stats(scores: &[ScoreStats; SCORES.len()]) -> Value {
+    Value::Map(
+        SCORES.iter().zip(scores).map(|(&column, stats)| (column.into(), score_stats(stats))).collect(),
+    )
+}
+
+fn score_stats(stats: &ScoreStats) -> Value {
+    let quartiles = stats.quantiles.quartiles().map(|quartiles| quartiles.into_iter().collect::<Value>());
+    Value::map([
+        ("count", stats.moments.count().into()),
+        ("nulls", stats.nulls.into()),
+        ("nans", stats.nans.into()),
+        ("infs", stats.infs.into()),
+        ("min", stats.range.map(|range| range.0).into()),
+        ("max", stats.range.map(|range| range.1).into()),
+        ("mean", stats.moments.mean().into()),
+        ("std", stats.moments.std().into()),
+        ("quartiles", quartiles.unwrap_or(Value::Null)),
+        ("quartiles_exact", stats.quantiles.is_exact().into()),
+    ])
+}
+
+fn by_metric(accumulator: &Accumulator) -> Value {
+    let entries = accumulator.groups().map(|(metric, group)| {
+        let entry = Value::map([
+            ("direction", group.direction().name().into()),
+            ("ranked_by", ranked_by(group)),
+            ("count", group.rows().into()),
+            ("stats", stats(group.scores())),
+            ("models", tallies(group.models(), group.direction())),
+            ("runs", run_list(group.runs(), Some(group))),
+            ("top_predictions", top_predictions(group)),
+        ]);
+        (metric.to_owned().into(), entry)
+    });
+    Value::Map(entries.collect())
+}
+
+fn facets(accumulator: &Accumulator, main: &Main<'_>) -> Value {
+    let distinct = &accumulator.distinct;
+    let mut folds: Vec<&str> = accumulator.folds.named.keys().map(|name| &**name).collect();
+    folds.sort_unstable();
+    let counted: [(&str, &Distinct); 4] = [
+        ("n_partitions", &distinct.partitions),
+        ("n_folds", &distinct.folds),
+        ("n_configs", &distinct.configs),
+        ("n_runs", &distinct.runs),
+    ];
+    let mut entries: Vec<(Key, Value)> = vec![
+        ("models".into(), models(accumulator, main)),
+        ("partitions".into(), counts(&accumulator.partitions)),
+        ("folds".into(), folds.into_iter().collect()),
+    ];
+    entries.extend(counted.iter().map(|(key, set)| ((*key).into(), set.count().into())));
+    let approximate = counted.iter().filter(|(_, set)| !set.is_exact()).map(|(key, _)| *key);
+    entries.push(("approximate".into(), approximate.collect()));
+    Value::Map(entries)
+}
+
+/// Models of all rows, with the scores of the main metric.
+fn models(accumulator: &Accumulator, main: &Main<'_>) -> Value {
+    tallies(&with_rows_of_all(accumulator, main, Group::models), main.direction())
+}
+
+fn runs(accumulator: &Accumulator, main: &Main<'_>) -> Value {
+    run_list(&with_rows_of_all(accumulator, main, Group::runs), main.group)
+}
+
+/// The names of the main metric with its scores, and the rows of every metric.
+fn with_rows_of_all(
+    accumulator: &Accumulator,
+    main: &Main<'_>,
+    names: impl Fn(&Group) -> &Names<Tally>,
+) -> Names<Tally> {
+    let Some(main_group) = main.group else { return Names::default() };
+    let mut all = names(main_group).clone();
+    for (metric, group) in accumulator.groups() {
+        if metric != main.metric.unwrap_or_default() {
+            all.merge(&names(group).without_scores(), Direction::Unknown);
+        }
+    }
+    all
+}
+
+fn tallies(names: &Names<Tally>, direction: Direction) -> Value {
+    let entry = |name: Option<&str>, tally: &Tally| {
+        Value::map([
+            ("name", name.into()),
+            ("count", tally.rows().into()),
+            ("avg_val_score", tally.mean().into()),
+            ("best_val_score", best(tally, direction)),
+        ])
+    };
+    with_other(names, entry)
+}
+
+fn run_list(names: &Names<Tally>, group: Option<&Group>) -> Value {
+    let direction = group.map_or(Direction::Unknown, Group::direction);
+    with_other(names, |id, tally| {
+        Value::map([
+            ("id", id.into()),
+            ("name", id.map(run_name).into()),
+            ("n_predictions", tally.rows().into()),
+            ("best_val_score", best(tally, direction)),
+        ])
+    })
+}
+
+fn best(tally: &Tally, direction: Direction) -> Value {
+    tally.best().filter(|_| direction != Direction::Unknown).into()
+}
+
+/// The name in a run's id, `<YYYY-MM-DD>_<Slug>_<12 hex>`; other ids are their own names.
+fn run_name(id: &str) -> &str {
+    let is_date = |text: &str| {
+        text.len() == 10
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            })
+    };
+    let is_hex = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match id.split_once('_').and_then(|(date, rest)| Some((date, rest.rsplit_once('_')?))) {
+        Some((date, (name, hex))) if is_date(date) && is_hex(hex) => name,
+        _ => id,
+    }
+}
+
+fn counts(names: &Names<u64>) -> Value {
+    with_other(names, |name, count| Value::map([("name", name.into()), ("count", (*count).into())]))
+}
+
+/// Entries by name, and at the end one for all names that were counted together.
+fn with_other<T: Count>(names: &Names<T>, entry: impl Fn(Option<&str>, &T) -> Value) -> Value {
+    let mut entries: Vec<Value> =
+        names.sorted().into_iter().map(|(name, count)| entry(name, count)).collect();
+    if let Some(other) = &names.other
+        && let Value::Map(mut fields) = entry(Some("other"), other)
+    {
+        fields.push(("is_other".into(), true.into()));
+        entries.push(Value::Map(fields));
+    }
+    Value::List(entries)
+}
+
+fn counts_by_name(names: &Names<u64>) -> Value {
+    let named = names
+        .sorted()
+        .into_iter()
+        .filter_map(|(name, count)| Some((name?.to_owned().into(), (*count).into())));
+    Value::Map(named.chain(names.other.map(|count| ("other".into(), count.into()))).collect())
+}
+
+fn date_range(accumulator: &Accumulator) -> Value {
+    let (earliest, latest) = accumulator.dates.unzip();
+    Value::map([
+        ("earliest", earliest.and_then(format_time).as_deref().into()),
+        ("latest", latest.and_then(format_time).as_deref().into()),
+    ])
+}
+
+fn metrics_used(accumulator: &Accumulator) -> Value {
+    accumulator.groups().map(|(metric, _)| metric).filter(|metric| !metric.is_empty()).collect()
+}

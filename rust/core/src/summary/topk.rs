@@ -1,0 +1,153 @@
+//! The best predictions of a metric.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::columns::SCORES;
+
+/// The text columns that a ranked prediction carries, in the order in which they are stored.
+pub const TEXTS: [&str; 8] =
+    ["id", "run_id", "dataset_name", "model_name", "config_name", "fold_id", "partition", "preprocessings"];
+
+/// One ranked prediction.
+#[derive(Clone, Debug)]
+pub struct Ranked {
+    /// Larger is better.
+    pub(super) goodness: f64,
+    /// `val_score`, `test_score`, `train_score`.
+    pub(super) scores: [Option<f64>; SCORES.len()],
+    /// The columns of [`TEXTS`], each as its length plus one (0: null), little-endian u32, and its bytes.
+    pub(super) texts: Box<[u8]>,
+}
+
+impl Ranked {
+    /// Packs a prediction.
+    pub fn new<'a>(
+        goodness: f64,
+        scores: [Option<f64>; 3],
+        texts: impl Iterator<Item = Option<&'a str>>,
+    ) -> Self {
+        let mut packed = Vec::with_capacity(128);
+        for text in texts {
+            packed.extend_from_slice(&text.map_or(0, |text| text.len() as u32 + 1).to_le_bytes());
+            packed.extend_from_slice(text.unwrap_or_default().as_bytes());
+        }
+        Self { goodness, scores, texts: packed.into() }
+    }
+
+    /// The scores, in the order of [`SCORES`].
+    pub fn scores(&self) -> [Option<f64>; 3] {
+        self.scores
+    }
+
+    /// The texts, in the order of [`TEXTS`].
+    pub fn texts(&self) -> [Option<&str>; TEXTS.len()] {
+        let mut rest = &*self.texts;
+        std::array::from_fn(|_| split_text(&mut rest).ok().flatten())
+    }
+
+    /// Whether the bytes are the packed texts of a prediction.
+    pub(super) fn is_packed(mut bytes: &[u8]) -> bool {
+        (0..TEXTS.len()).all(|_| split_text(&mut bytes).is_ok()) && bytes.is_empty()
+    }
+
+    fn id(&self) -> &str {
+        split_text(&mut &*self.texts).ok().flatten().unwrap_or_default()
+    }
+}
+
+/// Takes the next packed text; an error where the bytes are no text.
+fn split_text<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a str>, ()> {
+    let (length, after) = rest.split_first_chunk::<4>().ok_or(())?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (text, after) = after.split_at_checked(length.saturating_sub(1)).ok_or(())?;
+    *rest = after;
+    if length == 0 { Ok(None) } else { std::str::from_utf8(text).map(Some).map_err(drop) }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Ranked {}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ranked {
+    /// Better first; ties by id, then by all the rest, so that no order of adding matters.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other
+            .goodness
+            .total_cmp(&self.goodness)
+            .then_with(|| self.id().cmp(other.id()))
+            .then_with(|| self.texts.cmp(&other.texts))
+            .then_with(|| {
+                let bits = |ranked: &Self| ranked.scores.map(|score| score.map(f64::to_bits));
+                bits(self).cmp(&bits(other))
+            })
+    }
+}
+
+/// The best `k` predictions that were offered.
+#[derive(Clone, Debug)]
+pub struct TopK {
+    k: usize,
+    /// The worst of them on top.
+    pub(super) heap: BinaryHeap<Ranked>,
+}
+
+impl TopK {
+    /// An empty ranking of up to `k`.
+    pub fn new(k: usize) -> Self {
+        Self { k, heap: BinaryHeap::new() }
+    }
+
+    /// Whether a prediction of this goodness could get in.
+    #[inline]
+    pub fn admits(&self, goodness: f64) -> bool {
+        self.heap.len() < self.k || self.heap.peek().is_some_and(|worst| goodness >= worst.goodness)
+    }
+
+    /// Offers a prediction.
+    pub fn offer(&mut self, ranked: Ranked) {
+        if self.heap.len() < self.k {
+            self.heap.push(ranked);
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && ranked < *worst
+        {
+            *worst = ranked;
+        }
+    }
+
+    /// Offers all that another ranking kept.
+    pub fn merge(&mut self, other: &Self) {
+        for ranked in &other.heap {
+            if self.admits(ranked.goodness) {
+                self.offer(ranked.clone());
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.heap.clear();
+    }
+
+    /// How many predictions are kept at most.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// The predictions, best first.
+    pub fn sorted(&self) -> Vec<&Ranked> {
+        let mut sorted: Vec<_> = self.heap.iter().collect();
+        sorted.sort_unstable();
+        sorted
+    }
+}

@@ -1,0 +1,36 @@
+//! Thread pools that belong to one process.
+//!
+//! A pool does not survive `fork`: its threads exist only in the parent. The pool is therefore kept
+//! beside the process id that made it, and a forked child makes its own; the parent's is never
+//! dropped there, since joining threads that do not exist would hang.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+
+type Pools = HashMap<(u32, usize), Arc<rayon::ThreadPool>>;
+
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
+
+/// Runs `work` in a pool of `threads` threads (0: one per core) of this process.
+pub fn run<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
+    Ok(pool(threads)?.install(work))
+}
+
+fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>> {
+    let key = (std::process::id(), threads);
+    let mut guard = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let pools = guard.get_or_insert_default();
+    if let Some(pool) = pools.get(&key) {
+        return Ok(Arc::clone(pool));
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("n4w-{index}"))
+        .build()
+        .map(Arc::new)
+        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+    pools.insert(key, Arc::clone(&pool));
+    Ok(pool)
+}

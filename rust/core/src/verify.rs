@@ -1,0 +1,115 @@
+//! Checking prediction files: footers against rows, and what dead processes left.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::atomic;
+use crate::collect::{FileSummary, summarise_file};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+use crate::footer::TailReader;
+use crate::platform;
+use crate::progress::Progress;
+use crate::scan;
+use crate::summary::{Accumulator, Datasets};
+
+/// One thing that was found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The file concerned, relative to the workspace.
+    pub path: String,
+    /// A problem, or only worth a note.
+    pub is_problem: bool,
+    /// A stable name.
+    pub kind: &'static str,
+    /// What it is and what can be done.
+    pub message: String,
+}
+
+/// Checks all prediction files within the current thread pool, in name order.
+///
+/// With `full`, the rows of files with a trusted summary are read and compared with it.
+pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
+    let names = files::list(root)?;
+    progress.expect(names.len());
+    let found: Vec<Result<Option<Finding>>> = names
+        .par_iter()
+        .map_init(TailReader::default, |tails, name| {
+            let finding = check(root, name, full, tails);
+            progress.step()?;
+            Ok(finding)
+        })
+        .collect();
+    let mut findings = Vec::new();
+    for finding in found {
+        findings.extend(finding?);
+    }
+    let mut folders: Vec<_> =
+        names.iter().map(|name| name.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+    folders.push("");
+    folders.sort_unstable();
+    folders.dedup();
+    for folder in folders {
+        for path in atomic::leftovers(&root.join(folder))? {
+            findings.push(Finding {
+                path: path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned(),
+                is_problem: false,
+                kind: "leftover",
+                message: "a temporary file whose writer is gone; rebuild-summaries removes it".to_owned(),
+            });
+        }
+    }
+    Ok(findings)
+}
+
+fn check(root: &Path, name: &str, full: bool, tails: &mut TailReader) -> Option<Finding> {
+    let path = files::path_of(root, name);
+    let found =
+        |is_problem, kind, message| Some(Finding { path: name.to_owned(), is_problem, kind, message });
+    let problem = |error: Error| found(true, error.kind.name(), error.message);
+    let (datasets, scanned) = match summarise_file(&path, tails).and_then(FileSummary::datasets) {
+        Ok(summary) => summary,
+        Err(error) => return problem(error),
+    };
+    if let Some(reason) = scanned {
+        return found(false, "untrusted_summary", format!("{reason}; rebuild-summaries adds one"));
+    }
+    if !full {
+        return None;
+    }
+    let rows = platform::open(&path)
+        .map_err(|error| Error::io(&path, error))
+        .and_then(|file| scan::scan(&path, file));
+    match rows {
+        Err(error) => problem(error),
+        Ok(rows) => first_difference(&datasets, &rows).and_then(|difference| {
+            let message =
+                format!("the summary disagrees with the rows: {difference}; run rebuild-summaries on a copy");
+            found(true, ErrorKind::Corrupt.name(), message)
+        }),
+    }
+}
+
+/// What a summary says otherwise than the rows; what it knows only approximately is not compared.
+fn first_difference(said: &Datasets, counted: &Datasets) -> Option<String> {
+    if !said.keys().eq(counted.keys()) {
+        return Some("other datasets".to_owned());
+    }
+    said.iter().zip(counted.values()).find_map(|((name, said), counted)| {
+        difference(said, counted).map(|difference| format!("dataset {name:?}, {difference}"))
+    })
+}
+
+fn difference(said: &Accumulator, counted: &Accumulator) -> Option<String> {
+    if said.rows() != counted.rows() {
+        return Some(format!("{} rows against {}", said.rows(), counted.rows()));
+    }
+    said.groups().zip(counted.groups()).find_map(|((metric, said), (counted_metric, counted))| {
+        let equal = metric == counted_metric
+            && said.rows() == counted.rows()
+            && said.scores().iter().zip(counted.scores()).all(|(said, counted)| said.agrees_with(counted))
+            && said.ranking().top().sorted() == counted.ranking().top().sorted();
+        (!equal).then(|| format!("metric {metric:?}"))
+    })
+}

@@ -1,0 +1,108 @@
+//! The one way into the core for work that takes time.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use n4w_core::progress::Progress;
+use n4w_core::{Error, ErrorKind, Result, threads};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
+use pyo3::prelude::*;
+
+/// How often a waiting call looks for signals and reports progress.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Runs `work` without the GIL in a pool of `threads` threads (0: one per core).
+///
+/// Meanwhile signals are answered and `report(done, total)` is called, if given; an exception from
+/// either stops the work and is raised.
+pub fn enter<T: Send>(
+    py: Python<'_>,
+    threads: usize,
+    report: Option<&Py<PyAny>>,
+    work: impl FnOnce(&Progress) -> Result<T> + Send,
+) -> PyResult<T> {
+    let progress = Progress::default();
+    let (result, raised) = py.detach(|| {
+        std::thread::scope(|scope| {
+            let (send, receive) = channel();
+            let progress = &progress;
+            scope.spawn(move || {
+                let result = threads::run(threads, || work(progress)).and_then(|result| result);
+                // The receiver waits for just this.
+                let _ = send.send(result);
+            });
+            let mut raised = None;
+            loop {
+                match receive.recv_timeout(TICK) {
+                    Ok(result) => return (Some(result), raised),
+                    Err(RecvTimeoutError::Disconnected) => return (None, raised),
+                    Err(RecvTimeoutError::Timeout) => {
+                        if raised.is_none()
+                            && let Err(error) = Python::attach(|py| tick(py, report, progress))
+                        {
+                            progress.stop();
+                            raised = Some(error);
+                        }
+                    }
+                }
+            }
+        })
+    });
+    if let Some(error) = raised {
+        return Err(error);
+    }
+    let result = result.unwrap_or_else(|| Err(Error::new(ErrorKind::Corrupt, "a worker thread died")));
+    let value = result.map_err(|error| to_py(py, &error))?;
+    if let Some(report) = report {
+        report.call1(py, progress.now())?;
+    }
+    Ok(value)
+}
+
+fn tick(py: Python<'_>, report: Option<&Py<PyAny>>, progress: &Progress) -> PyResult<()> {
+    py.check_signals()?;
+    if let Some(report) = report {
+        report.call1(py, progress.now())?;
+    }
+    Ok(())
+}
+
+/// The Python exception for an error of the core.
+pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
+    let path = error.path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let class = match error.kind {
+        ErrorKind::Io => return os_error(error, path),
+        ErrorKind::Argument => return PyValueError::new_err(error.to_string()),
+        ErrorKind::Interrupted => return PyKeyboardInterrupt::new_err(()),
+        ErrorKind::NotParquet | ErrorKind::Truncated | ErrorKind::Corrupt | ErrorKind::Encrypted => {
+            "CorruptFileError"
+        }
+        ErrorKind::Schema => "SchemaError",
+        ErrorKind::Metric => "UnknownMetricError",
+        ErrorKind::Conflict => "ConflictError",
+    };
+    let made = py
+        .import("nirs4all_workspace.exceptions")
+        .and_then(|module| module.getattr(class))
+        .and_then(|class| class.call1((error.message.as_str(), path)));
+    match made {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
+/// `OSError` chooses its subclass by the number, so that `except FileNotFoundError` works.
+fn os_error(error: &Error, path: Option<String>) -> PyErr {
+    let number = error.source.as_ref().and_then(|source| {
+        source.raw_os_error().or(match source.kind() {
+            std::io::ErrorKind::IsADirectory => Some(21),
+            _ => None,
+        })
+    });
+    let message = error.message.split(" (os error").next().unwrap_or_default().to_owned();
+    match (number, path) {
+        (Some(number), Some(path)) => PyOSError::new_err((number, message, path)),
+        (Some(number), None) => PyOSError::new_err((number, message)),
+        (None, _) => PyOSError::new_err(error.to_string()),
+    }
+}

@@ -1,0 +1,24 @@
+//! The Python face of n4w-core: one file per core module; it converts, releases the GIL and maps
+//! errors, and decides nothing.
+
+mod atomic;
+mod convert;
+mod footer;
+mod gate;
+mod metrics;
+mod summary;
+mod workspace;
+
+#[pyo3::pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::atomic::{create_file, replace_file};
+    #[pymodule_export]
+    use crate::footer::read_footers;
+    #[pymodule_export]
+    use crate::metrics::{MetricInfo, is_better, metric_info, register_metric};
+    #[pymodule_export]
+    use crate::summary::{SummaryAccumulator, read_summaries};
+    #[pymodule_export]
+    use crate::workspace::{list_files, rebuild_summaries, summarise, top_predictions, verify_files};
+}

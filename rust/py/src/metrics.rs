@@ -1,0 +1,68 @@
+//! The table of metrics.
+
+use n4w_core::metrics::{self, Direction, Metric};
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+
+use crate::gate::to_py;
+
+/// One row of the table of metrics.
+#[pyclass(frozen, get_all, eq, module = "nirs4all_workspace")]
+#[derive(PartialEq)]
+pub struct MetricInfo {
+    name: String,
+    aliases: Vec<String>,
+    direction: &'static str,
+    optimum: Option<f64>,
+    range: (f64, f64),
+}
+
+#[pymethods]
+impl MetricInfo {
+    /// Reads like a row: `info["direction"]` is `info.direction`.
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        if ["name", "aliases", "direction", "optimum", "range"].contains(&key) {
+            slf.getattr(key)
+        } else {
+            Err(PyKeyError::new_err(key.to_owned()))
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("MetricInfo(name={:?}, direction={:?}, range={:?})", self.name, self.direction, self.range)
+    }
+}
+
+fn find(py: Python<'_>, name: &str) -> PyResult<Metric> {
+    metrics::find(name).ok_or_else(|| to_py(py, &metrics::unknown(name)))
+}
+
+#[pyfunction]
+pub fn metric_info(py: Python<'_>, name: &str) -> PyResult<MetricInfo> {
+    let Metric { name, aliases, direction, optimum, range } = find(py, name)?;
+    Ok(MetricInfo { name, aliases, direction: direction.name(), optimum, range })
+}
+
+#[pyfunction]
+pub fn is_better(py: Python<'_>, a: f64, b: f64, metric: &str) -> PyResult<bool> {
+    let direction = find(py, metric)?.direction;
+    Ok(match (direction.goodness(a), direction.goodness(b)) {
+        (Some(a), Some(b)) => a > b,
+        (a, b) => a.is_some() && b.is_none(),
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (name, direction, *, aliases=vec![], optimum=None, range=(f64::NEG_INFINITY, f64::INFINITY)))]
+pub fn register_metric(
+    py: Python<'_>,
+    name: String,
+    direction: &str,
+    aliases: Vec<String>,
+    optimum: Option<f64>,
+    range: (f64, f64),
+) -> PyResult<()> {
+    Direction::ranking(direction)
+        .and_then(|direction| metrics::register(&Metric { name, aliases, direction, optimum, range }))
+        .map_err(|error| to_py(py, &error))
+}

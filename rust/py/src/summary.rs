@@ -1,0 +1,258 @@
+//! Accumulators and the summaries of single files.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_array::ffi_stream::RecordBatchStreamReader;
+use arrow_pyarrow::FromPyArrow;
+use n4w_core::collect::{FileSummary, summarise_file};
+use n4w_core::footer::TailReader;
+use n4w_core::summary::columns::{SCORES, parse_time};
+use n4w_core::summary::topk::TEXTS;
+use n4w_core::summary::{Accumulator, Row, add_batches, embedded, report};
+use n4w_core::{Error, ErrorKind, Result};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString, PyTuple, PyType};
+use rayon::prelude::*;
+
+use crate::convert::Converter;
+use crate::gate::{enter, to_py};
+
+/// So many rows of a stream are read before they are added together.
+const ROWS_AT_ONCE: usize = 1 << 20;
+
+#[pyclass(frozen, module = "nirs4all_workspace")]
+pub struct SummaryAccumulator {
+    state: Mutex<Accumulator>,
+}
+
+#[pymethods]
+impl SummaryAccumulator {
+    #[new]
+    #[pyo3(signature = (top_k=32))]
+    fn new(top_k: usize) -> Self {
+        Self::of(Accumulator::new(top_k))
+    }
+
+    fn add(&self, row: &Bound<'_, PyAny>) -> PyResult<()> {
+        match row.cast::<PyDict>() {
+            Ok(dict) => self.add_row(row.py(), |key| dict.get_item(key)),
+            Err(_) => {
+                let mapping = row.cast::<PyMapping>()?;
+                self.add_row(row.py(), |key| {
+                    if mapping.contains(key)? { mapping.get_item(key).map(Some) } else { Ok(None) }
+                })
+            }
+        }
+    }
+
+    #[pyo3(signature = (batch, *, threads=0))]
+    fn add_batch(&self, batch: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
+        let py = batch.py();
+        let top_k = self.lock().top_k();
+        let added = if batch.hasattr(intern!(py, "__arrow_c_stream__"))? {
+            let stream = RecordBatchStreamReader::from_pyarrow_bound(batch)?;
+            enter(py, threads, None, |progress| {
+                let mut added = Accumulator::new(top_k);
+                let (mut held, mut rows) = (Vec::new(), 0);
+                for batch in stream {
+                    progress.check()?;
+                    let batch = batch.map_err(|error| {
+                        Error::new(ErrorKind::Argument, format!("the stream of batches broke off: {error}"))
+                    })?;
+                    rows += batch.num_rows();
+                    held.push(batch);
+                    if rows >= ROWS_AT_ONCE {
+                        add_batches(&mut added, &held)?;
+                        held.clear();
+                        rows = 0;
+                    }
+                }
+                add_batches(&mut added, &held)?;
+                Ok(added)
+            })?
+        } else if batch.hasattr(intern!(py, "__arrow_c_array__"))? {
+            let batch = RecordBatch::from_pyarrow_bound(batch)?;
+            enter(py, threads, None, |_| {
+                let mut added = Accumulator::new(top_k);
+                add_batches(&mut added, std::slice::from_ref(&batch))?;
+                Ok(added)
+            })?
+        } else {
+            return Err(PyTypeError::new_err(format!(
+                "add_batch takes an Arrow table, batch or data frame (with __arrow_c_stream__ or \
+                 __arrow_c_array__), not {}",
+                batch.get_type().name()?
+            )));
+        };
+        // All of the batch or nothing: it is added in one piece, after it was read without error.
+        self.lock().merge(&added);
+        Ok(())
+    }
+
+    fn merge(&self, other: &Self) {
+        // A copy first: an accumulator may be merged with itself, and two with each other.
+        let other = other.lock().clone();
+        self.lock().merge(&other);
+    }
+
+    fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let value = report::summary(&self.lock(), None, &report::now());
+        Converter::new(py).object(&value)
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &embedded::to_bytes(&self.lock()))
+    }
+
+    #[classmethod]
+    fn from_bytes(_class: &Bound<'_, PyType>, py: Python<'_>, state: &[u8]) -> PyResult<Self> {
+        embedded::from_bytes(state).map(Self::of).map_err(|error| to_py(py, &error))
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item("n4a_version", report::VERSION)?;
+        dict.set_item("summary", self.summary(py)?)?;
+        dict.set_item("sketch", embedded::to_text(&self.lock()))?;
+        Ok(dict)
+    }
+
+    #[classmethod]
+    fn from_dict(_class: &Bound<'_, PyType>, state: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let sketch =
+            state.get_item("sketch")?.ok_or_else(|| PyValueError::new_err("the dict has no key 'sketch'"))?;
+        embedded::from_text(sketch.cast::<PyString>()?.to_str()?)
+            .map(Self::of)
+            .map_err(|error| to_py(state.py(), &error))
+    }
+
+    fn __len__(&self) -> usize {
+        self.lock().rows() as usize
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((slf.get_type().getattr("from_bytes")?, (slf.get().to_bytes(slf.py()),)))
+    }
+}
+
+impl SummaryAccumulator {
+    fn of(accumulator: Accumulator) -> Self {
+        Self { state: Mutex::new(accumulator) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accumulator> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_row<'py>(
+        &self,
+        py: Python<'py>,
+        get: impl Fn(&Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>>,
+    ) -> PyResult<()> {
+        macro_rules! value {
+            ($key:literal) => {
+                get(intern!(py, $key))?.filter(|value| !value.is_none())
+            };
+        }
+        let numbers = [value!("val_score"), value!("test_score"), value!("train_score")];
+        let names = [
+            value!("id"),
+            value!("run_id"),
+            value!("dataset_name"),
+            value!("model_name"),
+            value!("config_name"),
+            value!("fold_id"),
+            value!("partition"),
+            value!("preprocessings"),
+        ];
+        let others = [value!("metric"), value!("task_type"), value!("branch_id"), value!("branch_name")];
+        let mut scores = [None; SCORES.len()];
+        for ((score, value), key) in scores.iter_mut().zip(&numbers).zip(SCORES) {
+            *score = value.as_ref().map(|value| number(value, key)).transpose()?;
+        }
+        let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
+        for (text, value) in texts.iter_mut().zip(&names) {
+            *text = value.as_ref().map(text_of).transpose()?.flatten();
+        }
+        let mut rest: [Option<Cow<'_, str>>; 4] = Default::default();
+        for (text, value) in rest.iter_mut().zip(&others) {
+            *text = value.as_ref().map(text_of).transpose()?.flatten();
+        }
+        let created_at = value!("created_at").map(|value| time_of(&value)).transpose()?.flatten();
+        let [metric, task_type, branch_id, branch_name] = rest.each_ref().map(Option::as_deref);
+        let texts = texts.each_ref().map(Option::as_deref);
+        self.lock().add(&Row { scores, texts, metric, task_type, branch_id, branch_name, created_at });
+        Ok(())
+    }
+}
+
+fn number(value: &Bound<'_, PyAny>, key: &str) -> PyResult<f64> {
+    value.extract().map_err(|_| {
+        let kind = value.get_type();
+        PyTypeError::new_err(format!("{key} must be a number or None, not {kind}"))
+    })
+}
+
+/// Text as it is, other values written out; a NaN stands for a missing text, as in pandas.
+fn text_of<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, str>>> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return text.to_str().map(|text| Some(Cow::Borrowed(text)));
+    }
+    if value.cast::<PyFloat>().is_ok_and(|number| number.value().is_nan()) {
+        return Ok(None);
+    }
+    Ok(Some(Cow::Owned(value.str()?.to_str()?.to_owned())))
+}
+
+/// Text in ISO-8601, or anything with `isoformat`.
+fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(parse_time(text.to_str()?));
+    }
+    let text = value.call_method0(intern!(value.py(), "isoformat"))?;
+    Ok(parse_time(text.cast::<PyString>()?.to_str()?))
+}
+
+#[pyfunction]
+#[pyo3(signature = (paths, *, threads=0))]
+pub fn read_summaries<'py>(
+    py: Python<'py>,
+    paths: Vec<PathBuf>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyList>> {
+    let read = enter(py, threads, None, |progress| {
+        let one = |tails: &mut TailReader, path: &PathBuf| {
+            progress.check()?;
+            Ok(summarise_file(path, tails).and_then(FileSummary::datasets).map_err(|error| error.at(path)))
+        };
+        paths.par_iter().map_init(TailReader::default, one).collect::<Result<Vec<_>>>()
+    })?;
+    let generated_at = report::now();
+    let mut converter = Converter::new(py);
+    let list = PyList::empty(py);
+    for summary in read {
+        let entry = match summary {
+            Ok((datasets, scanned)) => {
+                let value = embedded::summary_of(&datasets, &generated_at);
+                PyTuple::new(
+                    py,
+                    [converter.object(&value)?, scanned.into_pyobject(py)?, py.None().into_bound(py)],
+                )?
+            }
+            Err(error) => {
+                let none = py.None().into_bound(py);
+                PyTuple::new(
+                    py,
+                    [none.clone(), none, to_py(py, &error).into_value(py).into_bound(py).into_any()],
+                )?
+            }
+        };
+        list.append(entry)?;
+    }
+    Ok(list)
+}

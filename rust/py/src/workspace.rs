@@ -1,0 +1,174 @@
+//! Whole folders: summary, ranking, rebuilding and checking.
+
+use std::path::{Path, PathBuf};
+
+use n4w_core::collect::Caching;
+use n4w_core::metrics::Direction;
+use n4w_core::query::{self, EQUAL, Query};
+use n4w_core::rebuild::{self, Outcome};
+use n4w_core::summary::columns::SCORES;
+use n4w_core::summary::report;
+use n4w_core::value::Value;
+use n4w_core::{collect, files, verify};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::convert::{Converter, errors_value};
+use crate::gate::{enter, to_py};
+
+#[pyfunction]
+pub fn list_files(py: Python<'_>, root: PathBuf) -> PyResult<Vec<String>> {
+    py.detach(|| files::list(&root)).map_err(|error| to_py(py, &error))
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, dataset=None, *, use_cache=true, threads=0))]
+pub fn summarise<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    dataset: Option<&str>,
+    use_cache: bool,
+    threads: usize,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let answer = enter(py, threads, None, |progress| {
+        let collected = collect::collect(&root, caching(&root, use_cache), progress)?;
+        let now = report::now();
+        let summary = match dataset {
+            None => report::workspace_summary(&collected.datasets, &now),
+            Some(name) => match collected.datasets.get(name) {
+                Some(accumulator) => report::summary(accumulator, Some(name), &now),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some((summary, collected)))
+    })?;
+    let Some((Value::Map(mut entries), collected)) = answer else { return Ok(None) };
+    let scanned = collected.scanned.iter().map(|(path, reason)| {
+        Value::map([("path", path.as_str().into()), ("reason", reason.as_str().into())])
+    });
+    entries.push(("files".into(), (collected.files as u64).into()));
+    entries.push(("scanned".into(), scanned.collect()));
+    entries.push(("errors".into(), errors_value(&collected.errors)));
+    Converter::new(py).object(&Value::Map(entries)).map(Some)
+}
+
+fn caching(root: &Path, use_cache: bool) -> Caching {
+    if use_cache { Caching::of(root) } else { Caching::Off }
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, k, metric, score, direction, filters, *, use_cache=true, threads=0))]
+#[allow(clippy::too_many_arguments)]
+pub fn top_predictions<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    k: usize,
+    metric: Option<String>,
+    score: Option<String>,
+    direction: Option<&str>,
+    filters: &Bound<'py, PyDict>,
+    use_cache: bool,
+    threads: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let direction = direction.map(Direction::ranking).transpose().map_err(|error| to_py(py, &error))?;
+    let mut query = Query { k, metric, score, direction, ..Query::default() };
+    for (key, value) in filters.iter().filter(|(_, value)| !value.is_none()) {
+        add_filter(&mut query, &key.extract::<String>()?, &value)?;
+    }
+    let answer =
+        enter(py, threads, None, |progress| query::top(&root, &query, caching(&root, use_cache), progress))?;
+    let records = answer.top.sorted().into_iter().map(report::prediction);
+    let value = Value::map([
+        ("metric", answer.metric.as_str().into()),
+        ("direction", answer.direction.name().into()),
+        ("ranked_by", SCORES[answer.score].into()),
+        ("records", records.collect()),
+        ("files_read", (answer.files_read as u64).into()),
+        ("errors", errors_value(&answer.errors)),
+    ]);
+    Converter::new(py).object(&value)
+}
+
+/// `dataset`, `model`, `partition`, `run`, `result`, `fold`, `task_type`, `min_` and `max_` of each
+/// score, and `preprocessings_contains`.
+fn add_filter(query: &mut Query, key: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let equal = EQUAL.iter().find(|column| {
+        **column == key || column.strip_suffix("_name").or(column.strip_suffix("_id")) == Some(key)
+    });
+    if let Some(column) = equal {
+        query.equal.push(((*column).to_owned(), value.str()?.to_string()));
+        return Ok(());
+    }
+    if key == "preprocessings_contains" {
+        query.preprocessings_contains = Some(value.extract()?);
+        return Ok(());
+    }
+    let bound = key
+        .split_once('_')
+        .and_then(|(bound, score)| Some((bound, SCORES.iter().position(|column| *column == score)?)));
+    match bound {
+        Some(("min", score)) => query.ranges.push((score, value.extract()?..=f64::INFINITY)),
+        Some(("max", score)) => query.ranges.push((score, f64::NEG_INFINITY..=value.extract()?)),
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "unknown filter '{key}'; known are dataset, model, partition, run, result, fold, task_type, \
+                 min_ and max_ of {}, and preprocessings_contains",
+                SCORES.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, progress=None, *, threads=0))]
+pub fn rebuild_summaries<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    progress: Option<Py<PyAny>>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let outcomes = enter(py, threads, progress.as_ref(), |progress| rebuild::rebuild(&root, progress))?;
+    let (mut kept, mut written, mut errors) = (0u64, Vec::new(), Vec::new());
+    for (path, outcome) in outcomes {
+        match outcome {
+            Outcome::Kept => kept += 1,
+            Outcome::Written(reason) => {
+                written
+                    .push(Value::map([("path", path.as_str().into()), ("reason", reason.as_str().into())]));
+            }
+            Outcome::Failed(error) => errors.push(error),
+        }
+    }
+    let value = Value::map([
+        ("kept", kept.into()),
+        ("written", Value::List(written)),
+        ("errors", errors_value(&errors)),
+    ]);
+    Converter::new(py).object(&value)
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, full=false, progress=None, *, threads=0))]
+pub fn verify_files<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    full: bool,
+    progress: Option<Py<PyAny>>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let findings = enter(py, threads, progress.as_ref(), |progress| verify::verify(&root, full, progress))?;
+    let (problems, notes): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.is_problem);
+    let list = |findings: Vec<verify::Finding>| -> Value {
+        let entry = |finding: verify::Finding| {
+            Value::map([
+                ("path", finding.path.as_str().into()),
+                ("kind", finding.kind.into()),
+                ("message", finding.message.as_str().into()),
+            ])
+        };
+        findings.into_iter().map(entry).collect()
+    };
+    Converter::new(py).object(&Value::map([("problems", list(problems)), ("notes", list(notes))]))
+}
