@@ -236,7 +236,9 @@ def _totals(answer: dict[str, Any]) -> str:
     parts = [f"{answer['total_predictions']} predictions"]
     if "datasets" in answer:
         parts.append(f"{answer['total_datasets']} datasets")
-    parts += [f"{len(answer['runs'])} runs", f"{answer['files']} files"]
+    if answer["runs"]:
+        parts.append(f"{len(answer['runs'])} runs")
+    parts.append(f"{answer['files']} files")
     return ", ".join(parts)
 
 

@@ -9,8 +9,7 @@ use arrow_array::ffi_stream::RecordBatchStreamReader;
 use arrow_pyarrow::FromPyArrow;
 use n4w_core::collect::{FileSummary, summarise_file};
 use n4w_core::footer::TailReader;
-use n4w_core::summary::columns::{SCORES, parse_time};
-use n4w_core::summary::topk::TEXTS;
+use n4w_core::summary::columns::parse_time;
 use n4w_core::summary::{Accumulator, Row, add_batches, embedded, report};
 use n4w_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -159,47 +158,57 @@ impl SummaryAccumulator {
                 get(intern!(py, $key))?.filter(|value| !value.is_none())
             };
         }
-        let numbers = [value!("val_score"), value!("test_score"), value!("train_score")];
-        let names = [
-            value!("id"),
-            value!("run_id"),
-            value!("dataset_name"),
-            value!("model_name"),
-            value!("config_name"),
-            value!("fold_id"),
-            value!("partition"),
-            value!("preprocessings"),
+        let scores = [
+            number(value!("val_score"), "val_score")?,
+            number(value!("test_score"), "test_score")?,
+            number(value!("train_score"), "train_score")?,
         ];
-        let others = [value!("metric"), value!("task_type"), value!("branch_id"), value!("branch_name")];
-        let mut scores = [None; SCORES.len()];
-        for ((score, value), key) in scores.iter_mut().zip(&numbers).zip(SCORES) {
-            *score = value.as_ref().map(|value| number(value, key)).transpose()?;
-        }
-        let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
-        for (text, value) in texts.iter_mut().zip(&names) {
-            *text = value.as_ref().map(text_of).transpose()?.flatten();
-        }
-        let mut rest: [Option<Cow<'_, str>>; 4] = Default::default();
-        for (text, value) in rest.iter_mut().zip(&others) {
-            *text = value.as_ref().map(text_of).transpose()?.flatten();
-        }
+        let [run, dataset, model, config] =
+            [value!("run_id"), value!("dataset_name"), value!("model_name"), value!("config_name")];
+        let [fold, partition, metric, task_type] =
+            [value!("fold_id"), value!("partition"), value!("metric"), value!("task_type")];
+        let [branch_id, branch_name] = [value!("branch_id"), value!("branch_name")];
         let created_at = value!("created_at").map(|value| time_of(&value)).transpose()?.flatten();
-        let [metric, task_type, branch_id, branch_name] = rest.each_ref().map(Option::as_deref);
-        let texts = texts.each_ref().map(Option::as_deref);
-        self.lock().add(&Row { scores, texts, metric, task_type, branch_id, branch_name, created_at });
+        let [run, dataset, model, config] = [text(&run)?, text(&dataset)?, text(&model)?, text(&config)?];
+        let [fold, partition, metric, task_type] =
+            [text(&fold)?, text(&partition)?, text(&metric)?, text(&task_type)?];
+        let [branch_id, branch_name] = [text(&branch_id)?, text(&branch_name)?];
+        let mut row = Row {
+            scores,
+            texts: [&None, &run, &dataset, &model, &config, &fold, &partition, &None].map(Option::as_deref),
+            metric: metric.as_deref(),
+            task_type: task_type.as_deref(),
+            branch_id: branch_id.as_deref(),
+            branch_name: branch_name.as_deref(),
+            created_at,
+        };
+        {
+            let mut state = self.lock();
+            if !state.may_rank(&row) {
+                state.add(&row);
+                return Ok(());
+            }
+        }
+        // No Python code runs under the lock. Only a row that may rank needs all of its texts.
+        let [id, preprocessings] = [value!("id"), value!("preprocessings")];
+        let [id, preprocessings] = [text(&id)?, text(&preprocessings)?];
+        (row.texts[0], row.texts[7]) = (id.as_deref(), preprocessings.as_deref());
+        self.lock().add(&row);
         Ok(())
     }
 }
 
-fn number(value: &Bound<'_, PyAny>, key: &str) -> PyResult<f64> {
-    value.extract().map_err(|_| {
+fn number(value: Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
+    let Some(value) = value else { return Ok(None) };
+    value.extract().map(Some).map_err(|_| {
         let kind = value.get_type();
         PyTypeError::new_err(format!("{key} must be a number or None, not {kind}"))
     })
 }
 
 /// Text as it is, other values written out; a NaN stands for a missing text, as in pandas.
-fn text_of<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, str>>> {
+fn text<'a>(value: &'a Option<Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
+    let Some(value) = value else { return Ok(None) };
     if let Ok(text) = value.cast::<PyString>() {
         return text.to_str().map(|text| Some(Cow::Borrowed(text)));
     }

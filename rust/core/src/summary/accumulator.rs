@@ -1,6 +1,5 @@
 //! The state of a summary: what is counted, merged and stored.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::columns::SCORES;
@@ -18,8 +17,8 @@ pub const TOP_K: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Accumulator {
     pub(super) top_k: usize,
-    /// Rows by metric; rows without a metric under "".
-    pub(super) groups: BTreeMap<String, Group>,
+    /// Rows by metric, sorted; rows without a metric under "".
+    pub(super) groups: Vec<(String, Group)>,
     pub(super) datasets: Names<u64>,
     pub(super) task_types: Names<u64>,
     pub(super) partitions: Names<u64>,
@@ -95,6 +94,12 @@ pub struct Row<'a> {
     pub created_at: Option<i64>,
 }
 
+impl Row<'_> {
+    fn is_val(&self) -> bool {
+        self.texts[6] == Some("val")
+    }
+}
+
 impl Default for Accumulator {
     fn default() -> Self {
         Self::new(TOP_K)
@@ -106,7 +111,7 @@ impl Accumulator {
     pub fn new(top_k: usize) -> Self {
         Self {
             top_k,
-            groups: BTreeMap::new(),
+            groups: Vec::new(),
             datasets: Names::default(),
             task_types: Names::default(),
             partitions: Names::default(),
@@ -118,7 +123,7 @@ impl Accumulator {
 
     /// How many rows were added.
     pub fn rows(&self) -> u64 {
-        self.groups.values().map(|group| group.rows).sum()
+        self.groups.iter().map(|(_, group)| group.rows).sum()
     }
 
     /// How many of the best predictions of each metric are kept.
@@ -143,7 +148,11 @@ impl Accumulator {
 
     /// The rows of a metric.
     pub fn group(&self, metric: &str) -> Option<&Group> {
-        self.groups.get(metric)
+        self.place(metric).ok().map(|place| &self.groups[place].1)
+    }
+
+    fn place(&self, metric: &str) -> Result<usize, usize> {
+        self.groups.binary_search_by(|(name, _)| name.as_str().cmp(metric))
     }
 
     /// All metrics with their rows, "" for rows without one.
@@ -152,18 +161,30 @@ impl Accumulator {
     }
 
     pub(super) fn group_mut(&mut self, metric: &str) -> &mut Group {
-        self.group_of(metric, metrics::direction(metric))
+        match self.place(metric) {
+            Ok(place) => &mut self.groups[place].1,
+            Err(_) => self.group_of(metric, metrics::direction(metric)),
+        }
     }
 
     /// The group of a metric to which rows of this direction are to be added.
     pub(super) fn group_of(&mut self, metric: &str, direction: Direction) -> &mut Group {
-        if !self.groups.contains_key(metric) {
-            self.groups.insert(metric.to_owned(), Group::new(direction, self.top_k));
-        }
-        // Just inserted where it was missing.
-        let group = self.groups.entry(metric.to_owned()).or_insert_with(|| Group::new(direction, self.top_k));
+        let place = self.place(metric).unwrap_or_else(|place| {
+            self.groups.insert(place, (metric.to_owned(), Group::new(direction, self.top_k)));
+            place
+        });
+        let group = &mut self.groups[place].1;
         group.settle(direction);
         group
+    }
+
+    /// Whether [`Self::add`] might rank this row, so that it needs `id` and `preprocessings`.
+    pub fn may_rank(&self, row: &Row<'_>) -> bool {
+        self.group(row.metric.unwrap_or_default()).is_none_or(|group| {
+            let (ranking, is_val) = (&group.ranking, row.is_val());
+            ranking.is_news(is_val, row.scores[0].is_some())
+                || ranking.goodness(is_val, row.scores, group.direction).is_some()
+        })
     }
 
     /// Adds one row.
@@ -171,9 +192,18 @@ impl Accumulator {
         let [_, run, dataset, model, config, fold, partition, _] = row.texts;
         *self.datasets.entry(dataset) += 1;
         *self.task_types.entry(row.task_type) += 1;
-        *self.partitions.entry(partition) += 1;
-        *self.folds.entry(fold) += 1;
-        self.distinct.add(partition, fold, config, run);
+        // A name that is counted already is no new one.
+        if self.partitions.count(partition) {
+            self.distinct.partitions.add(partition.unwrap_or_default());
+        }
+        if self.folds.count(fold) {
+            self.distinct.folds.add(fold.unwrap_or_default());
+        }
+        for (distinct, name) in [(&mut self.distinct.configs, config), (&mut self.distinct.runs, run)] {
+            if let Some(name) = name {
+                distinct.add(name);
+            }
+        }
         self.distinct.add_branch(row.branch_id, row.branch_name);
         self.add_date(row.created_at.map(|time| (time, time)));
 
@@ -188,7 +218,7 @@ impl Accumulator {
             Some(run) => group.runs.entry(Some(run)).add(val_score, group.direction),
             None => group.configs.entry(config).add(val_score, group.direction),
         }
-        let is_val = partition == Some("val");
+        let is_val = row.is_val();
         group.ranking.note(is_val, val_score.is_some());
         if let Some(goodness) = group.ranking.goodness(is_val, row.scores, group.direction) {
             group.ranking.top.offer(Ranked::new(goodness, row.scores, row.texts.into_iter()));
@@ -226,7 +256,7 @@ impl Accumulator {
         for counts in [&mut self.datasets, &mut self.task_types, &mut self.partitions, &mut self.folds] {
             counts.limit(names, Direction::Unknown);
         }
-        for group in self.groups.values_mut() {
+        for group in self.groups.iter_mut().map(|(_, group)| group) {
             for tallies in [&mut group.models, &mut group.runs, &mut group.configs] {
                 tallies.limit(names, group.direction);
             }
@@ -247,30 +277,11 @@ impl Accumulator {
         let mut named = self.groups.iter().filter(|(metric, _)| !metric.is_empty());
         let first = named.next()?;
         let most = named.fold(first, |best, next| if next.1.rows > best.1.rows { next } else { best });
-        Some(most.0)
+        Some(most.0.as_str())
     }
 }
 
 impl DistinctCounts {
-    pub(super) fn add(
-        &mut self,
-        partition: Option<&str>,
-        fold: Option<&str>,
-        config: Option<&str>,
-        run: Option<&str>,
-    ) {
-        for (distinct, name) in [
-            (&mut self.partitions, partition),
-            (&mut self.folds, fold),
-            (&mut self.configs, config),
-            (&mut self.runs, run),
-        ] {
-            if let Some(name) = name {
-                distinct.add(name);
-            }
-        }
-    }
-
     /// A branch is known by its number or, without one, by its name; an empty name is none.
     pub(super) fn add_branch(&mut self, id: Option<&str>, name: Option<&str>) {
         if let Some(id) = id {
@@ -377,11 +388,15 @@ impl Ranking {
     /// Takes note of a row before it is offered.
     #[inline]
     pub fn note(&mut self, is_val: bool, has_val_score: bool) {
-        if (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores) {
+        if self.is_news(is_val, has_val_score) {
             self.has_val_rows |= is_val;
             self.has_val_scores |= has_val_score;
             self.top.clear();
         }
+    }
+
+    fn is_news(&self, is_val: bool, has_val_score: bool) -> bool {
+        (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores)
     }
 
     /// How good a row is, where it is a candidate that could get in.

@@ -152,6 +152,13 @@ impl Members {
         }
     }
 
+    fn any(&self, mut fits: impl FnMut(usize) -> bool) -> bool {
+        match self {
+            Self::All(rows) => (0..*rows).any(fits),
+            Self::Some(rows) => rows.iter().any(|&row| fits(row as usize)),
+        }
+    }
+
     #[inline]
     fn for_each(&self, mut visit: impl FnMut(usize)) {
         match self {
@@ -192,6 +199,9 @@ fn add_branches(into: &mut Accumulator, batch: &RecordBatch) -> Result<()> {
     let rows = batch.num_rows();
     let (ids, names) = (Texts::of(batch, "branch_id")?, Texts::of(batch, "branch_name")?);
     let (ids, names) = (ids.codes(0..rows), names.codes(0..rows));
+    if ids.names.is_empty() && names.names.iter().all(|name| name.is_empty()) {
+        return Ok(());
+    }
     let mut last = (NULL, NULL);
     for row in 0..rows {
         let pair = (ids.at(row), names.at(row));
@@ -252,14 +262,16 @@ fn tally(
 
 fn rank(group: &mut Group, piece: &Piece<'_>, members: &Members, is_val: impl Fn(usize) -> bool) {
     let ranking = &mut group.ranking;
-    members.for_each(|row| ranking.note(is_val(row), piece.scores[0].get(row).is_some()));
+    ranking.note(members.any(&is_val), members.any(|row| piece.scores[0].get(row).is_some()));
+    let ranked_by = &piece.scores[ranking.score()];
+    let only_val = ranking.has_val_rows;
     members.for_each(|row| {
-        let is_val = is_val(row);
-        if ranking.has_val_rows && !is_val {
+        if only_val && !is_val(row) {
             return;
         }
-        let scores = [0, 1, 2].map(|score: usize| piece.scores[score].get(row));
-        if let Some(goodness) = ranking.goodness(is_val, scores, group.direction) {
+        let goodness = ranked_by.get(row).and_then(|score| group.direction.goodness(score));
+        if let Some(goodness) = goodness.filter(|&goodness| ranking.top.admits(goodness)) {
+            let scores = [0, 1, 2].map(|score: usize| piece.scores[score].get(row));
             ranking.top.offer(Ranked::new(goodness, scores, piece.texts.iter().map(|texts| texts.get(row))));
         }
     });

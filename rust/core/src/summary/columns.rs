@@ -228,11 +228,7 @@ impl<'a> Texts<'a> {
                             rows.map(|row| interner.code(array.is_valid(row).then(|| array.value(row)))),
                         );
                     }
-                    Self::View(array) => {
-                        codes.codes.extend(
-                            rows.map(|row| interner.code(array.is_valid(row).then(|| array.value(row)))),
-                        );
-                    }
+                    Self::View(array) => codes.codes.extend(interner.codes_of_views(array, rows)),
                     _ => codes.codes.extend(rows.map(|row| interner.code(self.get(row)))),
                 }
                 codes.names = interner.names;
@@ -278,6 +274,8 @@ impl<'a> Codes<'a> {
 #[derive(Default)]
 struct Interner<'a> {
     names: Vec<&'a str>,
+    /// The code of the text before: columns hold long runs of the same name.
+    last: u32,
     /// Recently seen texts, by a cheap hash: most columns hold a handful of names.
     recent: Vec<u32>,
     all: HashMap<&'a str, u32, FixedState>,
@@ -289,6 +287,15 @@ impl<'a> Interner<'a> {
     #[inline]
     fn code(&mut self, text: Option<&'a str>) -> u32 {
         let Some(text) = text else { return NULL };
+        if self.names.get(self.last as usize).is_some_and(|&name| name == text) {
+            return self.last;
+        }
+        self.last = self.code_of_other(text);
+        self.last
+    }
+
+    #[inline]
+    fn code_of_other(&mut self, text: &'a str) -> u32 {
         if self.recent.is_empty() {
             self.recent.resize(RECENT, NULL);
         }
@@ -305,7 +312,31 @@ impl<'a> Interner<'a> {
         self.recent[slot] = code;
         code
     }
+
+    /// Equal views are equal texts: only views that were not seen lately are followed to their text.
+    fn codes_of_views(
+        &mut self,
+        array: &'a StringViewArray,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = u32> {
+        let mut recent = [(0u128, NULL); RECENT];
+        rows.map(move |row| {
+            if array.is_null(row) {
+                return NULL;
+            }
+            let view = array.views()[row];
+            let mixed = (view as u64 ^ ((view >> 64) as u64).rotate_left(32)).wrapping_mul(SPREAD);
+            let (seen, code) = &mut recent[(mixed >> 56) as usize];
+            if *seen != view || *code == NULL {
+                (*seen, *code) = (view, self.code(Some(array.value(row))));
+            }
+            *code
+        })
+    }
 }
+
+/// An odd multiplier that spreads bits upwards: 2^64 divided by the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Mixes the first and the last eight bytes and the length.
 #[inline]
@@ -315,7 +346,7 @@ fn cheap_hash(bytes: &[u8]) -> usize {
         (Some(first), Some(last)) => (word(first), word(last)),
         _ => bytes.iter().fold((0, 0), |(value, _), &byte| (value << 8 | u64::from(byte), 0)),
     };
-    let mixed = (first ^ last.rotate_left(32) ^ bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed = (first ^ last.rotate_left(32) ^ bytes.len() as u64).wrapping_mul(SPREAD);
     (mixed >> 56) as usize
 }
 

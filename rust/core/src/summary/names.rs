@@ -170,3 +170,14 @@ impl Names<Tally> {
         }
     }
 }
+
+impl Names<u64> {
+    /// Counts a row and says whether its name may be a new one.
+    #[inline]
+    pub fn count(&mut self, name: Option<&str>) -> bool {
+        let is_beyond = self.other.is_some();
+        let count = self.entry(name);
+        *count += 1;
+        name.is_some() && (*count == 1 || is_beyond)
+    }
+}
