@@ -65,6 +65,8 @@ class Workspace:
         """
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
+        if (folder / _MANIFEST).exists():
+            raise ConflictError("is a workspace already; open it", str(folder))
         if any(name.count("/") == 0 for name in _native.list_files(folder)):
             raise ConflictError(
                 "holds prediction files of nirs4all 0.6, which open as they are; "
@@ -169,11 +171,15 @@ def _parse_manifest(text: str, file: Path) -> dict[str, Any]:
 
     try:
         manifest = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise CorruptFileError(f"is no YAML in line {line}: {error.reason}", str(file)) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise CorruptFileError(f"is no YAML{where}: {problem}", str(file)) from error
+        raise CorruptFileError(f"is no YAML{where}: {error.problem}", str(file)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CorruptFileError(f"is no YAML that can be read: {error}", str(file)) from error
     if not isinstance(manifest, dict):
         raise CorruptFileError("is not a mapping of keys to values", str(file))
     version = manifest.get("format_version")

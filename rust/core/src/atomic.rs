@@ -4,7 +4,7 @@
 //! exclusively), and the folder is fsynced. The temporary file is locked by its writer, so that
 //! [`sweep`] can tell what a dead process left from what a living one is writing.
 
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,16 +27,7 @@ impl Draft {
     /// Begins a file that will be published as `target`.
     pub fn begin(target: &Path) -> Result<Self> {
         let folder = folder_of(target);
-        let mut builder = Builder::new();
-        builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // tempfile makes files for their owner alone; a workspace is shared like any other
-            // folder, as far as the umask allows.
-            builder.permissions(Permissions::from_mode(0o666));
-        }
-        let temp = builder.tempfile_in(folder).map_err(|error| Error::io(target, error))?;
+        let temp = temp_in(folder).map_err(|error| Error::io(target, error))?;
         // Where the file system has no locks, sweep finds none either and leaves the file alone.
         let _ = temp.as_file().try_lock();
         Ok(Self { temp, target: target.to_path_buf() })
@@ -47,9 +38,12 @@ impl Draft {
         self.temp.as_file_mut()
     }
 
-    /// Gives the draft the permissions of the file that it will replace.
-    pub fn permissions(&self, permissions: Permissions) -> Result<()> {
-        self.temp.as_file().set_permissions(permissions).map_err(|error| Error::io(&self.target, error))
+    /// Gives the draft the owner, as far as that is allowed, and the permissions of the file that it
+    /// will replace.
+    pub fn belong_like(&self, replaced: &Metadata) -> Result<()> {
+        platform::set_owner_like(self.temp.as_file(), replaced);
+        let file = self.temp.as_file();
+        file.set_permissions(replaced.permissions()).map_err(|error| Error::io(&self.target, error))
     }
 
     /// Makes the content durable. Nothing is visible under the target's name yet.
@@ -75,6 +69,18 @@ impl Draft {
         })?;
         sync_folder(&target)
     }
+}
+
+/// A temporary file that others may read as far as the umask allows, like any file of a workspace.
+pub(crate) fn temp_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }
 
 /// Replaces `target` by `content`, durably: a reader sees the old or the new, whatever dies.
@@ -108,9 +114,10 @@ pub fn leftovers(folder: &Path) -> Result<Vec<PathBuf>> {
             continue;
         }
         let path = entry.path();
-        let abandoned = File::open(&path).is_ok_and(|file| {
-            let age = file.metadata().and_then(|stat| stat.modified()).map(|time| time.elapsed());
-            matches!(age, Ok(Ok(age)) if age > NEWBORN) && file.try_lock().is_ok()
+        let abandoned = platform::open(&path).is_ok_and(|file| {
+            let Ok(stat) = file.metadata() else { return false };
+            let age = stat.modified().ok().and_then(|time| time.elapsed().ok());
+            stat.is_file() && age.is_some_and(|age| age > NEWBORN) && file.try_lock().is_ok()
         });
         if abandoned {
             found.push(path);

@@ -4,10 +4,12 @@
 //! counts only where the stat of every file that it stands for is unchanged.
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_64;
 
+use crate::atomic;
 use crate::error::{Result, corrupt};
 use crate::platform::{self, Identity};
 use crate::summary::{Datasets, Reader, Writer, embedded};
@@ -109,7 +111,7 @@ fn user_cache() -> Option<PathBuf> {
 
 /// Reads one file of the cache; nothing where there is none that can be used.
 pub fn load(root: &Path, file: &str) -> Entries {
-    let read = |folder: PathBuf| std::fs::read(folder.join(file)).ok().and_then(|bytes| decode(&bytes).ok());
+    let read = |folder: PathBuf| read_file(&folder.join(file)).ok().and_then(|bytes| decode(&bytes).ok());
     places(root).into_iter().find_map(read).unwrap_or_default()
 }
 
@@ -119,11 +121,19 @@ pub fn store(root: &Path, file: &str, entries: &Entries) {
     places(root).into_iter().any(|folder| write(&folder, file, &bytes).is_ok());
 }
 
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = platform::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Replaces the file without fsync: a torn one fails its checksum and is ignored.
 fn write(folder: &Path, file: &str, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let mut temp = tempfile::NamedTempFile::new_in(folder)?;
-    std::io::Write::write_all(&mut temp, bytes)?;
+    let mut temp = atomic::temp_in(folder)?;
+    temp.write_all(bytes)?;
     temp.persist(folder.join(file))?;
     Ok(())
 }

@@ -11,13 +11,14 @@ use twox_hash::XxHash3_64;
 
 use crate::cache::{self, Entries, Entry, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, Listing};
 use crate::footer::TailReader;
+use crate::metrics;
 use crate::platform::{self, Identity};
 use crate::progress::Progress;
 use crate::scan;
 use crate::summary::embedded::{self, Embedded, Sketch};
-use crate::summary::{Datasets, merge_datasets};
+use crate::summary::{Accumulator, Datasets, merge_datasets};
 
 /// One file of so many, on average, ends a group.
 const GROUP: u64 = 64;
@@ -102,11 +103,11 @@ fn collect_once(
     report_vanished: bool,
     progress: &Progress,
 ) -> Result<Option<Collected>> {
-    let names = files::list(root)?;
+    let Listing { files: names, errors } = files::list(root)?;
     progress.expect(names.len());
     let known = |file, least| if caching >= least { cache::load(root, file) } else { Entries::new() };
     if let Some(collected) = unchanged(root, &names, &known(cache::WHOLE, Caching::Whole)) {
-        return Ok(Some(collected));
+        return Ok(Some(Collected { errors, ..collected }));
     }
     let (groups, scans) = (known(cache::GROUPS, Caching::Groups), known(cache::SCANS, Caching::Whole));
     let read: Vec<Result<GroupSummary>> = grouped(&names)
@@ -115,6 +116,7 @@ fn collect_once(
         .collect();
 
     let mut collected = Collected { files: names.len(), ..Collected::default() };
+    let listing_errors = errors;
     let (mut new_groups, mut new_scans, mut seen) = (Entries::new(), Entries::new(), Vec::new());
     for group in read {
         let group = group?;
@@ -134,10 +136,13 @@ fn collect_once(
     if caching >= Caching::Whole && new_scans != scans {
         cache::store(root, cache::SCANS, &new_scans);
     }
-    if caching >= Caching::Whole && collected.errors.is_empty() {
+    // What was scanned with a metric that only this process knows is no answer for another one.
+    let is_for_all = collected.scanned.is_empty() || !knows_more(&collected.datasets);
+    if caching >= Caching::Whole && collected.errors.is_empty() && is_for_all {
         let whole = Entry::new(seen, collected.scanned.clone(), &collected.datasets);
         cache::store(root, cache::WHOLE, &whole.by_name());
     }
+    collected.errors.extend(listing_errors);
     Ok(Some(collected))
 }
 
@@ -237,19 +242,29 @@ fn read_group(
         answer.errors.push(FileError::new(good.remove(bad).0, &error));
         answer.datasets.clear();
     }
+    let mut is_for_all = true;
     for (file, FileSummary { content, identity }) in good {
         let this = Seen { file: file.clone(), identity, read_at };
         if let Content::Scanned(datasets, reason) = content {
             let scanned = (file.clone(), reason);
-            answer.scans.push(Entry::new(vec![this.clone()], vec![scanned.clone()], &datasets));
+            if knows_more(&datasets) {
+                is_for_all = false;
+            } else {
+                answer.scans.push(Entry::new(vec![this.clone()], vec![scanned.clone()], &datasets));
+            }
             answer.scanned.push(scanned);
         }
         answer.seen.push(this);
     }
-    if caching >= Caching::Groups && answer.errors.is_empty() {
+    if caching >= Caching::Groups && answer.errors.is_empty() && is_for_all {
         answer.entry = Some(Entry::new(answer.seen.clone(), answer.scanned.clone(), &answer.datasets));
     }
     Ok(answer)
+}
+
+/// Whether some metric is ranked in a direction that only this process was told.
+fn knows_more(datasets: &Datasets) -> bool {
+    datasets.values().flat_map(Accumulator::groups).any(|(metric, _)| metrics::is_registered(metric))
 }
 
 /// Merges files in order; an error says which of them cannot be decoded.
@@ -285,7 +300,7 @@ pub fn summarise_file(path: &Path, tails: &mut TailReader) -> Result<FileSummary
     let content = match embedded {
         Embedded::Trusted(sketch) => Content::Sketch(sketch),
         Embedded::Untrusted(reason) | Embedded::Newer(reason) => {
-            Content::Scanned(scan::scan(path, file)?, reason)
+            Content::Scanned(scan::scan(path, file, &scan::dataset_of(path))?, reason)
         }
     };
     Ok(FileSummary { content, identity })

@@ -1,5 +1,6 @@
 //! The prediction files of a workspace.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,45 +32,63 @@ impl FileError {
 
     /// Whether the file is no longer there.
     pub fn is_vanished(error: &Error) -> bool {
-        error.source.as_ref().is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound)
+        error.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// The prediction files of a workspace, relative to it, in name order.
+/// What lies in a workspace.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Prediction files, relative to the workspace, in name order.
+    pub files: Vec<String>,
+    /// Folders of `predictions` that could not be listed.
+    pub errors: Vec<FileError>,
+}
+
+/// The prediction files of a workspace.
 ///
 /// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, segments of format 2 in
 /// `predictions/<folder>/`. Hidden files are none.
-pub fn list(root: &Path) -> Result<Vec<String>> {
+pub fn list(root: &Path) -> Result<Listing> {
     for _ in 0..3 {
         let began = Instant::now();
-        let listed = list_once(root)?;
+        let listing = list_once(root)?;
         if began.elapsed() < SLOW_LISTING {
-            return Ok(listed);
+            return Ok(listing);
         }
     }
     list_once(root)
 }
 
-fn list_once(root: &Path) -> Result<Vec<String>> {
-    let mut files = Vec::new();
+fn list_once(root: &Path) -> Result<Listing> {
+    let mut listing = Listing::default();
     for name in entries(root)? {
         if name == "predictions" {
-            for folder in entries_if_any(&root.join(&name))? {
+            for folder in listing.inside(root, &name) {
                 let folder = format!("{name}/{folder}");
-                let inner = entries_if_any(&root.join(&folder))?;
-                files.extend(
-                    inner
-                        .into_iter()
-                        .filter(|file| is_prediction_file(file))
-                        .map(|file| format!("{folder}/{file}")),
-                );
+                let inner = listing.inside(root, &folder);
+                let files = inner.into_iter().filter(|file| is_prediction_file(file));
+                listing.files.extend(files.map(|file| format!("{folder}/{file}")));
             }
         } else if is_prediction_file(&name) {
-            files.push(name);
+            listing.files.push(name);
         }
     }
-    files.sort_unstable();
-    Ok(files)
+    listing.files.sort_unstable();
+    Ok(listing)
+}
+
+impl Listing {
+    /// Names in a folder; none where it is a file or has just vanished, or where that is an error.
+    fn inside(&mut self, root: &Path, folder: &str) -> Vec<String> {
+        let kind = |error: &Error| error.source.as_ref().map(io::Error::kind);
+        entries(&root.join(folder)).unwrap_or_else(|error| {
+            if !matches!(kind(&error), Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound)) {
+                self.errors.push(FileError::new(folder, &error));
+            }
+            Vec::new()
+        })
+    }
 }
 
 /// The path of a listed file.
@@ -89,18 +108,4 @@ fn entries(folder: &Path) -> Result<Vec<String>> {
         names.extend(entry.map_err(fail)?.file_name().into_string());
     }
     Ok(names)
-}
-
-/// Names in a folder; none where it is no folder or has just vanished.
-fn entries_if_any(folder: &Path) -> Result<Vec<String>> {
-    match entries(folder) {
-        Err(error)
-            if error.source.as_ref().is_some_and(|source| {
-                matches!(source.kind(), std::io::ErrorKind::NotADirectory | std::io::ErrorKind::NotFound)
-            }) =>
-        {
-            Ok(Vec::new())
-        }
-        result => result,
-    }
 }

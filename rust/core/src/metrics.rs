@@ -168,6 +168,13 @@ pub fn direction(name: &str) -> Direction {
     find(name).map_or(Direction::Unknown, |metric| metric.direction)
 }
 
+/// Whether this process alone knows the metric, because it was registered.
+pub fn is_registered(name: &str) -> bool {
+    find(name).is_some_and(|metric| {
+        [MAXIMIZE, MINIMIZE, ZERO].iter().all(|rows| rows.iter().all(|row| row.0 != metric.name))
+    })
+}
+
 /// All metrics, by name, without their aliases.
 pub fn all() -> Vec<Metric> {
     let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);

@@ -103,6 +103,18 @@ pub fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<us
     Ok(done)
 }
 
+/// Gives a file the owner of another, where this user may.
+#[cfg(unix)]
+pub fn set_owner_like(file: &File, other: &Metadata) {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    // Only root may give files away; for others the file is theirs, as any that they write.
+    let _ = fchown(file, Some(other.uid()), Some(other.gid()));
+}
+
+/// Gives a file the owner of another: files have their folder's here.
+#[cfg(not(unix))]
+pub fn set_owner_like(_file: &File, _other: &Metadata) {}
+
 /// Makes a folder's entries durable.
 #[cfg(unix)]
 pub fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -231,7 +231,7 @@ fn read_rows(
     progress: &Progress,
 ) -> Result<()> {
     let broken: Vec<&str> = collected.errors.iter().map(|error| error.path.as_str()).collect();
-    let names = files::list(root)?;
+    let names = files::list(root)?.files;
     let usable: Vec<&String> = names.iter().filter(|name| !broken.contains(&name.as_str())).collect();
     let read: Vec<Result<Option<TopK>, (String, Error)>> = usable
         .par_iter()

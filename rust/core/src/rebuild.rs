@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::atomic;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, Listing};
 use crate::footer::{TailReader, splice};
 use crate::platform;
 use crate::progress::Progress;
@@ -29,13 +29,14 @@ pub enum Outcome {
 /// Files are handled in parallel within the current thread pool; each is published atomically and
 /// durably, or left as it was. Files that dead processes left behind are removed first.
 pub fn rebuild(root: &Path, progress: &Progress) -> Result<Vec<(String, Outcome)>> {
-    let names = files::list(root)?;
+    let Listing { files: names, errors } = files::list(root)?;
     let mut folders: Vec<_> =
         names.iter().filter_map(|name| Some(files::path_of(root, name).parent()?.to_path_buf())).collect();
     folders.dedup();
     folders.iter().try_for_each(|folder| atomic::sweep(folder))?;
     progress.expect(names.len());
-    names
+    let failed = errors.into_iter().map(|error| Ok((error.path.clone(), Outcome::Failed(error))));
+    let mut outcomes: Vec<Result<(String, Outcome)>> = names
         .into_par_iter()
         .map_init(TailReader::default, |tails, name| {
             let outcome = rebuild_file(&files::path_of(root, &name), tails)
@@ -43,22 +44,26 @@ pub fn rebuild(root: &Path, progress: &Progress) -> Result<Vec<(String, Outcome)
             progress.step()?;
             Ok((name, outcome))
         })
-        .collect()
+        .collect();
+    outcomes.extend(failed);
+    outcomes.into_iter().collect()
 }
 
 /// Adds a summary to one file, unless it has one that can be trusted.
 ///
-/// A symbolic link stays: the file that it points to is published anew.
+/// A symbolic link stays: the file that it points to is published anew. Rows that name no dataset
+/// belong to the one that the link is named after.
 pub fn rebuild_file(path: &Path, tails: &mut TailReader) -> Result<Outcome> {
+    let unnamed = scan::dataset_of(path);
     let path = path.canonicalize().map_err(|error| Error::io(path, error))?;
-    match try_rebuild(&path, tails) {
+    match try_rebuild(&path, &unnamed, tails) {
         // Somebody else published the file meanwhile, perhaps with a summary: look again, once.
-        Err(error) if error.kind == ErrorKind::Conflict => try_rebuild(&path, tails),
+        Err(error) if error.kind == ErrorKind::Conflict => try_rebuild(&path, &unnamed, tails),
         result => result,
     }
 }
 
-fn try_rebuild(path: &Path, tails: &mut TailReader) -> Result<Outcome> {
+fn try_rebuild(path: &Path, unnamed: &str, tails: &mut TailReader) -> Result<Outcome> {
     let mut file = platform::open(path).map_err(|error| Error::io(path, error))?;
     let tail = tails.read_file(&file).map_err(|error| error.at(path))?;
     let footer = tail.footer().map_err(|error| error.at(path))?;
@@ -77,7 +82,7 @@ fn try_rebuild(path: &Path, tails: &mut TailReader) -> Result<Outcome> {
         Err(error) => return Err(error.at(path)),
     };
     let again = file.try_clone().map_err(|error| Error::io(path, error))?;
-    let datasets = scan::scan(path, again)?;
+    let datasets = scan::scan(path, again, unnamed)?;
     let keys = embedded::write(&datasets, &footer).map_err(|error| error.at(path))?;
     splice(path, &mut file, &tail, &footer, &keys)?;
     Ok(Outcome::Written(reason))

@@ -28,16 +28,15 @@ pub fn dataset_of(path: &Path) -> String {
 
 /// Summarises all rows of a file, by dataset, a few batches in memory at a time.
 ///
-/// Rows that name no dataset belong to the one that the file is named after.
-pub fn scan(path: &Path, file: File) -> Result<Datasets> {
-    let unnamed = dataset_of(path);
+/// Rows that name no dataset belong to `unnamed`.
+pub fn scan(path: &Path, file: File, unnamed: &str) -> Result<Datasets> {
     let mut datasets = Datasets::new();
     read_batches(path, file, &COLUMNS, &mut |batches| {
-        merge_datasets(&mut datasets, split_by_dataset(batches, &unnamed)?);
+        merge_datasets(&mut datasets, split_by_dataset(batches, unnamed)?);
         Ok(())
     })?;
     if datasets.is_empty() {
-        datasets.insert(unnamed, crate::summary::Accumulator::default());
+        datasets.insert(unnamed.to_owned(), crate::summary::Accumulator::default());
     }
     Ok(datasets)
 }
@@ -49,8 +48,12 @@ pub fn read_batches(
     columns: &[&str],
     take: &mut dyn FnMut(&[RecordBatch]) -> Result<()>,
 ) -> Result<()> {
-    // The footer is parsed by this package first: it refuses what a decoder might choke on.
-    let announced = TailReader::default().read_file(&file).and_then(|tail| Ok(tail.footer()?.num_rows));
+    // A decoder believes a footer that contradicts itself and reads other numbers than were written.
+    let announced = TailReader::default().read_file(&file).and_then(|tail| {
+        let footer = tail.footer()?;
+        footer.check()?;
+        Ok(footer.num_rows)
+    });
     let announced = announced.map_err(|error| error.at(path))?;
     let read = || {
         let batches = open_batches(file, columns)?;

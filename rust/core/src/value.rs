@@ -38,6 +38,16 @@ impl Value {
         }
     }
 
+    /// The value of a key of a map, which must have it; else null.
+    pub fn take(self, key: &str) -> Self {
+        match self {
+            Self::Map(entries) => {
+                entries.into_iter().find(|(name, _)| name == key).map_or(Self::Null, |(_, value)| value)
+            }
+            _ => Self::Null,
+        }
+    }
+
     /// Strict JSON in ASCII: NaN and infinities become texts, other characters become escapes.
     pub fn to_json(&self) -> String {
         let mut out = String::new();

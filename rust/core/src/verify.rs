@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::atomic;
 use crate::collect::{FileSummary, summarise_file};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, Listing};
 use crate::footer::TailReader;
 use crate::platform;
 use crate::progress::Progress;
@@ -31,7 +31,7 @@ pub struct Finding {
 ///
 /// With `full`, the rows of files with a trusted summary are read and compared with it.
 pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
-    let names = files::list(root)?;
+    let Listing { files: names, errors } = files::list(root)?;
     progress.expect(names.len());
     let found: Vec<Result<Option<Finding>>> = names
         .par_iter()
@@ -41,7 +41,13 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
             Ok(finding)
         })
         .collect();
-    let mut findings = Vec::new();
+    let unlisted = |error: files::FileError| Finding {
+        path: error.path,
+        is_problem: true,
+        kind: error.kind.name(),
+        message: error.message,
+    };
+    let mut findings: Vec<Finding> = errors.into_iter().map(unlisted).collect();
     for finding in found {
         findings.extend(finding?);
     }
@@ -80,7 +86,7 @@ fn check(root: &Path, name: &str, full: bool, tails: &mut TailReader) -> Option<
     }
     let rows = platform::open(&path)
         .map_err(|error| Error::io(&path, error))
-        .and_then(|file| scan::scan(&path, file));
+        .and_then(|file| scan::scan(&path, file, &scan::dataset_of(&path)));
     match rows {
         Err(error) => problem(error),
         Ok(rows) => first_difference(&datasets, &rows).and_then(|difference| {
@@ -105,9 +111,14 @@ fn difference(said: &Accumulator, counted: &Accumulator) -> Option<String> {
     if said.rows() != counted.rows() {
         return Some(format!("{} rows against {}", said.rows(), counted.rows()));
     }
+    if !said.has_names_of(counted) {
+        return Some("names of partitions, folds, configurations, runs or branches".to_owned());
+    }
     said.groups().zip(counted.groups()).find_map(|((metric, said), (counted_metric, counted))| {
         let equal = metric == counted_metric
             && said.rows() == counted.rows()
+            && said.models().has_rows_of(counted.models())
+            && said.runs().has_rows_of(counted.runs())
             && said.scores().iter().zip(counted.scores()).all(|(said, counted)| said.agrees_with(counted))
             && said.ranking().top().sorted() == counted.ranking().top().sorted();
         (!equal).then(|| format!("metric {metric:?}"))

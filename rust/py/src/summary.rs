@@ -9,13 +9,13 @@ use arrow_array::ffi_stream::RecordBatchStreamReader;
 use arrow_pyarrow::FromPyArrow;
 use n4w_core::collect::{FileSummary, summarise_file};
 use n4w_core::footer::TailReader;
-use n4w_core::summary::columns::parse_time;
+use n4w_core::summary::columns::{float_name, parse_time};
 use n4w_core::summary::{Accumulator, Row, add_batches, embedded, report};
 use n4w_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString, PyTuple, PyType};
 use rayon::prelude::*;
 
 use crate::convert::Converter;
@@ -206,14 +206,17 @@ fn number(value: Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
     })
 }
 
-/// Text as it is, other values written out; a NaN stands for a missing text, as in pandas.
+/// Text as it is, other values written out as batches write them.
 fn text<'a>(value: &'a Option<Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
     let Some(value) = value else { return Ok(None) };
     if let Ok(text) = value.cast::<PyString>() {
         return text.to_str().map(|text| Some(Cow::Borrowed(text)));
     }
-    if value.cast::<PyFloat>().is_ok_and(|number| number.value().is_nan()) {
-        return Ok(None);
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Ok(float_name(number.value()).map(Cow::Owned));
+    }
+    if let Ok(truth) = value.cast::<PyBool>() {
+        return Ok(Some(Cow::Borrowed(if truth.is_true() { "true" } else { "false" })));
     }
     Ok(Some(Cow::Owned(value.str()?.to_str()?.to_owned())))
 }

@@ -19,7 +19,7 @@ use crate::gate::{enter, to_py};
 
 #[pyfunction]
 pub fn list_files(py: Python<'_>, root: PathBuf) -> PyResult<Vec<String>> {
-    py.detach(|| files::list(&root)).map_err(|error| to_py(py, &error))
+    py.detach(|| files::list(&root)).map(|listing| listing.files).map_err(|error| to_py(py, &error))
 }
 
 #[pyfunction]

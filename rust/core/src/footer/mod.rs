@@ -1,5 +1,6 @@
 //! Parquet footers: one open, one read, and only what is asked is decoded.
 
+mod check;
 mod parse;
 mod splice;
 mod tail;

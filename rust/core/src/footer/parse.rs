@@ -7,9 +7,9 @@ use twox_hash::XxHash3_64;
 use super::thrift::{BINARY, Fault, LIST, Reader, STRUCT};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 
-const FIELD_SCHEMA: i16 = 2;
+pub(super) const FIELD_SCHEMA: i16 = 2;
 const FIELD_NUM_ROWS: i16 = 3;
-const FIELD_ROW_GROUPS: i16 = 4;
+pub(super) const FIELD_ROW_GROUPS: i16 = 4;
 pub(super) const FIELD_KEY_VALUES: i16 = 5;
 const FIELD_CREATED_BY: i16 = 6;
 const FIELD_ENCRYPTION: i16 = 8;
@@ -87,12 +87,14 @@ impl<'a> Footer<'a> {
         })
     }
 
+    /// The bytes of a field.
+    pub(super) fn field(&self, id: i16) -> Option<&'a [u8]> {
+        self.fields.iter().find(|field| field.id == id).map(|field| field.bytes)
+    }
+
     /// A hash of the schema's bytes: files with equal fingerprints have equal columns.
     pub fn schema_fingerprint(&self) -> u64 {
-        self.fields
-            .iter()
-            .filter(|field| field.id == FIELD_SCHEMA)
-            .fold(0, |seed, field| XxHash3_64::oneshot_with_seed(seed, field.bytes))
+        XxHash3_64::oneshot(self.field(FIELD_SCHEMA).unwrap_or_default())
     }
 
     /// A hash of all that the footer says, except the keys in `without`.

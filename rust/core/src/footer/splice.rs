@@ -45,7 +45,7 @@ pub fn splice(
     end.extend_from_slice(&length.to_le_bytes());
     end.extend_from_slice(MAGIC);
     draft.file().write_all(&end).map_err(io_error)?;
-    draft.permissions(metadata.permissions())?;
+    draft.belong_like(&metadata)?;
     draft.sync()?;
     let now = std::fs::metadata(path).map_err(io_error)?;
     if written != copied || platform::identity(&now) != tail.identity {

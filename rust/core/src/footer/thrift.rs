@@ -89,14 +89,15 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn skip_varint(&mut self) -> Result<(), Fault> {
-        let longest = self.bytes.len().min(self.at + 10);
-        match self.bytes[self.at..longest].iter().position(|byte| *byte < 0x80) {
-            Some(last) => {
-                self.at += last + 1;
-                Ok(())
-            }
-            None => Err(if longest == self.bytes.len() { ENDS } else { ENDLESS }),
+        if self.byte()? < 0x80 {
+            return Ok(());
         }
+        for _ in 1..10 {
+            if self.byte()? < 0x80 {
+                return Ok(());
+            }
+        }
+        Err(ENDLESS)
     }
 
     /// A signed integer.
@@ -155,6 +156,7 @@ impl<'a> Reader<'a> {
         match kind {
             TRUE | FALSE => Ok(()), // a field's boolean stands in its header
             I16..=I64 => self.skip_varint(),
+            BINARY => self.binary().map(drop),
             _ => self.skip_value(kind, depth),
         }
     }
@@ -166,13 +168,14 @@ impl<'a> Reader<'a> {
             I16..=I64 => self.skip_varint(),
             DOUBLE => self.advance(8),
             UUID => self.advance(16),
-            BINARY => {
-                let length = self.varint()?;
-                self.advance(length)
-            }
+            BINARY => self.binary().map(drop),
             LIST | SET => {
                 let (length, element) = self.list()?;
-                (0..length).try_for_each(|_| self.skip_value(element, depth))
+                match element {
+                    I16..=I64 => (0..length).try_for_each(|_| self.skip_varint()),
+                    BINARY => (0..length).try_for_each(|_| self.binary().map(drop)),
+                    _ => (0..length).try_for_each(|_| self.skip_value(element, depth)),
+                }
             }
             MAP => {
                 let length = self.varint()?;

@@ -251,6 +251,15 @@ impl Accumulator {
         self.add_date(other.dates);
     }
 
+    /// Whether another count of the same rows names them alike, as far as is known exactly.
+    pub fn has_names_of(&self, other: &Self) -> bool {
+        self.task_types.has_rows_of(&other.task_types)
+            && self.partitions.has_rows_of(&other.partitions)
+            && self.folds.has_rows_of(&other.folds)
+            && self.dates == other.dates
+            && self.distinct.all() == other.distinct.all()
+    }
+
     /// Makes the state small enough for a footer: so many names a facet, so many values a score.
     pub(super) fn limit(&mut self, names: usize, values: usize) {
         for counts in [&mut self.datasets, &mut self.task_types, &mut self.partitions, &mut self.folds] {

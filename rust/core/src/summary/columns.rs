@@ -173,7 +173,13 @@ impl<'a> Texts<'a> {
             DataType::UInt16 => written::<UInt16Type>(array),
             DataType::UInt32 => written::<UInt32Type>(array),
             DataType::UInt64 => written::<UInt64Type>(array),
-            DataType::Float64 => written::<Float64Type>(array),
+            DataType::Float16 => {
+                floats(array.as_primitive::<Float16Type>().iter().map(|value| value.map(f64::from)))
+            }
+            DataType::Float32 => {
+                floats(array.as_primitive::<Float32Type>().iter().map(|value| value.map(f64::from)))
+            }
+            DataType::Float64 => floats(array.as_primitive::<Float64Type>().iter()),
             other => return Err(unfit(column, other, "text")),
         })
     }
@@ -247,6 +253,16 @@ impl<'a> Texts<'a> {
             Self::Written(values) => values.len(),
         }
     }
+}
+
+/// A number as a name: a whole one without a point, as the integer that it was before a gap in its
+/// column made it a float; NaN, which such a gap becomes, is no name.
+pub fn float_name(value: f64) -> Option<String> {
+    (!value.is_nan()).then(|| value.to_string())
+}
+
+fn floats(values: impl Iterator<Item = Option<f64>>) -> Texts<'static> {
+    Texts::Written(values.map(|value| value.and_then(float_name)).collect())
 }
 
 /// Small numbers for the texts of some rows.

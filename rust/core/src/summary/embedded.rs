@@ -4,8 +4,7 @@
 //! needed to merge. The sketch carries a digest of the rest of the footer and a hash of the summary's
 //! text, so that a file which another tool edited or rewrote is found out.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64_simd::STANDARD as BASE64;
 use twox_hash::XxHash3_64;
 
 use super::codec::{Reader, Writer};
@@ -25,6 +24,8 @@ pub const KEYS: [&str; 2] = [SUMMARY_KEY, SKETCH_KEY];
 
 /// Largest size of both values together.
 const LIMIT: usize = 256 * 1024;
+/// Largest size of the summary's text, which leaves as much to the sketch.
+const TEXT_LIMIT: usize = 128 * 1024;
 const MAGIC: &[u8; 4] = b"N4AK";
 const MAJOR: u8 = 1;
 const MINOR: u8 = 1;
@@ -52,7 +53,7 @@ pub fn read(footer: &Footer<'_>) -> Result<Embedded> {
         (None, Some(_)) => return untrusted("a sketch without its summary"),
         (Some(summary), Some(sketch)) => (summary, sketch),
     };
-    let Ok(bytes) = BASE64.decode(sketch) else { return untrusted("the sketch is not base64") };
+    let Ok(bytes) = BASE64.decode_to_vec(sketch) else { return untrusted("the sketch is not base64") };
     let mut reader = match open(&bytes) {
         Ok(Opened::Known(reader)) => reader,
         Ok(Opened::Newer(version)) => {
@@ -99,7 +100,7 @@ pub struct Sketch {
 impl Sketch {
     /// Adds what the sketch says to what is known; after an error `into` holds a part.
     pub fn merge_into(&self, into: &mut Datasets) -> Result<()> {
-        Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]).merge_datasets(into)
+        merge_states(Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]), into)
     }
 
     /// What the sketch says.
@@ -161,40 +162,92 @@ pub fn table_disagrees(datasets: &Datasets) -> bool {
 
 /// The keys for a file with this footer and these rows.
 ///
-/// Sketches are compacted as far as the limit of 256 KiB asks; names beyond the 1,024 most frequent
-/// of each facet are counted together.
+/// The text shows fewer names and predictions where it would grow beyond its share; the sketch keeps
+/// the 1,024 most frequent names of each facet, is compressed where it has to be, and compacts only
+/// after that.
 pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str, String); 2]> {
-    let digest = footer.digest(&KEYS);
     let generated_at = report::now();
-    let shrinking =
-        [(STORED, 4096), (STORED, 2048), (STORED, 1024), (256, 512), (64, 256), (16, 128), (16, 64)];
-    for (names, values) in shrinking {
+    let limited = |names, values| {
         let mut small = datasets.clone();
         small.values_mut().for_each(|accumulator| accumulator.limit(names, values));
-        let summary = summary_of(&small, &generated_at).to_json();
-        let mut writer = begin();
-        Header::write(&mut writer, digest, &summary, &small);
-        writer.datasets(&small);
-        let sketch = BASE64.encode(finish(writer));
-        if summary.len() + sketch.len() <= LIMIT {
-            return Ok([(SUMMARY_KEY, summary), (SKETCH_KEY, sketch)]);
+        small
+    };
+    let does_not_fit = || {
+        Error::new(
+            ErrorKind::Argument,
+            "the summary does not fit into 256 KiB of footer: too many metrics or too long names; the file stays \
+             without one",
+        )
+    };
+    let texts = [(STORED, report::SHOWN), (256, report::SHOWN), (64, report::SHOWN), (16, 3), (4, 1)];
+    let summary = texts
+        .iter()
+        .map(|&(names, shown)| brief_summary_of(&limited(names, usize::MAX), &generated_at, shown).to_json())
+        .find(|text| text.len() <= TEXT_LIMIT)
+        .ok_or_else(does_not_fit)?;
+    let digest = footer.digest(&KEYS);
+    let sketches =
+        [(STORED, 4096), (STORED, 2048), (STORED, 1024), (256, 512), (64, 256), (16, 128), (4, 64)];
+    for (names, values) in sketches {
+        let small = limited(names, values);
+        for is_packed in [false, true] {
+            let mut writer = begin();
+            Header::write(&mut writer, digest, &summary, &small);
+            write_states(&mut writer, &small, is_packed)?;
+            let sketch = BASE64.encode_to_string(finish(writer));
+            if summary.len() + sketch.len() <= LIMIT {
+                return Ok([(SUMMARY_KEY, summary), (SKETCH_KEY, sketch)]);
+            }
         }
     }
-    Err(Error::new(
-        ErrorKind::Argument,
-        "the summary does not fit into 256 KiB of footer: too many metrics or too long names; the file stays \
-         without one",
-    ))
+    Err(does_not_fit())
+}
+
+/// States as they are, or compressed with their length before.
+fn write_states(writer: &mut Writer, datasets: &Datasets, is_packed: bool) -> Result<()> {
+    writer.bytes.push(u8::from(is_packed));
+    if !is_packed {
+        writer.datasets(datasets);
+        return Ok(());
+    }
+    let mut states = Writer::default();
+    states.datasets(datasets);
+    writer.int(states.bytes.len() as u64);
+    let packed = zstd::bulk::compress(&states.bytes, zstd::DEFAULT_COMPRESSION_LEVEL)
+        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot compress the sketch: {error}")))?;
+    writer.bytes.extend_from_slice(&packed);
+    Ok(())
+}
+
+/// States of this length were never written: a damaged one must not ask for more memory.
+const STATES_LIMIT: usize = 64 * 1024 * 1024;
+
+fn merge_states(mut reader: Reader<'_>, into: &mut Datasets) -> Result<()> {
+    if reader.byte()? == 0 {
+        return reader.merge_datasets(into);
+    }
+    let length = usize::try_from(reader.int()?).ok().filter(|length| *length <= STATES_LIMIT);
+    let length = length.ok_or_else(|| corrupt("the sketch announces more than it can hold"))?;
+    let left = reader.left();
+    let states = zstd::bulk::decompress(reader.bytes(left)?, length)
+        .map_err(|error| corrupt(format!("the sketch cannot be decompressed: {error}")))?;
+    Reader::new(&states).merge_datasets(into)
 }
 
 /// The summary of one file, which nearly always holds one dataset.
 pub fn summary_of(datasets: &Datasets, generated_at: &str) -> Value {
+    brief_summary_of(datasets, generated_at, report::SHOWN)
+}
+
+fn brief_summary_of(datasets: &Datasets, generated_at: &str, shown: usize) -> Value {
     match datasets.iter().next() {
-        Some((name, only)) if datasets.len() == 1 => report::summary(only, Some(name), generated_at),
+        Some((name, only)) if datasets.len() == 1 => {
+            report::brief_summary(only, Some(name), generated_at, shown)
+        }
         _ => {
             let mut whole = Accumulator::default();
             datasets.values().for_each(|accumulator| whole.merge(accumulator));
-            report::summary(&whole, None, generated_at)
+            report::brief_summary(&whole, None, generated_at, shown)
         }
     }
 }
@@ -219,12 +272,12 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Accumulator> {
 
 /// The same as text.
 pub fn to_text(accumulator: &Accumulator) -> String {
-    BASE64.encode(to_bytes(accumulator))
+    BASE64.encode_to_string(to_bytes(accumulator))
 }
 
 /// What [`to_text`] wrote.
 pub fn from_text(text: &str) -> Result<Accumulator> {
-    from_bytes(&BASE64.decode(text).map_err(|_| corrupt("the sketch is not base64"))?)
+    from_bytes(&BASE64.decode_to_vec(text).map_err(|_| corrupt("the sketch is not base64"))?)
 }
 
 fn begin() -> Writer {

@@ -122,6 +122,16 @@ impl<T: Count> Names<T> {
         self.other.is_some() || self.named.contains_key(name)
     }
 
+    /// Whether another count of the same rows names them alike, as far as names are kept apart.
+    pub fn has_rows_of(&self, other: &Self) -> bool {
+        let is_known = |(name, count): (&String, &T)| {
+            other.named.get(name).is_some_and(|own| own.rows() == count.rows())
+        };
+        self.named.iter().all(is_known)
+            && self.null.as_ref().map(T::rows) == other.null.as_ref().map(T::rows)
+            && (self.other.is_some() || self.named.len() == other.named.len())
+    }
+
     /// Adds what another part has counted.
     pub fn merge(&mut self, other: &Self, direction: Direction) {
         for (name, count) in &other.named {

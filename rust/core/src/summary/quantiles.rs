@@ -96,22 +96,22 @@ impl Quantiles {
     /// The quartiles q25, q50 and q75, interpolated linearly while exact; `None` without values.
     pub fn quartiles(&self) -> Option<[f64; 3]> {
         let exact = self.is_exact();
-        let mut weighted: Vec<(f64, u64)> = Vec::new();
+        let mut weighted: Vec<(i64, u64)> = Vec::new();
         for (level, values) in self.levels.iter().enumerate() {
-            weighted.extend(values.iter().map(|&value| (value, 1u64 << level)));
+            weighted.extend(values.iter().map(|value| (flip(value.to_bits() as i64), 1u64 << level)));
         }
         if weighted.is_empty() {
             return None;
         }
-        weighted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        weighted.sort_unstable_by_key(|item| item.0);
+        let value = |item: (i64, u64)| f64::from_bits(flip(item.0) as u64);
         Some([0.25, 0.5, 0.75].map(|q| {
             if exact {
                 let position = q * (weighted.len() - 1) as f64;
-                let (low, high) =
-                    (weighted[position.floor() as usize].0, weighted[position.ceil() as usize].0);
-                low + (high - low) * position.fract()
+                let (low, high) = (weighted[position.floor() as usize], weighted[position.ceil() as usize]);
+                between(value(low), value(high), position.fract())
             } else {
-                at_rank(&weighted, q)
+                value(at_rank(&weighted, q))
             }
         }))
     }
@@ -169,15 +169,21 @@ fn flip(bits: i64) -> i64 {
     bits ^ (bits >> 63) & i64::MAX
 }
 
-fn at_rank(weighted: &[(f64, u64)], q: f64) -> f64 {
+/// Linear interpolation; of values so far apart that their difference overflows, by weights.
+fn between(low: f64, high: f64, part: f64) -> f64 {
+    let step = high - low;
+    if step.is_finite() { low + step * part } else { low * (1.0 - part) + high * part }
+}
+
+fn at_rank(weighted: &[(i64, u64)], q: f64) -> (i64, u64) {
     let total: u64 = weighted.iter().map(|item| item.1).sum();
     let target = q * (total - 1) as f64;
     let mut below = 0u64;
-    for &(value, weight) in weighted {
-        below += weight;
+    for &item in weighted {
+        below += item.1;
         if below as f64 > target {
-            return value;
+            return item;
         }
     }
-    weighted[weighted.len() - 1].0
+    weighted[weighted.len() - 1]
 }

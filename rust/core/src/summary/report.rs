@@ -1,5 +1,7 @@
 //! What a summary says, in the shape that files, Python and the command line share.
 
+use rayon::prelude::*;
+
 use super::Datasets;
 use super::accumulator::{Accumulator, Group, ScoreStats};
 use super::columns::{SCORES, format_time};
@@ -21,7 +23,18 @@ pub fn now() -> String {
 
 /// The summary of one set of rows; `dataset_name` is that of the rows unless given.
 pub fn summary(accumulator: &Accumulator, dataset_name: Option<&str>, generated_at: &str) -> Value {
+    brief_summary(accumulator, dataset_name, generated_at, SHOWN)
+}
+
+/// The same with only the best `shown` predictions of each metric in `by_metric`.
+pub fn brief_summary(
+    accumulator: &Accumulator,
+    dataset_name: Option<&str>,
+    generated_at: &str,
+    shown: usize,
+) -> Value {
     let dataset_name = dataset_name.or_else(|| accumulator.dataset_name());
+    let by_metric = by_metric(accumulator, shown);
     let main = Main::of(accumulator);
     Value::map([
         ("n4a_version", VERSION.into()),
@@ -30,9 +43,8 @@ pub fn summary(accumulator: &Accumulator, dataset_name: Option<&str>, generated_
         ("total_predictions", accumulator.rows().into()),
         ("metric", main.metric.into()),
         ("direction", main.direction().name().into()),
-        ("ranked_by", main.ranked_by()),
-        ("stats", main.stats()),
-        ("by_metric", by_metric(accumulator)),
+        ("ranked_by", main.copy_of("ranked_by", &by_metric)),
+        ("stats", main.copy_of("stats", &by_metric)),
         ("facets", facets(accumulator, &main)),
         ("task_types", counts_by_name(&accumulator.task_types)),
         ("date_range", date_range(accumulator)),
@@ -41,6 +53,7 @@ pub fn summary(accumulator: &Accumulator, dataset_name: Option<&str>, generated_
         ("branch_count", accumulator.distinct.branches.count().into()),
         ("runs", runs(accumulator, &main)),
         ("top_predictions", main.top_predictions()),
+        ("by_metric", by_metric),
     ])
 }
 
@@ -48,7 +61,10 @@ pub fn summary(accumulator: &Accumulator, dataset_name: Option<&str>, generated_
 pub fn workspace_summary(datasets: &Datasets, generated_at: &str) -> Value {
     let mut whole = Accumulator::default();
     datasets.values().for_each(|accumulator| whole.merge(accumulator));
+    let by_metric = by_metric(&whole, SHOWN);
     let main = Main::of(&whole);
+    let each: Vec<(&String, &Accumulator)> = datasets.iter().collect();
+    let each = each.par_iter().map(|(name, accumulator)| summary(accumulator, Some(name), generated_at));
     Value::map([
         ("n4a_version", VERSION.into()),
         ("generated_at", generated_at.into()),
@@ -56,20 +72,14 @@ pub fn workspace_summary(datasets: &Datasets, generated_at: &str) -> Value {
         ("total_datasets", (datasets.len() as u64).into()),
         ("metric", main.metric.into()),
         ("direction", main.direction().name().into()),
-        ("ranked_by", main.ranked_by()),
-        (
-            "datasets",
-            datasets
-                .iter()
-                .map(|(name, accumulator)| summary(accumulator, Some(name), generated_at))
-                .collect(),
-        ),
-        ("by_metric", by_metric(&whole)),
+        ("ranked_by", main.copy_of("ranked_by", &by_metric)),
+        ("datasets", Value::List(each.collect())),
         ("models", models(&whole, &main)),
         ("runs", runs(&whole, &main)),
         ("top_predictions", main.top_predictions()),
         ("task_types", counts_by_name(&whole.task_types)),
         ("date_range", date_range(&whole)),
+        ("by_metric", by_metric),
     ])
 }
 
@@ -100,16 +110,14 @@ impl<'a> Main<'a> {
         self.group.map_or(Direction::Unknown, Group::direction)
     }
 
-    fn ranked_by(&self) -> Value {
-        self.group.map_or(Value::Null, ranked_by)
-    }
-
-    fn stats(&self) -> Value {
-        self.group.map_or_else(|| stats(&Default::default()), |group| stats(group.scores()))
-    }
-
     fn top_predictions(&self) -> Value {
-        self.group.map_or_else(|| Value::List(Vec::new()), top_predictions)
+        self.group.map_or_else(|| Value::List(Vec::new()), |group| top_predictions(group, SHOWN))
+    }
+
+    /// What `by_metric` says of the main metric; of no rows, what it would say.
+    fn copy_of(&self, key: &str, by_metric: &Value) -> Value {
+        let entry = by_metric.get(self.metric.unwrap_or_default());
+        entry.map_or_else(|| of_group(&Group::new(Direction::Unknown, 0), 0), Value::clone).take(key)
     }
 }
 
@@ -117,8 +125,8 @@ fn ranked_by(group: &Group) -> Value {
     (group.direction() != Direction::Unknown).then(|| SCORES[group.ranking().score()]).into()
 }
 
-fn top_predictions(group: &Group) -> Value {
-    group.ranking().top().sorted().into_iter().take(SHOWN).map(prediction).collect()
+fn top_predictions(group: &Group, shown: usize) -> Value {
+    group.ranking().top().sorted().into_iter().take(shown).map(prediction).collect()
 }
 
 fn stats(scores: &[ScoreStats; SCORES.len()]) -> Value {
@@ -143,20 +151,22 @@ fn score_stats(stats: &ScoreStats) -> Value {
     ])
 }
 
-fn by_metric(accumulator: &Accumulator) -> Value {
-    let entries = accumulator.groups().map(|(metric, group)| {
-        let entry = Value::map([
-            ("direction", group.direction().name().into()),
-            ("ranked_by", ranked_by(group)),
-            ("count", group.rows().into()),
-            ("stats", stats(group.scores())),
-            ("models", tallies(group.models(), group.direction())),
-            ("runs", run_list(group.runs(), Some(group))),
-            ("top_predictions", top_predictions(group)),
-        ]);
-        (metric.to_owned().into(), entry)
-    });
+fn by_metric(accumulator: &Accumulator, shown: usize) -> Value {
+    let entries =
+        accumulator.groups().map(|(metric, group)| (metric.to_owned().into(), of_group(group, shown)));
     Value::Map(entries.collect())
+}
+
+fn of_group(group: &Group, shown: usize) -> Value {
+    Value::map([
+        ("direction", group.direction().name().into()),
+        ("ranked_by", ranked_by(group)),
+        ("count", group.rows().into()),
+        ("stats", stats(group.scores())),
+        ("models", tallies(group.models(), group.direction())),
+        ("runs", run_list(group.runs(), Some(group))),
+        ("top_predictions", top_predictions(group, shown)),
+    ])
 }
 
 fn facets(accumulator: &Accumulator, main: &Main<'_>) -> Value {

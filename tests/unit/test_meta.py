@@ -1,0 +1,152 @@
+"""The package about itself: stub and module agree, classes are frozen, imports light, names documented."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import nirs4all_workspace as n4w
+import pytest
+from nirs4all_workspace import _native
+
+PACKAGE = Path(n4w.__file__).parent
+STUB = PACKAGE / "_native.pyi"
+
+
+def public(names):
+    return {name for name in names if not name.startswith("_")}
+
+
+@pytest.fixture
+def stub():
+    assert STUB.is_file(), "the native module has no stub"
+    return ast.parse(STUB.read_text(encoding="utf-8"))
+
+
+def definitions(body):
+    return {node.name: node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def test_stub_and_module_name_the_same(stub):
+    assert public(definitions(stub.body)) == public(vars(_native))
+
+
+def test_stub_and_module_agree_on_parameters(stub):
+    for name, node in definitions(stub.body).items():
+        if isinstance(node, ast.FunctionDef):
+            check_signature(name, node, getattr(_native, name), skip=0)
+
+
+def test_stub_and_module_agree_on_members(stub):
+    for name, node in definitions(stub.body).items():
+        if not isinstance(node, ast.ClassDef) or name.startswith("_"):
+            continue
+        kind = getattr(_native, name)
+        annotated = {item.target.id for item in node.body if isinstance(item, ast.AnnAssign)}
+        methods = definitions(node.body)
+        assert public(methods) | public(annotated) == public(vars(kind))
+        for method, item in methods.items():
+            if not method.startswith("_") and callable(getattr(kind, method)):
+                check_signature(f"{name}.{method}", item, getattr(kind, method), skip=1)
+
+
+def check_signature(name, node, function, skip):
+    try:
+        actual = inspect.signature(function)
+    except ValueError:
+        pytest.fail(f"{name} has no signature to look at")
+    arguments = node.args
+    positional = [argument.arg for argument in [*arguments.posonlyargs, *arguments.args]][skip:]
+    keyword = [argument.arg for argument in arguments.kwonlyargs]
+    kinds = inspect.Parameter
+    parameters = [p for p in actual.parameters.values() if p.name not in ("self", "cls")]
+    assert [p.name for p in parameters if p.kind != kinds.KEYWORD_ONLY] == positional, name
+    assert [p.name for p in parameters if p.kind == kinds.KEYWORD_ONLY] == keyword, name
+    optional = [p.name for p in parameters if p.default is not kinds.empty]
+    defaults = positional[len(positional) - len(arguments.defaults) :] if arguments.defaults else []
+    defaults += [arg for arg, value in zip(keyword, arguments.kw_defaults, strict=True) if value is not None]
+    assert optional == defaults, name
+
+
+def test_every_native_class_is_frozen():
+    classes = [kind for kind in vars(_native).values() if isinstance(kind, type)]
+    assert len(classes) > 0
+    instances = [n4w.SummaryAccumulator(), n4w.metric_info("rmse")]
+    assert {type(instance) for instance in instances} == set(classes)
+    for instance in instances:
+        names = [*public(dir(type(instance))), "anything"]
+        for name in names:
+            with pytest.raises((AttributeError, TypeError)):
+                setattr(instance, name, None)
+
+
+HEAVY = ["polars", "pyarrow", "pandas", "numpy", "duckdb", "typer", "rich", "yaml", "fastapi", "watchfiles"]
+
+
+@pytest.mark.parametrize("module", ["nirs4all_workspace", "nirs4all_workspace._native"])
+def test_importing_is_light(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_reading_is_light(demo):
+    """Reading a workspace needs no other library either."""
+    code = "import sys, nirs4all_workspace as n; n.Workspace.open(sys.argv[1]).summary(); print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code, demo], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+    assert loaded.isdisjoint(HEAVY)
+
+
+def members(thing):
+    return {
+        f"{thing.__name__}.{name}": getattr(thing, name)
+        for name in public(vars(thing))
+        if callable(getattr(thing, name)) or isinstance(vars(thing)[name], property)
+    }
+
+
+def described(name, item, kind):
+    """In its own docstring or, a property, among the attributes of its class."""
+    return (
+        ast.get_docstring(item) or f"{name}:" in (ast.get_docstring(kind) or "").partition("Attributes:")[2]
+    )
+
+
+def test_every_public_name_is_documented(stub):
+    """A native function is documented in the stub, where editors look."""
+    native = definitions(stub.body)
+    missing = []
+    for name in n4w.__all__:
+        thing = getattr(n4w, name)
+        if name in native:
+            node = native[name]
+            missing += [] if ast.get_docstring(node) else [name]
+            if isinstance(node, ast.ClassDef):
+                missing += [
+                    f"{name}.{method}"
+                    for method, item in definitions(node.body).items()
+                    if not method.startswith("_") and not described(method, item, node)
+                ]
+            continue
+        missing += [] if inspect.getdoc(thing) else [name]
+        if inspect.isclass(thing):
+            missing += [key for key, member in members(thing).items() if not inspect.getdoc(member)]
+    assert missing == []
+
+
+def test_what_all_names_is_there_and_sorted():
+    assert len(set(n4w.__all__)) == len(n4w.__all__)
+    assert all(hasattr(n4w, name) for name in n4w.__all__)
+    assert sorted(n4w.__all__) == list(n4w.__all__)
+
+
+def test_the_package_is_typed_and_versioned():
+    from importlib.metadata import version
+
+    assert (PACKAGE / "py.typed").is_file()
+    assert n4w.__version__ == version("nirs4all-workspace")
