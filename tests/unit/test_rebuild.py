@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import nirs4all_workspace as n4w
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest

@@ -68,7 +68,10 @@ fn try_rebuild(path: &Path, unnamed: &str, tails: &mut TailReader) -> Result<Out
     let tail = tails.read_file(&file).map_err(|error| error.at(path))?;
     let footer = tail.footer().map_err(|error| error.at(path))?;
     let reason = match embedded::read(&footer) {
-        Ok(Embedded::Trusted(_)) => return Ok(Outcome::Kept),
+        Ok(Embedded::Trusted(sketch)) => match sketch.datasets() {
+            Ok(_) => return Ok(Outcome::Kept),
+            Err(error) => error.message,
+        },
         Ok(Embedded::Untrusted(reason)) => reason,
         Ok(Embedded::Newer(reason)) => {
             return Err(Error::new(

@@ -9,7 +9,8 @@ use arrow_array::ffi_stream::RecordBatchStreamReader;
 use arrow_pyarrow::FromPyArrow;
 use n4w_core::collect::{FileSummary, summarise_file};
 use n4w_core::footer::TailReader;
-use n4w_core::summary::columns::{float_name, parse_time};
+use n4w_core::summary::columns::{COLUMNS, SCORES, float_name, parse_time};
+use n4w_core::summary::topk::TEXTS;
 use n4w_core::summary::{Accumulator, Row, add_batches, embedded, report};
 use n4w_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -27,6 +28,7 @@ const ROWS_AT_ONCE: usize = 1 << 20;
 #[pyclass(frozen, module = "nirs4all_workspace")]
 pub struct SummaryAccumulator {
     state: Mutex<Accumulator>,
+    columns: Mutex<Columns>,
 }
 
 #[pymethods]
@@ -38,15 +40,35 @@ impl SummaryAccumulator {
     }
 
     fn add(&self, row: &Bound<'_, PyAny>) -> PyResult<()> {
-        match row.cast::<PyDict>() {
-            Ok(dict) => self.add_row(row.py(), |key| dict.get_item(key)),
+        let values = match row.cast::<PyDict>() {
+            Ok(dict) => self.columns.lock().unwrap_or_else(PoisonError::into_inner).of(dict),
             Err(_) => {
-                let mapping = row.cast::<PyMapping>()?;
-                self.add_row(row.py(), |key| {
-                    if mapping.contains(key)? { mapping.get_item(key).map(Some) } else { Ok(None) }
-                })
+                let copy = PyDict::new(row.py());
+                copy.update(row.cast::<PyMapping>()?)?;
+                self.columns.lock().unwrap_or_else(PoisonError::into_inner).of(&copy)
             }
+        };
+        // Python code may run from here on, but none under the lock.
+        let [val, test, train, names @ .., created_at, branch_id, branch_name] = &values;
+        let [ranked @ .., metric, task_type] = names;
+        let scores = [number(val, SCORES[0])?, number(test, SCORES[1])?, number(train, SCORES[2])?];
+        let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
+        for (text, value) in texts.iter_mut().zip(ranked) {
+            *text = text_of(value)?;
         }
+        let [metric, task_type] = [text_of(metric)?, text_of(task_type)?];
+        let [branch_id, branch_name] = [text_of(branch_id)?, text_of(branch_name)?];
+        let created_at = created_at.as_ref().map(time_of).transpose()?.flatten();
+        self.lock().add(&Row {
+            scores,
+            texts: texts.each_ref().map(Option::as_deref),
+            metric: metric.as_deref(),
+            task_type: task_type.as_deref(),
+            branch_id: branch_id.as_deref(),
+            branch_name: branch_name.as_deref(),
+            created_at,
+        });
+        Ok(())
     }
 
     #[pyo3(signature = (batch, *, threads=0))]
@@ -141,64 +163,47 @@ impl SummaryAccumulator {
 
 impl SummaryAccumulator {
     fn of(accumulator: Accumulator) -> Self {
-        Self { state: Mutex::new(accumulator) }
+        Self { state: Mutex::new(accumulator), columns: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Accumulator> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn add_row<'py>(
-        &self,
-        py: Python<'py>,
-        get: impl Fn(&Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>>,
-    ) -> PyResult<()> {
-        macro_rules! value {
-            ($key:literal) => {
-                get(intern!(py, $key))?.filter(|value| !value.is_none())
+/// Which key of a mapping is which column, remembered from the row before: rows are mostly made by the
+/// same code and have the same key objects in the same order, and need no look-up at all.
+#[derive(Default)]
+struct Columns {
+    keys: Vec<(Py<PyAny>, Option<usize>)>,
+}
+
+impl Columns {
+    /// The values of a row that are not None, in the order of [`COLUMNS`].
+    fn of<'py>(&mut self, row: &Bound<'py, PyDict>) -> [Option<Bound<'py, PyAny>>; COLUMNS.len()] {
+        let mut values = [const { None }; COLUMNS.len()];
+        for (index, (key, value)) in row.iter().enumerate() {
+            let column = match self.keys.get(index) {
+                Some((known, column)) if known.is(&key) => *column,
+                _ => self.learn(index, key),
             };
-        }
-        let scores = [
-            number(value!("val_score"), "val_score")?,
-            number(value!("test_score"), "test_score")?,
-            number(value!("train_score"), "train_score")?,
-        ];
-        let [run, dataset, model, config] =
-            [value!("run_id"), value!("dataset_name"), value!("model_name"), value!("config_name")];
-        let [fold, partition, metric, task_type] =
-            [value!("fold_id"), value!("partition"), value!("metric"), value!("task_type")];
-        let [branch_id, branch_name] = [value!("branch_id"), value!("branch_name")];
-        let created_at = value!("created_at").map(|value| time_of(&value)).transpose()?.flatten();
-        let [run, dataset, model, config] = [text(&run)?, text(&dataset)?, text(&model)?, text(&config)?];
-        let [fold, partition, metric, task_type] =
-            [text(&fold)?, text(&partition)?, text(&metric)?, text(&task_type)?];
-        let [branch_id, branch_name] = [text(&branch_id)?, text(&branch_name)?];
-        let mut row = Row {
-            scores,
-            texts: [&None, &run, &dataset, &model, &config, &fold, &partition, &None].map(Option::as_deref),
-            metric: metric.as_deref(),
-            task_type: task_type.as_deref(),
-            branch_id: branch_id.as_deref(),
-            branch_name: branch_name.as_deref(),
-            created_at,
-        };
-        {
-            let mut state = self.lock();
-            if !state.may_rank(&row) {
-                state.add(&row);
-                return Ok(());
+            if let Some(column) = column.filter(|_| !value.is_none()) {
+                values[column] = Some(value);
             }
         }
-        // No Python code runs under the lock. Only a row that may rank needs all of its texts.
-        let [id, preprocessings] = [value!("id"), value!("preprocessings")];
-        let [id, preprocessings] = [text(&id)?, text(&preprocessings)?];
-        (row.texts[0], row.texts[7]) = (id.as_deref(), preprocessings.as_deref());
-        self.lock().add(&row);
-        Ok(())
+        values
+    }
+
+    fn learn(&mut self, index: usize, key: Bound<'_, PyAny>) -> Option<usize> {
+        let name = key.cast::<PyString>().ok().and_then(|key| key.to_str().ok());
+        let column = name.and_then(|name| COLUMNS.iter().position(|column| *column == name));
+        self.keys.truncate(index);
+        self.keys.push((key.unbind(), column));
+        column
     }
 }
 
-fn number(value: Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
+fn number(value: &Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
     let Some(value) = value else { return Ok(None) };
     value.extract().map(Some).map_err(|_| {
         let kind = value.get_type();
@@ -207,7 +212,7 @@ fn number(value: Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
 }
 
 /// Text as it is, other values written out as batches write them.
-fn text<'a>(value: &'a Option<Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
+fn text_of<'a>(value: &'a Option<Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
     let Some(value) = value else { return Ok(None) };
     if let Ok(text) = value.cast::<PyString>() {
         return text.to_str().map(|text| Some(Cow::Borrowed(text)));

@@ -4,7 +4,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::thrift::{BINARY, Fault, LIST, Reader, STRUCT};
+use super::thrift::{BINARY, Fault, LIST, Reader, SET, STRUCT};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 
 pub(super) const FIELD_SCHEMA: i16 = 2;
@@ -102,9 +102,13 @@ impl<'a> Footer<'a> {
     /// It covers row groups, schema, writer and foreign keys (among them `ARROW:schema`, which a
     /// rewriting Arrow changes), so a tool that rewrites rows and carries keys along is found out.
     pub fn digest(&self, without: &[&str]) -> u64 {
+        // By id: a splice writes them so, whatever order they had.
+        let mut fields: Vec<_> = self.fields.iter().filter(|field| field.id != FIELD_KEY_VALUES).collect();
+        fields.sort_by_key(|field| field.id);
         let mut digest = 0;
-        for field in self.fields.iter().filter(|field| field.id != FIELD_KEY_VALUES) {
-            digest = XxHash3_64::oneshot_with_seed(digest ^ field.id as u64, field.bytes);
+        for field in fields {
+            let head = u64::from(field.id as u16) << 8 | u64::from(field.kind);
+            digest = XxHash3_64::oneshot_with_seed(digest ^ head, field.bytes);
         }
         for pair in &self.key_values {
             if !without.iter().any(|key| key.as_bytes() == pair.key) {
@@ -140,7 +144,7 @@ impl<'a> Outline<'a> {
             match (id, kind) {
                 (FIELD_NUM_ROWS, 4..=6) => outline.num_rows = Some(reader.int()?),
                 (FIELD_ROW_GROUPS, LIST) => outline.num_row_groups = Some(row_groups(reader)?),
-                (FIELD_KEY_VALUES, LIST) => outline.key_values = key_values(reader)?,
+                (FIELD_KEY_VALUES, LIST | SET) => outline.key_values = key_values(reader)?,
                 (FIELD_CREATED_BY, BINARY) => outline.created_by = std::str::from_utf8(reader.binary()?).ok(),
                 _ => reader.skip(kind)?,
             }

@@ -25,7 +25,8 @@ const DOUBLE: u8 = 7;
 pub const BINARY: u8 = 8;
 /// A list.
 pub const LIST: u8 = 9;
-const SET: u8 = 10;
+/// A set, which lies in the bytes like a list.
+pub const SET: u8 = 10;
 const MAP: u8 = 11;
 /// A struct.
 pub const STRUCT: u8 = 12;
@@ -121,6 +122,9 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn field(&mut self, previous: i16) -> Result<(i16, u8), Fault> {
         let header = self.byte()?;
+        if header != 0 && header & 0x0F == 0 {
+            return Err(UNKNOWN);
+        }
         let id = match header >> 4 {
             0 if header == 0 => 0,
             0 => i16::try_from(self.int()?).map_err(|_| FIELD_ID)?,

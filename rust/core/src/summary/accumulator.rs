@@ -94,12 +94,6 @@ pub struct Row<'a> {
     pub created_at: Option<i64>,
 }
 
-impl Row<'_> {
-    fn is_val(&self) -> bool {
-        self.texts[6] == Some("val")
-    }
-}
-
 impl Default for Accumulator {
     fn default() -> Self {
         Self::new(TOP_K)
@@ -178,15 +172,6 @@ impl Accumulator {
         group
     }
 
-    /// Whether [`Self::add`] might rank this row, so that it needs `id` and `preprocessings`.
-    pub fn may_rank(&self, row: &Row<'_>) -> bool {
-        self.group(row.metric.unwrap_or_default()).is_none_or(|group| {
-            let (ranking, is_val) = (&group.ranking, row.is_val());
-            ranking.is_news(is_val, row.scores[0].is_some())
-                || ranking.goodness(is_val, row.scores, group.direction).is_some()
-        })
-    }
-
     /// Adds one row.
     pub fn add(&mut self, row: &Row<'_>) {
         let [_, run, dataset, model, config, fold, partition, _] = row.texts;
@@ -218,7 +203,7 @@ impl Accumulator {
             Some(run) => group.runs.entry(Some(run)).add(val_score, group.direction),
             None => group.configs.entry(config).add(val_score, group.direction),
         }
-        let is_val = row.is_val();
+        let is_val = partition == Some("val");
         group.ranking.note(is_val, val_score.is_some());
         if let Some(goodness) = group.ranking.goodness(is_val, row.scores, group.direction) {
             group.ranking.top.offer(Ranked::new(goodness, row.scores, row.texts.into_iter()));
@@ -276,7 +261,7 @@ impl Accumulator {
     /// The name of the only dataset, where there is just one.
     pub fn dataset_name(&self) -> Option<&str> {
         match (self.datasets.named.len(), self.datasets.null, self.datasets.other) {
-            (1, None, None) => self.datasets.named.keys().next().map(|name| &**name),
+            (1, None, None) => self.datasets.named.iter().next().map(|(name, _)| name),
             _ => None,
         }
     }
@@ -397,15 +382,11 @@ impl Ranking {
     /// Takes note of a row before it is offered.
     #[inline]
     pub fn note(&mut self, is_val: bool, has_val_score: bool) {
-        if self.is_news(is_val, has_val_score) {
+        if (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores) {
             self.has_val_rows |= is_val;
             self.has_val_scores |= has_val_score;
             self.top.clear();
         }
-    }
-
-    fn is_news(&self, is_val: bool, has_val_score: bool) -> bool {
-        (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores)
     }
 
     /// How good a row is, where it is a candidate that could get in.

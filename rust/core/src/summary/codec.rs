@@ -9,6 +9,11 @@ use super::topk::Ranked;
 use crate::error::{Result, corrupt};
 use crate::metrics::Direction;
 
+/// No file has more rows than this.
+const MOST_ROWS: u64 = 1 << 48;
+/// Levels of so many rows.
+const MOST_LEVELS: usize = 40;
+
 /// Appends values to bytes.
 #[derive(Default)]
 pub struct Writer {
@@ -136,7 +141,7 @@ impl Writer {
         self.bytes.extend_from_slice(&best.bytes);
     }
 
-    fn names<T>(&mut self, names: &Names<T>, write: impl Fn(&mut Self, &T)) {
+    fn names<T: Count>(&mut self, names: &Names<T>, write: impl Fn(&mut Self, &T)) {
         let mut named: Vec<_> = names.named.iter().collect();
         named.sort_unstable_by(|a, b| a.0.cmp(b.0));
         self.int(named.len() as u64);
@@ -218,6 +223,12 @@ impl<'a> Reader<'a> {
         Err(corrupt("the sketch has a number without end"))
     }
 
+    /// A number of rows, small enough that thousands of them can be added.
+    fn rows(&mut self) -> Result<u64> {
+        let rows = self.int()?;
+        if rows > MOST_ROWS { Err(corrupt("the sketch counts more rows than can be")) } else { Ok(rows) }
+    }
+
     /// A varint that counts items of at least `size` bytes each, which must be there.
     pub fn count(&mut self, size: usize) -> Result<usize> {
         let count = self.int()?;
@@ -278,7 +289,7 @@ impl<'a> Reader<'a> {
     fn merge_accumulator(&mut self, into: &mut Accumulator) -> Result<()> {
         self.int()?; // its top_k; that of `into` holds
         for names in [&mut into.datasets, &mut into.task_types, &mut into.partitions, &mut into.folds] {
-            self.merge_names(names, Direction::Unknown, Self::int)?;
+            self.merge_names(names, Direction::Unknown, Self::rows)?;
         }
         for set in into.distinct.all_mut() {
             self.merge_distinct(set)?;
@@ -304,15 +315,15 @@ impl<'a> Reader<'a> {
     }
 
     fn merge_group(&mut self, into: &mut Group) -> Result<()> {
-        into.rows += self.int()?;
+        into.rows += self.rows()?;
         for stats in &mut into.scores {
             self.merge_stats(stats)?;
         }
         for names in [&mut into.models, &mut into.runs, &mut into.configs] {
             self.merge_names(names, into.direction, |reader| {
                 Ok(Tally {
-                    rows: reader.int()?,
-                    scores: reader.int()?,
+                    rows: reader.rows()?,
+                    scores: reader.rows()?,
                     sum: reader.f64()?,
                     lost: reader.f64()?,
                     best: reader.maybe(Self::f64)?,
@@ -354,22 +365,22 @@ impl<'a> Reader<'a> {
     }
 
     fn merge_stats(&mut self, into: &mut ScoreStats) -> Result<()> {
-        into.nulls += self.int()?;
-        into.nans += self.int()?;
-        into.infs += self.int()?;
+        into.nulls += self.rows()?;
+        into.nans += self.rows()?;
+        into.infs += self.rows()?;
         if let Some((low, high)) = self.maybe(|reader| Ok((reader.f64()?, reader.f64()?)))? {
             into.widen(low, high);
         }
         into.moments.merge(&Moments {
-            count: self.int()?,
+            count: self.rows()?,
             origin: self.f64()?,
             mean: self.f64()?,
             m2: self.f64()?,
         });
-        let (count, flips) = (self.int()?, self.u64()?);
+        let (count, flips) = (self.rows()?, self.u64()?);
         let levels = self.count(1)?;
-        if levels > 64 {
-            return Err(corrupt("the sketch has more than 64 levels"));
+        if levels > MOST_LEVELS {
+            return Err(corrupt("the sketch has more levels than rows can fill"));
         }
         for level in 0..levels {
             let count = self.count(8)?;

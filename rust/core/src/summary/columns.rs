@@ -206,17 +206,22 @@ impl<'a> Texts<'a> {
         match self {
             Self::Absent => {}
             Self::Dictionary { keys, nulls, values } => {
-                // Equal values may stand twice in a dictionary: number the values, then map the keys.
+                // Equal values may stand twice in a dictionary, and some may not be used: number the
+                // values, then those that rows have.
                 let inner = values.codes(0..values.len());
-                codes.names = inner.names;
+                let mut used = vec![NULL; inner.names.len()];
                 codes.codes = rows
                     .map(|row| {
                         let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-                        keys.get(row)
-                            .filter(|_| valid)
-                            .and_then(|&key| inner.codes.get(key))
-                            .copied()
-                            .unwrap_or(NULL)
+                        let value = keys.get(row).filter(|_| valid).and_then(|&key| inner.codes.get(key));
+                        let Some(code) = value.and_then(|&value| used.get_mut(value as usize)) else {
+                            return NULL;
+                        };
+                        if *code == NULL {
+                            *code = codes.names.len() as u32;
+                            codes.names.push(inner.names[value.map_or(0, |&value| value as usize)]);
+                        }
+                        *code
                     })
                     .collect();
             }

@@ -187,7 +187,7 @@ pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str,
         .ok_or_else(does_not_fit)?;
     let digest = footer.digest(&KEYS);
     let sketches =
-        [(STORED, 4096), (STORED, 2048), (STORED, 1024), (256, 512), (64, 256), (16, 128), (4, 64)];
+        [(STORED, 4096), (STORED, 2048), (STORED, 1024), (256, 512), (64, 256), (16, 256), (4, 256)];
     for (names, values) in sketches {
         let small = limited(names, values);
         for is_packed in [false, true] {

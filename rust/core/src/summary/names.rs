@@ -1,7 +1,9 @@
 //! What is counted by name: models, runs, partitions, folds.
 
+use std::hash::BuildHasher;
+
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use crate::metrics::Direction;
 
@@ -101,9 +103,71 @@ impl Count for Tally {
 /// Counts by name, with one for rows whose name is null and one for names beyond the limit.
 #[derive(Clone, Debug, Default)]
 pub struct Names<T> {
-    pub(super) named: HashMap<String, T, FixedState>,
+    pub(super) named: Table<T>,
     pub(super) null: Option<T>,
     pub(super) other: Option<T>,
+}
+
+/// So few names are found faster one by one than by their hash.
+const FEW: usize = 8;
+
+/// Values by name, in the order of their first appearance.
+#[derive(Clone, Debug)]
+pub struct Table<T> {
+    entries: Vec<(String, T)>,
+    /// Places in `entries` by hash, once there are more than a few.
+    places: HashTable<u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), places: HashTable::new() }
+    }
+}
+
+impl<T: Default> Table<T> {
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Names with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.entries.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.place(name).map(|place| &self.entries[place].1)
+    }
+
+    #[inline]
+    fn place(&self, name: &str) -> Option<usize> {
+        if self.entries.len() <= FEW {
+            return self.entries.iter().position(|entry| entry.0 == name);
+        }
+        self.places
+            .find(hash(name), |&place| self.entries[place as usize].0 == name)
+            .map(|&place| place as usize)
+    }
+
+    fn insert(&mut self, name: &str) -> usize {
+        let place = self.entries.len();
+        self.entries.push((name.to_owned(), T::default()));
+        if place >= FEW {
+            // The first time all of them, later the new one.
+            for new in self.places.len()..=place {
+                let entries = &self.entries;
+                self.places
+                    .insert_unique(hash(&entries[new].0), new as u32, |&old| hash(&entries[old as usize].0));
+            }
+        }
+        place
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    FixedState::default().hash_one(name)
 }
 
 impl<T: Count> Names<T> {
@@ -111,22 +175,23 @@ impl<T: Count> Names<T> {
     #[inline]
     pub fn entry(&mut self, name: Option<&str>) -> &mut T {
         let Some(name) = name else { return self.null.get_or_insert_default() };
-        if self.named.len() >= KEPT && !self.named.contains_key(name) {
-            return self.other.get_or_insert_default();
-        }
-        self.named.entry_ref(name).or_default()
+        let place = match self.named.place(name) {
+            Some(place) => place,
+            None if self.named.len() >= KEPT => return self.other.get_or_insert_default(),
+            None => self.named.insert(name),
+        };
+        &mut self.named.entries[place].1
     }
 
     /// Whether a name may be among them: names that were counted together prove nothing.
     pub fn may_have(&self, name: &str) -> bool {
-        self.other.is_some() || self.named.contains_key(name)
+        self.other.is_some() || self.named.get(name).is_some()
     }
 
     /// Whether another count of the same rows names them alike, as far as names are kept apart.
     pub fn has_rows_of(&self, other: &Self) -> bool {
-        let is_known = |(name, count): (&String, &T)| {
-            other.named.get(name).is_some_and(|own| own.rows() == count.rows())
-        };
+        let is_known =
+            |(name, count): (&str, &T)| other.named.get(name).is_some_and(|own| own.rows() == count.rows());
         self.named.iter().all(is_known)
             && self.null.as_ref().map(T::rows) == other.null.as_ref().map(T::rows)
             && (self.other.is_some() || self.named.len() == other.named.len())
@@ -134,7 +199,7 @@ impl<T: Count> Names<T> {
 
     /// Adds what another part has counted.
     pub fn merge(&mut self, other: &Self, direction: Direction) {
-        for (name, count) in &other.named {
+        for (name, count) in other.named.iter() {
             self.entry(Some(name)).merge(count, direction);
         }
         if let Some(count) = &other.null {
@@ -147,8 +212,7 @@ impl<T: Count> Names<T> {
 
     /// Names with their counts: most rows first, then by name; null last.
     pub fn sorted(&self) -> Vec<(Option<&str>, &T)> {
-        let mut sorted: Vec<_> =
-            self.named.iter().map(|(name, count)| (Some(name.as_str()), count)).collect();
+        let mut sorted: Vec<_> = self.named.iter().map(|(name, count)| (Some(name), count)).collect();
         sorted.sort_unstable_by(|a, b| b.1.rows().cmp(&a.1.rows()).then_with(|| a.0.cmp(&b.0)));
         sorted.extend(self.null.iter().map(|count| (None, count)));
         sorted
@@ -159,12 +223,13 @@ impl<T: Count> Names<T> {
         if self.named.len() <= limit {
             return;
         }
-        let mut names: Vec<_> = self.named.drain().collect();
+        let mut names = std::mem::take(&mut self.named.entries);
+        self.named = Table::default();
         names.sort_unstable_by(|a, b| b.1.rows().cmp(&a.1.rows()).then_with(|| a.0.cmp(&b.0)));
-        let other = self.other.get_or_insert_default();
-        names[limit..].iter().for_each(|(_, count)| other.merge(count, direction));
-        names.truncate(limit);
-        self.named.extend(names);
+        for (rank, (name, count)) in names.iter().enumerate() {
+            let kept = if rank < limit { self.entry(Some(name)) } else { self.other.get_or_insert_default() };
+            kept.merge(count, direction);
+        }
     }
 }
 
@@ -172,12 +237,12 @@ impl Names<Tally> {
     /// The same names with their rows alone.
     #[must_use]
     pub fn without_scores(&self) -> Self {
-        let rows = |tally: &Tally| Tally { rows: tally.rows, ..Tally::default() };
-        Self {
-            named: self.named.iter().map(|(name, tally)| (name.clone(), rows(tally))).collect(),
-            null: self.null.as_ref().map(rows),
-            other: self.other.as_ref().map(rows),
+        let mut bare = self.clone();
+        let tallies = bare.named.entries.iter_mut().map(|(_, tally)| tally);
+        for tally in tallies.chain(&mut bare.null).chain(&mut bare.other) {
+            *tally = Tally { rows: tally.rows, ..Tally::default() };
         }
+        bare
     }
 }
 

@@ -10,6 +10,9 @@
 /// Up to so many values nothing is dropped.
 pub const EXACT: usize = 2048;
 
+/// A sketch is compacted to no fewer values: below, ranks would be wrong by more than 1 %.
+const LEAST: usize = 256;
+
 /// Values at doubling weights.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quantiles {
@@ -80,7 +83,7 @@ impl Quantiles {
 
     /// Compacts until at most `limit` values are kept, for a sketch that must be small.
     pub fn compact_to(&mut self, limit: usize) {
-        while self.levels.iter().map(Vec::len).sum::<usize>() > limit.max(64) {
+        while self.levels.iter().map(Vec::len).sum::<usize>() > limit.max(LEAST) {
             match self.levels.iter().position(|level| level.len() > 1) {
                 Some(level) => self.compact(level),
                 None => return,

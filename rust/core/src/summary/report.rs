@@ -171,7 +171,7 @@ fn of_group(group: &Group, shown: usize) -> Value {
 
 fn facets(accumulator: &Accumulator, main: &Main<'_>) -> Value {
     let distinct = &accumulator.distinct;
-    let mut folds: Vec<&str> = accumulator.folds.named.keys().map(|name| &**name).collect();
+    let mut folds: Vec<&str> = accumulator.folds.named.iter().map(|(name, _)| name).collect();
     folds.sort_unstable();
     let counted: [(&str, &Distinct); 4] = [
         ("n_partitions", &distinct.partitions),

@@ -1,0 +1,157 @@
+//! Mean and standard deviation against exact integer sums.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::Rng;
+use n4w_core::summary::moments::Moments;
+use proptest::prelude::*;
+
+/// Values `origin + j * step` that are exact in f64, and their exact mean (from the origin) and standard deviation.
+struct Exact {
+    values: Vec<f64>,
+    origin: f64,
+    mean: f64,
+    std: f64,
+}
+
+impl Exact {
+    fn new(origin: f64, step: f64, steps: &[i64]) -> Self {
+        let count = steps.len() as i128;
+        let sum: i128 = steps.iter().map(|&j| i128::from(j)).sum();
+        let squares: i128 = steps.iter().map(|&j| i128::from(j) * i128::from(j)).sum();
+        let variance = (count * squares - sum * sum) as f64 / (count * (count - 1)) as f64;
+        Self {
+            values: steps.iter().map(|&j| origin + j as f64 * step).collect(),
+            origin,
+            mean: sum as f64 / count as f64 * step,
+            std: variance.sqrt() * step,
+        }
+    }
+
+    #[track_caller]
+    fn check(&self, moments: &Moments) {
+        assert_eq!(moments.count(), self.values.len() as u64);
+        let (mean, std) = (moments.mean().unwrap(), moments.std().unwrap());
+        let expected = self.origin + self.mean;
+        let ulp = expected.abs().max(f64::MIN_POSITIVE) * f64::EPSILON;
+        assert!(
+            (mean - expected).abs() <= 2.0 * ulp + self.mean.abs() * 1e-13 + self.std * 1e-12,
+            "mean {mean} against {expected}"
+        );
+        assert!((std - self.std).abs() <= 1e-11 * self.std, "std {std} against {}", self.std);
+    }
+}
+
+fn one_by_one(values: &[f64]) -> Moments {
+    let mut moments = Moments::default();
+    values.iter().for_each(|&value| moments.add(value));
+    moments
+}
+
+fn as_slice(values: &[f64]) -> Moments {
+    let mut moments = Moments::default();
+    moments.add_slice(values);
+    moments
+}
+
+/// Cut at random, each piece added in one of both ways, merged pair by pair in random order.
+fn as_tree(values: &[f64], rng: &mut Rng) -> Moments {
+    let mut rest = values;
+    let mut parts = vec![Moments::default()];
+    while !rest.is_empty() {
+        let most = *rng.pick(&[1, 3, 50, 1000]);
+        let (piece, after) = rest.split_at((1 + rng.below(most)).min(rest.len()));
+        parts.push(if rng.below(2) == 0 { one_by_one(piece) } else { as_slice(piece) });
+        rest = after;
+    }
+    while parts.len() > 1 {
+        let from = parts.swap_remove(rng.below(parts.len()));
+        let into = rng.below(parts.len());
+        parts[into].merge(&from);
+    }
+    parts.pop().unwrap()
+}
+
+#[test]
+fn a_mean_of_1e9_with_a_spread_of_1e_3() {
+    let mut rng = Rng(1);
+    // The distance of neighbouring f64 at 1e9.
+    let step = f64::from_bits(1e9f64.to_bits() + 1) - 1e9;
+    for count in [2, 3, 100, 10_000, 300_000] {
+        let steps: Vec<i64> = (0..count).map(|_| rng.below(8389) as i64).collect();
+        let exact = Exact::new(1e9, step, &steps);
+        exact.check(&one_by_one(&exact.values));
+        exact.check(&as_slice(&exact.values));
+        exact.check(&as_tree(&exact.values, &mut rng));
+        exact.check(&as_tree(&exact.values, &mut rng));
+    }
+}
+
+#[test]
+fn a_first_value_far_from_the_others() {
+    // The origin is an outlier: 2^30 from the rest, whose steps are 2^-20.
+    let steps: Vec<i64> = (0..100_000).map(|j| if j == 0 { 1 << 50 } else { j % 1024 }).collect();
+    let exact = Exact::new(0.0, 1.0 / f64::from(1 << 20), &steps);
+    exact.check(&one_by_one(&exact.values));
+    exact.check(&as_slice(&exact.values));
+}
+
+#[test]
+fn constant_values_have_no_spread() {
+    for value in [0.1, 1e300, -1e-300, 1e9 + 0.1] {
+        let values = vec![value; 1000];
+        for moments in [one_by_one(&values), as_slice(&values), as_tree(&values, &mut Rng(3))] {
+            assert_eq!((moments.mean(), moments.std()), (Some(value), Some(0.0)));
+        }
+    }
+}
+
+#[test]
+fn few_values() {
+    assert_eq!((Moments::default().mean(), Moments::default().std()), (None, None));
+    let one = one_by_one(&[2.5]);
+    assert_eq!((one.count(), one.mean(), one.std()), (1, Some(2.5), None));
+    assert_eq!(one_by_one(&[1.0, 3.0]).std(), Some(2f64.sqrt()));
+    let mut merged = Moments::default();
+    merged.merge(&Moments::default());
+    assert_eq!(merged, Moments::default());
+    merged.add_slice(&[]);
+    assert_eq!(merged, Moments::default());
+}
+
+#[test]
+fn overflow_gives_no_number_rather_than_a_wrong_one() {
+    for values in [[f64::MAX, -f64::MAX], [-1.7e308, 1.7e308], [f64::MAX, f64::MAX]] {
+        for moments in [one_by_one(&values), as_slice(&values)] {
+            assert!(moments.mean().is_none_or(f64::is_finite));
+            assert!(moments.std().is_none_or(f64::is_finite));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(common::cases(256))]
+
+    #[test]
+    fn any_tree_of_merges(
+        steps in prop::collection::vec(-(1i64 << 20)..1 << 20, 2..600),
+        origin in -(1i32 << 30)..1 << 30,
+        seed: u64,
+    ) {
+        prop_assume!(steps.iter().any(|step| step != &steps[0]));
+        let exact = Exact::new(f64::from(origin), 1.0 / 1024.0, &steps);
+        exact.check(&one_by_one(&exact.values));
+        exact.check(&as_slice(&exact.values));
+        exact.check(&as_tree(&exact.values, &mut Rng(seed)));
+    }
+
+    #[test]
+    fn any_finite_values_never_panic(values in prop::collection::vec(any::<f64>().prop_filter("finite", |value| value.is_finite()), 0..50)) {
+        for moments in [one_by_one(&values), as_slice(&values), as_tree(&values, &mut Rng(5))] {
+            prop_assert!(moments.mean().is_none_or(f64::is_finite));
+            prop_assert!(moments.std().is_none_or(|std| std.is_finite() && std >= 0.0));
+        }
+    }
+}

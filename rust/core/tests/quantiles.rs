@@ -1,0 +1,218 @@
+//! Quartiles: exact while few, within 1 % of rank beyond.
+
+#![allow(clippy::unwrap_used, clippy::float_cmp, missing_docs)]
+
+mod common;
+
+use common::Rng;
+use n4w_core::summary::quantiles::{EXACT, Quantiles};
+use proptest::prelude::*;
+
+fn of(values: &[f64]) -> Quantiles {
+    let mut quantiles = Quantiles::default();
+    quantiles.add_slice(values);
+    quantiles
+}
+
+/// Linear interpolation, as `NumPy` does by default.
+fn expected(values: &[f64]) -> [f64; 3] {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| {
+        let (whole, rest) =
+            (quarter * (sorted.len() - 1) / 4, (quarter * (sorted.len() - 1) % 4) as f64 / 4.0);
+        let next = sorted[(whole + 1).min(sorted.len() - 1)];
+        sorted[whole] + (next - sorted[whole]) * rest
+    })
+}
+
+/// How far the quartiles are from their ranks, as a share of all values.
+fn rank_error(quantiles: &Quantiles, values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let quartiles = quantiles.quartiles().unwrap();
+    let errors = quartiles.iter().zip([0.25, 0.5, 0.75]).map(|(value, q)| {
+        let rank = q * (sorted.len() - 1) as f64;
+        let low = sorted.partition_point(|other| other < value) as f64;
+        let high = sorted.partition_point(|other| other <= value) as f64 - 1.0;
+        (low - rank).max(rank - high).max(0.0) / sorted.len() as f64
+    });
+    errors.fold(0.0, f64::max)
+}
+
+/// Values in the orders that sketches find hard.
+fn inputs(count: usize) -> Vec<(&'static str, Vec<f64>)> {
+    let mut rng = Rng(count as u64);
+    let random: Vec<f64> = (0..count).map(|_| rng.unit()).collect();
+    let mut sorted = random.clone();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let reversed: Vec<f64> = sorted.iter().rev().copied().collect();
+    let from_both_ends =
+        (0..count).map(|index| if index % 2 == 0 { index as f64 } else { -(index as f64) }).collect();
+    let inwards =
+        (0..count).map(|index| (count - index) as f64 * if index % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    vec![
+        ("random", random),
+        ("sorted", sorted),
+        ("reversed", reversed),
+        ("sawtooth", (0..count).map(|index| (index % 1000) as f64).collect()),
+        ("sawtooth of a buffer", (0..count).map(|index| (index % (EXACT + 1)) as f64).collect()),
+        ("outwards", from_both_ends),
+        ("inwards", inwards),
+        ("two values", (0..count).map(|index| f64::from(index % 3 == 0)).collect()),
+        ("heavy tail", (0..count).map(|_| rng.unit().powi(-3)).collect()),
+    ]
+}
+
+#[test]
+fn exact_to_the_limit() {
+    for count in [1, 2, 3, 4, 5, 100, EXACT - 1, EXACT] {
+        for (name, values) in inputs(count) {
+            let quantiles = of(&values);
+            assert!(quantiles.is_exact());
+            assert_eq!(quantiles.quartiles().unwrap(), expected(&values), "{count} {name}");
+            let mut merged = Quantiles::default();
+            values.chunks(7).for_each(|chunk| merged.merge(&of(chunk)));
+            assert!(merged.is_exact());
+            assert_eq!(merged.quartiles(), quantiles.quartiles());
+        }
+    }
+    assert!(!of(&vec![1.0; EXACT + 1]).is_exact());
+    assert_eq!(Quantiles::default().quartiles(), None);
+}
+
+#[test]
+fn within_one_percent_of_rank() {
+    for count in [EXACT + 1, 3 * EXACT, 10_000, 100_000, 1_000_000] {
+        for (name, values) in inputs(count) {
+            let error = rank_error(&of(&values), &values);
+            assert!(error < 0.01, "{count} {name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn one_by_one_is_the_same_as_at_once() {
+    for (_, values) in inputs(50_000) {
+        let mut quantiles = Quantiles::default();
+        values.iter().for_each(|&value| quantiles.add(value));
+        assert_eq!(quantiles, of(&values));
+    }
+}
+
+#[test]
+fn thousands_of_small_pieces() {
+    for (count, size) in [(100_000, 37), (300_000, 100), (300_000, 2048), (300_000, 2049), (500_000, 5000)] {
+        for (name, values) in inputs(count) {
+            let mut pieces: Vec<Quantiles> = values.chunks(size).map(of).collect();
+            let mut in_order = Quantiles::default();
+            pieces.iter().for_each(|piece| in_order.merge(piece));
+            let error = rank_error(&in_order, &values);
+            assert!(error < 0.01, "{count} in pieces of {size}, {name}: {error}");
+
+            let mut rng = Rng(size as u64);
+            while pieces.len() > 1 {
+                let from = pieces.swap_remove(rng.below(pieces.len()));
+                let into = rng.below(pieces.len());
+                pieces[into].merge(&from);
+            }
+            let error = rank_error(&pieces[0], &values);
+            assert!(error < 0.01, "{count} in a tree of pieces of {size}, {name}: {error}");
+        }
+    }
+}
+
+/// As footers are: each file's sketch is compacted, then all are merged.
+fn merged_after_compaction(values: &[f64], size: usize, limit: usize) -> f64 {
+    let mut merged = Quantiles::default();
+    for chunk in values.chunks(size) {
+        let mut piece = of(chunk);
+        piece.compact_to(limit);
+        merged.merge(&piece);
+    }
+    rank_error(&merged, values)
+}
+
+#[test]
+fn compacted_pieces_are_within_one_percent_of_rank() {
+    for limit in [4096, 2048, 1024, 512] {
+        for (count, size) in
+            [(5000, 5000), (100_000, 100_000), (200_000, 2000), (200_000, 5000), (300_000, 50_000)]
+        {
+            for (name, values) in inputs(count) {
+                let error = merged_after_compaction(&values, size, limit);
+                assert!(error < 0.01, "{count} in pieces of {size} compacted to {limit}, {name}: {error}");
+            }
+        }
+    }
+}
+
+/// What a footer full of metrics falls back to.
+#[test]
+fn strongly_compacted_pieces_are_within_one_percent_of_rank() {
+    let mut worst = Vec::new();
+    for limit in [256, 128, 64] {
+        for (count, size) in [(100_000, 100_000), (200_000, 2000), (200_000, 5000)] {
+            for (name, values) in inputs(count) {
+                let error = merged_after_compaction(&values, size, limit);
+                if error >= 0.01 {
+                    worst.push(format!(
+                        "{count} in pieces of {size} compacted to {limit}, {name}: {error:.4}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(worst.is_empty(), "{worst:#?}");
+}
+
+#[test]
+fn compaction_keeps_the_limit_and_small_sketches() {
+    for count in [1, 64, 65, 1000, 2048, 5000, 100_000] {
+        for limit in [0, 64, 100, 1024, 4096] {
+            let mut quantiles = of(&inputs(count)[0].1);
+            let before = quantiles.clone();
+            quantiles.compact_to(limit);
+            if count <= limit.max(64) {
+                assert_eq!(quantiles, before);
+            }
+            assert!(quantiles.quartiles().is_some());
+        }
+    }
+}
+
+/// Half of the way between the two largest numbers there are is a number.
+#[test]
+fn quartiles_of_extreme_values_are_finite() {
+    for values in [vec![-1.7e308, 1.7e308], vec![f64::MIN, f64::MAX, f64::MAX], vec![f64::MAX; 5]] {
+        let quartiles = of(&values).quartiles().unwrap();
+        assert!(quartiles.iter().all(|quartile| quartile.is_finite()), "{values:?}: {quartiles:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(common::cases(64))]
+
+    #[test]
+    fn any_values_to_the_limit(values in prop::collection::vec(-1e6..1e6f64, 1..EXACT), cut in 0usize..EXACT) {
+        let cut = cut.min(values.len());
+        let mut merged = of(&values[cut..]);
+        merged.merge(&of(&values[..cut]));
+        prop_assert_eq!(merged.quartiles().unwrap(), expected(&values));
+    }
+
+    #[test]
+    fn any_merges_beyond(sizes in prop::collection::vec(1usize..6000, 2..40), seed: u64) {
+        let mut rng = Rng(seed);
+        let (mut all, mut merged) = (Vec::new(), Quantiles::default());
+        for size in sizes {
+            // Each piece lies elsewhere.
+            let (base, scale) = (rng.unit() * 3.0, rng.unit());
+            let values: Vec<f64> = (0..size).map(|_| base + scale * rng.unit()).collect();
+            merged.merge(&of(&values));
+            all.extend(values);
+        }
+        let error = rank_error(&merged, &all);
+        prop_assert!(error < 0.01, "{} values: {error}", all.len());
+    }
+}
