@@ -16,6 +16,7 @@ use n4w_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString, PyTuple, PyType};
 use rayon::prelude::*;
 
@@ -28,7 +29,6 @@ const ROWS_AT_ONCE: usize = 1 << 20;
 #[pyclass(frozen, module = "nirs4all_workspace")]
 pub struct SummaryAccumulator {
     state: Mutex<Accumulator>,
-    columns: Mutex<Columns>,
 }
 
 #[pymethods]
@@ -41,14 +41,13 @@ impl SummaryAccumulator {
 
     fn add(&self, row: &Bound<'_, PyAny>) -> PyResult<()> {
         let values = match row.cast::<PyDict>() {
-            Ok(dict) => self.columns.lock().unwrap_or_else(PoisonError::into_inner).of(dict),
+            Ok(dict) => values_of(dict)?,
             Err(_) => {
                 let copy = PyDict::new(row.py());
                 copy.update(row.cast::<PyMapping>()?)?;
-                self.columns.lock().unwrap_or_else(PoisonError::into_inner).of(&copy)
+                values_of(&copy)?
             }
         };
-        // Python code may run from here on, but none under the lock.
         let [val, test, train, names @ .., created_at, branch_id, branch_name] = &values;
         let [ranked @ .., metric, task_type] = names;
         let scores = [number(val, SCORES[0])?, number(test, SCORES[1])?, number(train, SCORES[2])?];
@@ -59,6 +58,7 @@ impl SummaryAccumulator {
         let [metric, task_type] = [text_of(metric)?, text_of(task_type)?];
         let [branch_id, branch_name] = [text_of(branch_id)?, text_of(branch_name)?];
         let created_at = created_at.as_ref().map(time_of).transpose()?.flatten();
+        // Under the lock runs no Python code, which might come back here.
         self.lock().add(&Row {
             scores,
             texts: texts.each_ref().map(Option::as_deref),
@@ -163,7 +163,7 @@ impl SummaryAccumulator {
 
 impl SummaryAccumulator {
     fn of(accumulator: Accumulator) -> Self {
-        Self { state: Mutex::new(accumulator), columns: Mutex::default() }
+        Self { state: Mutex::new(accumulator) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Accumulator> {
@@ -171,36 +171,16 @@ impl SummaryAccumulator {
     }
 }
 
-/// Which key of a mapping is which column, remembered from the row before: rows are mostly made by the
-/// same code and have the same key objects in the same order, and need no look-up at all.
-#[derive(Default)]
-struct Columns {
-    keys: Vec<(Py<PyAny>, Option<usize>)>,
-}
-
-impl Columns {
-    /// The values of a row that are not None, in the order of [`COLUMNS`].
-    fn of<'py>(&mut self, row: &Bound<'py, PyDict>) -> [Option<Bound<'py, PyAny>>; COLUMNS.len()] {
-        let mut values = [const { None }; COLUMNS.len()];
-        for (index, (key, value)) in row.iter().enumerate() {
-            let column = match self.keys.get(index) {
-                Some((known, column)) if known.is(&key) => *column,
-                _ => self.learn(index, key),
-            };
-            if let Some(column) = column.filter(|_| !value.is_none()) {
-                values[column] = Some(value);
-            }
-        }
-        values
+/// The values of a row that are not None, in the order of [`COLUMNS`].
+fn values_of<'py>(row: &Bound<'py, PyDict>) -> PyResult<[Option<Bound<'py, PyAny>>; COLUMNS.len()]> {
+    let py = row.py();
+    static KEYS: PyOnceLock<[Py<PyString>; COLUMNS.len()]> = PyOnceLock::new();
+    let keys = KEYS.get_or_init(py, || COLUMNS.map(|column| PyString::intern(py, column).unbind()));
+    let mut values = [const { None }; COLUMNS.len()];
+    for (value, key) in values.iter_mut().zip(keys) {
+        *value = row.get_item(key)?.filter(|value| !value.is_none());
     }
-
-    fn learn(&mut self, index: usize, key: Bound<'_, PyAny>) -> Option<usize> {
-        let name = key.cast::<PyString>().ok().and_then(|key| key.to_str().ok());
-        let column = name.and_then(|name| COLUMNS.iter().position(|column| *column == name));
-        self.keys.truncate(index);
-        self.keys.push((key.unbind(), column));
-        column
-    }
+    Ok(values)
 }
 
 fn number(value: &Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
