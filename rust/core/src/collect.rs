@@ -3,6 +3,7 @@
 //! Files are listed, put into groups by name, read in parallel, merged in name order within their
 //! group, and the groups in name order: neither threads nor the cache change an answer.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -118,18 +119,22 @@ fn collect_once(
     let mut collected = Collected { files: names.len(), ..Collected::default() };
     let listing_errors = errors;
     let (mut new_groups, mut new_scans, mut seen) = (Entries::new(), Entries::new(), Vec::new());
+    let mut parts = BTreeMap::<String, Vec<Accumulator>>::new();
     for group in read {
         let group = group?;
         if group.has_vanished && !report_vanished {
             return Ok(None);
         }
-        merge_datasets(&mut collected.datasets, group.datasets);
+        for (name, part) in group.datasets {
+            parts.entry(name).or_default().push(part);
+        }
         collected.scanned.extend(group.scanned);
         collected.errors.extend(group.errors);
         seen.extend(group.seen);
         new_groups.extend(group.entry.into_iter().flat_map(Entry::by_name));
         new_scans.extend(group.scans.into_iter().flat_map(Entry::by_name));
     }
+    collected.datasets = parts.into_par_iter().map(|(name, parts)| (name, merge_parts(parts))).collect();
     if caching >= Caching::Groups && new_groups != groups {
         cache::store(root, cache::GROUPS, &new_groups);
     }
@@ -144,6 +149,14 @@ fn collect_once(
     }
     collected.errors.extend(listing_errors);
     Ok(Some(collected))
+}
+
+/// Merges what the groups say of one dataset, in their order.
+fn merge_parts(parts: Vec<Accumulator>) -> Accumulator {
+    let mut parts = parts.into_iter();
+    let mut whole = parts.next().unwrap_or_default();
+    parts.for_each(|part| whole.merge(&part));
+    whole
 }
 
 /// The answer of the last time, where no file was added, removed or changed.

@@ -39,6 +39,7 @@ impl Value {
     }
 
     /// The value of a key of a map, which must have it; else null.
+    #[must_use]
     pub fn take(self, key: &str) -> Self {
         match self {
             Self::Map(entries) => {

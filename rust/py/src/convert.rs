@@ -30,11 +30,9 @@ impl<'py> Converter<'py> {
             Value::Float(value) => PyFloat::new(py, *value).into_any(),
             Value::Text(text) => PyString::new(py, text).into_any(),
             Value::List(values) => {
-                let list = PyList::empty(py);
-                for value in values {
-                    list.append(self.object(value)?)?;
-                }
-                list.into_any()
+                let objects: Vec<_> =
+                    values.iter().map(|value| self.object(value)).collect::<PyResult<_>>()?;
+                PyList::new(py, objects)?.into_any()
             }
             Value::Map(entries) => {
                 let dict = PyDict::new(py);

@@ -50,13 +50,17 @@ impl SummaryAccumulator {
         };
         let [val, test, train, names @ .., created_at, branch_id, branch_name] = &values;
         let [ranked @ .., metric, task_type] = names;
-        let scores = [number(val, SCORES[0])?, number(test, SCORES[1])?, number(train, SCORES[2])?];
+        let scores = [
+            number(val.as_ref(), SCORES[0])?,
+            number(test.as_ref(), SCORES[1])?,
+            number(train.as_ref(), SCORES[2])?,
+        ];
         let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
         for (text, value) in texts.iter_mut().zip(ranked) {
-            *text = text_of(value)?;
+            *text = text_of(value.as_ref())?;
         }
-        let [metric, task_type] = [text_of(metric)?, text_of(task_type)?];
-        let [branch_id, branch_name] = [text_of(branch_id)?, text_of(branch_name)?];
+        let [metric, task_type] = [text_of(metric.as_ref())?, text_of(task_type.as_ref())?];
+        let [branch_id, branch_name] = [text_of(branch_id.as_ref())?, text_of(branch_name.as_ref())?];
         let created_at = created_at.as_ref().map(time_of).transpose()?.flatten();
         // Under the lock runs no Python code, which might come back here.
         self.lock().add(&Row {
@@ -173,8 +177,8 @@ impl SummaryAccumulator {
 
 /// The values of a row that are not None, in the order of [`COLUMNS`].
 fn values_of<'py>(row: &Bound<'py, PyDict>) -> PyResult<[Option<Bound<'py, PyAny>>; COLUMNS.len()]> {
-    let py = row.py();
     static KEYS: PyOnceLock<[Py<PyString>; COLUMNS.len()]> = PyOnceLock::new();
+    let py = row.py();
     let keys = KEYS.get_or_init(py, || COLUMNS.map(|column| PyString::intern(py, column).unbind()));
     let mut values = [const { None }; COLUMNS.len()];
     for (value, key) in values.iter_mut().zip(keys) {
@@ -183,7 +187,7 @@ fn values_of<'py>(row: &Bound<'py, PyDict>) -> PyResult<[Option<Bound<'py, PyAny
     Ok(values)
 }
 
-fn number(value: &Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
+fn number(value: Option<&Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
     let Some(value) = value else { return Ok(None) };
     value.extract().map(Some).map_err(|_| {
         let kind = value.get_type();
@@ -192,7 +196,7 @@ fn number(value: &Option<Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> 
 }
 
 /// Text as it is, other values written out as batches write them.
-fn text_of<'a>(value: &'a Option<Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
+fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
     let Some(value) = value else { return Ok(None) };
     if let Ok(text) = value.cast::<PyString>() {
         return text.to_str().map(|text| Some(Cow::Borrowed(text)));

@@ -122,15 +122,14 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn field(&mut self, previous: i16) -> Result<(i16, u8), Fault> {
         let header = self.byte()?;
-        if header != 0 && header & 0x0F == 0 {
-            return Err(UNKNOWN);
-        }
-        let id = match header >> 4 {
-            0 if header == 0 => 0,
+        let (delta, kind) = (header >> 4, header & 0x0F);
+        let id = match delta {
+            0 if kind == 0 => 0,
+            _ if kind == 0 => return Err(UNKNOWN),
             0 => i16::try_from(self.int()?).map_err(|_| FIELD_ID)?,
             delta => previous.checked_add(i16::from(delta)).ok_or(FIELD_ID)?,
         };
-        Ok((id, header & 0x0F))
+        Ok((id, kind))
     }
 
     /// The length and the element type of a list.

@@ -179,7 +179,7 @@ pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str,
              without one",
         )
     };
-    let texts = [(STORED, report::SHOWN), (256, report::SHOWN), (64, report::SHOWN), (16, 3), (4, 1)];
+    let texts = [(STORED, report::SHOWN), (256, report::SHOWN), (64, report::SHOWN), (16, 3), (4, 1), (1, 1)];
     let summary = texts
         .iter()
         .map(|&(names, shown)| brief_summary_of(&limited(names, usize::MAX), &generated_at, shown).to_json())

@@ -127,7 +127,7 @@ impl<T> Default for Table<T> {
 
 impl<T: Default> Table<T> {
     /// How many names there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
