@@ -104,11 +104,11 @@ fn collect_once(
     report_vanished: bool,
     progress: &Progress,
 ) -> Result<Option<Collected>> {
-    let Listing { files: names, errors } = files::list(root)?;
+    let Listing { files: names, errors: unlisted } = files::list(root)?;
     progress.expect(names.len());
     let known = |file, least| if caching >= least { cache::load(root, file) } else { Entries::new() };
     if let Some(collected) = unchanged(root, &names, &known(cache::WHOLE, Caching::Whole)) {
-        return Ok(Some(Collected { errors, ..collected }));
+        return Ok(Some(Collected { errors: unlisted, ..collected }));
     }
     let (groups, scans) = (known(cache::GROUPS, Caching::Groups), known(cache::SCANS, Caching::Whole));
     let read: Vec<Result<GroupSummary>> = grouped(&names)
@@ -117,7 +117,6 @@ fn collect_once(
         .collect();
 
     let mut collected = Collected { files: names.len(), ..Collected::default() };
-    let listing_errors = errors;
     let (mut new_groups, mut new_scans, mut seen) = (Entries::new(), Entries::new(), Vec::new());
     let mut parts = BTreeMap::<String, Vec<Accumulator>>::new();
     for group in read {
@@ -147,7 +146,7 @@ fn collect_once(
         let whole = Entry::new(seen, collected.scanned.clone(), &collected.datasets);
         cache::store(root, cache::WHOLE, &whole.by_name());
     }
-    collected.errors.extend(listing_errors);
+    collected.errors.extend(unlisted);
     Ok(Some(collected))
 }
 

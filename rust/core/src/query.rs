@@ -17,7 +17,7 @@ use crate::scan;
 use crate::summary::columns::{Numbers, SCORES, Texts};
 use crate::summary::embedded::{self, Embedded};
 use crate::summary::topk::{Ranked, TEXTS, TopK};
-use crate::summary::{Accumulator, Datasets, TOP_K};
+use crate::summary::{Accumulator, Datasets, TOP_K, merged};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -116,12 +116,8 @@ pub fn top(root: &Path, query: &Query, caching: Caching, progress: &Progress) ->
 /// All datasets that the query allows, as one.
 fn matching(datasets: &Datasets, query: &Query) -> Accumulator {
     let wanted = query.equal.iter().find(|(column, _)| column == "dataset_name").map(|(_, value)| value);
-    let mut whole = Accumulator::default();
-    datasets
-        .iter()
-        .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name))
-        .for_each(|(_, accumulator)| whole.merge(accumulator));
-    whole
+    let allowed = datasets.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
+    merged(allowed.map(|(_, accumulator)| accumulator))
 }
 
 fn only_metric(whole: &Accumulator) -> Result<String> {

@@ -9,7 +9,7 @@ use twox_hash::XxHash3_64;
 
 use super::codec::{Reader, Writer};
 use super::names::STORED;
-use super::{Accumulator, Datasets, report};
+use super::{Accumulator, Datasets, merged, report};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::footer::Footer;
 use crate::metrics::{self, Direction};
@@ -244,11 +244,7 @@ fn brief_summary_of(datasets: &Datasets, generated_at: &str, shown: usize) -> Va
         Some((name, only)) if datasets.len() == 1 => {
             report::brief_summary(only, Some(name), generated_at, shown)
         }
-        _ => {
-            let mut whole = Accumulator::default();
-            datasets.values().for_each(|accumulator| whole.merge(accumulator));
-            report::brief_summary(&whole, None, generated_at, shown)
-        }
+        _ => report::brief_summary(&merged(datasets.values()), None, generated_at, shown),
     }
 }
 

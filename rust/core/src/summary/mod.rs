@@ -22,6 +22,13 @@ use std::collections::btree_map::Entry;
 /// What is known of each dataset, by its name.
 pub type Datasets = BTreeMap<String, Accumulator>;
 
+/// What is known of several datasets together.
+pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Accumulator>) -> Accumulator {
+    let mut whole = Accumulator::default();
+    parts.into_iter().for_each(|part| whole.merge(part));
+    whole
+}
+
 /// Merges what is known of the same datasets.
 pub fn merge_datasets(into: &mut Datasets, from: Datasets) {
     for (name, accumulator) in from {

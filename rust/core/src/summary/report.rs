@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::Datasets;
 use super::accumulator::{Accumulator, Group, ScoreStats};
 use super::columns::{SCORES, format_time};
 use super::distinct::Distinct;
 use super::names::{Count, Names, Tally};
 use super::topk::{Ranked, TEXTS};
+use super::{Datasets, merged};
 use crate::metrics::Direction;
 use crate::value::{Key, Value};
 
@@ -59,8 +59,7 @@ pub fn brief_summary(
 
 /// The summary of several datasets: each one's, and what they have in common.
 pub fn workspace_summary(datasets: &Datasets, generated_at: &str) -> Value {
-    let mut whole = Accumulator::default();
-    datasets.values().for_each(|accumulator| whole.merge(accumulator));
+    let whole = merged(datasets.values());
     let by_metric = by_metric(&whole, SHOWN);
     let main = Main::of(&whole);
     let each: Vec<(&String, &Accumulator)> = datasets.iter().collect();
