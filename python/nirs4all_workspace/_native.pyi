@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, final
 
 from nirs4all_workspace.exceptions import WorkspaceError
@@ -156,6 +157,44 @@ def read_footers(
         For each file, in this order, a dict of path, num_rows, num_row_groups, created_by,
         schema_fingerprint (equal for equal columns) and key_values; or the error that it gave.
     """
+
+@final
+class Lock:
+    """A lock between processes, held until `release`, the end of a `with` block, or the process's death.
+
+    `flock` on POSIX, `LockFileEx` on Windows. The file is made where it is missing and never
+    deleted; who holds it stands beside it, in a file that ends with `.holder`.
+
+    Args:
+        path: The lock file, in a folder that exists.
+        timeout: Seconds to wait for another holder; 0 for one try.
+
+    Raises:
+        LockTimeoutError: Another process kept it; the message names the process.
+        OSError: The file cannot be made or locked.
+    """
+
+    def __new__(cls, path: _Path, timeout: float = 10.0) -> Self: ...
+    @property
+    def path(self) -> Path: ...
+    def fileno(self) -> int:
+        """Return the number of the open file; -1 where the system has none."""
+
+    def release(self) -> None:
+        """Let go of the lock; once more does nothing.
+
+        Raises:
+            RuntimeError: This is a fork of the process that took it.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, value: object, trace: object) -> None: ...
+
+def lock_is_held(path: _Path) -> bool:
+    """Return whether a process holds the lock; without a file nobody does."""
+
+def lock_holder(path: _Path) -> dict[str, Any] | None:
+    """Return host, boot_id, pid and since of whoever holds the lock or held it last, if that is known."""
 
 def replace_file(path: _Path, content: bytes) -> None:
     """Replace a file, atomically and durably: fsync, rename, fsync of the folder.

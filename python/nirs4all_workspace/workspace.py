@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, records
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 from nirs4all_workspace.predictions import Predictions
 
@@ -75,8 +75,6 @@ class Workspace:
             )
         for name in _FOLDERS:
             (folder / name).mkdir(exist_ok=True)
-        import yaml
-
         from nirs4all_workspace import __version__
 
         manifest = {
@@ -85,8 +83,7 @@ class Workspace:
             "created_at": datetime.now(UTC).isoformat(),
             "created_by": f"nirs4all-workspace {__version__}",
         }
-        text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
-        _native.create_file(folder / _MANIFEST, text.encode())
+        _native.create_file(folder / _MANIFEST, records.dump(manifest))
         return cls(folder, manifest)
 
     @classmethod
@@ -112,12 +109,10 @@ class Workspace:
             raise NotFoundError("is a file; a workspace is a folder", str(folder))
         file = folder / _MANIFEST
         try:
-            text = file.read_text(encoding="utf-8")
+            content = file.read_bytes()
         except FileNotFoundError:
             return cls(folder, {})
-        except UnicodeDecodeError as error:
-            raise CorruptFileError(f"is not UTF-8 at byte {error.start}", str(file)) from error
-        return cls(folder, _parse_manifest(text, file))
+        return cls(folder, _parse_manifest(content, file))
 
     def summary(self, dataset: str | None = None) -> dict[str, Any]:
         """Summarise the workspace, or one dataset of it.
@@ -166,22 +161,8 @@ class Workspace:
         return found
 
 
-def _parse_manifest(text: str, file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        manifest = yaml.safe_load(text)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise CorruptFileError(f"is no YAML in line {line}: {error.reason}", str(file)) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise CorruptFileError(f"is no YAML{where}: {error.problem}", str(file)) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CorruptFileError(f"is no YAML that can be read: {error}", str(file)) from error
-    if not isinstance(manifest, dict):
-        raise CorruptFileError("is not a mapping of keys to values", str(file))
+def _parse_manifest(content: bytes, file: Path) -> dict[str, Any]:
+    manifest = records.parse(content, file)
     version = manifest.get("format_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise CorruptFileError(f"key 'format_version' is {version!r}, not a number from 1", str(file))

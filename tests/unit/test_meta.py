@@ -69,10 +69,10 @@ def check_signature(name, node, function, skip):
     assert optional == defaults, name
 
 
-def test_every_native_class_is_frozen():
+def test_every_native_class_is_frozen(tmp_path):
     classes = [kind for kind in vars(_native).values() if isinstance(kind, type)]
     assert len(classes) > 0
-    instances = [n4w.SummaryAccumulator(), n4w.metric_info("rmse")]
+    instances = [n4w.SummaryAccumulator(), n4w.metric_info("rmse"), _native.Lock(tmp_path / "a.lock")]
     assert {type(instance) for instance in instances} == set(classes)
     for instance in instances:
         names = [*public(dir(type(instance))), "anything"]

@@ -22,6 +22,10 @@ pub enum ErrorKind {
     Metric,
     /// Somebody else changed the file meanwhile.
     Conflict,
+    /// Another process holds a lock.
+    LockTimeout,
+    /// There is no such thing.
+    NotFound,
     /// The caller's argument makes no sense.
     Argument,
     /// The caller's signal handler asked to stop.
@@ -40,6 +44,8 @@ impl ErrorKind {
             Self::Schema => "schema",
             Self::Metric => "metric",
             Self::Conflict => "conflict",
+            Self::LockTimeout => "lock_timeout",
+            Self::NotFound => "not_found",
             Self::Argument => "argument",
             Self::Interrupted => "interrupted",
         }

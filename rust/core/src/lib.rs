@@ -10,6 +10,7 @@ pub mod collect;
 pub mod error;
 pub mod files;
 pub mod footer;
+pub mod lock;
 pub mod metrics;
 pub mod platform;
 pub mod progress;

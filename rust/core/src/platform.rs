@@ -115,6 +115,39 @@ pub fn set_owner_like(file: &File, other: &Metadata) {
 #[cfg(not(unix))]
 pub fn set_owner_like(_file: &File, _other: &Metadata) {}
 
+/// Whether a path names the file that is open.
+#[cfg(unix)]
+pub fn is_same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let key = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let (open, named) = (file.metadata().map(key), std::fs::metadata(path).map(key));
+    matches!((open, named), (Ok(open), Ok(named)) if open == named)
+}
+
+/// Whether a path names the file that is open: one that is open cannot be replaced here.
+#[cfg(not(unix))]
+pub fn is_same_file(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// The name of this machine.
+#[cfg(unix)]
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The name of this machine.
+#[cfg(not(unix))]
+pub fn host() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// What changes whenever this machine starts; empty where the system does not tell.
+pub fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
 /// Makes a folder's entries durable.
 #[cfg(unix)]
 pub fn sync_folder(folder: &Path) -> io::Result<()> {

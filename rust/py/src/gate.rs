@@ -80,6 +80,8 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
         ErrorKind::Schema => "SchemaError",
         ErrorKind::Metric => "UnknownMetricError",
         ErrorKind::Conflict => "ConflictError",
+        ErrorKind::LockTimeout => "LockTimeoutError",
+        ErrorKind::NotFound => "NotFoundError",
     };
     let made = py
         .import("nirs4all_workspace.exceptions")

@@ -5,6 +5,7 @@ mod atomic;
 mod convert;
 mod footer;
 mod gate;
+mod lock;
 mod metrics;
 mod summary;
 mod workspace;
@@ -15,6 +16,8 @@ mod _native {
     use crate::atomic::{create_file, replace_file};
     #[pymodule_export]
     use crate::footer::read_footers;
+    #[pymodule_export]
+    use crate::lock::{Lock, lock_holder, lock_is_held};
     #[pymodule_export]
     use crate::metrics::{MetricInfo, is_better, metric_info, register_metric};
     #[pymodule_export]

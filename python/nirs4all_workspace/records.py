@@ -1,0 +1,140 @@
+"""Records: one mapping in one YAML file, read by anybody and replaced whole.
+
+Keys that this version does not know survive; a record of a newer major version is read as far as
+it goes and never written.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, locks
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+SCHEMA_VERSION = "1.0"
+_MAJOR = 1
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record, or any mapping in a YAML file.
+
+    Raises:
+        NotFoundError: There is no such file.
+        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
+        OSError: It cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFoundError("there is no such record", str(path)) from error
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> dict[str, Any]:
+    """Parse what a record's file holds; `path` is for the message.
+
+    Raises:
+        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
+    """
+    import yaml
+
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(f"is not UTF-8 at byte {error.start}", str(path)) from error
+    try:
+        # libyaml's loader, where PyYAML was built with it, is ten times faster.
+        mapping = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise CorruptFileError(f"is no YAML in line {line}: {error.reason}", str(path)) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise CorruptFileError(f"is no YAML{where}: {error.problem}", str(path)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CorruptFileError(f"is no YAML that can be read: {error}", str(path)) from error
+    if not isinstance(mapping, dict):
+        raise CorruptFileError("is not a mapping of keys to values", str(path))
+    return mapping
+
+
+def dump(mapping: Mapping[str, Any]) -> bytes:
+    """Return a mapping as YAML, keys in their order."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(dict(mapping), Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text.encode("utf-8")
+
+
+def create(path: Path, mapping: Mapping[str, Any]) -> None:
+    """Create a record, durably; `schema_version` is put first.
+
+    Raises:
+        ConflictError: It exists already.
+        OSError: Nothing was written.
+    """
+    _native.create_file(path, dump({"schema_version": SCHEMA_VERSION, **mapping}))
+
+
+@contextmanager
+def edit(path: Path, lock: Path, timeout: float = 10.0) -> Iterator[dict[str, Any]]:
+    """Read a record under its lock, hand it out, and replace it durably if it was changed.
+
+    Nothing is written where the block raises, and nothing where the file was edited by somebody who
+    does not know of the lock between reading and writing.
+
+    Args:
+        path: The record.
+        lock: Its lock file; made, with its folder, where it is missing.
+        timeout: Seconds to wait for the lock.
+
+    Raises:
+        LockTimeoutError: Another process kept the lock.
+        NotFoundError: There is no such record.
+        CorruptFileError: The record cannot be read.
+        SchemaError: A newer version of this package wrote it.
+        ConflictError: Somebody edited the file meanwhile.
+        OSError: The record is as it was.
+    """
+    with locks.take(lock, timeout):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise NotFoundError("there is no such record", str(path)) from error
+        mapping = parse(content, path)
+        check_writable(mapping, path)
+        before = dump(mapping)
+        yield mapping
+        after = dump(mapping)
+        if after == before:
+            return
+        if path.read_bytes() != content:
+            raise ConflictError(
+                "was edited by somebody else meanwhile; nothing was written, try again", str(path)
+            )
+        _native.replace_file(path, after)
+
+
+def check_writable(mapping: Mapping[str, Any], path: Path) -> None:
+    """Refuse to write a record of a newer major version.
+
+    Raises:
+        SchemaError: The record is newer than this version of the package.
+        CorruptFileError: Its `schema_version` is no version.
+    """
+    version = str(mapping.get("schema_version", SCHEMA_VERSION))
+    major = version.split(".", 1)[0]
+    if not major.isdecimal():
+        raise CorruptFileError(f"key 'schema_version' is {version!r}, not a version like '1.0'", str(path))
+    if int(major) > _MAJOR:
+        raise SchemaError(
+            f"has schema version {version}, newer than this version can write; update nirs4all-workspace",
+            str(path),
+        )

@@ -1,0 +1,115 @@
+"""Records: YAML mappings that are replaced whole, by people and programs at once."""
+
+import subprocess
+import sys
+
+import nirs4all_workspace as n4w
+import pytest
+import yaml
+from nirs4all_workspace import records
+
+
+@pytest.fixture
+def record(tmp_path):
+    path = tmp_path / "thing.yaml"
+    records.create(path, {"id": "x", "count": 1, "name": "Weizen ä\n, 'q'"})
+    return path
+
+
+def load(path):
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def test_what_is_created_reads_back(record):
+    assert load(record) == {"schema_version": "1.0", "id": "x", "count": 1, "name": "Weizen ä\n, 'q'"}
+    with pytest.raises(n4w.ConflictError):
+        records.create(record, {"id": "y"})
+    assert load(record)["id"] == "x"
+
+
+def test_unknown_keys_survive_an_edit(record, tmp_path):
+    record.write_text("schema_version: '1.7'\ncount: 1\nfuture: {a: [1, 2]}\n", "utf-8")
+    with records.edit(record, tmp_path / "thing.lock") as mapping:
+        mapping["count"] = 2
+    assert load(record) == {"schema_version": "1.7", "count": 2, "future": {"a": [1, 2]}}
+
+
+def test_an_edit_without_change_writes_nothing(record, tmp_path):
+    before = record.stat()
+    with records.edit(record, tmp_path / "thing.lock") as mapping:
+        mapping["count"] = 1
+    after = record.stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_an_edit_that_raises_writes_nothing(record, tmp_path):
+    with pytest.raises(ZeroDivisionError), records.edit(record, tmp_path / "thing.lock") as mapping:
+        mapping["count"] = 1 / 0
+    assert load(record)["count"] == 1
+
+
+def test_an_edit_by_hand_meanwhile_is_kept(record, tmp_path):
+    def edit_while_another_does():
+        with records.edit(record, tmp_path / "thing.lock") as mapping:
+            mapping["count"] = 2
+            record.write_text("schema_version: '1.0'\ncount: 77\n", "utf-8")
+
+    with pytest.raises(n4w.ConflictError):
+        edit_while_another_does()
+    assert load(record)["count"] == 77
+
+
+def test_a_newer_major_version_is_read_and_not_written(record, tmp_path):
+    record.write_text("schema_version: '2.0'\ncount: 1\n", "utf-8")
+    assert records.read(record)["count"] == 1
+    with (
+        pytest.raises(n4w.SchemaError, match=r"2\.0"),
+        records.edit(record, tmp_path / "thing.lock") as mapping,
+    ):
+        mapping["count"] = 2
+    assert load(record)["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: 1\nb: [1, 2\nc: 3\n", "line 3"),
+        (b"a: \xff\n", "byte 3"),
+        (b"- 1\n- 2\n", "not a mapping"),
+        (b"a: 1\nb: \x07\n", "line 2"),
+        (b"", "not a mapping"),
+        (b"a: 1\na: {b: ]\n", "line 2"),
+    ],
+)
+def test_damage_is_named_with_its_place_and_left(record, tmp_path, content, said):
+    record.write_bytes(content)
+    for attempt in (
+        lambda: records.read(record),
+        lambda: records.edit(record, tmp_path / "t.lock").__enter__(),
+    ):
+        with pytest.raises(n4w.CorruptFileError, match=said) as caught:
+            attempt()
+        assert caught.value.path == str(record)
+    assert record.read_bytes() == content
+
+
+def test_a_missing_record_is_named(tmp_path):
+    with pytest.raises(n4w.NotFoundError) as caught:
+        records.read(tmp_path / "no.yaml")
+    assert caught.value.path == str(tmp_path / "no.yaml")
+
+
+ADD = """
+import sys
+from pathlib import Path
+from nirs4all_workspace import records
+for _ in range(25):
+    with records.edit(Path(sys.argv[1]), Path(sys.argv[2]), timeout=60) as mapping:
+        mapping["count"] += 1
+"""
+
+
+def test_no_update_is_lost_between_processes(record, tmp_path):
+    workers = [subprocess.Popen([sys.executable, "-c", ADD, record, tmp_path / "t.lock"]) for _ in range(4)]
+    assert [worker.wait() for worker in workers] == [0] * 4
+    assert load(record)["count"] == 101
