@@ -1,46 +1,32 @@
-"""The command `n4w`: what Python answers, as tables for people and as strict JSON for programs.
-
-Exit codes: 0 fine, 1 problem found, 2 usage.
-"""
+"""The commands that summarise, rank, check and repair prediction files."""
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from nirs4all_workspace.exceptions import WorkspaceError
+from nirs4all_workspace.cli.output import (
+    AsJson,
+    Folder,
+    add_columns,
+    exit_with,
+    new_table,
+    number,
+    print_json,
+    show_errors,
+    terminal,
+    with_progress,
+)
 from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    help="Summarise, rank, check and repair workspaces of nirs4all predictions.",
-)
-
-Folder = Annotated[Path, typer.Argument(help="The workspace: any folder with *.meta.parquet files.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON instead of tables.")]
-
-
-def main() -> None:
-    """Run the command; errors become one line on stderr and exit code 1."""
-    try:
-        app()
-    except (WorkspaceError, OSError, ValueError) as error:
-        print(f"n4w: {error}", file=sys.stderr)
-        sys.exit(1)
+app = typer.Typer()
 
 
 @app.command()
@@ -48,7 +34,7 @@ def init(path: Folder, as_json: AsJson = False) -> None:
     """Make a new workspace."""
     workspace = Workspace.create(path)
     if as_json:
-        _print_json(workspace.manifest)
+        print_json(workspace.manifest)
     else:
         print(f"made a workspace in {workspace.path}")
 
@@ -62,10 +48,10 @@ def summary(
     """Show totals, statistics, models and the best predictions."""
     answer = Workspace.open(path).summary(dataset)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         _show_summary(answer, path)
-    _exit_with(answer["errors"])
+    exit_with(answer["errors"])
 
 
 @app.command()
@@ -85,11 +71,11 @@ def top(
         k, metric, score, direction, dataset=dataset, model=model, partition=partition
     )
     if as_json:
-        _print_json(ranking.to_dict())
+        print_json(ranking.to_dict())
     else:
         _show_ranking(ranking, f"best by {ranking.ranked_by} of {ranking.metric} ({ranking.direction})")
-        _show_errors(ranking.errors)
-    _exit_with(ranking.errors)
+        show_errors(ranking.errors)
+    exit_with(ranking.errors)
 
 
 @app.command()
@@ -100,80 +86,47 @@ def verify(
 ) -> None:
     """Check prediction files: footers, summaries and, with --full, rows."""
     workspace = Workspace.open(path)
-    found = _with_progress("checking", lambda report: workspace.verify(full, report))
+    found = with_progress("checking", lambda report: workspace.verify(full, report))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         for title, items in (("problem", found["problems"]), ("note", found["notes"])):
             for item in items:
                 print(f"{title}: {item['path']}: {item['message']}")
         print(f"{len(found['problems'])} problems, {len(found['notes'])} notes")
-    _exit_with(found["problems"])
+    exit_with(found["problems"])
 
 
 @app.command("rebuild-summaries")
 def rebuild_summaries(path: Folder = Path(), as_json: AsJson = False) -> None:
     """Add summaries to the footers that lack one; data pages stay byte for byte."""
     predictions = Workspace.open(path).predictions
-    done = _with_progress("rebuilding", predictions.rebuild_summaries)
+    done = with_progress("rebuilding", predictions.rebuild_summaries)
     if as_json:
-        _print_json(done)
+        print_json(done)
     else:
         print(f"{len(done['written'])} written, {done['kept']} kept, {len(done['errors'])} failed")
-        _show_errors(done["errors"])
-    _exit_with(done["errors"])
+        show_errors(done["errors"])
+    exit_with(done["errors"])
 
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
     """Summarise a small real workspace: what nirs4all 0.6.2 wrote in three calls."""
     with tempfile.TemporaryDirectory() as folder:
-        for file in (Path(__file__).parent / "demo").glob("*.parquet"):
+        for file in (Path(__file__).parents[1] / "demo").glob("*.parquet"):
             shutil.copy(file, folder)
         workspace = Workspace.open(folder)
         workspace.predictions.rebuild_summaries()
         answer = workspace.summary()
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         _show_summary(answer, Path("demo"))
 
 
-def _with_progress(
-    what: str, work: Callable[[Callable[[int, int], None] | None], dict[str, Any]]
-) -> dict[str, Any]:
-    """Show a bar on a terminal and nothing on a pipe."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return work(None)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _print_json(answer: object) -> None:
-    print(json.dumps(_strict(answer), allow_nan=False, indent=2))
-
-
-def _strict(value: object) -> object:
-    """Write NaN and infinities as texts, which strict JSON has no numbers for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_strict(item) for item in value]
-    return value
-
-
-def _exit_with(problems: Sequence[object]) -> None:
-    if problems:
-        raise typer.Exit(1)
-
-
 def _show_summary(answer: dict[str, Any], path: Path) -> None:
-    console = _console()
+    console = terminal()
     console.print(f"[bold]{path}[/bold]: {_totals(answer)}", highlight=False)
     if answer["files"] == 0:
         console.print(
@@ -188,21 +141,21 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
     if "datasets" in answer:
         _show_datasets(answer["datasets"])
     for metric, group in answer["by_metric"].items():
-        stats = _table(f"{metric or 'without a metric'} ({group['direction']}), {group['count']} rows")
-        _columns(stats, "score", "count", "min", "q25", "median", "q75", "max", "mean", "std")
+        stats = new_table(f"{metric or 'without a metric'} ({group['direction']}), {group['count']} rows")
+        add_columns(stats, "score", "count", "min", "q25", "median", "q75", "max", "mean", "std")
         for score, values in group["stats"].items():
             quartiles = values["quartiles"] or [None] * 3
             cells = [values["min"], *quartiles, values["max"], values["mean"], values["std"]]
-            stats.add_row(score, str(values["count"]), *map(_number, cells))
+            stats.add_row(score, str(values["count"]), *map(number, cells))
         console.print(stats)
-        models = _table("models")
-        _columns(models, "model", "rows", "mean val_score", "best val_score")
+        models = new_table("models")
+        add_columns(models, "model", "rows", "mean val_score", "best val_score")
         for model in group["models"]:
             models.add_row(
                 str(model["name"]),
                 str(model["count"]),
-                _number(model["avg_val_score"]),
-                _number(model["best_val_score"]),
+                number(model["avg_val_score"]),
+                number(model["best_val_score"]),
             )
         console.print(models)
         _show_ranking(group["top_predictions"], f"best by {group['ranked_by']}")
@@ -212,12 +165,12 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
             "were scanned; `n4w rebuild-summaries` adds one.",
             highlight=False,
         )
-    _show_errors(answer["errors"])
+    show_errors(answer["errors"])
 
 
 def _show_datasets(datasets: Sequence[dict[str, Any]]) -> None:
-    table = _table("datasets")
-    _columns(table, "dataset", "metric", "rows", "models", "configs", "best")
+    table = new_table("datasets")
+    add_columns(table, "dataset", "metric", "rows", "models", "configs", "best")
     for dataset in datasets:
         best = dataset["top_predictions"]
         facets = dataset["facets"]
@@ -227,9 +180,9 @@ def _show_datasets(datasets: Sequence[dict[str, Any]]) -> None:
             str(dataset["total_predictions"]),
             str(len(facets["models"])),
             str(facets["n_configs"]),
-            _number(best[0][dataset["ranked_by"]] if best else None),
+            number(best[0][dataset["ranked_by"]] if best else None),
         )
-    _console().print(table)
+    terminal().print(table)
 
 
 def _totals(answer: dict[str, Any]) -> str:
@@ -245,39 +198,10 @@ def _totals(answer: dict[str, Any]) -> str:
 def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
     if not predictions:
         return
-    table = _table(title)
-    _columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
+    table = new_table(title)
+    add_columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
     for row in predictions:
         names = [row["id"], row["dataset_name"], row["model_name"], row["preprocessings"], row["fold_id"]]
         scores = [row["val_score"], row["test_score"], row["train_score"]]
-        table.add_row(*("" if name is None else str(name) for name in names), *map(_number, scores))
-    _console().print(table)
-
-
-def _show_errors(errors: Sequence[dict[str, str]]) -> None:
-    for error in errors:
-        print(f"n4w: {error['path']}: {error['message']}", file=sys.stderr)
-
-
-def _console() -> Console:
-    # A pipe has no width: nothing is cut off there.
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold")
-
-
-def _columns(table: Table, *names: str) -> None:
-    names_of_things = {"id", "dataset", "model", "preprocessings", "fold", "score", "metric"}
-    for name in names:
-        table.add_column(name, justify="left" if name in names_of_things else "right")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
-
-
-if __name__ == "__main__":
-    main()
+        table.add_row(*("" if name is None else str(name) for name in names), *map(number, scores))
+    terminal().print(table)

@@ -1,0 +1,29 @@
+"""The command `n4w`: what Python answers, as tables for people and as strict JSON for programs.
+
+Exit codes: 0 fine, 1 problem found, 2 usage.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from nirs4all_workspace.cli import predictions
+from nirs4all_workspace.exceptions import WorkspaceError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Summarise, rank, check and repair workspaces of nirs4all predictions.",
+)
+app.add_typer(predictions.app)
+
+
+def main() -> None:
+    """Run the command; errors become one line on stderr and exit code 1."""
+    try:
+        app()
+    except (WorkspaceError, OSError, ValueError) as error:
+        print(f"n4w: {error}", file=sys.stderr)
+        sys.exit(1)
