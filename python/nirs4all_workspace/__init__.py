@@ -27,6 +27,7 @@ from nirs4all_workspace.exceptions import (
 from nirs4all_workspace.predictions import Predictions, Ranking
 from nirs4all_workspace.summaries import FileSummary, read_summaries, read_summary
 from nirs4all_workspace.workspace import Workspace
+from nirs4all_workspace.writer import Writer
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ __all__ = [
     "UnknownMetricError",
     "Workspace",
     "WorkspaceError",
+    "Writer",
     "is_better",
     "metric_info",
     "read_footers",

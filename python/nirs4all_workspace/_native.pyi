@@ -211,8 +211,12 @@ def create_file(path: _Path, content: bytes) -> None:
         OSError: Nothing was changed.
     """
 
-def list_files(root: _Path) -> list[str]:
-    """Return the prediction files of a folder, relative to it, in name order.
+def list_files(root: _Path, *, live: bool = True) -> list[str]:
+    """Return the prediction files of a folder that count, relative to it, in name order.
+
+    Args:
+        root: The workspace.
+        live: Whether journals that no sealed segment covers count.
 
     Raises:
         OSError: The folder cannot be listed.
@@ -224,7 +228,7 @@ def read_summaries(
     """Return summary, reason for scanning, and error of each file; see `summaries.FileSummary`."""
 
 def summarise(
-    root: _Path, dataset: str | None = None, *, use_cache: bool = True, threads: int = 0
+    root: _Path, dataset: str | None = None, *, live: bool = True, use_cache: bool = True, threads: int = 0
 ) -> dict[str, Any] | None:
     """Return what `Workspace.summary` returns; None where there is no such dataset."""
 
@@ -236,6 +240,7 @@ def top_predictions(
     direction: str | None,
     filters: dict[str, Any],
     *,
+    live: bool = True,
     use_cache: bool = True,
     threads: int = 0,
 ) -> dict[str, Any]:
@@ -248,3 +253,114 @@ def verify_files(
     root: _Path, full: bool = False, progress: _Report | None = None, *, threads: int = 0
 ) -> dict[str, Any]:
     """Return what `Workspace.verify` returns."""
+
+def blake3_hex(content: bytes, digits: int = 64) -> str:
+    """Return the first hexadecimal digits of the BLAKE3 of some bytes."""
+
+def row_schema() -> list[tuple[str, str]]:
+    """Return the columns that every segment has, each with "text", "int", "float" or "time"."""
+
+def read_frames(
+    path: _Path, kind: str, place: tuple[int, int, int] | None = None
+) -> tuple[list[bytes], tuple[int, int, int] | None, str | None]:
+    """Return Arrow IPC streams of a journal, some 64 MB of them.
+
+    Args:
+        path: The journal.
+        kind: "rows" or "arrays".
+        place: Where to go on; None for the begin.
+
+    Returns:
+        The streams, the place to go on (None at the end), and what is damaged there, if anything is.
+    """
+
+def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what `Workspace.recover` returns."""
+
+def live_journals(root: _Path, run_id: str) -> list[dict[str, Any]]:
+    """Return path, host, boot_id, pid and since of the journals of a run whose writers live."""
+
+def read_results(root: _Path, run_id: str) -> list[tuple[str, str]]:
+    """Return the finished results of a run, each as the writer that checkpointed it and a JSON text.
+
+    Raises:
+        OSError: A list of results cannot be read.
+        CorruptFileError: A journal cannot be read.
+    """
+
+def run_files(root: _Path, run_id: str) -> list[Path]:
+    """Return every file of a run below `predictions` and `arrays`, relative to the workspace."""
+
+def remove_partial(root: _Path, run_id: str) -> list[Path]:
+    """Remove the rows of a run's unfinished results, durably; return the files, relative to the workspace."""
+
+def sweep(root: _Path) -> list[str]:
+    """Remove journals that are covered, segments that were replaced and what dead processes left.
+
+    Names that were replaced less than 10 s ago (network drive: 120 s) stay.
+
+    Returns:
+        The files, relative to the workspace.
+    """
+
+def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, Any]]:
+    """Merge the sealed segments of a run that nobody owns, in each folder of predictions or in one.
+
+    Returns:
+        Dicts of output, inputs (both relative to the workspace) and rows.
+    """
+
+@final
+class JournalWriter:
+    """What `Writer` is a thin cover of; see there.
+
+    Args:
+        root: The workspace.
+        run_id: The run.
+        dataset_name: The dataset.
+        folder: Its folder below `predictions`.
+        durable: Whether a flush waits for the disk.
+        flush_rows: Rows that wait at most.
+        flush_bytes: Bytes that wait at most, about.
+        flush_seconds: Seconds that a row waits at most.
+    """
+
+    def __new__(
+        cls,
+        root: _Path,
+        run_id: str,
+        dataset_name: str,
+        folder: str,
+        *,
+        durable: bool = True,
+        flush_rows: int,
+        flush_bytes: int,
+        flush_seconds: float,
+    ) -> Self: ...
+    def fileno(self) -> int:
+        """Return the number of the journal's file; -1 where there is none."""
+
+    @property
+    def writer_id(self) -> str: ...
+    @property
+    def path(self) -> Path | None: ...
+    def progress(self) -> tuple[int, int]:
+        """Return the rows that were acknowledged and the rows that wait."""
+
+    def write(self, row: dict[str, Any]) -> bool:
+        """Add a row; return whether it is time to flush."""
+
+    def write_batch(self, batch: object) -> bool:
+        """Add the rows of a batch; return whether it is time to flush."""
+
+    def flush(self) -> None:
+        """Append what waits to the journal."""
+
+    def tally(self, result_id: str) -> dict[str, Any]:
+        """Return n_rows, metric, score_kind, best_score and best_model of an unfinished result's rows."""
+
+    def checkpoint(self, result_id: str, result: str) -> None:
+        """Append what waits and a result, a JSON object with that id."""
+
+    def close(self) -> list[dict[str, Any]]:
+        """Flush and seal; return what became of each journal."""

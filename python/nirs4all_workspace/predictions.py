@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
-from nirs4all_workspace.exceptions import SchemaError
+from nirs4all_workspace import _native, files, locks, rows
+from nirs4all_workspace.arrays import arrays_of
+from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
+from nirs4all_workspace.names import dataset_folder
+from nirs4all_workspace.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import polars as pl
 
     from nirs4all_workspace.workspace import Workspace
 
@@ -58,6 +64,8 @@ class Predictions:
         metric: str | None = None,
         score: str | None = None,
         direction: str | None = None,
+        *,
+        live: bool = True,
         **filters: str | float | None,
     ) -> Ranking:
         """Rank predictions of one metric.
@@ -74,6 +82,7 @@ class Predictions:
             score: "val_score", "test_score" or "train_score"; None means val_score, and test_score
                 for a metric without any val_score.
             direction: "maximize", "minimize" or "zero"; None means what the table of metrics says.
+            live: Whether open segments count.
             filters: dataset, model, partition, run, result, fold, task_type (equal to a text);
                 min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
@@ -89,7 +98,104 @@ class Predictions:
         """
         if k < 0:
             raise ValueError(f"k is {k}; it cannot be negative")
-        return Ranking(_native.top_predictions(self._workspace.path, k, metric, score, direction, filters))
+        root = self._workspace.path
+        return Ranking(_native.top_predictions(root, k, metric, score, direction, filters, live=live))
+
+    def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
+        """Return all rows as a Polars LazyFrame.
+
+        Files are listed when it is collected, not when it is built; filters and columns reach the
+        Parquet files. Columns that a file lacks are null. A file that cannot be used is left out with
+        a warning that names it.
+
+        Args:
+            live: Whether open segments count.
+            partial: Whether rows of results that were never finished are there too.
+
+        Returns:
+            The columns of docs/format.md in their order (texts String, counts Int64, scores Float64,
+            `created_at` Datetime in µs UTC), then extra columns. Rows are in no order.
+        """
+        return rows.scan(self._workspace.path, live=live, partial=partial)
+
+    def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002
+        """Return one row.
+
+        Args:
+            id: Its id, unique within a run.
+            run_id: Its run, where several have a row of that id.
+            arrays: Whether `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights` are read too,
+                each a NumPy array of float64 in its stored shape, None where the row has none or the
+                workspace has lost it.
+
+        Raises:
+            NotFoundError: There is no such row.
+            ValueError: There are several; name the run.
+        """
+        import polars as pl
+
+        frame = self.scan().filter(pl.col("id") == id)
+        frame = frame if run_id is None else frame.filter(pl.col("run_id") == run_id)
+        found = frame.head(2).collect().to_dicts()
+        if not found:
+            raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
+        if len(found) > 1:
+            runs = sorted({str(row["run_id"]) for row in found})
+            raise ValueError(
+                f"several predictions have the id {id!r}, in run {' and '.join(runs)}; pass run_id="
+            )
+        row: dict[str, Any] = found[0]
+        return row | arrays_of(self._workspace.path, row) if arrays else row
+
+    def writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+        """Open a writer for a run's predictions on a dataset.
+
+        Args:
+            run_id: The run. One that `ws.runs` does not have is written too, but has no results.
+            dataset: The dataset's name, registered or not.
+            options: durability, flush_rows, flush_bytes, flush_seconds and progress, see `Writer`.
+
+        Raises:
+            ValueError: An argument makes no sense.
+            NotFoundError: The run was deleted.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: The journal cannot be made.
+        """
+        self._workspace.check_writable()
+        _native.sweep(self._workspace.path)
+        return Writer(self._workspace.path, run_id, dataset, **options)
+
+    def compact(self, dataset: str | None = None) -> dict[str, Any]:
+        """Merge the sealed segments of each run on each dataset into one.
+
+        Runs are never merged with each other. What was merged is removed 10 s later (2 minutes on a
+        network drive) by whatever is next opened for writing, closed, recovered or compacted.
+
+        Args:
+            dataset: Only this one, by name.
+
+        Returns:
+            A dict of `compacted` (dicts of output, inputs and rows) and `skipped` (dicts of run_id and
+            reason: a process owns the run).
+
+        Raises:
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            CorruptFileError: A segment cannot be read; nothing was merged in its folder.
+            OSError: A file cannot be read or written.
+        """
+        root = self._workspace.path
+        self._workspace.check_writable()
+        _native.sweep(root)
+        folder = None if dataset is None else dataset_folder(dataset)
+        done: dict[str, Any] = {"compacted": [], "skipped": []}
+        names = (PurePosixPath(name).name for name in _native.list_files(root, live=False))
+        for run_id in sorted({name.rsplit(".", 3)[0] for name in names if name.count(".") >= 3}):
+            try:
+                with locks.take(files.owner_lock(root, run_id), timeout=0):
+                    done["compacted"] += _native.compact(root, run_id, folder)
+            except LockTimeoutError as error:
+                done["skipped"].append({"run_id": run_id, "reason": error.message})
+        return done
 
     def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
         """Add a summary to the footer of every prediction file that lacks one to be trusted.
@@ -109,10 +215,5 @@ class Predictions:
             SchemaError: A newer version of this package made the workspace.
             OSError: The workspace cannot be listed.
         """
-        if not self._workspace.is_writable:
-            raise SchemaError(
-                f"the workspace has format {self._workspace.format_version}, newer than this version "
-                "of nirs4all-workspace can write; update it",
-                str(self._workspace.path),
-            )
+        self._workspace.check_not_newer()
         return _native.rebuild_summaries(self._workspace.path, progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, records
-from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 from nirs4all_workspace.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -48,6 +48,29 @@ class Workspace:
     def is_writable(self) -> bool:
         """Whether this version of the package knows the format well enough to write it."""
         return self.format_version <= FORMAT_VERSION
+
+    def check_writable(self) -> None:
+        """Refuse to write what this version does not write.
+
+        Raises:
+            SchemaError: A newer version made the workspace, or nirs4all 0.6 did.
+        """
+        self.check_not_newer()
+        if self.format_version < FORMAT_VERSION:
+            message = "is a folder of nirs4all 0.6, to which nothing is added; `n4w init` makes a workspace elsewhere"
+            raise SchemaError(message, str(self.path))
+
+    def check_not_newer(self) -> None:
+        """Refuse to write what a newer version made.
+
+        Raises:
+            SchemaError: A newer version made the workspace.
+        """
+        if not self.is_writable:
+            message = (
+                f"has format {self.format_version}, newer than this version can write; update the package"
+            )
+            raise SchemaError(message, str(self.path))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Workspace:
@@ -114,7 +137,7 @@ class Workspace:
             return cls(folder, {})
         return cls(folder, _parse_manifest(content, file))
 
-    def summary(self, dataset: str | None = None) -> dict[str, Any]:
+    def summary(self, dataset: str | None = None, *, live: bool = True) -> dict[str, Any]:
         """Summarise the workspace, or one dataset of it.
 
         Footers alone are read, and in a later process only those that changed; files whose footer
@@ -122,6 +145,7 @@ class Workspace:
 
         Args:
             dataset: The name of a dataset, as the rows give it; None for all.
+            live: Whether open segments count.
 
         Returns:
             For one dataset its summary (see `read_summary`). For all: total_predictions,
@@ -134,7 +158,7 @@ class Workspace:
             NotFoundError: There is no such dataset.
             OSError: The workspace cannot be listed.
         """
-        summary = _native.summarise(self.path, dataset)
+        summary = _native.summarise(self.path, dataset, live=live)
         if summary is None:
             raise NotFoundError(f"no prediction names a dataset {dataset!r}", str(self.path))
         return summary

@@ -72,7 +72,13 @@ def check_signature(name, node, function, skip):
 def test_every_native_class_is_frozen(tmp_path):
     classes = [kind for kind in vars(_native).values() if isinstance(kind, type)]
     assert len(classes) > 0
-    instances = [n4w.SummaryAccumulator(), n4w.metric_info("rmse"), _native.Lock(tmp_path / "a.lock")]
+    writer = n4w.Workspace.create(tmp_path / "ws").predictions.writer("run", "wheat")
+    instances = [
+        n4w.SummaryAccumulator(),
+        n4w.metric_info("rmse"),
+        _native.Lock(tmp_path / "a.lock"),
+        writer._native,
+    ]
     assert {type(instance) for instance in instances} == set(classes)
     for instance in instances:
         names = [*public(dir(type(instance))), "anything"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from nirs4all_workspace import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,18 +35,7 @@ def with_progress(
 
 def print_json(answer: object) -> None:
     """Print an answer as strict JSON."""
-    print(json.dumps(_strict(answer), allow_nan=False, indent=2))
-
-
-def _strict(value: object) -> object:
-    """Write NaN and infinities as texts, which strict JSON has no numbers for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_strict(item) for item in value]
-    return value
+    print(strict_json.dumps(answer, indent=2))
 
 
 def exit_with(problems: Sequence[object]) -> None:

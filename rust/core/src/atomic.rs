@@ -55,7 +55,7 @@ impl Draft {
     pub fn replace(self) -> Result<()> {
         let target = self.target;
         self.temp.persist(&target).map_err(|error| Error::io(&target, error.error))?;
-        sync_folder(&target)
+        sync_entry(&target)
     }
 
     /// Publishes the draft under a name that nobody has taken, and makes the name durable.
@@ -67,7 +67,7 @@ impl Draft {
             }
             _ => Error::io(&target, error.error),
         })?;
-        sync_folder(&target)
+        sync_entry(&target)
     }
 }
 
@@ -139,7 +139,21 @@ pub fn sweep(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn sync_folder(target: &Path) -> Result<()> {
+/// Makes a folder and those above it where they are missing, durably.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    match std::fs::create_dir(folder) {
+        Ok(()) => sync_entry(folder),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            make_folder(folder_of(folder))?;
+            make_folder(folder)
+        }
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(Error::io(folder, error)),
+    }
+}
+
+/// Makes the entry of `target` in its folder durable.
+pub fn sync_entry(target: &Path) -> Result<()> {
     let folder = folder_of(target);
     platform::sync_folder(folder).map_err(|error| Error::io(folder, error))
 }

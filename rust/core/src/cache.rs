@@ -16,7 +16,7 @@ use crate::summary::{Datasets, Reader, Writer, embedded};
 
 const MAGIC: &[u8; 4] = b"N4AC";
 /// Written by another version, or another layout: ignored.
-const VERSION: &str = concat!("2 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("2 ", env!("CARGO_PKG_VERSION"));
 
 /// A file and its identity when it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,14 +87,16 @@ impl Entry {
 ///
 /// A folder on a network drive is cached in the user's cache folder, and so is one that may not be
 /// written to.
-fn places(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn places(root: &Path) -> Vec<PathBuf> {
     let inside = (!platform::is_network_drive(root)).then(|| root.join(".cache"));
-    let outside = user_cache().map(|folder| {
-        let full = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-        let name = XxHash3_64::oneshot(full.as_os_str().as_encoded_bytes());
-        folder.join("nirs4all-workspace").join(format!("{name:016x}"))
-    });
-    inside.into_iter().chain(outside).collect()
+    inside.into_iter().chain(outside(root)).collect()
+}
+
+/// The folder for what is cached of `root` outside of it, where the user has one.
+pub(crate) fn outside(root: &Path) -> Option<PathBuf> {
+    let full = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let name = XxHash3_64::oneshot(full.as_os_str().as_encoded_bytes());
+    user_cache().map(|folder| folder.join("nirs4all-workspace").join(format!("{name:016x}")))
 }
 
 fn user_cache() -> Option<PathBuf> {
@@ -118,10 +120,11 @@ pub fn load(root: &Path, file: &str) -> Entries {
 /// Writes one file of the cache where that is allowed; a cache that cannot be written is no failure.
 pub fn store(root: &Path, file: &str, entries: &Entries) {
     let bytes = encode(entries);
-    places(root).into_iter().any(|folder| write(&folder, file, &bytes).is_ok());
+    places(root).into_iter().any(|folder| write(&folder.join(file), &bytes).is_ok());
 }
 
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The bytes of a file of the cache.
+pub(crate) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = platform::open(path)?;
     let size = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
@@ -130,12 +133,22 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Replaces the file without fsync: a torn one fails its checksum and is ignored.
-fn write(folder: &Path, file: &str, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut temp = atomic::temp_in(folder)?;
     temp.write_all(bytes)?;
-    temp.persist(folder.join(file))?;
+    temp.persist(file)?;
     Ok(())
+}
+
+/// The content before a file's checksum, where that is right.
+pub(crate) fn checked(bytes: &[u8]) -> Result<Reader<'_>> {
+    let (content, checksum) = bytes.split_last_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
+    if XxHash3_64::oneshot(content) != u64::from_le_bytes(*checksum) {
+        return Err(corrupt("wrong checksum"));
+    }
+    Ok(Reader::new(content))
 }
 
 fn encode(entries: &Entries) -> Vec<u8> {
@@ -160,17 +173,18 @@ fn encode(entries: &Entries) -> Vec<u8> {
         writer.int(entry.state.len() as u64);
         writer.bytes.extend_from_slice(&entry.state);
     }
+    finish(writer)
+}
+
+/// The bytes of a file of the cache: its content and their checksum.
+pub(crate) fn finish(mut writer: Writer) -> Vec<u8> {
     let checksum = XxHash3_64::oneshot(&writer.bytes);
     writer.u64(checksum);
     writer.bytes
 }
 
 fn decode(bytes: &[u8]) -> Result<Entries> {
-    let (content, checksum) = bytes.split_last_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
-    if XxHash3_64::oneshot(content) != u64::from_le_bytes(*checksum) {
-        return Err(corrupt("wrong checksum"));
-    }
-    let mut reader = Reader::new(content);
+    let mut reader = checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != VERSION {
         return Err(corrupt("another version"));
     }

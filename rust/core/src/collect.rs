@@ -12,12 +12,14 @@ use twox_hash::XxHash3_64;
 
 use crate::cache::{self, Entries, Entry, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, FileError, Listing};
+use crate::files::{self, FileError, Listing, Open};
 use crate::footer::TailReader;
+use crate::live::{Journals, Live};
 use crate::metrics;
 use crate::platform::{self, Identity};
 use crate::progress::Progress;
 use crate::scan;
+use crate::segments;
 use crate::summary::embedded::{self, Embedded, Sketch};
 use crate::summary::{Accumulator, Datasets, merge_datasets};
 
@@ -26,7 +28,7 @@ const GROUP: u64 = 64;
 /// No group is larger than this.
 const LARGEST_GROUP: usize = 256;
 /// So often a listing is repeated because a listed file vanished.
-const RESTARTS: usize = 3;
+pub(crate) const RESTARTS: usize = 3;
 
 /// What is remembered between processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +75,8 @@ pub enum Content {
     Sketch(Sketch),
     /// From the rows, and why.
     Scanned(Datasets, String),
+    /// From the frames of an open segment.
+    Live(Live),
 }
 
 impl FileSummary {
@@ -81,6 +85,7 @@ impl FileSummary {
         match self.content {
             Content::Sketch(sketch) => Ok((sketch.datasets()?, None)),
             Content::Scanned(datasets, reason) => Ok((datasets, Some(reason))),
+            Content::Live(live) => Ok((live.datasets, None)),
         }
     }
 }
@@ -88,36 +93,47 @@ impl FileSummary {
 /// Summarises all prediction files of a workspace within the current thread pool.
 ///
 /// With caching, an unchanged folder is not read again, and files are not scanned twice.
-pub fn collect(root: &Path, caching: Caching, progress: &Progress) -> Result<Collected> {
+pub fn collect(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
     for _ in 0..RESTARTS {
-        if let Some(collected) = collect_once(root, caching, false, progress)? {
+        if let Some(collected) = collect_once(root, open, caching, false, progress)? {
             return Ok(collected);
         }
     }
-    Ok(collect_once(root, caching, true, progress)?.unwrap_or_default())
+    Ok(collect_once(root, open, caching, true, progress)?.unwrap_or_default())
 }
 
 /// `None` where a listed file vanished, unless that is to be reported.
 fn collect_once(
     root: &Path,
+    open: Open,
     caching: Caching,
     report_vanished: bool,
     progress: &Progress,
 ) -> Result<Option<Collected>> {
-    let Listing { files: names, errors: unlisted } = files::list(root)?;
+    let Listing { files: names, errors: unlisted } = files::list(root, open)?;
     progress.expect(names.len());
     let known = |file, least| if caching >= least { cache::load(root, file) } else { Entries::new() };
     if let Some(collected) = unchanged(root, &names, &known(cache::WHOLE, Caching::Whole)) {
         return Ok(Some(Collected { errors: unlisted, ..collected }));
     }
-    let (groups, scans) = (known(cache::GROUPS, Caching::Groups), known(cache::SCANS, Caching::Whole));
+    let has_journals = names.iter().any(|name| segments::is_journal(name));
+    let known = Known {
+        groups: known(cache::GROUPS, Caching::Groups),
+        scans: known(cache::SCANS, Caching::Whole),
+        journals: if has_journals && caching >= Caching::Whole {
+            Journals::load(root)
+        } else {
+            Journals::default()
+        },
+    };
     let read: Vec<Result<GroupSummary>> = grouped(&names)
         .par_iter()
-        .map(|group| summarise_group(root, group, groups.get(&group[0]), &scans, caching, progress))
+        .map(|group| summarise_group(root, group, &known, caching, progress))
         .collect();
 
     let mut collected = Collected { files: names.len(), ..Collected::default() };
     let (mut new_groups, mut new_scans, mut seen) = (Entries::new(), Entries::new(), Vec::new());
+    let mut lives = Vec::new();
     let mut parts = BTreeMap::<String, Vec<Accumulator>>::new();
     for group in read {
         let group = group?;
@@ -132,16 +148,20 @@ fn collect_once(
         seen.extend(group.seen);
         new_groups.extend(group.entry.into_iter().flat_map(Entry::by_name));
         new_scans.extend(group.scans.into_iter().flat_map(Entry::by_name));
+        lives.extend(group.lives);
     }
     collected.datasets = parts.into_par_iter().map(|(name, parts)| (name, merge_parts(parts))).collect();
-    if caching >= Caching::Groups && new_groups != groups {
+    if caching >= Caching::Groups && new_groups != known.groups {
         cache::store(root, cache::GROUPS, &new_groups);
     }
-    if caching >= Caching::Whole && new_scans != scans {
+    if caching >= Caching::Whole && new_scans != known.scans {
         cache::store(root, cache::SCANS, &new_scans);
     }
     // What was scanned with a metric that only this process knows is no answer for another one.
-    let is_for_all = collected.scanned.is_empty() || !knows_more(&collected.datasets);
+    let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
+    if caching >= Caching::Whole && has_journals && is_for_all {
+        Journals::store(root, lives, &known.journals);
+    }
     if caching >= Caching::Whole && collected.errors.is_empty() && is_for_all {
         let whole = Entry::new(seen, collected.scanned.clone(), &collected.datasets);
         cache::store(root, cache::WHOLE, &whole.by_name());
@@ -180,6 +200,13 @@ fn grouped(names: &[String]) -> Vec<&[String]> {
     groups
 }
 
+/// What the cache has.
+struct Known {
+    groups: Entries,
+    scans: Entries,
+    journals: Journals,
+}
+
 #[derive(Default)]
 struct GroupSummary {
     datasets: Datasets,
@@ -191,28 +218,29 @@ struct GroupSummary {
     /// Where groups are cached; one with an error is read again.
     entry: Option<Entry>,
     scans: Vec<Entry>,
+    lives: Vec<(String, Live)>,
 }
 
 fn summarise_group(
     root: &Path,
     group: &[String],
-    known: Option<&Entry>,
-    scans: &Entries,
+    known: &Known,
     caching: Caching,
     progress: &Progress,
 ) -> Result<GroupSummary> {
     progress.check()?;
-    let known = known.filter(|known| known.is_of(group, group.iter().map(|file| identity_of(root, file))));
-    let Some((known, datasets)) = known.and_then(|known| Some((known, known.datasets()?))) else {
-        return read_group(root, group, scans, caching, progress);
+    let entry = known.groups.get(&group[0]);
+    let entry = entry.filter(|known| known.is_of(group, group.iter().map(|file| identity_of(root, file))));
+    let Some((entry, datasets)) = entry.and_then(|entry| Some((entry, entry.datasets()?))) else {
+        return read_group(root, group, known, caching, progress);
     };
     group.iter().try_for_each(|_| progress.step())?;
     Ok(GroupSummary {
         datasets,
-        scanned: known.scanned.clone(),
-        seen: known.files.clone(),
-        entry: Some(known.clone()),
-        scans: group.iter().filter_map(|file| scans.get(file).cloned()).collect(),
+        scanned: entry.scanned.clone(),
+        seen: entry.files.clone(),
+        entry: Some(entry.clone()),
+        scans: group.iter().filter_map(|file| known.scans.get(file).cloned()).collect(),
         ..GroupSummary::default()
     })
 }
@@ -224,7 +252,7 @@ fn identity_of(root: &Path, file: &str) -> Option<Identity> {
 fn read_group(
     root: &Path,
     group: &[String],
-    scans: &Entries,
+    known: &Known,
     caching: Caching,
     progress: &Progress,
 ) -> Result<GroupSummary> {
@@ -232,7 +260,7 @@ fn read_group(
     let read: Vec<Result<FileSummary>> = group
         .par_iter()
         .map_init(TailReader::default, |tails, file| {
-            let summary = summarise(root, file, scans, tails);
+            let summary = summarise(root, file, known, tails);
             progress.step()?;
             summary
         })
@@ -257,7 +285,12 @@ fn read_group(
     let mut is_for_all = true;
     for (file, FileSummary { content, identity }) in good {
         let this = Seen { file: file.clone(), identity, read_at };
-        if let Content::Scanned(datasets, reason) = content {
+        if let Content::Live(live) = content {
+            // What is before the damage counts, and is flagged.
+            answer.errors.extend(live.damage.as_ref().map(|error| FileError::new(file, error)));
+            is_for_all &= !knows_more(&live.datasets);
+            answer.lives.push((file.clone(), live));
+        } else if let Content::Scanned(datasets, reason) = content {
             let scanned = (file.clone(), reason);
             if knows_more(&datasets) {
                 is_for_all = false;
@@ -285,13 +318,20 @@ fn merge_all(files: &[(&String, FileSummary)], into: &mut Datasets) -> Result<()
         match &summary.content {
             Content::Sketch(sketch) => sketch.merge_into(into).map_err(|error| (index, error))?,
             Content::Scanned(datasets, _) => merge_datasets(into, datasets.clone()),
+            Content::Live(live) => merge_datasets(into, live.datasets.clone()),
         }
     }
     Ok(())
 }
 
-fn summarise(root: &Path, file: &String, scans: &Entries, tails: &mut TailReader) -> Result<FileSummary> {
-    if let Some(known) = scans.get(file)
+fn summarise(root: &Path, file: &String, known: &Known, tails: &mut TailReader) -> Result<FileSummary> {
+    if segments::is_journal(file) {
+        let path = files::path_of(root, file);
+        let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let live = known.journals.summarise(root, file)?;
+        return Ok(FileSummary { content: Content::Live(live), identity: platform::identity(&metadata) });
+    }
+    if let Some(known) = known.scans.get(file)
         && let Some(identity) = identity_of(root, file)
         && known.is_of(std::slice::from_ref(file), std::iter::once(Some(identity)))
         && let Some(datasets) = known.datasets()

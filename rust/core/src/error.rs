@@ -26,6 +26,8 @@ pub enum ErrorKind {
     LockTimeout,
     /// There is no such thing.
     NotFound,
+    /// A value has a type that its column cannot hold.
+    Type,
     /// The caller's argument makes no sense.
     Argument,
     /// The caller's signal handler asked to stop.
@@ -46,6 +48,7 @@ impl ErrorKind {
             Self::Conflict => "conflict",
             Self::LockTimeout => "lock_timeout",
             Self::NotFound => "not_found",
+            Self::Type => "type",
             Self::Argument => "argument",
             Self::Interrupted => "interrupted",
         }

@@ -1,10 +1,12 @@
 //! The prediction files of a workspace.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::segments::{self, Name};
 
 /// What a prediction file's name ends with.
 pub const SUFFIX: &str = ".meta.parquet";
@@ -12,6 +14,18 @@ pub const SUFFIX: &str = ".meta.parquet";
 const PARTIAL_SUFFIX: &str = ".partial.meta.parquet";
 /// A listing that took longer may have missed a file that was replaced meanwhile, and is repeated.
 const SLOW_LISTING: Duration = Duration::from_secs(5);
+
+/// Where deleted runs lie until all of their files are gone.
+pub const TRASH: &str = ".trash";
+
+/// Whether open segments are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// Those that no sealed segment covers.
+    Counted,
+    /// None; a sealed segment counts even where its journal goes on.
+    LeftOut,
+}
 
 /// One file that could not be used.
 #[derive(Clone, Debug)]
@@ -48,27 +62,31 @@ pub struct Listing {
 /// The prediction files of a workspace.
 ///
 /// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, segments of format 2 in
-/// `predictions/<folder>/`. Hidden files are none.
-pub fn list(root: &Path) -> Result<Listing> {
+/// `predictions/<folder>/`. Hidden files are none; what does not count is left out, see
+/// [`segments::judge`].
+pub fn list(root: &Path, open: Open) -> Result<Listing> {
     for _ in 0..3 {
         let began = Instant::now();
-        let listing = list_once(root)?;
+        let listing = list_once(root, open)?;
         if began.elapsed() < SLOW_LISTING {
             return Ok(listing);
         }
     }
-    list_once(root)
+    list_once(root, open)
 }
 
-fn list_once(root: &Path) -> Result<Listing> {
+fn list_once(root: &Path, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
+    let trash: HashSet<String> = names_in(&root.join(TRASH))?.into_iter().collect();
+    let is_deleted =
+        |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
     for name in entries(root)? {
         if name == "predictions" {
             for folder in listing.inside(root, &name) {
                 let folder = format!("{name}/{folder}");
-                let inner = listing.inside(root, &folder);
-                let files = inner.into_iter().filter(|file| is_prediction_file(file));
-                listing.files.extend(files.map(|file| format!("{folder}/{file}")));
+                let inner = listing.inside(root, &folder).into_iter();
+                let inner = inner.filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
+                listing.judge(root, &folder, inner, open);
             }
         } else if is_prediction_file(&name) {
             listing.files.push(name);
@@ -79,13 +97,22 @@ fn list_once(root: &Path) -> Result<Listing> {
 }
 
 impl Listing {
+    /// Adds what counts of the files in one folder.
+    fn judge(&mut self, root: &Path, folder: &str, names: Vec<String>, open: Open) {
+        let judged = segments::judge(&root.join(folder), names);
+        let counted = match open {
+            Open::Counted => judged.files.into_iter().chain(judged.journals).collect::<Vec<_>>(),
+            Open::LeftOut => judged.files.into_iter().chain(judged.outgrown).collect(),
+        };
+        self.files.extend(counted.into_iter().map(|file| format!("{folder}/{file}")));
+        let errors = judged.errors.iter();
+        self.errors.extend(errors.map(|(file, error)| FileError::new(&format!("{folder}/{file}"), error)));
+    }
+
     /// Names in a folder; none where it is a file or has just vanished, or where that is an error.
     fn inside(&mut self, root: &Path, folder: &str) -> Vec<String> {
-        let kind = |error: &Error| error.source.as_ref().map(io::Error::kind);
-        entries(&root.join(folder)).unwrap_or_else(|error| {
-            if !matches!(kind(&error), Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound)) {
-                self.errors.push(FileError::new(folder, &error));
-            }
+        names_in(&root.join(folder)).unwrap_or_else(|error| {
+            self.errors.push(FileError::new(folder, &error));
             Vec::new()
         })
     }
@@ -94,6 +121,34 @@ impl Listing {
 /// The path of a listed file.
 pub fn path_of(root: &Path, file: &str) -> PathBuf {
     root.join(file)
+}
+
+/// Whether a name in a folder of `predictions` is that of a segment, open or sealed.
+pub fn is_of_predictions(name: &str) -> bool {
+    is_prediction_file(name) || segments::is_journal(name)
+}
+
+/// The folders in `predictions`, in name order.
+pub fn prediction_folders(root: &Path) -> Result<Vec<String>> {
+    let predictions = root.join("predictions");
+    let mut folders = names_in(&predictions)?;
+    folders.retain(|name| predictions.join(name).is_dir());
+    Ok(folders)
+}
+
+/// The names in a folder, sorted; none where it is missing or a file.
+pub fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let kind = |error: &Error| error.source.as_ref().map(io::Error::kind);
+    let mut names = match entries(folder) {
+        Err(error)
+            if matches!(kind(&error), Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound)) =>
+        {
+            Vec::new()
+        }
+        names => names?,
+    };
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn is_prediction_file(name: &str) -> bool {

@@ -4,22 +4,34 @@
 //! merges what rows say, [`scan`] feeds it from files without a trusted summary, [`rebuild`] writes
 //! summaries back into footers, and [`collect`] answers for whole folders through a [`cache`].
 
+pub mod arrays;
 pub mod atomic;
 pub mod cache;
 pub mod collect;
+pub mod compact;
+pub mod content;
 pub mod error;
 pub mod files;
 pub mod footer;
+pub mod ipc;
+pub mod journal;
+pub mod live;
 pub mod lock;
 pub mod metrics;
 pub mod platform;
 pub mod progress;
 pub mod query;
 pub mod rebuild;
+pub mod recover;
+pub mod rows;
 pub mod scan;
+pub mod seal;
+pub mod segment_file;
+pub mod segments;
 pub mod summary;
 pub mod threads;
 pub mod value;
 pub mod verify;
+pub mod writer;
 
 pub use error::{Error, ErrorKind, Result};

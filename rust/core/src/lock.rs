@@ -37,7 +37,7 @@ impl Lock {
         })?
         .ok_or_else(|| held_by_other(path, timeout))?;
         // For people and other hosts: losing it loses no lock.
-        let _ = std::fs::write(holder_path(path), Holder::this_process().to_json());
+        let _ = std::fs::write(holder_path(path), Holder::this_process().to_value().to_json());
         Ok(Self { file })
     }
 
@@ -126,25 +126,23 @@ impl Holder {
         Self { host: platform::host(), boot_id: platform::boot_id(), pid: std::process::id(), since: now() }
     }
 
-    /// One line of strict JSON.
-    pub fn to_json(&self) -> String {
+    /// As files carry it.
+    pub fn to_value(&self) -> Value {
         Value::map([
             ("host", self.host.as_str().into()),
             ("boot_id", self.boot_id.as_str().into()),
             ("pid", u64::from(self.pid).into()),
             ("since", self.since.as_str().into()),
         ])
-        .to_json()
     }
 
-    /// What [`Holder::to_json`] wrote.
-    pub fn from_json(text: &str) -> Option<Self> {
-        let json: serde_json::Value = serde_json::from_str(text).ok()?;
-        let text = |key: &str| Some(json.get(key)?.as_str()?.to_owned());
+    /// What [`Holder::to_value`] made.
+    pub fn from_value(value: &serde_json::Value) -> Option<Self> {
+        let text = |key: &str| Some(value.get(key)?.as_str()?.to_owned());
         Some(Self {
             host: text("host")?,
             boot_id: text("boot_id")?,
-            pid: json.get("pid")?.as_u64().and_then(|pid| u32::try_from(pid).ok())?,
+            pid: value.get("pid")?.as_u64().and_then(|pid| u32::try_from(pid).ok())?,
             since: text("since")?,
         })
     }
@@ -158,7 +156,8 @@ impl std::fmt::Display for Holder {
 
 /// Who holds the lock at `path`, or held it last, where that was written down.
 pub fn holder(path: &Path) -> Option<Holder> {
-    Holder::from_json(&std::fs::read_to_string(holder_path(path)).ok()?)
+    let text = std::fs::read_to_string(holder_path(path)).ok()?;
+    Holder::from_value(&serde_json::from_str(&text).ok()?)
 }
 
 fn holder_path(path: &Path) -> PathBuf {

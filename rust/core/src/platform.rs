@@ -103,6 +103,20 @@ pub fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<us
     Ok(done)
 }
 
+/// Writes all bytes at `offset`.
+#[cfg(unix)]
+pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+/// Writes all bytes at `offset`.
+#[cfg(not(unix))]
+pub fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    use std::io::{Seek, SeekFrom, Write};
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
 /// Gives a file the owner of another, where this user may.
 #[cfg(unix)]
 pub fn set_owner_like(file: &File, other: &Metadata) {

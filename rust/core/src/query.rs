@@ -8,12 +8,13 @@ use rayon::prelude::*;
 
 use crate::collect::{self, Caching, Collected};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, Open};
 use crate::footer::TailReader;
 use crate::metrics::{self, Direction};
 use crate::platform;
 use crate::progress::Progress;
 use crate::scan;
+use crate::segments;
 use crate::summary::columns::{Numbers, SCORES, Texts};
 use crate::summary::embedded::{self, Embedded};
 use crate::summary::topk::{Ranked, TEXTS, TopK};
@@ -62,8 +63,8 @@ pub struct Answer {
 ///
 /// Candidates are rows of partition "val" where the metric has any, else all rows, unless the query
 /// names a partition. NaN never ranks, ties break by id.
-pub fn top(root: &Path, query: &Query, caching: Caching, progress: &Progress) -> Result<Answer> {
-    let collected = collect::collect(root, caching, progress)?;
+pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
+    let collected = collect::collect(root, open, caching, progress)?;
     let whole = matching(&collected.datasets, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
@@ -106,7 +107,7 @@ pub fn top(root: &Path, query: &Query, caching: Caching, progress: &Progress) ->
         Some(group) if footers_suffice => answer.top.merge(group.ranking().top()),
         Some(_) => {
             let rows = Rows { query, metric: answer.metric.clone(), direction, score, only_val: of_val_rows };
-            read_rows(root, &rows, &collected, &mut answer, progress)?;
+            read_rows(root, &rows, open, &collected, &mut answer, progress)?;
         }
     }
     answer.errors.extend(collected.errors);
@@ -222,22 +223,19 @@ impl Rows<'_> {
 fn read_rows(
     root: &Path,
     rows: &Rows<'_>,
+    open: Open,
     collected: &Collected,
     answer: &mut Answer,
     progress: &Progress,
 ) -> Result<()> {
-    let broken: Vec<&str> = collected.errors.iter().map(|error| error.path.as_str()).collect();
-    let names = files::list(root)?.files;
-    let usable: Vec<&String> = names.iter().filter(|name| !broken.contains(&name.as_str())).collect();
-    let read: Vec<Result<Option<TopK>, (String, Error)>> = usable
-        .par_iter()
-        .map_init(TailReader::default, |tails, name| {
-            progress
-                .check()
-                .and_then(|()| read_file(root, name, rows, tails))
-                .map_err(|error| ((*name).clone(), error))
-        })
-        .collect();
+    let mut read = read_files(root, rows, open, collected, progress)?;
+    for _ in 0..collect::RESTARTS {
+        // A file that was listed and replaced since: the new listing has what replaced it.
+        if !read.iter().any(|file| file.as_ref().is_err_and(|(_, error)| FileError::is_vanished(error))) {
+            break;
+        }
+        read = read_files(root, rows, open, collected, progress)?;
+    }
     for file in read {
         match file {
             Ok(Some(top)) => {
@@ -252,22 +250,54 @@ fn read_rows(
     Ok(())
 }
 
+type FileTop = Result<Option<TopK>, (String, Error)>;
+
+fn read_files(
+    root: &Path,
+    rows: &Rows<'_>,
+    open: Open,
+    collected: &Collected,
+    progress: &Progress,
+) -> Result<Vec<FileTop>> {
+    // What is before the damage in a journal counts.
+    let broken = collected.errors.iter().map(|error| error.path.as_str());
+    let broken: Vec<&str> = broken.filter(|path| !segments::is_journal(path)).collect();
+    let names = files::list(root, open)?.files;
+    let usable: Vec<&String> = names.iter().filter(|name| !broken.contains(&name.as_str())).collect();
+    let read: Vec<FileTop> = usable
+        .par_iter()
+        .map_init(TailReader::default, |tails, name| {
+            progress
+                .check()
+                .and_then(|()| read_file(root, name, rows, tails))
+                .map_err(|error| ((*name).clone(), error))
+        })
+        .collect();
+    Ok(read)
+}
+
+/// Whether the footer leaves it possible that a row matters.
+fn can_matter(file: &std::fs::File, rows: &Rows<'_>, tails: &mut TailReader) -> Result<bool> {
+    let tail = tails.read_file(file)?;
+    match embedded::read(&tail.footer()?)? {
+        Embedded::Trusted(sketch) => Ok(rows.can_be_in(&sketch.datasets()?)),
+        Embedded::Untrusted(_) | Embedded::Newer(_) => Ok(true),
+    }
+}
+
 /// `None` where the footer says that no row can matter.
 fn read_file(root: &Path, name: &str, rows: &Rows<'_>, tails: &mut TailReader) -> Result<Option<TopK>> {
     let path = files::path_of(root, name);
     let file = platform::open(&path).map_err(|error| Error::io(&path, error))?;
-    let tail = tails.read_file(&file).map_err(|error| error.at(&path))?;
-    let footer = tail.footer().map_err(|error| error.at(&path))?;
-    if let Embedded::Trusted(sketch) = embedded::read(&footer).map_err(|error| error.at(&path))?
-        && !rows.can_be_in(&sketch.datasets().map_err(|error| error.at(&path))?)
-    {
+    if !segments::is_journal(name) && !can_matter(&file, rows, tails).map_err(|error| error.at(&path))? {
         return Ok(None);
     }
     let mut columns: Vec<&str> = [&TEXTS[..], &SCORES[..], &EQUAL[..]].concat();
     columns.push("metric");
     let unnamed = scan::dataset_of(&path);
     let mut top = TopK::new(rows.query.k);
-    scan::read_batches(&path, file, &columns, &mut |batches| {
+    // Damage in a journal is reported already.
+    scan::read_rows(&path, file, &columns, &mut |batches| {
         batches.iter().try_for_each(|batch| rows.offer(batch, &unnamed, &mut top))
     })?;
     Ok(Some(top))

@@ -5,17 +5,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::footer::TailReader;
+use crate::journal::Journal;
 use crate::summary::columns::COLUMNS;
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
+use crate::{live, platform, segments};
 
 /// Rows per batch: as many as a summary takes as one piece.
 const BATCH: usize = 65_536;
+/// The same where all columns are read.
+const WHOLE_BATCH: usize = 8_192;
 /// So many batches are in memory at a time.
 const BATCHES: usize = 4;
 
@@ -31,7 +35,7 @@ pub fn dataset_of(path: &Path) -> String {
 /// Rows that name no dataset belong to `unnamed`.
 pub fn scan(path: &Path, file: File, unnamed: &str) -> Result<Datasets> {
     let mut datasets = Datasets::new();
-    read_batches(path, file, &COLUMNS, &mut |batches| {
+    read_batches(path, file, Some(&COLUMNS), &mut |batches| {
         merge_datasets(&mut datasets, split_by_dataset(batches, unnamed)?);
         Ok(())
     })?;
@@ -41,11 +45,37 @@ pub fn scan(path: &Path, file: File, unnamed: &str) -> Result<Datasets> {
     Ok(datasets)
 }
 
-/// Hands out the rows of a file, `columns` of it, a few batches at a time.
-pub fn read_batches(
+/// Hands out the rows of a file, `columns` of it at least, a few batches at a time; those of a journal
+/// whole, and with what is damaged after them.
+pub fn read_rows(
     path: &Path,
     file: File,
     columns: &[&str],
+    take: &mut dyn FnMut(&[RecordBatch]) -> Result<()>,
+) -> Result<Option<Error>> {
+    if segments::is_journal(&path.to_string_lossy()) {
+        let journal = Journal::open(path)?;
+        return live::rows(&journal, journal.begin(), take).map(|(_, damage)| damage);
+    }
+    read_batches(path, file, Some(columns), take).map(|()| None)
+}
+
+/// The columns of a Parquet file.
+pub fn schema_of(path: &Path) -> Result<SchemaRef> {
+    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    let opened = catch_unwind(AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(file)));
+    match opened {
+        Ok(Ok(builder)) => Ok(builder.schema().clone()),
+        Ok(Err(error)) => Err(corrupt(format!("cannot read the schema: {error}")).at(path)),
+        Err(_) => Err(corrupt("cannot read the schema: the decoder gave up on damaged bytes").at(path)),
+    }
+}
+
+/// Hands out the rows of a Parquet file, some columns of it or all, a few batches at a time.
+pub fn read_batches(
+    path: &Path,
+    file: File,
+    columns: Option<&[&str]>,
     take: &mut dyn FnMut(&[RecordBatch]) -> Result<()>,
 ) -> Result<()> {
     // A decoder believes a footer that contradicts itself and reads other numbers than were written.
@@ -60,7 +90,7 @@ pub fn read_batches(
         let mut held = Vec::with_capacity(BATCHES);
         let mut rows = 0u64;
         for batch in batches {
-            let batch = batch.map_err(|error| corrupt(format!("cannot read the rows: {error}")))?;
+            let batch = batch.map_err(unreadable)?;
             rows += batch.num_rows() as u64;
             held.push(batch);
             if held.len() == BATCHES {
@@ -84,10 +114,13 @@ pub fn read_batches(
 
 fn open_batches(
     file: File,
-    columns: &[&str],
+    columns: Option<&[&str]>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch, arrow_schema::ArrowError>>> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
         .map_err(|error| corrupt(format!("cannot read the schema: {error}")))?;
+    let Some(columns) = columns else {
+        return builder.with_batch_size(WHOLE_BATCH).build().map_err(unreadable);
+    };
     let schema = builder.schema();
     let wanted: Vec<usize> = schema
         .fields()
@@ -115,9 +148,9 @@ fn open_batches(
         }
     }
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    builder
-        .with_projection(mask)
-        .with_batch_size(BATCH)
-        .build()
-        .map_err(|error| corrupt(format!("cannot read the rows: {error}")))
+    builder.with_projection(mask).with_batch_size(BATCH).build().map_err(unreadable)
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    corrupt(format!("cannot read the rows: {error}"))
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::atomic;
 use crate::collect::{FileSummary, summarise_file};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Listing};
+use crate::files::{self, Listing, Open};
 use crate::footer::TailReader;
 use crate::platform;
 use crate::progress::Progress;
@@ -31,7 +31,7 @@ pub struct Finding {
 ///
 /// With `full`, the rows of files with a trusted summary are read and compared with it.
 pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
-    let Listing { files: names, errors } = files::list(root)?;
+    let Listing { files: names, errors } = files::list(root, Open::LeftOut)?;
     progress.expect(names.len());
     let found: Vec<Result<Option<Finding>>> = names
         .par_iter()

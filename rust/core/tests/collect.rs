@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use common::{METRICS, Prediction, added, parquet_of, predictions, same};
 use n4w_core::collect::{Caching, Collected, collect};
+use n4w_core::files::Open;
 use n4w_core::footer::TailReader;
 use n4w_core::metrics::Direction;
 use n4w_core::progress::Progress;
@@ -53,7 +54,7 @@ fn folder() -> (TempDir, Vec<Prediction>) {
 }
 
 fn collected(root: &Path, threads: usize, caching: Caching) -> Collected {
-    threads::run(threads, || collect(root, caching, &Progress::default())).unwrap().unwrap()
+    threads::run(threads, || collect(root, Open::Counted, caching, &Progress::default())).unwrap().unwrap()
 }
 
 fn answer(collected: &Collected) -> String {
@@ -213,7 +214,7 @@ fn rankings_are_those_of_all_rows() {
             let expected = expected_top(&rows, &query, true, direction);
             for count in [1, 3] {
                 let answer = threads::run(count, || {
-                    query::top(folder.path(), &query, Caching::Off, &Progress::default())
+                    query::top(folder.path(), &query, Open::Counted, Caching::Off, &Progress::default())
                 });
                 let answer = answer.unwrap().unwrap();
                 let found: Vec<_> =
@@ -224,10 +225,12 @@ fn rankings_are_those_of_all_rows() {
         }
     }
     let unknown = Query { k: 1, metric: Some("made_up".to_owned()), ..Query::default() };
-    let error = query::top(folder.path(), &unknown, Caching::Off, &Progress::default()).err().unwrap();
+    let error =
+        query::top(folder.path(), &unknown, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
     assert_eq!(error.kind, ErrorKind::Metric);
     let several = Query { k: 1, ..Query::default() };
-    let error = query::top(folder.path(), &several, Caching::Off, &Progress::default()).err().unwrap();
+    let error =
+        query::top(folder.path(), &several, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
     assert!(error.message.contains("rmse") && error.message.contains("bias"), "{error}");
 }
 
@@ -270,6 +273,9 @@ fn work_that_should_stop_stops() {
     let (folder, _) = folder();
     let progress = Progress::default();
     progress.stop();
-    assert_eq!(collect(folder.path(), Caching::Off, &progress).err().unwrap().kind, ErrorKind::Interrupted);
+    assert_eq!(
+        collect(folder.path(), Open::Counted, Caching::Off, &progress).err().unwrap().kind,
+        ErrorKind::Interrupted
+    );
     assert_eq!(rebuild(folder.path(), &progress).err().unwrap().kind, ErrorKind::Interrupted);
 }

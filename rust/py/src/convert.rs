@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use n4w_core::files::FileError;
 use n4w_core::value::Value;
+use n4w_core::verify::Finding;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 
@@ -63,4 +64,16 @@ pub fn errors_value(errors: &[FileError]) -> Value {
         ])
     };
     errors.iter().map(entry).collect()
+}
+
+/// What a check found, as every answer lists it.
+pub fn findings_value(findings: &[Finding]) -> Value {
+    let entry = |finding: &Finding| {
+        Value::map([
+            ("path", finding.path.as_str().into()),
+            ("kind", finding.kind.into()),
+            ("message", finding.message.as_str().into()),
+        ])
+    };
+    findings.iter().map(entry).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use n4w_core::progress::Progress;
 use n4w_core::{Error, ErrorKind, Result, threads};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// How often a waiting call looks for signals and reports progress.
@@ -72,6 +72,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
     let path = error.path.as_ref().map(|path| path.to_string_lossy().into_owned());
     let class = match error.kind {
         ErrorKind::Io => return os_error(error, path),
+        ErrorKind::Type => return PyTypeError::new_err(error.to_string()),
         ErrorKind::Argument => return PyValueError::new_err(error.to_string()),
         ErrorKind::Interrupted => return PyKeyboardInterrupt::new_err(()),
         ErrorKind::NotParquet | ErrorKind::Truncated | ErrorKind::Corrupt | ErrorKind::Encrypted => {

@@ -2,26 +2,38 @@
 //! errors, and decides nothing.
 
 mod atomic;
+mod content;
 mod convert;
 mod footer;
 mod gate;
+mod journal;
 mod lock;
 mod metrics;
+mod recover;
 mod summary;
 mod workspace;
+mod writer;
 
 #[pyo3::pymodule]
 mod _native {
     #[pymodule_export]
     use crate::atomic::{create_file, replace_file};
     #[pymodule_export]
+    use crate::content::blake3_hex;
+    #[pymodule_export]
     use crate::footer::read_footers;
+    #[pymodule_export]
+    use crate::journal::{read_frames, row_schema};
     #[pymodule_export]
     use crate::lock::{Lock, lock_holder, lock_is_held};
     #[pymodule_export]
     use crate::metrics::{MetricInfo, is_better, metric_info, register_metric};
     #[pymodule_export]
+    use crate::recover::{compact, live_journals, read_results, recover, remove_partial, run_files, sweep};
+    #[pymodule_export]
     use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]
     use crate::workspace::{list_files, rebuild_summaries, summarise, top_predictions, verify_files};
+    #[pymodule_export]
+    use crate::writer::JournalWriter;
 }

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use n4w_core::lock;
-use n4w_core::value::Value;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -84,12 +83,6 @@ pub fn lock_is_held(py: Python<'_>, path: PathBuf) -> PyResult<bool> {
 
 #[pyfunction]
 pub fn lock_holder(py: Python<'_>, path: PathBuf) -> PyResult<Option<Bound<'_, PyAny>>> {
-    let Some(holder) = py.detach(|| lock::holder(&path)) else { return Ok(None) };
-    let value = Value::map([
-        ("host", holder.host.as_str().into()),
-        ("boot_id", holder.boot_id.as_str().into()),
-        ("pid", u64::from(holder.pid).into()),
-        ("since", holder.since.as_str().into()),
-    ]);
-    Converter::new(py).object(&value).map(Some)
+    let holder = py.detach(|| lock::holder(&path));
+    holder.map(|holder| Converter::new(py).object(&holder.to_value())).transpose()
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use n4w_core::collect::Caching;
+use n4w_core::files::Open;
 use n4w_core::metrics::Direction;
 use n4w_core::query::{self, EQUAL, Query};
 use n4w_core::rebuild::{self, Outcome};
@@ -14,25 +15,29 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{Converter, errors_value};
+use crate::convert::{Converter, errors_value, findings_value};
 use crate::gate::{enter, to_py};
 
 #[pyfunction]
-pub fn list_files(py: Python<'_>, root: PathBuf) -> PyResult<Vec<String>> {
-    py.detach(|| files::list(&root)).map(|listing| listing.files).map_err(|error| to_py(py, &error))
+#[pyo3(signature = (root, *, live=true))]
+pub fn list_files(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<String>> {
+    py.detach(|| files::list(&root, open(live)))
+        .map(|listing| listing.files)
+        .map_err(|error| to_py(py, &error))
 }
 
 #[pyfunction]
-#[pyo3(signature = (root, dataset=None, *, use_cache=true, threads=0))]
+#[pyo3(signature = (root, dataset=None, *, live=true, use_cache=true, threads=0))]
 pub fn summarise<'py>(
     py: Python<'py>,
     root: PathBuf,
     dataset: Option<&str>,
+    live: bool,
     use_cache: bool,
     threads: usize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let answer = enter(py, threads, None, |progress| {
-        let collected = collect::collect(&root, caching(&root, use_cache), progress)?;
+        let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
         let now = report::now();
         let summary = match dataset {
             None => report::workspace_summary(&collected.datasets, &now),
@@ -53,12 +58,16 @@ pub fn summarise<'py>(
     Converter::new(py).object(&Value::Map(entries)).map(Some)
 }
 
+fn open(live: bool) -> Open {
+    if live { Open::Counted } else { Open::LeftOut }
+}
+
 fn caching(root: &Path, use_cache: bool) -> Caching {
     if use_cache { Caching::of(root) } else { Caching::Off }
 }
 
 #[pyfunction]
-#[pyo3(signature = (root, k, metric, score, direction, filters, *, use_cache=true, threads=0))]
+#[pyo3(signature = (root, k, metric, score, direction, filters, *, live=true, use_cache=true, threads=0))]
 #[allow(clippy::too_many_arguments)]
 pub fn top_predictions<'py>(
     py: Python<'py>,
@@ -68,6 +77,7 @@ pub fn top_predictions<'py>(
     score: Option<String>,
     direction: Option<&str>,
     filters: &Bound<'py, PyDict>,
+    live: bool,
     use_cache: bool,
     threads: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
@@ -76,8 +86,9 @@ pub fn top_predictions<'py>(
     for (key, value) in filters.iter().filter(|(_, value)| !value.is_none()) {
         add_filter(&mut query, &key.extract::<String>()?, &value)?;
     }
-    let answer =
-        enter(py, threads, None, |progress| query::top(&root, &query, caching(&root, use_cache), progress))?;
+    let answer = enter(py, threads, None, |progress| {
+        query::top(&root, &query, open(live), caching(&root, use_cache), progress)
+    })?;
     let records = answer.top.sorted().into_iter().map(report::prediction);
     let value = Value::map([
         ("metric", answer.metric.as_str().into()),
@@ -160,15 +171,6 @@ pub fn verify_files<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let findings = enter(py, threads, progress.as_ref(), |progress| verify::verify(&root, full, progress))?;
     let (problems, notes): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.is_problem);
-    let list = |findings: Vec<verify::Finding>| -> Value {
-        let entry = |finding: verify::Finding| {
-            Value::map([
-                ("path", finding.path.as_str().into()),
-                ("kind", finding.kind.into()),
-                ("message", finding.message.as_str().into()),
-            ])
-        };
-        findings.into_iter().map(entry).collect()
-    };
-    Converter::new(py).object(&Value::map([("problems", list(problems)), ("notes", list(notes))]))
+    Converter::new(py)
+        .object(&Value::map([("problems", findings_value(&problems)), ("notes", findings_value(&notes))]))
 }

@@ -7,5 +7,5 @@ mod tail;
 pub mod thrift;
 
 pub use parse::Footer;
-pub use splice::{Published, splice};
+pub use splice::{Published, encode, splice};
 pub use tail::{MAGIC, Tail, TailReader};

@@ -60,7 +60,7 @@ pub fn splice(
 }
 
 /// The footer's bytes with `keys` replaced or appended; all else is copied.
-fn encode(footer: &Footer<'_>, keys: &[(&str, String)]) -> Vec<u8> {
+pub fn encode(footer: &Footer<'_>, keys: &[(&str, String)]) -> Vec<u8> {
     let kept: Vec<_> = footer
         .key_values
         .iter()

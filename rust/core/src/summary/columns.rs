@@ -394,6 +394,33 @@ pub fn time_range(batch: &RecordBatch, column: &str) -> Result<Option<(i64, i64)
     })
 }
 
+/// The time of each row, in µs since 1970 UTC; a text that is no time is an error.
+pub fn times(batch: &RecordBatch, column: &str) -> Result<Vec<Option<i64>>> {
+    let Some(array) = batch.column_by_name(column) else { return Ok(vec![None; batch.num_rows()]) };
+    macro_rules! scaled {
+        ($type:ty, $scale:expr) => {
+            array.as_primitive::<$type>().iter().map(|time| time.map($scale)).collect()
+        };
+    }
+    Ok(match array.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            scaled!(TimestampSecondType, |t| t.saturating_mul(1_000_000))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            scaled!(TimestampMillisecondType, |t| t.saturating_mul(1_000))
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => scaled!(TimestampMicrosecondType, |t| t),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            scaled!(TimestampNanosecondType, |t| t.div_euclid(1_000))
+        }
+        other => {
+            let texts = Texts::from_array(array, column)?;
+            let time = |text| parse_time(text).ok_or_else(|| unfit(column, other, "a time in ISO-8601"));
+            (0..batch.num_rows()).map(|row| texts.get(row).map(time).transpose()).collect::<Result<_>>()?
+        }
+    })
+}
+
 /// Times of one shape in UTC are ordered as texts, so that only the outermost two are parsed.
 fn text_time_range(texts: &Texts<'_>) -> Option<(i64, i64)> {
     let all = || (0..texts.len()).filter_map(|row| texts.get(row));

@@ -1,0 +1,119 @@
+"""All rows of a workspace as one Polars LazyFrame, whatever files they lie in."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import polars as pl
+
+# So often a listing is repeated because a listed file was replaced meanwhile.
+_RESTARTS = 3
+
+
+def scan(root: Path, *, live: bool, partial: bool) -> pl.LazyFrame:
+    """Return all rows; files are listed when the frame is collected, not before."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    planned: dict[str, Any] = {}
+
+    def schema() -> pl.Schema:
+        planned.clear()
+        planned.update(_whole(root, live, partial).collect_schema())
+        return pl.Schema(planned)
+
+    def source(
+        columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for attempt in range(_RESTARTS + 1):
+            has_yielded = False
+            try:
+                frame = _with_columns(_whole(root, live, partial), planned)
+                frame = frame if predicate is None else frame.filter(predicate)
+                frame = frame if columns is None else frame.select(columns)
+                frame = frame if n_rows is None else frame.head(n_rows)
+                for batch in frame.collect_batches(chunk_size=batch_size):
+                    has_yielded = True
+                    yield batch
+            except FileNotFoundError:
+                if has_yielded or attempt == _RESTARTS:
+                    raise
+            else:
+                return
+
+    return register_io_source(
+        source, schema=schema, explain_name="nirs4all-workspace", explain_detail=str(root)
+    )
+
+
+def _whole(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
+    import polars as pl
+
+    names = _native.list_files(root, live=live)
+    journals = [name for name in names if name.endswith(".journal")]
+    sealed = [root / name for name in names if not name.endswith(".journal")]
+    if partial:
+        sealed += sorted(root.glob("predictions/*/partial/*.partial.meta.parquet"))
+    frames = [pl.LazyFrame(schema=_schema(_native.row_schema()))]
+    frames += [pl.scan_parquet(paths, glob=False, hive_partitioning=False) for paths in _by_schema(sealed)]
+    frames += [_of_journal(root / name) for name in journals]
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _by_schema(paths: list[Path]) -> list[list[Path]]:
+    """Group files of equal columns; a file that cannot be used is left out with a warning."""
+    groups = defaultdict(list)
+    for path, footer in zip(paths, _native.read_footers(paths), strict=True):
+        if isinstance(footer, FileNotFoundError):
+            raise footer
+        if isinstance(footer, Exception):
+            warnings.warn(f"left out: {footer}", stacklevel=2)
+        else:
+            groups[footer["schema_fingerprint"]].append(path)
+    return list(groups.values())
+
+
+def _of_journal(path: Path) -> pl.LazyFrame:
+    import polars as pl
+
+    frames = [pl.read_ipc_stream(payload) for payload in frames_of(path, "rows")]
+    return pl.concat(frames, how="diagonal_relaxed").lazy() if frames else pl.LazyFrame()
+
+
+def frames_of(path: Path, kind: str) -> Iterator[bytes]:
+    """Give the Arrow IPC streams of a journal, of its "rows" or "arrays"; damage is a warning."""
+    place = None
+    while True:
+        payloads, place, damage = _native.read_frames(path, kind, place)
+        yield from payloads
+        if damage is not None:
+            warnings.warn(f"{path}: {damage}", stacklevel=2)
+        if place is None:
+            return
+
+
+def _with_columns(frame: pl.LazyFrame, planned: dict[str, Any]) -> pl.LazyFrame:
+    """The columns that were planned, though files came or went since."""
+    import polars as pl
+
+    now = frame.collect_schema()
+    columns = [
+        (pl.col(name) if name in now else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in planned.items()
+    ]
+    return frame.select(columns)
+
+
+def _schema(columns: list[tuple[str, str]]) -> dict[str, Any]:
+    import polars as pl
+
+    kinds = {"text": pl.String(), "int": pl.Int64(), "float": pl.Float64(), "time": pl.Datetime("us", "UTC")}
+    return {name: kinds[kind] for name, kind in columns}

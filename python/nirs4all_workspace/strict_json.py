@@ -1,0 +1,40 @@
+"""Strict JSON: NaN and infinities are texts, for which JSON has no numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def strict(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
+    """Return the same tree with "NaN", "Infinity" and "-Infinity" for floats that JSON lacks.
+
+    Tuples become lists, and scalars and arrays of numpy what their `tolist` gives.
+
+    Raises:
+        TypeError: Something in it has no place in JSON.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if hasattr(value, "tolist"):
+        return strict(value.tolist())
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def dumps(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - a tree of anything
+    """Return a tree as strict JSON text.
+
+    Raises:
+        TypeError: Something in it has no place in JSON.
+    """
+    return json.dumps(strict(value), allow_nan=False, indent=indent)

@@ -1,0 +1,231 @@
+"""Writing predictions: rows become durable when `flush` returns, results when `checkpoint` returns."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from nirs4all_workspace import _native, files, locks, strict_json
+from nirs4all_workspace.exceptions import NotFoundError
+from nirs4all_workspace.names import dataset_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+
+class _HasDict(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+_COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
+
+
+class Writer:
+    """Writes the predictions of one run on one dataset, into files that nobody else writes.
+
+    Rows wait in memory until they are flushed: when `flush` is called, when a result is
+    checkpointed, and, whenever a row comes, once `flush_rows` rows or `flush_bytes` bytes wait or the
+    first of them has waited for `flush_seconds`. Under `durability="flush"` what a flush or checkpoint
+    acknowledged survives the death of the process and of the machine. `durability="none"` is
+    unsafe: it survives the process, but what the system had not written when the machine died is gone.
+
+    Closing seals the journal into Parquet files that DuckDB, Polars and pyarrow read. A writer that
+    is not closed leaves a journal that readers see and that `Workspace.recover` seals.
+
+    A failed flush raises and loses nothing: what was written waits, and the next flush writes it to
+    a fresh journal. A writer that was declared dead raises `ConflictError` from then on.
+
+    Attributes:
+        run_id: The run.
+        dataset_name: The dataset.
+        writer_id: What its files are named after, with the run.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        run_id: str,
+        dataset_name: str,
+        *,
+        durability: str = "flush",
+        flush_rows: int = 10_000,
+        flush_bytes: int = 16 * 1024 * 1024,
+        flush_seconds: float = 10.0,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        """Open a journal; use `run.writer` or `ws.predictions.writer` instead.
+
+        Args:
+            root: The workspace.
+            run_id: The run.
+            dataset_name: The dataset, registered or not.
+            durability: "flush" or "none".
+            flush_rows: Rows that wait at most.
+            flush_bytes: Bytes that wait at most, about.
+            flush_seconds: Seconds that a row waits at most, looked at when another one comes.
+            progress: Called after each flush with the rows acknowledged and the rows that wait.
+
+        Raises:
+            ValueError: An argument makes no sense.
+            NotFoundError: The run was deleted.
+            OSError: The journal cannot be made.
+        """
+        if durability not in ("flush", "none"):
+            raise ValueError(f"durability is {durability!r}, not 'flush' or 'none'")
+        if not dataset_name:
+            raise ValueError("the name of the dataset is empty")
+        files.check_run_id(run_id)
+        if (root / files.TRASH / run_id).exists():
+            raise NotFoundError(f"run {run_id!r} was deleted", str(root))
+        self.run_id = run_id
+        self.dataset_name = dataset_name
+        self._progress = progress
+        self._has_run = (root / "runs" / run_id).is_dir()
+        self._is_closed = False
+        self._native = _native.JournalWriter(
+            root,
+            run_id,
+            dataset_name,
+            dataset_folder(dataset_name),
+            durable=durability == "flush",
+            flush_rows=flush_rows,
+            flush_bytes=flush_bytes,
+            flush_seconds=flush_seconds,
+        )
+        locks.watch(self._native)
+        self.writer_id: str = self._native.writer_id
+
+    def __repr__(self) -> str:
+        """Return run, dataset and writer."""
+        return f"Writer({self.run_id!r}, {self.dataset_name!r}, {self.writer_id!r})"
+
+    @property
+    def path(self) -> Path | None:
+        """The journal; None once it is closed."""
+        return self._native.path
+
+    @property
+    def acknowledged(self) -> int:
+        """Rows whose flush returned."""
+        return self._native.progress()[0]
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add one row.
+
+        Args:
+            row: Its columns by name. Columns of nirs4all 0.6 have their types (numbers for scores and
+                counts, texts for names; other values of names are written out), others that of their
+                first value; dicts and lists are stored as strict JSON. `id` and `created_at` are made
+                where they are missing; `run_id` and `dataset_name` are the writer's. `y_true`,
+                `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of numbers, which
+                are stored once per content, with their shape, as 64-bit floats.
+
+        Raises:
+            TypeError: A value does not fit its column; the row was not added.
+            ValueError: Its id was written already, or it is of another run or dataset.
+            ConflictError: This writer was closed or declared dead.
+            OSError: It was time to flush and that failed; the row waits for the next flush.
+        """
+        if self._native.write(row if type(row) is dict else dict(row)):
+            self.flush()
+
+    def write_batch(self, batch: object) -> None:
+        """Add the rows of an Arrow table, batch or data frame, all of them or none.
+
+        Args:
+            batch: Anything with the Arrow PyCapsule interface, with columns as in `write`, but arrays
+                by their ids.
+
+        Raises:
+            TypeError: A column cannot be what its name says; nothing was added.
+            ValueError: An id is repeated, or a row is of another run or dataset.
+            ConflictError: This writer was closed or declared dead.
+            OSError: It was time to flush and that failed; the rows wait for the next flush.
+        """
+        if self._native.write_batch(batch):
+            self.flush()
+
+    def flush(self) -> None:
+        """Make what was written durable: when this returns, it survives (see `durability`).
+
+        Raises:
+            ConflictError: This writer was closed or declared dead; what waits is not acknowledged.
+            OSError: It could not be written; it waits, and the next flush uses a fresh journal.
+        """
+        self._native.flush()
+        self._report()
+
+    def checkpoint(self, result: Mapping[str, Any] | _HasDict) -> dict[str, Any]:
+        """Commit a result: what waits and the result become durable as one piece.
+
+        Args:
+            result: A `Result` or a mapping with at least `id`, which its rows name as `result_id`.
+                best_score (best val_score of its rows in the direction of the metric of most of them,
+                test_score where there is none), best_model, metric, score_kind, n_rows, status
+                ("done") and completed_at are filled in where they are missing or None.
+
+        Returns:
+            The result as it was stored.
+
+        Raises:
+            ValueError: It has no id, or was checkpointed already.
+            TypeError: It holds what has no place in JSON.
+            NotFoundError: The run has no folder for results; make it with `ws.runs.create`.
+            ConflictError: This writer was closed or declared dead; the result is not committed.
+            OSError: It could not be written; rows wait, and the result can be checkpointed again.
+        """
+        given = dict(result if isinstance(result, dict) else _fields_of(result))
+        result_id = given.get("id")
+        if not isinstance(result_id, str) or not result_id:
+            raise ValueError(f"a result needs an id, not {result_id!r}")
+        if not self._has_run:
+            raise NotFoundError(f"there is no run {self.run_id!r}; make it with ws.runs.create to checkpoint")
+        tally = self._native.tally(result_id)
+        defaults = {"status": "done", "completed_at": datetime.now(UTC).isoformat(), **tally}
+        stored = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+        self._native.checkpoint(result_id, strict_json.dumps(stored))
+        self._report()
+        return stored
+
+    def close(self) -> None:
+        """Flush and seal; once more does nothing.
+
+        Rows of results that were never checkpointed are sealed apart and do not count.
+
+        Raises:
+            ConflictError: This writer was declared dead; what it acknowledged is kept.
+            OSError: It could not be sealed; the journal is as it was, and closing can be tried again.
+        """
+        if not self._is_closed:
+            self._native.close()
+            self._is_closed = True
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        """Close, also after an exception: what was written before it is kept."""
+        self.close()
+
+    def __del__(self) -> None:
+        """Warn where rows are lost because nobody flushed or closed."""
+        if getattr(self, "_is_closed", True):
+            return
+        waiting = self._native.progress()[1]
+        if waiting:
+            warnings.warn(
+                f"{self!r} was dropped with {waiting} rows unflushed; use it in a with block",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    def _report(self) -> None:
+        if self._progress is not None:
+            self._progress(*self._native.progress())
+
+
+def _fields_of(result: Mapping[str, Any] | _HasDict) -> Mapping[str, Any]:
+    return result.to_dict() if hasattr(result, "to_dict") else result

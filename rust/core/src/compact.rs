@@ -1,0 +1,107 @@
+//! Compaction: the sealed segments of one run on one dataset become one.
+//!
+//! The output lists what it replaces, so that it counts in their place from the moment it appears; the
+//! inputs are removed later, see [`crate::recover::sweep`].
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use arrow_schema::SchemaRef;
+
+use crate::collect::summarise_file;
+use crate::content::blake3_hex;
+use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+use crate::footer::TailReader;
+use crate::platform;
+use crate::progress::Progress;
+use crate::rows;
+use crate::scan;
+use crate::segment_file::SegmentFile;
+use crate::segments::{self, Name, REPLACES_KEY};
+use crate::summary::{Datasets, merge_datasets};
+use crate::value::Value;
+
+/// What was merged in one folder.
+#[derive(Clone, Debug, Default)]
+pub struct Compacted {
+    /// The segment that was written, relative to the workspace.
+    pub output: String,
+    /// The segments that it replaces.
+    pub inputs: Vec<String>,
+    /// Rows of all of them.
+    pub rows: u64,
+}
+
+/// Merges the sealed segments of a run, in each folder of `predictions` or in the one named.
+///
+/// The caller makes sure that nobody owns the run. A segment whose journal is still there waits for
+/// another time: without it the journal would count again.
+pub fn compact(
+    root: &Path,
+    run_id: &str,
+    folder: Option<&str>,
+    progress: &Progress,
+) -> Result<Vec<Compacted>> {
+    let mut done = Vec::new();
+    for name in files::prediction_folders(root)? {
+        if folder.is_none_or(|folder| folder == name) {
+            done.extend(compact_folder(root, run_id, &name, progress)?);
+        }
+    }
+    Ok(done)
+}
+
+fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) -> Result<Option<Compacted>> {
+    let path = root.join("predictions").join(folder);
+    let names = files::names_in(&path)?.into_iter().filter(|name| files::is_of_predictions(name)).collect();
+    let judged = segments::judge(&path, names);
+    let mut inputs: Vec<Name> = judged
+        .files
+        .iter()
+        .filter_map(|file| Name::of(file))
+        .filter(|name| name.run_id == run_id && !judged.covered.contains(&name.journal()))
+        .collect();
+    inputs.sort();
+    if inputs.len() < 2 {
+        return Ok(None);
+    }
+    let mut replaced = BTreeSet::new();
+    let mut schemas: Vec<SchemaRef> = Vec::new();
+    let mut summary = Datasets::new();
+    let mut identity = Vec::new();
+    let mut tails = TailReader::default();
+    for name in &inputs {
+        progress.check()?;
+        let file = path.join(name.sealed());
+        replaced.extend(segments::replaces(&file)?);
+        replaced.insert(name.writer.clone());
+        schemas.push(scan::schema_of(&file)?);
+        let part = summarise_file(&file, &mut tails)?;
+        identity.push((name.writer.clone(), part.identity.size));
+        merge_datasets(&mut summary, part.datasets()?.0);
+    }
+    let schema = rows::unify(&schemas)?;
+    let writer = format!("c{}", blake3_hex(format!("{identity:?}").as_bytes(), 12));
+    let output = Name { run_id: run_id.to_owned(), writer };
+    let target = path.join(output.sealed());
+    let mut merged = SegmentFile::of_rows(&target, schema.clone())?;
+    for name in &inputs {
+        let file = path.join(name.sealed());
+        let open = platform::open(&file).map_err(|error| Error::io(&file, error))?;
+        scan::read_batches(&file, open, None, &mut |batches| {
+            progress.check()?;
+            batches.iter().try_for_each(|batch| merged.write(&rows::conform(batch, &schema)?))
+        })?;
+    }
+    let rows = merged.rows;
+    let counted: u64 = summary.values().map(crate::summary::Accumulator::rows).sum();
+    if counted != rows {
+        let message = format!("the summaries of the segments count {counted} rows and they hold {rows}");
+        return Err(Error::new(ErrorKind::Corrupt, message).at(&path));
+    }
+    let replaces: Value = replaced.iter().map(String::as_str).collect();
+    merged.publish(&[(REPLACES_KEY, replaces.to_json())], Some(&summary))?;
+    let relative = |name: &Name| format!("predictions/{folder}/{}", name.sealed());
+    Ok(Some(Compacted { output: relative(&output), inputs: inputs.iter().map(relative).collect(), rows }))
+}

@@ -1,0 +1,50 @@
+//! Arrow batches as bytes and back: the payloads of journals.
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow_array::RecordBatch;
+use arrow_ipc::CompressionType;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+use arrow_schema::SchemaRef;
+
+use crate::error::{Error, ErrorKind, Result, corrupt};
+
+/// A batch as an Arrow IPC stream of its own, compressed with LZ4.
+pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME));
+    let write = |options| {
+        let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
+        writer.write(batch)?;
+        writer.into_inner()
+    };
+    options.and_then(write).map_err(|error| {
+        Error::new(ErrorKind::Argument, format!("the rows cannot be written as Arrow IPC: {error}"))
+    })
+}
+
+/// The batches of an Arrow IPC stream.
+pub fn decode(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
+    guarded(|| {
+        let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(unreadable)?;
+        reader.map(|batch| batch.map_err(unreadable)).collect()
+    })
+}
+
+/// The columns of an Arrow IPC stream.
+pub fn schema_of(bytes: &[u8]) -> Result<SchemaRef> {
+    guarded(|| {
+        StreamReader::try_new(Cursor::new(bytes), None).map(|reader| reader.schema()).map_err(unreadable)
+    })
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    corrupt(format!("cannot read the Arrow batch: {error}"))
+}
+
+/// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(corrupt("cannot read the Arrow batch: the decoder gave up on damaged bytes")))
+}

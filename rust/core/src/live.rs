@@ -1,0 +1,179 @@
+//! What open segments say: their frames are counted once, and counting goes on where it stopped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::cache;
+use crate::error::{Error, Result, corrupt};
+use crate::ipc;
+use crate::journal::{End, Journal, Kind, Position};
+use crate::segments::Name;
+use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
+
+const FILE: &str = "journals.bin";
+const MAGIC: &[u8; 4] = b"N4AL";
+
+/// What a journal said up to a verified place.
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    journal: String,
+    position: Position,
+    /// Encoded [`Datasets`].
+    state: Vec<u8>,
+}
+
+/// What is known of the journals of a workspace, by their path in it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Journals {
+    known: BTreeMap<String, Known>,
+}
+
+/// What a journal says.
+pub struct Live {
+    /// Its rows.
+    pub datasets: Datasets,
+    /// A frame that is damaged, with others after it: nothing from there on is believed.
+    pub damage: Option<Error>,
+    known: Known,
+}
+
+impl Journals {
+    /// What the cache has.
+    pub fn load(root: &Path) -> Self {
+        let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(FILE)).ok()?).ok();
+        cache::places(root).into_iter().find_map(read).unwrap_or_default()
+    }
+
+    /// Counts a journal's rows, those that are new since the last time.
+    pub fn summarise(&self, root: &Path, file: &str) -> Result<Live> {
+        let journal = Journal::open(&root.join(file))?;
+        let known = self.known.get(file).filter(|known| {
+            known.journal == journal.header.journal && known.position.offset <= journal.limit()
+        });
+        let from = known.and_then(|known| Some((known.position, datasets_of(&known.state)?)));
+        let (from, mut datasets) = from.unwrap_or_else(|| (journal.begin(), Datasets::new()));
+        let unnamed = &journal.header.dataset_name;
+        datasets.entry(unnamed.clone()).or_default();
+        let (position, damage) = rows(&journal, from, &mut |batches| {
+            merge_datasets(&mut datasets, split_by_dataset(batches, unnamed)?);
+            Ok(())
+        })?;
+        let mut state = Writer::default();
+        state.datasets(&datasets);
+        let known = Known { journal: journal.header.journal.clone(), position, state: state.bytes };
+        Ok(Live { datasets, damage, known })
+    }
+
+    /// Keeps what was found, and forgets journals that are gone.
+    pub fn store(root: &Path, found: impl IntoIterator<Item = (String, Live)>, before: &Self) {
+        let now = Self { known: found.into_iter().map(|(file, live)| (file, live.known)).collect() };
+        if now != *before {
+            let bytes = now.encode();
+            cache::places(root).into_iter().any(|folder| cache::write(&folder.join(FILE), &bytes).is_ok());
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.bytes.extend_from_slice(MAGIC);
+        writer.text(cache::VERSION);
+        writer.int(self.known.len() as u64);
+        for (file, known) in &self.known {
+            writer.text(file);
+            writer.text(&known.journal);
+            for number in [known.position.offset, known.position.frames, known.position.checksum] {
+                writer.u64(number);
+            }
+            writer.int(known.state.len() as u64);
+            writer.bytes.extend_from_slice(&known.state);
+        }
+        cache::finish(writer)
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Journals> {
+    let mut reader = cache::checked(bytes)?;
+    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache::VERSION {
+        return Err(corrupt("another version"));
+    }
+    let mut journals = Journals::default();
+    for _ in 0..reader.count(27)? {
+        let (file, journal) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+        let position = Position { offset: reader.u64()?, frames: reader.u64()?, checksum: reader.u64()? };
+        let length = reader.count(1)?;
+        journals.known.insert(file, Known { journal, position, state: reader.bytes(length)?.to_vec() });
+    }
+    Ok(journals)
+}
+
+fn datasets_of(state: &[u8]) -> Option<Datasets> {
+    let mut datasets = Datasets::new();
+    let mut reader = Reader::new(state);
+    let is_whole = reader.merge_datasets(&mut datasets).is_ok() && reader.is_at_end();
+    (is_whole && !crate::summary::embedded::table_disagrees(&datasets)).then_some(datasets)
+}
+
+/// Hands out the rows of a journal from a place on; says where they end, and what is damaged there.
+///
+/// An incomplete last frame is the end of the data: its writer may be about to finish it.
+pub fn rows(
+    journal: &Journal,
+    from: Position,
+    take: &mut dyn FnMut(&[arrow_array::RecordBatch]) -> Result<()>,
+) -> Result<(Position, Option<Error>)> {
+    let (position, end) = journal.read(from, &mut |kind, payload| match kind {
+        Kind::Rows => take(&ipc::decode(payload)?),
+        Kind::Arrays | Kind::Checkpoint => Ok(()),
+    })?;
+    Ok((position, damage(journal, position, &end)))
+}
+
+/// What is wrong where a journal's frames end, if its writer cannot be about to mend it.
+pub fn damage(journal: &Journal, position: Position, end: &End) -> Option<Error> {
+    match end {
+        End::Bad { message, is_last: false } => {
+            let message = format!("{message}, at byte {}; what is before it counts", position.offset);
+            Some(corrupt(message).at(&journal.path))
+        }
+        End::Bad { .. } | End::Torn | End::Clean => None,
+    }
+}
+
+/// The results that were checkpointed in a journal, as texts.
+pub fn results(path: &Path) -> Result<Vec<String>> {
+    let mut results = Vec::new();
+    let journal = Journal::open(path)?;
+    journal.read(journal.begin(), &mut |kind, payload| {
+        if kind == Kind::Checkpoint {
+            results.push(crate::seal::checkpoint(payload)?.1);
+        }
+        Ok(())
+    })?;
+    Ok(results)
+}
+
+/// The finished results of a run, as texts with the writer that checkpointed each: those of journals
+/// that count, and of the lists that sealing made of others.
+pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>> {
+    let listed = crate::files::list(root, crate::files::Open::Counted)?;
+    let mut found = Vec::new();
+    let mut open = Vec::new();
+    for file in listed.files.iter().filter(|file| crate::segments::is_journal(file)) {
+        let path = root.join(file);
+        let Some(name) = Name::of_path(&path).filter(|name| name.run_id == run_id) else { continue };
+        found.extend(results(&path)?.into_iter().map(|text| (name.writer.clone(), text)));
+        open.push(name.results());
+    }
+    let folder = root.join("runs").join(run_id);
+    for file in crate::files::names_in(&folder)? {
+        let Some(writer) = file.strip_prefix("results.").and_then(|rest| rest.strip_suffix(".jsonl")) else {
+            continue;
+        };
+        if !open.contains(&file) {
+            let path = folder.join(&file);
+            let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+            found.extend(text.lines().map(|line| (writer.to_owned(), line.to_owned())));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,337 @@
+//! Finishing what dead writers left: their journals are fenced, sealed and, later, removed.
+//!
+//! Every step can be repeated: a death in the middle of a recovery leaves what the next one finishes.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::atomic;
+use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+use crate::journal::{self, End, Header, Journal};
+use crate::lock::{self, Holder};
+use crate::platform;
+use crate::progress::Progress;
+use crate::seal::{self, Outcome, Survey};
+use crate::segments::{self, Name};
+use crate::verify::Finding;
+
+/// A name that was replaced is removed no sooner than this after its replacement appeared, so that a
+/// reader who listed it can still read it.
+const GRACE: Duration = Duration::from_secs(10);
+/// The same on drives whose listings other hosts may see late.
+const NETWORK_GRACE: Duration = Duration::from_secs(120);
+/// Whoever only looks whether a lock is held has it for less than this.
+const LOOKING: Duration = Duration::from_millis(100);
+
+/// Which journals to recover.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Only those of this run.
+    pub run_id: Option<String>,
+    /// Machines that are dead, by the word of the caller: their writers too, whatever their locks say.
+    pub dead_hosts: Vec<String>,
+}
+
+/// A writer that was left alone.
+#[derive(Clone, Debug)]
+pub struct Living {
+    /// Its journal, relative to the workspace.
+    pub path: String,
+    /// The process.
+    pub owner: Holder,
+}
+
+/// What a recovery did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Journals that were sealed, relative to the workspace.
+    pub sealed: Vec<(String, Outcome)>,
+    /// Files that were removed, relative to the workspace.
+    pub removed: Vec<String>,
+    /// Writers that live.
+    pub alive: Vec<Living>,
+    /// What was found damaged or lost, and what could not be recovered.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    fn find(&mut self, path: &str, is_problem: bool, kind: &'static str, message: String) {
+        self.findings.push(Finding { path: path.to_owned(), is_problem, kind, message });
+    }
+}
+
+/// Seals the journals of dead writers, and removes what nobody needs any longer.
+pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report> {
+    let mut report = Report::default();
+    for folder in files::prediction_folders(root)? {
+        let journals = journals_in(root, &folder, scope.run_id.as_deref())?;
+        let mut dead = Vec::new();
+        for name in journals {
+            progress.check()?;
+            let path = format!("predictions/{folder}/{}", name.journal());
+            match declare_dead(root, &path, scope) {
+                Ok(Fate::Dead(lock)) => dead.push((name, lock)),
+                Ok(Fate::Living(owner)) => report.alive.push(Living { path, owner }),
+                Ok(Fate::Gone) => {}
+                Ok(Fate::Unreadable(error)) => {
+                    // One whose header is not whole was most likely never flushed into.
+                    let is_problem = error.kind != ErrorKind::Truncated;
+                    set_aside(root, &path, is_problem, &error.message, &mut report)?;
+                }
+                Err(error) => report.find(&path, true, error.kind.name(), error.message),
+            }
+        }
+        seal_all(root, &folder, &dead, &mut report, progress)?;
+    }
+    report.removed.extend(sweep(root)?);
+    Ok(report)
+}
+
+/// The journals in a folder, those that go on from another one after it.
+fn journals_in(root: &Path, folder: &str, run_id: Option<&str>) -> Result<Vec<Name>> {
+    let folder = root.join("predictions").join(folder);
+    let mut names: Vec<Name> = files::names_in(&folder)?
+        .iter()
+        .filter(|file| segments::is_journal(file))
+        .filter_map(|file| Name::of(file))
+        .filter(|name| run_id.is_none_or(|run_id| run_id == name.run_id))
+        .collect();
+    names.sort_by_key(|name| (name.run_id.clone(), name.writer.len(), name.writer.clone()));
+    Ok(names)
+}
+
+enum Fate {
+    /// Its lock is ours as long as this file is open.
+    Dead(Option<std::fs::File>),
+    Living(Holder),
+    Gone,
+    Unreadable(Error),
+}
+
+/// Takes a journal's lock without waiting; who gets it knows that its writer is dead, and says so by a
+/// fence before reading.
+fn declare_dead(root: &Path, relative: &str, scope: &Scope) -> Result<Fate> {
+    let path = root.join(relative);
+    let Journal { file, header: Header { owner, .. }, .. } = match Journal::open(&path) {
+        Ok(journal) => journal,
+        Err(error) if files::FileError::is_vanished(&error) => return Ok(Fate::Gone),
+        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => {
+            let file = std::fs::File::open(&path).map_err(|error| Error::io(&path, error))?;
+            // Where it is locked, its writer is just making it.
+            let is_ours = lock::lock_file(&file, &path, LOOKING)?;
+            return Ok(if is_ours { Fate::Unreadable(error) } else { Fate::Gone });
+        }
+        Err(error) => return Err(error),
+    };
+    let is_dead_host = scope.dead_hosts.contains(&owner.host);
+    // Where locks may not reach the other host, only a user can say that it is dead.
+    let is_out_of_reach = platform::is_network_drive(root) && owner.host != platform::host();
+    let is_ours = lock::lock_file(&file, &path, LOOKING)?;
+    if !is_dead_host && (is_out_of_reach || !is_ours) {
+        return Ok(Fate::Living(owner));
+    }
+    journal::fence(&path)?;
+    Ok(Fate::Dead(is_ours.then_some(file)))
+}
+
+/// Seals journals of one folder; a result may have been checkpointed in a successor of its rows'.
+fn seal_all(
+    root: &Path,
+    folder: &str,
+    dead: &[(Name, Option<std::fs::File>)],
+    report: &mut Report,
+    progress: &Progress,
+) -> Result<()> {
+    for (place, (name, _)) in dead.iter().enumerate() {
+        let relative = format!("predictions/{folder}/{}", name.journal());
+        let path = root.join(&relative);
+        let later = dead[place + 1..].iter().filter(|(later, _)| is_successor(later, name));
+        let finished = later.map(|(later, _)| path.with_file_name(later.journal())).map(|path| {
+            let survey = Survey::of(&Journal::open(&path)?, progress)?;
+            Ok(survey.finished().collect::<Vec<_>>())
+        });
+        let sealed = finished.collect::<Result<Vec<_>>>().and_then(|finished| {
+            let finished: BTreeSet<String> = finished.into_iter().flatten().collect();
+            seal_unless_covered(root, folder, &path, &finished, progress)
+        });
+        match sealed {
+            Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+            Err(error) => report.find(&relative, true, error.kind.name(), error.message),
+            Ok(None) => {}
+            Ok(Some(outcome)) => {
+                let offset = outcome.position.offset;
+                match &outcome.end {
+                    End::Clean => {}
+                    End::Torn => {
+                        let message =
+                            format!("ended at byte {offset} in a frame that was never acknowledged");
+                        report.find(&relative, false, "torn", message);
+                    }
+                    End::Bad { message, .. } => {
+                        set_aside(root, &relative, true, &format!("{message}, at byte {offset}"), report)?;
+                    }
+                }
+                report.sealed.push((relative, outcome));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_successor(later: &Name, name: &Name) -> bool {
+    let base = |name: &Name| name.writer.split('-').next().map(str::to_owned);
+    later.run_id == name.run_id && base(later) == base(name)
+}
+
+fn seal_unless_covered(
+    root: &Path,
+    folder: &str,
+    path: &Path,
+    finished: &BTreeSet<String>,
+    progress: &Progress,
+) -> Result<Option<Outcome>> {
+    let journal = Journal::open(path)?;
+    let segment = Name::of_path(path).map(|name| path.with_file_name(name.sealed()));
+    if let Some(segment) = segment
+        && let Ok(Some(sealed)) = segments::sealed_of(&segment)
+        && sealed.covers(&journal)?
+    {
+        return Ok(None);
+    }
+    seal::seal(root, folder, path, finished, None, progress).map(Some)
+}
+
+/// Keeps a damaged journal under another name, and says so.
+fn set_aside(
+    root: &Path,
+    relative: &str,
+    is_problem: bool,
+    message: &str,
+    report: &mut Report,
+) -> Result<()> {
+    let path = root.join(relative);
+    let mut aside = OsString::from(path.as_os_str());
+    aside.push(".corrupt");
+    std::fs::rename(&path, &aside).map_err(|error| Error::io(&path, error))?;
+    atomic::sync_entry(&path)?;
+    seal::remove_if_there(&journal::fence_path(&path))?;
+    let message = format!("{message}; what is before was sealed, the file is kept as {relative}.corrupt");
+    report.find(relative, is_problem, "corrupt", message);
+    Ok(())
+}
+
+/// The journals of a run whose writers live.
+pub fn living(root: &Path, run_id: &str) -> Result<Vec<Living>> {
+    let mut living = Vec::new();
+    for folder in files::prediction_folders(root)? {
+        for name in journals_in(root, &folder, Some(run_id))? {
+            let path = format!("predictions/{folder}/{}", name.journal());
+            let full = root.join(&path);
+            if lock::is_held(&full)?
+                && let Ok(journal) = Journal::open(&full)
+            {
+                living.push(Living { path, owner: journal.header.owner });
+            }
+        }
+    }
+    Ok(living)
+}
+
+/// Removes, in every folder, journals that a segment covers, segments that a compaction replaced, and
+/// temporary files whose writers are gone; returns them relative to the workspace.
+pub fn sweep(root: &Path) -> Result<Vec<String>> {
+    let grace = if platform::is_network_drive(root) { NETWORK_GRACE } else { GRACE };
+    let mut removed = Vec::new();
+    for folder in files::prediction_folders(root)? {
+        removed.extend(sweep_folder(root, &folder, grace)?);
+    }
+    for folder in ["predictions", "arrays"] {
+        for name in files::names_in(&root.join(folder))? {
+            let path = root.join(folder).join(name);
+            if path.is_dir() {
+                atomic::sweep(&path)?;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String>> {
+    let path = root.join("predictions").join(folder);
+    let names = files::names_in(&path)?;
+    let judged =
+        segments::judge(&path, names.iter().filter(|name| files::is_of_predictions(name)).cloned().collect());
+    let is_old = |file: &str| {
+        let stat = std::fs::metadata(path.join(file)).and_then(|stat| stat.modified());
+        stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))
+    };
+    let mut removed = Vec::new();
+    let mut remove = |file: &str| -> Result<()> {
+        removed.push(format!("predictions/{folder}/{file}"));
+        seal::remove_if_there(&path.join(file))
+    };
+    let mut kept = Vec::new();
+    for journal in judged.covered {
+        let sealed = Name::of(&journal).map(|name| name.sealed()).unwrap_or_default();
+        let is_free = || lock::is_held(&path.join(&journal)).is_ok_and(|held| !held);
+        if is_old(&sealed) && is_free() {
+            remove(&journal)?;
+            seal::remove_if_there(&journal::fence_path(&path.join(&journal)))?;
+        } else {
+            kept.push(sealed);
+        }
+    }
+    for (file, by) in judged.replaced {
+        // A journal that is still there would count again without its segment.
+        if is_old(&by) && !kept.contains(&file) {
+            remove(&file)?;
+        }
+    }
+    for fence in &names {
+        if fence.strip_suffix(".fence").is_some_and(|journal| !path.join(journal).exists()) {
+            remove(fence)?;
+        }
+    }
+    Ok(removed)
+}
+
+/// Every file of a run below `predictions` and `arrays`, relative to the workspace.
+pub fn files_of_run(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let prefix = format!("{run_id}.");
+    for top in ["predictions", "arrays"] {
+        for folder in files::names_in(&root.join(top))? {
+            for inner in ["", segments::PARTIAL_FOLDER] {
+                let relative = Path::new(top).join(&folder).join(inner);
+                for name in files::names_in(&root.join(&relative))? {
+                    let is_of_run = name.strip_prefix(&prefix).is_some_and(is_writers);
+                    found.extend(is_of_run.then(|| relative.join(name)));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Removes the rows of a run's unfinished results, durably, before it does that work again; returns
+/// the files relative to the workspace.
+pub fn remove_partial(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
+    let mut partial = files_of_run(root, run_id)?;
+    partial.retain(|path| path.parent().is_some_and(|folder| folder.ends_with(segments::PARTIAL_FOLDER)));
+    for path in &partial {
+        seal::remove_if_there(&root.join(path))?;
+        atomic::sync_entry(&root.join(path))?;
+    }
+    Ok(partial)
+}
+
+/// Whether a name goes on as those of a writer's files do, and not with more of a longer run id.
+fn is_writers(rest: &str) -> bool {
+    rest.split_once('.').is_some_and(|(writer, suffix)| {
+        !writer.is_empty()
+            && ["journal", "meta.", "partial.", "arrays."].iter().any(|start| suffix.starts_with(start))
+    })
+}

@@ -1,0 +1,517 @@
+//! Prediction rows on their way to disk: the columns that every row has, and mappings that become
+//! columns.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::summary::columns::{Numbers, Texts, float_name, parse_time, times};
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// 64-bit integers.
+    Int,
+    /// 64-bit floats.
+    Float,
+    /// Text.
+    Text,
+    /// µs since 1970, UTC.
+    Time,
+}
+
+impl Type {
+    fn of(data_type: &DataType) -> Option<Self> {
+        [Self::Bool, Self::Int, Self::Float, Self::Text, Self::Time]
+            .into_iter()
+            .find(|kind| kind.arrow() == *data_type)
+    }
+
+    fn arrow(self) -> DataType {
+        match self {
+            Self::Bool => DataType::Boolean,
+            Self::Int => DataType::Int64,
+            Self::Float => DataType::Float64,
+            Self::Text => DataType::Utf8,
+            Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        }
+    }
+
+    /// One word for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Text => "text",
+            Self::Time => "time",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "true or false",
+            Self::Int => "a whole number",
+            Self::Float => "a number",
+            Self::Text => "a text",
+            Self::Time => "a time in ISO-8601",
+        }
+    }
+}
+
+/// The columns that every segment has, in their order.
+pub const COLUMNS: [(&str, Type); 39] = [
+    ("id", Type::Text),
+    ("dataset_name", Type::Text),
+    ("dataset_path", Type::Text),
+    ("config_name", Type::Text),
+    ("config_path", Type::Text),
+    ("pipeline_uid", Type::Text),
+    ("step_idx", Type::Int),
+    ("op_counter", Type::Int),
+    ("model_name", Type::Text),
+    ("model_classname", Type::Text),
+    ("model_path", Type::Text),
+    ("model_artifact_id", Type::Text),
+    ("trace_id", Type::Text),
+    ("fold_id", Type::Text),
+    ("partition", Type::Text),
+    ("val_score", Type::Float),
+    ("test_score", Type::Float),
+    ("train_score", Type::Float),
+    ("metric", Type::Text),
+    ("task_type", Type::Text),
+    ("n_samples", Type::Int),
+    ("n_features", Type::Int),
+    ("preprocessings", Type::Text),
+    ("best_params", Type::Text),
+    ("metadata", Type::Text),
+    ("scores", Type::Text),
+    ("branch_id", Type::Int),
+    ("branch_name", Type::Text),
+    ("exclusion_count", Type::Int),
+    ("exclusion_rate", Type::Float),
+    ("y_true_id", Type::Text),
+    ("y_pred_id", Type::Text),
+    ("y_proba_id", Type::Text),
+    ("sample_indices_id", Type::Text),
+    ("weights_id", Type::Text),
+    ("run_id", Type::Text),
+    ("result_id", Type::Text),
+    ("template_id", Type::Text),
+    ("created_at", Type::Time),
+];
+
+fn known(name: &str) -> Option<Type> {
+    COLUMNS.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind)
+}
+
+/// One value of a mapping.
+#[derive(Clone, Debug)]
+pub enum Cell<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A text.
+    Text(Cow<'a, str>),
+    /// µs since 1970, UTC.
+    Time(i64),
+}
+
+impl Cell<'_> {
+    /// The type of a column that has no other reason for one.
+    fn natural_type(&self) -> Option<Type> {
+        match self {
+            Self::Null => None,
+            Self::Bool(_) => Some(Type::Bool),
+            Self::Int(_) => Some(Type::Int),
+            Self::Float(_) => Some(Type::Float),
+            Self::Text(_) => Some(Type::Text),
+            Self::Time(_) => Some(Type::Time),
+        }
+    }
+
+    /// The value as a column of texts holds it.
+    pub fn as_text(self, column: &str) -> Result<Self> {
+        self.fit(Type::Text).ok_or_else(|| unfit(column, Type::Text, "a time"))
+    }
+
+    /// The value as a column of this type holds it, where nothing is lost.
+    fn fit(self, kind: Type) -> Option<Self> {
+        Some(match (kind, self) {
+            (_, Self::Null) => Self::Null,
+            (Type::Float, Self::Int(value)) => Self::Float(value as f64),
+            (Type::Int, Self::Float(value)) if value.is_nan() => Self::Null,
+            (Type::Int, Self::Float(value)) => Self::Int(whole(value)?),
+            (Type::Text, Self::Int(value)) => Self::Text(value.to_string().into()),
+            (Type::Text, Self::Float(value)) => {
+                float_name(value).map_or(Self::Null, |text| Self::Text(text.into()))
+            }
+            (Type::Text, Self::Bool(value)) => Self::Text(value.to_string().into()),
+            (Type::Text, Self::Time(value)) => {
+                Self::Text(crate::summary::columns::format_time(value)?.into())
+            }
+            (Type::Time, Self::Text(text)) => Self::Time(parse_time(&text)?),
+            (kind, cell) if cell.natural_type() == Some(kind) => cell,
+            _ => return None,
+        })
+    }
+}
+
+fn whole(value: f64) -> Option<i64> {
+    // 2^63 is the first float beyond; its negative is the first within.
+    let limit = 9_223_372_036_854_775_808.0;
+    (value.fract() == 0.0 && value >= -limit && value < limit).then_some(value as i64)
+}
+
+fn unfit(column: &str, kind: Type, found: &str) -> Error {
+    Error::new(ErrorKind::Type, format!("column {column:?} must be {} or null, not {found}", kind.name()))
+}
+
+enum Builder {
+    Bool(BooleanBuilder),
+    Int(Int64Builder),
+    Float(Float64Builder),
+    Text(StringBuilder),
+    Time(TimestampMicrosecondBuilder),
+}
+
+impl Builder {
+    fn new(kind: Type) -> Self {
+        match kind {
+            Type::Bool => Self::Bool(BooleanBuilder::new()),
+            Type::Int => Self::Int(Int64Builder::new()),
+            Type::Float => Self::Float(Float64Builder::new()),
+            Type::Text => Self::Text(StringBuilder::new()),
+            Type::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+        }
+    }
+
+    /// Appends a value that fits, null for one that does not, which [`Table::push`] has excluded.
+    fn append(&mut self, cell: Option<&Cell<'_>>) {
+        match (self, cell) {
+            (Self::Bool(builder), Some(Cell::Bool(value))) => builder.append_value(*value),
+            (Self::Bool(builder), _) => builder.append_null(),
+            (Self::Int(builder), Some(Cell::Int(value))) => builder.append_value(*value),
+            (Self::Int(builder), _) => builder.append_null(),
+            (Self::Float(builder), Some(Cell::Float(value))) => builder.append_value(*value),
+            (Self::Float(builder), _) => builder.append_null(),
+            (Self::Text(builder), Some(Cell::Text(value))) => builder.append_value(value),
+            (Self::Text(builder), _) => builder.append_null(),
+            (Self::Time(builder), Some(Cell::Time(value))) => builder.append_value(*value),
+            (Self::Time(builder), _) => builder.append_null(),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Bool(builder) => ArrayBuilder::finish(builder),
+            Self::Int(builder) => ArrayBuilder::finish(builder),
+            Self::Float(builder) => ArrayBuilder::finish(builder),
+            Self::Text(builder) => ArrayBuilder::finish(builder),
+            Self::Time(builder) => ArrayBuilder::finish(builder),
+        }
+    }
+}
+
+struct Column {
+    kind: Type,
+    values: Builder,
+    rows: usize,
+}
+
+/// Mappings that wait to be written, as columns.
+pub struct Table {
+    names: Vec<String>,
+    columns: Vec<Column>,
+    places: HashMap<String, usize>,
+    /// Extra columns of batches with types that mappings have no values of.
+    foreign: HashMap<String, DataType>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let mut table = Self {
+            names: Vec::new(),
+            columns: Vec::new(),
+            places: HashMap::new(),
+            foreign: HashMap::new(),
+            rows: 0,
+            bytes: 0,
+        };
+        for (name, kind) in COLUMNS {
+            table.add_column(name, kind);
+        }
+        table
+    }
+}
+
+impl Table {
+    /// How many rows wait.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many bytes they take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn add_column(&mut self, name: &str, kind: Type) -> usize {
+        self.places.insert(name.to_owned(), self.columns.len());
+        self.names.push(name.to_owned());
+        self.columns.push(Column { kind, values: Builder::new(kind), rows: 0 });
+        self.columns.len() - 1
+    }
+
+    /// Takes note of the extra columns of a batch, whose types must be those of earlier rows.
+    pub fn admit(&mut self, schema: &Schema) -> Result<()> {
+        let extras = || schema.fields().iter().filter(|field| known(field.name()).is_none());
+        for field in extras() {
+            let place = self.places.get(field.name()).map(|place| self.columns[*place].kind.arrow());
+            if let Some(earlier) = place.as_ref().or(self.foreign.get(field.name()))
+                && common(earlier, field.data_type()).is_none()
+            {
+                let (name, kind) = (field.name(), field.data_type());
+                let message = format!("column {name:?} has type {kind} here and {earlier} in earlier rows");
+                return Err(Error::new(ErrorKind::Type, message));
+            }
+        }
+        for field in extras() {
+            match Type::of(field.data_type()) {
+                Some(_) if self.places.contains_key(field.name()) => {}
+                Some(kind) => drop(self.add_column(field.name(), kind)),
+                None => drop(self.foreign.insert(field.name().clone(), field.data_type().clone())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds one row: all of it, or nothing where a value does not fit its column.
+    ///
+    /// A column that nobody knows has the type of its first value; whole numbers become floats where
+    /// a later one has a fraction.
+    pub fn push<'a>(&mut self, row: impl Iterator<Item = (Cow<'a, str>, Cell<'a>)>) -> Result<()> {
+        let mut cells = Vec::with_capacity(COLUMNS.len());
+        for (name, cell) in row {
+            let Some(natural) = cell.natural_type() else { continue };
+            let place = self.places.get(&*name).copied();
+            if let Some(kind) = self.foreign.get(&*name) {
+                let message =
+                    format!("column {name:?} has type {kind} in earlier rows, which no mapping can give");
+                return Err(Error::new(ErrorKind::Type, message));
+            }
+            let kind = place.map_or(natural, |place| self.columns[place].kind);
+            let is_wider = kind == Type::Int && natural == Type::Float && known(&name).is_none();
+            let kind = if is_wider { Type::Float } else { kind };
+            let cell = cell.fit(kind).ok_or_else(|| unfit(&name, kind, natural.name()))?;
+            cells.push((name, place, kind, cell));
+        }
+        for (name, place, kind, cell) in cells {
+            let place = place.unwrap_or_else(|| self.add_column(&name, kind));
+            let column = &mut self.columns[place];
+            if column.kind != kind {
+                column.widen();
+            }
+            while column.rows < self.rows {
+                column.values.append(None);
+                column.rows += 1;
+            }
+            self.bytes += if let Cell::Text(text) = &cell { text.len() + 5 } else { 9 };
+            column.values.append(Some(&cell));
+            column.rows = self.rows + 1;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Takes all rows out.
+    pub fn take(&mut self) -> Result<Option<RecordBatch>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        for (name, column) in self.names.iter().zip(&mut self.columns) {
+            let kind = column.kind.arrow();
+            if column.rows == 0 && known(name).is_none() {
+                // An extra column of earlier rows keeps its type and is not written again for nothing.
+                continue;
+            }
+            fields.push(Field::new(name, kind.clone(), true));
+            arrays.push(if column.rows == 0 {
+                new_null_array(&kind, self.rows)
+            } else {
+                while column.rows < self.rows {
+                    column.values.append(None);
+                    column.rows += 1;
+                }
+                column.rows = 0;
+                column.values.finish()
+            });
+        }
+        (self.rows, self.bytes) = (0, 0);
+        batch_of(fields, arrays).map(Some)
+    }
+}
+
+impl Column {
+    fn widen(&mut self) {
+        let mut floats = Float64Builder::new();
+        for value in self.values.finish().as_primitive::<Int64Type>() {
+            floats.append_option(value.map(|value| value as f64));
+        }
+        *self = Self { kind: Type::Float, values: Builder::Float(floats), rows: self.rows };
+    }
+}
+
+pub(crate) fn batch_of(fields: Vec<Field>, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .map_err(|error| Error::new(ErrorKind::Argument, error.to_string()))
+}
+
+/// The columns that every segment has.
+pub fn schema() -> Result<SchemaRef> {
+    Ok(complete(&RecordBatch::new_empty(Arc::new(Schema::empty())))?.schema())
+}
+
+/// A batch with all columns that every segment has, each in its type; other columns stay as they are.
+pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for (name, kind) in COLUMNS {
+        let array = match batch.column_by_name(name) {
+            Some(array) if *array.data_type() == kind.arrow() => Arc::clone(array),
+            Some(array) => convert(batch, name, kind, array)?,
+            None => new_null_array(&kind.arrow(), batch.num_rows()),
+        };
+        fields.push(Field::new(name, kind.arrow(), true));
+        arrays.push(array);
+    }
+    for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+        if known(field.name()).is_none() && *field.data_type() != DataType::Null {
+            if fields.iter().any(|other| other.name() == field.name()) {
+                let message = format!("column {:?} is there twice", field.name());
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+            fields.push(Field::new(field.name(), field.data_type().clone(), true));
+            arrays.push(Arc::clone(array));
+        }
+    }
+    batch_of(fields, arrays)
+}
+
+fn convert(batch: &RecordBatch, name: &str, kind: Type, array: &ArrayRef) -> Result<ArrayRef> {
+    let rows = 0..batch.num_rows();
+    let found = || unfit(name, kind, &format!("of type {}", array.data_type()));
+    Ok(match kind {
+        Type::Text => {
+            let texts = Texts::of(batch, name).map_err(|_| found())?;
+            Arc::new(rows.map(|row| texts.get(row)).collect::<StringArray>())
+        }
+        Type::Float => {
+            let numbers = Numbers::of(batch, name).map_err(|_| found())?;
+            Arc::new(rows.map(|row| numbers.get(row)).collect::<Float64Array>())
+        }
+        Type::Int => Arc::new(integers(array).ok_or_else(found)?),
+        Type::Time => {
+            let times = times(batch, name).map_err(|_| found())?;
+            Arc::new(arrow_array::TimestampMicrosecondArray::from(times).with_timezone("UTC"))
+        }
+        Type::Bool => return Err(found()),
+    })
+}
+
+/// Numbers of any type as 64-bit integers; `None` where one of them is none.
+fn integers(array: &ArrayRef) -> Option<Int64Array> {
+    macro_rules! each {
+        ($type:ty, $convert:expr) => {
+            array
+                .as_primitive::<$type>()
+                .iter()
+                .map(|value| value.map_or(Some(None), $convert))
+                .collect::<Option<Int64Array>>()
+        };
+    }
+    let float = |value: f64| if value.is_nan() { Some(None) } else { whole(value).map(Some) };
+    match array.data_type() {
+        DataType::Null => Some(Int64Array::new_null(array.len())),
+        DataType::Int8 => each!(Int8Type, |value| Some(Some(i64::from(value)))),
+        DataType::Int16 => each!(Int16Type, |value| Some(Some(i64::from(value)))),
+        DataType::Int32 => each!(Int32Type, |value| Some(Some(i64::from(value)))),
+        DataType::Int64 => each!(Int64Type, |value| Some(Some(value))),
+        DataType::UInt8 => each!(UInt8Type, |value| Some(Some(i64::from(value)))),
+        DataType::UInt16 => each!(UInt16Type, |value| Some(Some(i64::from(value)))),
+        DataType::UInt32 => each!(UInt32Type, |value| Some(Some(i64::from(value)))),
+        DataType::UInt64 => each!(UInt64Type, |value| i64::try_from(value).ok().map(Some)),
+        DataType::Float16 => each!(Float16Type, |value| float(value.to_f64())),
+        DataType::Float32 => each!(Float32Type, |value| float(f64::from(value))),
+        DataType::Float64 => each!(Float64Type, float),
+        _ => None,
+    }
+}
+
+/// One schema for batches of several: all columns, whole numbers as floats where one of them has those.
+pub fn unify(schemas: &[SchemaRef]) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = Vec::new();
+    for field in schemas.iter().flat_map(|schema| schema.fields()) {
+        match fields.iter_mut().find(|other| other.name() == field.name()) {
+            None => fields.push(field.as_ref().clone().with_nullable(true)),
+            Some(other) => match common(other.data_type(), field.data_type()) {
+                Some(both) => other.set_data_type(both),
+                None => {
+                    let (one, two) = (other.data_type(), field.data_type());
+                    let message =
+                        format!("column {:?} has type {one} in some rows and {two} in others", field.name());
+                    return Err(Error::new(ErrorKind::Schema, message));
+                }
+            },
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The type that can hold values of two.
+fn common(one: &DataType, two: &DataType) -> Option<DataType> {
+    let is_number = |kind: &DataType| matches!(kind, DataType::Int64 | DataType::Float64);
+    if one == two {
+        Some(one.clone())
+    } else {
+        (is_number(one) && is_number(two)).then_some(DataType::Float64)
+    }
+}
+
+/// The batch with the columns of a schema that [`unify`] made.
+pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let arrays = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
+        Some(_) => {
+            let numbers = Numbers::of(batch, field.name())?;
+            Ok(Arc::new((0..batch.num_rows()).map(|row| numbers.get(row)).collect::<Float64Array>())
+                as ArrayRef)
+        }
+    });
+    let arrays = arrays.collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_new(Arc::clone(schema), arrays)
+        .map_err(|error| Error::new(ErrorKind::Schema, error.to_string()))
+}

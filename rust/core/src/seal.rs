@@ -1,0 +1,275 @@
+//! Sealing: what a journal holds becomes Parquet files and a list of results.
+//!
+//! Arrays first, then rows of unfinished results, then results, and the segment last: it is what makes
+//! readers ignore the journal, so a death in between leaves a journal that counts and is sealed again.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_schema::SchemaRef;
+use arrow_select::filter::filter_record_batch;
+
+use crate::atomic;
+use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::ipc;
+use crate::journal::{End, Journal, Kind, Position, fence_path};
+use crate::progress::Progress;
+use crate::rows;
+use crate::segment_file::SegmentFile;
+use crate::segments::{JOURNAL_KEY, Name, Sealed};
+use crate::summary::{Datasets, merge_datasets, split_by_dataset};
+
+/// What became of a journal.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What its files are named after.
+    pub name: Name,
+    /// Rows that count.
+    pub rows: u64,
+    /// Rows of results that were never checkpointed.
+    pub partial_rows: u64,
+    /// Results that were checkpointed.
+    pub results: u64,
+    /// Where its valid content ends.
+    pub position: Position,
+    /// How it ends there.
+    pub end: End,
+}
+
+/// What a first reading of a journal finds.
+pub struct Survey {
+    schemas: Vec<SchemaRef>,
+    has_arrays: bool,
+    /// The finished results, as they were checkpointed, with their ids.
+    pub results: Vec<(String, String)>,
+    /// Where its valid content ends.
+    pub position: Position,
+    /// How it ends there.
+    pub end: End,
+}
+
+impl Survey {
+    /// Reads and checks a whole journal.
+    pub fn of(journal: &Journal, progress: &Progress) -> Result<Self> {
+        let mut schemas: Vec<SchemaRef> = Vec::new();
+        let mut results = Vec::new();
+        let mut has_arrays = false;
+        let (position, end) = journal.read(journal.begin(), &mut |kind, payload| {
+            progress.check()?;
+            match kind {
+                Kind::Arrays => has_arrays = true,
+                Kind::Rows => {
+                    let schema = ipc::schema_of(payload)?;
+                    if !schemas.contains(&schema) {
+                        schemas.push(schema);
+                    }
+                }
+                Kind::Checkpoint => results.push(checkpoint(payload)?),
+            }
+            Ok(())
+        })?;
+        Ok(Self { schemas, has_arrays, results, position, end })
+    }
+
+    /// Ids of the results that were checkpointed.
+    pub fn finished(&self) -> impl Iterator<Item = String> + '_ {
+        self.results.iter().map(|(id, _)| id.clone())
+    }
+}
+
+/// The id and the text of a checkpointed result.
+pub fn checkpoint(payload: &[u8]) -> Result<(String, String)> {
+    let damaged = || corrupt("a checkpoint is no JSON object with an id");
+    let text = std::str::from_utf8(payload).map_err(|_| damaged())?;
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|_| damaged())?;
+    let id = json.get("id").and_then(serde_json::Value::as_str).ok_or_else(damaged)?;
+    Ok((id.to_owned(), text.to_owned()))
+}
+
+/// Seals a journal whose writer is this process or dead.
+///
+/// `finished` are results that were checkpointed elsewhere by the same writer. `summary` is that of all
+/// rows, where it is known and none of them is partial. An empty journal is removed.
+pub fn seal(
+    root: &Path,
+    folder: &str,
+    path: &Path,
+    finished: &BTreeSet<String>,
+    summary: Option<&Datasets>,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let name = Name::of_path(path).ok_or_else(|| corrupt("is not named like a journal").at(path))?;
+    let mut journal = Journal::open(path)?;
+    let survey = Survey::of(&journal, progress)?;
+    let mut outcome = Outcome {
+        name: name.clone(),
+        rows: 0,
+        partial_rows: 0,
+        results: survey.results.len() as u64,
+        position: survey.position,
+        end: survey.end.clone(),
+    };
+    if survey.position.frames == 0 {
+        if !matches!(survey.end, End::Bad { .. }) {
+            remove_journal(path)?;
+        }
+        return Ok(outcome);
+    }
+    journal.end_at(survey.position);
+    let mut finished = finished.clone();
+    finished.extend(survey.finished());
+
+    let files = Targets::of(root, folder, &name);
+    let mut writing = Writing::begin(&files, &survey, finished, summary.is_none())?;
+    let (read, _) = journal.read(journal.begin(), &mut |kind, payload| {
+        progress.check()?;
+        writing.take(kind, payload)
+    })?;
+    if read != survey.position {
+        let message = "the journal was changed by somebody else while it was sealed; try again";
+        return Err(Error::new(ErrorKind::Conflict, message).at(path));
+    }
+    let Writing { arrays, partial, rows, counted, .. } = writing;
+    let summary = summary.or(counted.as_ref());
+    (outcome.rows, outcome.partial_rows) = (rows.rows, partial.as_ref().map_or(0, |file| file.rows));
+    if let Some(arrays) = arrays {
+        arrays.publish(&[], None)?;
+    }
+    if let Some(partial) = partial {
+        partial.publish(&[], None)?;
+    }
+    if !survey.results.is_empty() {
+        let lines: String = survey.results.iter().flat_map(|(_, text)| [text.as_str(), "\n"]).collect();
+        if let Some(folder) = files.results.parent() {
+            atomic::make_folder(folder)?;
+        }
+        atomic::replace(&files.results, lines.as_bytes())?;
+    }
+    let sealed = Sealed {
+        journal: journal.header.journal.clone(),
+        position: survey.position,
+        predecessor: journal.header.predecessor.clone(),
+    };
+    rows.publish(&[(JOURNAL_KEY, sealed.to_json())], summary)?;
+    if outcome.partial_rows == 0 {
+        remove_if_there(&files.partial)?;
+    }
+    Ok(outcome)
+}
+
+/// Where what a journal becomes is published.
+struct Targets {
+    arrays: PathBuf,
+    partial: PathBuf,
+    results: PathBuf,
+    segment: PathBuf,
+}
+
+impl Targets {
+    fn of(root: &Path, folder: &str, name: &Name) -> Self {
+        let predictions = root.join("predictions").join(folder);
+        Self {
+            arrays: root.join("arrays").join(folder).join(name.arrays()),
+            partial: predictions.join(name.partial()),
+            results: root.join("runs").join(&name.run_id).join(name.results()),
+            segment: predictions.join(name.sealed()),
+        }
+    }
+}
+
+/// The files that are being written.
+struct Writing<'a> {
+    files: &'a Targets,
+    schema: SchemaRef,
+    finished: BTreeSet<String>,
+    arrays: Option<SegmentFile>,
+    partial: Option<SegmentFile>,
+    rows: SegmentFile,
+    /// The summary of the rows that count, where it is not known.
+    counted: Option<Datasets>,
+}
+
+impl<'a> Writing<'a> {
+    fn begin(files: &'a Targets, survey: &Survey, finished: BTreeSet<String>, count: bool) -> Result<Self> {
+        let mut schemas = vec![rows::schema()?];
+        schemas.extend(survey.schemas.iter().cloned());
+        let schema = rows::unify(&schemas)?;
+        let arrays =
+            survey.has_arrays.then(|| SegmentFile::of_arrays(&files.arrays, crate::arrays::schema()));
+        Ok(Self {
+            files,
+            finished,
+            arrays: arrays.transpose()?,
+            partial: None,
+            rows: SegmentFile::of_rows(&files.segment, schema.clone())?,
+            schema,
+            counted: count.then(Datasets::new),
+        })
+    }
+
+    fn take(&mut self, kind: Kind, payload: &[u8]) -> Result<()> {
+        match (kind, &mut self.arrays) {
+            (Kind::Arrays, Some(arrays)) => {
+                ipc::decode(payload)?.iter().try_for_each(|batch| arrays.write(batch))
+            }
+            (Kind::Rows, _) => ipc::decode(payload)?.iter().try_for_each(|batch| self.take_rows(batch)),
+            _ => Ok(()),
+        }
+    }
+
+    fn take_rows(&mut self, batch: &RecordBatch) -> Result<()> {
+        let batch = rows::conform(batch, &self.schema)?;
+        let counts = self.counts(&batch);
+        let (counting, partial) = if counts.true_count() == batch.num_rows() {
+            (batch, None)
+        } else {
+            let rest: BooleanArray = counts.values().iter().map(|counts| Some(!counts)).collect();
+            (filtered(&batch, &counts)?, Some(filtered(&batch, &rest)?))
+        };
+        self.rows.write(&counting)?;
+        if let Some(counted) = &mut self.counted {
+            merge_datasets(counted, split_by_dataset(std::slice::from_ref(&counting), "")?);
+        }
+        if let Some(batch) = partial {
+            let file = match &mut self.partial {
+                Some(file) => file,
+                none => none.insert(SegmentFile::of_rows(&self.files.partial, self.schema.clone())?),
+            };
+            file.write(&batch)?;
+        }
+        Ok(())
+    }
+
+    /// Which rows count: those of finished results, and those of none.
+    fn counts(&self, batch: &RecordBatch) -> BooleanArray {
+        let results = batch.column_by_name("result_id").and_then(|column| column.as_string_opt::<i32>());
+        match results {
+            Some(results) if results.null_count() < results.len() => results
+                .iter()
+                .map(|result| Some(result.is_none_or(|id| self.finished.contains(id))))
+                .collect(),
+            _ => BooleanArray::from(vec![true; batch.num_rows()]),
+        }
+    }
+}
+
+fn filtered(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
+    filter_record_batch(batch, mask).map_err(|error| corrupt(error.to_string()))
+}
+
+/// Removes a journal and then its fence, in this order: a writer that was declared dead finds one or
+/// the other.
+pub fn remove_journal(path: &Path) -> Result<()> {
+    remove_if_there(path)?;
+    remove_if_there(&fence_path(path))
+}
+
+/// Removes a file unless somebody else did.
+pub fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
+        _ => Ok(()),
+    }
+}

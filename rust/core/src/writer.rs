@@ -1,0 +1,545 @@
+//! One writer of predictions: rows wait, are flushed into its journal, and are sealed when it closes.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use foldhash::fast::FixedState;
+use twox_hash::XxHash3_64;
+
+use crate::arrays::{self, ROLES, Values};
+use crate::atomic;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ipc;
+use crate::journal::{Appender, Cut, Header, Kind};
+use crate::platform;
+use crate::progress::Progress;
+use crate::rows::{self, Cell, Table};
+use crate::seal::{self, Outcome};
+use crate::segments::Name;
+use crate::summary::{Accumulator, Datasets, add_batches};
+
+/// Hashes are their own best hash.
+type FastSet<T> = HashSet<T, FixedState>;
+
+/// Rows of one frame.
+const FRAME_ROWS: usize = 65_536;
+
+/// When what waits is flushed without being asked, and how durably.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether a flush waits until the disk has it.
+    pub is_durable: bool,
+    /// Rows that wait at most.
+    pub rows: usize,
+    /// Bytes that wait at most, about.
+    pub bytes: usize,
+    /// How long a row waits at most, looked at whenever another one comes.
+    pub age: Duration,
+}
+
+/// What a finished result's rows say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Rows.
+    pub rows: u64,
+    /// The metric of most rows.
+    pub metric: Option<String>,
+    /// The score that ranks: `val_score`, or `test_score` where no row has one.
+    pub score_kind: Option<&'static str>,
+    /// The best score in the metric's direction.
+    pub best_score: Option<f64>,
+    /// The model that has it.
+    pub best_model: Option<String>,
+}
+
+/// A journal and what was counted into it.
+struct Open {
+    name: Name,
+    appender: Appender,
+    summary: Datasets,
+    arrays: FastSet<u128>,
+    /// Results that were checkpointed here, whose rows may lie in earlier journals of this writer.
+    finished: HashSet<String>,
+    is_synced: bool,
+}
+
+/// Batches of rows and arrays that are not yet in a journal.
+#[derive(Default)]
+struct Waiting {
+    batches: Vec<RecordBatch>,
+    arrays: arrays::Waiting,
+    array_batches: Vec<RecordBatch>,
+    new_arrays: FastSet<u128>,
+    summary: Accumulator,
+    rows: usize,
+    bytes: usize,
+    since: Option<Instant>,
+}
+
+/// Writes the predictions of one run on one dataset; nobody else writes its files.
+pub struct Writer {
+    root: PathBuf,
+    folder: String,
+    dataset: String,
+    options: Options,
+    /// Of the first journal; later ones are its successors.
+    name: Name,
+    current: Option<Open>,
+    /// Journals that failed, oldest first: still locked, sealed with the rest.
+    failed: Vec<Open>,
+    /// Mappings that are not yet a batch; it knows the types of extra columns.
+    table: Table,
+    waiting: Waiting,
+    /// Hashes of the ids that the caller gave.
+    ids: FastSet<u64>,
+    made_ids: u64,
+    /// Rows of results that are not yet checkpointed.
+    unfinished: HashMap<String, Accumulator>,
+    acknowledged: u64,
+    is_dead: bool,
+}
+
+impl Writer {
+    /// Opens a writer with a journal of its own in `predictions/<folder>/`.
+    pub fn open(root: &Path, run_id: &str, dataset: &str, folder: &str, options: Options) -> Result<Self> {
+        let name = Name { run_id: run_id.to_owned(), writer: crate::content::random_hex(12)? };
+        let mut writer = Self {
+            root: root.to_path_buf(),
+            folder: folder.to_owned(),
+            dataset: dataset.to_owned(),
+            options,
+            name: name.clone(),
+            current: None,
+            failed: Vec::new(),
+            table: Table::default(),
+            waiting: Waiting::default(),
+            ids: FastSet::default(),
+            made_ids: 0,
+            unfinished: HashMap::new(),
+            acknowledged: 0,
+            is_dead: false,
+        };
+        atomic::make_folder(&writer.predictions())?;
+        writer.current = Some(writer.begin(name, None)?);
+        Ok(writer)
+    }
+
+    fn predictions(&self) -> PathBuf {
+        self.root.join("predictions").join(&self.folder)
+    }
+
+    fn begin(&self, name: Name, predecessor: Option<Cut>) -> Result<Open> {
+        let path = self.predictions().join(name.journal());
+        let appender = Appender::create(&path, Header::new(&self.dataset, predecessor)?)?;
+        Ok(Open {
+            name,
+            appender,
+            summary: Datasets::new(),
+            arrays: FastSet::default(),
+            finished: HashSet::new(),
+            is_synced: false,
+        })
+    }
+
+    /// What its files are named after.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The file that is written now, or was last.
+    pub fn file(&self) -> Option<&std::fs::File> {
+        self.current.as_ref().or(self.failed.last()).map(|open| &open.appender.file)
+    }
+
+    /// The journal that is written now, or was last.
+    pub fn path(&self) -> Option<&Path> {
+        self.current.as_ref().or(self.failed.last()).map(|open| open.appender.path.as_path())
+    }
+
+    /// Rows that are in the journal, and rows that wait.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.acknowledged, (self.waiting.rows + self.table.rows()) as u64)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.is_dead {
+            let message =
+                "this writer was closed or declared dead; what was acknowledged is kept, start a new writer";
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        Ok(())
+    }
+
+    /// Adds one row, with arrays by their place in [`ROLES`], and says whether it is time to flush; a row
+    /// that does not fit changes nothing.
+    pub fn write(&mut self, row: Vec<(Cow<'_, str>, Cell<'_>)>, found: Vec<(usize, Values)>) -> Result<bool> {
+        self.check()?;
+        let mut cells = row;
+        for (name, cell) in &mut cells {
+            if ["id", "run_id", "dataset_name", "result_id"].contains(&&**name) {
+                *cell = std::mem::replace(cell, Cell::Null).as_text(name)?;
+            }
+        }
+        let text = |cells: &[(Cow<'_, str>, Cell<'_>)], column: &str| {
+            cells.iter().find_map(|(name, cell)| match cell {
+                Cell::Text(text) if name == column => Some(text.clone().into_owned()),
+                _ => None,
+            })
+        };
+        for (column, expected) in [("run_id", self.name.run_id.as_str()), ("dataset_name", &self.dataset)] {
+            match text(&cells, column) {
+                Some(given) if given != expected => return Err(of_another(column, &given, expected)),
+                Some(_) => {}
+                None => cells.push((Cow::Borrowed(column), Cell::Text(Cow::Owned(expected.to_owned())))),
+            }
+        }
+        if let Some(result) = text(&cells, "result_id") {
+            self.check_unfinished(&result)?;
+        }
+        let given = text(&cells, "id");
+        let id = given.clone().unwrap_or_else(|| self.next_id());
+        if given.is_some() && !self.ids.insert(hash(&id)) {
+            return Err(repeated(&id));
+        }
+        cells.retain(|(name, cell)| !(name == "id" || name == "created_at" && matches!(cell, Cell::Null)));
+        cells.push((Cow::Borrowed("id"), Cell::Text(Cow::Borrowed(&id))));
+        if !cells.iter().any(|(name, _)| name == "created_at") {
+            cells.push((Cow::Borrowed("created_at"), Cell::Time(now())));
+        }
+        let found: Vec<_> = found.into_iter().map(|(role, values)| (role, values.hash(), values)).collect();
+        for (role, hash, _) in &found {
+            cells.push((Cow::Borrowed(ROLES[*role].1), Cell::Text(Cow::Owned(arrays::id_of(hash)))));
+        }
+        if let Err(error) = self.table.push(cells.into_iter()) {
+            if given.is_some() {
+                self.ids.remove(&hash(&id));
+            }
+            return Err(error);
+        }
+        for (role, hash, values) in &found {
+            self.add_array(hash, values, ROLES[*role].2);
+        }
+        Ok(self.is_due())
+    }
+
+    fn next_id(&mut self) -> String {
+        self.made_ids += 1;
+        format!("{}{:08x}", self.name.writer, self.made_ids - 1)
+    }
+
+    fn add_array(&mut self, hash: &blake3::Hash, values: &Values, array_type: &str) {
+        let key = key_of(hash);
+        let is_stored = self.current.as_ref().is_some_and(|open| open.arrays.contains(&key));
+        if !is_stored && self.waiting.new_arrays.insert(key) {
+            self.waiting.arrays.push(hash, values, array_type);
+        }
+    }
+
+    /// Rows of a result come before its checkpoint.
+    fn check_unfinished(&self, result: &str) -> Result<()> {
+        let all = self.failed.iter().chain(&self.current);
+        if all.into_iter().any(|open| open.finished.contains(result)) {
+            let message =
+                format!("result {result:?} was checkpointed already; its rows come before its checkpoint");
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of a batch, all or none, and says whether it is time to flush.
+    pub fn write_batch(&mut self, batch: &RecordBatch) -> Result<bool> {
+        self.check()?;
+        if batch.num_rows() == 0 {
+            return Ok(false);
+        }
+        let batch = rows::complete(batch)?;
+        self.table.admit(&batch.schema())?;
+        for (column, expected) in [("run_id", self.name.run_id.as_str()), ("dataset_name", &self.dataset)] {
+            let values = texts(&batch, column);
+            if let Some(other) = values.iter().flatten().find(|value| *value != expected) {
+                return Err(of_another(column, other, expected));
+            }
+        }
+        for result in runs_of(texts(&batch, "result_id")).filter_map(|(result, _, _)| result) {
+            self.check_unfinished(result)?;
+        }
+        self.take_ids(texts(&batch, "id"))?;
+        let batch = self.filled(&batch)?;
+        self.stage()?;
+        self.count(&batch)?;
+        self.waiting.bytes += batch.get_array_memory_size();
+        self.waiting.rows += batch.num_rows();
+        self.waiting.batches.push(batch);
+        Ok(self.is_due())
+    }
+
+    /// Takes note of the ids of a batch, or of none where one is repeated.
+    fn take_ids(&mut self, ids: &StringArray) -> Result<()> {
+        for (row, id) in ids.iter().enumerate() {
+            if let Some(id) = id
+                && !self.ids.insert(hash(id))
+            {
+                for id in ids.iter().take(row).flatten() {
+                    self.ids.remove(&hash(id));
+                }
+                return Err(repeated(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The batch with ids, times, run and dataset where they are missing.
+    fn filled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let mut columns = batch.columns().to_vec();
+        let now = now();
+        for (place, (column, _)) in rows::COLUMNS.iter().enumerate() {
+            if columns[place].null_count() == 0 {
+                continue;
+            }
+            let fill = |value: &str| -> ArrayRef {
+                Arc::new(
+                    texts(batch, column)
+                        .iter()
+                        .map(|text| Some(text.unwrap_or(value)))
+                        .collect::<StringArray>(),
+                )
+            };
+            match *column {
+                "run_id" => columns[place] = fill(&self.name.run_id),
+                "dataset_name" => columns[place] = fill(&self.dataset),
+                "id" => {
+                    let ids = texts(batch, column).iter();
+                    let ids: Vec<String> =
+                        ids.map(|id| id.map_or_else(|| self.next_id(), str::to_owned)).collect();
+                    columns[place] = Arc::new(StringArray::from(ids));
+                }
+                "created_at" => {
+                    let times = columns[place].as_primitive::<TimestampMicrosecondType>();
+                    let filled: TimestampMicrosecondArray =
+                        times.iter().map(|time| time.or(Some(now))).collect();
+                    columns[place] = Arc::new(filled.with_timezone("UTC"));
+                }
+                _ => {}
+            }
+        }
+        RecordBatch::try_new(batch.schema(), columns)
+            .map_err(|error| Error::new(ErrorKind::Argument, error.to_string()))
+    }
+
+    /// Makes a batch of the mappings that wait.
+    fn stage(&mut self) -> Result<()> {
+        if let Some(batch) = self.table.take()? {
+            self.count(&batch)?;
+            self.waiting.bytes += batch.get_array_memory_size();
+            self.waiting.rows += batch.num_rows();
+            self.waiting.batches.push(batch);
+        }
+        self.waiting.bytes += self.waiting.arrays.bytes();
+        self.waiting.array_batches.extend(self.waiting.arrays.take()?);
+        Ok(())
+    }
+
+    fn count(&mut self, batch: &RecordBatch) -> Result<()> {
+        add_batches(&mut self.waiting.summary, std::slice::from_ref(batch))?;
+        for (result, start, length) in runs_of(texts(batch, "result_id")) {
+            if let Some(result) = result {
+                let tally = self.unfinished.entry(result.to_owned()).or_insert_with(|| Accumulator::new(1));
+                add_batches(tally, &[batch.slice(start, length)])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_due(&mut self) -> bool {
+        let since = *self.waiting.since.get_or_insert_with(Instant::now);
+        let Waiting { rows, bytes, arrays, .. } = &self.waiting;
+        rows + self.table.rows() >= self.options.rows
+            || bytes + self.table.bytes() + arrays.bytes() >= self.options.bytes
+            || since.elapsed() >= self.options.age
+    }
+
+    /// Appends what waits to the journal and makes it durable: when this returns, it survives.
+    ///
+    /// After an error nothing that waits is lost: the next flush writes it to a fresh journal.
+    pub fn flush(&mut self) -> Result<()> {
+        self.commit(None)
+    }
+
+    /// Appends what waits and a finished result, as one piece: the commit point of that result.
+    pub fn checkpoint(&mut self, result_id: &str, result: &str) -> Result<()> {
+        self.check_unfinished(result_id)?;
+        self.commit(Some((result_id, result)))
+    }
+
+    /// What the rows of a result say, those that wait among them.
+    pub fn tally(&mut self, result_id: &str) -> Result<Tally> {
+        self.stage()?;
+        Ok(self.unfinished.get(result_id).map(tally_of).unwrap_or_default())
+    }
+
+    fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {
+        self.check()?;
+        self.stage()?;
+        let mut frames = Vec::new();
+        for batch in &self.waiting.array_batches {
+            frames.push((Kind::Arrays, ipc::encode(batch)?));
+        }
+        for batch in &self.waiting.batches {
+            for start in (0..batch.num_rows()).step_by(FRAME_ROWS) {
+                let rows = batch.slice(start, FRAME_ROWS.min(batch.num_rows() - start));
+                frames.push((Kind::Rows, ipc::encode(&rows)?));
+            }
+        }
+        frames.extend(result.map(|(_, text)| (Kind::Checkpoint, text.as_bytes().to_vec())));
+        let mut open = match self.current.take() {
+            Some(open) => open,
+            None => self.go_on()?,
+        };
+        let is_durable = self.options.is_durable;
+        match append(&mut open, &frames, is_durable, &self.predictions()) {
+            Ok(()) => {}
+            Err(error) => {
+                open.appender.cut_back();
+                self.is_dead = error.kind == ErrorKind::Conflict;
+                self.failed.push(open);
+                return Err(error);
+            }
+        }
+        let Waiting { summary, rows, new_arrays, .. } = std::mem::take(&mut self.waiting);
+        open.summary.entry(self.dataset.clone()).or_default().merge(&summary);
+        open.arrays.extend(new_arrays);
+        self.acknowledged += rows as u64;
+        if let Some((id, _)) = result {
+            open.finished.insert(id.to_owned());
+            self.unfinished.remove(id);
+        }
+        self.current = Some(open);
+        Ok(())
+    }
+
+    /// A fresh journal after one that failed.
+    fn go_on(&self) -> Result<Open> {
+        let Some(last) = self.failed.last() else { return self.begin(self.name.clone(), None) };
+        let cut =
+            Cut { journal: last.appender.header.journal.clone(), length: last.appender.position.offset };
+        self.begin(last.name.successor(), Some(cut))
+    }
+
+    /// Flushes what waits and seals what was flushed; the writer is of no use afterwards.
+    ///
+    /// Rows of results that were never checkpointed are sealed apart, as a partial segment. After an
+    /// error the journal is as it was, and closing can be tried again.
+    pub fn close(&mut self, progress: &Progress) -> Result<Vec<Outcome>> {
+        self.check()?;
+        self.stage()?;
+        if self.waiting.rows > 0 || !self.waiting.array_batches.is_empty() {
+            self.flush()?;
+        }
+        let finished: BTreeSet<String> =
+            self.failed.iter().chain(&self.current).flat_map(|open| open.finished.iter().cloned()).collect();
+        let mut outcomes = Vec::new();
+        for open in self.failed.iter().chain(&self.current) {
+            open.appender.check_alive()?;
+            // What was counted stands for the rows that count only where all of them do.
+            let summary = self.unfinished.is_empty().then_some(&open.summary);
+            let journal = &open.appender.path;
+            outcomes.push(seal::seal(&self.root, &self.folder, journal, &finished, summary, progress)?);
+        }
+        self.failed.clear();
+        self.current = None;
+        self.is_dead = true;
+        Ok(outcomes)
+    }
+}
+
+/// Appends frames and makes them durable, by a writer that nobody declared dead, before and after.
+fn append(open: &mut Open, frames: &[(Kind, Vec<u8>)], is_durable: bool, folder: &Path) -> Result<()> {
+    open.appender.check_alive()?;
+    if frames.is_empty() {
+        return Ok(());
+    }
+    let position = open.appender.append(frames)?;
+    if is_durable {
+        let path = &open.appender.path;
+        open.appender.file.sync_data().map_err(|error| Error::io(path, error))?;
+        if !open.is_synced {
+            // The journal's name, and the folder's: whoever made it may not have come so far.
+            for folder in [folder, folder.parent().unwrap_or(folder)] {
+                platform::sync_folder(folder).map_err(|error| Error::io(folder, error))?;
+            }
+            open.is_synced = true;
+        }
+    }
+    open.appender.check_alive()?;
+    open.appender.position = position;
+    Ok(())
+}
+
+fn key_of(hash: &blake3::Hash) -> u128 {
+    let bytes = hash.as_bytes();
+    bytes[..12].iter().fold(0, |key, &byte| key << 8 | u128::from(byte))
+}
+
+fn hash(id: &str) -> u64 {
+    XxHash3_64::oneshot(id.as_bytes())
+}
+
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}
+
+fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
+    let place = rows::COLUMNS.iter().position(|(name, _)| *name == column).unwrap_or_default();
+    batch.column(place).as_string()
+}
+
+/// Equal neighbours of a column, each with its first row and their number.
+fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, usize)> {
+    let value = |row: usize| values.is_valid(row).then(|| values.value(row));
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        if start == values.len() {
+            return None;
+        }
+        if values.null_count() == values.len() {
+            start = values.len();
+            return Some((None, 0, start));
+        }
+        let first = value(start);
+        let length = (start..values.len()).take_while(|&row| value(row) == first).count();
+        start += length;
+        Some((first, start - length, length))
+    })
+}
+
+fn tally_of(rows: &Accumulator) -> Tally {
+    let metric = rows.main_metric();
+    let group = metric.and_then(|metric| rows.group(metric));
+    let ranking = group.map(crate::summary::Group::ranking);
+    let best =
+        ranking.and_then(|ranking| ranking.top().sorted().first().map(|best| (ranking.score(), *best)));
+    Tally {
+        rows: rows.rows(),
+        metric: metric.map(str::to_owned),
+        score_kind: best.map(|(score, _)| crate::summary::columns::SCORES[score]),
+        best_score: best.and_then(|(score, best)| best.scores()[score]),
+        best_model: best.and_then(|(_, best)| best.texts()[3].map(str::to_owned)),
+    }
+}
+
+fn of_another(column: &str, given: &str, expected: &str) -> Error {
+    let message = format!("{column} is {given:?}, and this writer writes {expected:?}; open a writer for it");
+    Error::new(ErrorKind::Argument, message)
+}
+
+fn repeated(id: &str) -> Error {
+    let message =
+        format!("id {id:?} was written already; ids are unique within a run, leave it out to have one made");
+    Error::new(ErrorKind::Argument, message)
+}

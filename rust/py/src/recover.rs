@@ -1,0 +1,111 @@
+//! Recovery, compaction and what belongs to a run.
+
+use std::path::PathBuf;
+
+use n4w_core::journal::End;
+use n4w_core::live;
+use n4w_core::recover::{self as core, Living, Report, Scope};
+use n4w_core::seal::Outcome;
+use n4w_core::value::Value;
+use pyo3::prelude::*;
+
+use crate::convert::{Converter, findings_value};
+use crate::gate::{enter, to_py};
+
+/// What became of a journal, as answers show it.
+pub fn outcome_value(outcome: &Outcome) -> Value {
+    let end = match &outcome.end {
+        End::Clean => "clean",
+        End::Torn => "torn",
+        End::Bad { .. } => "corrupt",
+    };
+    Value::map([
+        ("run_id", outcome.name.run_id.as_str().into()),
+        ("writer", outcome.name.writer.as_str().into()),
+        ("rows", outcome.rows.into()),
+        ("partial_rows", outcome.partial_rows.into()),
+        ("results", outcome.results.into()),
+        ("bytes", outcome.position.offset.into()),
+        ("end", end.into()),
+    ])
+}
+
+fn living_value(living: &Living) -> Value {
+    let Value::Map(mut entries) = living.owner.to_value() else { return Value::Null };
+    entries.insert(0, ("path".into(), living.path.as_str().into()));
+    Value::Map(entries)
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, run_id=None, dead_hosts=Vec::new()))]
+pub fn recover<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    run_id: Option<String>,
+    dead_hosts: Vec<String>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let scope = Scope { run_id, dead_hosts };
+    let report = enter(py, 0, None, |progress| core::recover(&root, &scope, progress))?;
+    let Report { sealed, removed, alive, findings } = report;
+    let sealed = sealed.iter().map(|(path, outcome)| {
+        let Value::Map(mut entries) = outcome_value(outcome) else { return Value::Null };
+        entries.insert(0, ("path".into(), path.as_str().into()));
+        Value::Map(entries)
+    });
+    let (problems, notes): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.is_problem);
+    let value = Value::map([
+        ("sealed", sealed.collect()),
+        ("removed", removed.iter().map(String::as_str).collect()),
+        ("alive", alive.iter().map(living_value).collect()),
+        ("problems", findings_value(&problems)),
+        ("notes", findings_value(&notes)),
+    ]);
+    Converter::new(py).object(&value)
+}
+
+#[pyfunction]
+pub fn live_journals(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Bound<'_, PyAny>> {
+    let living = py.detach(|| core::living(&root, &run_id)).map_err(|error| to_py(py, &error))?;
+    Converter::new(py).object(&living.iter().map(living_value).collect::<Value>())
+}
+
+#[pyfunction]
+pub fn read_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<(String, String)>> {
+    py.detach(|| live::results_of_run(&root, &run_id)).map_err(|error| to_py(py, &error))
+}
+
+#[pyfunction]
+pub fn run_files(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<PathBuf>> {
+    py.detach(|| core::files_of_run(&root, &run_id)).map_err(|error| to_py(py, &error))
+}
+
+#[pyfunction]
+pub fn remove_partial(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<PathBuf>> {
+    py.detach(|| core::remove_partial(&root, &run_id)).map_err(|error| to_py(py, &error))
+}
+
+#[pyfunction]
+pub fn sweep(py: Python<'_>, root: PathBuf) -> PyResult<Vec<String>> {
+    py.detach(|| core::sweep(&root)).map_err(|error| to_py(py, &error))
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, run_id, folder=None))]
+pub fn compact<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    run_id: String,
+    folder: Option<String>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let compacted = enter(py, 0, None, |progress| {
+        n4w_core::compact::compact(&root, &run_id, folder.as_deref(), progress)
+    })?;
+    let entry = |one: &n4w_core::compact::Compacted| {
+        Value::map([
+            ("output", one.output.as_str().into()),
+            ("inputs", one.inputs.iter().map(String::as_str).collect()),
+            ("rows", one.rows.into()),
+        ])
+    };
+    Converter::new(py).object(&compacted.iter().map(entry).collect::<Value>())
+}
