@@ -1,0 +1,206 @@
+//! Journals: what was appended reads back, and nothing else is ever believed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use n4w_core::ErrorKind;
+use n4w_core::journal::{Appender, Cut, End, Header, Journal, Kind, Position, fence, fence_path};
+use n4w_core::segments::Name;
+
+const FRAMES: [(Kind, &[u8]); 4] =
+    [(Kind::Arrays, b"arrays"), (Kind::Rows, b"some rows"), (Kind::Checkpoint, b"{}"), (Kind::Rows, b"r")];
+
+fn name(writer: &str) -> Name {
+    Name { run_id: "2026-01-01_Run_0123456789ab".to_owned(), writer: writer.to_owned() }
+}
+
+/// A journal with [`FRAMES`], appended two at a time, and the offset after each frame.
+fn written(folder: &Path) -> (PathBuf, Vec<u64>) {
+    let path = folder.join(name("0123456789ab").journal());
+    let mut appender = Appender::create(&path, Header::new("wheat", None).unwrap()).unwrap();
+    let mut ends = vec![appender.position.offset];
+    for pair in FRAMES.chunks(2) {
+        let frames: Vec<_> = pair.iter().map(|(kind, payload)| (*kind, payload.to_vec())).collect();
+        for (_, payload) in pair {
+            // Head, payload, checksum.
+            ends.push(ends.last().unwrap() + 32 + payload.len() as u64 + 8);
+        }
+        appender.position = appender.append(&frames).unwrap();
+        assert_eq!(appender.position.offset, *ends.last().unwrap());
+    }
+    (path, ends)
+}
+
+fn read(path: &Path) -> n4w_core::Result<(Vec<(Kind, Vec<u8>)>, Position, End)> {
+    let journal = Journal::open(path)?;
+    let mut frames = Vec::new();
+    let (position, end) = journal.read(journal.begin(), &mut |kind, payload| {
+        frames.push((kind, payload.to_vec()));
+        Ok(())
+    })?;
+    Ok((frames, position, end))
+}
+
+fn expected(count: usize) -> Vec<(Kind, Vec<u8>)> {
+    FRAMES[..count].iter().map(|(kind, payload)| (*kind, payload.to_vec())).collect()
+}
+
+#[test]
+fn what_was_appended_reads_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = written(folder.path());
+    let (frames, position, end) = read(&path).unwrap();
+    assert_eq!(frames, expected(4));
+    assert_eq!((position.offset, position.frames, end), (*ends.last().unwrap(), 4, End::Clean));
+    assert_eq!(Journal::open(&path).unwrap().header.dataset_name, "wheat");
+}
+
+#[test]
+fn reading_goes_on_from_any_place_between_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = written(folder.path());
+    let journal = Journal::open(&path).unwrap();
+    let (_, at, _) = journal.some(Kind::Rows, journal.begin(), 1).unwrap();
+    assert_eq!(at.frames, 2);
+    let (payloads, _, end) = journal.some(Kind::Rows, at, usize::MAX).unwrap();
+    assert_eq!((payloads, end), (vec![b"r".to_vec()], Some(End::Clean)));
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = written(folder.path());
+    let whole = fs::read(&path).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &bytes).unwrap();
+        let before = ends.iter().filter(|end| **end <= bit as u64 / 8).count();
+        match read(&path) {
+            // In the header: nothing is believed.
+            Err(error) => {
+                assert_eq!(before, 0, "bit {bit}: {error}");
+                assert!(matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Schema));
+            }
+            Ok((frames, position, end)) => {
+                assert_eq!(frames, expected(before - 1), "bit {bit}");
+                assert_eq!(position.offset, ends[before - 1], "bit {bit}");
+                assert!(matches!(end, End::Bad { .. }), "bit {bit}: {end:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_truncation_leaves_whole_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = written(folder.path());
+    let whole = fs::read(&path).unwrap();
+    for length in 0..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        let before = ends.iter().filter(|end| **end <= length as u64).count();
+        match read(&path) {
+            Err(error) => assert_eq!((before, error.kind), (0, ErrorKind::Truncated), "{length}"),
+            Ok((frames, position, end)) => {
+                assert_eq!(frames, expected(before - 1), "{length}");
+                assert_eq!(position.offset, ends[before - 1], "{length}");
+                // At the end of a frame it is what it was before the next one was appended.
+                let torn = ends.contains(&(length as u64));
+                assert_eq!(end, if torn { End::Clean } else { End::Torn }, "{length}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_tail_was_never_acknowledged_and_garbage_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = written(folder.path());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, [whole.clone(), vec![0; 100_000]].concat()).unwrap();
+    assert_eq!(read(&path).unwrap().2, End::Torn);
+    fs::write(&path, [whole.clone(), vec![0; 100_000], vec![1]].concat()).unwrap();
+    assert!(matches!(read(&path).unwrap().2, End::Bad { is_last: false, .. }));
+}
+
+#[test]
+fn a_frame_of_another_journal_or_out_of_order_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let (path, ends) = written(folder.path());
+    let (theirs, _) = written(other.path());
+    let (mine, theirs) = (fs::read(&path).unwrap(), fs::read(theirs).unwrap());
+    let frame = |bytes: &[u8], from: usize| bytes[ends[from] as usize..ends[from + 1] as usize].to_vec();
+    let begin = mine[..ends[2] as usize].to_vec();
+    for wrong in [frame(&theirs, 2), frame(&mine, 1), frame(&mine, 3)] {
+        fs::write(&path, [begin.clone(), wrong].concat()).unwrap();
+        let (frames, _, end) = read(&path).unwrap();
+        assert_eq!(frames, expected(2));
+        assert!(matches!(end, End::Bad { .. }), "{end:?}");
+    }
+}
+
+#[test]
+fn a_successor_says_where_its_predecessor_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = written(folder.path());
+    let journal = Journal::open(&path).unwrap().header.journal;
+    let next = name("0123456789ab").successor();
+    assert_eq!(next.writer, "0123456789ab-1");
+    assert_eq!(next.successor().writer, "0123456789ab-2");
+    let cut = Cut { journal, length: ends[2] };
+    let made =
+        Appender::create(&folder.path().join(next.journal()), Header::new("wheat", Some(cut)).unwrap());
+    let (frames, position, end) = read(&path).unwrap();
+    assert_eq!((frames, position.offset, end), (expected(2), ends[2], End::Clean));
+    drop(made);
+    // One that names another journal says nothing of this one.
+    fs::remove_file(folder.path().join(next.journal())).unwrap();
+    let other = Cut { journal: "0".repeat(32), length: ends[1] };
+    Appender::create(&folder.path().join(next.journal()), Header::new("wheat", Some(other)).unwrap())
+        .unwrap();
+    assert_eq!(read(&path).unwrap().0, expected(4));
+}
+
+#[test]
+fn a_writer_that_was_declared_dead_finds_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name("0123456789ab").journal());
+    let appender = Appender::create(&path, Header::new("wheat", None).unwrap()).unwrap();
+    appender.check_alive().unwrap();
+    fence(&path).unwrap();
+    fence(&path).unwrap();
+    assert_eq!(appender.check_alive().unwrap_err().kind, ErrorKind::Conflict);
+    fs::remove_file(fence_path(&path)).unwrap();
+    appender.check_alive().unwrap();
+    // Another file under its name, as a copy over it leaves.
+    let bytes = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(appender.check_alive().unwrap_err().kind, ErrorKind::Conflict);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(appender.check_alive().unwrap_err().kind, ErrorKind::Conflict);
+}
+
+#[test]
+fn nobody_takes_a_name_that_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = written(folder.path());
+    let before = fs::read(&path).unwrap();
+    assert!(Appender::create(&path, Header::new("wheat", None).unwrap()).is_err());
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn names_are_taken_apart_and_put_together() {
+    for writer in ["0123456789ab", "0123456789ab-12", "c0123456789ab"] {
+        let name = name(writer);
+        for file in [name.journal(), name.sealed(), name.arrays()] {
+            assert_eq!(Name::of(&file), Some(name.clone()), "{file}");
+        }
+    }
+    let dotted = Name { run_id: "my.run".to_owned(), writer: "0123456789ab".to_owned() };
+    assert_eq!(Name::of(&dotted.sealed()), Some(dotted));
+    for file in ["wheat.meta.parquet", "a.b.journal", ".0123456789ab.journal", "x.0123456789ab.parquet"] {
+        assert_eq!(Name::of(file), None, "{file}");
+    }
+}
