@@ -16,7 +16,7 @@ Times = dict[str, list[float]]
 
 @dataclass
 class Row:
-    """One line of the table; all times in seconds."""
+    """One line of the table; all times in seconds, unless the unit is another."""
 
     name: str
     family: str
@@ -27,6 +27,9 @@ class Row:
     floors: float = 0.0  # at most so many times the floor ...
     plus: float = 0.0  # ... and so many seconds
     limit: float = 0.0  # at most so many seconds
+    unit: str = "s"
+    within: dict[str, float] = field(default_factory=dict)  # at most so many times another of the times
+    beyond: dict[str, float] = field(default_factory=dict)  # at most so much more than another
 
     def cells(self, judged: bool) -> list[str]:
         """Name, ours, peers, floor, ratio, bar, met."""
@@ -34,24 +37,42 @@ class Row:
         mine = medians.pop("ours")
         floor = medians.pop(self.floor, 0.0)
         shown = [
-            f"{name} {_time(seconds)}" for name, seconds in medians.items() if not name.startswith("floor")
+            f"{name} {self.amount(value)}" for name, value in medians.items() if not name.startswith("floor")
         ]
         ratios, bars, met = [], [], []
         for peer, factor in self.faster_than.items():
             ratios.append(f"{medians[peer] / mine:.1f}x faster than {peer}")
             bars.append(f"{factor:g}x faster than {peer}")
             met.append(mine * factor <= medians[peer])
+        for other, factor in self.within.items():
+            ratios.append(f"{mine / medians[other]:.2f}x {other}")
+            bars.append(f"within {factor:g}x of {other}")
+            met.append(mine <= factor * medians[other])
+        for other, more in self.beyond.items():
+            ratios.append(f"{self.amount(mine - medians[other])} more than {other}")
+            bars.append(f"within {self.amount(more)} of {other}")
+            met.append(mine <= medians[other] + more)
         if floor:
             ratios.append(f"{mine / floor:.1f}x the floor")
         if self.floors:
             bars.append(f"{self.floors:g}x the floor" + (f" + {_time(self.plus)}" if self.plus else ""))
             met.append(mine <= self.floors * floor + self.plus)
         if self.limit:
-            bars.append(f"under {_time(self.limit)}")
+            bars.append(f"under {self.amount(self.limit)}")
             met.append(mine <= self.limit)
         verdict = ("yes" if all(met) else "**no**") if judged and met else "-"
-        cells = [self.name, _time(mine), "; ".join(shown), _time(floor) if floor else "", "; ".join(ratios)]
+        cells = [
+            self.name,
+            self.amount(mine),
+            "; ".join(shown),
+            self.amount(floor) if floor else "",
+            "; ".join(ratios),
+        ]
         return [cell or "-" for cell in [*cells, "; ".join(bars), verdict]]
+
+    def amount(self, value: float) -> str:
+        """With its unit."""
+        return _time(value) if self.unit == "s" else f"{value:.4g} {self.unit}".rstrip()
 
 
 def _time(seconds: float) -> str:

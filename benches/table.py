@@ -14,6 +14,7 @@ import argparse
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ import make_workspace
 import ours
 import peers
 import polars as pl
+import writes as writing
 from report import Row, Times, curves, machine, versions
 
 HERE = Path(__file__).parent
@@ -64,11 +66,12 @@ class Bench:
         self.rows.append(row)
         print(" | ".join(row.cells(judged=False)[:5]), file=sys.stderr, flush=True)
 
-    def once(self, work: str, *arguments: Path, python: str = sys.executable) -> float:
+    def once(self, work: str, *arguments: Path | str, python: str = sys.executable) -> float:
         """Seconds of one call in a fresh process."""
         command = [python, str(HERE / "once.py"), work, *map(str, arguments)]
         env = os.environ | {"XDG_CACHE_HOME": str(self.user_cache)}
-        return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=env).stdout)
+        run = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=env, cwd=self.data)
+        return float(run.stdout)
 
     def uncached(self, work: str, folder: Path) -> float:
         """The same without any cache."""
@@ -232,6 +235,91 @@ def rankings(bench: Bench) -> None:
         bench.add(Row(name, work, segments * rows_each, times, {"nirs4all 1.4 store, its SQL": 10.0}))
 
 
+def writes(bench: Bench) -> None:
+    """Appending, saving and streaming, and the memory that takes."""
+    sizes = (1_000, 2_000) if bench.quick else (1_000, 10_000, 1_000_000)
+    folders = {size: bench.data / f"appended-{size}" for size in sizes}
+    cases: dict[str, Case] = {"floor": lambda: bench.once("writes:one_fsync", bench.data / "floor")}
+    for size, folder in folders.items():
+        for work in ("append_on_open", "append_and_close"):
+            cases[f"{work} {size:,}"] = functools.partial(bench.once, f"writes:{work}", folder, str(size))
+        cases[f"rewrite {size:,}"] = functools.partial(
+            bench.once, "writes:rewrite", bench.data / f"rewritten-{size}", str(size)
+        )
+    bench.in_turns(cases)  # makes the workspaces
+    times = bench.in_turns(cases)
+    least = f"to {sizes[0]:,}"
+    for what, work in (
+        ("on an open writer", "append_on_open"),
+        ("opening and closing it", "append_and_close"),
+    ):
+        for size, folder in folders.items():
+            shown = {
+                "ours": times[f"{work} {size:,}"],
+                "reading and rewriting all": times[f"rewrite {size:,}"],
+                least: times[f"{work} {sizes[0]:,}"],
+                "floor": times["floor"],
+            }
+            name = f"Append 50 rows durably to {size:,}, {what}"
+            bench.add(Row(name, work, size, shown, floor="floor", within={least: 1.5}))
+            if shutil.which("strace"):
+                count = float(writing.count_fsyncs(work, str(folder), str(size)))
+                rounds = writing.REPEATS if work == "append_on_open" else 1
+                limit = 3.0 if work == "append_on_open" else 10.0
+                per_flush = count / rounds
+                bench.add(
+                    Row(
+                        f"waits for the disk: {name}",
+                        f"fsyncs {work}",
+                        size,
+                        {"ours": [per_flush]},
+                        limit=limit,
+                        unit=" ",
+                    )
+                )
+
+    sizes = (1_000, 20_000) if bench.quick else (10_000, 100_000, 1_000_000, 10_000_000)
+    times = bench.in_turns(
+        {f"after {size:,}": functools.partial(bench.once, "writes:save_after", str(size)) for size in sizes}
+    )
+    least = f"after {sizes[0]:,}"
+    for size in sizes:
+        shown = {"ours": times[f"after {size:,}"], least: times[least]}
+        bench.add(Row(f"Save 50 rows with summary after {size:,}", "save", size, shown, within={least: 1.5}))
+
+    rows = 20_000 if bench.quick else 1_000_000
+    cases = {
+        "ours": functools.partial(bench.once, "writes:stream", str(rows)),
+        "pq.ParquetWriter": functools.partial(bench.once, "writes:stream_pyarrow", str(rows)),
+    }
+    bench.add(
+        Row(
+            f"Stream {rows:,} rows, durable every 10 k, sealed",
+            "stream",
+            rows,
+            bench.in_turns(cases),
+            {"pq.ParquetWriter": 0.5},
+        )
+    )
+
+    few, many = (40_000, 80_000) if bench.quick else (1_000_000, 10_000_000)
+    for what, work in (("streaming", "stream_peak"), ("compaction", "compact_peak")):
+        peaks = {
+            "ours": [bench.once(f"writes:{work}", str(many))],
+            f"at {few:,}": [bench.once(f"writes:{work}", str(few))],
+        }
+        bench.add(
+            Row(
+                f"Memory of {what} {many:,} rows",
+                work,
+                many,
+                peaks,
+                unit="MiB",
+                beyond={f"at {few:,}": 300.0},
+            )
+        )
+
+
 def imports(bench: Bench) -> None:
     """A fresh interpreter imports a package."""
 
@@ -296,7 +384,13 @@ def main() -> None:
         args.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
-FAMILIES = {"footers": footers, "summaries": summaries, "rankings": rankings, "imports": imports}
+FAMILIES = {
+    "footers": footers,
+    "summaries": summaries,
+    "rankings": rankings,
+    "writes": writes,
+    "imports": imports,
+}
 
 if __name__ == "__main__":
     main()

@@ -32,6 +32,7 @@ pub mod summary;
 pub mod threads;
 pub mod value;
 pub mod verify;
+pub mod verify_segments;
 pub mod writer;
 
 pub use error::{Error, ErrorKind, Result};

@@ -13,6 +13,7 @@ use crate::platform;
 use crate::progress::Progress;
 use crate::scan;
 use crate::summary::{Accumulator, Datasets};
+use crate::verify_segments;
 
 /// One thing that was found.
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
     for finding in found {
         findings.extend(finding?);
     }
+    findings.extend(verify_segments::verify(root, full, progress)?);
     let mut folders: Vec<_> =
         names.iter().map(|name| name.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
     folders.push("");
@@ -62,7 +64,8 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
                 path: path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned(),
                 is_problem: false,
                 kind: "leftover",
-                message: "a temporary file whose writer is gone; rebuild-summaries removes it".to_owned(),
+                message: "a temporary file whose writer is gone; recover or rebuild-summaries removes it"
+                    .to_owned(),
             });
         }
     }

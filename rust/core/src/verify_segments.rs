@@ -1,0 +1,159 @@
+//! Checking what writers left: journals, leftovers, copies that went apart, and references to arrays.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use rayon::prelude::*;
+
+use crate::arrays::ROLES;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::journal::{End, Journal};
+use crate::progress::Progress;
+use crate::seal::Survey;
+use crate::segments::{self, Name};
+use crate::verify::Finding;
+use crate::{ipc, journal, lock, platform, scan};
+
+/// Checks the folders of `predictions`, in name order; with `full` also every frame of journals and
+/// whether the arrays that rows name are there.
+pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
+    let folders = files::prediction_folders(root)?;
+    let found: Vec<Result<Vec<Finding>>> =
+        folders.par_iter().map(|folder| check_folder(root, folder, full, progress)).collect();
+    found.into_iter().collect::<Result<Vec<_>>>().map(|found| found.into_iter().flatten().collect())
+}
+
+fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
+    let path = root.join("predictions").join(folder);
+    let mut findings = Vec::new();
+    let mut find = |file: &str, is_problem, kind, message: String| {
+        findings.push(Finding { path: format!("predictions/{folder}/{file}"), is_problem, kind, message });
+    };
+    let names = files::names_in(&path)?;
+    let judged =
+        segments::judge(&path, names.iter().filter(|name| files::is_of_predictions(name)).cloned().collect());
+    for file in &judged.diverged {
+        let message = "shares segments with a larger compaction without being part of it: copies of this run went apart; \
+                       its rows do not count";
+        find(file, true, "diverged", message.to_owned());
+    }
+    for (file, error) in &judged.errors {
+        find(file, true, error.kind.name(), error.message.clone());
+    }
+    for file in judged.covered.iter().chain(judged.replaced.iter().map(|(file, _)| file)) {
+        find(file, false, "leftover", "is no longer needed; recover, compact or gc removes it".to_owned());
+    }
+    for file in &judged.outgrown {
+        find(file, false, "outgrown", "its journal goes on after it; recover seals it again".to_owned());
+    }
+    for name in &names {
+        if name.ends_with(".corrupt") {
+            find(name, true, "corrupt", "a damaged journal, kept after its good part was sealed".to_owned());
+        } else if name.strip_suffix(".fence").is_some_and(|journal| !names.iter().any(|name| name == journal))
+        {
+            find(name, false, "leftover", "a fence without its journal; recover removes it".to_owned());
+        }
+    }
+    for file in files::names_in(&path.join(segments::PARTIAL_FOLDER))? {
+        let message = "rows of results that were never finished; resuming the run removes them";
+        find(&format!("{}/{file}", segments::PARTIAL_FOLDER), false, "partial", message.to_owned());
+    }
+    for file in &judged.journals {
+        progress.check()?;
+        let path = path.join(file);
+        if !lock::is_held(&path)? {
+            let is_fenced = journal::fence_path(&path).exists();
+            let message = if is_fenced { "a recovery was interrupted" } else { "its writer died" };
+            find(file, false, "interrupted", format!("{message}; recover seals it"));
+        }
+        if full && let Some((is_problem, message)) = damage_in(&path, progress) {
+            find(file, is_problem, "corrupt", message);
+        }
+    }
+    if full {
+        for (file, missing) in dangling(root, folder, &judged, progress)? {
+            let message =
+                format!("{missing} of the arrays that its rows name are nowhere in arrays/{folder}");
+            find(&file, true, "dangling", message);
+        }
+    }
+    Ok(findings)
+}
+
+/// What is wrong in a journal, and whether a living writer cannot be the reason.
+fn damage_in(path: &Path, progress: &Progress) -> Option<(bool, String)> {
+    match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
+        Err(error) => Some((true, error.message)),
+        Ok(Survey { end: End::Bad { message, is_last }, position, .. }) => {
+            Some((!is_last, format!("{message}, at byte {}", position.offset)))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// Sealed segments whose rows name arrays that are not there, with how many.
+fn dangling(
+    root: &Path,
+    folder: &str,
+    judged: &segments::Counted,
+    progress: &Progress,
+) -> Result<Vec<(String, usize)>> {
+    let mut known: Option<HashSet<String>> = None;
+    let mut found = Vec::new();
+    for file in &judged.files {
+        progress.check()?;
+        let path = root.join("predictions").join(folder).join(file);
+        // A segment that cannot be read is reported as that.
+        let Ok(named) = array_ids(&path, &ROLES.map(|(_, column, _)| column)) else { continue };
+        if named.is_empty() {
+            continue;
+        }
+        let known = match &known {
+            Some(known) => known,
+            None => known.insert(arrays_in(root, folder, judged)?),
+        };
+        let missing = named.difference(known).count();
+        if missing > 0 {
+            found.push((file.clone(), missing));
+        }
+    }
+    Ok(found)
+}
+
+/// The ids of all arrays in a folder, those in journals among them.
+fn arrays_in(root: &Path, folder: &str, judged: &segments::Counted) -> Result<HashSet<String>> {
+    let path = root.join("arrays").join(folder);
+    let mut known = HashSet::new();
+    for file in files::names_in(&path)?.iter().filter(|file| Name::of(file).is_some()) {
+        known.extend(array_ids(&path.join(file), &["array_id"])?);
+    }
+    for file in &judged.journals {
+        let journal = Journal::open(&root.join("predictions").join(folder).join(file))?;
+        journal.read(journal.begin(), &mut |kind, payload| {
+            if kind == journal::Kind::Arrays {
+                ipc::decode(payload)?.iter().for_each(|batch| known.extend(texts_of(batch, "array_id")));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(known)
+}
+
+fn array_ids(path: &Path, columns: &[&str]) -> Result<HashSet<String>> {
+    let mut ids = HashSet::new();
+    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    scan::read_batches(path, file, Some(columns), &mut |batches| {
+        for batch in batches {
+            columns.iter().for_each(|column| ids.extend(texts_of(batch, column)));
+        }
+        Ok(())
+    })?;
+    Ok(ids)
+}
+
+fn texts_of(batch: &arrow_array::RecordBatch, column: &str) -> HashSet<String> {
+    let texts = batch.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
+    texts.into_iter().flatten().flatten().map(str::to_owned).collect()
+}
