@@ -294,10 +294,14 @@ def run_files(root: _Path, run_id: str) -> list[Path]:
 def remove_partial(root: _Path, run_id: str) -> list[Path]:
     """Remove the rows of a run's unfinished results, durably; return the files, relative to the workspace."""
 
-def sweep(root: _Path) -> list[str]:
+def sweep(root: _Path, folder: str | None = None) -> list[str]:
     """Remove journals that are covered, segments that were replaced and what dead processes left.
 
     Names that were replaced less than 10 s ago (network drive: 120 s) stay.
+
+    Args:
+        root: The workspace.
+        folder: Only in this folder of a dataset.
 
     Returns:
         The files, relative to the workspace.

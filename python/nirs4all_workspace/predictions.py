@@ -162,7 +162,7 @@ class Predictions:
             OSError: The journal cannot be made.
         """
         self._workspace.check_writable()
-        _native.sweep(self._workspace.path)
+        _native.sweep(self._workspace.path, dataset_folder(dataset))
         return Writer(self._workspace.path, run_id, dataset, **options)
 
     def compact(self, dataset: str | None = None) -> dict[str, Any]:

@@ -86,7 +86,7 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
         }
         seal_all(root, &folder, &dead, &mut report, progress)?;
     }
-    report.removed.extend(sweep(root)?);
+    report.removed.extend(sweep(root, None)?);
     Ok(report)
 }
 
@@ -240,19 +240,23 @@ pub fn living(root: &Path, run_id: &str) -> Result<Vec<Living>> {
     Ok(living)
 }
 
-/// Removes, in every folder, journals that a segment covers, segments that a compaction replaced, and
-/// temporary files whose writers are gone; returns them relative to the workspace.
-pub fn sweep(root: &Path) -> Result<Vec<String>> {
+/// Removes, in one dataset's folder or in every one, journals that a segment covers, segments that a
+/// compaction replaced, and temporary files whose writers are gone; returns them relative to the
+/// workspace.
+pub fn sweep(root: &Path, folder: Option<&str>) -> Result<Vec<String>> {
     let grace = if platform::is_network_drive(root) { NETWORK_GRACE } else { GRACE };
     let mut removed = Vec::new();
-    for folder in files::prediction_folders(root)? {
+    let folders = match folder {
+        Some(folder) => vec![folder.to_owned()],
+        None => files::prediction_folders(root)?,
+    };
+    for folder in folders {
         removed.extend(sweep_folder(root, &folder, grace)?);
-    }
-    for folder in ["predictions", "arrays"] {
-        for name in files::names_in(&root.join(folder))? {
-            let path = root.join(folder).join(name);
-            if path.is_dir() {
-                atomic::sweep(&path)?;
+        let partial = Path::new("predictions").join(&folder).join(segments::PARTIAL_FOLDER);
+        for place in [Path::new("predictions").join(&folder), partial, Path::new("arrays").join(&folder)] {
+            let place = root.join(place);
+            if place.is_dir() {
+                atomic::sweep(&place)?;
             }
         }
     }

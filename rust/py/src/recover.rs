@@ -85,8 +85,9 @@ pub fn remove_partial(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult
 }
 
 #[pyfunction]
-pub fn sweep(py: Python<'_>, root: PathBuf) -> PyResult<Vec<String>> {
-    py.detach(|| core::sweep(&root)).map_err(|error| to_py(py, &error))
+#[pyo3(signature = (root, folder=None))]
+pub fn sweep(py: Python<'_>, root: PathBuf, folder: Option<String>) -> PyResult<Vec<String>> {
+    py.detach(|| core::sweep(&root, folder.as_deref())).map_err(|error| to_py(py, &error))
 }
 
 #[pyfunction]
