@@ -83,7 +83,6 @@ class Writer:
         self.dataset_name = dataset_name
         self._progress = progress
         self._has_run = (root / "runs" / run_id).is_dir()
-        self._is_closed = False
         self._native = _native.JournalWriter(
             root,
             run_id,
@@ -94,6 +93,7 @@ class Writer:
             flush_bytes=flush_bytes,
             flush_seconds=flush_seconds,
         )
+        self._is_closed = False
         locks.watch(self._native)
         self.writer_id: str = self._native.writer_id
 
