@@ -177,8 +177,8 @@ class Lock:
     def __new__(cls, path: _Path, timeout: float = 10.0) -> Self: ...
     @property
     def path(self) -> Path: ...
-    def fileno(self) -> int:
-        """Return the number of the open file; -1 where the system has none."""
+    def filenos(self) -> list[int]:
+        """Return the numbers of the files that are open."""
 
     def release(self) -> None:
         """Let go of the lock; once more does nothing.
@@ -341,8 +341,8 @@ class JournalWriter:
         flush_bytes: int,
         flush_seconds: float,
     ) -> Self: ...
-    def fileno(self) -> int:
-        """Return the number of the journal's file; -1 where there is none."""
+    def filenos(self) -> list[int]:
+        """Return the numbers of the files that are open."""
 
     @property
     def writer_id(self) -> str: ...

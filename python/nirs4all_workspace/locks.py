@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Open(Protocol):
-    def fileno(self) -> int: ...
+    def filenos(self) -> list[int]: ...
 
 
 _open: weakref.WeakSet[_Open] = weakref.WeakSet()
@@ -41,15 +41,14 @@ def take(path: Path, timeout: float = 10.0) -> _native.Lock:
 
 
 def watch(handle: _Open) -> None:
-    """Close this handle's file in every child that is forked while it is open."""
+    """Close this handle's files in every child that is forked while it is open."""
     _open.add(handle)
 
 
 def _close_in_child() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for handle in list(_open):
-        number = handle.fileno()
-        if number >= 0:
+        for number in handle.filenos():
             os.dup2(nothing, number, inheritable=False)
     os.close(nothing)
     _open.clear()

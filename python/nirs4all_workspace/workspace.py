@@ -57,7 +57,9 @@ class Workspace:
         """
         self.check_not_newer()
         if self.format_version < FORMAT_VERSION:
-            message = "is a folder of nirs4all 0.6, to which nothing is added; `n4w init` makes a workspace elsewhere"
+            message = (
+                "is a folder of nirs4all 0.6, to which nothing is added; make a workspace with `n4w init`"
+            )
             raise SchemaError(message, str(self.path))
 
     def check_not_newer(self) -> None:

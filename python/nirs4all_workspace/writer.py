@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -94,6 +96,8 @@ class Writer:
             flush_seconds=flush_seconds,
         )
         self._is_closed = False
+        self._closing = threading.Lock()
+        self._pid = os.getpid()
         locks.watch(self._native)
         self.writer_id: str = self._native.writer_id
 
@@ -198,9 +202,10 @@ class Writer:
             ConflictError: This writer was declared dead; what it acknowledged is kept.
             OSError: It could not be sealed; the journal is as it was, and closing can be tried again.
         """
-        if not self._is_closed:
-            self._native.close()
-            self._is_closed = True
+        with self._closing:
+            if not self._is_closed:
+                self._native.close()
+                self._is_closed = True
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -212,7 +217,7 @@ class Writer:
 
     def __del__(self) -> None:
         """Warn where rows are lost because nobody flushed or closed."""
-        if getattr(self, "_is_closed", True):
+        if getattr(self, "_is_closed", True) or os.getpid() != self._pid:
             return
         waiting = self._native.progress()[1]
         if waiting:

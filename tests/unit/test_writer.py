@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 import math
+import os
+import threading
 
 import nirs4all_workspace as n4w
 import numpy as np
@@ -359,3 +361,46 @@ def test_segments_read_with_one_glob_everywhere(ws):
     assert duckdb.sql(f"SELECT count(*) FROM '{glob}'").fetchall() == [(expected,)]
     files = [str(path) for path in ws.path.glob("predictions/*/*.meta.parquet")]
     assert pads.dataset(files).count_rows() == expected
+
+
+def test_threads_share_a_writer(ws):
+    rows = 200
+    with ws.predictions.writer(RUN, "wheat", flush_rows=7) as writer:
+
+        def work(thread):
+            for row in range(rows):
+                writer.write({"id": f"{thread}-{row}", "val_score": 1.0})
+                if row % 50 == 0:
+                    writer.write_batch(pl.DataFrame({"id": [f"{thread}-{row}-{i}" for i in range(3)]}))
+                    writer.flush()
+
+        threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    expected = {f"{thread}-{row}" for thread in range(4) for row in range(rows)}
+    expected |= {f"{thread}-{row}-{i}" for thread in range(4) for row in range(0, rows, 50) for i in range(3)}
+    assert sorted(sealed(ws)["id"]) == sorted(expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_may_not_use_a_writer_but_may_open_its_own(ws):
+    writer = ws.predictions.writer(RUN, "wheat")
+    writer.write_batch(pl.DataFrame({"id": [f"a{i}" for i in range(100_000)]}))  # has started threads
+    child = os.fork()
+    if child == 0:
+        outcome = 1
+        try:
+            with pytest.raises(RuntimeError, match="fork"):
+                writer.write({"id": "b"})
+            with pytest.raises(RuntimeError, match="fork"):
+                writer.flush()
+            with ws.predictions.writer(RUN, "oats") as own:
+                own.write_batch(pl.DataFrame({"id": [f"c{i}" for i in range(100_000)]}))
+            outcome = 0
+        finally:
+            os._exit(outcome)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    writer.close()
+    assert sealed(ws).height == 200_000

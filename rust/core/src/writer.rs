@@ -152,9 +152,9 @@ impl Writer {
         &self.name
     }
 
-    /// The file that is written now, or was last.
-    pub fn file(&self) -> Option<&std::fs::File> {
-        self.current.as_ref().or(self.failed.last()).map(|open| &open.appender.file)
+    /// Its journals' files.
+    pub fn files(&self) -> impl Iterator<Item = &std::fs::File> {
+        self.failed.iter().chain(&self.current).map(|open| &open.appender.file)
     }
 
     /// The journal that is written now, or was last.

@@ -1,7 +1,7 @@
 //! Locks between processes.
 
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Lock {
     held: Mutex<Option<lock::Lock>>,
     #[pyo3(get)]
     path: PathBuf,
-    fileno: AtomicI32,
+    filenos: Filenos,
     pid: u32,
 }
 
@@ -29,13 +29,13 @@ impl Lock {
     fn new(py: Python<'_>, path: PathBuf, timeout: f64) -> PyResult<Self> {
         let timeout = Duration::try_from_secs_f64(timeout.max(0.0)).unwrap_or(Duration::MAX);
         let held = enter(py, 1, None, |progress| lock::Lock::take(&path, timeout, progress))?;
-        let fileno = AtomicI32::new(fileno(held.file()));
-        Ok(Self { held: Mutex::new(Some(held)), path, fileno, pid: std::process::id() })
+        let filenos = Filenos::of([held.file()]);
+        Ok(Self { held: Mutex::new(Some(held)), path, filenos, pid: std::process::id() })
     }
 
-    /// The number of the open file, for whoever must close it in a forked child; -1 once released.
-    fn fileno(&self) -> i32 {
-        self.fileno.load(Relaxed)
+    /// The numbers of the open files, for whoever must close them in a forked child.
+    fn filenos(&self) -> Vec<i32> {
+        self.filenos.get()
     }
 
     fn release(&self) -> PyResult<()> {
@@ -44,7 +44,7 @@ impl Lock {
                 "this lock belongs to the process that took it, not to its fork",
             ));
         }
-        self.fileno.store(-1, Relaxed);
+        self.filenos.set([]);
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(held);
         Ok(())
@@ -64,16 +64,35 @@ impl Lock {
     }
 }
 
-/// The number of an open file; -1 where the system has none.
-#[cfg(unix)]
-pub fn fileno(file: &std::fs::File) -> i32 {
-    std::os::fd::AsRawFd::as_raw_fd(file)
+/// Numbers of open files. They are looked at and changed under the GIL alone, which a fork waits for.
+pub struct Filenos(Mutex<Vec<i32>>);
+
+impl Filenos {
+    /// Those of some files.
+    pub fn of<'a>(files: impl IntoIterator<Item = &'a File>) -> Self {
+        Self(Mutex::new(numbers(files)))
+    }
+
+    /// Those of other files from now on.
+    pub fn set<'a>(&self, files: impl IntoIterator<Item = &'a File>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = numbers(files);
+    }
+
+    /// All of them.
+    pub fn get(&self) -> Vec<i32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
-/// The number of an open file; -1 where the system has none.
+#[cfg(unix)]
+fn numbers<'a>(files: impl IntoIterator<Item = &'a File>) -> Vec<i32> {
+    files.into_iter().map(std::os::fd::AsRawFd::as_raw_fd).collect()
+}
+
+/// Windows has no forks.
 #[cfg(not(unix))]
-pub fn fileno(_file: &std::fs::File) -> i32 {
-    -1
+fn numbers<'a>(_files: impl IntoIterator<Item = &'a File>) -> Vec<i32> {
+    Vec::new()
 }
 
 #[pyfunction]

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use arrow_pyarrow::FromPyArrow;
 use n4w_core::arrays::{ROLES, Values};
 use n4w_core::rows::Cell;
 use n4w_core::summary::columns::parse_time;
+use n4w_core::threads;
 use n4w_core::value::Value;
 use n4w_core::writer::{Options, Writer};
 use pyo3::buffer::{Element, PyBuffer};
@@ -22,14 +22,14 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::convert::Converter;
 use crate::gate::{enter, to_py};
-use crate::lock::fileno;
+use crate::lock::Filenos;
 use crate::recover::outcome_value;
 
 /// One writer of predictions; see `nirs4all_workspace.Writer`.
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
 pub struct JournalWriter {
     writer: Mutex<Writer>,
-    fileno: AtomicI32,
+    filenos: Filenos,
     pid: u32,
 }
 
@@ -54,13 +54,13 @@ impl JournalWriter {
         let options = Options { is_durable: durable, rows: flush_rows, bytes: flush_bytes, age };
         let opened = py.detach(|| Writer::open(&root, run_id, dataset_name, folder, options));
         let writer = opened.map_err(|error| to_py(py, &error))?;
-        let number = AtomicI32::new(writer.file().map_or(-1, fileno));
-        Ok(Self { writer: Mutex::new(writer), fileno: number, pid: std::process::id() })
+        let filenos = Filenos::of(writer.files());
+        Ok(Self { writer: Mutex::new(writer), filenos, pid: std::process::id() })
     }
 
-    /// The number of the open file, for whoever must close it in a forked child; -1 once it is closed.
-    fn fileno(&self) -> i32 {
-        self.fileno.load(Relaxed)
+    /// The numbers of the open files, for whoever must close them in a forked child.
+    fn filenos(&self) -> Vec<i32> {
+        self.filenos.get()
     }
 
     #[getter]
@@ -87,11 +87,9 @@ impl JournalWriter {
     fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.check_process()?;
         let batches = batches_of(batch)?;
-        let written = py.detach(|| {
-            let mut writer = self.lock();
+        self.work(py, |writer| {
             batches.iter().try_fold(false, |is_due, batch| Ok(writer.write_batch(batch)? | is_due))
-        });
-        written.map_err(|error| to_py(py, &error))
+        })
     }
 
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
@@ -117,7 +115,7 @@ impl JournalWriter {
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.check_process()?;
         let outcomes = enter(py, 0, None, |progress| self.lock().close(progress));
-        self.fileno.store(self.lock().file().map_or(-1, fileno), Relaxed);
+        self.filenos.set(self.lock().files());
         Converter::new(py).object(&outcomes?.iter().map(outcome_value).collect::<Value>())
     }
 }
@@ -142,11 +140,13 @@ impl JournalWriter {
         work: impl FnOnce(&mut Writer) -> n4w_core::Result<T> + Send,
     ) -> PyResult<T> {
         self.check_process()?;
-        let (result, number) = py.detach(|| {
-            let mut writer = self.lock();
-            (work(&mut writer), writer.file().map_or(-1, fileno))
+        let result = py.detach(|| {
+            // Locked outside of the pool, whose threads may take up another call while they wait.
+            let writer = &mut *self.lock();
+            // In a pool of this process: the pool that a fork inherits has no threads.
+            threads::run(0, || work(writer)).and_then(|result| result)
         });
-        self.fileno.store(number, Relaxed);
+        self.filenos.set(self.lock().files());
         result.map_err(|error| to_py(py, &error))
     }
 }
