@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use rayon::prelude::*;
 
 use crate::atomic::Draft;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,7 +44,13 @@ const PRUNED: [&str; 13] = [
 /// A Parquet file that nobody sees until it is published.
 pub struct SegmentFile {
     draft: Draft,
-    writer: ArrowWriter<File>,
+    writer: SerializedFileWriter<File>,
+    factory: ArrowRowGroupWriterFactory,
+    schema: SchemaRef,
+    /// The columns of the row group that is being filled, and how many rows it has.
+    group: Vec<ArrowColumnWriter>,
+    group_rows: usize,
+    groups: usize,
     target: PathBuf,
     /// Rows written so far.
     pub rows: u64,
@@ -82,27 +91,74 @@ impl SegmentFile {
         }
         let properties = properties
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
             .set_data_page_row_count_limit(PAGE_ROWS)
             .set_write_batch_size(PAGE_ROWS)
             .build();
         let mut draft = Draft::begin(target)?;
         let file = draft.file().try_clone().map_err(|error| Error::io(target, error))?;
-        let writer =
-            ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(target, error))?;
-        Ok(Self { draft, writer, target: target.to_path_buf(), rows: 0 })
+        let (writer, factory) = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+            .and_then(ArrowWriter::into_serialized_writer)
+            .map_err(|error| failed(target, error))?;
+        Ok(Self {
+            draft,
+            writer,
+            factory,
+            schema,
+            group: Vec::new(),
+            group_rows: 0,
+            groups: 0,
+            target: target.to_path_buf(),
+            rows: 0,
+        })
     }
 
-    /// Adds rows.
+    /// Adds rows of the schema, their columns in parallel within the current thread pool.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let length = (GROUP_ROWS - self.group_rows).min(batch.num_rows() - start);
+            self.fill(&batch.slice(start, length)).map_err(|error| failed(&self.target, error))?;
+            start += length;
+            if self.group_rows == GROUP_ROWS {
+                self.end_group().map_err(|error| failed(&self.target, error))?;
+            }
+        }
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(|error| failed(&self.target, error))
+        Ok(())
+    }
+
+    fn fill(&mut self, batch: &RecordBatch) -> parquet::errors::Result<()> {
+        if self.group_rows == 0 {
+            self.group = self.factory.create_column_writers(self.groups)?;
+        }
+        let fields = self.schema.fields().par_iter().zip(batch.columns());
+        let leaves: Vec<Vec<_>> =
+            fields.map(|(field, column)| compute_leaves(field, column)).collect::<Result<_, _>>()?;
+        let leaves: Vec<_> = leaves.into_iter().flatten().collect();
+        self.group.par_iter_mut().zip(leaves).try_for_each(|(column, leaf)| column.write(&leaf))?;
+        self.group_rows += batch.num_rows();
+        Ok(())
+    }
+
+    fn end_group(&mut self) -> parquet::errors::Result<()> {
+        let columns = std::mem::take(&mut self.group);
+        let chunks: Vec<_> =
+            columns.into_par_iter().map(ArrowColumnWriter::close).collect::<Result<_, _>>()?;
+        let mut group = self.writer.next_row_group()?;
+        chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut group))?;
+        group.close()?;
+        self.groups += 1;
+        self.group_rows = 0;
+        Ok(())
     }
 
     /// Publishes the file, durably, with these keys and the summary of its rows in its footer.
     ///
     /// A summary that no footer can hold is left out: the rows are worth more than their summary.
     pub fn publish(mut self, keys: &[(&str, String)], summary: Option<&Datasets>) -> Result<()> {
+        if self.group_rows > 0 {
+            self.end_group().map_err(|error| failed(&self.target, error))?;
+        }
         for (key, value) in keys {
             self.writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), value.clone()));
         }
