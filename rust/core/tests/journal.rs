@@ -1,5 +1,7 @@
 //! Journals: what was appended reads back, and nothing else is ever believed.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +33,9 @@ fn written(folder: &Path) -> (PathBuf, Vec<u64>) {
     (path, ends)
 }
 
-fn read(path: &Path) -> n4w_core::Result<(Vec<(Kind, Vec<u8>)>, Position, End)> {
+type Frames = Vec<(Kind, Vec<u8>)>;
+
+fn read(path: &Path) -> n4w_core::Result<(Frames, Position, End)> {
     let journal = Journal::open(path)?;
     let mut frames = Vec::new();
     let (position, end) = journal.read(journal.begin(), &mut |kind, payload| {
@@ -41,7 +45,7 @@ fn read(path: &Path) -> n4w_core::Result<(Vec<(Kind, Vec<u8>)>, Position, End)> 
     Ok((frames, position, end))
 }
 
-fn expected(count: usize) -> Vec<(Kind, Vec<u8>)> {
+fn expected(count: usize) -> Frames {
     FRAMES[..count].iter().map(|(kind, payload)| (*kind, payload.to_vec())).collect()
 }
 

@@ -1,5 +1,7 @@
 //! Mappings and batches on their way to disk: every value in the type of its column, or an error.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

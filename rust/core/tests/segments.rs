@@ -1,5 +1,7 @@
 //! Which files count: journal or segment, compaction or inputs, copies that went apart.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +92,7 @@ fn a_journal_counts_until_it_is_sealed() {
 fn an_empty_writer_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     writer(root.path()).close(&Progress::default()).unwrap();
-    assert_eq!(names(root.path()), [String::new(); 0]);
+    assert!(names(root.path()).is_empty());
 }
 
 #[test]
