@@ -211,6 +211,34 @@ def create_file(path: _Path, content: bytes) -> None:
         OSError: Nothing was changed.
     """
 
+def make_folder(path: _Path) -> None:
+    """Make a folder and those above it where they are missing, durably.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+def move_folder(source: _Path, target: _Path) -> None:
+    """Give a folder that is not empty its name, durably: readers see all of it or nothing.
+
+    Raises:
+        ConflictError: The name is taken.
+        OSError: It has its old name still, or its new one without being durable.
+    """
+
+def sync_folder(path: _Path) -> None:
+    """Make the entries of a folder durable, and that others were removed.
+
+    Raises:
+        OSError: They are not.
+    """
+
+def is_network_drive(path: _Path) -> bool:
+    """Return whether other hosts write to the drive, as far as the system tells."""
+
+def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
+    """Return what `Artifacts.put` returns."""
+
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
     """Return the prediction files of a folder that count, relative to it, in name order.
 

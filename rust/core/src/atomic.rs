@@ -60,14 +60,19 @@ impl Draft {
 
     /// Publishes the draft under a name that nobody has taken, and makes the name durable.
     pub fn create(self) -> Result<()> {
-        let target = self.target;
-        self.temp.persist_noclobber(&target).map_err(|error| match error.error.kind() {
+        let target = self.target.clone();
+        self.create_as(&target)
+    }
+
+    /// The same under another name on the same file system, for who learns it while writing.
+    pub fn create_as(self, target: &Path) -> Result<()> {
+        self.temp.persist_noclobber(target).map_err(|error| match error.error.kind() {
             std::io::ErrorKind::AlreadyExists => {
-                Error::new(ErrorKind::Conflict, "exists already").at(&target)
+                Error::new(ErrorKind::Conflict, "exists already").at(target)
             }
-            _ => Error::io(&target, error.error),
+            _ => Error::io(target, error.error),
         })?;
-        sync_entry(&target)
+        sync_entry(target)
     }
 }
 
@@ -163,4 +168,19 @@ fn folder_of(target: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// Gives a complete folder its name, durably, or fails with [`ErrorKind::Conflict`] where it is taken.
+///
+/// Both names must lie on one file system; the folder is not empty, as a rename onto an empty one succeeds.
+pub fn move_folder(from: &Path, to: &Path) -> Result<()> {
+    platform::sync_folder(from).map_err(|error| Error::io(from, error))?;
+    std::fs::rename(from, to).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::DirectoryNotEmpty => {
+            Error::new(ErrorKind::Conflict, "exists already").at(to)
+        }
+        _ => Error::io(from, error),
+    })?;
+    sync_entry(to)?;
+    if folder_of(from) == folder_of(to) { Ok(()) } else { sync_entry(from) }
 }

@@ -5,6 +5,7 @@
 //! summaries back into footers, and [`collect`] answers for whole folders through a [`cache`].
 
 pub mod arrays;
+pub mod artifacts;
 pub mod atomic;
 pub mod cache;
 pub mod collect;

@@ -1,6 +1,7 @@
 //! The Python face of n4w-core: one file per core module; it converts, releases the GIL and maps
 //! errors, and decides nothing.
 
+mod artifacts;
 mod atomic;
 mod content;
 mod convert;
@@ -17,7 +18,9 @@ mod writer;
 #[pyo3::pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::atomic::{create_file, replace_file};
+    use crate::artifacts::put_artifact;
+    #[pymodule_export]
+    use crate::atomic::{create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder};
     #[pymodule_export]
     use crate::content::blake3_hex;
     #[pymodule_export]
