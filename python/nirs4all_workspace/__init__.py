@@ -14,6 +14,7 @@ from nirs4all_workspace._native import (
     read_footers,
     register_metric,
 )
+from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.exceptions import (
     ConflictError,
     CorruptFileError,
@@ -25,13 +26,20 @@ from nirs4all_workspace.exceptions import (
     WorkspaceError,
 )
 from nirs4all_workspace.predictions import Predictions, Ranking
+from nirs4all_workspace.results import Result, ResultList
+from nirs4all_workspace.run import Run
+from nirs4all_workspace.runs import RunList, Runs
+from nirs4all_workspace.states import VALID_TRANSITIONS, RunStatus
 from nirs4all_workspace.summaries import FileSummary, read_summaries, read_summary
+from nirs4all_workspace.templates import Template, Templates
 from nirs4all_workspace.workspace import Workspace
 from nirs4all_workspace.writer import Writer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "VALID_TRANSITIONS",
+    "Artifacts",
     "ConflictError",
     "CorruptFileError",
     "FileSummary",
@@ -41,8 +49,16 @@ __all__ = [
     "NotFoundError",
     "Predictions",
     "Ranking",
+    "Result",
+    "ResultList",
+    "Run",
+    "RunList",
+    "RunStatus",
+    "Runs",
     "SchemaError",
     "SummaryAccumulator",
+    "Template",
+    "Templates",
     "UnknownMetricError",
     "Workspace",
     "WorkspaceError",

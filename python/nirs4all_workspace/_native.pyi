@@ -239,6 +239,9 @@ def is_network_drive(path: _Path) -> bool:
 def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
     """Return what `Artifacts.put` returns."""
 
+def hash_artifact(path: _Path) -> str:
+    """Return the hash that a file's content has, as `Artifacts.put` names it."""
+
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
     """Return the prediction files of a folder that count, relative to it, in name order.
 

@@ -26,3 +26,13 @@ def check_run_id(run_id: str) -> None:
 def owner_lock(root: Path, run_id: str) -> Path:
     """Return the lock that the process which runs a run holds."""
     return root / ".locks" / "runs" / f"{run_id}.owner.lock"
+
+
+def transition_lock(root: Path, run_id: str) -> Path:
+    """Return the lock under which a run's record is changed."""
+    return root / ".locks" / "runs" / f"{run_id}.lock"
+
+
+def gc_lock(root: Path) -> Path:
+    """Return the lock under which shared content is asked for again, or removed."""
+    return root / ".locks" / "gc.lock"

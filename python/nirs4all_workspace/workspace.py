@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, records
+from nirs4all_workspace import _native, checks, gc, records, recovery
+from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 from nirs4all_workspace.predictions import Predictions
+from nirs4all_workspace.runs import Runs
+from nirs4all_workspace.templates import Templates
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 FORMAT_VERSION = 2
 _MANIFEST = "workspace.yaml"
@@ -25,7 +28,10 @@ class Workspace:
 
     Attributes:
         path: The folder.
+        runs: Its runs.
+        templates: Its templates.
         predictions: Its prediction rows.
+        artifacts: Its artifacts.
         manifest: What `workspace.yaml` says; empty for a folder of nirs4all 0.6, which has none.
     """
 
@@ -33,7 +39,10 @@ class Workspace:
         """Use `open` or `create` instead."""
         self.path = path
         self.manifest = manifest
+        self.runs = Runs(self)
+        self.templates = Templates(self)
         self.predictions = Predictions(self)
+        self.artifacts = Artifacts(self)
 
     def __repr__(self) -> str:
         """Return the path and the format."""
@@ -168,10 +177,10 @@ class Workspace:
     def verify(
         self, full: bool = False, progress: Callable[[int, int], object] | None = None
     ) -> dict[str, Any]:
-        """Check the prediction files.
+        """Check prediction files, runs, templates, references, results and artifacts.
 
         Args:
-            full: Read all rows too, and compare them with the summaries.
+            full: Read all rows and artifacts too, and compare them with summaries and names.
             progress: Called now and then with the files done and the files in all.
 
         Returns:
@@ -181,10 +190,50 @@ class Workspace:
             OSError: The workspace cannot be listed.
         """
         found = _native.verify_files(self.path, full, progress)
+        checks.check(self, full, found)
         if not self.is_writable:
             message = f"format {self.format_version} is newer than this version can write"
             found["notes"].append({"path": _MANIFEST, "kind": "newer_format", "message": message})
         return found
+
+    def recover(self, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
+        """Finish what dead processes left: seal their journals, record that runs lost their owner.
+
+        A run whose owner died is failed; one that was claimed from the queue waits there again, up to
+        three attempts. Whatever dies in the middle of this, doing it again finishes it.
+
+        Args:
+            dead_hosts: Hosts that are known to be dead; on a network drive the writers of others are
+                left alone.
+
+        Returns:
+            A dict of `sealed` (journals), `removed` (files), `alive` (journals whose writers live), `runs`
+            (dicts of run_id and status), `problems` and `notes` (dicts of path, kind and message).
+
+        Raises:
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: A file cannot be read or written.
+        """
+        return recovery.recover(self, dead_hosts)
+
+    def gc(self, yes: bool = False) -> dict[str, Any]:
+        """Find what nothing refers to any more: templates, artifacts, rests of deletions and of deaths.
+
+        What was made, or stored again, in the last 24 hours stays: it may belong to a run or result in
+        the making.
+
+        Args:
+            yes: Remove it; else nothing is changed.
+
+        Returns:
+            A dict of `removed` (whether it was), `items` (dicts of path, kind and bytes), `notes` and
+            `errors` (dicts of path, kind and message).
+
+        Raises:
+            SchemaError: It is to be removed from a workspace of nirs4all 0.6 or of a newer version.
+            OSError: The workspace cannot be listed.
+        """
+        return gc.collect(self, yes)
 
 
 def _parse_manifest(content: bytes, file: Path) -> dict[str, Any]:

@@ -9,15 +9,16 @@ import sys
 
 import typer
 
-from nirs4all_workspace.cli import predictions
+from nirs4all_workspace.cli import predictions, runs
 from nirs4all_workspace.exceptions import WorkspaceError
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Summarise, rank, check and repair workspaces of nirs4all predictions.",
+    help="Summarise, rank, check and repair workspaces of nirs4all predictions, and steer their runs.",
 )
 app.add_typer(predictions.app)
+app.add_typer(runs.app)
 
 
 def main() -> None:

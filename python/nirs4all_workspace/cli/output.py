@@ -64,7 +64,10 @@ def new_table(title: str) -> Table:
 
 def add_columns(table: Table, *names: str) -> None:
     """Add columns, names to the left and numbers to the right."""
-    names_of_things = {"id", "dataset", "model", "preprocessings", "fold", "score", "metric"}
+    names_of_things = {
+        *("id", "name", "dataset", "model", "preprocessings", "fold", "score", "metric", "config"),
+        *("status", "created", "time", "from", "to", "reason"),
+    }
     for name in names:
         table.add_column(name, justify="left" if name in names_of_things else "right")
 

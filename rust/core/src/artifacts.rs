@@ -1,11 +1,13 @@
 //! Files named after their content, stored once.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use crate::atomic::{Draft, make_folder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::names_in;
+use crate::platform;
 use crate::progress::Progress;
 
 /// Bytes read at once.
@@ -14,8 +16,8 @@ const BLOCK: usize = 1 << 18;
 /// Stores what `content` gives below `root` as `artifacts/<2 hex>/<hash>.<extension>`, durably, and
 /// returns its hash: the 64 hexadecimal digits of its BLAKE3.
 ///
-/// Content that is there already is not written again; its time is set to now, which tells that
-/// somebody is about to name it. `source` is for the message of a failed read.
+/// Content that is there already, under any extension, is not written again; its time is set to now,
+/// which tells that somebody is about to name it. `source` is for the message of a failed read.
 pub fn put(
     root: &Path,
     content: &mut dyn Read,
@@ -26,25 +28,17 @@ pub fn put(
     let folder = root.join("artifacts");
     make_folder(&folder)?;
     let mut draft = Draft::begin(&folder.join("artifact"))?;
-    let mut hasher = blake3::Hasher::new();
-    let mut block = vec![0; BLOCK];
-    loop {
-        progress.check()?;
-        let count = content.read(&mut block).map_err(|error| Error::io(source, error))?;
-        if count == 0 {
-            break;
+    let hash = hash_blocks(content, source, progress, |block| {
+        draft.file().write_all(block).map_err(|error| Error::io(&folder, error))
+    })?;
+    let folder = folder.join(&hash[..2]);
+    make_folder(&folder)?;
+    for name in names_in(&folder)? {
+        if name.split('.').next() == Some(&hash) && touch(&folder.join(name)) {
+            return Ok(hash);
         }
-        hasher.update(&block[..count]);
-        draft.file().write_all(&block[..count]).map_err(|error| Error::io(&folder, error))?;
     }
-    let hash = hasher.finalize().to_hex().to_string();
-    let target = path_of(root, &hash, extension);
-    if let Some(target_folder) = target.parent() {
-        make_folder(target_folder)?;
-    }
-    if touch(&target) {
-        return Ok(hash);
-    }
+    let target = folder.join(format!("{hash}.{extension}"));
     draft.sync()?;
     match draft.create_as(&target) {
         Err(error) if error.kind == ErrorKind::Conflict => {
@@ -55,10 +49,29 @@ pub fn put(
     Ok(hash)
 }
 
-/// Where content with this hash lies.
-fn path_of(root: &Path, hash: &str, extension: &str) -> PathBuf {
-    let name = if extension.is_empty() { hash.to_owned() } else { format!("{hash}.{extension}") };
-    root.join("artifacts").join(&hash[..2]).join(name)
+/// The hash that a file's content has.
+pub fn hash(path: &Path, progress: &Progress) -> Result<String> {
+    let mut file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    hash_blocks(&mut file, path, progress, |_| Ok(()))
+}
+
+fn hash_blocks(
+    content: &mut dyn Read,
+    source: &Path,
+    progress: &Progress,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut block = vec![0; BLOCK];
+    loop {
+        progress.check()?;
+        let count = content.read(&mut block).map_err(|error| Error::io(source, error))?;
+        if count == 0 {
+            return Ok(hasher.finalize().to_hex().to_string());
+        }
+        hasher.update(&block[..count]);
+        each(&block[..count])?;
+    }
 }
 
 /// Sets a file's time to now; `false` where there is none.

@@ -18,7 +18,7 @@ mod writer;
 #[pyo3::pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::artifacts::put_artifact;
+    use crate::artifacts::{hash_artifact, put_artifact};
     #[pymodule_export]
     use crate::atomic::{create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder};
     #[pymodule_export]

@@ -1,0 +1,101 @@
+"""Artifacts: opaque files, such as fitted models, stored once by content and shared by runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace import _native, files, locks
+from nirs4all_workspace.exceptions import NotFoundError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from nirs4all_workspace.workspace import Workspace
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_EXTENSION = re.compile(r"[A-Za-z0-9_-]{1,20}")
+
+
+class Artifacts:
+    """What `Workspace.artifacts` hands out."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Belong to a workspace."""
+        self._workspace = workspace
+        self.folder: Path = workspace.path / "artifacts"
+
+    def put(self, content: bytes | str | os.PathLike[str], extension: str | None = None) -> str:
+        """Store bytes, or a copy of a file, durably, unless the same content is there already.
+
+        A result names what belongs to it in `Result.artifacts`; what no result names is garbage after
+        a day.
+
+        Args:
+            content: Bytes, or the path of a file, which is read in blocks.
+            extension: What the name ends with; None for that of the path, or "bin".
+
+        Returns:
+            Its hash: 64 hexadecimal digits of BLAKE3.
+
+        Raises:
+            ValueError: The extension is none.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: It cannot be read or stored; nothing was stored.
+        """
+        self._workspace.check_writable()
+        if isinstance(content, bytearray | memoryview):
+            content = bytes(content)
+        if extension is None:
+            suffix = "" if isinstance(content, bytes) else Path(content).suffix.lstrip(".")
+            extension = suffix if _EXTENSION.fullmatch(suffix) else "bin"
+        if not _EXTENSION.fullmatch(extension):
+            raise ValueError(f"extension {extension!r} is not 1 to 20 letters, digits, '_' or '-'")
+        source = content if isinstance(content, bytes) else Path(content)
+        while True:
+            artifact = _native.put_artifact(self._workspace.path, source, extension)
+            # Whoever collects garbage may have looked at its age just before.
+            with locks.take(files.gc_lock(self._workspace.path)):
+                if self.find(artifact) is not None:
+                    return artifact
+
+    def get(self, artifact: str) -> Path:
+        """Return where the content with a hash lies. It is read only: others may share it.
+
+        Raises:
+            NotFoundError: There is no such content.
+        """
+        found = self.find(artifact)
+        if found is None:
+            raise NotFoundError(f"there is no artifact {artifact!r}", str(self.folder))
+        return found
+
+    def find(self, artifact: str) -> Path | None:
+        """Return where the content with a hash lies; None where it is missing."""
+        if not isinstance(artifact, str) or not _HASH.fullmatch(artifact):
+            return None
+        return min((self.folder / artifact[:2]).glob(f"{artifact}*"), default=None)
+
+    def files(self) -> Iterator[Path]:
+        """Yield every stored file, by name."""
+        for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*")):
+            if _HASH.fullmatch(hash_of(path)):
+                yield path
+
+    def remove(self, path: Path, older_than: float) -> bool:
+        """Remove a file unless somebody stored the same content after that time, in seconds since 1970."""
+        with locks.take(files.gc_lock(self._workspace.path)):
+            try:
+                if path.stat().st_mtime > older_than:
+                    return False
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        return True
+
+
+def hash_of(path: Path) -> str:
+    """Return the hash that a stored file is named after."""
+    return path.name.partition(".")[0]

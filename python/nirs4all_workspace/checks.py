@@ -1,0 +1,104 @@
+"""Checks of runs, templates, references, results and artifacts, for `Workspace.verify`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, deletion, records
+from nirs4all_workspace.artifacts import hash_of
+from nirs4all_workspace.exceptions import SchemaError, WorkspaceError
+from nirs4all_workspace.run_record import problem
+from nirs4all_workspace.runs import STAGING
+from nirs4all_workspace.states import VALID_TRANSITIONS, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nirs4all_workspace.run import Run
+    from nirs4all_workspace.workspace import Workspace
+
+# Whether it is a problem (else a note), its path, kind and message.
+_Finding = tuple[bool, str, str, str]
+
+
+def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
+    """Add what is wrong with runs, templates, references, results and artifacts to the findings."""
+    runs = workspace.runs.list()
+    found["problems"] += runs.errors
+    for is_problem, path, kind, message in _findings(workspace, runs, full):
+        finding = {"path": path, "kind": kind, "message": message}
+        found["problems" if is_problem else "notes"].append(finding)
+
+
+def _findings(workspace: Workspace, runs: list[Run], full: bool) -> Iterator[_Finding]:
+    for run in runs:
+        try:
+            yield from _check_run(workspace, run)
+        except (WorkspaceError, OSError) as error:
+            path = getattr(error, "path", None) or f"runs/{run.id}"
+            item = problem(str(path).removeprefix(f"{workspace.path}/"), error)
+            yield True, item["path"], item["kind"], item["message"]
+    for template_id in workspace.templates.list():
+        try:
+            workspace.templates.get(template_id)
+        except (WorkspaceError, OSError) as error:
+            item = problem(f"templates/{template_id}.yaml", error)
+            yield True, item["path"], item["kind"], item["message"]
+    if full:
+        for path in workspace.artifacts.files():
+            if _native.hash_artifact(path) != hash_of(path):
+                name = str(path.relative_to(workspace.path))
+                yield True, name, "corrupt", "its content is not what it is named after"
+    for folder in deletion.trashed(workspace.path):
+        yield False, f".trash/{folder.name}", "trash", "was not deleted to the end; `n4w gc --yes` does"
+    for folder in sorted(workspace.runs.folder.glob(f"{STAGING}*")):
+        yield False, f"runs/{folder.name}", "staging", "is being made, or its maker died"
+
+
+def _check_run(workspace: Workspace, run: Run) -> Iterator[_Finding]:
+    path = f"runs/{run.id}/run.yaml"
+    record = run.record
+    try:
+        records.check_writable(record, run.path / "run.yaml")
+    except SchemaError as error:
+        yield False, path, "newer_format", error.message
+    if record["id"] != run.id:
+        yield True, path, "contradiction", f"says that it is run {record['id']!r}"
+    yield from ((True, path, "contradiction", message) for message in _check_history(record))
+    if run.is_interrupted:
+        yield False, path, "interrupted", "its owner died; `n4w recover` records it"
+    for template in run.templates:
+        if not workspace.templates.path(str(template.get("id"))).is_file():
+            yield True, f"runs/{run.id}/templates.yaml", "dangling", f"{template.get('id')} is not there"
+    for dataset in run.datasets:
+        dataset_id = dataset.get("id")
+        if dataset_id and not (workspace.path / "datasets" / f"{dataset_id}.yaml").is_file():
+            yield True, f"runs/{run.id}/datasets.yaml", "dangling", f"{dataset_id} is not registered"
+    run.config  # noqa: B018 - reading it is the check
+    run.configs()
+    results = run.results()
+    for item in results.errors:
+        yield True, item["path"], item["kind"], item["message"]
+    for result in results.repeated:
+        message = f"{result.id} was checkpointed again at {result.completed_at}; the first counts"
+        yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
+    for result in results:
+        for artifact in result.artifacts:
+            if workspace.artifacts.find(artifact) is None:
+                message = f"{result.id} names artifact {artifact}, which is missing"
+                yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "dangling", message
+
+
+def _check_history(record: dict[str, Any]) -> Iterator[str]:
+    history = record["history"]
+    if not history:
+        return
+    for earlier, later in pairwise(history):
+        before, to = later.get("from"), later.get("to")
+        if before != earlier.get("to"):
+            yield f"its history goes on from {before!r} after it came to {earlier.get('to')!r}"
+        elif before not in list(RunStatus) or to not in VALID_TRANSITIONS[RunStatus(before)]:
+            yield f"its history goes from {before!r} to {to!r}, which is not allowed"
+    if history[-1].get("to") != record["status"]:
+        yield f"its status is {record['status']}, but its history ends with {history[-1].get('to')}"

@@ -1,0 +1,213 @@
+"""The commands that show runs, steer them, and clear away what died."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nirs4all_workspace.cli.output import (
+    AsJson,
+    Folder,
+    add_columns,
+    exit_with,
+    new_table,
+    number,
+    print_json,
+    show_errors,
+    terminal,
+)
+from nirs4all_workspace.states import RunStatus
+from nirs4all_workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.run import Run
+
+app = typer.Typer()
+
+RunId = Annotated[str, typer.Argument(help="The run's id.")]
+Reason = Annotated[str | None, typer.Option(help="Why; the run's history keeps it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it, without asking.")]
+
+
+@app.command()
+def runs(
+    path: Folder = Path(),
+    status: Annotated[RunStatus | None, typer.Option(help="Only runs in this state.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    template: Annotated[str | None, typer.Option(help="Only runs of this template.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, oldest first."""
+    listed = Workspace.open(path).runs.list(status, dataset, template)
+    if as_json:
+        print_json({"runs": [_line(run) for run in listed], "errors": listed.errors})
+    else:
+        table = new_table(f"{len(listed)} runs")
+        add_columns(table, "id", "name", "status", "created")
+        for line in map(_line, listed):
+            state = "interrupted" if line["is_interrupted"] else line["status"]
+            asked = f" ({line['requested']} requested)" if line["requested"] else ""
+            table.add_row(line["id"], line["name"], state + asked, line["created_at"][:19])
+        terminal().print(table)
+        show_errors(listed.errors)
+    exit_with(listed.errors)
+
+
+@app.command()
+def show(run_id: RunId, path: Folder = Path(), as_json: AsJson = False) -> None:
+    """Show a run: its state, history, templates, datasets, results and errors."""
+    answer = Workspace.open(path).runs.get(run_id).to_dict()
+    if as_json:
+        print_json(answer)
+    else:
+        _show(answer)
+
+
+@app.command()
+def pause(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
+    """Pause a run; one that a process owns pauses at its next checkpoint."""
+    _transition(path, run_id, RunStatus.PAUSED, reason, as_json)
+
+
+@app.command()
+def cancel(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
+    """Cancel a run; one that a process owns stops at its next checkpoint."""
+    _transition(path, run_id, RunStatus.CANCELLED, reason, as_json)
+
+
+@app.command()
+def retry(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
+    """Put a failed run into the queue again."""
+    _transition(path, run_id, RunStatus.QUEUED, reason, as_json)
+
+
+@app.command()
+def resume(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
+    """Ask for a paused or interrupted run to be resumed by the next worker that claims one."""
+    run = Workspace.open(path).runs.get(run_id)
+    if run.is_interrupted:
+        run.transition(RunStatus.PAUSED, "owner died")
+    run.request(RunStatus.RUNNING, reason)
+    _say(run, as_json)
+
+
+@app.command()
+def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete a run with its predictions, and the artifacts that no other run names."""
+    workspace = Workspace.open(path)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("there is nobody to ask; say --yes to delete")
+        typer.confirm(f"Delete run {run_id} with all its predictions?", abort=True)
+    done = workspace.runs.delete(run_id)
+    if as_json:
+        print_json(done)
+    else:
+        print(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} kept for others")
+
+
+@app.command()
+def recover(
+    path: Folder = Path(),
+    dead_host: Annotated[list[str] | None, typer.Option(help="A host that is known to be dead.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Finish what dead processes left: seal their journals, record that runs lost their owner."""
+    done = Workspace.open(path).recover(dead_host or ())
+    if as_json:
+        print_json(done)
+    else:
+        for run in done["runs"]:
+            print(f"{run['run_id']}: {run['status']}")
+        print(f"{len(done['sealed'])} journals sealed, {len(done['alive'])} writers alive")
+        show_errors(done["problems"])
+    exit_with(done["problems"])
+
+
+@app.command()
+def compact(
+    path: Folder = Path(),
+    dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge the segments of each run on each dataset into one."""
+    done = Workspace.open(path).predictions.compact(dataset)
+    if as_json:
+        print_json(done)
+    else:
+        inputs = sum(len(item["inputs"]) for item in done["compacted"])
+        print(f"{inputs} segments merged into {len(done['compacted'])}")
+        for item in done["skipped"]:
+            print(f"skipped {item['run_id']}: {item['reason']}")
+
+
+@app.command()
+def gc(path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None:
+    """List what nothing refers to any more, and with --yes remove it."""
+    done = Workspace.open(path).gc(yes)
+    if as_json:
+        print_json(done)
+    else:
+        for item in done["items"]:
+            size = "" if item["bytes"] is None else f" ({item['bytes']} bytes)"
+            print(f"{'removed' if yes else 'would remove'} {item['kind']} {item['path']}{size}")
+        for note in done["notes"]:
+            print(f"note: {note['path']}: {note['message']}")
+        print(f"{len(done['items'])} items" + ("" if yes else "; --yes removes them"))
+        show_errors(done["errors"])
+    exit_with(done["errors"])
+
+
+def _transition(path: Path, run_id: str, to: RunStatus, reason: str | None, as_json: bool) -> None:
+    run = Workspace.open(path).runs.get(run_id)
+    run.transition(to, reason)
+    _say(run, as_json)
+
+
+def _say(run: Run, as_json: bool) -> None:
+    line = _line(run)
+    if as_json:
+        print_json(line)
+    else:
+        asked = f", {line['requested']} requested" if line["requested"] else ""
+        print(f"{run.id}: {line['status']}{asked}")
+
+
+def _line(run: Run) -> dict[str, Any]:
+    record = run.record
+    keys = ("id", "name", "description", "created_at", "status", "revision", "attempts", "parent_run")
+    return {
+        **{key: record[key] for key in keys},
+        "requested": run.requested,
+        "is_interrupted": run.is_interrupted,
+    }
+
+
+def _show(answer: dict[str, Any]) -> None:
+    console = terminal()
+    state = "interrupted" if answer["is_interrupted"] else answer["status"]
+    counts = answer["summary"]["counts"]
+    console.print(f"[bold]{answer['name']}[/bold] {answer['id']}: {state}", highlight=False)
+    console.print(
+        f"{counts['results']} of {counts['planned']} planned results ({counts['failed']} failed), "
+        f"{counts['rows']} rows; templates: {len(answer['templates'])}, datasets: {len(answer['datasets'])}",
+        highlight=False,
+    )
+    table = new_table("history")
+    add_columns(table, "time", "from", "to", "reason")
+    for entry in answer["history"]:
+        cells = (entry["time"][:19], entry["from"], entry["to"], entry["reason"])
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+    console.print(table)
+    if answer["summary"]["best"]:
+        table = new_table("best results")
+        add_columns(table, "metric", "score", "dataset", "config")
+        for best in answer["summary"]["best"].values():
+            table.add_row(best["metric"], number(best["score"]), best["dataset"], best["config"])
+        console.print(table)
+    for error in answer["summary"]["errors"]:
+        where = f"{error.get('dataset')} {error.get('config')}: " if "result" in error else ""
+        console.print(f"error: {where}{error['error']}", highlight=False, markup=False)

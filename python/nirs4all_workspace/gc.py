@@ -1,0 +1,111 @@
+"""Garbage: what nothing refers to any more. Looking removes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, deletion, files, locks, ownership
+from nirs4all_workspace.artifacts import hash_of
+from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, WorkspaceError
+from nirs4all_workspace.run_record import problem
+from nirs4all_workspace.runs import STAGING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from nirs4all_workspace.workspace import Workspace
+
+# What was made, or asked for again, since then may belong to a run or a result in the making.
+_GRACE = 24 * 3600.0
+
+
+def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
+    """Find garbage, and remove it if told to; see `Workspace.gc`."""
+    if yes:
+        workspace.check_writable()
+    root = workspace.path
+    answer: dict[str, Any] = {"removed": yes, "items": [], "notes": [], "errors": []}
+    oldest = time.time() - _GRACE
+    for kind, path, remove in _garbage(workspace, oldest, answer["notes"]):
+        name = str(path.relative_to(root))
+        try:
+            size = _size(path)
+            if not yes or remove():
+                answer["items"].append({"path": name, "kind": kind, "bytes": size})
+        except FileNotFoundError:
+            continue
+        except (WorkspaceError, OSError) as error:
+            answer["errors"].append(problem(name, error))
+    if yes:
+        answer["items"] += [{"path": path, "kind": "leftover", "bytes": None} for path in _native.sweep(root)]
+    return answer
+
+
+def _garbage(
+    workspace: Workspace, oldest: float, notes: list[dict[str, str]]
+) -> Iterator[tuple[str, Path, Callable[[], bool]]]:
+    root = workspace.path
+    for folder in deletion.trashed(root):
+        yield "trash", folder, partial(_finish, workspace, folder)
+    for folder in sorted(workspace.runs.folder.glob(f"{STAGING}*")):
+        if _age(folder) < oldest:
+            yield "staging", folder, partial(_remove_folder, folder)
+    unreadable = workspace.runs.list().errors
+    used: set[str] = set()
+    with suppress(CorruptFileError, NotFoundError):
+        used = {item["id"] for run in workspace.runs.list() for item in run.templates}
+    named = None if unreadable else deletion.referenced(workspace)
+    if unreadable or named is None:
+        message = "runs that cannot be read may name any template and artifact: none was looked at"
+        notes.append({"path": "runs", "kind": "unreadable", "message": message})
+        return
+    for template_id in workspace.templates.list():
+        path = workspace.templates.path(template_id)
+        if template_id not in used and _age(path) < oldest:
+            yield "template", path, partial(_remove_template, workspace, path, oldest)
+    for path in workspace.artifacts.files():
+        if hash_of(path) not in named and _age(path) < oldest:
+            yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
+
+
+def _finish(workspace: Workspace, folder: Path) -> bool:
+    root, run_id = workspace.path, folder.name
+    ownership.take(root, run_id)
+    try:
+        with locks.take(files.transition_lock(root, run_id)):
+            deletion.finish(workspace, run_id)
+    finally:
+        ownership.release(root, run_id)
+    return True
+
+
+def _remove_folder(folder: Path) -> bool:
+    shutil.rmtree(folder)
+    return True
+
+
+def _remove_template(workspace: Workspace, path: Path, oldest: float) -> bool:
+    with locks.take(files.gc_lock(workspace.path)):
+        if path.stat().st_mtime > oldest:
+            return False
+        path.unlink()
+    return True
+
+
+def _age(path: Path) -> float:
+    """When it changed last; now where it is gone, so that it is left alone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _size(path: Path) -> int:
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())

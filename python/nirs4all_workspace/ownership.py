@@ -1,0 +1,99 @@
+"""Which process runs a run: the one that holds its owner lock.
+
+A process holds an owner lock once, however many `Run` objects it has; a forked child holds none of
+its parent's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace import _native, files, locks
+from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+_PATIENCE = 0.3
+_PAUSE = 0.005
+
+_held: dict[Path, tuple[int, _native.Lock]] = {}
+_guard = threading.Lock()
+
+
+def take(root: Path, run_id: str, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+    """Take the owner lock of a run; `False` where it is not wanted any more.
+
+    Somebody who looks whether it is held holds it for an instant, so a few tries are made.
+
+    Raises:
+        ConflictError: Another process, or this one, owns the run.
+        OSError: The lock file cannot be made.
+    """
+    path = _key(root, run_id)
+    deadline = time.monotonic() + _PATIENCE
+    with _guard:
+        if is_mine(root, run_id):
+            raise ConflictError("this process owns the run already", run_id)
+    while is_wanted():
+        try:
+            lock = locks.take(path, timeout=0)
+        except LockTimeoutError as error:
+            if time.monotonic() > deadline:
+                raise ConflictError(f"run {run_id} {error.message}", error.path) from error
+            time.sleep(_PAUSE)
+            continue
+        with _guard:
+            _held[path] = (os.getpid(), lock)
+        return True
+    return False
+
+
+def release(root: Path, run_id: str) -> None:
+    """Let go of the owner lock of a run, if this process holds it."""
+    with _guard:
+        pid, lock = _held.pop(_key(root, run_id), (0, None))
+    if lock is not None and pid == os.getpid():
+        lock.release()
+
+
+def is_mine(root: Path, run_id: str) -> bool:
+    """Return whether this process owns the run."""
+    return _held.get(_key(root, run_id), (0, None))[0] == os.getpid()
+
+
+def check_not_forked(root: Path, run_id: str) -> None:
+    """Refuse a forked child of the process that owns the run.
+
+    Raises:
+        RuntimeError: Its parent owned the run when it forked.
+    """
+    pid = _held.get(_key(root, run_id), (os.getpid(), None))[0]
+    if pid != os.getpid():
+        raise RuntimeError(
+            f"run {run_id} belongs to process {pid}, not to its fork; open the workspace again here"
+        )
+
+
+def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
+    """Return whether a living process owns the run.
+
+    On a network drive locks may not reach other hosts: what another host owned last counts as owned
+    unless that host is named as dead.
+    """
+    path = files.owner_lock(root, run_id)
+    if is_mine(root, run_id) or _native.lock_is_held(path):
+        return True
+    if not _native.is_network_drive(root):
+        return False
+    holder = _native.lock_holder(path)
+    return holder is not None and holder["host"] not in {socket.gethostname(), *dead_hosts}
+
+
+def _key(root: Path, run_id: str) -> Path:
+    return files.owner_lock(root.absolute(), run_id)

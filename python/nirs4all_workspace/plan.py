@@ -1,0 +1,140 @@
+"""What a run has to do: its configurations and the results that are planned of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, records, strict_json
+from nirs4all_workspace.canonical import content_id, plain
+from nirs4all_workspace.exceptions import CorruptFileError
+from nirs4all_workspace.results import Result, ResultList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+FILE = "configs.jsonl"
+_KEYS = ("config_id", "template_id", "name", "generator_choices", "steps")
+
+
+def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
+    """Return a configuration as `configs.jsonl` holds it.
+
+    Args:
+        config: A mapping, or an object with attributes: template_id (may be left out where the run has
+            one template), name, generator_choices, steps, config_id.
+        templates: The ids of the run's templates.
+
+    Raises:
+        ValueError: Its template is none of the run's, or it has neither steps nor a name nor choices.
+        TypeError: It holds what cannot be stored.
+    """
+    given = config if isinstance(config, Mapping) else {key: getattr(config, key, None) for key in _KEYS}
+    found = {key: plain(given.get(key), key) for key in _KEYS}
+    if found["template_id"] is None and len(templates) == 1:
+        found["template_id"] = templates[0]
+    if found["template_id"] not in templates:
+        raise ValueError(
+            f"a configuration names the template {found['template_id']!r}; the run has "
+            f"{', '.join(templates) or 'none'}"
+        )
+    if found["config_id"] is None:
+        content = found["steps"]
+        if content is None:
+            content = [found["template_id"], found["generator_choices"], found["name"]]
+            if content[1:] == [None, None]:
+                raise ValueError("a configuration needs steps, generator_choices, a name or a config_id")
+        found["config_id"] = content_id("cfg", content)
+    return {"schema_version": records.SCHEMA_VERSION, **found}
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the configurations in a `configs.jsonl`; none where it is missing.
+
+    Raises:
+        CorruptFileError: A line is no JSON object with a config_id; the message names it.
+        OSError: It cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    found = []
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            config = json.loads(line)
+        except ValueError as error:
+            raise CorruptFileError(f"line {number} is no JSON", str(path)) from error
+        if not isinstance(config, dict) or not isinstance(config.get("config_id"), str):
+            raise CorruptFileError(f"line {number} is no object with a key 'config_id'", str(path))
+        found.append(config)
+    return found
+
+
+def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
+    """Add configurations to a `configs.jsonl`, durably; those that it has stay as they are.
+
+    Raises:
+        CorruptFileError: It is damaged.
+        SchemaError: A newer version wrote it.
+        OSError: It is as it was.
+    """
+    before = read(path)
+    for config in before:
+        records.check_writable(config, path)
+    known = {config["config_id"]: config for config in before}
+    for config in configs:
+        known.setdefault(config["config_id"], config)
+    if len(known) > len(before):
+        lines = [strict_json.dumps(config) for config in known.values()]
+        _native.replace_file(path, ("\n".join(lines) + "\n").encode("utf-8"))
+
+
+def results_of(
+    run_id: str, configs: Iterable[dict[str, Any]], datasets: Sequence[dict[str, Any]]
+) -> list[Result]:
+    """Return each configuration on each dataset, dataset by dataset; the same work has the same id."""
+    found = {}
+    for dataset in datasets:
+        dataset_id = dataset.get("id") or dataset["name"]
+        for config in configs:
+            named = [run_id, config["template_id"], config["config_id"], dataset_id]
+            result = Result(
+                content_id("res", named),
+                run_id=run_id,
+                template_id=config["template_id"],
+                config_id=config["config_id"],
+                config_name=config["name"],
+                generator_choices=config["generator_choices"],
+                dataset_id=dataset_id,
+                dataset_name=dataset["name"],
+            )
+            found[result.id] = result
+    return list(found.values())
+
+
+def finished(root: Path, run_id: str) -> ResultList:
+    """Return the checkpointed results of a run, sealed or not, oldest first.
+
+    Raises:
+        OSError: A list of results cannot be read.
+        CorruptFileError: A journal cannot be read.
+    """
+    found = ResultList()
+    for writer, text in _native.read_results(root, run_id):
+        try:
+            mapping = json.loads(text)
+            found.append(Result.from_dict(mapping if isinstance(mapping, dict) else {}, writer))
+        except ValueError as error:
+            path = f"runs/{run_id}/results.{writer}.jsonl"
+            found.errors.append({"path": path, "kind": "corrupt", "message": f"has no result: {error}"})
+    found.sort(key=lambda result: (result.completed_at or "", result.writer or ""))
+    seen: set[str] = set()
+    first = ResultList()
+    first.errors = found.errors
+    for result in found:
+        (first.repeated if result.id in seen else first).append(result)
+        seen.add(result.id)
+    return first

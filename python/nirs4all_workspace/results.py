@@ -1,0 +1,106 @@
+"""A result: one configuration on one dataset, the unit of work, of checkpoint and of resume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass
+class Result:
+    """One configuration on one dataset: planned, and finished once it was checkpointed.
+
+    Attributes:
+        id: `res_` and 16 hex of the BLAKE3 of run, template, configuration and dataset.
+        run_id: The run.
+        template_id: The template that the configuration comes from.
+        config_id: The configuration.
+        config_name: Its name.
+        generator_choices: What the template's generators chose for it.
+        dataset_id: The dataset's id, or its name where it is not registered.
+        dataset_name: The dataset's name, as its rows give it.
+        status: "done" or "failed"; None until it is checkpointed.
+        error: Why it failed.
+        best_score: Best val_score of its rows in the metric's direction; test_score where there is none.
+        best_model: The model that has it.
+        metric: The metric of most of its rows.
+        score_kind: "val_score" or "test_score".
+        n_rows: Its prediction rows.
+        n_samples: Samples of the dataset.
+        n_features: Features of the dataset.
+        task_type: "regression", "classification" or the like.
+        duration_s: Seconds that it took.
+        artifacts: Hashes of the files that `ws.artifacts` keeps for it.
+        completed_at: When it was checkpointed, ISO-8601.
+        writer: The writer that checkpointed it; None until then.
+        extra: What another version stored beside these.
+    """
+
+    id: str
+    run_id: str | None = None
+    template_id: str | None = None
+    config_id: str | None = None
+    config_name: str | None = None
+    generator_choices: Any = None
+    dataset_id: str | None = None
+    dataset_name: str | None = None
+    status: str | None = None
+    error: str | None = None
+    best_score: float | None = None
+    best_model: str | None = None
+    metric: str | None = None
+    score_kind: str | None = None
+    n_rows: int | None = None
+    n_samples: int | None = None
+    n_features: int | None = None
+    task_type: str | None = None
+    duration_s: float | None = None
+    artifacts: list[str] = field(default_factory=list)
+    completed_at: str | None = None
+    writer: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its fields in their order, then what another version stored; not its writer."""
+        own = {name: getattr(self, name) for name in _NAMES if name != "writer"}
+        return own | {"artifacts": list(self.artifacts)} | self.extra
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any], writer: str | None = None) -> Result:
+        """Return the result that `to_dict` made, or that a file holds.
+
+        Args:
+            mapping: Its fields by name; unknown keys are kept in `extra`.
+            writer: The writer that checkpointed it.
+
+        Raises:
+            ValueError: It has no id.
+        """
+        if not isinstance(mapping.get("id"), str):
+            raise ValueError(f"a result needs an id, not {mapping.get('id')!r}")
+        known = {name: mapping[name] for name in _NAMES if name in mapping}
+        known["artifacts"] = list(known.get("artifacts") or [])
+        extra = {key: value for key, value in mapping.items() if key not in _NAMES}
+        return cls(**known | {"writer": writer}, extra=extra)
+
+
+_NAMES = tuple(item.name for item in fields(Result) if item.name != "extra")
+
+
+class ResultList(list[Result]):
+    """Finished results, oldest first.
+
+    Attributes:
+        repeated: Further checkpoints of results that are in the list: diverged copies of the run were
+            merged. Of several, the one with the smaller (completed_at, writer) counts.
+        errors: What cannot be read, as dicts of path, kind and message.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        super().__init__()
+        self.repeated: list[Result] = []
+        self.errors: list[dict[str, str]] = []

@@ -1,0 +1,115 @@
+"""`summary.yaml`: what a run has done, for whoever does not want to read its results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, records
+from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, UnknownMetricError
+from nirs4all_workspace.states import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from nirs4all_workspace.results import Result
+    from nirs4all_workspace.run import Run
+
+FILE = "summary.yaml"
+_LARGEST = 100
+
+
+def summarise(run: Run, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:
+    """Return the summary of a run as it is now; see `Run.summary`."""
+    history = run.history
+    started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
+    ended = history[-1]["time"] if history and run.status in _ENDED else None
+    errors: list[dict[str, Any]] = []
+    done: list[Result] = []
+    failed: list[Result] = []
+    try:
+        results = run.results()
+        done = [result for result in results if result.status != "failed"]
+        failed = [result for result in results if result.status == "failed"]
+        errors += [{"error": f"{item['path']}: {item['message']}"} for item in results.errors]
+    except (CorruptFileError, NotFoundError, OSError) as problem:
+        errors.append({"error": str(problem)})
+    errors += [
+        {
+            "result": result.id,
+            "dataset": result.dataset_name,
+            "config": result.config_name or result.config_id,
+            "error": result.error,
+        }
+        for result in failed[:_LARGEST]
+    ]
+    if error is not None:
+        errors.insert(0, {"error": error})
+    configs = len(run.configs())
+    return {
+        "started_at": started[0] if started else None,
+        "completed_at": completed_at or ended,
+        "counts": {
+            "configs": configs,
+            "planned": configs * len(run.datasets),
+            "results": len(done) + len(failed),
+            "done": len(done),
+            "failed": len(failed),
+            "rows": sum(result.n_rows or 0 for result in [*done, *failed]),
+        },
+        "errors": errors,
+        "best": _best(done),
+    }
+
+
+_ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+def _best(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
+    """The best result of each metric with a known direction; ties go to the smaller id."""
+    best: dict[str, Result] = {}
+    for result in sorted(results, key=lambda result: result.id):
+        metric, score = result.metric, result.best_score
+        # In JSON, NaN and infinities are texts, which rank nowhere here.
+        if not metric or not isinstance(score, int | float):
+            continue
+        try:
+            if metric not in best or _native.is_better(score, best[metric].best_score or 0.0, metric):
+                best[metric] = result
+        except UnknownMetricError:
+            continue
+    return {
+        metric: {
+            "dataset": result.dataset_name,
+            "template": result.template_id,
+            "config": result.config_name or result.config_id,
+            "result": result.id,
+            "score": result.best_score,
+            "metric": metric,
+        }
+        for metric, result in sorted(best.items())
+        if _is_known(metric)
+    }
+
+
+def _is_known(metric: str) -> bool:
+    try:
+        _native.metric_info(metric)
+    except UnknownMetricError:
+        return False
+    return True
+
+
+def write(path: Path, summary: dict[str, Any]) -> None:
+    """Replace a `summary.yaml`, durably; keys that this version does not know stay.
+
+    Raises:
+        SchemaError: A newer version wrote it.
+        OSError: It is as it was.
+    """
+    try:
+        before = records.read(path)
+        records.check_writable(before, path)
+    except (NotFoundError, CorruptFileError):
+        before = {}
+    _native.replace_file(path, records.dump({"schema_version": records.SCHEMA_VERSION, **before, **summary}))

@@ -1,0 +1,233 @@
+"""The runs of a workspace: made, listed, claimed and deleted."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, files, records, run_record
+from nirs4all_workspace.canonical import plain
+from nirs4all_workspace.dataset_references import references
+from nirs4all_workspace.deletion import delete
+from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
+from nirs4all_workspace.run import Run, is_claimable
+from nirs4all_workspace.states import RunStatus
+from nirs4all_workspace.templates import references as template_references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from nirs4all_workspace.workspace import Workspace
+
+STAGING = ".n4w-new-"
+
+
+class RunList(list[Run]):
+    """Runs, oldest first.
+
+    Attributes:
+        errors: Runs that cannot be read, as dicts of path, kind and message.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        super().__init__()
+        self.errors: list[dict[str, str]] = []
+
+
+class Runs:
+    """What `Workspace.runs` hands out."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Belong to a workspace."""
+        self._workspace = workspace
+        self.folder: Path = workspace.path / "runs"
+
+    def create(
+        self,
+        name: str,
+        templates: Iterable[object] = (),
+        datasets: Iterable[object] = (),
+        description: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        parent_run: str | None = None,
+        derived_from_result: str | None = None,
+        modifications: Iterable[Mapping[str, Any]] = (),
+    ) -> Run:
+        """Make a run that waits in the queue, durably: it appears as a whole or not at all.
+
+        Args:
+            name: What people call it.
+            templates: Its templates; each element is one: a `Template`, the id of a stored one, or
+                steps. Nothing is inferred from nesting.
+            datasets: Its datasets, by id, name, path or record. A name that nobody registered, and the
+                name of a file, serve as they are.
+            description: What people say of it.
+            config: How it is executed: cv_folds, cv_strategy, random_state and the like.
+            parent_run: The run that it is derived from.
+            derived_from_result: The result that it is derived from.
+            modifications: What differs from that, as mappings with a key `type`.
+
+        Returns:
+            The run.
+
+        Raises:
+            TypeError: An argument is or holds what cannot be stored.
+            ValueError: The name is empty, or a template or dataset is given twice.
+            NotFoundError: An id is of nothing that is stored.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: No run was made.
+        """
+        self._workspace.check_writable()
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"a run needs a name, not {name!r}")
+        created_at = run_record.now()
+        run_id = run_record.new_id(name, created_at)
+        record = run_record.new_record(
+            run_id,
+            name,
+            created_at,
+            description=plain(description, "description"),
+            parent_run=plain(parent_run, "parent_run"),
+            derived_from_result=plain(derived_from_result, "derived_from_result"),
+            modifications=_modifications(modifications),
+        )
+        settings = plain({} if config is None else config, "config")
+        if not isinstance(settings, dict) or "schema_version" in settings:
+            raise TypeError("config is a mapping of settings, without a key 'schema_version'")
+        content = {
+            "templates.yaml": {"templates": template_references(self._workspace, templates)},
+            "datasets.yaml": {"datasets": references(self._workspace, datasets)},
+            "config.yaml": settings,
+            run_record.FILE: record,
+        }
+        self._publish(run_id, content)
+        return Run(self._workspace, run_id)
+
+    def _publish(self, run_id: str, content: Mapping[str, Mapping[str, Any]]) -> None:
+        _native.make_folder(self.folder)
+        draft = self.folder / f"{STAGING}{run_id}"
+        draft.mkdir()
+        try:
+            for file, mapping in content.items():
+                records.create(draft / file, mapping)
+            _native.move_folder(draft, self.folder / run_id)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+    def get(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            NotFoundError: There is no such run.
+            CorruptFileError: Its `run.yaml` is damaged; the message names line and key.
+            OSError: It cannot be read.
+        """
+        run = Run(self._workspace, run_id)
+        try:
+            files.check_run_id(run_id)
+        except ValueError as error:
+            raise NotFoundError(f"there is no run {run_id!r}", str(self.folder)) from error
+        run_record.read(run.path)
+        return run
+
+    def list(
+        self,
+        status: RunStatus | str | None = None,
+        dataset: str | None = None,
+        template: str | None = None,
+    ) -> RunList:
+        """Return the runs, oldest first; those that cannot be read are in its `errors`.
+
+        Args:
+            status: Only those in this state.
+            dataset: Only those that use this dataset, by id or name.
+            template: Only those that use this template, by id.
+
+        Raises:
+            ValueError: There is no such state.
+            OSError: The folder cannot be listed.
+        """
+        status = None if status is None else RunStatus(status)
+        found: list[tuple[str, str, Run]] = []
+        listed = RunList()
+        for folder in self.folders():
+            run = Run(self._workspace, folder.name)
+            try:
+                record = run.record
+                if status is not None and record["status"] != status:
+                    continue
+                if dataset is not None and not _names(run.datasets, dataset):
+                    continue
+                if template is not None and not _names(run.templates, template):
+                    continue
+            except NotFoundError:
+                continue
+            except (WorkspaceError, OSError) as error:
+                path = getattr(error, "path", None) or getattr(error, "filename", None)
+                name = str(path).removeprefix(f"{self._workspace.path}/") if path else f"runs/{run.id}"
+                listed.errors.append(run_record.problem(name, error))
+                continue
+            found.append((record["created_at"], run.id, run))
+        listed.extend(run for _, _, run in sorted(found, key=lambda item: item[:2]))
+        return listed
+
+    def claim_next(self) -> Run | None:
+        """Take the oldest run that waits: queued, or paused with a request to resume.
+
+        Of any number of processes that try at once, exactly one gets it, and owns it from then on.
+        Runs that cannot be claimed (damaged, of a newer version, with a living writer) are passed over.
+
+        Returns:
+            The run, running and owned by this process; None where none waits.
+
+        Raises:
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: It could not be claimed.
+        """
+        self._workspace.check_writable()
+        for run in self.list():
+            try:
+                if is_claimable(run.record) and run.claim():
+                    return run
+            except WorkspaceError:
+                continue
+        return None
+
+    def delete(self, run_id: str) -> dict[str, Any]:
+        """Delete a run with its rows, arrays and what artifacts nothing else names.
+
+        It is gone for every reader once its folder lies in the trash; whatever dies after that,
+        deleting it again, or `gc`, finishes.
+
+        Returns:
+            A dict of `removed` and `kept`, lists of paths relative to the workspace.
+
+        Raises:
+            NotFoundError: There is no such run.
+            ConflictError: A process owns it or writes for it.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: It could not be deleted as a whole.
+        """
+        return delete(self._workspace, run_id)
+
+    def folders(self) -> Iterable[Path]:
+        """Yield the folders of all runs, by name; none in a workspace of nirs4all 0.6."""
+        if self._workspace.format_version < 2 or not self.folder.is_dir():
+            return
+        for folder in sorted(self.folder.iterdir()):
+            if not folder.name.startswith(".") and folder.is_dir():
+                yield folder
+
+
+def _names(references_of_run: Iterable[Mapping[str, Any]], wanted: str) -> bool:
+    return any(wanted in (item.get("id"), item.get("name")) for item in references_of_run)
+
+
+def _modifications(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = plain(list(given), "modifications")
+    if not all(isinstance(item, dict) and isinstance(item.get("type"), str) for item in found):
+        raise ValueError("modifications are mappings with a key 'type', such as 'dataset_added'")
+    return list(found)

@@ -1,0 +1,151 @@
+"""Templates: pipelines with their generators unexpanded, stored once by content, shared by runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import files, locks, records
+from nirs4all_workspace.canonical import content_id, plain
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nirs4all_workspace.workspace import Workspace
+
+_ID = re.compile(r"tpl_[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Template:
+    """A pipeline, and what a run calls it.
+
+    Attributes:
+        steps: The steps as they are given: plain data, estimators, classes, generators such as `_or_`
+            and `_range_`, nested branches. Nothing is inferred from nesting.
+        name: What the run calls it.
+        description: What the run says of it.
+        expansion_count: How many configurations its generators expand to.
+    """
+
+    steps: Any
+    name: str | None = None
+    description: str | None = None
+    expansion_count: int | None = None
+
+    @property
+    def id(self) -> str:
+        """`tpl_` and 16 hex of the BLAKE3 of the canonical JSON of its steps.
+
+        Raises:
+            TypeError: A step cannot be stored; the message says which.
+        """
+        return content_id("tpl", plain(self.steps, "steps"))
+
+
+class Templates:
+    """What `Workspace.templates` hands out."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Belong to a workspace."""
+        self._workspace = workspace
+        self.folder: Path = workspace.path / "templates"
+
+    def add(self, template: Template) -> str:
+        """Store a template's steps, durably, unless they are there already.
+
+        Args:
+            template: A `Template`; anything else is taken for steps.
+
+        Returns:
+            Its id. Names and descriptions are not stored here: they belong to the runs that use it.
+
+        Raises:
+            TypeError: A step cannot be stored; the message says which.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: Nothing was stored.
+        """
+        self._workspace.check_writable()
+        steps = plain(template.steps if isinstance(template, Template) else template, "steps")
+        template_id = content_id("tpl", steps)
+        path = self.path(template_id)
+        # Under the lock, whoever collects garbage sees that it was asked for just now.
+        with locks.take(files.gc_lock(self._workspace.path)):
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                try:
+                    records.create(path, {"id": template_id, "steps": steps})
+                except ConflictError:
+                    os.utime(path)
+        return template_id
+
+    def get(self, template_id: str) -> Template:
+        """Return a template's steps, as plain data (see `canonical`).
+
+        Raises:
+            NotFoundError: There is no such template.
+            CorruptFileError: The file is damaged: its steps are not those that it is named after.
+        """
+        if not is_template_id(template_id):
+            raise NotFoundError(f"{template_id!r} is no id of a template", str(self.folder))
+        path = self.path(template_id)
+        record = records.read(path)
+        if "steps" not in record:
+            raise CorruptFileError("key 'steps' is missing", str(path))
+        if content_id("tpl", record["steps"]) != template_id:
+            raise CorruptFileError("key 'steps' is not what the file is named after", str(path))
+        return Template(record["steps"])
+
+    def runs_using(self, template_id: str) -> list[str]:
+        """Return the ids of the runs that use a template, oldest run first."""
+        return [run.id for run in self._workspace.runs.list(template=template_id)]
+
+    def path(self, template_id: str) -> Path:
+        """Return where a template is stored."""
+        return self.folder / f"{template_id}.yaml"
+
+    def list(self) -> list[str]:
+        """Return the ids of all templates, sorted."""
+        names = (path.name.removesuffix(".yaml") for path in self.folder.glob("tpl_*.yaml"))
+        return sorted(name for name in names if is_template_id(name))
+
+
+def is_template_id(text: object) -> bool:
+    """Return whether this is the id of a template."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:
+    """Store templates and return how a run's `templates.yaml` refers to them.
+
+    Args:
+        workspace: Where they are stored.
+        templates: A list; each of its elements is one template: a `Template`, the id of one that is
+            stored, or steps.
+
+    Raises:
+        TypeError: It is no list, or a step cannot be stored.
+        ValueError: Two elements are the same template.
+        NotFoundError: An id is of no template.
+    """
+    if not isinstance(templates, list | tuple):
+        raise TypeError(f"templates= is a list of templates, not {type(templates).__name__}")
+    found: dict[str, dict[str, Any]] = {}
+    for template in templates:
+        if is_template_id(template):
+            template = workspace.templates.get(template)
+        template = template if isinstance(template, Template) else Template(template)
+        template_id = workspace.templates.add(template)
+        if template_id in found:
+            raise ValueError(f"templates= has the same steps twice ({template_id})")
+        found[template_id] = {
+            "id": template_id,
+            "name": template.name,
+            "description": template.description,
+            "expansion_count": template.expansion_count,
+        }
+    return list(found.values())
