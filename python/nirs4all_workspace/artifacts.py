@@ -85,7 +85,7 @@ class Artifacts:
                 yield path
 
     def remove(self, path: Path, older_than: float) -> bool:
-        """Remove a file unless somebody stored the same content after that time, in seconds since 1970."""
+        """Remove a file unless it was stored, or asked to be, after that time, in seconds since 1970."""
         with locks.take(files.gc_lock(self._workspace.path)):
             try:
                 if path.stat().st_mtime > older_than:

@@ -6,7 +6,9 @@ The order makes it repeatable: files first, then the folder that says which they
 from __future__ import annotations
 
 import json
+import math
 import shutil
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +85,10 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
 def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any]) -> None:
     if not named:
         return
-    runs = workspace.runs.list()
-    # A run that cannot be read may name any of them.
+    # Results that cannot be read may name any of them.
     elsewhere = referenced(workspace)
-    others_run = any(run.is_owned for run in runs)
+    others_run = any(run.is_owned for run in workspace.runs.list())
+    oldest = time.time() - _RECENT if others_run else math.inf
     for artifact in sorted(named):
         path = workspace.artifacts.find(artifact)
         if path is None:
@@ -94,7 +96,7 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
         name = str(path.relative_to(workspace.path))
         if elsewhere is None or artifact in elsewhere:
             done["kept"].append(name)
-        elif workspace.artifacts.remove(path, _RECENT if others_run else 0.0):
+        elif workspace.artifacts.remove(path, oldest):
             done["removed"].append(name)
         else:
             done["kept"].append(name)

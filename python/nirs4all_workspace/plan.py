@@ -32,7 +32,7 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
         TypeError: It holds what cannot be stored.
     """
     given = config if isinstance(config, Mapping) else {key: getattr(config, key, None) for key in _KEYS}
-    found = {key: plain(given.get(key), key) for key in _KEYS}
+    found: dict[str, Any] = plain({**dict.fromkeys(_KEYS), **given}, "config")
     if found["template_id"] is None and len(templates) == 1:
         found["template_id"] = templates[0]
     if found["template_id"] not in templates:

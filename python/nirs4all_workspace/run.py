@@ -41,7 +41,7 @@ class Run:
         """Use `ws.runs` instead."""
         self._workspace = workspace
         self._root: Path = workspace.path
-        self._seen: tuple[bytes, dict[str, Any]] = (b"", {})
+        self._seen: tuple[bytes | None, dict[str, Any]] = (None, {})
         self.id = run_id
         self.path: Path = workspace.path / "runs" / run_id
 

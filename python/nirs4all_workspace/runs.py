@@ -163,9 +163,9 @@ class Runs:
                     continue
                 if template is not None and not _names(run.templates, template):
                     continue
-            except NotFoundError:
-                continue
             except (WorkspaceError, OSError) as error:
+                if not run.path.is_dir():
+                    continue
                 path = getattr(error, "path", None) or getattr(error, "filename", None)
                 name = str(path).removeprefix(f"{self._workspace.path}/") if path else f"runs/{run.id}"
                 listed.errors.append(run_record.problem(name, error))
