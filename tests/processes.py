@@ -112,7 +112,7 @@ def in_fork(work):
     if child == 0:
         try:
             answer = str(work())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the child must not return
             answer = type(error).__name__
         os.write(writer, answer.encode())
         os._exit(0)

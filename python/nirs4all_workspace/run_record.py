@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import getpass
 import os
 import re
-import secrets
 import socket
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -58,6 +56,8 @@ def now() -> str:
 
 def who() -> dict[str, Any]:
     """Return who this process is: user, host and pid."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -68,7 +68,7 @@ def who() -> dict[str, Any]:
 def new_id(name: str, created_at: str) -> str:
     """Return an id that nobody has: `<YYYY-MM-DD>_<Slug>_<12 hex>`."""
     short = slug(name).replace("_", "-") or "run"
-    return f"{created_at[:10]}_{short[0].upper()}{short[1:]}_{secrets.token_hex(6)}"
+    return f"{created_at[:10]}_{short[0].upper()}{short[1:]}_{os.urandom(6).hex()}"
 
 
 def new_record(run_id: str, name: str, created_at: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401

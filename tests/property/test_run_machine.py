@@ -1,4 +1,4 @@
-"""Any sequence of what processes do to runs, against a model: no lost update, double claim or illegal step."""
+"""Whatever processes do to runs, against a model: no lost update, double claim or illegal step."""
 
 import os
 import shutil
@@ -65,9 +65,7 @@ class Runs(RuleBasedStateMachine):
 
     def ask(self, worker, run, call):
         """Let a worker do something with a run; it keeps the object, and with it what it owns."""
-        return self.workers_[worker].do(
-            f"str(kept.setdefault({run!r}, n4w.Run(ws, {run!r})).{call})"
-        )
+        return self.workers_[worker].do(f"str(kept.setdefault({run!r}, n4w.Run(ws, {run!r})).{call})")
 
     @rule(target=runs, worker=workers)
     def create(self, worker):
@@ -152,8 +150,8 @@ class Runs(RuleBasedStateMachine):
         model.go("running")
         model.owner, model.claimed, model.attempts = worker, True, model.attempts + 1
 
-    @rule(data=st.data())
-    def claim_all_at_once(self, data):
+    @rule()
+    def claim_all_at_once(self):
         waiting = sum(
             not model.is_deleted
             and (model.status == "queued" or (model.status, model.requested) == ("paused", "running"))

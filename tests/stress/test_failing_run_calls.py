@@ -165,7 +165,11 @@ def check(folder, operation, before, report):
             ws.runs.delete(listed[0].id)
         for item in ws.gc(yes=True)["errors"]:
             raise AssertionError(item)
-        left = {name for name in tree(folder) if not name.startswith(("templates/", "workspace.yaml", f"runs/{listed[-1].id}/"))}
+        left = {
+            name
+            for name in tree(folder)
+            if not name.startswith(("templates/", "workspace.yaml", f"runs/{listed[-1].id}/"))
+        }
         assert {name for name in left if "/.n4w-" not in name} == set()
 
 

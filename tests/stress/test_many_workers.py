@@ -25,7 +25,8 @@ except n4w.WorkspaceError as error:
     say(type(error).__name__)
 """
 ADD = """
-say([ws.templates.add([["a", index]]) for index in range(5)] + [ws.artifacts.put(b"a" * index) for index in range(5)])
+templates = [ws.templates.add([["a", index]]) for index in range(5)]
+say(templates + [ws.artifacts.put(b"a" * index) for index in range(5)])
 """
 
 

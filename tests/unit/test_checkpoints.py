@@ -85,7 +85,8 @@ def test_a_killed_run_goes_on_where_it_was(ws, run):
         owner.do(f"len(kept.setdefault('todo', kept['run'].plan({CONFIGS!r})))")
         owner.do("kept.setdefault('w', kept['run'].writer('wheat')).run_id")
         for index in range(2):
-            row = f"{{'result_id': kept['todo'][{index}].id, 'metric': 'rmse', 'val_score': 1.0, 'partition': 'val'}}"
+            scores = "'metric': 'rmse', 'val_score': 1.0, 'partition': 'val'"
+            row = f"{{'result_id': kept['todo'][{index}].id, {scores}}}"
             owner.do(f"kept['w'].write({row})")
             owner.do("kept['w'].flush()")
             if index == 0:

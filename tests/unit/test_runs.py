@@ -164,7 +164,10 @@ def test_a_block_may_end_the_run_itself(ws):
 def test_death_of_the_owner_is_seen_by_everybody(ws):
     run = ws.runs.create("dies")
     with Worker(ws.path) as owner:
-        assert owner.do(f"str(kept.setdefault('run', ws.runs.get({run.id!r})).transition('running'))") == "running"
+        assert (
+            owner.do(f"str(kept.setdefault('run', ws.runs.get({run.id!r})).transition('running'))")
+            == "running"
+        )
         assert (run.status, run.is_interrupted) == ("running", False)
         with pytest.raises(n4w.ConflictError, match=str(owner.pid)):
             run.resume()
@@ -289,7 +292,9 @@ def test_damage_is_one_flagged_entry(ws):
     assert [note["kind"] for note in ws.gc()["notes"]] == ["unreadable"]
 
 
-@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00", "revision: one\nstatus: queued", "history: {}\nstatus: queued"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "- 1", "", "\x00", "revision: one\nstatus: queued", "history: {}\nstatus: queued"]
+)
 def test_no_content_breaks_a_list(ws, text):
     run = ws.runs.create("bad")
     (run.path / "run.yaml").write_text(text)
@@ -321,7 +326,11 @@ def test_unknown_keys_survive(ws):
     with run:
         pass
     record = loaded(run.path / "run.yaml")
-    assert (record["status"], record["invented"], record["schema_version"]) == ("completed", {"a": [1, None]}, "1.7")
+    assert (record["status"], record["invented"], record["schema_version"]) == (
+        "completed",
+        {"a": [1, None]},
+        "1.7",
+    )
 
 
 def test_missing_keys_have_defaults(ws):

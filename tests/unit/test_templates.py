@@ -55,13 +55,24 @@ def ws(tmp_path):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ({"numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 1e-27]}, '{"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}'),
-        ({"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\xf6": 7},
-         '{"\\r":2,"1":4,"\x80":6,"\xf6":7,"\u20ac":1,"\U0001f600":5,"\ufb33":3}'),
-        ([True, False, None, -0.0, 5e-324, -1.7976931348623157e308, 1e21, 1e20], "[true,false,null,0,5e-324,-1.7976931348623157e+308,1e+21,100000000000000000000]"),
-        ("\u20ac$\x0f\nA'B\"\\\\\"/", '"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'),
+        (
+            {"numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 1e-27]},
+            '{"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}',
+        ),
+        (
+            {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\xf6": 7},
+            '{"\\r":2,"1":4,"\x80":6,"\xf6":7,"\u20ac":1,"\U0001f600":5,"\ufb33":3}',
+        ),
+        (
+            [True, False, None, -0.0, 5e-324, -1.7976931348623157e308, 1e21, 1e20],
+            "[true,false,null,0,5e-324,-1.7976931348623157e+308,1e+21,100000000000000000000]",
+        ),
+        ('\u20ac$\x0f\nA\'B"\\\\"/', '"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'),
         ([math.nan, math.inf, -math.inf], '["n4a:NaN","n4a:Infinity","n4a:-Infinity"]'),
-        ([2**53 - 1, 2**53, -(2**64)], '[9007199254740991,"n4a:int:9007199254740992","n4a:int:-18446744073709551616"]'),
+        (
+            [2**53 - 1, 2**53, -(2**64)],
+            '[9007199254740991,"n4a:int:9007199254740992","n4a:int:-18446744073709551616"]',
+        ),
         (["n4a:NaN", "n4a:text:", "n4"], '["n4a:text:n4a:NaN","n4a:text:n4a:text:","n4"]'),
     ],
 )
@@ -222,4 +233,7 @@ def test_ids_agree_between_processes():
     code = "import nirs4all_workspace as n; print(n.Template([{'b': 1, 'a': 0.1}, '\\u00e9']).id)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == n4w.Template([{"a": 0.1, "b": 1}, "é"]).id
-    assert hashlib.sha256(canonical([{"b": 1, "a": 0.1}])).digest() == hashlib.sha256(b'[{"a":0.1,"b":1}]').digest()
+    assert (
+        hashlib.sha256(canonical([{"b": 1, "a": 0.1}])).digest()
+        == hashlib.sha256(b'[{"a":0.1,"b":1}]').digest()
+    )

@@ -67,9 +67,7 @@ impl Draft {
     /// The same under another name on the same file system, for who learns it while writing.
     pub fn create_as(self, target: &Path) -> Result<()> {
         self.temp.persist_noclobber(target).map_err(|error| match error.error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                Error::new(ErrorKind::Conflict, "exists already").at(target)
-            }
+            std::io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Conflict, "exists already").at(target),
             _ => Error::io(target, error.error),
         })?;
         sync_entry(target)
