@@ -35,6 +35,7 @@ VALID_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
         RunStatus.CANCELLED: frozenset(),
     }
 )
+"""Which states may follow which; every other pair raises `InvalidTransitionError`."""
 
 
 def check_transition(run_id: str, before: RunStatus, to: RunStatus) -> None:

