@@ -20,8 +20,8 @@ lint: $(VENV)/.built
 	cargo fmt --check
 	cargo clippy --locked --quiet --workspace --all-targets --features pyo3/extension-module -- -D warnings
 	! cargo tree --locked -p n4w-core -e normal | grep -i pyo3
-	$(BIN)/ruff format --check python tests benches
-	$(BIN)/ruff check python tests benches
+	$(BIN)/ruff format --check python tests benches docs
+	$(BIN)/ruff check python tests benches docs
 	$(BIN)/mypy
 
 # Full sizes, against the peers that docs/benchmarks.md names, on an optimised build.

@@ -47,7 +47,11 @@ def train(writer: n4w.Writer, result: n4w.Result, die: bool) -> None:
     for fold in range(5):
         scores = {f"{partition}_score": noise.uniform(0.1, 1.0) for partition in ("train", "val", "test")}
         for partition in ("train", "val", "test"):
-            row = {"result_id": result.id, "template_id": result.template_id, "config_name": result.config_name}
+            row = {
+                "result_id": result.id,
+                "template_id": result.template_id,
+                "config_name": result.config_name,
+            }
             row |= {"fold_id": fold, "partition": partition, "metric": "rmse", "model_name": "PLS", **scores}
             row["y_pred"] = [noise.random() for _ in range(10)]
             writer.write(row)
@@ -57,10 +61,11 @@ def train(writer: n4w.Writer, result: n4w.Result, die: bool) -> None:
     writer.checkpoint(result)
 
 
-def work(run: n4w.Run, share: slice, die_after: int | None) -> None:
-    """Trains what is left of the run, or every n-th of it."""
+def work(run: n4w.Run, first: int, of: int, die_after: int | None) -> None:
+    """Trains what is left of the run, or the n-th part of it: by id, which no other process changes."""
     writers: dict[str, n4w.Writer] = {}
-    for done, result in enumerate(run.plan(expand(run))[share]):
+    mine = [result for result in run.plan(expand(run)) if int(result.id[-8:], 16) % of == first]
+    for done, result in enumerate(mine):
         name = result.dataset_name
         writers.setdefault(name, run.writer(name))
         train(writers[name], result, die=done == die_after)
@@ -79,17 +84,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a new workspace")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--run", help="the run to work on, for the processes that this script starts")
-    parser.add_argument("--share", type=int, nargs=2, metavar=("FIRST", "OF"), help="work on every n-th result")
+    parser.add_argument(
+        "--share", type=int, nargs=2, metavar=("FIRST", "OF"), help="work on a part of the results"
+    )
     parser.add_argument("--die-after", type=int, help="so many results")
     args = parser.parse_args()
 
     if args.run and args.share:  # a worker of an owner
-        first, of = args.share
-        work(n4w.Workspace.open(args.folder).runs.get(args.run), slice(first, None, of), args.die_after)
+        work(n4w.Workspace.open(args.folder).runs.get(args.run), *args.share, args.die_after)
         return
     if args.run:  # an owner
         with n4w.Workspace.open(args.folder).runs.get(args.run).resume() as run:
-            work(run, slice(None), args.die_after)
+            work(run, 0, 1, args.die_after)
         return
 
     ws = n4w.Workspace.create(args.folder)
@@ -103,7 +109,7 @@ def main() -> None:
             print("workers ended with", [worker.wait() for worker in workers])
             print(f"{len(run.results())} results are there")
             ws.recover()
-            work(run, slice(None), None)
+            work(run, 0, 1, None)
     else:
         print("the first process ended with", start(folder, "--run", run.id, "--die-after", "11").wait())
         print(f"{len(run.results())} results are there, is_interrupted is {run.is_interrupted}")

@@ -14,7 +14,14 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "resume.py"
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_killed_run_ends_whole(tmp_path, workers):
     folder = tmp_path / "ws"
-    command = [sys.executable, "-W", "error", SCRIPT, folder, *(["--workers", str(workers)] if workers else [])]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        SCRIPT,
+        folder,
+        *(["--workers", str(workers)] if workers else []),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert run.returncode == 0, run.stderr
     assert "-9" in run.stdout.splitlines()[0], "nobody was killed"
