@@ -52,6 +52,19 @@ def shared_workspace(name: str) -> Path:
 
 
 @pytest.fixture
+def data():
+    """Give `data(name)`: the folder of a real dataset that lies beside the repository, or skip."""
+
+    def folder(name):
+        found = REPO.parent / "shared" / "data" / name
+        if not found.is_dir():
+            pytest.skip(f"the sample dataset {name} does not lie beside the repository ({found})")
+        return found
+
+    return folder
+
+
+@pytest.fixture
 def shared():
     """Give `shared(name)`: the path of a sample workspace, read only."""
     return shared_workspace

@@ -9,8 +9,10 @@
 from nirs4all_workspace._native import (
     MetricInfo,
     SummaryAccumulator,
+    hash_file,
     is_better,
     metric_info,
+    quick_hash,
     read_footers,
     register_metric,
 )
@@ -63,8 +65,10 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "Writer",
+    "hash_file",
     "is_better",
     "metric_info",
+    "quick_hash",
     "read_footers",
     "read_summaries",
     "read_summary",

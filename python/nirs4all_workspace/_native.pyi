@@ -42,6 +42,34 @@ class MetricInfo:
     def __eq__(self, other: object) -> bool: ...
 
 @final
+class HashCache:
+    """Hashes of files and folders by the stat of files, kept between processes.
+
+    A file that changed less than two seconds before it was read is hashed anew each time: it may
+    change again without its stat telling. Safe to share between threads.
+
+    Args:
+        root: The workspace whose cache it is.
+    """
+
+    def __new__(cls, root: _Path) -> Self: ...
+    def known(self, path: _Path, algorithm: str) -> tuple[str, int, bool, int] | None:
+        """Return what `fingerprint` returns where nothing has to be read for it, else None."""
+    def fingerprint(
+        self, path: _Path, algorithm: str = "blake3", *, threads: int = 0
+    ) -> tuple[str, int, bool, int]:
+        """Return hash, bytes of content, whether it is a folder, and bytes read.
+
+        Raises:
+            ConflictError: It changed while it was read, twice.
+            OSError: It cannot be read.
+        """
+    def quick(self, path: _Path) -> tuple[str | None, int]:
+        """Return what `quick_hash` returns, and bytes read."""
+    def save(self) -> None:
+        """Keep what was added for later processes, where the cache can be written."""
+
+@final
 class SummaryAccumulator:
     """A summary that grows: rows in, batches in, other summaries in. Safe to share between threads.
 
@@ -107,6 +135,44 @@ class SummaryAccumulator:
         """
     def __len__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
+
+def hash_file(path: _Path, algorithm: str = "blake3", *, threads: int = 0) -> str:
+    """Hash a file in full, or a folder: relative paths and contents of its files, in order.
+
+    Files that editors and operating systems drop are no part of a folder; symbolic links are
+    followed within it only. Plain reads, on all cores; interruptible.
+
+    Args:
+        path: The file or folder.
+        algorithm: "blake3" or "sha256".
+        threads: How many; 0 for one per core, 1 reads from start to end, as drives with a head and
+            on the network like it. It never changes the answer.
+
+    Returns:
+        `blake3:<64 hex>` or `sha256:<64 hex>`.
+
+    Raises:
+        ConflictError: It changed while it was read, twice.
+        ValueError: The algorithm is none of these, or `path` is no regular file and no folder.
+        OSError: It cannot be read.
+    """
+
+def quick_hash(path: _Path) -> str | None:
+    """Hash size, first and last 64 KiB of a file: enough to narrow a search, proof of nothing.
+
+    Args:
+        path: The file, or a folder, whose largest file it is then.
+
+    Returns:
+        `quick1:<16 hex>`; None for a folder without files.
+
+    Raises:
+        ConflictError: It changed while it was read, twice.
+        OSError: It cannot be read.
+    """
+
+def has_trusted_ctime(path: _Path) -> bool:
+    """Return whether a change of content there always shows in the stat of a file."""
 
 def metric_info(name: str) -> MetricInfo:
     """Return what the table says of a metric, by its name or an alias, in any case of letters.

@@ -79,6 +79,7 @@ def test_every_native_class_is_frozen(tmp_path):
         _native.Lock(tmp_path / "a.lock"),
         writer._native,
     ]
+    instances += [_native.HashCache(tmp_path)]
     assert {type(instance) for instance in instances} == set(classes)
     for instance in instances:
         names = [*public(dir(type(instance))), "anything"]

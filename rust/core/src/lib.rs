@@ -17,6 +17,7 @@ pub mod footer;
 pub mod ipc;
 pub mod journal;
 pub mod live;
+pub mod hash;
 pub mod lock;
 pub mod metrics;
 pub mod platform;

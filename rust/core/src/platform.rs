@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 /// What tells a file from another and from its own past: the key of every cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Identity {
     /// Bytes.
     pub size: u64,
@@ -28,6 +28,27 @@ impl Identity {
     pub fn settled_at(&self, at_ns: i64) -> bool {
         self.mtime_ns.max(self.ctime_ns) < at_ns.saturating_sub(RACY_NS)
     }
+}
+
+/// A file among all files of this machine, at one state of its content: the key of cached hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct FileKey {
+    /// The device that the file lies on; 0 where the system has none.
+    pub device: u64,
+    /// The file on that device.
+    pub identity: Identity,
+}
+
+#[cfg(unix)]
+/// The key that a stat gave.
+pub fn file_key(metadata: &Metadata) -> FileKey {
+    FileKey { device: std::os::unix::fs::MetadataExt::dev(metadata), identity: identity(metadata) }
+}
+
+#[cfg(not(unix))]
+/// The key that a stat gave.
+pub fn file_key(metadata: &Metadata) -> FileKey {
+    FileKey { device: 0, identity: identity(metadata) }
 }
 
 /// The coarsest clock of a common file system (FAT writes times in steps of two seconds).
@@ -172,6 +193,24 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Whether a change of content always changes the identity of files there, as far as the system tells.
+///
+/// FAT and exFAT have no time of change and invent inodes at each mount; CIFS and FUSE leave both to
+/// whoever serves them.
+#[cfg(target_os = "linux")]
+pub fn has_trusted_ctime(path: &Path) -> bool {
+    // The magic numbers of linux/magic.h: FAT, exFAT, SMB, CIFS, SMB2, FUSE.
+    const UNTRUSTED: [u64; 6] = [0x4D44, 0x2011_BAB0, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x6573_5546];
+    rustix::fs::statfs(path).is_ok_and(|stat| !UNTRUSTED.contains(&(stat.f_type as u64 & 0xFFFF_FFFF)))
+}
+
+/// Whether a change of content always changes the identity of files there: the system's own file
+/// system has a time of change on Unix; elsewhere it is not read.
+#[cfg(not(target_os = "linux"))]
+pub fn has_trusted_ctime(_path: &Path) -> bool {
+    cfg!(unix)
 }
 
 /// Whether the folder lies on a drive that other hosts write to, as far as the system tells.

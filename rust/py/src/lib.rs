@@ -8,6 +8,7 @@ mod convert;
 mod footer;
 mod gate;
 mod journal;
+mod hash;
 mod lock;
 mod metrics;
 mod recover;
@@ -27,6 +28,8 @@ mod _native {
     use crate::footer::read_footers;
     #[pymodule_export]
     use crate::journal::{read_frames, row_schema};
+    #[pymodule_export]
+    use crate::hash::{HashCache, has_trusted_ctime, hash_file, quick_hash};
     #[pymodule_export]
     use crate::lock::{Lock, lock_holder, lock_is_held};
     #[pymodule_export]
