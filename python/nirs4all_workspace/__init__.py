@@ -7,6 +7,7 @@
 """
 
 from nirs4all_workspace._native import (
+    FileIndex,
     MetricInfo,
     SummaryAccumulator,
     hash_file,
@@ -44,6 +45,7 @@ __all__ = [
     "Artifacts",
     "ConflictError",
     "CorruptFileError",
+    "FileIndex",
     "FileSummary",
     "InvalidTransitionError",
     "LockTimeoutError",

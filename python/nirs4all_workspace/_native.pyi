@@ -42,6 +42,86 @@ class MetricInfo:
     def __eq__(self, other: object) -> bool: ...
 
 @final
+class FileIndex:
+    """All files of a tree by size, and lazily by quick hash and full hash.
+
+    Built in parallel; kept in the user's cache folder and then refreshed by stat alone. Symbolic links
+    are followed, each folder is entered once. Safe to share between threads.
+
+    Args:
+        root: The folder.
+        hashes: Where hashes are looked up and added; None for a cache of this tree's own.
+        threads: How many; 0 for one per core. It never changes an answer.
+
+    Attributes:
+        root: The folder, absolute.
+        errors: Folders that could not be listed, broken links and loops of links, as dicts of path
+            (relative to the root), kind and message.
+
+    Raises:
+        OSError: The root cannot be listed.
+    """
+
+    def __new__(cls, root: _Path, hashes: HashCache | None = None, *, threads: int = 0) -> Self: ...
+    @property
+    def root(self) -> str: ...
+    @property
+    def errors(self) -> list[dict[str, str]]: ...
+    def __len__(self) -> int: ...
+    def refresh(self, *, files: bool = True) -> None:
+        """Take up what changed in the tree since it was indexed.
+
+        Args:
+            files: Ask for the stat of every file. Otherwise only of folders, which tells what came,
+                went or was replaced, but not what was edited in place.
+
+        Raises:
+            OSError: The root cannot be listed; the index is as it was.
+        """
+    def find(
+        self,
+        *,
+        hash: str | None = None,
+        size: int | None = None,
+        quick: str | None = None,
+        progress: _Report | None = None,
+    ) -> list[str]:
+        """Find files, and folders as `hash_file` hashes them, among what is indexed.
+
+        Args:
+            hash: Their full hash, `blake3:...` or `sha256:...`; contents are read for it.
+            size: Bytes of the file, or of all files of the folder; it saves reading all others.
+            quick: Their quick hash.
+            progress: Called now and then with the candidates hashed and those there are.
+
+        Returns:
+            Absolute paths, files first, in path order. Those that cannot be read are left out.
+
+        Raises:
+            ValueError: Nothing to look for, or no hash of that form.
+        """
+    def search(
+        self,
+        *,
+        hash: str | None = None,
+        size: int | None = None,
+        quick: str | None = None,
+        name: str | None = None,
+        progress: _Report | None = None,
+    ) -> tuple[list[str], list[dict[str, Any]], list[dict[str, str]]]:
+        """Find the likeliest path as `find` does, candidates called `name` first.
+
+        Returns:
+            The path, if any; the stages, as dicts of stage, candidates, bytes_read and seconds; and
+            the candidates that could not be read, as dicts of path, kind and message.
+        """
+    def duplicates(self, *, progress: _Report | None = None) -> list[list[str]]:
+        """Return groups of files with equal content, proven by full hashes, paths in order.
+
+        Empty files are none; a file with several names (hard links) counts once.
+        """
+
+@final
 class HashCache:
     """Hashes of files and folders by the stat of files, kept between processes.
 

@@ -80,6 +80,8 @@ def test_every_native_class_is_frozen(tmp_path):
         writer._native,
     ]
     instances += [_native.HashCache(tmp_path)]
+    instances = [n4w.SummaryAccumulator(), n4w.metric_info("rmse"), _native.Lock(tmp_path / "a.lock")]
+    instances += [_native.HashCache(tmp_path), n4w.FileIndex(tmp_path)]
     assert {type(instance) for instance in instances} == set(classes)
     for instance in instances:
         names = [*public(dir(type(instance))), "anything"]

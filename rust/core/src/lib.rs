@@ -18,6 +18,7 @@ pub mod ipc;
 pub mod journal;
 pub mod live;
 pub mod hash;
+pub mod index;
 pub mod lock;
 pub mod metrics;
 pub mod platform;

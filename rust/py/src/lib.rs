@@ -9,6 +9,7 @@ mod footer;
 mod gate;
 mod journal;
 mod hash;
+mod index;
 mod lock;
 mod metrics;
 mod recover;
@@ -30,6 +31,8 @@ mod _native {
     use crate::journal::{read_frames, row_schema};
     #[pymodule_export]
     use crate::hash::{HashCache, has_trusted_ctime, hash_file, quick_hash};
+    #[pymodule_export]
+    use crate::index::FileIndex;
     #[pymodule_export]
     use crate::lock::{Lock, lock_holder, lock_is_held};
     #[pymodule_export]

@@ -128,11 +128,17 @@ pub fn is_dropping(name: &OsStr) -> bool {
         "system volume information",
         "thumbs.db",
     ];
-    let name = name.to_string_lossy().to_ascii_lowercase();
-    let between = |start: &str, end: &str| name.starts_with(start) && name.ends_with(end);
-    NAMES.contains(&name.as_str())
-        || ["._", ".#", "~$", ".nfs", ".trash-"].iter().any(|start| name.starts_with(start))
-        || [("", "~"), ("#", "#"), (".", ".swp"), (".", ".swo"), (".~lock.", "#"), (".n4w-", ".tmp")]
-            .iter()
-            .any(|(start, end)| between(start, end))
+    const STARTS: [&[u8]; 5] = [b"._", b".#", b"~$", b".nfs", b".Trash-"];
+    const ENDS: [(&[u8], &[u8]); 6] = [
+        (b"", b"~"),
+        (b"#", b"#"),
+        (b".", b".swp"),
+        (b".", b".swo"),
+        (b".~lock.", b"#"),
+        (b".n4w-", b".tmp"),
+    ];
+    let name = name.as_encoded_bytes();
+    NAMES.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+        || STARTS.iter().any(|start| name.starts_with(start))
+        || ENDS.iter().any(|(start, end)| name.starts_with(start) && name.ends_with(end))
 }

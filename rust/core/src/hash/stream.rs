@@ -76,7 +76,7 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
         .at(path))
 }
 
-pub(super) fn now_ns() -> i64 {
+pub(crate) fn now_ns() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64)
 }
 
