@@ -144,6 +144,9 @@ class HashCache:
             ConflictError: It changed while it was read, twice.
             OSError: It cannot be read.
         """
+    @staticmethod
+    def size(path: _Path) -> tuple[int, bool]:
+        """Return the bytes that `fingerprint` would hash, and whether it is a folder."""
     def quick(self, path: _Path) -> tuple[str | None, int]:
         """Return what `quick_hash` returns, and bytes read."""
     def save(self) -> None:
@@ -394,6 +397,14 @@ def list_files(root: _Path, *, live: bool = True) -> list[str]:
     Args:
         root: The workspace.
         live: Whether journals that no sealed segment covers count.
+def read_cache(root: _Path, file: str) -> bytes | None:
+    """Return a file of a workspace's cache; None where there is none."""
+
+def write_cache(root: _Path, file: str, content: bytes) -> None:
+    """Replace a file of a workspace's cache, where it can be written; else do nothing."""
+
+def list_files(root: _Path) -> list[str]:
+    """Return the prediction files of a folder, relative to it, in name order.
 
     Raises:
         OSError: The folder cannot be listed.

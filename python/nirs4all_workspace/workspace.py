@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, checks, gc, records, recovery
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
+from nirs4all_workspace.datasets import Datasets
 from nirs4all_workspace.predictions import Predictions
 from nirs4all_workspace.runs import Runs
 from nirs4all_workspace.templates import Templates
@@ -32,6 +33,7 @@ class Workspace:
         templates: Its templates.
         predictions: Its prediction rows.
         artifacts: Its artifacts.
+        datasets: Its registry of datasets.
         manifest: What `workspace.yaml` says; empty for a folder of nirs4all 0.6, which has none.
     """
 
@@ -43,6 +45,7 @@ class Workspace:
         self.templates = Templates(self)
         self.predictions = Predictions(self)
         self.artifacts = Artifacts(self)
+        self.datasets = Datasets(self)
 
     def __repr__(self) -> str:
         """Return the path and the format."""

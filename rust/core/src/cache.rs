@@ -119,8 +119,17 @@ pub fn load(root: &Path, file: &str) -> Entries {
 
 /// Writes one file of the cache where that is allowed; a cache that cannot be written is no failure.
 pub fn store(root: &Path, file: &str, entries: &Entries) {
-    let bytes = encode(entries);
-    places(root).into_iter().any(|folder| write(&folder.join(file), &bytes).is_ok());
+    write_any(root, file, &encode(entries));
+}
+
+/// A file of the cache with content of another kind; nothing where there is none.
+pub fn read_any(root: &Path, file: &str) -> Option<Vec<u8>> {
+    places(root).into_iter().find_map(|folder| read_file(&folder.join(file)).ok())
+}
+
+/// Writes a file of the cache where that is allowed; a cache that cannot be written is no failure.
+pub fn write_any(root: &Path, file: &str, bytes: &[u8]) {
+    places(root).into_iter().any(|folder| write(&folder.join(file), bytes).is_ok());
 }
 
 /// The bytes of a file of the cache.

@@ -64,6 +64,11 @@ impl HashCache {
         enter(py, threads, None, |progress| self.inner.fingerprint(&path, algorithm, progress)).map(found)
     }
 
+    #[staticmethod]
+    fn size(py: Python<'_>, path: PathBuf) -> PyResult<(u64, bool)> {
+        py.detach(|| hash::HashCache::size(&path)).map_err(|error| to_py(py, &error))
+    }
+
     fn quick(&self, py: Python<'_>, path: PathBuf) -> PyResult<(Option<String>, u64)> {
         let quick = py.detach(|| self.inner.quick(&path, &Progress::default()));
         let quick = quick.map_err(|error| to_py(py, &error))?;

@@ -4,6 +4,7 @@
 mod artifacts;
 mod atomic;
 mod content;
+mod cache;
 mod convert;
 mod footer;
 mod gate;
@@ -25,6 +26,7 @@ mod _native {
     use crate::atomic::{create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder};
     #[pymodule_export]
     use crate::content::blake3_hex;
+    use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::footer::read_footers;
     #[pymodule_export]

@@ -1,0 +1,164 @@
+"""The files of the registry: `datasets/<id>.yaml`, one record a file, each with its lock."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import dataset_records, locks, records
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
+from nirs4all_workspace.references import ReferenceReader, Usages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from nirs4all_workspace.dataset_records import DatasetRecord
+
+_LOCK_TIMEOUT_S = 60.0
+# A file this young may change again without its stat telling.
+_RACY_NS = 2_000_000_000
+
+
+class DatasetList(list["DatasetRecord"]):
+    """Records in the order of their ids.
+
+    Attributes:
+        errors: Records that cannot be read, as dicts of path, kind and message.
+    """
+
+    def __init__(self, found: Iterable[DatasetRecord] = (), errors: Iterable[dict[str, str]] = ()) -> None:
+        """Take records and errors."""
+        super().__init__(found)
+        self.errors = list(errors)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as one dict, the shape of `n4w datasets list --json`."""
+        return {"datasets": [record.to_dict() for record in self], "errors": self.errors}
+
+
+class Registry:
+    """The records of one workspace; unchanged files are parsed once a process."""
+
+    def __init__(self, root: Path) -> None:
+        """Belong to the workspace in `root`."""
+        self.folder = root / "datasets"
+        self.references = ReferenceReader(root)
+        self._locks = root / ".locks"
+        self._parsed: dict[str, tuple[tuple[int, ...], DatasetRecord]] = {}
+
+    def path(self, id_: str) -> Path:
+        """Return the file of a record."""
+        return self.folder / f"{id_}.yaml"
+
+    def read(self, id_: str) -> DatasetRecord:
+        """Return one record.
+
+        Raises:
+            NotFoundError: There is none.
+            CorruptFileError: Its file cannot be read; the message names line and key.
+        """
+        return replace(self._parse(id_), usage_of=Usages(self.references).of)
+
+    def read_all(self) -> DatasetList:
+        """Return all records; those that cannot be read are listed as errors."""
+        found = DatasetList()
+        usage_of = Usages(self.references).of
+        for id_ in self._ids():
+            try:
+                found.append(replace(self._parse(id_), usage_of=usage_of))
+            except NotFoundError:
+                continue
+            except (WorkspaceError, OSError) as error:
+                found.errors.append(problem(self.path(id_), error))
+        return found
+
+    def with_hash(self, hash_: str) -> DatasetRecord | None:
+        """Return the record whose content has this hash, or else had it.
+
+        Raises:
+            CorruptFileError: A record that began with this content cannot be read.
+        """
+        found = self.read_all()
+        for error in found.errors:
+            if error["path"].endswith(f"_{digits_of(hash_)[:8]}.yaml"):
+                raise CorruptFileError(error["message"], error["path"])
+        known = [record for record in found if hash_ in record.hashes]
+        return min(known, key=lambda record: (record.hash != hash_, record.id), default=None)
+
+    def create(self, mapping: dict[str, Any]) -> tuple[DatasetRecord, bool]:
+        """Create a record, durably, unless its content has one by now; and whether it was created.
+
+        The id is made of name and hash where `mapping` has none.
+        """
+        with locks.take(self._locks / "datasets.lock", _LOCK_TIMEOUT_S):
+            known = self.with_hash(mapping["hash"]) if mapping["hash"] else None
+            if known is not None:
+                return known, False
+            digits = digits_of(mapping["hash"] or f"{mapping['name']}\n{mapping['original_path']}")
+            for length in (8, 16, 64):
+                id_ = mapping.get("id") or dataset_records.make_id(mapping["name"], digits[:length])
+                try:
+                    records.create(self.path(id_), {"id": id_, **mapping})
+                except ConflictError:
+                    taken = self.read(id_)
+                    if mapping["hash"] is None or mapping.get("id"):
+                        return taken, False
+                    continue  # other content whose hash begins with these digits
+                return self.read(id_), True
+        raise ConflictError("is taken by another dataset", str(self.path(id_)))
+
+    def edit(self, id_: str, change: Callable[[dict[str, Any]], object]) -> DatasetRecord:
+        """Change a record under its lock; nothing is written where that leaves it as it was.
+
+        Raises:
+            ConflictError: Somebody edited the file by hand meanwhile.
+            CorruptFileError: It cannot be read; it is left as it is.
+            SchemaError: A newer version of this package wrote it.
+        """
+        path = self.path(id_)
+        with records.edit(path, self._locks / "datasets" / f"{id_}.lock", _LOCK_TIMEOUT_S) as mapping:
+            dataset_records.check(mapping, path)
+            change(mapping)
+        return self.read(id_)
+
+    def _ids(self) -> Iterator[str]:
+        try:
+            with os.scandir(self.folder) as entries:
+                names = sorted(entry.name for entry in entries)
+        except FileNotFoundError:
+            return
+        for name in names:
+            if name.endswith(".yaml") and not name.startswith("."):
+                yield name.removesuffix(".yaml")
+
+    def _parse(self, id_: str) -> DatasetRecord:
+        path = self.path(id_)
+        try:
+            stat = os.stat(path)  # noqa: PTH116 -- twice as fast
+        except FileNotFoundError as error:
+            raise NotFoundError("there is no such record", str(path)) from error
+        stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        known = self._parsed.get(id_)
+        if known is None or known[0] != stamp:
+            known = (stamp, dataset_records.read(path))
+            if max(stamp[1:3]) < time.time_ns() - _RACY_NS:
+                self._parsed[id_] = known
+        return known[1]
+
+
+def digits_of(text: str) -> str:
+    """Return the digits of a hash, or of what else tells a dataset from others."""
+    kind, _, digits = text.partition(":")
+    return digits if kind in ("blake3", "sha256") else hashlib.sha256(text.encode()).hexdigest()
+
+
+def problem(path: Path, error: WorkspaceError | OSError) -> dict[str, str]:
+    """Return an error as answers list it: a dict of path, kind and message."""
+    kinds = {CorruptFileError: "corrupt", ConflictError: "conflict"}
+    kind = "io" if isinstance(error, OSError) else kinds.get(type(error), "schema")
+    where = str(getattr(error, "path", None) or path)
+    return {"path": where, "kind": kind, "message": getattr(error, "message", None) or str(error)}
