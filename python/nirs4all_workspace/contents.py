@@ -145,9 +145,8 @@ def _describe_folder(folder: Path, contents: Contents) -> None:
     samples, targets = [], []
     for part in parts.values():
         rows = _guarded(part.get("x"), contents, _Table.rows)
-        if rows is not None:
+        if rows is not None and _add_spectra(part["x"], contents):
             samples.append(rows)
-            _add_spectra(part["x"], contents)
         if "y" in part and (frame := _targets(part["y"], rows, contents)) is not None:
             targets.append(frame)
     contents.n_samples = sum(samples) if len(samples) == len(parts) else None
@@ -192,15 +191,18 @@ def _targets(table: _Table, rows: int | None, contents: Contents) -> pl.DataFram
     return frame
 
 
-def _add_spectra(table: _Table, contents: Contents) -> None:
+def _add_spectra(table: _Table, contents: Contents) -> bool:
+    """Whether there are any: columns of numbers, as many as in the other files."""
     numeric = table.layout.numeric if table.layout else [True] * len(table.columns)
     names = [name for name, is_numeric in zip(table.columns, numeric, strict=True) if is_numeric]
-    if contents.n_features not in (None, len(names)):
-        contents.notes.append(f"{table.path.name} has {len(names)} features, others {contents.n_features}")
-        return
+    if not names or contents.n_features not in (None, len(names)):
+        others = f", others {contents.n_features}" if contents.n_features else ""
+        contents.notes.append(f"{table.path.name} has {len(names)} columns of numbers{others}")
+        return False
     contents.n_features = len(names)
     header = table.layout is None or table.layout.header is not None
     _add_wavelengths(names if header else [], table, contents)
+    return True
 
 
 def _add_wavelengths(names: list[str], table: _Table, contents: Contents) -> None:

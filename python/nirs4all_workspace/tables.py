@@ -105,7 +105,10 @@ def detect(lines: list[str]) -> Layout:
 
 
 def _split(lines: list[str], separator: str) -> list[list[str]] | None:
-    rows = list(csv.reader(lines, delimiter=separator))
+    try:
+        rows = list(csv.reader(lines, delimiter=separator))
+    except csv.Error:  # such as a field of 128 KiB, which a line is that this separator does not divide
+        return None
     width = len(rows[0])
     return rows if width > 1 and all(len(row) == width for row in rows) else None
 
@@ -117,7 +120,7 @@ def _comma_is_decimal(rows: list[list[str]]) -> bool:
 
 def _single_column(lines: list[str]) -> Layout:
     rows = [[line.strip().strip('"')] for line in lines]
-    if any(mark in row[0] for row in rows[1:] for mark in ";\t|"):
+    if any(mark in row[0] for row in rows for mark in ";\t|"):
         raise Undecided("its lines have different numbers of fields")
     if any("," in row[0] and not _DECIMAL_COMMA.fullmatch(row[0]) for row in rows[1:]):
         raise Undecided("its lines have different numbers of fields")
