@@ -103,7 +103,7 @@ def versions(nirs4all: str | None) -> dict[str, str]:
     """Of all peers; `nirs4all` is a Python that has that package."""
     found = {
         name: importlib.metadata.version(name)
-        for name in ("nirs4all-workspace", "polars", "pyarrow", "duckdb")
+        for name in ("nirs4all-workspace", "polars", "pyarrow", "duckdb", "blake3")
     }
     found |= {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     if nirs4all:

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import datasets
 import make_workspace
 import ours
 import peers
@@ -389,6 +390,9 @@ FAMILIES = {
     "summaries": summaries,
     "rankings": rankings,
     "writes": writes,
+    "hashing": datasets.hashing,
+    "indexing": datasets.indexing,
+    "resolving": datasets.resolving,
     "imports": imports,
 }
 

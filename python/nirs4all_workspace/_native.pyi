@@ -391,20 +391,18 @@ def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
 def hash_artifact(path: _Path) -> str:
     """Return the hash that a file's content has, as `Artifacts.put` names it."""
 
-def list_files(root: _Path, *, live: bool = True) -> list[str]:
-    """Return the prediction files of a folder that count, relative to it, in name order.
-
-    Args:
-        root: The workspace.
-        live: Whether journals that no sealed segment covers count.
 def read_cache(root: _Path, file: str) -> bytes | None:
     """Return a file of a workspace's cache; None where there is none."""
 
 def write_cache(root: _Path, file: str, content: bytes) -> None:
     """Replace a file of a workspace's cache, where it can be written; else do nothing."""
 
-def list_files(root: _Path) -> list[str]:
-    """Return the prediction files of a folder, relative to it, in name order.
+def list_files(root: _Path, *, live: bool = True) -> list[str]:
+    """Return the prediction files of a folder that count, relative to it, in name order.
+
+    Args:
+        root: The workspace.
+        live: Whether journals that no sealed segment covers count.
 
     Raises:
         OSError: The folder cannot be listed.

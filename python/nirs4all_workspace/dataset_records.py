@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import records
+from nirs4all_workspace import names, records
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ STATUSES = (
     "unreadable",
     "unstable",
 )
-_SLUG_LENGTH = 40
-_ID = re.compile(r"ds_[a-z0-9-]{1,40}_[0-9a-f]{8,64}")
+_ID = re.compile("ds_[a-z0-9_]{1,40}_[0-9a-f]{8,64}")
 _TEXT, _COUNT, _LIST, _MAPPING = (str,), (int,), (list,), (dict,)
 _TYPES: dict[str, tuple[type, ...]] = {
     "id": _TEXT,
@@ -208,9 +206,7 @@ def is_id(text: str) -> bool:
 
 def make_id(name: str, digits: str) -> str:
     """Return the id of a dataset: a lowercase slug of its name, and hexadecimal digits."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG_LENGTH].strip("-")
-    return f"ds_{slug or 'dataset'}_{digits}"
+    return f"ds_{names.slug(name) or 'dataset'}_{digits}"
 
 
 def version(number: int, hash_: str, n_samples: int | None) -> dict[str, Any]:

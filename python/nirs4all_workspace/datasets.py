@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import contents, dataset_records
 from nirs4all_workspace.dataset_records import DESCRIPTIVE, DatasetRecord
-from nirs4all_workspace.exceptions import ConflictError, NotFoundError, SchemaError
+from nirs4all_workspace.exceptions import ConflictError, NotFoundError
 from nirs4all_workspace.linking import Linker, LinkReport, old_references, record_of
 from nirs4all_workspace.registry import DatasetList, Registry
 from nirs4all_workspace.resolve import Resolution, Resolver
@@ -60,7 +60,7 @@ class Datasets:
             CorruptFileError: A record that may be of the same dataset cannot be read.
             OSError: The content cannot be read, or the record cannot be written.
         """
-        self._check_writable()
+        self._workspace.check_writable()
         for key in fields:
             if key not in _SETTABLE:
                 raise TypeError(f"a dataset has no field {key!r} to set; there are {', '.join(_SETTABLE)}")
@@ -147,7 +147,7 @@ class Datasets:
             NotFoundError: There is no such record.
             OSError: The content cannot be read, or the record cannot be written.
         """
-        self._check_writable()
+        self._workspace.check_writable()
         record = self.get(dataset)
         place = _absolute(path)
         found = self._resolver.same_hash(record, place)
@@ -175,7 +175,7 @@ class Datasets:
             ConflictError: The content changed while it was read, or the record meanwhile.
             OSError: The content cannot be read, or the record cannot be written.
         """
-        self._check_writable()
+        self._workspace.check_writable()
         record = self.get(dataset)
         place = self.path_of(record) if path is None else _absolute(path)
         if place is None:
@@ -217,7 +217,7 @@ class Datasets:
         roots = [Path(root) for root in search_roots]
         linker = Linker(self._registry, self._resolver)
         if self._workspace.format_version > 1:
-            self._check_writable()
+            self._workspace.check_writable()
             report = linker.link(roots, progress)
         else:
             report = LinkReport()
@@ -229,15 +229,6 @@ class Datasets:
         """Return where a record says that its dataset is, absolute."""
         path = record.current_path or record.original_path
         return self._resolver.absolute(path) if path else None
-
-    def _check_writable(self) -> None:
-        version = self._workspace.format_version
-        if version == 1:
-            message = "is a folder of nirs4all 0.6, which has no registry; `n4w init` makes a workspace"
-            raise SchemaError(message, str(self._workspace.path))
-        if not self._workspace.is_writable:
-            message = f"has format {version}, newer than this version can write; update nirs4all-workspace"
-            raise SchemaError(message, str(self._workspace.path))
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

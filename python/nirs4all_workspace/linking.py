@@ -36,6 +36,8 @@ class LinkReport:
         statuses: How many records have which status.
         resolutions: What was found of each record, by id.
         files_indexed: Files in the folders that are searched.
+        not_indexed: Folders there that cannot be listed, broken links and loops of links, as dicts of path,
+            kind and message.
         seconds: Time in all.
         errors: Records, runs and prediction files that cannot be read, as dicts of path, kind and message.
     """
@@ -47,6 +49,7 @@ class LinkReport:
     statuses: dict[str, int] = field(default_factory=dict)
     resolutions: dict[str, Resolution] = field(default_factory=dict)
     files_indexed: int = 0
+    not_indexed: list[dict[str, str]] = field(default_factory=list)
     seconds: float = 0.0
     errors: list[dict[str, str]] = field(default_factory=list)
 
@@ -81,7 +84,13 @@ class Linker:
     ) -> None:
         """Resolve records after indexing the files where they may be."""
         for root in self._resolver.roots(known, search_roots):
-            report.files_indexed += len(self._resolver.index(root, fresh=True))
+            try:
+                index = self._resolver.index(root, fresh=True)
+            except OSError as error:
+                report.not_indexed.append(problem(root, error))
+                continue
+            report.files_indexed += len(index)
+            report.not_indexed += [{**error, "path": str(root / error["path"])} for error in index.errors]
         for number, record in enumerate(known, 1):
             report.resolutions[record.id] = self._resolver.resolve(record, search_roots)
             if progress:

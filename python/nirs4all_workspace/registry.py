@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import dataset_records, locks, records
+from nirs4all_workspace import _native, dataset_records, locks, records
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.references import ReferenceReader, Usages
 
@@ -153,7 +152,7 @@ class Registry:
 def digits_of(text: str) -> str:
     """Return the digits of a hash, or of what else tells a dataset from others."""
     kind, _, digits = text.partition(":")
-    return digits if kind in ("blake3", "sha256") else hashlib.sha256(text.encode()).hexdigest()
+    return digits if kind in ("blake3", "sha256") else _native.blake3_hex(text.encode(), 64)
 
 
 def problem(path: Path, error: WorkspaceError | OSError) -> dict[str, str]:

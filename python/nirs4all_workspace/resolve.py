@@ -9,6 +9,7 @@ Nothing is written but cache. What is found is proven by a full hash, or said to
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tempfile
@@ -219,10 +220,10 @@ class Resolver:
 
     def roots(self, records: Sequence[DatasetRecord], search_roots: Iterable[Path] = ()) -> list[Path]:
         """Return the folders whose files are indexed for these datasets, none inside another."""
-        wanted = [*self._places(), *search_roots]
-        wanted += [self.absolute(it.current_path).parent for it in records if it.current_path]
+        last = [self.absolute(it.current_path).parent for it in records if it.current_path]
         too_large = {Path(Path().absolute().anchor), Path.home(), Path(tempfile.gettempdir()).resolve()}
-        real = {path.resolve() for path in wanted if path.is_dir()} - too_large
+        real = {path.resolve() for path in [*self._places(), *last] if path.is_dir()} - too_large
+        real |= {path.resolve() for path in search_roots if path.is_dir()}
         return sorted(path for path in real if not any(other in real for other in path.parents))
 
     def index(self, root: Path, fresh: bool = False) -> _native.FileIndex:
@@ -331,9 +332,13 @@ class Resolver:
         roots = self.roots([record], search_roots)
         for fresh in (False, True):
             for root in roots:
-                if fresh and time.monotonic() - self._indexes[str(root)][1] < _STALE_S:
+                if fresh and time.monotonic() - self._indexes.get(str(root), (None, math.inf))[1] < _STALE_S:
                     continue
-                paths, stages, errors = self.index(root, fresh).search(**wanted)
+                try:
+                    paths, stages, errors = self.index(root, fresh).search(**wanted)
+                except OSError as error:
+                    search.note(root, _Answer("unreadable", message=str(error.strerror)))
+                    continue
                 search.stages = _merged(search.stages, [Stage(**stage) for stage in stages])
                 search.errors += [{**error, "path": str(root / error["path"])} for error in errors]
                 if paths:

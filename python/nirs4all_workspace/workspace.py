@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, checks, gc, records, recovery
 from nirs4all_workspace.artifacts import Artifacts
-from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 from nirs4all_workspace.datasets import Datasets
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 from nirs4all_workspace.predictions import Predictions
 from nirs4all_workspace.runs import Runs
 from nirs4all_workspace.templates import Templates
@@ -69,9 +69,7 @@ class Workspace:
         """
         self.check_not_newer()
         if self.format_version < FORMAT_VERSION:
-            message = (
-                "is a folder of nirs4all 0.6, to which nothing is added; make a workspace with `n4w init`"
-            )
+            message = "is a folder of nirs4all 0.6, to which nothing is added; `n4w init` makes a workspace"
             raise SchemaError(message, str(self.path))
 
     def check_not_newer(self) -> None:

@@ -383,3 +383,18 @@ def test_a_newer_workspace_is_read_and_not_written(ws, spectra):
         with pytest.raises(n4w.SchemaError, match="newer than this version"):
             write()
     assert [it.id for it in newer.datasets.list()] == [record.id]
+
+
+def test_the_record_in_the_documentation_is_one(tmp_path):
+    from pathlib import Path
+
+    from nirs4all_workspace import dataset_records
+
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text("utf-8")
+    example = text.partition("## The registry of datasets")[2].partition("```yaml\n")[2].partition("```")[0]
+    mapping = yaml.safe_load(example)
+    path = tmp_path / f"{mapping['id']}.yaml"
+    path.write_text(example, "utf-8")
+    record = dataset_records.read(path)
+    assert {"schema_version": "1.0", **record.stored()} == mapping
+    assert record.extra == {}

@@ -78,10 +78,9 @@ def test_every_native_class_is_frozen(tmp_path):
         n4w.metric_info("rmse"),
         _native.Lock(tmp_path / "a.lock"),
         writer._native,
+        _native.HashCache(tmp_path),
+        n4w.FileIndex(tmp_path),
     ]
-    instances += [_native.HashCache(tmp_path)]
-    instances = [n4w.SummaryAccumulator(), n4w.metric_info("rmse"), _native.Lock(tmp_path / "a.lock")]
-    instances += [_native.HashCache(tmp_path), n4w.FileIndex(tmp_path)]
     assert {type(instance) for instance in instances} == set(classes)
     for instance in instances:
         names = [*public(dir(type(instance))), "anything"]

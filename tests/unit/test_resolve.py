@@ -60,6 +60,17 @@ def test_valid_is_read_once(lab, store, name):
     assert (found.bytes_read, found.basis) == (record.file_size, "content")
 
 
+def test_where_ctime_cannot_be_trusted_that_is_said(lab, store, monkeypatch):
+    from nirs4all_workspace import _native
+
+    settle()
+    record = lab.datasets.register(store / "regression")
+    monkeypatch.setattr(_native, "has_trusted_ctime", lambda _: False)
+    found = lab.datasets.resolve(record.id)
+    assert (found.status, found.basis, found.bytes_read) == ("valid", "mtime", 0)
+    assert "size and mtime" in found.reason
+
+
 def test_resolving_writes_nothing_but_cache(lab, store):
     record = lab.datasets.register(store / "regression")
     (store / "regression").rename(store / "elsewhere")

@@ -83,6 +83,8 @@ def link(path: Folder = Path(), search: Search = None, as_json: AsJson = False) 
         print(f"{done['runs_read']} runs read, {done['runs_unchanged']} unchanged")
         print(f"{len(done['created'])} datasets added, {len(done['updated'])} updated")
         print(f"{done['files_indexed']} files indexed")
+        for item in done["not_indexed"]:
+            print(f"not indexed: {item['path']}: {item['message']}")
         for id_, found in done["resolutions"].items():
             print(f"{id_}: {found['status']}: {found['reason']}")
         show_errors(done["errors"])

@@ -1,12 +1,14 @@
-//! The least that the kernel can do for a summary: system calls alone, on two threads.
+//! The least that the kernel can do: system calls alone, on two threads.
 //!
 //! `floor tail FOLDER KIB REPEATS` lists the prediction files of a workspace, opens each, asks its size
 //! and reads its last KIB kibibytes at once. `floor stat FOLDER REPEATS` lists them and asks for the
-//! stat of each. Prints one line a repeat: seconds, and how many files there were.
+//! stat of each. `floor read FILE REPEATS` reads a file from both ends, `floor tree FOLDER REPEATS` lists
+//! all folders and asks for the stat of each file, `floor one FILE REPEATS` asks for one stat. Prints one line a repeat: seconds, and how many files there were.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -21,8 +23,12 @@ fn main() -> io::Result<()> {
     let (folder, kib, repeats) = match arguments[..] {
         ["tail", folder, kib, repeats] => (folder, Some(number(kib)?), number(repeats)?),
         ["stat", folder, repeats] => (folder, None, number(repeats)?),
+        ["read", file, repeats] => return repeat(number(repeats)?, || read_whole(Path::new(file))),
+        ["tree", folder, repeats] => return repeat(number(repeats)?, || stat_tree(Path::new(folder))),
+        ["one", file, repeats] => return repeat(number(repeats)?, || fs::metadata(file).map(|_| 1)),
         _ => {
-            return Err(io::Error::other("usage: floor tail FOLDER KIB REPEATS | floor stat FOLDER REPEATS"));
+            let usage = "usage: floor tail FOLDER KIB REPEATS | floor stat|read|tree|one PATH REPEATS";
+            return Err(io::Error::other(usage));
         }
     };
     // Relative paths, so that the kernel walks no folder above.
@@ -37,6 +43,76 @@ fn main() -> io::Result<()> {
         println!("{:.6} {}", began.elapsed().as_secs_f64(), files.len());
     }
     Ok(())
+}
+
+fn repeat(repeats: usize, work: impl Fn() -> io::Result<usize>) -> io::Result<()> {
+    for _ in 0..repeats {
+        let began = Instant::now();
+        let count = work()?;
+        println!("{:.9} {count}", began.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Each thread reads its half.
+fn read_whole(path: &Path) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt;
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let half = |thread: u64| -> io::Result<()> {
+        let (mut buffer, end) = (vec![0; 256 << 10], size * (thread + 1) / THREADS as u64);
+        let mut offset = size * thread / THREADS as u64;
+        while offset < end {
+            let length = (end - offset).min(buffer.len() as u64) as usize;
+            file.read_exact_at(&mut buffer[..length], offset)?;
+            offset += length as u64;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| half(1));
+        half(0).and(other.join().unwrap_or_else(|_| Err(io::Error::other("a thread died"))))
+    })?;
+    Ok(size as usize)
+}
+
+/// Threads take folders from one list until none is left and nobody works.
+fn stat_tree(root: &Path) -> io::Result<usize> {
+    let todo = Mutex::new((vec![root.to_path_buf()], 0));
+    let files = AtomicUsize::new(0);
+    let work = || -> io::Result<()> {
+        loop {
+            let folder = {
+                let Ok(mut todo) = todo.lock() else { return Ok(()) };
+                match todo.0.pop() {
+                    Some(folder) => {
+                        todo.1 += 1;
+                        folder
+                    }
+                    None if todo.1 == 0 => return Ok(()),
+                    None => continue,
+                }
+            };
+            let mut folders = Vec::new();
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    entry.metadata()?;
+                    files.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            let Ok(mut todo) = todo.lock() else { return Ok(()) };
+            todo.0.append(&mut folders);
+            todo.1 -= 1;
+        }
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        work().and(other.join().unwrap_or_else(|_| Err(io::Error::other("a thread died"))))
+    })?;
+    Ok(files.into_inner())
 }
 
 fn number(text: &str) -> io::Result<usize> {

@@ -54,8 +54,8 @@ impl HashCache {
 
     fn known(&self, py: Python<'_>, path: PathBuf, algorithm: &str) -> PyResult<Option<Found>> {
         let algorithm = self::algorithm(py, algorithm)?;
-        let known = self.inner.known(&path, algorithm).map_err(|error| to_py(py, &error))?;
-        Ok(known.map(found))
+        let known = py.detach(|| self.inner.known(&path, algorithm));
+        Ok(known.map_err(|error| to_py(py, &error))?.map(found))
     }
 
     #[pyo3(signature = (path, algorithm="blake3", *, threads=0))]

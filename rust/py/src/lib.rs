@@ -3,14 +3,14 @@
 
 mod artifacts;
 mod atomic;
-mod content;
 mod cache;
+mod content;
 mod convert;
 mod footer;
 mod gate;
-mod journal;
 mod hash;
 mod index;
+mod journal;
 mod lock;
 mod metrics;
 mod recover;
@@ -25,16 +25,17 @@ mod _native {
     #[pymodule_export]
     use crate::atomic::{create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder};
     #[pymodule_export]
-    use crate::content::blake3_hex;
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
-    use crate::footer::read_footers;
+    use crate::content::blake3_hex;
     #[pymodule_export]
-    use crate::journal::{read_frames, row_schema};
+    use crate::footer::read_footers;
     #[pymodule_export]
     use crate::hash::{HashCache, has_trusted_ctime, hash_file, quick_hash};
     #[pymodule_export]
     use crate::index::FileIndex;
+    #[pymodule_export]
+    use crate::journal::{read_frames, row_schema};
     #[pymodule_export]
     use crate::lock::{Lock, lock_holder, lock_is_held};
     #[pymodule_export]

@@ -8,12 +8,13 @@ pub mod folder;
 pub mod quick;
 pub mod stream;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
 pub use cache::{Fingerprint, HashCache};
 
+use crate::content::hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 
@@ -88,12 +89,4 @@ impl FromStr for ContentHash {
 /// Hashes a file or a folder in full, on all threads of the pool that it runs in.
 pub fn hash_path(path: &Path, algorithm: Algorithm, progress: &Progress) -> Result<Fingerprint> {
     HashCache::default().fingerprint(path, algorithm, progress)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

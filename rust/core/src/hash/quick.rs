@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::stream::{Read, pieces, read_unchanged};
+use crate::content::hex;
 use crate::error::Result;
 use crate::progress::Progress;
 
@@ -11,7 +12,7 @@ pub const END: u64 = 64 << 10;
 
 /// What a quick hash is shown as: `quick1:<16 hex>`.
 pub fn show(quick: [u8; 8]) -> String {
-    format!("quick1:{}", super::hex(&quick))
+    format!("quick1:{}", hex(&quick))
 }
 
 /// The bytes of a quick hash that this version computes; nothing where it is another's.
