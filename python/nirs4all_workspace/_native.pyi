@@ -144,9 +144,6 @@ class HashCache:
             ConflictError: It changed while it was read, twice.
             OSError: It cannot be read.
         """
-    @staticmethod
-    def size(path: _Path) -> tuple[int, bool]:
-        """Return the bytes that `fingerprint` would hash, and whether it is a folder."""
     def quick(self, path: _Path) -> tuple[str | None, int]:
         """Return what `quick_hash` returns, and bytes read."""
     def save(self) -> None:
@@ -252,6 +249,13 @@ def quick_hash(path: _Path) -> str | None:
     Raises:
         ConflictError: It changed while it was read, twice.
         OSError: It cannot be read.
+    """
+
+def content_size(path: _Path) -> tuple[int, bool]:
+    """Return the bytes that `hash_file` would hash, and whether it is a folder.
+
+    Raises:
+        OSError: It cannot be looked at.
     """
 
 def has_trusted_ctime(path: _Path) -> bool:

@@ -350,7 +350,7 @@ class Resolver:
         try:
             if _is_provable(record):
                 return self._compare_hash(record, path, str(record.hash))
-            size, _ = self.hashes.size(path)
+            size, _ = _native.content_size(path)
             if record.file_size is None or not record.quick_hash:
                 return _Answer("untold")
             if size != record.file_size:
@@ -371,7 +371,7 @@ class Resolver:
         algorithm = wanted.partition(":")[0]
         known = self.hashes.known(path, algorithm)
         if known is None and record.file_size is not None:
-            size, _ = self.hashes.size(path)
+            size, _ = _native.content_size(path)
             if size != record.file_size:
                 return _Answer("different", proven=True, message=_other_size(size, record.file_size))
         found, _, _, bytes_read = known or self.hashes.fingerprint(path, algorithm)

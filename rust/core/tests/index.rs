@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use n4w_core::hash::{Algorithm, HashCache, hash_path};
-use n4w_core::index::tree::{Tree, refresh};
+use n4w_core::index::tree::{Tree, refresh, refresh_files_only};
 use n4w_core::index::{FileIndex, Refresh, Wanted};
 use n4w_core::progress::Progress;
 use n4w_core::threads;
@@ -100,6 +100,10 @@ proptest! {
         let mut known = Tree::default();
         for change in changes {
             apply(folder.path(), &change);
+            if let Some(seen) = refresh_files_only(folder.path(), &known) {
+                let expected = both_ways(folder.path(), &known, Refresh::Folders);
+                prop_assert_eq!(files_of(&seen), files_of(&expected));
+            }
             known = both_ways(folder.path(), &known, Refresh::Files);
             prop_assert_eq!(files_of(&known), plain_walk(folder.path()));
         }
@@ -119,6 +123,10 @@ fn settled_folders_are_not_listed_again_but_their_files_are_looked_at() {
     tree(root, &[("a/one", "now longer"), ("b/c/five", "5")]);
     fs::rename(root.join("b/three"), root.join("b/drei")).unwrap();
     let folders = both_ways(root, &first, Refresh::Folders);
+    assert!(refresh_files_only(root, &first).is_some_and(|seen| files_of(&seen) == files_of(&folders)));
+    fs::create_dir(root.join("b/new")).unwrap();
+    assert!(refresh_files_only(root, &first).is_none(), "a new folder is for the walk");
+    fs::remove_dir(root.join("b/new")).unwrap();
     let shared = |tree: &Tree| -> Vec<_> {
         let known = |it: &&Arc<_>| first.folders.iter().any(|other| Arc::ptr_eq(it, other));
         tree.folders.iter().filter(known).map(|it| it.path.to_string_lossy().into_owned()).collect()

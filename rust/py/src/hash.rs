@@ -35,6 +35,11 @@ pub fn quick_hash(py: Python<'_>, path: PathBuf) -> PyResult<Option<String>> {
 }
 
 #[pyfunction]
+pub fn content_size(py: Python<'_>, path: PathBuf) -> PyResult<(u64, bool)> {
+    py.detach(|| hash::size(&path)).map_err(|error| to_py(py, &error))
+}
+
+#[pyfunction]
 pub fn has_trusted_ctime(path: PathBuf) -> bool {
     n4w_core::platform::has_trusted_ctime(&path)
 }
@@ -62,11 +67,6 @@ impl HashCache {
     fn fingerprint(&self, py: Python<'_>, path: PathBuf, algorithm: &str, threads: usize) -> PyResult<Found> {
         let algorithm = self::algorithm(py, algorithm)?;
         enter(py, threads, None, |progress| self.inner.fingerprint(&path, algorithm, progress)).map(found)
-    }
-
-    #[staticmethod]
-    fn size(py: Python<'_>, path: PathBuf) -> PyResult<(u64, bool)> {
-        py.detach(|| hash::HashCache::size(&path)).map_err(|error| to_py(py, &error))
     }
 
     fn quick(&self, py: Python<'_>, path: PathBuf) -> PyResult<(Option<String>, u64)> {

@@ -47,6 +47,9 @@ impl FileIndex {
 
     #[pyo3(signature = (*, files=true))]
     fn refresh(&self, py: Python<'_>, files: bool) -> PyResult<()> {
+        if !files && py.detach(|| self.inner.refresh_files_only()) {
+            return Ok(());
+        }
         let refresh = if files { Refresh::Files } else { Refresh::Folders };
         enter(py, self.threads, None, |progress| self.inner.refresh(refresh, progress))
     }
@@ -80,9 +83,12 @@ impl FileIndex {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<OsString>, Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let wanted = wanted(hash, size, quick, name).map_err(|error| to_py(py, &error))?;
-        let found = enter(py, self.threads, progress.as_ref(), |progress| {
-            self.inner.search(&wanted, false, progress)
-        })?;
+        let found = match py.detach(|| self.inner.search_sizes(&wanted)) {
+            Some(nothing) => nothing,
+            None => enter(py, self.threads, progress.as_ref(), |progress| {
+                self.inner.search(&wanted, false, progress)
+            })?,
+        };
         let stage = |stage: &Stage| {
             Value::map([
                 ("stage", stage.name.into()),

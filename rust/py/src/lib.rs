@@ -31,7 +31,7 @@ mod _native {
     #[pymodule_export]
     use crate::footer::read_footers;
     #[pymodule_export]
-    use crate::hash::{HashCache, has_trusted_ctime, hash_file, quick_hash};
+    use crate::hash::{HashCache, content_size, has_trusted_ctime, hash_file, quick_hash};
     #[pymodule_export]
     use crate::index::FileIndex;
     #[pymodule_export]

@@ -159,14 +159,6 @@ impl HashCache {
         Ok(Some(Fingerprint { hash, size, is_folder: stat.is_dir(), bytes_read: 0 }))
     }
 
-    /// Bytes of a file, or of all files of a folder as its fingerprint counts them; and whether it is a
-    /// folder.
-    pub fn size(path: &Path) -> Result<(u64, bool)> {
-        let stat = path.metadata().map_err(|error| Error::io(path, error))?;
-        let size = if stat.is_dir() { folder::size(&folder::members(path)?) } else { stat.len() };
-        Ok((size, stat.is_dir()))
-    }
-
     /// The quick hash of a file, or of the largest file of a folder (none in an empty one), and how
     /// many bytes were read for it.
     pub fn quick(&self, path: &Path, progress: &Progress) -> Result<Option<([u8; 8], u64)>> {

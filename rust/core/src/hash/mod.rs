@@ -90,3 +90,11 @@ impl FromStr for ContentHash {
 pub fn hash_path(path: &Path, algorithm: Algorithm, progress: &Progress) -> Result<Fingerprint> {
     HashCache::default().fingerprint(path, algorithm, progress)
 }
+
+/// Bytes of a file, or of all files of a folder as its fingerprint counts them; and whether it is a
+/// folder.
+pub fn size(path: &Path) -> Result<(u64, bool)> {
+    let stat = path.metadata().map_err(|error| Error::io(path, error))?;
+    let size = if stat.is_dir() { folder::size(&folder::members(path)?) } else { stat.len() };
+    Ok((size, stat.is_dir()))
+}

@@ -70,6 +70,13 @@ impl FileIndex {
         Ok(())
     }
 
+    /// Takes up files that came, went or were replaced, without threads; `false`, and nothing done,
+    /// where more changed than that.
+    pub fn refresh_files_only(&self) -> bool {
+        let tree = tree::refresh_files_only(&self.root, &self.tree());
+        tree.map(|tree| *self.lock() = Arc::new(tree)).is_some()
+    }
+
     /// How many files there are.
     pub fn len(&self) -> usize {
         self.tree().folders.iter().map(|folder| folder.files.len()).sum()
