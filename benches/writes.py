@@ -108,7 +108,9 @@ def rewrite(folder: str, rows: str) -> float:
     appended = pl.DataFrame(new_rows())
     began = time.perf_counter()
     frame = pl.concat([pl.read_parquet(path), appended], how="diagonal_relaxed")
-    frame.group_by("model_name").agg(pl.len(), pl.col("val_score").mean(), pl.col("val_score").min().alias("best"))
+    frame.group_by("model_name").agg(
+        pl.len(), pl.col("val_score").mean(), pl.col("val_score").min().alias("best")
+    )
     frame.write_parquet(path)
     return time.perf_counter() - began
 

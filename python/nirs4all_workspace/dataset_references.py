@@ -44,17 +44,13 @@ def references(workspace: Workspace, datasets: Iterable[object]) -> list[dict[st
 
 def _reference(workspace: Workspace, dataset: object) -> dict[str, Any]:
     """Return the reference to one dataset: the registry's record, or what the caller says."""
-    registry = getattr(workspace, "datasets", None)
     if isinstance(dataset, str) and not dataset:
         raise ValueError("a dataset has an empty name")
-    if isinstance(dataset, str) and registry is not None:
+    if isinstance(dataset, str):
         with suppress(NotFoundError):
-            return _filled(_mapping(registry.get(dataset)))
+            return _filled(_mapping(workspace.datasets.get(dataset)))
     if isinstance(dataset, os.PathLike) or (isinstance(dataset, str) and _is_path(dataset)):
-        path = Path(dataset)
-        if registry is not None:
-            return _filled(_mapping(registry.register(path)))
-        return _filled({"name": path.name.partition(".")[0], "path": str(path.absolute())})
+        return _filled(_mapping(workspace.datasets.register(dataset)))
     return _filled({"name": dataset} if isinstance(dataset, str) else _mapping(dataset))
 
 

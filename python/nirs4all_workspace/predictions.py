@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, files, locks, rows
 from nirs4all_workspace.arrays import arrays_of
+from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
 from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.writer import Writer
@@ -152,7 +154,7 @@ class Predictions:
 
         Args:
             run_id: The run. One that `ws.runs` does not have is written too, but has no results.
-            dataset: The dataset's name, registered or not.
+            dataset: The dataset's name, registered or not, or the id of a registered one.
             options: durability, flush_rows, flush_bytes, flush_seconds and progress, see `Writer`.
 
         Raises:
@@ -162,6 +164,9 @@ class Predictions:
             OSError: The journal cannot be made.
         """
         self._workspace.check_writable()
+        if is_id(dataset):
+            with suppress(NotFoundError):
+                dataset = self._workspace.datasets.get(dataset).name
         _native.sweep(self._workspace.path, dataset_folder(dataset))
         return Writer(self._workspace.path, run_id, dataset, **options)
 
