@@ -70,24 +70,18 @@ def footer_span(content: bytes) -> tuple[int, int]:
     return len(content) - 8 - length, len(content) - 8
 
 
-def patch_value(path: Path, key: bytes, value: bytes) -> None:
-    """Overwrite a footer value with one of the same length, byte for byte in place."""
+def patch_sketch(path: Path, offset: int, value: int) -> None:
+    """Overwrite one byte of a sketch in place, and renew its checksum and the seal of the footer."""
     content = bytearray(path.read_bytes())
-    old = keys(path)[key]
-    assert len(old) == len(value)
-    start = content.index(old, footer_span(content)[0])
-    content[start : start + len(old)] = value
+    text, mark, seal = keys(path)[SKETCH].partition(b".seal:")
+    sketch = bytearray(base64.b64decode(text)[:-8])
+    sketch[offset] = value
+    changed = base64.b64encode(sketch + struct.pack("<Q", xxhash.xxh3_64_intdigest(bytes(sketch))))
+    start, end = footer_span(content)
+    at = content.index(text + mark + seal, start)
+    content[at : at + len(text)] = changed
+    at += len(text + mark) + 8
+    before = xxhash.xxh3_64_intdigest(bytes(content[start:at]))
+    digest = xxhash.xxh3_64_intdigest(bytes(content[at + 16 : end]), seed=before)
+    content[at : at + 16] = f"{digest:016x}".encode()
     path.write_bytes(content)
-
-
-def reseal(sketch: bytes) -> bytes:
-    """Renew the checksum at the end of a sketch, which is base64 of content and XXH3-64."""
-    content = base64.b64decode(sketch)[:-8]
-    return base64.b64encode(content + struct.pack("<Q", xxhash.xxh3_64_intdigest(content)))
-
-
-def edited(sketch: bytes, offset: int, value: int) -> bytes:
-    """A sketch with one byte changed and the checksum right."""
-    content = bytearray(base64.b64decode(sketch))
-    content[offset] = value
-    return reseal(base64.b64encode(content))

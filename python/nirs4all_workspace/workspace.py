@@ -164,7 +164,8 @@ class Workspace:
             total_datasets, datasets (the summary of each, in name order), by_metric, models, runs,
             top_predictions, task_types, date_range, generated_at. In either case also files,
             scanned (dicts of path and reason) and errors (dicts of path, kind and message), which
-            concern the whole workspace.
+            concern the whole workspace. What `by_metric` says of the main metric is the same
+            object as beside it: change a copy.
 
         Raises:
             NotFoundError: There is no such dataset.

@@ -158,3 +158,39 @@ def test_a_lone_surrogate_is_refused_not_dropped(text):
     with pytest.raises((UnicodeEncodeError, ValueError)):
         made.add({"model_name": text})
     assert len(made) == 0
+
+
+UTC, INDIA = datetime.UTC, datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+
+
+@pytest.mark.parametrize("zone", [UTC, INDIA, None], ids=str)
+@pytest.mark.parametrize("year", [2, 1600, 1871, 1969, 2026, 2068, 2300, 9998])
+def test_a_datetime_is_kept_to_the_microsecond(year, zone):
+    for micros in (0, 1, 123_457, 999_999):
+        when = datetime.datetime(year, 12, 31, 23, 59, 59, micros, zone)
+        utc = when.replace(tzinfo=UTC) if zone is None else when.astimezone(UTC)
+        told = by_rows([{"metric": "rmse", "val_score": 1.0, "created_at": when}])["date_range"]
+        assert [datetime.datetime.fromisoformat(told[end]) for end in ("earliest", "latest")] == [utc, utc]
+
+
+def test_what_a_ranking_shows_is_looked_up_for_ranked_rows():
+    """Also for those that come when many better ones are kept already, and after the candidates changed."""
+    rows = [
+        {
+            "id": f"{row:03}",
+            "partition": "train",
+            "metric": "rmse",
+            "val_score": 1.0 + row % 7,
+            "fold_id": "0",
+        }
+        for row in range(100)
+    ]
+    rows += [row | {"id": f"v{row['id']}", "partition": "val", "preprocessings": "SNV"} for row in rows]
+    rows += [row | {"id": f"w{row['id']}", "val_score": row["val_score"] - 0.5} for row in rows[::-1]]
+    expected = sorted(
+        (row for row in rows if row["partition"] == "val"), key=lambda row: (row["val_score"], row["id"])
+    )
+    top = by_rows(rows)["top_predictions"]
+    assert [(row["id"], row["preprocessings"]) for row in top] == [
+        (row["id"], row["preprocessings"]) for row in expected[:10]
+    ]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from agreement import check_workspace, timeless
-from samples import SKETCH, SUMMARY, edited, frame_of, keys, patch_value, table, write
+from samples import SKETCH, SUMMARY, frame_of, keys, patch_sketch, table, write
 
 
 def rebuild(folder, **options):
@@ -134,7 +134,7 @@ def test_one_key_without_the_other_is_not_trusted(tmp_path, lacking):
 def test_a_sketch_of_a_newer_major_version_is_never_overwritten(tmp_path, major):
     path = write(tmp_path / "wheat.meta.parquet", table())
     rebuild(tmp_path)
-    patch_value(path, SKETCH, edited(keys(path)[SKETCH], 4, major))
+    patch_sketch(path, 4, major)
     content = path.read_bytes()
     summary = n4w.Workspace.open(tmp_path).summary()
     assert [entry["path"] for entry in summary["scanned"]] == [path.name]
@@ -148,7 +148,7 @@ def test_a_sketch_of_a_newer_major_version_is_never_overwritten(tmp_path, major)
 def test_a_newer_minor_version_is_read(tmp_path):
     path = write(tmp_path / "wheat.meta.parquet", table())
     rebuild(tmp_path)
-    patch_value(path, SKETCH, edited(keys(path)[SKETCH], 5, 99))
+    patch_sketch(path, 5, 99)
     assert n4w.read_summary(path)["scanned"] is None
     assert rebuild(tmp_path)["kept"] == 1
 

@@ -12,11 +12,11 @@ use twox_hash::XxHash3_64;
 use crate::atomic;
 use crate::error::{Result, corrupt};
 use crate::platform::{self, Identity};
-use crate::summary::{Datasets, Reader, Writer, embedded};
+use crate::summary::{Accumulator, Datasets, Reader, Writer, embedded};
 
 const MAGIC: &[u8; 4] = b"N4AC";
 /// Written by another version, or another layout: ignored.
-pub(crate) const VERSION: &str = concat!("2 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("3 ", env!("CARGO_PKG_VERSION"));
 
 /// A file and its identity when it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,9 +45,9 @@ pub type Entries = HashMap<String, Entry>;
 
 /// What an unchanged workspace says: one entry for all of its files.
 pub const WHOLE: &str = "summary.bin";
-/// What groups of files say, so that only the groups that changed are read again.
-pub const GROUPS: &str = "groups.bin";
-/// What single files say that had to be scanned, so that a neighbour's change scans no file again.
+/// What each file says, so that only the files that changed are opened again.
+pub const FILES: &str = "files.bin";
+/// What files say that had to be scanned, so that a neighbour's change scans no file again.
 pub const SCANS: &str = "scans.bin";
 
 impl Entry {
@@ -55,6 +55,19 @@ impl Entry {
     pub fn new(files: Vec<Seen>, scanned: Vec<(String, String)>, datasets: &Datasets) -> Self {
         let mut writer = Writer::default();
         writer.datasets(datasets);
+        Self { files, scanned, state: writer.bytes }
+    }
+
+    /// Encodes what all files say, by dataset and together.
+    pub fn of_all(
+        files: Vec<Seen>,
+        scanned: Vec<(String, String)>,
+        datasets: &Datasets,
+        whole: &Accumulator,
+    ) -> Self {
+        let mut writer = Writer::default();
+        writer.datasets(datasets);
+        writer.accumulator(whole);
         Self { files, scanned, state: writer.bytes }
     }
 
@@ -76,10 +89,22 @@ impl Entry {
 
     /// The state, unless it is damaged or ranks a metric otherwise than the table does by now.
     pub fn datasets(&self) -> Option<Datasets> {
-        let mut datasets = Datasets::new();
         let mut reader = Reader::new(&self.state);
-        let is_whole = reader.merge_datasets(&mut datasets).is_ok() && reader.is_at_end();
-        (is_whole && !embedded::table_disagrees(&datasets)).then_some(datasets)
+        Self::read(&mut reader).filter(|_| reader.is_at_end())
+    }
+
+    /// The state of all files, by dataset and together.
+    pub fn all(&self) -> Option<(Datasets, Accumulator)> {
+        let mut reader = Reader::new(&self.state);
+        let datasets = Self::read(&mut reader)?;
+        let whole = reader.accumulator().ok()?;
+        reader.is_at_end().then_some((datasets, whole))
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Datasets> {
+        let mut datasets = Datasets::new();
+        reader.merge_datasets(&mut datasets).ok()?;
+        (!embedded::table_disagrees(&datasets)).then_some(datasets)
     }
 }
 

@@ -1,14 +1,13 @@
 //! Folders of prediction files, answered for as a whole.
 //!
-//! Files are listed, put into groups by name, read in parallel, merged in name order within their
-//! group, and the groups in name order: neither threads nor the cache change an answer.
+//! Files are listed and read in parallel, some thousand at a time; what they say of a dataset is merged in
+//! name order, datasets in parallel: neither threads nor the cache change an answer.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
-use twox_hash::XxHash3_64;
 
 use crate::cache::{self, Entries, Entry, Seen};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,12 +20,12 @@ use crate::progress::Progress;
 use crate::scan;
 use crate::segments;
 use crate::summary::embedded::{self, Embedded, Sketch};
-use crate::summary::{Accumulator, Datasets, merge_datasets};
+use crate::summary::{Accumulator, Datasets, Reader, merged};
 
-/// One file of so many, on average, ends a group.
-const GROUP: u64 = 64;
-/// No group is larger than this.
-const LARGEST_GROUP: usize = 256;
+/// So many files are read before what they say is merged.
+const BATCH: usize = 2048;
+/// So many files of one dataset are merged at a time; more are merged in parallel.
+const PIECE: usize = 64;
 /// So often a listing is repeated because a listed file vanished.
 pub(crate) const RESTARTS: usize = 3;
 
@@ -37,22 +36,24 @@ pub enum Caching {
     Off,
     /// The answer for the unchanged folder: reading all footers again costs less than more.
     Whole,
-    /// Also the state of each group, for drives where opening a file is slow.
-    Groups,
+    /// Also what each file says, for drives where opening a file is slow.
+    Files,
 }
 
 impl Caching {
     /// What suits the drive that a folder lies on.
     pub fn of(root: &Path) -> Self {
-        if platform::is_network_drive(root) { Self::Groups } else { Self::Whole }
+        if platform::is_network_drive(root) { Self::Files } else { Self::Whole }
     }
 }
 
-/// What the files of a folder say.
+/// What the files of a folder say. Its summaries are closed: nothing can be added to them.
 #[derive(Default)]
 pub struct Collected {
     /// By dataset.
     pub datasets: Datasets,
+    /// All datasets together.
+    pub whole: Accumulator,
     /// How many files there are, usable or not.
     pub files: usize,
     /// Files without a trusted summary, which were scanned, with the reason.
@@ -65,17 +66,19 @@ pub struct Collected {
 pub struct FileSummary {
     /// In the footer or counted from the rows.
     pub content: Content,
+    /// Why the rows were scanned, if they were.
+    pub scanned: Option<String>,
     /// Of the open file.
     pub identity: Identity,
 }
 
-/// Where a file's summary comes from.
+/// What a file says, by dataset.
 pub enum Content {
-    /// From the footer, not yet decoded.
+    /// Of its only dataset, as nearly all files have; not yet decoded.
     Sketch(Sketch),
-    /// From the rows, and why.
-    Scanned(Datasets, String),
-    /// From the frames of an open segment.
+    /// Of any number of datasets.
+    Datasets(Datasets),
+    /// Of the dataset of an open segment, from its frames.
     Live(Live),
 }
 
@@ -83,9 +86,9 @@ impl FileSummary {
     /// By dataset, nearly always one; and why the rows were scanned, if they were.
     pub fn datasets(self) -> Result<(Datasets, Option<String>)> {
         match self.content {
-            Content::Sketch(sketch) => Ok((sketch.datasets()?, None)),
-            Content::Scanned(datasets, reason) => Ok((datasets, Some(reason))),
-            Content::Live(live) => Ok((live.datasets, None)),
+            Content::Sketch(sketch) => Ok((sketch.datasets()?, self.scanned)),
+            Content::Datasets(datasets) => Ok((datasets, self.scanned)),
+            Content::Live(live) => Ok((live.datasets, self.scanned)),
         }
     }
 }
@@ -94,154 +97,205 @@ impl FileSummary {
 ///
 /// With caching, an unchanged folder is not read again, and files are not scanned twice.
 pub fn collect(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
-    for _ in 0..RESTARTS {
-        if let Some(collected) = collect_once(root, open, caching, false, progress)? {
-            return Ok(collected);
+    let mut undecodable = Undecodable::new();
+    let mut restarts = 0;
+    loop {
+        match collect_once(root, open, caching, restarts == RESTARTS, &undecodable, progress)? {
+            Attempt::Done(collected) => return Ok(*collected),
+            Attempt::Vanished => restarts += 1,
+            Attempt::Undecodable(found) => undecodable.extend(found),
         }
     }
-    Ok(collect_once(root, open, caching, true, progress)?.unwrap_or_default())
 }
 
-/// `None` where a listed file vanished, unless that is to be reported.
+/// Files whose sketch, though sealed, cannot be decoded. Nobody writes such; they must leave no part behind.
+type Undecodable = BTreeMap<String, FileError>;
+
+enum Attempt {
+    Done(Box<Collected>),
+    /// A listed file is no longer there.
+    Vanished,
+    /// More files than were known.
+    Undecodable(Undecodable),
+}
+
 fn collect_once(
     root: &Path,
     open: Open,
     caching: Caching,
     report_vanished: bool,
+    undecodable: &Undecodable,
     progress: &Progress,
-) -> Result<Option<Collected>> {
+) -> Result<Attempt> {
     let Listing { files: names, errors: unlisted } = files::list(root, open)?;
     progress.expect(names.len());
-    let known = |file, least| if caching >= least { cache::load(root, file) } else { Entries::new() };
-    if let Some(collected) = unchanged(root, &names, &known(cache::WHOLE, Caching::Whole)) {
-        return Ok(Some(Collected { errors: unlisted, ..collected }));
+    let load = |file| if caching >= Caching::Whole { cache::load(root, file) } else { Entries::new() };
+    if let Some(collected) = unchanged(root, &names, &load(cache::WHOLE)) {
+        return Ok(Attempt::Done(Box::new(Collected { errors: unlisted, ..collected })));
     }
-    let has_journals = names.iter().any(|name| segments::is_journal(name));
-    let known = Known {
-        groups: known(cache::GROUPS, Caching::Groups),
-        scans: known(cache::SCANS, Caching::Whole),
-        journals: if has_journals && caching >= Caching::Whole {
-            Journals::load(root)
-        } else {
-            Journals::default()
-        },
-    };
-    let read: Vec<Result<GroupSummary>> = grouped(&names)
-        .par_iter()
-        .map(|group| summarise_group(root, group, &known, caching, progress))
-        .collect();
-
-    let mut collected = Collected { files: names.len(), ..Collected::default() };
-    let (mut new_groups, mut new_scans, mut seen) = (Entries::new(), Entries::new(), Vec::new());
+    let file_cache = if caching >= Caching::Files { cache::FILES } else { cache::SCANS };
+    let has_journals = caching >= Caching::Whole && names.iter().any(|name| segments::is_journal(name));
+    let journals = if has_journals { Journals::load(root) } else { Journals::default() };
+    let known = Known { files: load(file_cache), journals };
     let mut lives = Vec::new();
-    let mut parts = BTreeMap::<String, Vec<Accumulator>>::new();
-    for group in read {
-        let group = group?;
-        if group.has_vanished && !report_vanished {
-            return Ok(None);
+    let mut collected = Collected { files: names.len(), ..Collected::default() };
+    let (mut kept, mut seen) = (Entries::new(), Vec::with_capacity(names.len()));
+    for batch in names.chunks(BATCH) {
+        let read_at = now_ns();
+        let read: Vec<Result<FileSummary>> = batch
+            .par_iter()
+            .map_init(TailReader::default, |tails, file| {
+                let summary = summarise(root, file, &known, tails);
+                progress.step()?;
+                summary
+            })
+            .collect();
+        let mut good = Vec::with_capacity(batch.len());
+        for (file, summary) in batch.iter().zip(read) {
+            match summary {
+                _ if undecodable.contains_key(file) => {
+                    collected.errors.extend(undecodable.get(file).cloned());
+                }
+                Ok(summary) => good.push((file, summary)),
+                Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+                Err(error) if FileError::is_vanished(&error) && !report_vanished => {
+                    return Ok(Attempt::Vanished);
+                }
+                Err(error) => collected.errors.push(FileError::new(file, &error)),
+            }
         }
-        for (name, part) in group.datasets {
-            parts.entry(name).or_default().push(part);
+        let found = merge_files(&good, &mut collected.datasets);
+        if !found.is_empty() {
+            return Ok(Attempt::Undecodable(found));
         }
-        collected.scanned.extend(group.scanned);
-        collected.errors.extend(group.errors);
-        seen.extend(group.seen);
-        new_groups.extend(group.entry.into_iter().flat_map(Entry::by_name));
-        new_scans.extend(group.scans.into_iter().flat_map(Entry::by_name));
-        lives.extend(group.lives);
+        for (file, FileSummary { content, scanned, identity }) in good {
+            let this = Seen { file: file.clone(), identity, read_at };
+            if let Content::Live(live) = content {
+                // What is before the damage counts, and is flagged.
+                collected.errors.extend(live.damage.as_ref().map(|error| FileError::new(file, error)));
+                lives.push((file.clone(), live));
+                seen.push(this);
+                continue;
+            }
+            let scanned: Vec<_> = scanned.map(|reason| (file.clone(), reason)).into_iter().collect();
+            if caching >= Caching::Files || !scanned.is_empty() {
+                let (datasets, _) = FileSummary { content, scanned: None, identity }.datasets()?;
+                if scanned.is_empty() || !knows_more(&datasets) {
+                    kept.extend(Entry::new(vec![this.clone()], scanned.clone(), &datasets).by_name());
+                }
+            }
+            collected.scanned.extend(scanned);
+            seen.push(this);
+        }
     }
-    collected.datasets = parts.into_par_iter().map(|(name, parts)| (name, merge_parts(parts))).collect();
-    if caching >= Caching::Groups && new_groups != known.groups {
-        cache::store(root, cache::GROUPS, &new_groups);
+    if caching >= Caching::Whole && kept != known.files {
+        cache::store(root, file_cache, &kept);
     }
-    if caching >= Caching::Whole && new_scans != known.scans {
-        cache::store(root, cache::SCANS, &new_scans);
-    }
-    // What was scanned with a metric that only this process knows is no answer for another one.
-    let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
-    if caching >= Caching::Whole && has_journals && is_for_all {
+    // What was counted with a metric that only this process knows is no answer for another one.
+    if has_journals && lives.iter().all(|(_, live)| !knows_more(&live.datasets)) {
         Journals::store(root, lives, &known.journals);
     }
+    collected.whole = merged(collected.datasets.values());
+    collected.whole.close();
+    collected.datasets.par_iter_mut().for_each(|(_, accumulator)| accumulator.close());
+    let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
     if caching >= Caching::Whole && collected.errors.is_empty() && is_for_all {
-        let whole = Entry::new(seen, collected.scanned.clone(), &collected.datasets);
-        cache::store(root, cache::WHOLE, &whole.by_name());
+        let entry = Entry::of_all(seen, collected.scanned.clone(), &collected.datasets, &collected.whole);
+        cache::store(root, cache::WHOLE, &entry.by_name());
     }
     collected.errors.extend(unlisted);
-    Ok(Some(collected))
+    Ok(Attempt::Done(Box::new(collected)))
 }
 
-/// Merges what the groups say of one dataset, in their order.
-fn merge_parts(parts: Vec<Accumulator>) -> Accumulator {
-    let mut parts = parts.into_iter();
-    let mut whole = parts.next().unwrap_or_default();
-    parts.for_each(|part| whole.merge(&part));
-    whole
+/// What one file says of one dataset.
+enum Part<'a> {
+    Encoded(&'a String, Reader<'a>),
+    Counted(&'a Accumulator),
+}
+
+/// Merges what files say, of each dataset in their order; the files that cannot be decoded, if any, and then
+/// `into` holds a part.
+fn merge_files(files: &[(&String, FileSummary)], into: &mut Datasets) -> Undecodable {
+    let mut parts = BTreeMap::<&str, Vec<Part<'_>>>::new();
+    for (file, summary) in files {
+        match &summary.content {
+            Content::Sketch(sketch) => {
+                if let Some((name, state)) = sketch.only_dataset() {
+                    parts.entry(name).or_default().push(Part::Encoded(file, state));
+                }
+            }
+            Content::Datasets(datasets) | Content::Live(Live { datasets, .. }) => {
+                datasets.iter().for_each(|(name, counted)| {
+                    parts.entry(name).or_default().push(Part::Counted(counted));
+                });
+            }
+        }
+    }
+    let jobs: Vec<_> = parts
+        .into_iter()
+        .map(|(name, parts)| {
+            let (name, known) =
+                into.remove_entry(name).unwrap_or_else(|| (name.to_owned(), Accumulator::default()));
+            (name, known, parts)
+        })
+        .collect();
+    let merged: Vec<_> = jobs
+        .into_par_iter()
+        .map(|(name, mut known, parts)| {
+            let bad = merge_parts(&mut known, &parts).err().map(|_| undecodable(&parts)).unwrap_or_default();
+            (name, known, bad)
+        })
+        .collect();
+    let mut found = Undecodable::new();
+    for (name, known, bad) in merged {
+        into.insert(name, known);
+        found.extend(bad);
+    }
+    found
+}
+
+fn merge_parts(known: &mut Accumulator, parts: &[Part<'_>]) -> Result<()> {
+    if parts.len() <= PIECE {
+        return parts.iter().try_for_each(|part| match part {
+            Part::Encoded(_, state) => state.clone().merge_accumulator(known),
+            Part::Counted(counted) => {
+                known.merge(counted);
+                Ok(())
+            }
+        });
+    }
+    let pieces: Vec<Result<Accumulator>> = parts
+        .par_chunks(PIECE)
+        .map(|parts| {
+            let mut piece = Accumulator::default();
+            merge_parts(&mut piece, parts).map(|()| piece)
+        })
+        .collect();
+    pieces.into_iter().try_for_each(|piece| piece.map(|piece| known.merge(&piece)))
+}
+
+fn undecodable(parts: &[Part<'_>]) -> Undecodable {
+    let errors = parts.iter().filter_map(|part| match part {
+        Part::Encoded(file, state) => {
+            let error = state.clone().merge_accumulator(&mut Accumulator::default()).err()?;
+            Some(((*file).clone(), FileError::new(file, &error)))
+        }
+        Part::Counted(_) => None,
+    });
+    errors.collect()
 }
 
 /// The answer of the last time, where no file was added, removed or changed.
 fn unchanged(root: &Path, names: &[String], known: &Entries) -> Option<Collected> {
-    let whole = known.get(names.first()?)?;
+    let known = known.get(names.first()?)?;
     let identities: Vec<_> = names.par_iter().with_min_len(256).map(|name| identity_of(root, name)).collect();
-    let datasets = whole.is_of(names, identities.into_iter()).then(|| whole.datasets())??;
-    Some(Collected { datasets, files: names.len(), scanned: whole.scanned.clone(), errors: Vec::new() })
-}
-
-/// Groups that depend on names alone, so that a new file changes one group and no other.
-fn grouped(names: &[String]) -> Vec<&[String]> {
-    let mut groups = Vec::new();
-    let mut start = 0;
-    for (index, name) in names.iter().enumerate() {
-        let ends = XxHash3_64::oneshot(name.as_bytes()).is_multiple_of(GROUP);
-        if ends || index + 1 - start == LARGEST_GROUP || index + 1 == names.len() {
-            groups.push(&names[start..=index]);
-            start = index + 1;
-        }
-    }
-    groups
-}
-
-/// What the cache has.
-struct Known {
-    groups: Entries,
-    scans: Entries,
-    journals: Journals,
-}
-
-#[derive(Default)]
-struct GroupSummary {
-    datasets: Datasets,
-    scanned: Vec<(String, String)>,
-    errors: Vec<FileError>,
-    has_vanished: bool,
-    /// The files that could be used, for the cache, as are the entries below.
-    seen: Vec<Seen>,
-    /// Where groups are cached; one with an error is read again.
-    entry: Option<Entry>,
-    scans: Vec<Entry>,
-    lives: Vec<(String, Live)>,
-}
-
-fn summarise_group(
-    root: &Path,
-    group: &[String],
-    known: &Known,
-    caching: Caching,
-    progress: &Progress,
-) -> Result<GroupSummary> {
-    progress.check()?;
-    let entry = known.groups.get(&group[0]);
-    let entry = entry.filter(|known| known.is_of(group, group.iter().map(|file| identity_of(root, file))));
-    let Some((entry, datasets)) = entry.and_then(|entry| Some((entry, entry.datasets()?))) else {
-        return read_group(root, group, known, caching, progress);
-    };
-    group.iter().try_for_each(|_| progress.step())?;
-    Ok(GroupSummary {
+    let (datasets, whole) = known.is_of(names, identities.into_iter()).then(|| known.all())??;
+    Some(Collected {
         datasets,
-        scanned: entry.scanned.clone(),
-        seen: entry.files.clone(),
-        entry: Some(entry.clone()),
-        scans: group.iter().filter_map(|file| known.scans.get(file).cloned()).collect(),
-        ..GroupSummary::default()
+        whole,
+        files: names.len(),
+        scanned: known.scanned.clone(),
+        errors: Vec::new(),
     })
 }
 
@@ -249,95 +303,31 @@ fn identity_of(root: &Path, file: &str) -> Option<Identity> {
     std::fs::metadata(files::path_of(root, file)).ok().map(|metadata| platform::identity(&metadata))
 }
 
-fn read_group(
-    root: &Path,
-    group: &[String],
-    known: &Known,
-    caching: Caching,
-    progress: &Progress,
-) -> Result<GroupSummary> {
-    let read_at = now_ns();
-    let read: Vec<Result<FileSummary>> = group
-        .par_iter()
-        .map_init(TailReader::default, |tails, file| {
-            let summary = summarise(root, file, known, tails);
-            progress.step()?;
-            summary
-        })
-        .collect();
-    let mut answer = GroupSummary::default();
-    let mut good = Vec::with_capacity(group.len());
-    for (file, summary) in group.iter().zip(read) {
-        match summary {
-            Ok(summary) => good.push((file, summary)),
-            Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                answer.has_vanished |= FileError::is_vanished(&error);
-                answer.errors.push(FileError::new(file, &error));
-            }
-        }
-    }
-    // A sketch that cannot be decoded, though its checksum is right, must leave no part behind.
-    while let Err((bad, error)) = merge_all(&good, &mut answer.datasets) {
-        answer.errors.push(FileError::new(good.remove(bad).0, &error));
-        answer.datasets.clear();
-    }
-    let mut is_for_all = true;
-    for (file, FileSummary { content, identity }) in good {
-        let this = Seen { file: file.clone(), identity, read_at };
-        if let Content::Live(live) = content {
-            // What is before the damage counts, and is flagged.
-            answer.errors.extend(live.damage.as_ref().map(|error| FileError::new(file, error)));
-            is_for_all &= !knows_more(&live.datasets);
-            answer.lives.push((file.clone(), live));
-        } else if let Content::Scanned(datasets, reason) = content {
-            let scanned = (file.clone(), reason);
-            if knows_more(&datasets) {
-                is_for_all = false;
-            } else {
-                answer.scans.push(Entry::new(vec![this.clone()], vec![scanned.clone()], &datasets));
-            }
-            answer.scanned.push(scanned);
-        }
-        answer.seen.push(this);
-    }
-    if caching >= Caching::Groups && answer.errors.is_empty() && is_for_all {
-        answer.entry = Some(Entry::new(answer.seen.clone(), answer.scanned.clone(), &answer.datasets));
-    }
-    Ok(answer)
-}
-
 /// Whether some metric is ranked in a direction that only this process was told.
 fn knows_more(datasets: &Datasets) -> bool {
     datasets.values().flat_map(Accumulator::groups).any(|(metric, _)| metrics::is_registered(metric))
 }
 
-/// Merges files in order; an error says which of them cannot be decoded.
-fn merge_all(files: &[(&String, FileSummary)], into: &mut Datasets) -> Result<(), (usize, Error)> {
-    for (index, (_, summary)) in files.iter().enumerate() {
-        match &summary.content {
-            Content::Sketch(sketch) => sketch.merge_into(into).map_err(|error| (index, error))?,
-            Content::Scanned(datasets, _) => merge_datasets(into, datasets.clone()),
-            Content::Live(live) => merge_datasets(into, live.datasets.clone()),
-        }
-    }
-    Ok(())
+/// What the cache has.
+struct Known {
+    files: Entries,
+    journals: Journals,
 }
 
 fn summarise(root: &Path, file: &String, known: &Known, tails: &mut TailReader) -> Result<FileSummary> {
     if segments::is_journal(file) {
         let path = files::path_of(root, file);
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
-        let live = known.journals.summarise(root, file)?;
-        return Ok(FileSummary { content: Content::Live(live), identity: platform::identity(&metadata) });
+        let content = Content::Live(known.journals.summarise(root, file)?);
+        return Ok(FileSummary { content, scanned: None, identity: platform::identity(&metadata) });
     }
-    if let Some(known) = known.scans.get(file)
+    if let Some(known) = known.files.get(file)
         && let Some(identity) = identity_of(root, file)
         && known.is_of(std::slice::from_ref(file), std::iter::once(Some(identity)))
         && let Some(datasets) = known.datasets()
-        && let Some((_, reason)) = known.scanned.first()
     {
-        return Ok(FileSummary { content: Content::Scanned(datasets, reason.clone()), identity });
+        let scanned = known.scanned.first().map(|(_, reason)| reason.clone());
+        return Ok(FileSummary { content: Content::Datasets(datasets), scanned, identity });
     }
     summarise_file(&files::path_of(root, file), tails)
 }
@@ -347,15 +337,16 @@ pub fn summarise_file(path: &Path, tails: &mut TailReader) -> Result<FileSummary
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
     let tail = tails.read_file(&file).map_err(|error| error.at(path))?;
     let identity = tail.identity;
-    let embedded =
-        tail.footer().and_then(|footer| embedded::read(&footer)).map_err(|error| error.at(path))?;
-    let content = match embedded {
-        Embedded::Trusted(sketch) => Content::Sketch(sketch),
+    let (content, scanned) = match embedded::read_bytes(tail.bytes()).map_err(|error| error.at(path))? {
+        Embedded::Trusted(sketch) if sketch.only_dataset().is_some() => (Content::Sketch(sketch), None),
+        Embedded::Trusted(sketch) => {
+            (Content::Datasets(sketch.datasets().map_err(|error| error.at(path))?), None)
+        }
         Embedded::Untrusted(reason) | Embedded::Newer(reason) => {
-            Content::Scanned(scan::scan(path, file, &scan::dataset_of(path))?, reason)
+            (Content::Datasets(scan::scan(path, file, &scan::dataset_of(path))?), Some(reason))
         }
     };
-    Ok(FileSummary { content, identity })
+    Ok(FileSummary { content, scanned, identity })
 }
 
 fn now_ns() -> i64 {

@@ -18,7 +18,7 @@ use crate::segments;
 use crate::summary::columns::{Numbers, SCORES, Texts};
 use crate::summary::embedded::{self, Embedded};
 use crate::summary::topk::{Ranked, TEXTS, TopK};
-use crate::summary::{Accumulator, Datasets, TOP_K, merged};
+use crate::summary::{Accumulator, Datasets, TOP_K};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +65,7 @@ pub struct Answer {
 /// names a partition. NaN never ranks, ties break by id.
 pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
     let collected = collect::collect(root, open, caching, progress)?;
-    let whole = matching(&collected.datasets, query);
+    let whole = matching(&collected, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
         None => only_metric(&whole)?,
@@ -115,10 +115,12 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
 }
 
 /// All datasets that the query allows, as one.
-fn matching(datasets: &Datasets, query: &Query) -> Accumulator {
+fn matching(collected: &Collected, query: &Query) -> Accumulator {
     let wanted = query.equal.iter().find(|(column, _)| column == "dataset_name").map(|(_, value)| value);
-    let allowed = datasets.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
-    merged(allowed.map(|(_, accumulator)| accumulator))
+    match wanted {
+        None => collected.whole.clone(),
+        Some(wanted) => collected.datasets.get(wanted).cloned().unwrap_or_default(),
+    }
 }
 
 fn only_metric(whole: &Accumulator) -> Result<String> {

@@ -5,6 +5,7 @@
 //! dropped there, since joining threads that do not exist would hang.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +17,22 @@ static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 /// Runs `work` in a pool of `threads` threads (0: one per core) of this process.
 pub fn run<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
     Ok(pool(threads)?.install(work))
+}
+
+/// Runs `work` in a thread of such a pool, and meanwhile `wait` in this one, with where the result will be.
+pub fn run_beside<T: Send, W>(
+    threads: usize,
+    work: impl FnOnce() -> T + Send,
+    wait: impl FnOnce(&Receiver<T>) -> W,
+) -> Result<W> {
+    let (send, receive) = channel();
+    Ok(pool(threads)?.in_place_scope(|scope| {
+        scope.spawn(move |_| {
+            // The receiver waits for just this.
+            let _ = send.send(work());
+        });
+        wait(&receive)
+    }))
 }
 
 fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>> {

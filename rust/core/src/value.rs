@@ -1,6 +1,7 @@
 //! Answers as trees, on their way to strict JSON or to Python objects.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// A JSON value whose numbers may be NaN or infinite.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub enum Value {
     List(Vec<Value>),
     /// Keys with values, in this order.
     Map(Vec<(Key, Value)>),
+    /// What stands in several places of one answer.
+    Shared(Arc<Value>),
 }
 
 /// A key: nearly always one that the code names.
@@ -32,21 +35,30 @@ impl Value {
 
     /// The value of a key of a map.
     pub fn get(&self, key: &str) -> Option<&Self> {
+        match self.entry(key)? {
+            Self::Shared(value) => Some(value),
+            value => Some(value),
+        }
+    }
+
+    /// A copy of the value of a key of a map, of which what is shared stays shared; null where it has none.
+    #[must_use]
+    pub fn again(&self, key: &str) -> Self {
+        self.entry(key).cloned().unwrap_or(Self::Null)
+    }
+
+    fn entry(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Shared(value) => value.entry(key),
             _ => None,
         }
     }
 
-    /// The value of a key of a map, which must have it; else null.
+    /// The same, to stand in several places.
     #[must_use]
-    pub fn take(self, key: &str) -> Self {
-        match self {
-            Self::Map(entries) => {
-                entries.into_iter().find(|(name, _)| name == key).map_or(Self::Null, |(_, value)| value)
-            }
-            _ => Self::Null,
-        }
+    pub fn shared(self) -> Self {
+        Self::Shared(Arc::new(self))
     }
 
     /// Strict JSON in ASCII: NaN and infinities become texts, other characters become escapes.
@@ -83,6 +95,7 @@ impl Value {
                 }
                 out.push('}');
             }
+            Self::Shared(value) => value.write(out),
         }
     }
 }

@@ -7,7 +7,7 @@ mod common;
 use std::path::PathBuf;
 
 use common::{METRICS, Rng, added, predictions};
-use n4w_core::cache::{self, Entries, Entry, GROUPS, SCANS, Seen, WHOLE};
+use n4w_core::cache::{self, Entries, Entry, FILES, SCANS, Seen, WHOLE};
 use n4w_core::platform::{Identity, RACY_NS};
 use n4w_core::summary::Datasets;
 use tempfile::TempDir;
@@ -35,8 +35,8 @@ fn sorted(entries: &Entries) -> String {
 
 fn stored() -> (TempDir, PathBuf, Vec<u8>) {
     let root = tempfile::tempdir().unwrap();
-    cache::store(root.path(), GROUPS, &filled());
-    let path = root.path().join(".cache").join(GROUPS);
+    cache::store(root.path(), FILES, &filled());
+    let path = root.path().join(".cache").join(FILES);
     let bytes = std::fs::read(&path).unwrap();
     (root, path, bytes)
 }
@@ -44,14 +44,14 @@ fn stored() -> (TempDir, PathBuf, Vec<u8>) {
 #[test]
 fn what_is_stored_comes_back() {
     let (root, path, _) = stored();
-    assert_eq!(sorted(&cache::load(root.path(), GROUPS)), sorted(&filled()));
+    assert_eq!(sorted(&cache::load(root.path(), FILES)), sorted(&filled()));
     // Nothing but that file is written.
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     assert!(cache::load(root.path(), WHOLE).is_empty() && cache::load(root.path(), SCANS).is_empty());
     let datasets = filled()["wheat.meta.parquet"].datasets().unwrap();
     assert_eq!(datasets["wheat"].rows(), 30);
-    cache::store(root.path(), GROUPS, &Entries::new());
-    assert!(cache::load(root.path(), GROUPS).is_empty());
+    cache::store(root.path(), FILES, &Entries::new());
+    assert!(cache::load(root.path(), FILES).is_empty());
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn damage_is_as_good_as_no_cache() {
     let mut rng = Rng(1);
     let loads_empty = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        cache::load(root.path(), GROUPS).is_empty()
+        cache::load(root.path(), FILES).is_empty()
     };
     for length in (0..40).chain((40..bytes.len()).step_by(97)) {
         assert!(loads_empty(&bytes[..length]), "cut at {length}");
@@ -99,7 +99,7 @@ fn made_up_content_never_panics() {
         changed[at] = *rng.pick(&[0, 1, 0x7F, 0x80, 0xFF]);
         changed.extend(twox_hash::XxHash3_64::oneshot(&changed).to_le_bytes());
         std::fs::write(&path, &changed).unwrap();
-        cache::load(root.path(), GROUPS).values().for_each(|entry| drop(entry.datasets()));
+        cache::load(root.path(), FILES).values().for_each(|entry| drop(entry.datasets()));
     }
 }
 

@@ -59,7 +59,7 @@ fn collected(root: &Path, threads: usize, caching: Caching) -> Collected {
 
 fn answer(collected: &Collected) -> String {
     let errors: Vec<_> = collected.errors.iter().map(|error| (&error.path, error.kind)).collect();
-    let summary = report::workspace_summary(&collected.datasets, "now").to_json();
+    let summary = report::workspace_summary(&collected.datasets, &collected.whole, "now").to_json();
     format!("{summary}\n{} files, {:?}\n{errors:?}", collected.files, collected.scanned)
 }
 
@@ -96,7 +96,7 @@ fn threads_and_cache_change_nothing() {
     }
     // The change time cannot be set back; the cache trusts files only some seconds later.
     std::thread::sleep(Duration::from_millis(2200));
-    for caching in [Caching::Whole, Caching::Whole, Caching::Groups, Caching::Groups, Caching::Whole] {
+    for caching in [Caching::Whole, Caching::Whole, Caching::Files, Caching::Files, Caching::Whole] {
         assert_eq!(answer(&collected(root, 2, caching)), expected, "{caching:?}");
     }
 
@@ -106,15 +106,15 @@ fn threads_and_cache_change_nothing() {
     fs::remove_file(root.join("file010.meta.parquet")).unwrap();
     let changed = answer(&collected(root, 1, Caching::Off));
     assert_ne!(changed, expected);
-    for caching in [Caching::Groups, Caching::Whole, Caching::Groups] {
+    for caching in [Caching::Files, Caching::Whole, Caching::Files] {
         assert_eq!(answer(&collected(root, 2, caching)), changed, "{caching:?}");
     }
     for file in fs::read_dir(root.join(".cache")).unwrap() {
         fs::write(file.unwrap().path(), b"garbage").unwrap();
     }
-    assert_eq!(answer(&collected(root, 2, Caching::Groups)), changed, "with a damaged cache");
+    assert_eq!(answer(&collected(root, 2, Caching::Files)), changed, "with a damaged cache");
     fs::remove_dir_all(root.join(".cache")).unwrap();
-    assert_eq!(answer(&collected(root, 2, Caching::Groups)), changed, "without a cache");
+    assert_eq!(answer(&collected(root, 2, Caching::Files)), changed, "without a cache");
 }
 
 /// Files' summaries merged are the summary of all rows, within the exact limits.
@@ -154,7 +154,8 @@ fn rebuilding_in_parallel_leaves_only_bad_files_without_a_summary() {
 }
 
 fn answer_of_rows(root: &Path) -> String {
-    report::workspace_summary(&collected(root, 1, Caching::Off).datasets, "now").to_json()
+    let collected = collected(root, 1, Caching::Off);
+    report::workspace_summary(&collected.datasets, &collected.whole, "now").to_json()
 }
 
 /// The ids of a ranking that sorts all rows.
@@ -257,13 +258,13 @@ fn a_folder_of_good_files_is_answered_from_the_cache() {
     fs::remove_dir(root.join("bad_folder.meta.parquet")).unwrap();
     let expected = answer(&collected(root, 1, Caching::Off));
     std::thread::sleep(Duration::from_millis(2200));
-    for caching in [Caching::Whole, Caching::Whole, Caching::Groups, Caching::Off] {
+    for caching in [Caching::Whole, Caching::Whole, Caching::Files, Caching::Off] {
         assert_eq!(answer(&collected(root, 2, caching)), expected);
     }
     assert!(root.join(".cache/summary.bin").exists());
     fs::write(root.join("file005.meta.parquet"), parquet_of(&predictions(77, 40, &METRICS))).unwrap();
     let changed = answer(&collected(root, 1, Caching::Off));
-    for caching in [Caching::Whole, Caching::Whole, Caching::Groups] {
+    for caching in [Caching::Whole, Caching::Whole, Caching::Files] {
         assert_eq!(answer(&collected(root, 2, caching)), changed);
     }
 }

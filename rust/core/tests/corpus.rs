@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use common::{Encoding, METRICS, Rng, added, batched, footer_of, parquet_of, predictions};
 use n4w_core::footer::{Footer, MAGIC, TailReader, splice};
 use n4w_core::rebuild::rebuild_file;
-use n4w_core::summary::embedded::{self, Embedded, KEYS};
-use n4w_core::summary::{Accumulator, Datasets, report};
+use n4w_core::summary::embedded::{self, Embedded};
+use n4w_core::summary::{Accumulator, Datasets, merged, report};
 use parquet::file::metadata::ParquetMetaDataReader;
 use twox_hash::XxHash3_64;
 
@@ -36,16 +36,17 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
 
 /// What `fuzz_targets/footer.rs` does.
 fn footer(bytes: &[u8]) {
+    let read = embedded::read_bytes(bytes);
     let Ok(footer) = Footer::parse(bytes) else { return };
+    assert_eq!(read.is_ok(), embedded::read(&footer).is_ok());
     for (key, _) in footer.pairs() {
         assert!(footer.get(key).is_none_or(|value| value.len() < bytes.len()));
     }
     footer.schema_fingerprint();
-    footer.digest(&KEYS);
     if let Ok(Embedded::Trusted(sketch)) = embedded::read(&footer)
         && let Ok(datasets) = sketch.datasets()
     {
-        report::workspace_summary(&datasets, "now").to_json();
+        report::workspace_summary(&datasets, &merged(datasets.values()), "now").to_json();
     }
 }
 

@@ -167,10 +167,10 @@ fn made_up_weights_never_panic() {
     let bytes = embedded::to_bytes(&added(&[row]));
     let content = &bytes[..bytes.len() - 8];
     let value = 0.75f64.to_le_bytes();
-    // Count, flips, one level, its length and value.
-    let quantiles = [&[1][..], &[0; 8], &[1, 1], &value].concat();
+    // Count, not closed, flips, one level, twice its length, its value.
+    let quantiles = [&[1, 0][..], &[0; 8], &[1, 2], &value].concat();
     let at = content.windows(quantiles.len()).position(|window| window == quantiles).unwrap();
-    let crafted = [&[2][..], &[0; 8], &[64], &[0; 63], &[2], &value, &value].concat();
+    let crafted = [&[2, 0][..], &[0; 8], &[64], &[0; 63], &[4], &value, &value].concat();
     let crafted = [&content[..at], &crafted, &content[at + quantiles.len()..]].concat();
     assert_no_panic(std::iter::once(("weights of 2^63".to_owned(), sealed(&crafted))));
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use base64_simd::STANDARD as BASE64;
 use common::{METRICS, Prediction, assert_same, footer_of, parquet_of, predictions};
-use n4w_core::footer::{Footer, TailReader, splice};
+use n4w_core::footer::{Footer, TailReader, seal, splice};
 use n4w_core::metrics::{self, Direction, Metric};
 use n4w_core::rebuild::{Outcome, rebuild_file};
 use n4w_core::summary::embedded::{self, Embedded, SKETCH_KEY, SUMMARY_KEY};
@@ -54,14 +54,15 @@ impl File {
         put(&self.path, keys);
     }
 
-    /// Changes the sketch and makes its checksum right again.
+    /// Changes the sketch and makes its checksum and its seal right again.
     fn change_sketch(&self, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = BASE64.decode_to_vec(self.get(SKETCH_KEY)).unwrap();
+        let mut bytes = BASE64.decode_to_vec(seal::text_of(&self.get(SKETCH_KEY))).unwrap();
         bytes.truncate(bytes.len() - 8);
         change(&mut bytes);
         let checksum = XxHash3_64::oneshot(&bytes);
         bytes.extend(checksum.to_le_bytes());
-        self.put(&[(SUMMARY_KEY, self.get(SUMMARY_KEY)), (SKETCH_KEY, BASE64.encode_to_string(bytes))]);
+        let sketch = seal::unsealed(&BASE64.encode_to_string(bytes));
+        self.put(&[(SUMMARY_KEY, self.get(SUMMARY_KEY)), (SKETCH_KEY, sketch)]);
     }
 
     #[track_caller]
@@ -156,6 +157,19 @@ fn a_summary_of_other_rows_is_not_trusted() {
     assert!(other.untrusted().contains("rewritten"));
     assert!(matches!(other.rebuild().unwrap(), Outcome::Written(_)));
     other.trusted();
+}
+
+/// A reader that trusts a seal does not compare the rows again.
+#[test]
+fn a_summary_of_more_or_fewer_rows_is_not_written() {
+    let rows = predictions(3, 20, &METRICS);
+    let bytes = parquet_of(&rows);
+    let footer = Footer::parse(footer_of(&bytes)).unwrap();
+    for count in [0, 19, 20] {
+        let part = [common::batch(&rows[..count], common::Encoding::Utf8)];
+        let written = embedded::write(&split_by_dataset(&part, "wheat").unwrap(), &footer);
+        assert_eq!(written.map_err(|error| error.kind).err(), (count < 20).then_some(ErrorKind::Corrupt));
+    }
 }
 
 /// A sketch whose checksum is right and whose header is cut off is as bad as one with a wrong checksum.

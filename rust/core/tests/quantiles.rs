@@ -216,3 +216,35 @@ proptest! {
         prop_assert!(error < 0.01, "{} values: {error}", all.len());
     }
 }
+
+/// The train, val and test rows of a fold carry the same scores.
+#[test]
+fn values_in_threes_are_ranked_as_others() {
+    let mut rng = Rng(33);
+    for count in [1, 600, 20_000] {
+        let fits: Vec<f64> = (0..count).map(|_| rng.unit()).collect();
+        let values: Vec<f64> = fits.iter().flat_map(|&fit| [fit; 3]).collect();
+        let quantiles = of(&values);
+        if values.len() <= EXACT {
+            assert_eq!(quantiles.quartiles().unwrap(), expected(&values));
+        }
+        assert!(rank_error(&quantiles, &values) < 0.01, "{count}");
+    }
+}
+
+#[test]
+fn a_closed_sketch_knows_its_answers_and_nothing_of_others() {
+    let mut rng = Rng(34);
+    let values: Vec<f64> = (0..1000).map(|_| rng.unit()).collect();
+    let mut closed = of(&values);
+    closed.close();
+    assert_eq!(closed.quartiles().unwrap(), expected(&values));
+    assert!(closed.is_exact());
+    let mut alone = Quantiles::default();
+    alone.merge(&closed);
+    assert_eq!(alone.quartiles(), closed.quartiles());
+    for (mut one, other) in [(closed.clone(), of(&values)), (of(&values), closed)] {
+        one.merge(&other);
+        assert_eq!((one.quartiles(), one.is_exact()), (None, false));
+    }
+}

@@ -1,55 +1,117 @@
-//! Answers of the core as Python objects.
+//! Answers of the core as Python objects; what an answer shares is one object.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use n4w_core::files::FileError;
-use n4w_core::value::Value;
+use n4w_core::value::{Key, Value};
 use n4w_core::verify::Finding;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 
+const PLACES: usize = 1024;
+
 /// Makes Python objects, each fixed key only once.
 pub struct Converter<'py> {
     py: Python<'py>,
-    keys: HashMap<*const u8, Bound<'py, PyString>>,
+    /// Places by address: there are some sixty, so that few share one.
+    keys: Vec<Option<(&'static str, Bound<'py, PyString>)>>,
+    /// Places by content: answers say the same few names again and again.
+    texts: Vec<Option<Bound<'py, PyString>>>,
+    /// Dicts of more than a few fixed keys, by these: a copy need not grow step by step.
+    shapes: Vec<(Vec<*const u8>, Bound<'py, PyDict>)>,
+    shared: HashMap<*const Value, Bound<'py, PyAny>>,
 }
 
 impl<'py> Converter<'py> {
     /// Starts without keys.
     pub fn new(py: Python<'py>) -> Self {
-        Self { py, keys: HashMap::new() }
+        let (keys, texts) = ((0..PLACES).map(|_| None).collect(), (0..PLACES).map(|_| None).collect());
+        Self { py, keys, texts, shapes: Vec::new(), shared: HashMap::new() }
     }
 
     /// The Python object of a value: dict, list, str, float, int, bool or None.
     pub fn object(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+        self.shared.clear(); // addresses say nothing beyond one answer
+        self.convert(value)
+    }
+
+    fn key(&mut self, text: &'static str) -> &Bound<'py, PyString> {
+        let place = &mut self.keys[text.as_ptr() as usize % PLACES];
+        let (_, key) = match place.take() {
+            Some(known) if std::ptr::eq(known.0, text) => place.insert(known),
+            _ => place.insert((text, PyString::intern(self.py, text))),
+        };
+        key
+    }
+
+    fn text(&mut self, text: &str) -> Bound<'py, PyString> {
+        let bytes = text.as_bytes();
+        let ends = [bytes.first(), bytes.get(bytes.len() / 2), bytes.last()];
+        let mixed =
+            ends.iter().fold(bytes.len(), |mixed, &byte| mixed * 31 + usize::from(*byte.unwrap_or(&0)));
+        let place = &mut self.texts[mixed % PLACES];
+        match place {
+            Some(known) if known.to_str().is_ok_and(|known| known == text) => known.clone(),
+            _ => place.insert(PyString::new(self.py, text)).clone(),
+        }
+    }
+
+    /// A dict with these keys, where they are fixed and more than a new dict has room for; else an empty one.
+    fn dict_like(&mut self, entries: &[(Key, Value)]) -> PyResult<Bound<'py, PyDict>> {
+        const ROOM: usize = 5;
+        let is_fixed = entries.len() > ROOM && entries.iter().all(|(key, _)| matches!(key, Cow::Borrowed(_)));
+        if !is_fixed {
+            return Ok(PyDict::new(self.py));
+        }
+        let addresses = || entries.iter().map(|(key, _)| key.as_ptr());
+        if let Some((_, dict)) = self.shapes.iter().find(|(keys, _)| keys.iter().copied().eq(addresses())) {
+            return dict.copy();
+        }
+        let dict = PyDict::new(self.py);
+        for (key, _) in entries {
+            if let Cow::Borrowed(key) = key {
+                let none = self.py.None();
+                dict.set_item(self.key(key), none)?;
+            }
+        }
+        self.shapes.push((addresses().collect(), dict.copy()?));
+        Ok(dict)
+    }
+
+    fn convert(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         Ok(match value {
             Value::Null => py.None().into_bound(py),
             Value::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
             Value::Int(value) => value.into_pyobject(py)?.into_any(),
             Value::Float(value) => PyFloat::new(py, *value).into_any(),
-            Value::Text(text) => PyString::new(py, text).into_any(),
+            Value::Text(text) => self.text(text).into_any(),
             Value::List(values) => {
                 let objects: Vec<_> =
-                    values.iter().map(|value| self.object(value)).collect::<PyResult<_>>()?;
+                    values.iter().map(|value| self.convert(value)).collect::<PyResult<_>>()?;
                 PyList::new(py, objects)?.into_any()
             }
             Value::Map(entries) => {
-                let dict = PyDict::new(py);
+                let dict = self.dict_like(entries)?;
                 for (key, value) in entries {
-                    let value = self.object(value)?;
+                    let value = self.convert(value)?;
                     match key {
-                        Cow::Borrowed(text) => {
-                            let key =
-                                self.keys.entry(text.as_ptr()).or_insert_with(|| PyString::intern(py, text));
-                            dict.set_item(&*key, value)?;
-                        }
+                        Cow::Borrowed(text) => dict.set_item(self.key(text), value)?,
                         Cow::Owned(text) => dict.set_item(text, value)?,
                     }
                 }
                 dict.into_any()
             }
+            Value::Shared(value) => match self.shared.get(&Arc::as_ptr(value)) {
+                Some(object) => object.clone(),
+                None => {
+                    let object = self.convert(value)?;
+                    self.shared.insert(Arc::as_ptr(value), object.clone());
+                    object
+                }
+            },
         })
     }
 }

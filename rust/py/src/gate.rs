@@ -1,6 +1,6 @@
 //! The one way into the core for work that takes time.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use n4w_core::progress::Progress;
@@ -22,32 +22,30 @@ pub fn enter<T: Send>(
     work: impl FnOnce(&Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
     let progress = Progress::default();
-    let (result, raised) = py.detach(|| {
-        std::thread::scope(|scope| {
-            let (send, receive) = channel();
-            let progress = &progress;
-            scope.spawn(move || {
-                let result = threads::run(threads, || work(progress)).and_then(|result| result);
-                // The receiver waits for just this.
-                let _ = send.send(result);
-            });
-            let mut raised = None;
-            loop {
-                match receive.recv_timeout(TICK) {
-                    Ok(result) => return (Some(result), raised),
-                    Err(RecvTimeoutError::Disconnected) => return (None, raised),
-                    Err(RecvTimeoutError::Timeout) => {
-                        if raised.is_none()
-                            && let Err(error) = Python::attach(|py| tick(py, report, progress))
-                        {
-                            progress.stop();
-                            raised = Some(error);
+    let waited = py.detach(|| {
+        threads::run_beside(
+            threads,
+            || work(&progress),
+            |result| {
+                let mut raised = None;
+                loop {
+                    match result.recv_timeout(TICK) {
+                        Ok(result) => return (Some(result), raised),
+                        Err(RecvTimeoutError::Disconnected) => return (None, raised),
+                        Err(RecvTimeoutError::Timeout) => {
+                            if raised.is_none()
+                                && let Err(error) = Python::attach(|py| tick(py, report, &progress))
+                            {
+                                progress.stop();
+                                raised = Some(error);
+                            }
                         }
                     }
                 }
-            }
-        })
+            },
+        )
     });
+    let (result, raised) = waited.map_err(|error| to_py(py, &error))?;
     if let Some(error) = raised {
         return Err(error);
     }

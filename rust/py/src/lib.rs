@@ -18,6 +18,10 @@ mod summary;
 mod workspace;
 mod writer;
 
+/// Threads of the system's allocator ask the kernel for each page, and wait for one another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[pyo3::pymodule]
 mod _native {
     #[pymodule_export]

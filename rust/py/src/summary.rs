@@ -40,30 +40,30 @@ impl SummaryAccumulator {
     }
 
     fn add(&self, row: &Bound<'_, PyAny>) -> PyResult<()> {
-        let values = match row.cast::<PyDict>() {
-            Ok(dict) => values_of(dict)?,
+        let row = match row.cast::<PyDict>() {
+            Ok(dict) => dict.clone(),
             Err(_) => {
                 let copy = PyDict::new(row.py());
                 copy.update(row.cast::<PyMapping>()?)?;
-                values_of(&copy)?
+                copy
             }
         };
-        let [val, test, train, names @ .., created_at, branch_id, branch_name] = &values;
-        let [ranked @ .., metric, task_type] = names;
+        let values = values_of(&row)?;
+        let [val, test, train, _, names @ .., created_at, branch_id, branch_name] = &values;
+        let [names @ .., _, metric, task_type] = names;
         let scores = [
             number(val.as_ref(), SCORES[0])?,
             number(test.as_ref(), SCORES[1])?,
             number(train.as_ref(), SCORES[2])?,
         ];
         let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
-        for (text, value) in texts.iter_mut().zip(ranked) {
+        for (text, value) in texts[1..].iter_mut().zip(names) {
             *text = text_of(value.as_ref())?;
         }
         let [metric, task_type] = [text_of(metric.as_ref())?, text_of(task_type.as_ref())?];
         let [branch_id, branch_name] = [text_of(branch_id.as_ref())?, text_of(branch_name.as_ref())?];
         let created_at = created_at.as_ref().map(time_of).transpose()?.flatten();
-        // Under the lock runs no Python code, which might come back here.
-        self.lock().add(&Row {
+        let mut summed = Row {
             scores,
             texts: texts.each_ref().map(Option::as_deref),
             metric: metric.as_deref(),
@@ -71,7 +71,16 @@ impl SummaryAccumulator {
             branch_id: branch_id.as_deref(),
             branch_name: branch_name.as_deref(),
             created_at,
-        });
+        };
+        // Under the lock runs no Python code, which might come back here.
+        if self.lock().add_unranked(&summed) {
+            return Ok(());
+        }
+        let [id, preprocessings] = RANKED_ONLY.map(|place| value_of(&row, place));
+        let [id, preprocessings] = [id?, preprocessings?];
+        let [id, preprocessings] = [text_of(id.as_ref())?, text_of(preprocessings.as_ref())?];
+        (summed.texts[0], summed.texts[7]) = (id.as_deref(), preprocessings.as_deref());
+        self.lock().add(&summed);
         Ok(())
     }
 
@@ -175,16 +184,23 @@ impl SummaryAccumulator {
     }
 }
 
+/// The places of `id` and `preprocessings` in [`COLUMNS`], which are looked up for ranked rows alone.
+const RANKED_ONLY: [usize; 2] = [3, 10];
+
 /// The values of a row that are not None, in the order of [`COLUMNS`].
 fn values_of<'py>(row: &Bound<'py, PyDict>) -> PyResult<[Option<Bound<'py, PyAny>>; COLUMNS.len()]> {
+    let mut values = [const { None }; COLUMNS.len()];
+    for (place, value) in values.iter_mut().enumerate().filter(|(place, _)| !RANKED_ONLY.contains(place)) {
+        *value = value_of(row, place)?;
+    }
+    Ok(values)
+}
+
+fn value_of<'py>(row: &Bound<'py, PyDict>, place: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
     static KEYS: PyOnceLock<[Py<PyString>; COLUMNS.len()]> = PyOnceLock::new();
     let py = row.py();
     let keys = KEYS.get_or_init(py, || COLUMNS.map(|column| PyString::intern(py, column).unbind()));
-    let mut values = [const { None }; COLUMNS.len()];
-    for (value, key) in values.iter_mut().zip(keys) {
-        *value = row.get_item(key)?.filter(|value| !value.is_none());
-    }
-    Ok(values)
+    Ok(row.get_item(&keys[place])?.filter(|value| !value.is_none()))
 }
 
 fn number(value: Option<&Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
@@ -212,8 +228,20 @@ fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, s
 
 /// Text in ISO-8601, or anything with `isoformat`.
 fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     if let Ok(text) = value.cast::<PyString>() {
         return Ok(parse_time(text.to_str()?));
+    }
+    let py = value.py();
+    // The shorter way for what is an instant, and no time of day somewhere.
+    if value.get_type().is(DATETIME.import(py, "datetime", "datetime")?)
+        && !value.getattr(intern!(py, "tzinfo"))?.is_none()
+    {
+        let seconds: f64 = value.call_method0(intern!(py, "timestamp"))?.extract()?;
+        // From 1871 to 2068, where a float tells microseconds apart beyond doubt.
+        if seconds.abs() < 3.1e9 {
+            return Ok(Some((seconds * 1e6).round() as i64));
+        }
     }
     let text = value.call_method0(intern!(value.py(), "isoformat"))?;
     Ok(parse_time(text.cast::<PyString>()?.to_str()?))
@@ -226,25 +254,24 @@ pub fn read_summaries<'py>(
     paths: Vec<PathBuf>,
     threads: usize,
 ) -> PyResult<Bound<'py, PyList>> {
+    let generated_at = report::now();
     let read = enter(py, threads, None, |progress| {
         let one = |tails: &mut TailReader, path: &PathBuf| {
             progress.check()?;
-            Ok(summarise_file(path, tails).and_then(FileSummary::datasets).map_err(|error| error.at(path)))
+            let read = summarise_file(path, tails).and_then(FileSummary::datasets);
+            let summary = |(datasets, scanned)| (embedded::summary_of(&datasets, &generated_at), scanned);
+            Ok(read.map(summary).map_err(|error| error.at(path)))
         };
         paths.par_iter().map_init(TailReader::default, one).collect::<Result<Vec<_>>>()
     })?;
-    let generated_at = report::now();
     let mut converter = Converter::new(py);
     let list = PyList::empty(py);
     for summary in read {
         let entry = match summary {
-            Ok((datasets, scanned)) => {
-                let value = embedded::summary_of(&datasets, &generated_at);
-                PyTuple::new(
-                    py,
-                    [converter.object(&value)?, scanned.into_pyobject(py)?, py.None().into_bound(py)],
-                )?
-            }
+            Ok((value, scanned)) => PyTuple::new(
+                py,
+                [converter.object(&value)?, scanned.into_pyobject(py)?, py.None().into_bound(py)],
+            )?,
             Err(error) => {
                 let none = py.None().into_bound(py);
                 PyTuple::new(

@@ -40,7 +40,7 @@ pub fn summarise<'py>(
         let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
         let now = report::now();
         let summary = match dataset {
-            None => report::workspace_summary(&collected.datasets, &now),
+            None => report::workspace_summary(&collected.datasets, &collected.whole, &now),
             Some(name) => match collected.datasets.get(name) {
                 Some(accumulator) => report::summary(accumulator, Some(name), &now),
                 None => return Ok(None),

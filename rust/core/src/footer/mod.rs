@@ -2,6 +2,7 @@
 
 mod check;
 mod parse;
+pub mod seal;
 mod splice;
 mod tail;
 pub mod thrift;

@@ -16,6 +16,8 @@ const FIELD_ENCRYPTION: i16 = 8;
 
 /// The parsed outline of one footer; everything but the outline stays undecoded bytes.
 pub struct Footer<'a> {
+    /// All of it.
+    pub bytes: &'a [u8],
     /// Rows in the file.
     pub num_rows: u64,
     /// Row groups in the file.
@@ -63,6 +65,7 @@ impl<'a> Footer<'a> {
                 if outline.fields.iter().any(|field| field.id == FIELD_SCHEMA) =>
             {
                 Ok(Self {
+                    bytes,
                     num_rows,
                     num_row_groups,
                     created_by: outline.created_by,
@@ -95,27 +98,6 @@ impl<'a> Footer<'a> {
     /// A hash of the schema's bytes: files with equal fingerprints have equal columns.
     pub fn schema_fingerprint(&self) -> u64 {
         XxHash3_64::oneshot(self.field(FIELD_SCHEMA).unwrap_or_default())
-    }
-
-    /// A hash of all that the footer says, except the keys in `without`.
-    ///
-    /// It covers row groups, schema, writer and foreign keys (among them `ARROW:schema`, which a
-    /// rewriting Arrow changes), so a tool that rewrites rows and carries keys along is found out.
-    pub fn digest(&self, without: &[&str]) -> u64 {
-        // By id: a splice writes them so, whatever order they had.
-        let mut fields: Vec<_> = self.fields.iter().filter(|field| field.id != FIELD_KEY_VALUES).collect();
-        fields.sort_by_key(|field| field.id);
-        let mut digest = 0;
-        for field in fields {
-            let head = u64::from(field.id as u16) << 8 | u64::from(field.kind);
-            digest = XxHash3_64::oneshot_with_seed(digest ^ head, field.bytes);
-        }
-        for pair in &self.key_values {
-            if !without.iter().any(|key| key.as_bytes() == pair.key) {
-                digest = XxHash3_64::oneshot_with_seed(digest, pair.bytes);
-            }
-        }
-        digest
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use super::parse::{FIELD_KEY_VALUES, Footer};
+use super::seal::seal;
 use super::tail::{MAGIC, Tail};
 use super::thrift::{BINARY, LIST, STRUCT, write_binary, write_field, write_list};
 use crate::atomic::Draft;
@@ -59,7 +60,8 @@ pub fn splice(
     Ok(Published { copied, footer: u64::from(length) })
 }
 
-/// The footer's bytes with `keys` replaced or appended; all else is copied.
+/// The footer's bytes with `keys` replaced or appended, and sealed where one of them can be; all else is
+/// copied.
 pub fn encode(footer: &Footer<'_>, keys: &[(&str, String)]) -> Vec<u8> {
     let kept: Vec<_> = footer
         .key_values
@@ -95,5 +97,6 @@ pub fn encode(footer: &Footer<'_>, keys: &[(&str, String)]) -> Vec<u8> {
         previous = id;
     }
     out.push(0);
+    seal(&mut out);
     out
 }

@@ -13,8 +13,10 @@ pub const MAGIC: &[u8; 4] = b"PAR1";
 const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
 /// Length and magic after the footer.
 const TRAILER: usize = 8;
-/// The least that is read at first: more than the footer of a small file, one read on any disk.
-const FIRST_READ: usize = 16 * 1024;
+/// What is read of the first file: more than the footer of most with their summary, one read on any disk.
+const FIRST_READ: usize = 32 * 1024;
+/// The least that is read of others: more than the footer of a small file.
+const LEAST_READ: usize = 16 * 1024;
 
 /// Reads tails, reusing one buffer and the length of the last footer as a guess for the next.
 pub struct TailReader {
@@ -89,7 +91,7 @@ impl TailReader {
         if needed > self.buffer.len() {
             self.fill(file, needed, size)?;
         }
-        self.guess = FIRST_READ.max(needed + needed / 8);
+        self.guess = LEAST_READ.max(needed + needed / 8);
         let end = self.buffer.len() - TRAILER;
         Ok(Tail { identity, bytes: &self.buffer[end - length..end] })
     }

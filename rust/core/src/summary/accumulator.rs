@@ -172,6 +172,21 @@ impl Accumulator {
         group
     }
 
+    /// Adds one row whose `id` and `preprocessings` are not known, unless it would be ranked and needs them.
+    ///
+    /// Returns whether it was added.
+    pub fn add_unranked(&mut self, row: &Row<'_>) -> bool {
+        let [is_val, has_val_score] = [row.texts[6] == Some("val"), row.scores[0].is_some()];
+        let ranks = self.group(row.metric.unwrap_or_default()).is_none_or(|group| {
+            group.ranking.changes_with(is_val, has_val_score)
+                || group.ranking.goodness(is_val, row.scores, group.direction).is_some()
+        });
+        if !ranks {
+            self.add(row);
+        }
+        !ranks
+    }
+
     /// Adds one row.
     pub fn add(&mut self, row: &Row<'_>) {
         let [_, run, dataset, model, config, fold, partition, _] = row.texts;
@@ -255,6 +270,13 @@ impl Accumulator {
                 tallies.limit(names, group.direction);
             }
             group.scores.iter_mut().for_each(|stats| stats.quantiles.compact_to(values));
+        }
+    }
+
+    /// Keeps what a report says and forgets the values behind the quartiles: nothing can be added then.
+    pub fn close(&mut self) {
+        for group in self.groups.iter_mut().map(|(_, group)| group) {
+            group.scores.iter_mut().for_each(|stats| stats.quantiles.close());
         }
     }
 
@@ -382,11 +404,16 @@ impl Ranking {
     /// Takes note of a row before it is offered.
     #[inline]
     pub fn note(&mut self, is_val: bool, has_val_score: bool) {
-        if (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores) {
+        if self.changes_with(is_val, has_val_score) {
             self.has_val_rows |= is_val;
             self.has_val_scores |= has_val_score;
             self.top.clear();
         }
+    }
+
+    /// Whether such a row makes others the candidates.
+    fn changes_with(&self, is_val: bool, has_val_score: bool) -> bool {
+        (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores)
     }
 
     /// How good a row is, where it is a candidate that could get in.

@@ -107,6 +107,7 @@ fn of_piece(batch: &RecordBatch, top_k: usize) -> Result<Accumulator> {
 
     let val_code =
         partitions.names.iter().position(|&name| name == "val").map_or(NULL - 1, |code| code as u32);
+    let rows_without_run = runs.codes.is_empty() || runs.codes.contains(&NULL);
     for (metric, members) in members_by_metric(&metrics, rows) {
         let group = into.group_mut(metric);
         group.rows += members.len() as u64;
@@ -125,14 +126,16 @@ fn of_piece(batch: &RecordBatch, top_k: usize) -> Result<Accumulator> {
                 |row| runs.at(row) != NULL,
             );
         }
-        tally(
-            group,
-            |group| &mut group.configs,
-            &configs,
-            &piece.scores[0],
-            &members,
-            |row| runs.at(row) == NULL,
-        );
+        if rows_without_run {
+            tally(
+                group,
+                |group| &mut group.configs,
+                &configs,
+                &piece.scores[0],
+                &members,
+                |row| runs.at(row) == NULL,
+            );
+        }
         rank(group, &piece, &members, |row| partitions.at(row) == val_code);
     }
     Ok(into)

@@ -1,12 +1,18 @@
 //! The whole state of a summary as bytes, little-endian. Byte for byte in docs/format.md.
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use rayon::prelude::*;
+
 use super::Datasets;
 use super::accumulator::{Accumulator, Group, Ranking, ScoreStats};
 use super::distinct::{Distinct, MAX_RANK, REGISTERS};
 use super::moments::Moments;
 use super::names::{Count, Names, Tally};
-use super::topk::Ranked;
-use crate::error::{Result, corrupt};
+use super::quantiles::{self, Closed, Quantiles, Stored};
+use super::topk::{Ranked, TEXTS};
+use crate::error::{Error, Result, corrupt};
 use crate::metrics::Direction;
 
 /// No file has more rows than this.
@@ -56,12 +62,20 @@ impl Writer {
         }
     }
 
-    /// A dataset each, with its name.
+    /// A dataset each, with its name and the length of its state; in parallel.
     pub fn datasets(&mut self, datasets: &Datasets) {
-        self.int(datasets.len() as u64);
-        for (name, accumulator) in datasets {
-            self.text(name);
-            self.accumulator(accumulator);
+        let datasets: Vec<(&String, &Accumulator)> = datasets.iter().collect();
+        let state_of = |(name, accumulator): &(&String, &Accumulator)| {
+            let mut state = Self::default();
+            state.accumulator(accumulator);
+            ((*name).clone(), state.bytes)
+        };
+        let states: Vec<(String, Vec<u8>)> = datasets.par_iter().map(state_of).collect();
+        self.int(states.len() as u64);
+        for (name, state) in states {
+            self.text(&name);
+            self.int(state.len() as u64);
+            self.bytes.extend_from_slice(&state);
         }
     }
 
@@ -113,11 +127,30 @@ impl Writer {
             [moments.origin, moments.mean, moments.m2].into_iter().for_each(|value| self.f64(value));
             let quantiles = &stats.quantiles;
             self.int(quantiles.count);
+            self.bytes.push(u8::from(quantiles.closed.is_some()));
+            if let Some(closed) = &quantiles.closed {
+                self.maybe(closed.quartiles, |out, quartiles| {
+                    quartiles.into_iter().for_each(|value| out.f64(value));
+                });
+                self.bytes.push(u8::from(closed.is_exact));
+                continue;
+            }
             self.u64(quantiles.flips);
             self.int(quantiles.levels.len() as u64);
             for level in &quantiles.levels {
-                self.int(level.len() as u64);
-                level.iter().for_each(|&value| self.f64(value));
+                match Stored::of(level) {
+                    Stored::Values(values) => {
+                        self.int(2 * values.len() as u64);
+                        values.into_iter().for_each(|value| self.f64(value));
+                    }
+                    Stored::Runs(runs) => {
+                        self.int(2 * runs.len() as u64 + 1);
+                        for (value, times) in runs {
+                            self.f64(value);
+                            self.int(u64::from(times));
+                        }
+                    }
+                }
             }
         }
         for names in [&group.models, &group.runs, &group.configs] {
@@ -132,13 +165,36 @@ impl Writer {
         let ranking = &group.ranking;
         self.bytes.push(u8::from(ranking.has_val_rows) | u8::from(ranking.has_val_scores) << 1);
         let mut best = Self::default();
-        for ranked in ranking.top.sorted() {
-            ranked.scores.into_iter().for_each(|score| best.maybe(score, Self::f64));
-            best.int(ranked.texts.len() as u64);
-            best.bytes.extend_from_slice(&ranked.texts);
-        }
+        best.ranked(&ranking.top.sorted());
         self.int(best.bytes.len() as u64);
         self.bytes.extend_from_slice(&best.bytes);
+    }
+
+    /// Each text but the ids once, then the predictions.
+    fn ranked(&mut self, ranked: &[&Ranked]) {
+        let mut numbers = HashMap::<&str, u64, FixedState>::default();
+        let (mut texts, mut predictions) = (Self::default(), Self::default());
+        for ranked in ranked {
+            let given =
+                ranked.scores.iter().rev().fold(0, |bits, score| bits << 1 | u8::from(score.is_some()));
+            predictions.bytes.push(given);
+            ranked.scores.iter().flatten().for_each(|&score| predictions.f64(score));
+            let [id, others @ ..] = ranked.texts();
+            predictions.maybe(id, Self::text);
+            for text in others {
+                let next = numbers.len() as u64 + 1;
+                let number = text.map_or(0, |text| {
+                    *numbers.entry(text).or_insert_with(|| {
+                        texts.text(text);
+                        next
+                    })
+                });
+                predictions.int(number);
+            }
+        }
+        self.int(texts.bytes.len() as u64);
+        self.bytes.extend_from_slice(&texts.bytes);
+        self.bytes.extend_from_slice(&predictions.bytes);
     }
 
     fn names<T: Count>(&mut self, names: &Names<T>, write: impl Fn(&mut Self, &T)) {
@@ -262,19 +318,38 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Adds what [`Writer::datasets`] wrote to what is known of the same datasets.
+    /// Adds what [`Writer::datasets`] wrote to what is known of the same datasets; in parallel.
     ///
     /// Nothing is built that is not kept: names that are known and predictions that do not rank cost
     /// no memory. After an error `into` holds a part.
     pub fn merge_datasets(&mut self, into: &mut Datasets) -> Result<()> {
-        for _ in 0..self.count(2)? {
-            let name = self.text()?;
-            match into.get_mut(name) {
-                Some(known) => self.merge_accumulator(known)?,
-                None => drop(into.insert(name.to_owned(), self.accumulator()?)),
-            }
+        let count = self.count(2)?;
+        let mut states = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (name, state) = self.dataset()?;
+            let (name, known) =
+                into.remove_entry(name).unwrap_or_else(|| (name.to_owned(), Accumulator::default()));
+            states.push((name, known, state));
+        }
+        let merged: Vec<Result<(String, Accumulator)>> = states
+            .into_par_iter()
+            .map(|(name, mut known, mut state)| {
+                state.merge_accumulator(&mut known)?;
+                Ok((name, known))
+            })
+            .collect();
+        for dataset in merged {
+            let (name, known) = dataset?;
+            into.insert(name, known);
         }
         Ok(())
+    }
+
+    /// A dataset's name, and its state.
+    pub fn dataset(&mut self) -> Result<(&'a str, Self)> {
+        let name = self.text()?;
+        let length = self.count(1)?;
+        Ok((name, Self::new(self.bytes(length)?)))
     }
 
     /// What [`Writer::accumulator`] wrote.
@@ -286,7 +361,8 @@ impl<'a> Reader<'a> {
         Ok(accumulator)
     }
 
-    fn merge_accumulator(&mut self, into: &mut Accumulator) -> Result<()> {
+    /// Adds what [`Writer::accumulator`] wrote; after an error `into` holds a part.
+    pub fn merge_accumulator(&mut self, into: &mut Accumulator) -> Result<()> {
         self.int()?; // its top_k; that of `into` holds
         for names in [&mut into.datasets, &mut into.task_types, &mut into.partitions, &mut into.folds] {
             self.merge_names(names, Direction::Unknown, Self::rows)?;
@@ -345,21 +421,33 @@ impl<'a> Reader<'a> {
         {
             return Ok(());
         }
+        let length = self.count(1)?;
+        let mut table = Reader::new(self.bytes(length)?);
+        let mut texts = Vec::new();
         while !self.is_at_end() {
+            let given = self.byte()?;
             let mut scores = [None; 3];
-            for score in &mut scores {
-                *score = self.maybe(Self::f64)?;
+            for (place, score) in scores.iter_mut().enumerate() {
+                if given >> place & 1 == 1 {
+                    *score = Some(self.f64()?);
+                }
             }
-            let length = self.count(1)?;
-            let texts = self.bytes(length)?;
-            let goodness = scores[into.score()].and_then(|score| direction.goodness(score));
-            let Some(goodness) = goodness.filter(|_| Ranked::is_packed(texts)) else {
+            let Some(goodness) = scores[into.score()].and_then(|score| direction.goodness(score)) else {
                 return Err(corrupt("the sketch has a ranked prediction that cannot be ranked"));
             };
             if !into.top.admits(goodness) {
                 break;
             }
-            into.top.offer(Ranked { goodness, scores, texts: texts.into() });
+            while !table.is_at_end() {
+                texts.push(table.text()?);
+            }
+            let mut row = [None; TEXTS.len()];
+            row[0] = self.maybe(Self::text)?;
+            for text in &mut row[1..] {
+                let number = self.int()?.checked_sub(1).map(|number| texts.get(number as usize).copied());
+                *text = number.map(|text| text.ok_or_else(unknown_text)).transpose()?;
+            }
+            into.top.offer(Ranked::new(goodness, scores, row.into_iter()));
         }
         Ok(())
     }
@@ -377,15 +465,35 @@ impl<'a> Reader<'a> {
             mean: self.f64()?,
             m2: self.f64()?,
         });
-        let (count, flips) = (self.rows()?, self.u64()?);
+        let count = self.rows()?;
+        if let Some(quartiles) =
+            self.maybe(|reader| reader.maybe(|reader| Ok([reader.f64()?, reader.f64()?, reader.f64()?])))?
+        {
+            let closed = Closed { quartiles, is_exact: self.byte()? == 1 };
+            into.quantiles.merge(&Quantiles { count, closed: Some(closed), ..Quantiles::default() });
+            return Ok(());
+        }
+        let flips = self.u64()?;
         let levels = self.count(1)?;
         if levels > MOST_LEVELS {
             return Err(corrupt("the sketch has more levels than rows can fill"));
         }
         for level in 0..levels {
-            let count = self.count(8)?;
-            let (values, _) = self.bytes(count * 8)?.as_chunks();
-            into.quantiles.extend_level(level, values.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+            let values = into.quantiles.level(level);
+            let stored = self.int()?;
+            let count = usize::try_from(stored / 2).ok().filter(|count| *count <= quantiles::EXACT);
+            let count = count.ok_or_else(too_many_values)?;
+            if stored.is_multiple_of(2) {
+                let (stored, _) = self.bytes(count * 8)?.as_chunks();
+                values.extend(stored.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+                continue;
+            }
+            let mut room = quantiles::EXACT as u64;
+            for _ in 0..count {
+                let (value, times) = (self.f64()?, self.int()?);
+                room = room.checked_sub(times).ok_or_else(too_many_values)?;
+                values.extend(std::iter::repeat_n(value, times as usize));
+            }
         }
         into.quantiles.finish_merge(count, flips);
         Ok(())
@@ -432,4 +540,12 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+fn unknown_text() -> Error {
+    corrupt("the sketch has a ranked prediction with a text that it does not hold")
+}
+
+fn too_many_values() -> Error {
+    corrupt("the sketch has a level of more values than one can hold")
 }

@@ -1,8 +1,8 @@
 //! Summaries in the footers of Parquet files: when they are trusted and how they are written.
 //!
 //! Two keys, both ASCII: `n4a_summary` for people and other programs, `n4a_sketch` with all that is
-//! needed to merge. The sketch carries a digest of the rest of the footer and a hash of the summary's
-//! text, so that a file which another tool edited or rewrote is found out.
+//! needed to merge. A seal at the end of the sketch proves that the footer is as it was written, so that a
+//! file which another tool edited or rewrote is found out.
 
 use base64_simd::STANDARD as BASE64;
 use twox_hash::XxHash3_64;
@@ -11,7 +11,7 @@ use super::codec::{Reader, Writer};
 use super::names::STORED;
 use super::{Accumulator, Datasets, merged, report};
 use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::footer::Footer;
+use crate::footer::{Footer, seal};
 use crate::metrics::{self, Direction};
 use crate::value::Value;
 
@@ -41,19 +41,34 @@ pub enum Embedded {
     Newer(String),
 }
 
+/// Reads the summary from the bytes of a footer, which are parsed only where their seal is not right.
+///
+/// Fails as [`read`] does, and where the footer cannot be parsed.
+pub fn read_bytes(footer: &[u8]) -> Result<Embedded> {
+    match seal::sealed(footer).and_then(|sketch| BASE64.decode_to_vec(sketch).ok()) {
+        Some(bytes) => read_sketch(bytes, true),
+        None => read(&Footer::parse(footer)?),
+    }
+}
+
 /// Reads the summary of a footer.
 ///
 /// Fails with [`ErrorKind::Metric`] where the footer ranks a metric in another direction than the
 /// table: that is for the user to settle.
 pub fn read(footer: &Footer<'_>) -> Result<Embedded> {
     let untrusted = |reason: &str| Ok(Embedded::Untrusted(reason.to_owned()));
-    let (summary, sketch) = match (footer.get(SUMMARY_KEY), footer.get(SKETCH_KEY)) {
+    let sketch = match (footer.get(SUMMARY_KEY), footer.get(SKETCH_KEY)) {
         (None, None) => return untrusted("no summary in the footer"),
         (Some(_), None) => return untrusted("a summary without a sketch, as version 1.0 wrote it"),
         (None, Some(_)) => return untrusted("a sketch without its summary"),
-        (Some(summary), Some(sketch)) => (summary, sketch),
+        (Some(_), Some(sketch)) => seal::text_of(sketch),
     };
     let Ok(bytes) = BASE64.decode_to_vec(sketch) else { return untrusted("the sketch is not base64") };
+    read_sketch(bytes, seal::sealed(footer.bytes) == Some(sketch.as_bytes()))
+}
+
+fn read_sketch(bytes: Vec<u8>, is_sealed: bool) -> Result<Embedded> {
+    let untrusted = |reason: &str| Ok(Embedded::Untrusted(reason.to_owned()));
     let mut reader = match open(&bytes) {
         Ok(Opened::Known(reader)) => reader,
         Ok(Opened::Newer(version)) => {
@@ -63,17 +78,13 @@ pub fn read(footer: &Footer<'_>) -> Result<Embedded> {
         }
         Err(error) => return untrusted(&error.message),
     };
-    let Ok(header) = Header::read(&mut reader) else { return untrusted("the sketch has no readable header") };
-    if header.digest != footer.digest(&KEYS) {
-        return untrusted("the file was rewritten after its summary was made");
+    if !is_sealed {
+        return untrusted("the file was rewritten, or its summary edited, after the summary was made");
     }
-    if header.summary != XxHash3_64::oneshot(summary.as_bytes()) {
-        return untrusted("the summary was edited after it was made");
-    }
-    if header.rows != footer.num_rows {
-        return untrusted("the summary counts other rows than the file has");
-    }
-    match header.metrics.iter().find(|(metric, stored)| disagrees(metric, *stored)) {
+    let Ok(metrics) = read_metrics(&mut reader) else {
+        return untrusted("the sketch has no readable header");
+    };
+    match metrics.iter().find(|(metric, stored)| disagrees(metric, *stored)) {
         None => Ok(Embedded::Trusted(Sketch { state: bytes.len() - CHECKSUM - reader.left(), bytes })),
         Some((metric, Direction::Unknown)) => {
             untrusted(&format!("metric {metric:?} was unknown when the summary was made"))
@@ -103,6 +114,13 @@ impl Sketch {
         merge_states(Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]), into)
     }
 
+    /// The name and the encoded state of its dataset, where it has just one and is not compressed.
+    pub fn only_dataset(&self) -> Option<(&str, Reader<'_>)> {
+        let mut reader = Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]);
+        let is_plain = reader.byte().ok()? == 0 && reader.int().ok()? == 1;
+        if is_plain { reader.dataset().ok() } else { None }
+    }
+
     /// What the sketch says.
     pub fn datasets(&self) -> Result<Datasets> {
         let mut datasets = Datasets::new();
@@ -111,37 +129,18 @@ impl Sketch {
     }
 }
 
-/// What a sketch says before its states: enough to trust it.
-struct Header<'a> {
-    digest: u64,
-    summary: u64,
-    rows: u64,
-    metrics: Vec<(&'a str, Direction)>,
+/// What a sketch says before its states: which metrics it ranks, and how.
+fn read_metrics<'a>(reader: &mut Reader<'a>) -> Result<Vec<(&'a str, Direction)>> {
+    let count = reader.count(2)?;
+    (0..count).map(|_| Ok((reader.text()?, reader.direction()?))).collect()
 }
 
-impl<'a> Header<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self> {
-        Ok(Self {
-            digest: reader.u64()?,
-            summary: reader.u64()?,
-            rows: reader.int()?,
-            metrics: {
-                let count = reader.count(2)?;
-                (0..count).map(|_| Ok((reader.text()?, reader.direction()?))).collect::<Result<_>>()?
-            },
-        })
-    }
-
-    fn write(writer: &mut Writer, digest: u64, summary: &str, datasets: &Datasets) {
-        writer.u64(digest);
-        writer.u64(XxHash3_64::oneshot(summary.as_bytes()));
-        writer.int(datasets.values().map(Accumulator::rows).sum());
-        let groups: Vec<_> = datasets.values().flat_map(Accumulator::groups).collect();
-        writer.int(groups.len() as u64);
-        for (metric, group) in groups {
-            writer.text(metric);
-            writer.direction(group.direction());
-        }
+fn write_metrics(writer: &mut Writer, datasets: &Datasets) {
+    let groups: Vec<_> = datasets.values().flat_map(Accumulator::groups).collect();
+    writer.int(groups.len() as u64);
+    for (metric, group) in groups {
+        writer.text(metric);
+        writer.direction(group.direction());
     }
 }
 
@@ -160,18 +159,17 @@ pub fn table_disagrees(datasets: &Datasets) -> bool {
         .any(|(metric, group)| disagrees(metric, group.direction()))
 }
 
-/// The keys for a file with this footer and these rows.
+/// The keys for a file with this footer and these rows; whoever writes the footer seals it.
 ///
 /// The text shows fewer names and predictions where it would grow beyond its share; the sketch keeps
 /// the 1,024 most frequent names of each facet, is compressed where it has to be, and compacts only
-/// after that.
+/// after that. Fails where the footer has other rows than were counted.
 pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str, String); 2]> {
+    let rows: u64 = datasets.values().map(Accumulator::rows).sum();
+    if rows != footer.num_rows {
+        return Err(corrupt(format!("the summary counts {rows} rows and the footer {}", footer.num_rows)));
+    }
     let generated_at = report::now();
-    let limited = |names, values| {
-        let mut small = datasets.clone();
-        small.values_mut().for_each(|accumulator| accumulator.limit(names, values));
-        small
-    };
     let does_not_fit = || {
         Error::new(
             ErrorKind::Argument,
@@ -179,22 +177,31 @@ pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str,
              without one",
         )
     };
-    let texts = [(STORED, report::SHOWN), (256, report::SHOWN), (64, report::SHOWN), (16, 3), (4, 1), (1, 1)];
-    let summary = texts
-        .iter()
-        .map(|&(names, shown)| brief_summary_of(&limited(names, usize::MAX), &generated_at, shown).to_json())
-        .find(|text| text.len() <= TEXT_LIMIT)
-        .ok_or_else(does_not_fit)?;
-    let digest = footer.digest(&KEYS);
+    let limit = |datasets: &mut Datasets, names, values| {
+        datasets.values_mut().for_each(|accumulator| accumulator.limit(names, values));
+    };
+    let text_of = |datasets: &Datasets, shown| brief_summary_of(datasets, &generated_at, shown).to_json();
+    let mut small = datasets.clone();
+    limit(&mut small, STORED, usize::MAX);
+    let mut summary = text_of(&small, report::SHOWN);
+    if summary.len() > TEXT_LIMIT {
+        let mut fewer = small.clone();
+        let texts = [(256, report::SHOWN), (64, report::SHOWN), (16, 3), (4, 1), (1, 1)];
+        let mut texts = texts.iter().map(|&(names, shown)| {
+            limit(&mut fewer, names, usize::MAX);
+            text_of(&fewer, shown)
+        });
+        summary = texts.find(|text| text.len() <= TEXT_LIMIT).ok_or_else(does_not_fit)?;
+    }
     let sketches =
         [(STORED, 4096), (STORED, 2048), (STORED, 1024), (256, 512), (64, 256), (16, 256), (4, 256)];
     for (names, values) in sketches {
-        let small = limited(names, values);
+        limit(&mut small, names, values);
         for is_packed in [false, true] {
             let mut writer = begin();
-            Header::write(&mut writer, digest, &summary, &small);
+            write_metrics(&mut writer, &small);
             write_states(&mut writer, &small, is_packed)?;
-            let sketch = BASE64.encode_to_string(finish(writer));
+            let sketch = seal::unsealed(&BASE64.encode_to_string(finish(writer)));
             if summary.len() + sketch.len() <= LIMIT {
                 return Ok([(SUMMARY_KEY, summary), (SKETCH_KEY, sketch)]);
             }

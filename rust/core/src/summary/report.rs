@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::Datasets;
 use super::accumulator::{Accumulator, Group, ScoreStats};
 use super::columns::{SCORES, format_time};
 use super::distinct::Distinct;
 use super::names::{Count, Names, Tally};
 use super::topk::{Ranked, TEXTS};
-use super::{Datasets, merged};
 use crate::metrics::Direction;
 use crate::value::{Key, Value};
 
@@ -45,23 +45,22 @@ pub fn brief_summary(
         ("direction", main.direction().name().into()),
         ("ranked_by", main.copy_of("ranked_by", &by_metric)),
         ("stats", main.copy_of("stats", &by_metric)),
-        ("facets", facets(accumulator, &main)),
+        ("facets", facets(accumulator, &main, &by_metric)),
         ("task_types", counts_by_name(&accumulator.task_types)),
         ("date_range", date_range(accumulator)),
         ("metrics_used", metrics_used(accumulator)),
         ("has_branches", (accumulator.distinct.branches.count() > 0).into()),
         ("branch_count", accumulator.distinct.branches.count().into()),
-        ("runs", runs(accumulator, &main)),
-        ("top_predictions", main.top_predictions()),
+        ("runs", runs(accumulator, &main, &by_metric)),
+        ("top_predictions", main.top_predictions(&by_metric, shown)),
         ("by_metric", by_metric),
     ])
 }
 
-/// The summary of several datasets: each one's, and what they have in common.
-pub fn workspace_summary(datasets: &Datasets, generated_at: &str) -> Value {
-    let whole = merged(datasets.values());
-    let by_metric = by_metric(&whole, SHOWN);
-    let main = Main::of(&whole);
+/// The summary of several datasets: each one's, and what they are together.
+pub fn workspace_summary(datasets: &Datasets, whole: &Accumulator, generated_at: &str) -> Value {
+    let by_metric = by_metric(whole, SHOWN);
+    let main = Main::of(whole);
     let each: Vec<(&String, &Accumulator)> = datasets.iter().collect();
     let each = each.par_iter().map(|(name, accumulator)| summary(accumulator, Some(name), generated_at));
     Value::map([
@@ -73,11 +72,11 @@ pub fn workspace_summary(datasets: &Datasets, generated_at: &str) -> Value {
         ("direction", main.direction().name().into()),
         ("ranked_by", main.copy_of("ranked_by", &by_metric)),
         ("datasets", Value::List(each.collect())),
-        ("models", models(&whole, &main)),
-        ("runs", runs(&whole, &main)),
-        ("top_predictions", main.top_predictions()),
+        ("models", models(whole, &main, &by_metric)),
+        ("runs", runs(whole, &main, &by_metric)),
+        ("top_predictions", main.top_predictions(&by_metric, SHOWN)),
         ("task_types", counts_by_name(&whole.task_types)),
-        ("date_range", date_range(&whole)),
+        ("date_range", date_range(whole)),
         ("by_metric", by_metric),
     ])
 }
@@ -109,14 +108,19 @@ impl<'a> Main<'a> {
         self.group.map_or(Direction::Unknown, Group::direction)
     }
 
-    fn top_predictions(&self) -> Value {
-        self.group.map_or_else(|| Value::List(Vec::new()), |group| top_predictions(group, SHOWN))
+    fn top_predictions(&self, by_metric: &Value, shown: usize) -> Value {
+        match self.group {
+            Some(group) if shown < SHOWN => top_predictions(group, SHOWN),
+            _ => self.copy_of("top_predictions", by_metric),
+        }
     }
 
     /// What `by_metric` says of the main metric; of no rows, what it would say.
     fn copy_of(&self, key: &str, by_metric: &Value) -> Value {
-        let entry = by_metric.get(self.metric.unwrap_or_default());
-        entry.map_or_else(|| of_group(&Group::new(Direction::Unknown, 0), 0), Value::clone).take(key)
+        match by_metric.get(self.metric.unwrap_or_default()) {
+            Some(entry) => entry.again(key),
+            None => of_group(&Group::new(Direction::Unknown, 0), 0).again(key),
+        }
     }
 }
 
@@ -161,14 +165,14 @@ fn of_group(group: &Group, shown: usize) -> Value {
         ("direction", group.direction().name().into()),
         ("ranked_by", ranked_by(group)),
         ("count", group.rows().into()),
-        ("stats", stats(group.scores())),
-        ("models", tallies(group.models(), group.direction())),
-        ("runs", run_list(group.runs(), Some(group))),
-        ("top_predictions", top_predictions(group, shown)),
+        ("stats", stats(group.scores()).shared()),
+        ("models", tallies(group.models(), group.direction()).shared()),
+        ("runs", run_list(group.runs(), group.direction()).shared()),
+        ("top_predictions", top_predictions(group, shown).shared()),
     ])
 }
 
-fn facets(accumulator: &Accumulator, main: &Main<'_>) -> Value {
+fn facets(accumulator: &Accumulator, main: &Main<'_>, by_metric: &Value) -> Value {
     let distinct = &accumulator.distinct;
     let mut folds: Vec<&str> = accumulator.folds.named.iter().map(|(name, _)| name).collect();
     folds.sort_unstable();
@@ -179,7 +183,7 @@ fn facets(accumulator: &Accumulator, main: &Main<'_>) -> Value {
         ("n_runs", &distinct.runs),
     ];
     let mut entries: Vec<(Key, Value)> = vec![
-        ("models".into(), models(accumulator, main)),
+        ("models".into(), models(accumulator, main, by_metric)),
         ("partitions".into(), counts(&accumulator.partitions)),
         ("folds".into(), folds.into_iter().collect()),
     ];
@@ -190,12 +194,18 @@ fn facets(accumulator: &Accumulator, main: &Main<'_>) -> Value {
 }
 
 /// Models of all rows, with the scores of the main metric.
-fn models(accumulator: &Accumulator, main: &Main<'_>) -> Value {
+fn models(accumulator: &Accumulator, main: &Main<'_>, by_metric: &Value) -> Value {
+    if accumulator.groups().nth(1).is_none() {
+        return main.copy_of("models", by_metric);
+    }
     tallies(&with_rows_of_all(accumulator, main, Group::models), main.direction())
 }
 
-fn runs(accumulator: &Accumulator, main: &Main<'_>) -> Value {
-    run_list(&with_rows_of_all(accumulator, main, Group::runs), main.group)
+fn runs(accumulator: &Accumulator, main: &Main<'_>, by_metric: &Value) -> Value {
+    if accumulator.groups().nth(1).is_none() {
+        return main.copy_of("runs", by_metric);
+    }
+    run_list(&with_rows_of_all(accumulator, main, Group::runs), main.direction())
 }
 
 /// The names of the main metric with its scores, and the rows of every metric.
@@ -226,8 +236,7 @@ fn tallies(names: &Names<Tally>, direction: Direction) -> Value {
     with_other(names, entry)
 }
 
-fn run_list(names: &Names<Tally>, group: Option<&Group>) -> Value {
-    let direction = group.map_or(Direction::Unknown, Group::direction);
+fn run_list(names: &Names<Tally>, direction: Direction) -> Value {
     with_other(names, |id, tally| {
         Value::map([
             ("id", id.into()),

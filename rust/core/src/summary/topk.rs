@@ -25,9 +25,10 @@ impl Ranked {
     pub fn new<'a>(
         goodness: f64,
         scores: [Option<f64>; 3],
-        texts: impl Iterator<Item = Option<&'a str>>,
+        texts: impl Iterator<Item = Option<&'a str>> + Clone,
     ) -> Self {
-        let mut packed = Vec::with_capacity(128);
+        let length = texts.clone().map(|text| 4 + text.map_or(0, str::len)).sum();
+        let mut packed = Vec::with_capacity(length);
         for text in texts {
             packed.extend_from_slice(&text.map_or(0, |text| text.len() as u32 + 1).to_le_bytes());
             packed.extend_from_slice(text.unwrap_or_default().as_bytes());
@@ -44,11 +45,6 @@ impl Ranked {
     pub fn texts(&self) -> [Option<&str>; TEXTS.len()] {
         let mut rest = &*self.texts;
         std::array::from_fn(|_| split_text(&mut rest).ok().flatten())
-    }
-
-    /// Whether the bytes are the packed texts of a prediction.
-    pub(super) fn is_packed(mut bytes: &[u8]) -> bool {
-        (0..TEXTS.len()).all(|_| split_text(&mut bytes).is_ok()) && bytes.is_empty()
     }
 
     fn id(&self) -> &str {
@@ -98,44 +94,57 @@ impl Ord for Ranked {
 #[derive(Clone, Debug)]
 pub struct TopK {
     k: usize,
-    /// The worst of them on top.
-    pub(super) heap: BinaryHeap<Ranked>,
+    /// All of them, in any order, while there are fewer than `k`.
+    few: Vec<Ranked>,
+    /// The worst of them on top, once there are `k`.
+    heap: BinaryHeap<Ranked>,
 }
 
 impl TopK {
     /// An empty ranking of up to `k`.
     pub fn new(k: usize) -> Self {
-        Self { k, heap: BinaryHeap::new() }
+        Self { k, few: Vec::new(), heap: BinaryHeap::new() }
     }
 
     /// Whether a prediction of this goodness could get in.
     #[inline]
     pub fn admits(&self, goodness: f64) -> bool {
-        self.heap.len() < self.k || self.heap.peek().is_some_and(|worst| goodness >= worst.goodness)
+        match self.heap.peek() {
+            Some(worst) => goodness >= worst.goodness,
+            None => self.k > 0,
+        }
     }
 
     /// Offers a prediction.
     pub fn offer(&mut self, ranked: Ranked) {
-        if self.heap.len() < self.k {
-            self.heap.push(ranked);
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && ranked < *worst
-        {
-            *worst = ranked;
+        if let Some(mut worst) = self.heap.peek_mut() {
+            if ranked < *worst {
+                *worst = ranked;
+            }
+        } else if self.k > 0 {
+            self.few.push(ranked);
+            if self.few.len() == self.k {
+                self.heap = std::mem::take(&mut self.few).into();
+            }
         }
     }
 
     /// Offers all that another ranking kept.
     pub fn merge(&mut self, other: &Self) {
-        for ranked in &other.heap {
+        for ranked in other.kept() {
             if self.admits(ranked.goodness) {
                 self.offer(ranked.clone());
             }
         }
     }
 
+    fn kept(&self) -> impl Iterator<Item = &Ranked> {
+        self.few.iter().chain(&self.heap)
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
+        self.few.clear();
         self.heap.clear();
     }
 
@@ -146,7 +155,7 @@ impl TopK {
 
     /// The predictions, best first.
     pub fn sorted(&self) -> Vec<&Ranked> {
-        let mut sorted: Vec<_> = self.heap.iter().collect();
+        let mut sorted: Vec<_> = self.kept().collect();
         sorted.sort_unstable();
         sorted
     }

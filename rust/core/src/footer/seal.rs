@@ -1,0 +1,67 @@
+//! A seal: proof that no byte of a footer changed since it was written.
+//!
+//! It stands at the end of a text in the footer, and can be found from the footer's end: a mark, the length
+//! of the text before it, and a hash of all bytes of the footer but the hash itself, both in hexadecimal.
+//! Where it is right, what the writer knew of the footer is still so, and Thrift need not be walked.
+
+use twox_hash::XxHash3_64;
+
+/// No base64, and nothing that a footer holds by chance; should it, the hash is wrong there.
+const MARK: &[u8] = b".seal:";
+const LENGTH: usize = 8;
+const HASH: usize = 16;
+
+/// A text that [`seal`] can seal once it is part of a footer.
+pub fn unsealed(text: &str) -> String {
+    format!("{text}.seal:{:08x}{:016x}", text.len(), 0)
+}
+
+/// The text before a seal, right or not; all of it where there is none.
+pub fn text_of(value: &str) -> &str {
+    value.split_once(".seal:").map_or(value, |(text, _)| text)
+}
+
+/// Seals a footer that holds an [`unsealed`] text.
+pub(super) fn seal(footer: &mut [u8]) {
+    if let Some(at) = hash_at(footer)
+        && footer[at..at + HASH].iter().all(|&digit| digit == b'0')
+    {
+        let hash = format!("{:016x}", hash_around(footer, at));
+        footer[at..at + HASH].copy_from_slice(hash.as_bytes());
+    }
+}
+
+/// The sealed text of a footer, where the seal is right.
+pub fn sealed(footer: &[u8]) -> Option<&[u8]> {
+    let at = hash_at(footer)?;
+    let length = usize::try_from(hexadecimal(&footer[at - LENGTH..at])?).ok()?;
+    if hexadecimal(&footer[at..at + HASH])? != hash_around(footer, at) {
+        return None;
+    }
+    let end = at - LENGTH - MARK.len();
+    footer.get(end.checked_sub(length)?..end)
+}
+
+/// Where the hash of the last seal stands.
+fn hash_at(footer: &[u8]) -> Option<usize> {
+    let mark = footer.windows(MARK.len()).rposition(|window| window == MARK)?;
+    let at = mark + MARK.len() + LENGTH;
+    (at + HASH <= footer.len()).then_some(at)
+}
+
+fn hash_around(footer: &[u8], at: usize) -> u64 {
+    let before = XxHash3_64::oneshot(&footer[..at]);
+    XxHash3_64::oneshot_with_seed(before, &footer[at + HASH..])
+}
+
+/// Lower case alone, so that no other digits give the same number.
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(value))
+    })
+}
