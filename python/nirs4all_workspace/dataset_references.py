@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nirs4all_workspace import dataset_records
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def references(workspace: Workspace, datasets: Iterable[object]) -> list[dict[st
     Raises:
         TypeError: One is none of these.
         ValueError: Two are the same dataset.
+        NotFoundError: An id is of no record, or several records have a name.
     """
     if isinstance(datasets, str | os.PathLike | Mapping):
         raise TypeError("datasets= is a list of datasets, not one")
@@ -43,14 +44,17 @@ def references(workspace: Workspace, datasets: Iterable[object]) -> list[dict[st
 
 
 def _reference(workspace: Workspace, dataset: object) -> dict[str, Any]:
-    """Return the reference to one dataset: the registry's record, or what the caller says."""
     if isinstance(dataset, str) and not dataset:
         raise ValueError("a dataset has an empty name")
     if isinstance(dataset, str):
-        with suppress(NotFoundError):
-            return _filled(_mapping(workspace.datasets.get(dataset)))
+        try:
+            return _filled(workspace.datasets.get(dataset).to_dict())
+        except NotFoundError:
+            names = {record.name for record in workspace.datasets.list()}
+            if dataset_records.is_id(dataset) or dataset in names:
+                raise
     if isinstance(dataset, os.PathLike) or (isinstance(dataset, str) and _is_path(dataset)):
-        return _filled(_mapping(workspace.datasets.register(dataset)))
+        return _filled(workspace.datasets.register(Path(dataset)).to_dict())
     return _filled({"name": dataset} if isinstance(dataset, str) else _mapping(dataset))
 
 

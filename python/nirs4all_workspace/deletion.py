@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, files, locks, ownership, plan
-from nirs4all_workspace.exceptions import ConflictError, NotFoundError
+from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +106,10 @@ def referenced(workspace: Workspace) -> set[str] | None:
     """Return the hashes that results of all runs name; None where a run's results cannot be read."""
     found: set[str] = set()
     for folder in workspace.runs.folders():
-        results = plan.finished(workspace.path, folder.name)
+        try:
+            results = plan.finished(workspace.path, folder.name)
+        except (WorkspaceError, OSError):
+            return None
         if results.errors:
             return None
         found.update(name for result in [*results, *results.repeated] for name in result.artifacts)

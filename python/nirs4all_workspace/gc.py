@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, deletion, files, locks, ownership
+from nirs4all_workspace import _native, deletion, files, locks, ownership, records
 from nirs4all_workspace.artifacts import hash_of
-from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, WorkspaceError
+from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.run_record import problem
 from nirs4all_workspace.runs import STAGING
 
@@ -55,12 +54,9 @@ def _garbage(
     for folder in sorted(workspace.runs.folder.glob(f"{STAGING}*")):
         if _age(folder) < oldest:
             yield "staging", folder, partial(_remove_folder, folder)
-    unreadable = workspace.runs.list().errors
-    used: set[str] = set()
-    with suppress(CorruptFileError, NotFoundError):
-        used = {item["id"] for run in workspace.runs.list() for item in run.templates}
-    named = None if unreadable else deletion.referenced(workspace)
-    if unreadable or named is None:
+    used = _templates_in_use(workspace)
+    named = deletion.referenced(workspace)
+    if used is None or named is None:
         message = "runs that cannot be read may name any template and artifact: none was looked at"
         notes.append({"path": "runs", "kind": "unreadable", "message": message})
         return
@@ -71,6 +67,19 @@ def _garbage(
     for path in workspace.artifacts.files():
         if hash_of(path) not in named and _age(path) < oldest:
             yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
+
+
+def _templates_in_use(workspace: Workspace) -> set[str] | None:
+    """Return the templates that runs name; None where a run cannot be read, or not by this version."""
+    listed = workspace.runs.list()
+    if listed.errors:
+        return None
+    try:
+        for run in listed:
+            records.check_writable(run.record, run.path)
+        return {str(item.get("id")) for run in listed for item in run.templates}
+    except (WorkspaceError, OSError):
+        return None
 
 
 def _finish(workspace: Workspace, folder: Path) -> bool:

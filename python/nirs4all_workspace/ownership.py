@@ -71,13 +71,12 @@ def check_not_forked(root: Path, run_id: str) -> None:
     """Refuse a forked child of the process that owns the run.
 
     Raises:
-        RuntimeError: Its parent owned the run when it forked.
+        RuntimeError: Its parent owned the run when it forked, and somebody owns it still.
     """
-    pid = _held.get(_key(root, run_id), (os.getpid(), None))[0]
-    if pid != os.getpid():
-        raise RuntimeError(
-            f"run {run_id} belongs to process {pid}, not to its fork; open the workspace again here"
-        )
+    path = _key(root, run_id)
+    pid = _held.get(path, (os.getpid(), None))[0]
+    if pid != os.getpid() and _native.lock_is_held(path):
+        raise RuntimeError(f"run {run_id} belongs to process {pid}, not to its fork")
 
 
 def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:

@@ -133,12 +133,12 @@ class Run:
     @property
     def templates(self) -> list[dict[str, Any]]:
         """Its templates: id, name, description, expansion_count."""
-        return list(records.read(self.path / "templates.yaml").get("templates") or [])
+        return run_record.references(self.path / "templates.yaml", "templates")
 
     @property
     def datasets(self) -> list[dict[str, Any]]:
         """Its datasets as they were: id, name, hash, file_size, quick_hash, path."""
-        return list(records.read(self.path / "datasets.yaml").get("datasets") or [])
+        return run_record.references(self.path / "datasets.yaml", "datasets")
 
     @property
     def config(self) -> dict[str, Any]:
@@ -305,7 +305,7 @@ class Run:
                 steps.append(RunStatus.QUEUED)
             if before["status"] != RunStatus.RUNNING:
                 return []
-            self._write_summary("owner died")
+            self._write_summary(RunStatus.FAILED, "owner died")
             with self._changing(before["revision"]) as record:
                 run_record.move(record, RunStatus.FAILED, "owner died")
                 if RunStatus.QUEUED in steps:
@@ -413,10 +413,10 @@ class Run:
     def _changing(self, revision: int) -> AbstractContextManager[dict[str, Any]]:
         return run_record.changing(self._root, self.id, revision)
 
-    def _write_summary(self, error: str | None) -> None:
-        run_summary.write(
-            self.path / run_summary.FILE, self.summary(completed_at=run_record.now(), error=error)
-        )
+    def _write_summary(self, to: RunStatus, reason: str | None) -> None:
+        completed_at = None if to is RunStatus.PAUSED else run_record.now()
+        summary = self.summary(completed_at, reason if to is RunStatus.FAILED else None)
+        run_summary.write(self.path / run_summary.FILE, summary)
 
     def _start(
         self, steps: list[RunStatus], reason: str | None, revision: int, *, claimed: bool = False
@@ -458,7 +458,7 @@ class Run:
         revision: int | None = None,
         traceback: str | None = None,
     ) -> None:
-        self._write_summary(reason if to is RunStatus.FAILED else None)
+        self._write_summary(to, reason)
         revision = self.record["revision"] if revision is None else revision
         with self._changing(revision) as record:
             run_record.move(record, to, reason, traceback)

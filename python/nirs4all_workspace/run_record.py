@@ -136,6 +136,22 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
     return content, record
 
 
+def references(path: Path, key: str) -> list[dict[str, Any]]:
+    """Return what a run's `templates.yaml` or `datasets.yaml` refers to.
+
+    Raises:
+        CorruptFileError: It is missing or damaged.
+        OSError: It cannot be read.
+    """
+    try:
+        found = records.read(path).get(key)
+    except NotFoundError as error:
+        raise CorruptFileError("is missing from the run's folder", str(path)) from error
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise _damaged(path, key, "is no list of mappings")
+    return found
+
+
 @contextmanager
 def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]:
     """Hand out a run's record under its lock, if its revision is still this one, and replace it durably.

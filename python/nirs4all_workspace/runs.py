@@ -88,9 +88,9 @@ class Runs:
             run_id,
             name,
             created_at,
-            description=plain(description, "description"),
-            parent_run=plain(parent_run, "parent_run"),
-            derived_from_result=plain(derived_from_result, "derived_from_result"),
+            description=_text(description, "description"),
+            parent_run=_text(parent_run, "parent_run"),
+            derived_from_result=_text(derived_from_result, "derived_from_result"),
             modifications=_modifications(modifications),
         )
         settings = plain({} if config is None else config, "config")
@@ -224,6 +224,12 @@ class Runs:
 
 def _names(references_of_run: Iterable[Mapping[str, Any]], wanted: str) -> bool:
     return any(wanted in (item.get("id"), item.get("name")) for item in references_of_run)
+
+
+def _text(value: str | None, name: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{name} is a text or None, not {value!r}")
 
 
 def _modifications(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

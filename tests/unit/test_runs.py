@@ -94,6 +94,7 @@ def test_lists_are_filtered(ws):
         ({"name": "a", "templates": ["tpl_0123456789abcdef"]}, n4w.NotFoundError),
         ({"name": "a", "config": {"schema_version": 2}}, TypeError),
         ({"name": "a", "config": [1]}, TypeError),
+        ({"name": "a", "parent_run": 1}, TypeError),
         ({"name": "a", "modifications": [{"dataset": "b"}]}, ValueError),
     ],
 )
@@ -103,13 +104,23 @@ def test_what_cannot_be_a_run_leaves_none(ws, arguments, error):
     assert list((ws.path / "runs").iterdir()) == []
 
 
-def test_a_path_becomes_a_reference(ws, tmp_path):
-    file = tmp_path / "oats.2024.csv"
-    file.write_text("1")
-    run = ws.runs.create("paths", datasets=[file, {"name": "rye", "id": "ds_rye_01234567", "file_size": 3}])
-    first, second = run.datasets
-    assert first["name"].startswith("oats")
-    assert (second["id"], second["file_size"], second["path"]) == ("ds_rye_01234567", 3, None)
+def test_datasets_by_path_name_id_and_record(ws, tmp_path):
+    file = tmp_path / "oats.csv"
+    file.write_bytes(b"1,2\n3,4\n")
+    by_path = ws.runs.create("path", datasets=[file]).datasets[0]
+    (record,) = ws.datasets.list()
+    assert (by_path["id"], by_path["name"], by_path["hash"]) == (record.id, "oats", record.hash)
+    assert (by_path["file_size"], by_path["path"]) == (8, str(file))
+    for same in ("oats", record.id, record, str(file)):
+        assert ws.runs.create("again", datasets=[same]).datasets == [by_path]
+    given = {"name": "rye", "id": "ds_rye_01234567", "file_size": 3}
+    assert ws.runs.create("record", datasets=[given]).datasets[0]["file_size"] == 3
+    with pytest.raises(n4w.NotFoundError):
+        ws.runs.create("unknown", datasets=["ds_rye_01234567"])
+    file.write_bytes(b"other content")
+    ws.datasets.register(file, name="oats")
+    with pytest.raises(n4w.NotFoundError, match="several"):
+        ws.runs.create("ambiguous", datasets=["oats"])
 
 
 def test_a_block_completes(ws):
@@ -221,7 +232,15 @@ def test_a_fork_owns_nothing(ws):
         assert in_fork(lambda: run.should_stop) == "False"
         assert in_fork(lambda: run.status) == "running"
         assert run.is_owned
-    assert run.status == "completed"
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.read(reader, 1)
+            os._exit(0 if run.status == "paused" and run.resume() is run else 1)
+        run.transition("paused")
+    os.write(writer, b"g")
+    assert os.waitpid(child, 0)[1] == 0, "a fork may run what its parent does not run any more"
+    assert run.is_interrupted
 
 
 def test_the_owners_death_is_seen_though_its_fork_lives(ws):
@@ -290,6 +309,24 @@ def test_damage_is_one_flagged_entry(ws):
     assert ws.runs.claim_next().id == good.id
     assert len(ws.verify()["problems"]) == 2
     assert [note["kind"] for note in ws.gc()["notes"]] == ["unreadable"]
+
+
+@pytest.mark.parametrize("damage", ["templates: 3", "templates: [1]", "{", None])
+def test_what_a_damaged_run_may_use_is_no_garbage(ws, damage):
+    run = ws.runs.create("a", templates=[["used"]])
+    template = run.templates[0]["id"]
+    os.utime(ws.templates.path(template), (0, 0))
+    file = run.path / "templates.yaml"
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_text(damage)
+    done = ws.gc(yes=True)
+    assert (done["items"], [note["kind"] for note in done["notes"]]) == ([], ["unreadable"])
+    assert ws.templates.list() == [template]
+    where = f"runs/{run.id}/templates.yaml"
+    assert [item["path"] for item in ws.verify()["problems"]] == [where]
+    assert [item["path"] for item in ws.runs.list(template=template).errors] == [where]
 
 
 @pytest.mark.parametrize(
