@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, files, locks, ownership, plan, records, run_record, run_summary
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError, WorkspaceError
+from nirs4all_workspace.run_view import RunView
 from nirs4all_workspace.states import RunStatus, check_transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
-    from pathlib import Path
     from typing import Self
 
-    from nirs4all_workspace.results import Result, ResultList
-    from nirs4all_workspace.workspace import Workspace
+    from nirs4all_workspace.results import Result
     from nirs4all_workspace.writer import Writer
 
 _REQUESTS = {
@@ -25,7 +24,7 @@ _REQUESTS = {
 }
 
 
-class Run:
+class Run(RunView):
     """One run of a workspace. What its properties say is read from disk whenever they are asked.
 
     In a `with` block the run starts, or goes on where this process owns it already, and ends as
@@ -36,140 +35,6 @@ class Run:
         id: Its id, the name of its folder.
         path: Its folder.
     """
-
-    def __init__(self, workspace: Workspace, run_id: str) -> None:
-        """Use `ws.runs` instead."""
-        self._workspace = workspace
-        self._root: Path = workspace.path
-        self._seen: tuple[bytes | None, dict[str, Any]] = (None, {})
-        self.id = run_id
-        self.path: Path = workspace.path / "runs" / run_id
-
-    def __repr__(self) -> str:
-        """Return the id."""
-        return f"Run({self.id!r})"
-
-    # What it is
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What `run.yaml` says, missing keys with their defaults.
-
-        Raises:
-            NotFoundError: The run was deleted.
-            CorruptFileError: The file is damaged; the message names line and key.
-            OSError: It cannot be read.
-        """
-        path = self.path / run_record.FILE
-        content, known = self._seen
-        try:
-            is_known = path.read_bytes() == content
-        except OSError:
-            is_known = False
-        if not is_known:
-            content, known = run_record.read(self.path)
-            self._seen = content, known
-        return dict(known)
-
-    @property
-    def name(self) -> str:
-        """The name that it was given."""
-        return str(self.record["name"])
-
-    @property
-    def description(self) -> str | None:
-        """What it was described as."""
-        description: str | None = self.record["description"]
-        return description
-
-    @property
-    def created_at(self) -> str:
-        """When it was created, ISO-8601."""
-        return str(self.record["created_at"])
-
-    @property
-    def status(self) -> RunStatus:
-        """Its state. A run whose owner died says "running" until somebody recovers it: `is_interrupted`."""
-        return RunStatus(self.record["status"])
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """Its transitions, oldest first: time, from, to, reason, who (user, host, pid), maybe traceback."""
-        return list(self.record["history"])
-
-    @property
-    def requested(self) -> RunStatus | None:
-        """What somebody asked for: its owner to pause or cancel, or anybody to resume it."""
-        requested = self.record["requested"]
-        return RunStatus(requested["status"]) if requested else None
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether whoever works on it should stop: on request, or because it is not running any more."""
-        record = self.record
-        return record["status"] != RunStatus.RUNNING or record["requested"] is not None
-
-    @property
-    def is_owned(self) -> bool:
-        """Whether a living process runs it."""
-        return ownership.is_owned(self._root, self.id)
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether it says "running" but nobody runs it."""
-        return self.status is RunStatus.RUNNING and not self.is_owned
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether some of the planned results are there and some are not."""
-        counts = self.counts
-        return 0 < counts["results"] < counts["planned"]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Numbers of configs, planned results, checkpointed results, of these done and failed, and rows."""
-        return dict(self.summary()["counts"])
-
-    @property
-    def templates(self) -> list[dict[str, Any]]:
-        """Its templates: id, name, description, expansion_count."""
-        return run_record.references(self.path / "templates.yaml", "templates")
-
-    @property
-    def datasets(self) -> list[dict[str, Any]]:
-        """Its datasets as they were: id, name, hash, file_size, quick_hash, path."""
-        return run_record.references(self.path / "datasets.yaml", "datasets")
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """How it is executed: cv_folds, random_state and whatever else `create` was given."""
-        config = records.read(self.path / "config.yaml")
-        return {key: value for key, value in config.items() if key != "schema_version"}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `n4w show --json` prints: its record, flags, references, configuration and summary."""
-        return {
-            **{key: value for key, value in self.record.items() if key != "schema_version"},
-            "is_interrupted": self.is_interrupted,
-            "templates": self.templates,
-            "datasets": self.datasets,
-            "config": self.config,
-            "summary": self.summary(),
-        }
-
-    def summary(self, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:
-        """Return what was started when, counts, errors and the best result per metric, as they are now.
-
-        Args:
-            completed_at: When it ended; None for what the history says.
-            error: Why it failed, to be listed among the errors.
-
-        Returns:
-            A dict of started_at, completed_at, counts (configs, planned, results, done, failed, rows),
-            errors (dicts of result, dataset, config and error) and best (by metric: dataset, template,
-            config, result, score, metric).
-        """
-        return run_summary.summarise(self, completed_at, error)
 
     # From state to state
 
@@ -372,19 +237,6 @@ class Run:
             plan.add(self.path / plan.FILE, normal)
         done = {result.id for result in self.results()}
         return [result for result in plan.results_of(self.id, normal, datasets) if result.id not in done]
-
-    def configs(self) -> list[dict[str, Any]]:
-        """Return the configurations that were planned."""
-        return plan.read(self.path / plan.FILE)
-
-    def results(self) -> ResultList:
-        """Return the checkpointed results, sealed or not, oldest first.
-
-        Raises:
-            OSError: They cannot be read.
-            CorruptFileError: A journal cannot be read.
-        """
-        return plan.finished(self._root, self.id)
 
     def writer(self, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
         """Open a writer for its predictions on a dataset; any process may, while the run is running.

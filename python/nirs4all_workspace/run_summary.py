@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace.results import Result
-    from nirs4all_workspace.run import Run
+    from nirs4all_workspace.run_view import RunView
 
 FILE = "summary.yaml"
 _LARGEST = 100
 
 
-def summarise(run: Run, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:
+def summarise(run: RunView, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:
     """Return the summary of a run as it is now; see `Run.summary`."""
     history = run.history
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]

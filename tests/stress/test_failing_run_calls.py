@@ -3,16 +3,16 @@
 Afterwards the old state or the new one is there, never a half, and doing it again succeeds.
 """
 
+import os
 import shutil
 import signal
-import subprocess
-import sys
-import threading
+import time
 
 import nirs4all_workspace as n4w
 import pytest
 from processes import tree
 from samples import strict
+from tracing import calls_made, need_strace, traced
 
 WORKER = """
 import json, os, sys
@@ -48,8 +48,7 @@ OPERATIONS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _strace():
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+    need_strace()
 
 
 @pytest.fixture
@@ -65,62 +64,21 @@ def original(tmp_path):
                 result.artifacts = [own]
                 writer.checkpoint(result)
     ws.runs.create("waits")
+    # What may be removed once it is old enough would be removed by some of the rounds only.
+    for path in ws.path.rglob("*"):
+        os.utime(path, (time.time() - 3600,) * 2)
     return ws.path
-
-
-def traced(folder, report, operation, inject):
-    """Run the worker under strace; its exit code and what strace saw."""
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, folder, report, OPERATIONS[operation]],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    pid = int(worker.stdout.readline())
-    command = ["strace", "-f", "-p", str(pid), "-e", f"trace={inject.partition(':')[0]}"]
-    if ":" in inject:
-        command += ["-e", f"inject={inject}"]
-    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    watchdog = threading.Timer(60, worker.kill)
-    watchdog.start()
-    lines = []
-    try:
-        for line in tracer.stderr:
-            if "attached" in line:
-                break
-            lines.append(line)
-        else:
-            worker.kill()
-            pytest.skip(f"strace cannot attach here: {''.join(lines)[-200:]}")
-        worker.stdin.write(b"g")
-        worker.stdin.flush()
-        lines += tracer.stderr.readlines()
-        return worker.wait(), lines
-    finally:
-        watchdog.cancel()
-        worker.kill()
-        worker.communicate()
-        tracer.communicate()
 
 
 def moments(original, tmp_path, operation, kind):
     """Each call of this kind that the operation makes: its name and which of its like it is."""
     folder = shutil.copytree(original, tmp_path / f"count-{kind}")
-    code, lines = traced(folder, tmp_path / f"count-{kind}.json", operation, CALLS[kind])
+    code, lines = traced(
+        WORKER, [folder, tmp_path / f"count-{kind}.json", OPERATIONS[operation]], CALLS[kind]
+    )
     assert code == 0
     assert "done" in strict((tmp_path / f"count-{kind}.json").read_text())
-    found = []
-    for name in CALLS[kind].split(","):
-        # strace counts the calls of each thread for itself.
-        threads = [thread for thread, call in map(thread_and_call, lines) if call == name]
-        made = max(map(threads.count, threads), default=0)
-        found += [(name, nth) for nth in range(1, made + 1)]
-    return found
-
-
-def thread_and_call(line):
-    """The thread that strace names, if it names one, and the system call."""
-    head, _, _ = line.partition("(")
-    return head.rpartition("] ")[0], head.rpartition(" ")[2]
+    return calls_made(lines, CALLS[kind])
 
 
 def check(folder, operation, before, report):
@@ -181,7 +139,9 @@ def test_each_call_failing(original, tmp_path, operation, kind):
             place = shutil.copytree(original, tmp_path / f"{name}{nth}{errno}")
             before = tree(place)
             report = tmp_path / f"{name}{nth}{errno}.json"
-            code, lines = traced(place, report, operation, f"{name}:error={errno}:when={nth}")
+            code, lines = traced(
+                WORKER, [place, report, OPERATIONS[operation]], f"{name}:error={errno}:when={nth}"
+            )
             assert any("INJECTED" in line for line in lines), (name, nth, lines)
             assert code == 0, (name, nth, lines)
             check(place, operation, before, strict(report.read_text()))
@@ -193,6 +153,8 @@ def test_each_call_being_the_last(original, tmp_path, operation, kind):
     for name, nth in moments(original, tmp_path, operation, kind):
         place = shutil.copytree(original, tmp_path / f"{name}{nth}")
         before = tree(place)
-        code, _ = traced(place, tmp_path / "report.json", operation, f"{name}:signal=KILL:when={nth}")
+        code, _ = traced(
+            WORKER, [place, tmp_path / "report.json", OPERATIONS[operation]], f"{name}:signal=KILL:when={nth}"
+        )
         assert code == -signal.SIGKILL, (name, nth)
         check(place, operation, before, None)

@@ -3,17 +3,13 @@
 strace attaches to a process that is ready to begin, so that its counts begin with the work itself.
 """
 
-import contextlib
-import shutil
 import signal
-import subprocess
-import sys
-import threading
 
 import nirs4all_workspace as n4w
 import pyarrow.parquet as pq
 import pytest
 from samples import SKETCH, keys, strict, table, write
+from tracing import calls_made, need_strace, traced
 
 WORKER = """
 import json, os, sys, nirs4all_workspace as n4w
@@ -37,43 +33,9 @@ CALLS = {
 }
 
 
-def traced(folder, report, inject):
-    """Run the worker under strace; its exit code and what strace saw."""
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, folder, report], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    pid = int(worker.stdout.readline())
-    command = ["strace", "-f", "-p", str(pid), "-e", f"trace={inject.partition(':')[0]}"]
-    if ":" in inject:
-        command += ["-e", f"inject={inject}"]
-    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    watchdog = threading.Timer(60, worker.kill)
-    watchdog.start()
-    lines = []
-    try:
-        for line in tracer.stderr:
-            if "attached" in line:
-                break
-            lines.append(line)
-        else:
-            worker.kill()
-            pytest.skip(f"strace cannot attach here: {''.join(lines)[-200:]}")
-        with contextlib.suppress(BrokenPipeError):
-            worker.stdin.write(b"g")
-            worker.stdin.flush()
-        lines += tracer.stderr.readlines()
-        return worker.wait(), lines
-    finally:
-        watchdog.cancel()
-        worker.kill()
-        worker.communicate()
-        tracer.communicate()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _strace():
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+    need_strace()
 
 
 @pytest.fixture
@@ -112,16 +74,10 @@ def check(original, report):
 def moments(tmp_path, kind):
     """Each call of this kind that a rebuild makes: its name and which of its like it is."""
     path = write(tmp_path / "count" / "wheat.meta.parquet", table(300))
-    code, lines = traced(path.parent, tmp_path / "count.json", CALLS[kind])
+    code, lines = traced(WORKER, [path.parent, tmp_path / "count.json"], CALLS[kind])
     assert code == 0
     assert strict((tmp_path / "count.json").read_text())["errors"] == []
-    found = []
-    for name in CALLS[kind].split(","):
-        made = sum(
-            line.partition("(")[0].endswith((f" {name}", f"]{name}")) or line.startswith(f"{name}(")
-            for line in lines
-        )
-        found += [(name, nth) for nth in range(1, made + 1)]
+    found = calls_made(lines, CALLS[kind])
     assert found
     return found
 
@@ -133,7 +89,7 @@ def test_each_call_failing(original, tmp_path, kind, errno):
     for name, nth in moments(tmp_path, kind):
         path.write_bytes(content)
         file = tmp_path / f"{name}{nth}.json"
-        code, lines = traced(path.parent, file, f"{name}:error={errno}:when={nth}")
+        code, lines = traced(WORKER, [path.parent, file], f"{name}:error={errno}:when={nth}")
         assert any("INJECTED" in line for line in lines), (name, nth, lines)
         assert code == 0, (name, nth, lines)
         check(original, strict(file.read_text()))
@@ -144,7 +100,9 @@ def test_each_call_being_the_last(original, tmp_path, kind):
     path, content, _ = original
     for name, nth in moments(tmp_path, kind):
         path.write_bytes(content)
-        code, _ = traced(path.parent, tmp_path / f"{name}{nth}.json", f"{name}:signal=KILL:when={nth}")
+        code, _ = traced(
+            WORKER, [path.parent, tmp_path / f"{name}{nth}.json"], f"{name}:signal=KILL:when={nth}"
+        )
         assert code == -signal.SIGKILL, (name, nth)
         check(original, None)
 
@@ -152,7 +110,9 @@ def test_each_call_being_the_last(original, tmp_path, kind):
 def test_the_data_is_synced_before_the_name_and_the_name_before_the_end(original, tmp_path):
     """fsync of the file, rename, fsync of the folder: in this order."""
     path, _, _ = original
-    code, lines = traced(path.parent, tmp_path / "order.json", "fsync,fdatasync,rename,renameat,renameat2")
+    code, lines = traced(
+        WORKER, [path.parent, tmp_path / "order.json"], "fsync,fdatasync,rename,renameat,renameat2"
+    )
     assert code == 0
     calls = [
         line.split("(")[0].split()[-1] for line in lines if "(" in line and "meta" not in line.split("(")[0]
