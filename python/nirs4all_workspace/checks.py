@@ -1,4 +1,4 @@
-"""Checks of runs, templates, references, results and artifacts, for `Workspace.verify`."""
+"""Checks of runs, datasets, templates, results and artifacts, for `Workspace.verify`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ _Finding = tuple[bool, str, str, str]
 
 
 def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
-    """Add what is wrong with runs, templates, references, results and artifacts to the findings."""
+    """Add what is wrong with runs, datasets, templates, results and artifacts to the findings."""
     runs = workspace.runs.list()
     found["problems"] += runs.errors
+    if workspace.format_version > 1:
+        found["problems"] += workspace.datasets.list().errors
     for is_problem, path, kind, message in _findings(workspace, runs, full):
         finding = {"path": path, "kind": kind, "message": message}
         found["problems" if is_problem else "notes"].append(finding)

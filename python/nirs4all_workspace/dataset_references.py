@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import dataset_records
+from nirs4all_workspace.dataset_records import DatasetRecord, is_id
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def _reference(workspace: Workspace, dataset: object) -> dict[str, Any]:
         raise ValueError("a dataset has an empty name")
     if isinstance(dataset, str):
         try:
-            return _filled(workspace.datasets.get(dataset).to_dict())
+            return _filled(workspace.datasets.get(dataset).stored())
         except NotFoundError:
             names = {record.name for record in workspace.datasets.list()}
-            if dataset_records.is_id(dataset) or dataset in names:
+            if is_id(dataset) or dataset in names:
                 raise
     if isinstance(dataset, os.PathLike) or (isinstance(dataset, str) and _is_path(dataset)):
-        return _filled(workspace.datasets.register(Path(dataset)).to_dict())
+        return _filled(workspace.datasets.register(Path(dataset)).stored())
     return _filled({"name": dataset} if isinstance(dataset, str) else _mapping(dataset))
 
 
@@ -65,8 +65,8 @@ def _is_path(text: str) -> bool:
 def _mapping(record: object) -> dict[str, Any]:
     if isinstance(record, Mapping):
         return dict(record)
-    if hasattr(record, "to_dict"):
-        return dict(record.to_dict())
+    if isinstance(record, DatasetRecord):
+        return record.stored()
     raise TypeError(f"a dataset is an id, a name, a path or a record, not {record!r}")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, records
 from nirs4all_workspace.dataset_records import Usage
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
+from nirs4all_workspace.run_record import problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,8 +89,10 @@ class ReferenceReader:
             else:
                 try:
                     references = self._read_run(run)
-                except (CorruptFileError, NotFoundError, OSError) as error:
-                    found.errors.append(self._problem(run, error))
+                except NotFoundError:
+                    continue  # deleted meanwhile; a run without run.yaml is for `verify` to report
+                except (CorruptFileError, OSError) as error:
+                    found.errors.append(problem(str(getattr(error, "path", None) or f"runs/{run}"), error))
                     continue
                 found.runs_read += 1
                 fresh[run] = (stamp if max(stamp[1:3]) < read_at - _RACY_NS else [], references)
@@ -103,7 +106,8 @@ class ReferenceReader:
         runs = []
         try:
             with os.scandir(self._root / "runs") as entries:
-                names = sorted(entry.name for entry in entries)
+                # A name that begins with a dot is of a run that is being made.
+                names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
             return []
         for name in names:
@@ -136,11 +140,6 @@ class ReferenceReader:
             known: dict[str, Any] = {key: entry.get(key) for key in _KEYS}
             references.append(Reference(run_id=run, created_at=created_at and str(created_at), **known))
         return references
-
-    def _problem(self, run: str, error: CorruptFileError | NotFoundError | OSError) -> dict[str, str]:
-        kind = "io" if isinstance(error, OSError) else "corrupt"
-        path = getattr(error, "path", None) or f"runs/{run}"
-        return {"path": str(path), "kind": kind, "message": getattr(error, "message", str(error))}
 
     def _load(self) -> dict[str, tuple[list[int], list[Reference]]]:
         content = _native.read_cache(self._root, _CACHE)

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, dataset_records, locks, records
+from nirs4all_workspace import _native, dataset_records, locks, records, run_record
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.references import ReferenceReader, Usages
 
@@ -157,7 +157,4 @@ def digits_of(text: str) -> str:
 
 def problem(path: Path, error: WorkspaceError | OSError) -> dict[str, str]:
     """Return an error as answers list it: a dict of path, kind and message."""
-    kinds = {CorruptFileError: "corrupt", ConflictError: "conflict"}
-    kind = "io" if isinstance(error, OSError) else kinds.get(type(error), "schema")
-    where = str(getattr(error, "path", None) or path)
-    return {"path": where, "kind": kind, "message": getattr(error, "message", None) or str(error)}
+    return run_record.problem(str(getattr(error, "path", None) or path), error)

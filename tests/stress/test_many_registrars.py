@@ -12,7 +12,7 @@ ROUNDS = 3
 SHARED = 8
 
 CODE = """
-import json, os, sys, uuid
+import json, sys
 from pathlib import Path
 import nirs4all_workspace as n4w
 
@@ -25,18 +25,9 @@ for turn in range(%(rounds)d):
     shared = ws.datasets.register(root / f"shared{(me + turn) %% %(shared)d}-{me %% 2}.csv", name=f"by {me}")
     seen[own.name] = own.id
     seen[f"shared{(me + turn) %% %(shared)d}"] = shared.id
-    # A run that finishes: its files appear as the write path publishes them, the folder at once.
-    run = f"2026-01-01_r_{me:02}{turn:02}"
-    folder = root / f".making-{run}"
-    folder.mkdir()
-    keys = ("id", "name", "hash", "file_size", "quick_hash")
-    entries = [{key: getattr(it, key) for key in keys} | {"path": it.current_path} for it in (own, shared)]
     bare = {"name": f"bare{me %% 4}", "path": f"../bare{me %% 4}.csv"}
-    entries.append({key: None for key in keys} | bare)
-    (folder / "datasets.yaml").write_text(json.dumps({"schema_version": "1.0", "datasets": entries}))
-    at = f"2026-01-01T00:{me:02}:{turn:02}+00:00"
-    (folder / "run.yaml").write_text(json.dumps({"id": run, "created_at": at}))
-    folder.rename(ws.path / "runs" / run)
+    with ws.runs.create(f"run {me}", templates=[[{"scale": me}]], datasets=[own.id, shared, bare]):
+        pass
     report = ws.datasets.link()
     assert report.errors == [], report.errors
     assert ws.datasets.get(own.id).metadata == {"owner": me}

@@ -398,3 +398,21 @@ def test_the_record_in_the_documentation_is_one(tmp_path):
     record = dataset_records.read(path)
     assert {"schema_version": "1.0", **record.stored()} == mapping
     assert record.extra == {}
+
+
+def test_verify_lists_damaged_records(ws, spectra):
+    record = ws.datasets.register(spectra("wheat.csv"))
+    assert ws.verify()["problems"] == []
+    file_of(ws, record).write_text("name: [", "utf-8")
+    (problem,) = ws.verify()["problems"]
+    assert (problem["path"], problem["kind"]) == (str(file_of(ws, record)), "corrupt")
+
+
+def test_a_run_registers_the_paths_it_is_given(ws, spectra):
+    path = spectra("wheat.csv")
+    run = ws.runs.create("r", templates=[[{"scale": 1}]], datasets=[path])
+    (used,) = run.datasets
+    record = ws.datasets.get("wheat")
+    assert used == reference(record)
+    assert (record.usage.run_count, record.usage.first_used) == (1, run.record["created_at"])
+    assert ws.datasets.link().created == []
