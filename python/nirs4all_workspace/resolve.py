@@ -169,7 +169,7 @@ class Resolver:
 
     def absolute(self, path: str) -> Path:
         """Return where a stored path leads: relative ones start at the workspace."""
-        return Path(os.path.normpath(Path(self._root.absolute(), path)))
+        return Path(os.path.normpath(os.path.join(os.getcwd(), self._root, path)))  # noqa: PTH109, PTH118 -- faster
 
     def stored(self, path: Path) -> str:
         """Return a path as records store it: relative with slashes inside the workspace, else absolute."""
@@ -241,7 +241,7 @@ class Resolver:
         record, began = search.record, time.perf_counter()
         paths = [path for path in (record.current_path, record.original_path) if path]
         looked_at = bytes_read = 0
-        for path in dict.fromkeys(map(self.absolute, paths)):
+        for path in map(self.absolute, dict.fromkeys(paths)):
             answer = self._compare(record, path)
             looked_at, bytes_read = looked_at + 1, bytes_read + answer.bytes_read
             search.note(path, answer)

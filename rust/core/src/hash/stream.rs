@@ -24,7 +24,7 @@ const LEAF: u64 = 4 << 20;
 /// What is read at once: fits the cache of a core.
 const BUFFER: usize = 256 << 10;
 /// What is read ahead.
-const AHEAD: usize = 1 << 20;
+const AHEAD: usize = 4 << 20;
 
 thread_local! {
     static BUFFERS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
