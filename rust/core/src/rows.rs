@@ -14,7 +14,7 @@ use arrow_array::types::{
     UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::summary::columns::{Numbers, Texts, float_name, parse_time, times};
@@ -115,6 +115,10 @@ pub const COLUMNS: [(&str, Type); 39] = [
     ("template_id", Type::Text),
     ("created_at", Type::Time),
 ];
+
+fn extras(schema: &Schema) -> impl Iterator<Item = &FieldRef> {
+    schema.fields().iter().filter(|field| known(field.name()).is_none())
+}
 
 fn known(name: &str) -> Option<Type> {
     COLUMNS.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind)
@@ -285,10 +289,9 @@ impl Table {
         self.columns.len() - 1
     }
 
-    /// Takes note of the extra columns of a batch, whose types must be those of earlier rows.
-    pub fn admit(&mut self, schema: &Schema) -> Result<()> {
-        let extras = || schema.fields().iter().filter(|field| known(field.name()).is_none());
-        for field in extras() {
+    /// Whether the extra columns of a batch have the types of earlier rows.
+    pub fn check(&self, schema: &Schema) -> Result<()> {
+        for field in extras(schema) {
             let place = self.places.get(field.name()).map(|place| self.columns[*place].kind.arrow());
             if let Some(earlier) = place.as_ref().or(self.foreign.get(field.name()))
                 && common(earlier, field.data_type()).is_none()
@@ -298,14 +301,18 @@ impl Table {
                 return Err(Error::new(ErrorKind::Type, message));
             }
         }
-        for field in extras() {
+        Ok(())
+    }
+
+    /// Takes note of the extra columns of a batch.
+    pub fn admit(&mut self, schema: &Schema) {
+        for field in extras(schema) {
             match Type::of(field.data_type()) {
                 Some(_) if self.places.contains_key(field.name()) => {}
                 Some(kind) => drop(self.add_column(field.name(), kind)),
                 None => drop(self.foreign.insert(field.name().clone(), field.data_type().clone())),
             }
         }
-        Ok(())
     }
 
     /// Adds one row: all of it, or nothing where a value does not fit its column.
@@ -413,11 +420,44 @@ pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
                 let message = format!("column {:?} is there twice", field.name());
                 return Err(Error::new(ErrorKind::Argument, message));
             }
-            fields.push(Field::new(field.name(), field.data_type().clone(), true));
-            arrays.push(Arc::clone(array));
+            let array = match field.data_type() {
+                // Data frames hand out texts as views, which not every reader of Arrow IPC knows.
+                DataType::Utf8View => convert(batch, field.name(), Type::Text, array)?,
+                kind if is_storable(kind) => Arc::clone(array),
+                kind => {
+                    let name = field.name();
+                    let message =
+                        format!("column {name:?} has type {kind}, which segments cannot hold; cast it");
+                    return Err(Error::new(ErrorKind::Type, message));
+                }
+            };
+            fields.push(Field::new(field.name(), array.data_type().clone(), true));
+            arrays.push(array);
         }
     }
     batch_of(fields, arrays)
+}
+
+/// Whether journals and segments, and those who read them, know a type.
+fn is_storable(kind: &DataType) -> bool {
+    match kind {
+        DataType::Interval(_)
+        | DataType::Union(..)
+        | DataType::RunEndEncoded(..)
+        | DataType::Utf8View
+        | DataType::BinaryView
+        | DataType::ListView(_)
+        | DataType::LargeListView(_) => false,
+        DataType::Struct(fields) => {
+            !fields.is_empty() && fields.iter().all(|field| is_storable(field.data_type()))
+        }
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => is_storable(field.data_type()),
+        DataType::Dictionary(_, values) => is_storable(values),
+        _ => true,
+    }
 }
 
 fn convert(batch: &RecordBatch, name: &str, kind: Type, array: &ArrayRef) -> Result<ArrayRef> {

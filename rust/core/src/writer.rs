@@ -214,6 +214,8 @@ impl Writer {
         }
         let found: Vec<_> = found.into_iter().map(|(role, values)| (role, values.hash(), values)).collect();
         for (role, hash, _) in &found {
+            // An array says more than an id that a row of elsewhere carries beside it.
+            cells.retain(|(name, _)| *name != ROLES[*role].1);
             cells.push((Cow::Borrowed(ROLES[*role].1), Cell::Text(Cow::Owned(arrays::id_of(hash)))));
         }
         if let Err(error) = self.table.push(cells.into_iter()) {
@@ -252,40 +254,46 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds the rows of a batch, all or none, and says whether it is time to flush.
-    pub fn write_batch(&mut self, batch: &RecordBatch) -> Result<bool> {
+    /// Adds the rows of batches with one schema, all or none, and says whether it is time to flush.
+    pub fn write_batches(&mut self, batches: &[RecordBatch]) -> Result<bool> {
         self.check()?;
-        if batch.num_rows() == 0 {
-            return Ok(false);
+        let batches = batches.iter().filter(|batch| batch.num_rows() > 0).map(rows::complete);
+        let batches = batches.collect::<Result<Vec<_>>>()?;
+        batches.iter().try_for_each(|batch| self.check_batch(batch))?;
+        let Some(first) = batches.first() else { return Ok(false) };
+        self.table.check(&first.schema())?;
+        self.take_ids(&batches)?;
+        self.table.admit(&first.schema());
+        self.stage()?;
+        for batch in batches {
+            let batch = self.filled(&batch)?;
+            self.count(&batch)?;
+            self.waiting.bytes += batch.get_array_memory_size();
+            self.waiting.rows += batch.num_rows();
+            self.waiting.batches.push(batch);
         }
-        let batch = rows::complete(batch)?;
-        self.table.admit(&batch.schema())?;
+        Ok(self.is_due())
+    }
+
+    fn check_batch(&self, batch: &RecordBatch) -> Result<()> {
         for (column, expected) in [("run_id", self.name.run_id.as_str()), ("dataset_name", &self.dataset)] {
-            let values = texts(&batch, column);
+            let values = texts(batch, column);
             if let Some(other) = values.iter().flatten().find(|value| *value != expected) {
                 return Err(of_another(column, other, expected));
             }
         }
-        for result in runs_of(texts(&batch, "result_id")).filter_map(|(result, _, _)| result) {
+        for result in runs_of(texts(batch, "result_id")).filter_map(|(result, _, _)| result) {
             self.check_unfinished(result)?;
         }
-        self.take_ids(texts(&batch, "id"))?;
-        let batch = self.filled(&batch)?;
-        self.stage()?;
-        self.count(&batch)?;
-        self.waiting.bytes += batch.get_array_memory_size();
-        self.waiting.rows += batch.num_rows();
-        self.waiting.batches.push(batch);
-        Ok(self.is_due())
+        Ok(())
     }
 
-    /// Takes note of the ids of a batch, or of none where one is repeated.
-    fn take_ids(&mut self, ids: &StringArray) -> Result<()> {
-        for (row, id) in ids.iter().enumerate() {
-            if let Some(id) = id
-                && !self.ids.insert(hash(id))
-            {
-                for id in ids.iter().take(row).flatten() {
+    /// Takes note of the ids of batches, or of none where one is repeated.
+    fn take_ids(&mut self, batches: &[RecordBatch]) -> Result<()> {
+        let ids = || batches.iter().flat_map(|batch| texts(batch, "id").iter().flatten());
+        for (place, id) in ids().enumerate() {
+            if !self.ids.insert(hash(id)) {
+                for id in ids().take(place) {
                     self.ids.remove(&hash(id));
                 }
                 return Err(repeated(id));
@@ -445,6 +453,10 @@ impl Writer {
             self.failed.iter().chain(&self.current).flat_map(|open| open.finished.iter().cloned()).collect();
         let mut outcomes = Vec::new();
         for open in self.failed.iter().chain(&self.current) {
+            if open.appender.position.frames == 0 && !open.appender.path.exists() {
+                // It was empty, and went when closing was tried before.
+                continue;
+            }
             open.appender.check_alive()?;
             // What was counted stands for the rows that count only where all of them do.
             let summary = self.unfinished.is_empty().then_some(&open.summary);

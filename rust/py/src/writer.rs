@@ -87,9 +87,7 @@ impl JournalWriter {
     fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.check_process()?;
         let batches = batches_of(batch)?;
-        self.work(py, |writer| {
-            batches.iter().try_fold(false, |is_due, batch| Ok(writer.write_batch(batch)? | is_due))
-        })
+        self.work(py, |writer| writer.write_batches(&batches))
     }
 
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
