@@ -126,6 +126,16 @@ impl Header {
         })
     }
 
+    /// As a file begins; fails where that is more than a reader would believe.
+    fn encode_checked(&self) -> Result<Vec<u8>> {
+        let bytes = self.encode();
+        if bytes.len() > FIXED + LONGEST_ABOUT + CHECKSUM {
+            let message = "the name of the dataset is too long for the header of a journal";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        Ok(bytes)
+    }
+
     fn encode(&self) -> Vec<u8> {
         let about = Value::map([
             ("dataset_name", self.dataset_name.as_str().into()),
@@ -164,7 +174,15 @@ impl Header {
             return Err(corrupt("the journal's header is damaged: its length is impossible"));
         }
         bytes.resize(FIXED + length + CHECKSUM, 0);
-        read(&mut bytes[FIXED..], FIXED as u64)?;
+        if let Err(error) = read(&mut bytes[FIXED..], FIXED as u64) {
+            // A header that was being made when its writer died has no frames after it.
+            let has_frames = bytes.windows(FRAME_MAGIC.len()).any(|word| word == FRAME_MAGIC);
+            return Err(if has_frames {
+                corrupt("the journal's header is damaged: its length is wrong")
+            } else {
+                error
+            });
+        }
         let (content, checksum) = bytes.split_at(FIXED + length);
         if XxHash3_64::oneshot(content).to_le_bytes() != *checksum {
             return Err(corrupt("the journal's header is damaged: its checksum is wrong"));
@@ -209,6 +227,8 @@ pub struct Journal {
     begin: u64,
     /// Bytes that count: those of the file, or those that a successor says were acknowledged.
     limit: u64,
+    /// What a successor says, where there is one.
+    cut: Option<u64>,
 }
 
 impl Journal {
@@ -220,8 +240,9 @@ impl Journal {
         let (header, begin) = Header::read(&file).map_err(|error| error.at(path))?;
         let size = file.metadata().map_err(|error| Error::io(path, error))?.len();
         let cut = successor_cut(path)?.filter(|cut| cut.journal == header.journal);
-        let limit = cut.map_or(size, |cut| cut.length.min(size));
-        Ok(Self { path: path.to_path_buf(), header, file, begin, limit })
+        let cut = cut.map(|cut| cut.length);
+        let limit = cut.map_or(size, |cut| cut.min(size));
+        Ok(Self { path: path.to_path_buf(), header, file, begin, limit, cut })
     }
 
     /// The place before the first frame.
@@ -237,6 +258,11 @@ impl Journal {
     /// Bytes that may hold frames.
     pub fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// Whether its writer says that it ends before this place.
+    pub fn is_cut_before(&self, position: Position) -> bool {
+        self.cut.is_some_and(|cut| cut < position.offset)
     }
 
     /// Hands out the frames from a place on, and says where and how they end.
@@ -362,12 +388,16 @@ fn successor_cut(path: &Path) -> Result<Option<Cut>> {
     match File::open(&journal) {
         Ok(file) => match Header::read(&file) {
             Ok((header, _)) => Ok(header.predecessor),
-            // It was being made when its writer died: nothing in it was acknowledged.
-            Err(error) if error.kind == ErrorKind::Truncated => Ok(None),
+            // It was being made when its writer died, or nothing in it can be read: this journal still
+            // counts.
+            Err(error) if matches!(error.kind, ErrorKind::Truncated | ErrorKind::Corrupt) => Ok(None),
             Err(error) => Err(error.at(&journal)),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(crate::segments::sealed_of(&folder.join(next.sealed()))?.and_then(|sealed| sealed.predecessor))
+            match crate::segments::sealed_of(&folder.join(next.sealed())) {
+                Err(error) if error.kind == ErrorKind::Io => Err(error),
+                sealed => Ok(sealed.ok().flatten().and_then(|sealed| sealed.predecessor)),
+            }
         }
         Err(error) => Err(Error::io(&journal, error)),
     }
@@ -389,12 +419,12 @@ impl Appender {
     /// Makes a journal that nobody has made, locked, with its header written but not yet durable.
     pub fn create(path: &Path, header: Header) -> Result<Self> {
         let fail = |error| Error::io(path, error);
+        let bytes = header.encode_checked()?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(fail)?;
         let made = (|| {
             if !lock::lock_file(&file, path, LOCKING)? {
                 return Err(Error::new(ErrorKind::Conflict, "was taken by another process").at(path));
             }
-            let bytes = header.encode();
             platform::write_at(&file, &bytes, 0).map_err(fail)?;
             Ok(Position { offset: bytes.len() as u64, ..Position::default() })
         })();

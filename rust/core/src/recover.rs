@@ -69,7 +69,7 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
     for folder in files::prediction_folders(root)? {
         let journals = journals_in(root, &folder, scope.run_id.as_deref())?;
         let mut dead = Vec::new();
-        for name in journals {
+        for name in journals.iter().cloned() {
             progress.check()?;
             let path = format!("predictions/{folder}/{}", name.journal());
             match declare_dead(root, &path, scope) {
@@ -84,7 +84,7 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
                 Err(error) => report.find(&path, true, error.kind.name(), error.message),
             }
         }
-        seal_all(root, &folder, &dead, &mut report, progress)?;
+        seal_all(root, &folder, &journals, &dead, &mut report, progress)?;
     }
     report.removed.extend(sweep(root, None)?);
     Ok(report)
@@ -141,18 +141,17 @@ fn declare_dead(root: &Path, relative: &str, scope: &Scope) -> Result<Fate> {
 fn seal_all(
     root: &Path,
     folder: &str,
+    journals: &[Name],
     dead: &[(Name, Option<std::fs::File>)],
     report: &mut Report,
     progress: &Progress,
 ) -> Result<()> {
-    for (place, (name, _)) in dead.iter().enumerate() {
+    for (name, _) in dead {
         let relative = format!("predictions/{folder}/{}", name.journal());
         let path = root.join(&relative);
-        let later = dead[place + 1..].iter().filter(|(later, _)| is_successor(later, name));
-        let finished = later.map(|(later, _)| path.with_file_name(later.journal())).map(|path| {
-            let survey = Survey::of(&Journal::open(&path)?, progress)?;
-            Ok(survey.finished().collect::<Vec<_>>())
-        });
+        // One whose writer died a moment ago is not among the dead, but what it says counts.
+        let later = journals.iter().filter(|later| later != &name && is_of_writer(later, name));
+        let finished = later.map(|later| finished_in(&path.with_file_name(later.journal()), progress));
         let sealed = finished.collect::<Result<Vec<_>>>().and_then(|finished| {
             let finished: BTreeSet<String> = finished.into_iter().flatten().collect();
             seal_unless_covered(root, folder, &path, &finished, progress)
@@ -181,7 +180,18 @@ fn seal_all(
     Ok(())
 }
 
-fn is_successor(later: &Name, name: &Name) -> bool {
+/// The results that were checkpointed in a journal; none where it cannot be read, which is reported as
+/// its own fault, or is gone.
+fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String>> {
+    match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
+        Ok(survey) => Ok(survey.finished().collect()),
+        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(Vec::new()),
+        Err(error) if files::FileError::is_vanished(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_of_writer(later: &Name, name: &Name) -> bool {
     let base = |name: &Name| name.writer.split('-').next().map(str::to_owned);
     later.run_id == name.run_id && base(later) == base(name)
 }
@@ -280,8 +290,16 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
     let mut kept = Vec::new();
     for journal in judged.covered {
         let sealed = Name::of(&journal).map(|name| name.sealed()).unwrap_or_default();
+        // Where a journal goes on from one that is not yet sealed, it says what counts of that one.
+        let is_needed = Name::of(&journal).is_some_and(|name| {
+            judged
+                .journals
+                .iter()
+                .filter_map(|other| Name::of(other))
+                .any(|other| is_of_writer(&other, &name))
+        });
         let is_free = || lock::is_held(&path.join(&journal)).is_ok_and(|held| !held);
-        if is_old(&sealed) && is_free() {
+        if !is_needed && is_old(&sealed) && is_free() {
             remove(&journal)?;
             seal::remove_if_there(&journal::fence_path(&path.join(&journal)))?;
         } else {

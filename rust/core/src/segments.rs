@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::files::FileError;
 use crate::footer::TailReader;
 use crate::journal::{Cut, Journal, Position};
 use crate::platform;
@@ -143,7 +144,10 @@ impl Sealed {
             let message = "the segment was sealed from another journal of this name; move one of them away";
             return Err(corrupt(message).at(&journal.path));
         }
-        Ok(journal.limit() <= self.position.offset || !journal.goes_on_after(self.position)?)
+        // It may have been sealed before its writer went on elsewhere and took back its last frames.
+        let is_beyond = journal.is_cut_before(self.position);
+        Ok(!is_beyond
+            && (journal.limit() <= self.position.offset || !journal.goes_on_after(self.position)?))
     }
 }
 
@@ -197,6 +201,7 @@ pub struct Counted {
 pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
     let (journals, mut files): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_journal(name));
     let mut counted = Counted::default();
+    let listed: HashSet<String> = files.iter().cloned().collect();
     if files.iter().filter_map(|file| Name::of(file)).any(|name| name.is_compaction()) {
         drop_replaced(folder, &mut files, &mut counted);
     }
@@ -204,7 +209,13 @@ pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
         let Some(name) = Name::of(&file) else { continue };
         let sealed = name.sealed();
         match is_covered(folder, &name) {
-            Ok(true) => counted.covered.push(file),
+            Ok(true) => {
+                // A segment that was published after the names were listed counts in its journal's place.
+                if !listed.contains(&sealed) && folder.join(&sealed).exists() {
+                    files.push(sealed);
+                }
+                counted.covered.push(file);
+            }
             Ok(false) => {
                 if let Some(place) = files.iter().position(|file| *file == sealed) {
                     counted.outgrown.push(files.swap_remove(place));
@@ -223,6 +234,8 @@ fn is_covered(folder: &Path, name: &Name) -> Result<bool> {
     let journal = match Journal::open(&folder.join(name.journal())) {
         // It was being made, or had just been made, when its writer died or is about to go on.
         Err(error) if error.kind == ErrorKind::Truncated => return Ok(true),
+        // Sealed and removed since it was listed.
+        Err(error) if FileError::is_vanished(&error) => return Ok(true),
         journal => journal?,
     };
     match sealed_of(&folder.join(name.sealed())) {
