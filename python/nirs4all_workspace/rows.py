@@ -61,11 +61,21 @@ def _whole(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
     journals = [name for name in names if name.endswith(".journal")]
     sealed = [root / name for name in names if not name.endswith(".journal")]
     if partial:
-        sealed += sorted(root.glob("predictions/*/partial/*.partial.meta.parquet"))
+        sealed += _partial(root, set(journals))
     frames = [pl.LazyFrame(schema=_schema(_native.row_schema()))]
     frames += [pl.scan_parquet(paths, glob=False, hive_partitioning=False) for paths in _by_schema(sealed)]
     frames += [_of_journal(root / name) for name in journals]
     return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _partial(root: Path, journals: set[str]) -> list[Path]:
+    """The rows of unfinished results, but for those that a journal still counts."""
+    found = []
+    for path in sorted(root.glob("predictions/*/partial/*.partial.meta.parquet")):
+        journal = path.parent.with_name(path.name.removesuffix(".partial.meta.parquet") + ".journal")
+        if journal.relative_to(root).as_posix() not in journals:
+            found.append(path)
+    return found
 
 
 def _by_schema(paths: list[Path]) -> list[list[Path]]:
