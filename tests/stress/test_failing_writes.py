@@ -3,7 +3,10 @@
 import errno
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -17,9 +20,11 @@ from writing import (
     check_exactly_once,
     check_recovered,
     ids,
+    journals,
     recover,
     results,
     row,
+    sealed_ids,
     workspace,
 )
 
@@ -115,9 +120,6 @@ def fresh(root):
 
 def abandoned(root):
     """One with a segment that is sealed and a journal whose writer died."""
-    import subprocess
-    import sys
-
     ws = workspace(root)
     with ws.predictions.writer(RUN, DATASET) as writer:
         writer.write(row("sealed0"))
@@ -214,6 +216,53 @@ def test_a_frame_that_cannot_be_cut_off_is_not_counted_twice(tmp_path, call, nth
     assert set(acknowledged["rows"]) == {"a0", "b0", "c0", "d0"}
     assert sorted(ids(root, partial=True).elements()) == ["a0", "b0", "c0", "d0"]
     assert results(root) == {"r1": 1}
+    check_healed(root, acknowledged["rows"], acknowledged["results"])
+
+
+COPIED = (
+    BEGIN
+    + """
+import shutil
+writer = ws.predictions.writer(RUN, DATASET)
+writer.write(row("a0"))
+writer.flush()
+writer.write(row("b0"))
+try:
+    writer.flush()
+except OSError:
+    shutil.copytree(ROOT, ROOT + "-copy")
+    writer.flush()
+    tell("rows", "a0", "b0")
+os._exit(0)
+"""
+)
+
+
+def test_a_frame_that_was_sealed_in_a_copy_before_its_writer_took_it_back(tmp_path):
+    root, file, copy = tmp_path / "ws", tmp_path / "said.json", tmp_path / "ws-copy"
+    fresh(root)
+    extra = ["-e", "inject=fdatasync:error=EIO:when=2", "-e", "inject=ftruncate:error=EIO"]
+    exit_code, lines = traced(COPIED, [root, file], "fdatasync,ftruncate", filters=extra)
+    assert exit_code == 0, lines
+    assert said(file)[0]["rows"] == ["a0", "b0"]
+    recover(copy)
+    assert ids(copy) == {"a0": 1, "b0": 1}, "whole, though its writer was not told so"
+    shutil.copytree(root, copy, dirs_exist_ok=True)
+    assert ids(copy) == {"a0": 1, "b0": 1}
+    check_healed(copy, ["a0", "b0"], [])
+
+
+def test_closing_again_after_closing_failed(tmp_path):
+    """Where the first journal was empty and went with the first try."""
+    root, file = tmp_path / "ws", tmp_path / "said.json"
+    fresh(root)
+    extra = ["-e", "inject=fdatasync:error=EIO:when=1", "-e", "inject=rename:error=EIO:when=1"]
+    exit_code, lines = traced(WRITE, [root, file], "fdatasync,rename", filters=extra)
+    assert exit_code == 0, lines
+    acknowledged, raised = said(file)
+    assert [one[:2] for one in raised] == [["OSError", 5]] * 2, raised
+    assert journals(root), "the journals stay for a while"
+    assert ids(root, live=False) == sealed_ids(root) == dict.fromkeys(["a0", "b0", "c0"], 1)
     check_healed(root, acknowledged["rows"], acknowledged["results"])
 
 
