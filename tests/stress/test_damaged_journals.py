@@ -10,7 +10,7 @@ import pytest
 import xxhash
 from nirs4all_workspace import _native
 from samples import keys, strict
-from writing import DATASET, RUN, ids, journals, recover, results, row, sealed_ids, start, workspace
+from writing import DATASET, RUN, ids, journals, recover, results, row, run, sealed_ids, workspace
 
 # The short form takes every n-th bit or byte.
 STRIDE = int(os.environ.get("N4W_STRESS_STRIDE", "5"))
@@ -34,7 +34,7 @@ FRAMES = [(), ("a",), ("b",), ("r1",), ("c",)]
 def original(tmp_path_factory):
     """A workspace whose writer died, its journal, and where its frames begin and end, by format.md."""
     root = workspace(tmp_path_factory.mktemp("damaged") / "ws").path
-    assert start(WORKER, root).wait() == 0
+    run(WORKER, root)
     journal = journals(root)[0]
     content = journal.read_bytes()
     assert content[:4] == b"N4AJ"
@@ -165,7 +165,7 @@ def test_every_truncation_is_the_state_before(original, tmp_path):
 def test_frames_of_another_journal_are_not_believed(original, tmp_path):
     root, relative, content, bounds = original
     other = workspace(tmp_path / "other").path
-    assert start(WORKER, other).wait() == 0
+    run(WORKER, other)
     foreign = journals(other)[0].read_bytes()
     begin = bounds[0]
     strange = 28 + struct.unpack("<I", foreign[24:28])[0] + 8

@@ -46,7 +46,7 @@ def stopped(worker):
 def heard(worker):
     worker.stdin.write("\n")
     worker.stdin.flush()
-    return [line.strip() for line in worker.stdout]
+    return worker.communicate()[0].split()
 
 
 def test_a_writer_that_was_declared_dead_cannot_go_on(tmp_path):

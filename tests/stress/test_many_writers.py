@@ -111,13 +111,14 @@ def test_readers_see_rows_come_and_never_go(tmp_path):
     readers = [start(READER, root, stop) for _ in range(2)]
     for reader in readers:
         assert reader.stdout.readline() == "ready\n"
-    others = [start(TIDIER, root, stop), start(BUSY, root, stop)]
+    tidier, busy = start(TIDIER, root, stop), []
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        others = [worker for worker in others if worker.poll() is None] + [start(BUSY, root, stop)]
-        time.sleep(0.3)
+        if sum(worker.poll() is None for worker in busy) < 2:
+            busy.append(start(BUSY, root, stop))
+        time.sleep(0.1)
     stop.touch()
-    for worker in others:
+    for worker in [tidier, *busy]:
         worker.communicate(timeout=60)
         assert worker.returncode == 0
     for reader in readers:

@@ -60,6 +60,11 @@ def start(code: str, *arguments, **options) -> subprocess.Popen:
     return subprocess.Popen(command, **pipes)
 
 
+def run(code: str, *arguments) -> None:
+    """The same to its end."""
+    subprocess.run([sys.executable, "-c", PRELUDE + code, *map(str, arguments)], check=True)
+
+
 def ids(root: Path, **options) -> Counter:
     """How often each id is there for a reader."""
     frame = n4w.Workspace.open(root).predictions.scan(**options).select("id").collect()
