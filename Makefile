@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench fuzz ci clean
+.PHONY: demo test lint bench fuzz stress sabotage ci clean
 
 # The main job on a small real workspace.
 demo: $(VENV)/.built
@@ -14,6 +14,15 @@ demo: $(VENV)/.built
 test: $(VENV)/.built
 	cargo test --locked --quiet -p n4w-core
 	$(BIN)/python -m pytest -q tests
+
+# The long forms of the stress tests: an hour or two.
+stress: $(VENV)/.built
+	N4W_STRESS_ROUNDS=200 N4W_STRESS_STRIDE=1 N4W_STRESS_WRITERS=32 N4W_STRESS_SECONDS=60 N4W_STRESS_MODELS=300 \
+		$(BIN)/python -m pytest -q --timeout 7200 tests/stress tests/property/test_writing.py
+
+# Breaks the package in each way that docs/testing.md lists; a test must notice.
+sabotage: $(VENV)/.built
+	$(BIN)/python tests/stress/sabotage.py
 
 # Format, lints, types, and the core's independence of Python.
 lint: $(VENV)/.built
