@@ -10,8 +10,16 @@ from writing import RUN, age, recover, row, workspace
 
 def check_counts(root, expected):
     glob = f"{root}/predictions/*/*.meta.parquet"
-    assert pl.scan_parquet(glob, missing_columns="insert", extra_columns="ignore").select(pl.len()).collect().item() == expected
-    assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{glob}', union_by_name=true)").fetchone() == (expected,)
+    assert (
+        pl.scan_parquet(glob, missing_columns="insert", extra_columns="ignore")
+        .select(pl.len())
+        .collect()
+        .item()
+        == expected
+    )
+    assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{glob}', union_by_name=true)").fetchone() == (
+        expected,
+    )
     files = sorted(root.glob("predictions/*/*.meta.parquet"))
     assert ds.dataset(files, format="parquet").count_rows() == expected
     assert n4w.Workspace.open(root).predictions.scan(live=False).collect().height == expected

@@ -176,7 +176,9 @@ class Writing(RuleBasedStateMachine):
         assert n4w.Workspace.open(self.root).summary()["total_predictions"] == expected.total()
         everyone = self.alive + self.dead + self.sealed
         assert results(self.root) == Counter(name for state in everyone for name in state.finished)
-        frame = n4w.Workspace.open(self.root).predictions.scan(partial=True).select("id", "result_id").collect()
+        frame = (
+            n4w.Workspace.open(self.root).predictions.scan(partial=True).select("id", "result_id").collect()
+        )
         wanted = {name: of for state in everyone for name, of in state.flushed.items()}
         assert frame.height == len(wanted)
         assert dict(frame.iter_rows()) == wanted

@@ -144,7 +144,12 @@ def test_every_flipped_bit_of_what_says_how_long_the_header_is(original, tmp_pat
 def test_every_truncation_is_the_state_before(original, tmp_path):
     """Cut at the end of a frame a journal equals its earlier self; within one, the rest is no frame."""
     root, relative, content, bounds = original
-    lengths = {*range(0, len(content), 1 if STRIDE == 1 else 13 * STRIDE), *bounds, bounds[0] - 1, bounds[0] + 31}
+    lengths = {
+        *range(0, len(content), 1 if STRIDE == 1 else 13 * STRIDE),
+        *bounds,
+        bounds[0] - 1,
+        bounds[0] + 31,
+    }
     for length in sorted(lengths):
         target = copy(root, tmp_path, f"cut{length}", relative, content[:length])
         whole = max(0, sum(bound <= length for bound in bounds) - 1)
@@ -214,7 +219,11 @@ def test_a_damaged_sealed_segment_is_one_error(original, tmp_path):
     recover(target)
     with n4w.Workspace.open(target).predictions.writer(RUN, DATASET) as writer:
         writer.write(row("good"))
-    damaged = next(path for path in target.glob("predictions/*/*.meta.parquet") if "good" not in str(path) and writer.writer_id not in path.name)
+    damaged = next(
+        path
+        for path in target.glob("predictions/*/*.meta.parquet")
+        if "good" not in str(path) and writer.writer_id not in path.name
+    )
     journals(target)[0].unlink()
     content = bytearray(damaged.read_bytes())
     content[-12] ^= 1

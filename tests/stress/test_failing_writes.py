@@ -8,7 +8,7 @@ import signal
 from collections import Counter
 
 import pytest
-from faults import traced
+from tracing import traced
 from writing import (
     DATASET,
     PRELUDE,

@@ -46,7 +46,9 @@ def test_names_of_datasets(tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ws"]
 
 
-@pytest.mark.parametrize(("name", "error"), [("", ValueError), ("x" * 70_000, ValueError), ("\ud800", UnicodeError)])
+@pytest.mark.parametrize(
+    ("name", "error"), [("", ValueError), ("x" * 70_000, ValueError), ("\ud800", UnicodeError)]
+)
 def test_names_that_no_dataset_can_have(tmp_path, name, error):
     ws = workspace(tmp_path / "ws")
     with pytest.raises(error):
@@ -57,7 +59,14 @@ def test_names_that_no_dataset_can_have(tmp_path, name, error):
 
 def test_scores_that_are_no_numbers_come_back_as_they_were(tmp_path):
     ws = workspace(tmp_path / "ws")
-    scores = {"nan": math.nan, "inf": math.inf, "minus": -math.inf, "null": None, "zero": -0.0, "tiny": 5e-324}
+    scores = {
+        "nan": math.nan,
+        "inf": math.inf,
+        "minus": -math.inf,
+        "null": None,
+        "zero": -0.0,
+        "tiny": 5e-324,
+    }
     with ws.predictions.writer(RUN, DATASET) as writer:
         for name, score in scores.items():
             writer.write(row(name, score=score, y_pred=[score or 0.0]))
@@ -108,7 +117,9 @@ def test_batches_are_added_whole_or_not_at_all(tmp_path):
     ws = workspace(tmp_path / "ws")
     writer = ws.predictions.writer(RUN, DATASET)
     writer.write_batch(pa.table({"id": ["a", "b"]}))
-    chunks = pa.concat_tables([pa.table({"id": ["c"], "note": ["x"]}), pa.table({"id": ["d", "c"], "note": ["y", "z"]})])
+    chunks = pa.concat_tables(
+        [pa.table({"id": ["c"], "note": ["x"]}), pa.table({"id": ["d", "c"], "note": ["y", "z"]})]
+    )
     for bad in (
         pa.table({"id": ["c", "c"]}),
         pa.table({"id": ["c", "a"]}),
@@ -159,7 +170,11 @@ def test_types_that_no_reader_knows_are_refused_at_once(tmp_path, column):
 def mounted(folder, *options):
     folder.mkdir()
     command = ["mount", *options, str(folder)]
-    if os.name != "posix" or os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
+    if (
+        os.name != "posix"
+        or os.geteuid()
+        or subprocess.run(command, check=False, capture_output=True).returncode
+    ):
         pytest.skip("nothing can be mounted here: that takes root")
     try:
         yield folder
@@ -229,8 +244,12 @@ def test_a_folder_of_somebody_else(tmp_path):
         writer.write(row("a"))
     probe = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c"]
     test = f"import sys, nirs4all_workspace as n; n.Workspace.open({str(ws.path)!r}).summary()"
-    if subprocess.run([*probe, test], check=False, capture_output=True, env={"PATH": os.environ["PATH"]}).returncode:
+    if subprocess.run(
+        [*probe, test], check=False, capture_output=True, env={"PATH": os.environ["PATH"]}
+    ).returncode:
         pytest.skip("the package or the folder of tests cannot be read by others here")
-    said = subprocess.run([*probe, PRELUDE + WRITER, ws.path], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [*probe, PRELUDE + WRITER, ws.path], check=True, capture_output=True, text=True
+    ).stdout
     assert said.startswith("PermissionError 13 ")
     assert str(ws.path) in said

@@ -18,13 +18,17 @@ def need_strace():
         pytest.skip("strace is not installed")
 
 
-def traced(worker, arguments, inject):
-    """Run a worker, a program for `python -c`, under strace; its exit code and what strace saw."""
+def traced(worker, arguments, inject, *, filters=()):
+    """Run a worker, a program for `python -c`, under strace; its exit code and what strace saw.
+
+    `inject` names the calls, and what is done to one of them after a colon.
+    """
+    need_strace()
     worker = subprocess.Popen(
-        [sys.executable, "-c", worker, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", worker, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     pid = int(worker.stdout.readline())
-    command = ["strace", "-f", "-p", str(pid), "-e", f"trace={inject.partition(':')[0]}"]
+    command = ["strace", "-f", "-y", "-p", str(pid), *filters, "-e", f"trace={inject.partition(':')[0]}"]
     if ":" in inject:
         command += ["-e", f"inject={inject}"]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
