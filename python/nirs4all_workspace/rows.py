@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,14 @@ def scan(root: Path, *, live: bool, partial: bool) -> pl.LazyFrame:
 
 
 def _whole(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
+    for _ in range(_RESTARTS):
+        # An empty journal goes when its writer closes.
+        with contextlib.suppress(FileNotFoundError):
+            return _listed(root, live, partial)
+    return _listed(root, live, partial)
+
+
+def _listed(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
     import polars as pl
 
     names = _native.list_files(root, live=live)
