@@ -92,7 +92,10 @@ impl Error {
     /// The same error, saying which file it concerns unless it says so already.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {
-        self.path.get_or_insert_with(|| path.to_path_buf());
+        // Who reads an open file knows no path and says an empty one.
+        if self.path.as_ref().is_none_or(|path| path.as_os_str().is_empty()) {
+            self.path = Some(path.to_path_buf());
+        }
         self
     }
 
