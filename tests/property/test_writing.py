@@ -130,6 +130,7 @@ class Writing(RuleBasedStateMachine):
     @rule(state=consumes(writers))
     def close(self, state):
         state.handle.call("close")
+        state.handle.kill()
         self.acknowledge(state)
         self.alive.remove(state)
         self.sealed.append(state)

@@ -148,7 +148,7 @@ def test(tree: Path, name: str) -> bool:
         sys.exit("the tests would use another copy of the package")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"{STRESS}/{name}"]
     done = run(tree, *command, PYTHONPATH=path)
-    if done.returncode not in (0, 1) or ("passed" not in done.stdout and "failed" not in done.stdout):
+    if done.returncode not in (0, 1):
         sys.exit(f"{name} was neither passed nor failed:\n{done.stdout[-3_000:]}")
     return done.returncode == 0
 

@@ -99,7 +99,7 @@ def copy(root, tmp_path, name, relative, content):
 
 
 def flips(content):
-    """Every bit of the header and of the frames' heads in the long form, each stride-th of all in the short."""
+    """Every bit in the long form, some of all in the short."""
     return range(0, 8 * len(content), 1 if STRIDE == 1 else 37 * STRIDE)
 
 

@@ -25,8 +25,8 @@ writer.write(row("a"))
 writer.flush()
 say("flushed")
 sys.stdin.readline()
-for work in (lambda: writer.write(row("b")), writer.flush, writer.flush, lambda: writer.checkpoint({"id": "r"}),
-             writer.close):
+finish = lambda: writer.checkpoint({"id": "r"})
+for work in (lambda: writer.write(row("b")), writer.flush, writer.flush, finish, writer.close):
     try:
         work()
         say("done")
@@ -96,7 +96,8 @@ writer.write(row("a"))
 writer.flush()
 child = os.fork()
 if not child:
-    for work in (lambda: writer.write(row("b")), writer.flush, lambda: writer.checkpoint({"id": "r"}), writer.close):
+    finish = lambda: writer.checkpoint({"id": "r"})
+    for work in (lambda: writer.write(row("b")), writer.flush, finish, writer.close):
         try:
             work()
             say("done")

@@ -85,7 +85,7 @@ BUSY = """
 ws = n4w.Workspace.open(ROOT)
 for life in itertools.count():
     with ws.predictions.writer(RUN, f"d{life % 2}") as writer:
-        for step in range(life % 4):
+        for step in range(1 + life % 4):
             result = f"{os.getpid()}-{life}-{step}"
             writer.write(row(f"{result}-0", result))
             writer.checkpoint({"id": result})
@@ -136,7 +136,9 @@ from nirs4all_workspace import _native
 say(os.getpid())
 os.read(0, 1)
 total = n4w.Workspace.open(ROOT).summary()
-os.writev(os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT), [json.dumps([total["total_predictions"], total["errors"]]).encode()])
+answer = json.dumps([total["total_predictions"], total["errors"]])
+with open(sys.argv[2], "w") as file:
+    file.write(answer)
 os._exit(0)
 """
 

@@ -111,7 +111,9 @@ def check_recovered(root: Path, acknowledged, checkpoints=()) -> None:
     check_exactly_once(found, acknowledged)
     counting = ids(root)
     assert counting <= found
-    assert counting == ids(root, live=False) == sealed_ids(root)
+    assert counting == ids(root, live=False)
+    # What a compaction replaced lies beside it for a while.
+    assert sealed_ids(root).keys() == counting.keys()
     assert n4w.Workspace.open(root).summary()["total_predictions"] == counting.total()
     check_exactly_once(results(root), checkpoints)
 

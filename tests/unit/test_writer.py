@@ -407,3 +407,11 @@ def test_a_forked_child_may_not_use_a_writer_but_may_open_its_own(ws):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     writer.close()
     assert sealed(ws).height == 200_000
+
+
+def test_a_segment_without_rows_is_sound(ws):
+    with ws.predictions.writer(RUN, "wheat") as writer:
+        writer.write({"result_id": "never finished"})
+    assert sealed(ws).height == 0
+    assert ws.verify(full=True)["problems"] == []
+    assert ws.summary()["total_predictions"] == 0
