@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 # So often a listing is repeated because a listed file was replaced meanwhile.
-_RESTARTS = 3
+_RESTARTS = 20
 
 
 def scan(root: Path, *, live: bool, partial: bool) -> pl.LazyFrame:

@@ -63,7 +63,8 @@ def test_the_journal_of_the_page():
 
 
 def test_the_json_of_the_page():
-    shapes = {("declared_at", "by"), ("journal", "length", "frames", "checksum", "predecessor")}
+    sealed = ("journal", "length", "frames", "checksum", "predecessor", "results")
+    shapes = {("declared_at", "by"), sealed}
     shapes.add(("host", "boot_id", "pid", "since"))
     assert shapes <= {tuple(json.loads(text)) for text in blocks("json")}
 
@@ -95,11 +96,12 @@ def test_real_files_are_what_the_page_says(ws):
     segment = path.with_name(path.name.replace(".journal", ".meta.parquet"))
     metadata = pq.read_metadata(segment)
     expected = {"journal": journal, "length": length, "frames": 3, "checksum": f"{frames[-1][2]:016x}"}
-    assert json.loads(metadata.metadata[b"n4a_journal"]) == expected | {"predecessor": None}
+    result = ws.path / "runs" / RUN / f"results.{segment.name.split('.')[-3]}.jsonl"
+    expected |= {"predecessor": None, "results": xxhash.xxh3_64_hexdigest(result.read_bytes())}
+    assert json.loads(metadata.metadata[b"n4a_journal"]) == expected
     stored = pq.read_table(ws.path / "arrays" / segment.parent.name / segment.name.replace("meta", "arrays"))
     assert stored.schema.names == arrays.schema.names
     assert stored["array_shape"].to_pylist() == ["[2]"]
-    result = ws.path / "runs" / RUN / f"results.{segment.name.split('.')[-3]}.jsonl"
     assert [json.loads(line)["id"] for line in result.read_text().splitlines()] == ["r"]
 
 
@@ -136,5 +138,9 @@ def test_a_compaction_lists_what_it_replaces(ws):
         rf"predictions/wheat_[0-9a-f]{{8}}/{RUN}\.c[0-9a-f]{{12}}\.meta\.parquet", done["output"]
     )
     footer = pq.read_metadata(ws.path / done["output"]).metadata
-    assert json.loads(footer[b"n4a_replaces"]) == sorted(writers)
+    replaces = json.loads(footer[b"n4a_replaces"])
+    assert sorted(replaces) == sorted(writers)
+    for writer, sealed in replaces.items():
+        (segment,) = ws.path.glob(f"predictions/*/*.{writer}.meta.parquet")
+        assert sealed == json.loads(pq.read_metadata(segment).metadata[b"n4a_journal"])
     assert b"n4a_journal" not in footer

@@ -131,7 +131,6 @@ def test_two_copies_that_went_apart_merge(live, tmp_path):
     check_recovered(one, [*WANTED, "row0"], ["r1", "one0", "one1", "two0", "two1"])
 
 
-@pytest.mark.xfail(reason="a compaction does not say how far the journals of its inputs went", strict=True)
 def test_a_journal_that_comes_back_after_its_segment_was_compacted(live, tmp_path):
     root, go_on, _ = live
     go_on()

@@ -145,7 +145,8 @@ pub fn sweep(folder: &Path) -> Result<()> {
 /// Makes a folder and those above it where they are missing, durably.
 pub fn make_folder(folder: &Path) -> Result<()> {
     match std::fs::create_dir(folder) {
-        Ok(()) => sync_entry(folder),
+        // A folder whose name may not last must not be found there by the next try.
+        Ok(()) => sync_entry(folder).inspect_err(|_| drop(std::fs::remove_dir(folder))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             make_folder(folder_of(folder))?;
             make_folder(folder)

@@ -3,7 +3,6 @@
 //! The output lists what it replaces, so that it counts in their place from the moment it appears; the
 //! inputs are removed later, see [`crate::recover::sweep`].
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow_schema::SchemaRef;
@@ -18,9 +17,8 @@ use crate::progress::Progress;
 use crate::rows;
 use crate::scan;
 use crate::segment_file::SegmentFile;
-use crate::segments::{self, Name, REPLACES_KEY};
+use crate::segments::{self, Name, REPLACES_KEY, Replaced};
 use crate::summary::{Datasets, merge_datasets};
-use crate::value::Value;
 
 /// What was merged in one folder.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +64,7 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
     if inputs.len() < 2 {
         return Ok(None);
     }
-    let mut replaced = BTreeSet::new();
+    let mut replaced = Replaced::new();
     let mut schemas: Vec<SchemaRef> = Vec::new();
     let mut summary = Datasets::new();
     let mut identity = Vec::new();
@@ -75,7 +73,7 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
         progress.check()?;
         let file = path.join(name.sealed());
         replaced.extend(segments::replaces(&file)?);
-        replaced.insert(name.writer.clone());
+        replaced.insert(name.writer.clone(), segments::sealed_of(&file)?);
         schemas.push(scan::schema_of(&file)?);
         let part = summarise_file(&file, &mut tails)?;
         identity.push((name.writer.clone(), part.identity.size));
@@ -91,7 +89,8 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
         let open = platform::open(&file).map_err(|error| Error::io(&file, error))?;
         scan::read_batches(&file, open, None, &mut |batches| {
             progress.check()?;
-            batches.iter().try_for_each(|batch| merged.write(&rows::conform(batch, &schema)?))
+            let batches: Result<Vec<_>> = batches.iter().map(|batch| rows::conform(batch, &schema)).collect();
+            merged.write(&batches?)
         })?;
     }
     let rows = merged.rows;
@@ -100,8 +99,7 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
         let message = format!("the summaries of the segments count {counted} rows and they hold {rows}");
         return Err(Error::new(ErrorKind::Corrupt, message).at(&path));
     }
-    let replaces: Value = replaced.iter().map(String::as_str).collect();
-    merged.publish(&[(REPLACES_KEY, replaces.to_json())], Some(&summary))?;
+    merged.publish(&[(REPLACES_KEY, segments::replaces_to_json(&replaced))], Some(&summary))?;
     let relative = |name: &Name| format!("predictions/{folder}/{}", name.sealed());
     Ok(Some(Compacted { output: relative(&output), inputs: inputs.iter().map(relative).collect(), rows }))
 }

@@ -171,8 +171,11 @@ pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>
         };
         if !open.contains(&file) {
             let path = folder.join(&file);
-            let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-            found.extend(text.lines().map(|line| (writer.to_owned(), line.to_owned())));
+            let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
+            // A damaged line is no JSON, and is that line's fault alone.
+            found.extend(
+                String::from_utf8_lossy(&bytes).lines().map(|line| (writer.to_owned(), line.to_owned())),
+            );
         }
     }
     Ok(found)

@@ -204,12 +204,26 @@ fn seal_unless_covered(
     progress: &Progress,
 ) -> Result<Option<Outcome>> {
     let journal = Journal::open(path)?;
-    let segment = Name::of_path(path).map(|name| path.with_file_name(name.sealed()));
-    if let Some(segment) = segment
-        && let Ok(Some(sealed)) = segments::sealed_of(&segment)
+    let Some(name) = Name::of_path(path) else { return Ok(None) };
+    let segment = path.with_file_name(name.sealed());
+    if let Ok(Some(sealed)) = segments::sealed_of(&segment)
         && sealed.covers(&journal)?
     {
         return Ok(None);
+    }
+    let predictions = path.parent().unwrap_or(root);
+    if !segment.exists()
+        && let Some(compacted) = segments::compacted_of(predictions, &name)?
+    {
+        if compacted.covers(&journal)? {
+            return Ok(None);
+        }
+        let outcome = seal::seal_rest(root, folder, path, &compacted, finished, progress)?;
+        // It counted for nobody: what it has is in the compaction and in the rest.
+        if !matches!(outcome.end, End::Bad { .. }) {
+            seal::remove_journal(path)?;
+        }
+        return Ok(Some(outcome));
     }
     seal::seal(root, folder, path, finished, None, progress).map(Some)
 }
@@ -270,6 +284,13 @@ pub fn sweep(root: &Path, folder: Option<&str>) -> Result<Vec<String>> {
             }
         }
     }
+    if folder.is_none() {
+        for run in files::names_in(&root.join("runs"))?.iter().map(|run| root.join("runs").join(run)) {
+            if run.is_dir() {
+                atomic::sweep(&run)?;
+            }
+        }
+    }
     Ok(removed)
 }
 
@@ -290,6 +311,8 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
     let mut kept = Vec::new();
     for journal in judged.covered {
         let sealed = Name::of(&journal).map(|name| name.sealed()).unwrap_or_default();
+        // Where the segment was compacted, that is older.
+        let is_old = |file: &str| is_old(file) || !path.join(file).exists() && is_old(&journal);
         // Where a journal goes on from one that is not yet sealed, it says what counts of that one.
         let is_needed = Name::of(&journal).is_some_and(|name| {
             judged

@@ -15,6 +15,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use rayon::prelude::*;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::summary::columns::{Numbers, Texts, float_name, parse_time, times};
@@ -123,6 +124,9 @@ fn extras(schema: &Schema) -> impl Iterator<Item = &FieldRef> {
 fn known(name: &str) -> Option<Type> {
     COLUMNS.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind)
 }
+
+/// So many rows are converted in parallel.
+const MANY: usize = 2_048;
 
 /// One value of a mapping.
 #[derive(Clone, Debug)]
@@ -404,16 +408,18 @@ pub fn schema() -> Result<SchemaRef> {
 
 /// A batch with all columns that every segment has, each in its type; other columns stay as they are.
 pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
-    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-    for (name, kind) in COLUMNS {
-        let array = match batch.column_by_name(name) {
-            Some(array) if *array.data_type() == kind.arrow() => Arc::clone(array),
-            Some(array) => convert(batch, name, kind, array)?,
-            None => new_null_array(&kind.arrow(), batch.num_rows()),
-        };
-        fields.push(Field::new(name, kind.arrow(), true));
-        arrays.push(array);
-    }
+    let column = |(name, kind): &(&str, Type)| match batch.column_by_name(name) {
+        Some(array) if *array.data_type() == kind.arrow() => Ok(Arc::clone(array)),
+        Some(array) => convert(batch, name, *kind, array),
+        None => Ok(new_null_array(&kind.arrow(), batch.num_rows())),
+    };
+    let mut arrays: Vec<ArrayRef> = if batch.num_rows() < MANY {
+        COLUMNS.iter().map(column).collect::<Result<_>>()?
+    } else {
+        COLUMNS.par_iter().map(column).collect::<Result<_>>()?
+    };
+    let mut fields: Vec<Field> =
+        COLUMNS.iter().map(|(name, kind)| Field::new(*name, kind.arrow(), true)).collect();
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
         if known(field.name()).is_none() && *field.data_type() != DataType::Null {
             if fields.iter().any(|other| other.name() == field.name()) {

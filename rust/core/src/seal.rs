@@ -11,7 +11,11 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 
+use rayon::prelude::*;
+use twox_hash::XxHash3_64;
+
 use crate::atomic;
+use crate::content::blake3_hex;
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::ipc;
 use crate::journal::{End, Journal, Kind, Position, fence_path};
@@ -20,6 +24,9 @@ use crate::rows;
 use crate::segment_file::SegmentFile;
 use crate::segments::{JOURNAL_KEY, Name, Sealed};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
+
+/// Bytes of frames that are decoded and written at a time.
+const AT_ONCE: usize = 8 * 1024 * 1024;
 
 /// What became of a journal.
 #[derive(Clone, Debug)]
@@ -53,10 +60,15 @@ pub struct Survey {
 impl Survey {
     /// Reads and checks a whole journal.
     pub fn of(journal: &Journal, progress: &Progress) -> Result<Self> {
+        Self::after(journal, journal.begin(), progress)
+    }
+
+    /// The same from a place on.
+    fn after(journal: &Journal, begin: Position, progress: &Progress) -> Result<Self> {
         let mut schemas: Vec<SchemaRef> = Vec::new();
         let mut results = Vec::new();
         let mut has_arrays = false;
-        let (position, end) = journal.read(journal.begin(), &mut |kind, payload| {
+        let (position, end) = journal.read(begin, &mut |kind, payload| {
             progress.check()?;
             match kind {
                 Kind::Arrays => has_arrays = true,
@@ -101,8 +113,40 @@ pub fn seal(
     progress: &Progress,
 ) -> Result<Outcome> {
     let name = Name::of_path(path).ok_or_else(|| corrupt("is not named like a journal").at(path))?;
-    let mut journal = Journal::open(path)?;
-    let survey = Survey::of(&journal, progress)?;
+    let journal = Journal::open(path)?;
+    let begin = journal.begin();
+    seal_from(root, folder, &name, journal, begin, finished, summary, progress)
+}
+
+/// Seals what a journal holds beyond a place up to which a compaction has it, as a segment of its own.
+pub fn seal_rest(
+    root: &Path,
+    folder: &str,
+    path: &Path,
+    compacted: &Sealed,
+    finished: &BTreeSet<String>,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let name = Name::of_path(path).ok_or_else(|| corrupt("is not named like a journal").at(path))?;
+    let journal = Journal::open(path)?;
+    let place = format!("{} {}", compacted.journal, compacted.position.frames);
+    let name = Name { run_id: name.run_id, writer: blake3_hex(place.as_bytes(), 12) };
+    seal_from(root, folder, &name, journal, compacted.position, finished, None, progress)
+}
+
+#[allow(clippy::too_many_arguments, reason = "those of `seal` and where to begin")]
+fn seal_from(
+    root: &Path,
+    folder: &str,
+    name: &Name,
+    mut journal: Journal,
+    begin: Position,
+    finished: &BTreeSet<String>,
+    summary: Option<&Datasets>,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let path = &journal.path.clone();
+    let survey = Survey::after(&journal, begin, progress)?;
     let mut outcome = Outcome {
         name: name.clone(),
         rows: 0,
@@ -121,9 +165,9 @@ pub fn seal(
     let mut finished = finished.clone();
     finished.extend(survey.finished());
 
-    let files = Targets::of(root, folder, &name);
+    let files = Targets::of(root, folder, name);
     let mut writing = Writing::begin(&files, &survey, finished, summary.is_none())?;
-    let (read, _) = journal.read(journal.begin(), &mut |kind, payload| {
+    let (read, _) = journal.read(begin, &mut |kind, payload| {
         progress.check()?;
         writing.take(kind, payload)
     })?;
@@ -131,6 +175,7 @@ pub fn seal(
         let message = "the journal was changed by somebody else while it was sealed; try again";
         return Err(Error::new(ErrorKind::Conflict, message).at(path));
     }
+    writing.write_held()?;
     let Writing { arrays, partial, rows, counted, .. } = writing;
     let summary = summary.or(counted.as_ref());
     (outcome.rows, outcome.partial_rows) = (rows.rows, partial.as_ref().map_or(0, |file| file.rows));
@@ -140,8 +185,8 @@ pub fn seal(
     if let Some(partial) = partial {
         partial.publish(&[], None)?;
     }
+    let lines: String = survey.results.iter().flat_map(|(_, text)| [text.as_str(), "\n"]).collect();
     if !survey.results.is_empty() {
-        let lines: String = survey.results.iter().flat_map(|(_, text)| [text.as_str(), "\n"]).collect();
         if let Some(folder) = files.results.parent() {
             atomic::make_folder(folder)?;
         }
@@ -151,8 +196,9 @@ pub fn seal(
         journal: journal.header.journal.clone(),
         position: survey.position,
         predecessor: journal.header.predecessor.clone(),
+        results: XxHash3_64::oneshot(lines.as_bytes()),
     };
-    rows.publish(&[(JOURNAL_KEY, sealed.to_json())], summary)?;
+    rows.publish(&[(JOURNAL_KEY, sealed.to_value().to_json())], summary)?;
     if outcome.partial_rows == 0 {
         remove_if_there(&files.partial)?;
     }
@@ -189,6 +235,9 @@ struct Writing<'a> {
     rows: SegmentFile,
     /// The summary of the rows that count, where it is not known.
     counted: Option<Datasets>,
+    /// Frames of rows that are not yet written.
+    held: Vec<Vec<u8>>,
+    held_bytes: usize,
 }
 
 impl<'a> Writing<'a> {
@@ -206,52 +255,77 @@ impl<'a> Writing<'a> {
             rows: SegmentFile::of_rows(&files.segment, schema.clone())?,
             schema,
             counted: count.then(Datasets::new),
+            held: Vec::new(),
+            held_bytes: 0,
         })
     }
 
     fn take(&mut self, kind: Kind, payload: &[u8]) -> Result<()> {
         match (kind, &mut self.arrays) {
-            (Kind::Arrays, Some(arrays)) => {
-                ipc::decode(payload)?.iter().try_for_each(|batch| arrays.write(batch))
+            (Kind::Arrays, Some(arrays)) => arrays.write(&ipc::decode(payload)?),
+            (Kind::Rows, _) => {
+                self.held.push(payload.to_vec());
+                self.held_bytes += payload.len();
+                if self.held_bytes < AT_ONCE { Ok(()) } else { self.write_held() }
             }
-            (Kind::Rows, _) => ipc::decode(payload)?.iter().try_for_each(|batch| self.take_rows(batch)),
             _ => Ok(()),
         }
     }
 
-    fn take_rows(&mut self, batch: &RecordBatch) -> Result<()> {
-        let batch = rows::conform(batch, &self.schema)?;
-        let counts = self.counts(&batch);
-        let (counting, partial) = if counts.true_count() == batch.num_rows() {
-            (batch, None)
-        } else {
-            let rest: BooleanArray = counts.values().iter().map(|counts| Some(!counts)).collect();
-            (filtered(&batch, &counts)?, Some(filtered(&batch, &rest)?))
-        };
+    /// Writes the rows of the frames that are held, decoded in parallel within the current thread pool.
+    fn write_held(&mut self) -> Result<()> {
+        self.held_bytes = 0;
+        let held = std::mem::take(&mut self.held);
+        let (schema, finished) = (&self.schema, &self.finished);
+        let parts: Vec<Result<Vec<_>>> = held
+            .par_iter()
+            .map(|payload| ipc::decode(payload)?.iter().map(|batch| part(batch, schema, finished)).collect())
+            .collect();
+        let (mut counting, mut partial) = (Vec::new(), Vec::new());
+        for part in parts {
+            for (rows, rest) in part? {
+                counting.push(rows);
+                partial.extend(rest);
+            }
+        }
         self.rows.write(&counting)?;
         if let Some(counted) = &mut self.counted {
-            merge_datasets(counted, split_by_dataset(std::slice::from_ref(&counting), "")?);
+            merge_datasets(counted, split_by_dataset(&counting, "")?);
         }
-        if let Some(batch) = partial {
+        if !partial.is_empty() {
             let file = match &mut self.partial {
                 Some(file) => file,
                 none => none.insert(SegmentFile::of_rows(&self.files.partial, self.schema.clone())?),
             };
-            file.write(&batch)?;
+            file.write(&partial)?;
         }
         Ok(())
     }
+}
 
-    /// Which rows count: those of finished results, and those of none.
-    fn counts(&self, batch: &RecordBatch) -> BooleanArray {
-        let results = batch.column_by_name("result_id").and_then(|column| column.as_string_opt::<i32>());
-        match results {
-            Some(results) if results.null_count() < results.len() => results
-                .iter()
-                .map(|result| Some(result.is_none_or(|id| self.finished.contains(id))))
-                .collect(),
-            _ => BooleanArray::from(vec![true; batch.num_rows()]),
+/// The rows that count, and the others where there are any.
+fn part(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    finished: &BTreeSet<String>,
+) -> Result<(RecordBatch, Option<RecordBatch>)> {
+    let batch = rows::conform(batch, schema)?;
+    let counts = counts(&batch, finished);
+    if counts.true_count() == batch.num_rows() {
+        return Ok((batch, None));
+    }
+    let rest: BooleanArray = counts.values().iter().map(|counts| Some(!counts)).collect();
+    Ok((filtered(&batch, &counts)?, Some(filtered(&batch, &rest)?)))
+}
+
+/// Which rows count: those of finished results, and those of none.
+fn counts(batch: &RecordBatch, finished: &BTreeSet<String>) -> BooleanArray {
+    let results = batch.column_by_name("result_id").and_then(|column| column.as_string_opt::<i32>());
+    match results {
+        Some(results) if results.null_count() < results.len() => {
+            results.iter().map(|result| Some(result.is_none_or(|id| finished.contains(id)))).collect()
         }
+        _ => BooleanArray::from(vec![true; batch.num_rows()]),
     }
 }
 

@@ -113,30 +113,54 @@ impl SegmentFile {
     }
 
     /// Adds rows of the schema, their columns in parallel within the current thread pool.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut start = 0;
-        while start < batch.num_rows() {
-            let length = (GROUP_ROWS - self.group_rows).min(batch.num_rows() - start);
-            self.fill(&batch.slice(start, length)).map_err(|error| failed(&self.target, error))?;
-            start += length;
-            if self.group_rows == GROUP_ROWS {
-                self.end_group().map_err(|error| failed(&self.target, error))?;
+    pub fn write(&mut self, batches: &[RecordBatch]) -> Result<()> {
+        let (mut held, mut held_rows) = (Vec::with_capacity(batches.len()), 0);
+        for batch in batches {
+            let mut start = 0;
+            while start < batch.num_rows() {
+                let length = (GROUP_ROWS - self.group_rows - held_rows).min(batch.num_rows() - start);
+                held.push(batch.slice(start, length));
+                (start, held_rows) = (start + length, held_rows + length);
+                if self.group_rows + held_rows == GROUP_ROWS {
+                    self.fill(&held)
+                        .and_then(|()| self.end_group())
+                        .map_err(|error| failed(&self.target, error))?;
+                    held.clear();
+                    held_rows = 0;
+                }
             }
+            self.rows += batch.num_rows() as u64;
         }
-        self.rows += batch.num_rows() as u64;
-        Ok(())
+        self.fill(&held).map_err(|error| failed(&self.target, error))
     }
 
-    fn fill(&mut self, batch: &RecordBatch) -> parquet::errors::Result<()> {
+    fn fill(&mut self, batches: &[RecordBatch]) -> parquet::errors::Result<()> {
+        if batches.is_empty() {
+            return Ok(());
+        }
         if self.group_rows == 0 {
             self.group = self.factory.create_column_writers(self.groups)?;
         }
-        let fields = self.schema.fields().par_iter().zip(batch.columns());
-        let leaves: Vec<Vec<_>> =
-            fields.map(|(field, column)| compute_leaves(field, column)).collect::<Result<_, _>>()?;
-        let leaves: Vec<_> = leaves.into_iter().flatten().collect();
-        self.group.par_iter_mut().zip(leaves).try_for_each(|(column, leaf)| column.write(&leaf))?;
-        self.group_rows += batch.num_rows();
+        // A nested column is stored as several.
+        let description = self.writer.schema_descr();
+        let roots: Vec<usize> =
+            (0..description.num_columns()).map(|leaf| description.get_column_root_idx(leaf)).collect();
+        let mut writers = self.group.as_mut_slice();
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for root in roots.chunk_by(|one, other| one == other) {
+            let (own, rest) = writers.split_at_mut(root.len());
+            columns.push((root[0], own));
+            writers = rest;
+        }
+        let schema = &self.schema;
+        columns.into_par_iter().with_max_len(1).try_for_each(|(column, writers)| {
+            for batch in batches {
+                let leaves = compute_leaves(schema.field(column), batch.column(column))?;
+                writers.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf))?;
+            }
+            Ok::<_, parquet::errors::ParquetError>(())
+        })?;
+        self.group_rows += batches.iter().map(RecordBatch::num_rows).sum::<usize>();
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! A writer's journal counts until a sealed segment covers it; what a compaction replaced does not
 //! count beside it; what belongs to a run in the trash does not count at all.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result, corrupt};
@@ -110,31 +110,34 @@ pub struct Sealed {
     pub position: Position,
     /// The journal that that one went on from.
     pub predecessor: Option<Cut>,
+    /// XXH3 of the list of results that was made of it.
+    pub results: u64,
 }
 
 impl Sealed {
     /// As footers carry it.
-    pub fn to_json(&self) -> String {
+    pub fn to_value(&self) -> Value {
         Value::map([
             ("journal", self.journal.as_str().into()),
             ("length", self.position.offset.into()),
             ("frames", self.position.frames.into()),
             ("checksum", format!("{:016x}", self.position.checksum).as_str().into()),
             ("predecessor", self.predecessor.as_ref().map(Cut::to_value).into()),
+            ("results", format!("{:016x}", self.results).as_str().into()),
         ])
-        .to_json()
     }
 
-    fn from_json(text: &str) -> Option<Self> {
-        let json: serde_json::Value = serde_json::from_str(text).ok()?;
+    fn from_value(json: &serde_json::Value) -> Option<Self> {
+        let hash = |key: &str| u64::from_str_radix(json.get(key)?.as_str()?, 16).ok();
         Some(Self {
             journal: json.get("journal")?.as_str()?.to_owned(),
             position: Position {
                 offset: json.get("length")?.as_u64()?,
                 frames: json.get("frames")?.as_u64()?,
-                checksum: u64::from_str_radix(json.get("checksum")?.as_str()?, 16).ok()?,
+                checksum: hash("checksum")?,
             },
             predecessor: json.get("predecessor").and_then(Cut::from_value),
+            results: hash("results")?,
         })
     }
 
@@ -168,14 +171,42 @@ fn footer_value(path: &Path, key: &str) -> Result<Option<String>> {
 pub fn sealed_of(path: &Path) -> Result<Option<Sealed>> {
     let Some(text) = footer_value(path, JOURNAL_KEY)? else { return Ok(None) };
     let damaged = || corrupt(format!("its footer key {JOURNAL_KEY} is damaged")).at(path);
-    Sealed::from_json(&text).map(Some).ok_or_else(damaged)
+    let json = serde_json::from_str(&text).map_err(|_| damaged())?;
+    Sealed::from_value(&json).map(Some).ok_or_else(damaged)
 }
 
-/// The writers whose segments a compaction merged, transitively; none for other files.
-pub fn replaces(path: &Path) -> Result<BTreeSet<String>> {
-    let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(BTreeSet::new()) };
+/// The writers whose segments a compaction merged, transitively, and how far their journals went; nothing
+/// for other compactions among them.
+pub type Replaced = BTreeMap<String, Option<Sealed>>;
+
+/// What a compaction replaces; nothing for other files.
+pub fn replaces(path: &Path) -> Result<Replaced> {
+    let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(Replaced::new()) };
     let damaged = |_| corrupt(format!("its footer key {REPLACES_KEY} is damaged")).at(path);
-    serde_json::from_str(&text).map_err(damaged)
+    let json: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).map_err(damaged)?;
+    Ok(json.into_iter().map(|(writer, sealed)| (writer, Sealed::from_value(&sealed))).collect())
+}
+
+/// As footers carry what a compaction replaces.
+pub fn replaces_to_json(replaced: &Replaced) -> String {
+    let entries = replaced.iter();
+    let entry = |(writer, sealed): (&String, &Option<Sealed>)| {
+        (writer.clone().into(), sealed.as_ref().map(Sealed::to_value).into())
+    };
+    Value::Map(entries.map(entry).collect()).to_json()
+}
+
+/// How far the journal of a writer went into a compaction in this folder, if it did.
+pub fn compacted_of(folder: &Path, name: &Name) -> Result<Option<Sealed>> {
+    for file in crate::files::names_in(folder)? {
+        if Name::of(&file).is_some_and(|by| by.is_compaction() && by.run_id == name.run_id)
+            && file.ends_with(SEALED)
+            && let Some(Some(sealed)) = replaces(&folder.join(&file))?.remove(&name.writer)
+        {
+            return Ok(Some(sealed));
+        }
+    }
+    Ok(None)
 }
 
 /// What counts of the files in one folder of `predictions`.
@@ -191,7 +222,8 @@ pub struct Counted {
     pub covered: Vec<String>,
     /// Segments that a compaction replaced, each with that compaction.
     pub replaced: Vec<(String, String)>,
-    /// Compactions that share inputs with a larger one without being part of it.
+    /// Compactions that share inputs with a larger one without being part of it, and segments that go on
+    /// after what a compaction merged of them: copies went apart, and these do not count.
     pub diverged: Vec<String>,
     /// Journals that could not be judged and do not count.
     pub errors: Vec<(String, Error)>,
@@ -202,21 +234,24 @@ pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
     let (journals, mut files): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_journal(name));
     let mut counted = Counted::default();
     let listed: HashSet<String> = files.iter().cloned().collect();
+    let mut compactions = Vec::new();
     if files.iter().filter_map(|file| Name::of(file)).any(|name| name.is_compaction()) {
-        drop_replaced(folder, &mut files, &mut counted);
+        compactions = drop_replaced(folder, &mut files, &mut counted);
     }
     for file in journals {
         let Some(name) = Name::of(&file) else { continue };
         let sealed = name.sealed();
-        match is_covered(folder, &name) {
-            Ok(true) => {
+        match is_covered(folder, &name, &compactions) {
+            // It was being made when its writer died, or is about to go on: it has nothing yet.
+            Ok(None) => {}
+            Ok(Some(true)) => {
                 // A segment that was published after the names were listed counts in its journal's place.
                 if !listed.contains(&sealed) && folder.join(&sealed).exists() {
                     files.push(sealed);
                 }
                 counted.covered.push(file);
             }
-            Ok(false) => {
+            Ok(Some(false)) => {
                 if let Some(place) = files.iter().position(|file| *file == sealed) {
                     counted.outgrown.push(files.swap_remove(place));
                 }
@@ -229,56 +264,89 @@ pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
     counted
 }
 
-/// Whether a sealed segment, or a compaction of it, has all that counts in a journal.
-fn is_covered(folder: &Path, name: &Name) -> Result<bool> {
+/// Whether a sealed segment, or a compaction of it, has all that counts in a journal; `None` where that
+/// is not yet one.
+fn is_covered(folder: &Path, name: &Name, compactions: &[Compaction]) -> Result<Option<bool>> {
     let journal = match Journal::open(&folder.join(name.journal())) {
-        // It was being made, or had just been made, when its writer died or is about to go on.
-        Err(error) if error.kind == ErrorKind::Truncated => return Ok(true),
+        Err(error) if error.kind == ErrorKind::Truncated => return Ok(None),
         // Sealed and removed since it was listed.
-        Err(error) if FileError::is_vanished(&error) => return Ok(true),
+        Err(error) if FileError::is_vanished(&error) => return Ok(Some(true)),
         journal => journal?,
     };
     match sealed_of(&folder.join(name.sealed())) {
-        Ok(Some(sealed)) => sealed.covers(&journal),
+        Ok(Some(sealed)) => sealed.covers(&journal).map(Some),
+        Ok(None) => {
+            let merged = compactions.iter().filter(|by| by.name.run_id == name.run_id);
+            match merged.filter_map(|by| by.replaces.get(&name.writer)).flatten().next() {
+                None => Ok(Some(false)),
+                Some(sealed) if sealed.covers(&journal)? => Ok(Some(true)),
+                // Counted as a whole, what was merged would count twice.
+                Some(_) => {
+                    let message = "goes on after its segment was compacted; recover seals the rest";
+                    Err(Error::new(ErrorKind::Conflict, message).at(&journal.path))
+                }
+            }
+        }
         // A damaged segment is no reason to lose what its journal still has.
-        Ok(None) | Err(_) => Ok(false),
+        Err(_) => Ok(Some(false)),
+    }
+}
+
+/// A compaction that counts.
+struct Compaction {
+    replaces: Replaced,
+    file: String,
+    name: Name,
+}
+
+impl Compaction {
+    fn is_within(&self, other: &Self) -> bool {
+        other.replaces.contains_key(&self.name.writer)
+            || self.replaces.keys().all(|writer| other.replaces.contains_key(writer))
+    }
+
+    fn shares_with(&self, other: &Self) -> bool {
+        self.replaces.keys().any(|writer| other.replaces.contains_key(writer))
     }
 }
 
 /// Takes out what compactions replaced: the larger one first, so that one within another is replaced,
-/// and one that overlaps without being within is reported.
-fn drop_replaced(folder: &Path, files: &mut Vec<String>, counted: &mut Counted) {
-    let mut compactions: Vec<(BTreeSet<String>, String, Name)> = files
-        .iter()
-        .filter_map(|file| Some((file, Name::of(file).filter(Name::is_compaction)?)))
+/// and one that overlaps without being within is reported. Gives the compactions that count.
+fn drop_replaced(folder: &Path, files: &mut Vec<String>, counted: &mut Counted) -> Vec<Compaction> {
+    let compactions = files.iter().filter_map(|file| {
+        let name = Name::of(file).filter(Name::is_compaction)?;
         // One that cannot be read replaces nothing; reading its rows will say why.
-        .map(|(file, name)| (replaces(&folder.join(file)).unwrap_or_default(), file.clone(), name))
-        .collect();
-    compactions.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.1.cmp(&b.1)));
-    let mut gone: HashSet<String> = HashSet::new();
-    let mut kept: Vec<(BTreeSet<String>, String, Name)> = Vec::new();
-    for (inputs, file, name) in compactions {
-        let of_run = || kept.iter().filter(|(_, _, other)| other.run_id == name.run_id);
-        if let Some((_, larger, _)) =
-            of_run().find(|(theirs, _, _)| theirs.contains(&name.writer) || theirs.is_superset(&inputs))
-        {
-            counted.replaced.push((file.clone(), larger.clone()));
-            gone.insert(file);
-        } else if of_run().any(|(theirs, _, _)| !theirs.is_disjoint(&inputs)) {
-            counted.diverged.push(file.clone());
-            gone.insert(file);
+        let replaces = replaces(&folder.join(file)).unwrap_or_default();
+        Some(Compaction { replaces, file: file.clone(), name })
+    });
+    let mut compactions: Vec<_> = compactions.collect();
+    compactions.sort_by(|a, b| b.replaces.len().cmp(&a.replaces.len()).then_with(|| a.file.cmp(&b.file)));
+    let mut kept: Vec<Compaction> = Vec::new();
+    for compaction in compactions {
+        let of_run = || kept.iter().filter(|other| other.name.run_id == compaction.name.run_id);
+        if let Some(larger) = of_run().find(|larger| compaction.is_within(larger)) {
+            counted.replaced.push((compaction.file, larger.file.clone()));
+        } else if of_run().any(|other| compaction.shares_with(other)) {
+            counted.diverged.push(compaction.file);
         } else {
-            kept.push((inputs, file, name));
+            kept.push(compaction);
         }
     }
-    for file in files.iter().filter(|file| !gone.contains(*file)) {
-        let Some(name) = Name::of(file) else { continue };
-        let by =
-            kept.iter().find(|(inputs, _, by)| by.run_id == name.run_id && inputs.contains(&name.writer));
-        if let Some((_, by, _)) = by {
-            counted.replaced.push((file.clone(), by.clone()));
+    for file in files.iter() {
+        let Some(name) = Name::of(file).filter(|name| !name.is_compaction()) else { continue };
+        let merged = kept.iter().filter(|by| by.name.run_id == name.run_id);
+        let merged = merged.filter_map(|by| Some((by, by.replaces.get(&name.writer)?))).next();
+        let Some((by, sealed)) = merged else { continue };
+        let end = |sealed: &Sealed| sealed.position.offset;
+        let now = sealed_of(&folder.join(file)).ok().flatten();
+        if now.as_ref().map(end) > sealed.as_ref().map(end) {
+            counted.diverged.push(file.clone());
+        } else {
+            counted.replaced.push((file.clone(), by.file.clone()));
         }
     }
-    gone.extend(counted.replaced.iter().map(|(file, _)| file.clone()));
+    let gone: HashSet<&String> =
+        counted.replaced.iter().map(|(file, _)| file).chain(&counted.diverged).collect();
     files.retain(|file| !gone.contains(file));
+    kept
 }

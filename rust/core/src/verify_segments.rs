@@ -5,6 +5,7 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use rayon::prelude::*;
+use twox_hash::XxHash3_64;
 
 use crate::arrays::ROLES;
 use crate::error::{Error, Result};
@@ -73,6 +74,11 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         }
     }
     if full {
+        for file in &judged.files {
+            if let Some(message) = changed_results(root, folder, file)? {
+                find(file, true, "corrupt", message);
+            }
+        }
         for (file, missing) in dangling(root, folder, &judged, progress)? {
             let message =
                 format!("{missing} of the arrays that its rows name are nowhere in arrays/{folder}");
@@ -80,6 +86,23 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         }
     }
     Ok(findings)
+}
+
+/// Whether the list of results beside a segment is no longer the one that was made with it.
+fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<String>> {
+    let segment = root.join("predictions").join(folder).join(file);
+    // A segment that cannot be read is reported as that.
+    let (Some(name), Ok(Some(sealed))) = (Name::of(file), segments::sealed_of(&segment)) else {
+        return Ok(None);
+    };
+    let relative = format!("runs/{}/{}", name.run_id, name.results());
+    let lines = match std::fs::read(root.join(&relative)) {
+        Ok(lines) => lines,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(Error::io(&root.join(&relative), error)),
+    };
+    let is_changed = XxHash3_64::oneshot(&lines) != sealed.results;
+    Ok(is_changed.then(|| format!("{relative} is not the list of results that was sealed with it")))
 }
 
 /// What is wrong in a journal, and whether a living writer cannot be the reason.

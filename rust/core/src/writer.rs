@@ -10,6 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foldhash::fast::FixedState;
+use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use crate::arrays::{self, ROLES, Values};
@@ -27,8 +28,8 @@ use crate::summary::{Accumulator, Datasets, add_batches};
 /// Hashes are their own best hash.
 type FastSet<T> = HashSet<T, FixedState>;
 
-/// Rows of one frame.
-const FRAME_ROWS: usize = 65_536;
+/// Rows of one frame: few enough that those of a large flush are encoded in parallel.
+const FRAME_ROWS: usize = 4_096;
 
 /// When what waits is flushed without being asked, and how durably.
 #[derive(Clone, Copy, Debug)]
@@ -398,11 +399,13 @@ impl Writer {
         for batch in &self.waiting.array_batches {
             frames.push((Kind::Arrays, ipc::encode(batch)?));
         }
-        for batch in &self.waiting.batches {
-            for start in (0..batch.num_rows()).step_by(FRAME_ROWS) {
-                let rows = batch.slice(start, FRAME_ROWS.min(batch.num_rows() - start));
-                frames.push((Kind::Rows, ipc::encode(&rows)?));
-            }
+        let pieces: Vec<RecordBatch> = self.waiting.batches.iter().flat_map(pieces).collect();
+        let encoded: Vec<Result<Vec<u8>>> = match &pieces[..] {
+            [only] => vec![ipc::encode(only)],
+            several => several.par_iter().map(ipc::encode).collect(),
+        };
+        for payload in encoded {
+            frames.push((Kind::Rows, payload?));
         }
         frames.extend(result.map(|(_, text)| (Kind::Checkpoint, text.as_bytes().to_vec())));
         let mut open = match self.current.take() {
@@ -491,6 +494,11 @@ fn append(open: &mut Open, frames: &[(Kind, Vec<u8>)], is_durable: bool, folder:
     open.appender.check_alive()?;
     open.appender.position = position;
     Ok(())
+}
+
+fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
+    let starts = (0..batch.num_rows()).step_by(FRAME_ROWS);
+    starts.map(|start| batch.slice(start, FRAME_ROWS.min(batch.num_rows() - start)))
 }
 
 fn key_of(hash: &blake3::Hash) -> u128 {

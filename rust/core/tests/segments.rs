@@ -179,3 +179,31 @@ fn a_living_writer_is_left_alone_and_a_dead_one_is_not() {
     assert_eq!(recover(root.path(), &Scope::default(), &Progress::default()).unwrap().sealed.len(), 0);
     assert_eq!(count(root.path(), Open::LeftOut), 2);
 }
+
+#[test]
+fn a_journal_that_comes_back_after_its_segment_was_compacted_counts_once() {
+    let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut writer = writer(root.path());
+    write(&mut writer, 3);
+    copy(root.path(), other.path());
+    recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
+    sealed(other.path(), 2);
+    remove_journals(other.path());
+    compact(other.path(), RUN, None, &Progress::default()).unwrap();
+    fs::remove_file(folder(other.path()).join(writer.name().sealed())).unwrap();
+    // As it was, it is in the compaction.
+    let journal = writer.name().journal();
+    fs::copy(folder(root.path()).join(&journal), folder(other.path()).join(&journal)).unwrap();
+    assert_eq!(count(other.path(), Open::Counted), 5);
+    recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
+    assert_eq!(count(other.path(), Open::Counted), 5);
+    // What it holds beyond is sealed apart.
+    write(&mut writer, 4);
+    fs::copy(folder(root.path()).join(&journal), folder(other.path()).join(&journal)).unwrap();
+    let judged = judge(&folder(other.path()), names(other.path()));
+    assert_eq!((judged.journals.len(), judged.errors.len()), (0, 1));
+    for _ in 0..2 {
+        recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
+        assert_eq!(count(other.path(), Open::Counted), 9);
+    }
+}
