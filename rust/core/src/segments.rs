@@ -334,8 +334,8 @@ fn drop_replaced(folder: &Path, files: &mut Vec<String>, counted: &mut Counted) 
     }
     for file in files.iter() {
         let Some(name) = Name::of(file).filter(|name| !name.is_compaction()) else { continue };
-        let merged = kept.iter().filter(|by| by.name.run_id == name.run_id);
-        let merged = merged.filter_map(|by| Some((by, by.replaces.get(&name.writer)?))).next();
+        let mut merged = kept.iter().filter(|by| by.name.run_id == name.run_id);
+        let merged = merged.find_map(|by| Some((by, by.replaces.get(&name.writer)?)));
         let Some((by, sealed)) = merged else { continue };
         let end = |sealed: &Sealed| sealed.position.offset;
         let now = sealed_of(&folder.join(file)).ok().flatten();
