@@ -26,7 +26,7 @@ use crate::segments::{JOURNAL_KEY, Name, Sealed};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
 
 /// Bytes of frames that are decoded and written at a time.
-const AT_ONCE: usize = 8 * 1024 * 1024;
+const AT_ONCE: usize = 16 * 1024 * 1024;
 
 /// What became of a journal.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -152,6 +152,9 @@ impl SegmentFile {
             columns.push((root[0], own));
             writers = rest;
         }
+        // The largest first: one that is begun last keeps the others waiting.
+        let bytes = |column: usize| batches[0].column(column).get_array_memory_size();
+        columns.sort_by_key(|(column, _)| std::cmp::Reverse(bytes(*column)));
         let schema = &self.schema;
         columns.into_par_iter().with_max_len(1).try_for_each(|(column, writers)| {
             for batch in batches {
