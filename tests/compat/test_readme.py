@@ -1,0 +1,37 @@
+"""The README does what it shows, and the demo shows what nirs4all wrote."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nirs4all_workspace as n4w
+import polars as pl
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_writing_as_the_readme_shows_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    example = next(
+        text
+        for text in re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+        if "create" in text
+    )
+    found = {}
+    exec(example, found)
+    run = found["run"]
+    assert run.status is n4w.RunStatus.COMPLETED
+    assert [result.best_score for result in run.results()] == [0.31]
+    rows = pl.read_parquet(tmp_path / "new_workspace/predictions/*/*.meta.parquet")
+    assert rows.select("val_score", "metric").rows() == [(0.31, "rmse")]
+    assert found["ws"].verify(full=True)["problems"] == []
+
+
+def test_the_demo_summarises_its_files():
+    command = [sys.executable, "-m", "nirs4all_workspace.cli", "demo", "--json"]
+    answer = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    files = sorted((Path(n4w.__file__).parent / "demo").glob("*.parquet"))
+    rows = pl.concat([pl.read_parquet(file) for file in files], how="diagonal_relaxed")
+    assert (answer["total_predictions"], answer["total_datasets"]) == (rows.height, len(files)) == (390, 3)
