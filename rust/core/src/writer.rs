@@ -18,12 +18,14 @@ use crate::atomic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ipc;
 use crate::journal::{Appender, Cut, Header, Kind};
+use crate::mappings::{Cell, Table};
 use crate::platform;
 use crate::progress::Progress;
-use crate::rows::{self, Cell, Table};
+use crate::rows;
 use crate::seal::{self, Outcome};
 use crate::segments::Name;
 use crate::summary::{Accumulator, Datasets, add_batches};
+use crate::tally::Tally;
 
 /// Hashes are their own best hash.
 type FastSet<T> = HashSet<T, FixedState>;
@@ -42,21 +44,6 @@ pub struct Options {
     pub bytes: usize,
     /// How long a row waits at most, looked at whenever another one comes.
     pub age: Duration,
-}
-
-/// What a finished result's rows say.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
-    /// Rows.
-    pub rows: u64,
-    /// The metric of most rows.
-    pub metric: Option<String>,
-    /// The score that ranks: `val_score`, or `test_score` where no row has one.
-    pub score_kind: Option<&'static str>,
-    /// The best score in the metric's direction.
-    pub best_score: Option<f64>,
-    /// The model that has it.
-    pub best_model: Option<String>,
 }
 
 /// A journal and what was counted into it.
@@ -389,7 +376,7 @@ impl Writer {
     /// What the rows of a result say, those that wait among them.
     pub fn tally(&mut self, result_id: &str) -> Result<Tally> {
         self.stage()?;
-        Ok(self.unfinished.get(result_id).map(tally_of).unwrap_or_default())
+        Ok(self.unfinished.get(result_id).map(Tally::of).unwrap_or_default())
     }
 
     fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {
@@ -536,21 +523,6 @@ fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, u
         start += length;
         Some((first, start - length, length))
     })
-}
-
-fn tally_of(rows: &Accumulator) -> Tally {
-    let metric = rows.main_metric();
-    let group = metric.and_then(|metric| rows.group(metric));
-    let ranking = group.map(crate::summary::Group::ranking);
-    let best =
-        ranking.and_then(|ranking| ranking.top().sorted().first().map(|best| (ranking.score(), *best)));
-    Tally {
-        rows: rows.rows(),
-        metric: metric.map(str::to_owned),
-        score_kind: best.map(|(score, _)| crate::summary::columns::SCORES[score]),
-        best_score: best.and_then(|(score, best)| best.scores()[score]),
-        best_model: best.and_then(|(_, best)| best.texts()[3].map(str::to_owned)),
-    }
 }
 
 fn of_another(column: &str, given: &str, expected: &str) -> Error {

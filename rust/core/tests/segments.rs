@@ -10,9 +10,9 @@ use std::time::Duration;
 use n4w_core::collect::{Caching, collect};
 use n4w_core::compact::compact;
 use n4w_core::files::{self, Open};
+use n4w_core::mappings::Cell;
 use n4w_core::progress::Progress;
 use n4w_core::recover::{Scope, recover};
-use n4w_core::rows::Cell;
 use n4w_core::segments::{Name, judge};
 use n4w_core::writer::{Options, Writer};
 

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::ffi_stream::RecordBatchStreamReader;
 use arrow_pyarrow::FromPyArrow;
 use n4w_core::arrays::{ROLES, Values};
-use n4w_core::rows::Cell;
+use n4w_core::mappings::Cell;
 use n4w_core::summary::columns::parse_time;
 use n4w_core::threads;
 use n4w_core::value::Value;

@@ -1,0 +1,274 @@
+//! Rows as mappings, which become columns one by one.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{DataType, Field, Schema};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::rows::{COLUMNS, Type, batch_of, common, extras, known, unfit, whole};
+use crate::summary::columns::{float_name, parse_time};
+
+/// One value of a mapping.
+#[derive(Clone, Debug)]
+pub enum Cell<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A text.
+    Text(Cow<'a, str>),
+    /// µs since 1970, UTC.
+    Time(i64),
+}
+
+impl Cell<'_> {
+    /// The type of a column that has no other reason for one.
+    fn natural_type(&self) -> Option<Type> {
+        match self {
+            Self::Null => None,
+            Self::Bool(_) => Some(Type::Bool),
+            Self::Int(_) => Some(Type::Int),
+            Self::Float(_) => Some(Type::Float),
+            Self::Text(_) => Some(Type::Text),
+            Self::Time(_) => Some(Type::Time),
+        }
+    }
+
+    /// The value as a column of texts holds it.
+    pub fn as_text(self, column: &str) -> Result<Self> {
+        self.fit(Type::Text).ok_or_else(|| unfit(column, Type::Text, "a time"))
+    }
+
+    /// The value as a column of this type holds it, where nothing is lost.
+    fn fit(self, kind: Type) -> Option<Self> {
+        Some(match (kind, self) {
+            (_, Self::Null) => Self::Null,
+            (Type::Float, Self::Int(value)) => Self::Float(value as f64),
+            (Type::Int, Self::Float(value)) if value.is_nan() => Self::Null,
+            (Type::Int, Self::Float(value)) => Self::Int(whole(value)?),
+            (Type::Text, Self::Int(value)) => Self::Text(value.to_string().into()),
+            (Type::Text, Self::Float(value)) => {
+                float_name(value).map_or(Self::Null, |text| Self::Text(text.into()))
+            }
+            (Type::Text, Self::Bool(value)) => Self::Text(value.to_string().into()),
+            (Type::Text, Self::Time(value)) => {
+                Self::Text(crate::summary::columns::format_time(value)?.into())
+            }
+            (Type::Time, Self::Text(text)) => Self::Time(parse_time(&text)?),
+            (kind, cell) if cell.natural_type() == Some(kind) => cell,
+            _ => return None,
+        })
+    }
+}
+
+enum Builder {
+    Bool(BooleanBuilder),
+    Int(Int64Builder),
+    Float(Float64Builder),
+    Text(StringBuilder),
+    Time(TimestampMicrosecondBuilder),
+}
+
+impl Builder {
+    fn new(kind: Type) -> Self {
+        match kind {
+            Type::Bool => Self::Bool(BooleanBuilder::new()),
+            Type::Int => Self::Int(Int64Builder::new()),
+            Type::Float => Self::Float(Float64Builder::new()),
+            Type::Text => Self::Text(StringBuilder::new()),
+            Type::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+        }
+    }
+
+    /// Appends a value that fits, null for one that does not, which [`Table::push`] has excluded.
+    fn append(&mut self, cell: Option<&Cell<'_>>) {
+        match (self, cell) {
+            (Self::Bool(builder), Some(Cell::Bool(value))) => builder.append_value(*value),
+            (Self::Bool(builder), _) => builder.append_null(),
+            (Self::Int(builder), Some(Cell::Int(value))) => builder.append_value(*value),
+            (Self::Int(builder), _) => builder.append_null(),
+            (Self::Float(builder), Some(Cell::Float(value))) => builder.append_value(*value),
+            (Self::Float(builder), _) => builder.append_null(),
+            (Self::Text(builder), Some(Cell::Text(value))) => builder.append_value(value),
+            (Self::Text(builder), _) => builder.append_null(),
+            (Self::Time(builder), Some(Cell::Time(value))) => builder.append_value(*value),
+            (Self::Time(builder), _) => builder.append_null(),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Bool(builder) => ArrayBuilder::finish(builder),
+            Self::Int(builder) => ArrayBuilder::finish(builder),
+            Self::Float(builder) => ArrayBuilder::finish(builder),
+            Self::Text(builder) => ArrayBuilder::finish(builder),
+            Self::Time(builder) => ArrayBuilder::finish(builder),
+        }
+    }
+}
+
+struct Column {
+    kind: Type,
+    values: Builder,
+    rows: usize,
+}
+
+/// Mappings that wait to be written, as columns.
+pub struct Table {
+    names: Vec<String>,
+    columns: Vec<Column>,
+    places: HashMap<String, usize>,
+    /// Extra columns of batches with types that mappings have no values of.
+    foreign: HashMap<String, DataType>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let mut table = Self {
+            names: Vec::new(),
+            columns: Vec::new(),
+            places: HashMap::new(),
+            foreign: HashMap::new(),
+            rows: 0,
+            bytes: 0,
+        };
+        for (name, kind) in COLUMNS {
+            table.add_column(name, kind);
+        }
+        table
+    }
+}
+
+impl Table {
+    /// How many rows wait.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many bytes they take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn add_column(&mut self, name: &str, kind: Type) -> usize {
+        self.places.insert(name.to_owned(), self.columns.len());
+        self.names.push(name.to_owned());
+        self.columns.push(Column { kind, values: Builder::new(kind), rows: 0 });
+        self.columns.len() - 1
+    }
+
+    /// Whether the extra columns of a batch have the types of earlier rows.
+    pub fn check(&self, schema: &Schema) -> Result<()> {
+        for field in extras(schema) {
+            let place = self.places.get(field.name()).map(|place| self.columns[*place].kind.arrow());
+            if let Some(earlier) = place.as_ref().or(self.foreign.get(field.name()))
+                && common(earlier, field.data_type()).is_none()
+            {
+                let (name, kind) = (field.name(), field.data_type());
+                let message = format!("column {name:?} has type {kind} here and {earlier} in earlier rows");
+                return Err(Error::new(ErrorKind::Type, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of the extra columns of a batch.
+    pub fn admit(&mut self, schema: &Schema) {
+        for field in extras(schema) {
+            match Type::of(field.data_type()) {
+                Some(_) if self.places.contains_key(field.name()) => {}
+                Some(kind) => drop(self.add_column(field.name(), kind)),
+                None => drop(self.foreign.insert(field.name().clone(), field.data_type().clone())),
+            }
+        }
+    }
+
+    /// Adds one row: all of it, or nothing where a value does not fit its column.
+    ///
+    /// A column that nobody knows has the type of its first value; whole numbers become floats where
+    /// a later one has a fraction.
+    pub fn push<'a>(&mut self, row: impl Iterator<Item = (Cow<'a, str>, Cell<'a>)>) -> Result<()> {
+        let mut cells = Vec::with_capacity(COLUMNS.len());
+        for (name, cell) in row {
+            let Some(natural) = cell.natural_type() else { continue };
+            let place = self.places.get(&*name).copied();
+            if let Some(kind) = self.foreign.get(&*name) {
+                let message =
+                    format!("column {name:?} has type {kind} in earlier rows, which no mapping can give");
+                return Err(Error::new(ErrorKind::Type, message));
+            }
+            let kind = place.map_or(natural, |place| self.columns[place].kind);
+            let is_wider = kind == Type::Int && natural == Type::Float && known(&name).is_none();
+            let kind = if is_wider { Type::Float } else { kind };
+            let cell = cell.fit(kind).ok_or_else(|| unfit(&name, kind, natural.name()))?;
+            cells.push((name, place, kind, cell));
+        }
+        for (name, place, kind, cell) in cells {
+            let place = place.unwrap_or_else(|| self.add_column(&name, kind));
+            let column = &mut self.columns[place];
+            if column.kind != kind {
+                column.widen();
+            }
+            while column.rows < self.rows {
+                column.values.append(None);
+                column.rows += 1;
+            }
+            self.bytes += if let Cell::Text(text) = &cell { text.len() + 5 } else { 9 };
+            column.values.append(Some(&cell));
+            column.rows = self.rows + 1;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Takes all rows out.
+    pub fn take(&mut self) -> Result<Option<RecordBatch>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        for (name, column) in self.names.iter().zip(&mut self.columns) {
+            let kind = column.kind.arrow();
+            if column.rows == 0 && known(name).is_none() {
+                // An extra column of earlier rows keeps its type and is not written again for nothing.
+                continue;
+            }
+            fields.push(Field::new(name, kind.clone(), true));
+            arrays.push(if column.rows == 0 {
+                new_null_array(&kind, self.rows)
+            } else {
+                while column.rows < self.rows {
+                    column.values.append(None);
+                    column.rows += 1;
+                }
+                column.rows = 0;
+                column.values.finish()
+            });
+        }
+        (self.rows, self.bytes) = (0, 0);
+        batch_of(fields, arrays).map(Some)
+    }
+}
+
+impl Column {
+    fn widen(&mut self) {
+        let mut floats = Float64Builder::new();
+        for value in self.values.finish().as_primitive::<Int64Type>() {
+            floats.append_option(value.map(|value| value as f64));
+        }
+        *self = Self { kind: Type::Float, values: Builder::Float(floats), rows: self.rows };
+    }
+}
