@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::cache;
 use crate::error::{Error, Result, corrupt};
+use crate::files::{self, FileError};
 use crate::ipc;
 use crate::journal::{End, Journal, Kind, Position};
-use crate::segments::Name;
+use crate::segments::{self, Name};
 use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
 
 const FILE: &str = "journals.bin";
@@ -155,17 +156,30 @@ pub fn results(path: &Path) -> Result<Vec<String>> {
 /// The finished results of a run, as texts with the writer that checkpointed each: those of journals
 /// that count, and of the lists that sealing made of others.
 pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>> {
-    let listed = crate::files::list(root, crate::files::Open::Counted)?;
-    let mut found = Vec::new();
-    let mut open = Vec::new();
-    for file in listed.files.iter().filter(|file| crate::segments::is_journal(file)) {
-        let path = root.join(file);
-        let Some(name) = Name::of_path(&path).filter(|name| name.run_id == run_id) else { continue };
-        found.extend(results(&path)?.into_iter().map(|text| (name.writer.clone(), text)));
-        open.push(name.results());
+    let (mut found, mut open) = (Vec::new(), Vec::new());
+    for folder in files::prediction_folders(root)? {
+        let folder = root.join("predictions").join(folder);
+        let mut names = files::names_in(&folder)?;
+        let is_own = |file: &String| Name::of(file).is_some_and(|name| name.run_id == run_id);
+        names.retain(|file| is_own(file) && files::is_of_predictions(file));
+        if !names.iter().any(|file| segments::is_journal(file)) {
+            continue;
+        }
+        for file in segments::judge(&folder, names).journals {
+            let Some(name) = Name::of(&file) else { continue };
+            match results(&folder.join(&file)) {
+                Ok(texts) => {
+                    found.extend(texts.into_iter().map(|text| (name.writer.clone(), text)));
+                    open.push(name.results());
+                }
+                // An empty one that was closed, or one whose list is there by now.
+                Err(error) if FileError::is_vanished(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
     let folder = root.join("runs").join(run_id);
-    for file in crate::files::names_in(&folder)? {
+    for file in files::names_in(&folder)? {
         let Some(writer) = file.strip_prefix("results.").and_then(|rest| rest.strip_suffix(".jsonl")) else {
             continue;
         };
