@@ -61,8 +61,9 @@ SABOTAGES = {
     ),
     "unlink the journal before its segment is there": Sabotage(
         "rust/core/src/seal.rs",
-        "    rows.publish(&[(JOURNAL_KEY, sealed.to_json())], summary)?;",
-        "    remove_if_there(path)?;\n    rows.publish(&[(JOURNAL_KEY, sealed.to_json())], summary)?;",
+        "    rows.publish(&[(JOURNAL_KEY, sealed.to_value().to_json())], summary)?;",
+        "    remove_if_there(path)?;\n"
+        "    rows.publish(&[(JOURNAL_KEY, sealed.to_value().to_json())], summary)?;",
         "test_failing_writes.py::test_a_segment_is_there_before_its_journal_goes",
     ),
     "drop the sync of a name": Sabotage(
@@ -73,8 +74,8 @@ SABOTAGES = {
     ),
     "believe that a segment covers its journal": Sabotage(
         "rust/core/src/segments.rs",
-        "Ok(Some(sealed)) => sealed.covers(&journal),",
-        "Ok(Some(_)) => Ok(true),",
+        "Ok(Some(sealed)) => sealed.covers(&journal).map(Some),",
+        "Ok(Some(_)) => Ok(Some(true)),",
         "test_copies.py::test_a_live_workspace_copied_twice_and_recovered_in_between",
     ),
     "forget where a successor cuts its predecessor": Sabotage(
