@@ -57,14 +57,19 @@ def append_on_open(folder: str, rows: str) -> float:
     """Write and flush 50 rows on an open writer, the median of some."""
     opened = workspace(folder, int(rows))
     appended = new_rows()
-    times = []
     with opened.predictions.writer(RUN, DATASET) as writer:
-        for _ in range(REPEATS):
-            began = time.perf_counter()
-            for row in appended:
-                writer.write(row)
-            writer.flush()
-            times.append(time.perf_counter() - began)
+        return flushes(writer, appended)
+
+
+def flushes(writer: n4w.Writer, appended: list[dict[str, object]]) -> float:
+    """Write and flush some rows again and again, the median."""
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        for row in appended:
+            writer.write(row)
+        writer.flush()
+        times.append(time.perf_counter() - began)
     return sorted(times)[REPEATS // 2]
 
 
@@ -82,21 +87,15 @@ def append_and_close(folder: str, rows: str) -> float:
 def save_after(rows: str) -> float:
     """Flush 50 rows, summary and all, on a writer that took so many before, the median of some."""
     appended = new_rows()
-    times = []
     with tempfile.TemporaryDirectory(dir=".") as folder:
         made = n4w.Workspace.create(Path(folder) / "w")
         with made.predictions.writer(RUN, DATASET, durability="none", flush_rows=100_000) as writer:
             for chunk in chunks(int(rows)):
                 writer.write_batch(chunk)
             writer.flush()
-            for _ in range(REPEATS):
-                began = time.perf_counter()
-                for row in appended:
-                    writer.write(row)
-                writer.flush()
-                times.append(time.perf_counter() - began)
+            seconds = flushes(writer, appended)
             os.sync()
-    return sorted(times)[REPEATS // 2]
+    return seconds
 
 
 def rewrite(folder: str, rows: str) -> float:

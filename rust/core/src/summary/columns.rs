@@ -374,22 +374,8 @@ fn cheap_hash(bytes: &[u8]) -> usize {
 /// The earliest and the latest time of a column, in µs since 1970 UTC.
 pub fn time_range(batch: &RecordBatch, column: &str) -> Result<Option<(i64, i64)>> {
     let Some(array) = batch.column_by_name(column) else { return Ok(None) };
-    macro_rules! scaled {
-        ($type:ty, $scale:expr) => {
-            extremes(array.as_primitive::<$type>().iter().flatten().map($scale))
-        };
-    }
     Ok(match array.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            scaled!(TimestampSecondType, |t| t.saturating_mul(1_000_000))
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            scaled!(TimestampMillisecondType, |t| t.saturating_mul(1_000))
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => scaled!(TimestampMicrosecondType, |t| t),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            scaled!(TimestampNanosecondType, |t| t.div_euclid(1_000))
-        }
+        DataType::Timestamp(unit, _) => extremes(timestamps(array, *unit).flatten()),
         _ => text_time_range(&Texts::from_array(array, column)?),
     })
 }
@@ -397,28 +383,32 @@ pub fn time_range(batch: &RecordBatch, column: &str) -> Result<Option<(i64, i64)
 /// The time of each row, in µs since 1970 UTC; a text that is no time is an error.
 pub fn times(batch: &RecordBatch, column: &str) -> Result<Vec<Option<i64>>> {
     let Some(array) = batch.column_by_name(column) else { return Ok(vec![None; batch.num_rows()]) };
-    macro_rules! scaled {
-        ($type:ty, $scale:expr) => {
-            array.as_primitive::<$type>().iter().map(|time| time.map($scale)).collect()
-        };
-    }
-    Ok(match array.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            scaled!(TimestampSecondType, |t| t.saturating_mul(1_000_000))
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            scaled!(TimestampMillisecondType, |t| t.saturating_mul(1_000))
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => scaled!(TimestampMicrosecondType, |t| t),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            scaled!(TimestampNanosecondType, |t| t.div_euclid(1_000))
-        }
+    match array.data_type() {
+        DataType::Timestamp(unit, _) => Ok(timestamps(array, *unit).collect()),
         other => {
             let texts = Texts::from_array(array, column)?;
             let time = |text| parse_time(text).ok_or_else(|| unfit(column, other, "a time in ISO-8601"));
-            (0..batch.num_rows()).map(|row| texts.get(row).map(time).transpose()).collect::<Result<_>>()?
+            (0..batch.num_rows()).map(|row| texts.get(row).map(time).transpose()).collect()
         }
-    })
+    }
+}
+
+/// Timestamps of a unit, in µs since 1970.
+fn timestamps(array: &ArrayRef, unit: TimeUnit) -> impl Iterator<Item = Option<i64>> + '_ {
+    type Scale = fn(i64) -> i64;
+    let (ticks, scale): (&[i64], Scale) = match unit {
+        TimeUnit::Second => {
+            (array.as_primitive::<TimestampSecondType>().values(), |t| t.saturating_mul(1_000_000))
+        }
+        TimeUnit::Millisecond => {
+            (array.as_primitive::<TimestampMillisecondType>().values(), |t| t.saturating_mul(1_000))
+        }
+        TimeUnit::Microsecond => (array.as_primitive::<TimestampMicrosecondType>().values(), |t| t),
+        TimeUnit::Nanosecond => {
+            (array.as_primitive::<TimestampNanosecondType>().values(), |t| t.div_euclid(1_000))
+        }
+    };
+    ticks.iter().enumerate().map(move |(row, &tick)| array.is_valid(row).then(|| scale(tick)))
 }
 
 /// Times of one shape in UTC are ordered as texts, so that only the outermost two are parsed.
