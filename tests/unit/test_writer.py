@@ -415,3 +415,14 @@ def test_a_segment_without_rows_is_sound(ws):
     assert sealed(ws).height == 0
     assert ws.verify(full=True)["problems"] == []
     assert ws.summary()["total_predictions"] == 0
+
+
+def test_a_list_of_results_that_was_changed_is_found(ws):
+    with ws.predictions.writer(RUN, "wheat") as writer:
+        writer.write({"result_id": "r", "val_score": 0.25, "metric": "rmse"})
+        writer.checkpoint({"id": "r"})
+    assert ws.verify(full=True)["problems"] == []
+    (results,) = ws.path.glob(f"runs/{RUN}/results.*.jsonl")
+    results.write_text(results.read_text().replace("0.25", "0.26"))
+    (problem,) = [found for found in ws.verify(full=True)["problems"] if found["kind"] == "corrupt"]
+    assert results.name in problem["message"]

@@ -95,6 +95,10 @@ fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<Strin
     let (Some(name), Ok(Some(sealed))) = (Name::of(file), segments::sealed_of(&segment)) else {
         return Ok(None);
     };
+    if !root.join("runs").join(&name.run_id).is_dir() {
+        // A segment without its run, which was deleted or not copied, is reported as that.
+        return Ok(None);
+    }
     let relative = format!("runs/{}/{}", name.run_id, name.results());
     let lines = match std::fs::read(root.join(&relative)) {
         Ok(lines) => lines,
