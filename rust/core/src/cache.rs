@@ -45,6 +45,8 @@ pub type Entries = HashMap<String, Entry>;
 
 /// What an unchanged workspace says: one entry for all of its files.
 pub const WHOLE: &str = "summary.bin";
+/// The same without quartiles, where nobody has asked for them yet.
+pub const RANKINGS: &str = "rankings.bin";
 /// What each file says, so that only the files that changed are opened again.
 pub const FILES: &str = "files.bin";
 /// What files say that had to be scanned, so that a neighbour's change scans no file again.

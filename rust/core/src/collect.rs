@@ -47,6 +47,25 @@ impl Caching {
     }
 }
 
+/// How much of what files say is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// All but quartiles, which cost more than all else.
+    Rankings,
+    /// All.
+    Whole,
+}
+
+impl Depth {
+    /// Where answers are kept: the one that is written first.
+    fn caches(self) -> &'static [&'static str] {
+        match self {
+            Self::Rankings => &[cache::RANKINGS, cache::WHOLE],
+            Self::Whole => &[cache::WHOLE],
+        }
+    }
+}
+
 /// What the files of a folder say. Its summaries are closed: nothing can be added to them.
 #[derive(Default)]
 pub struct Collected {
@@ -97,10 +116,25 @@ impl FileSummary {
 ///
 /// With caching, an unchanged folder is not read again, and files are not scanned twice.
 pub fn collect(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
+    collect_to(Depth::Whole, root, open, caching, progress)
+}
+
+/// The same without quartiles, for who asks what is best and which files can matter.
+pub fn collect_rankings(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
+    collect_to(Depth::Rankings, root, open, caching, progress)
+}
+
+fn collect_to(
+    depth: Depth,
+    root: &Path,
+    open: Open,
+    caching: Caching,
+    progress: &Progress,
+) -> Result<Collected> {
     let mut undecodable = Undecodable::new();
     let mut restarts = 0;
     loop {
-        match collect_once(root, open, caching, restarts == RESTARTS, &undecodable, progress)? {
+        match collect_once(depth, root, open, caching, restarts == RESTARTS, &undecodable, progress)? {
             Attempt::Done(collected) => return Ok(*collected),
             Attempt::Vanished => restarts += 1,
             Attempt::Undecodable(found) => undecodable.extend(found),
@@ -120,6 +154,7 @@ enum Attempt {
 }
 
 fn collect_once(
+    depth: Depth,
     root: &Path,
     open: Open,
     caching: Caching,
@@ -130,7 +165,7 @@ fn collect_once(
     let Listing { files: names, errors: unlisted } = files::list(root, open)?;
     progress.expect(names.len());
     let load = |file| if caching >= Caching::Whole { cache::load(root, file) } else { Entries::new() };
-    if let Some(collected) = unchanged(root, &names, &load(cache::WHOLE)) {
+    if let Some(collected) = depth.caches().iter().find_map(|file| unchanged(root, &names, &load(file))) {
         return Ok(Attempt::Done(Box::new(Collected { errors: unlisted, ..collected })));
     }
     let file_cache = if caching >= Caching::Files { cache::FILES } else { cache::SCANS };
@@ -164,7 +199,7 @@ fn collect_once(
                 Err(error) => collected.errors.push(FileError::new(file, &error)),
             }
         }
-        let found = merge_files(&good, &mut collected.datasets);
+        let found = merge_files(&good, depth, &mut collected.datasets);
         if !found.is_empty() {
             return Ok(Attempt::Undecodable(found));
         }
@@ -201,7 +236,7 @@ fn collect_once(
     let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
     if caching >= Caching::Whole && collected.errors.is_empty() && is_for_all {
         let entry = Entry::of_all(seen, collected.scanned.clone(), &collected.datasets, &collected.whole);
-        cache::store(root, cache::WHOLE, &entry.by_name());
+        cache::store(root, depth.caches()[0], &entry.by_name());
     }
     collected.errors.extend(unlisted);
     Ok(Attempt::Done(Box::new(collected)))
@@ -215,12 +250,13 @@ enum Part<'a> {
 
 /// Merges what files say, of each dataset in their order; the files that cannot be decoded, if any, and then
 /// `into` holds a part.
-fn merge_files(files: &[(&String, FileSummary)], into: &mut Datasets) -> Undecodable {
+fn merge_files(files: &[(&String, FileSummary)], depth: Depth, into: &mut Datasets) -> Undecodable {
     let mut parts = BTreeMap::<&str, Vec<Part<'_>>>::new();
     for (file, summary) in files {
         match &summary.content {
             Content::Sketch(sketch) => {
                 if let Some((name, state)) = sketch.only_dataset() {
+                    let state = if depth == Depth::Whole { state } else { state.without_quartiles() };
                     parts.entry(name).or_default().push(Part::Encoded(file, state));
                 }
             }

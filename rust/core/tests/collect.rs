@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use common::{METRICS, Prediction, added, parquet_of, predictions, same};
-use n4w_core::collect::{Caching, Collected, collect};
+use n4w_core::collect::{Caching, Collected, collect, collect_rankings};
 use n4w_core::files::Open;
 use n4w_core::footer::TailReader;
 use n4w_core::metrics::Direction;
@@ -115,6 +115,50 @@ fn threads_and_cache_change_nothing() {
     assert_eq!(answer(&collected(root, 2, Caching::Files)), changed, "with a damaged cache");
     fs::remove_dir_all(root.join(".cache")).unwrap();
     assert_eq!(answer(&collected(root, 2, Caching::Files)), changed, "without a cache");
+}
+
+/// An answer without what it says of quartiles.
+fn without_quartiles(answer: &str) -> String {
+    let parts = answer.split("\"quartiles").map(|part| {
+        let said = part.starts_with("\": ") || part.starts_with("_exact\": ");
+        if !said {
+            return part;
+        }
+        part.split_once(if part.starts_with("\": [") { "], " } else { ", " }).map_or(part, |(_, rest)| rest)
+    });
+    parts.collect()
+}
+
+#[test]
+fn rankings_lack_quartiles_alone() {
+    let (folder, _) = folder();
+    let root = folder.path();
+    threads::run(1, || rebuild(root, &Progress::default())).unwrap().unwrap();
+    age(root);
+    let whole = answer(&collected(root, 1, Caching::Off));
+    assert!(whole.contains("\"quartiles\": [") && !without_quartiles(&whole).contains("quartiles"));
+    fs::read_dir(root).unwrap().map(|entry| entry.unwrap()).for_each(|entry| {
+        if entry.file_name().to_string_lossy().starts_with("bad_") {
+            let path = entry.path();
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+        }
+    });
+    let whole = answer(&collected(root, 1, Caching::Off));
+    std::thread::sleep(Duration::from_millis(2200));
+    let rankings = |count| {
+        let collect = || collect_rankings(root, Open::Counted, Caching::Whole, &Progress::default());
+        answer(&threads::run(count, collect).unwrap().unwrap())
+    };
+    // Without a cache, from its own, and from that of the whole.
+    for count in [1, 2] {
+        let found = rankings(count);
+        assert!(!found.contains("\"quartiles\": ["));
+        assert!(without_quartiles(&found) == without_quartiles(&whole), "{count} threads");
+    }
+    assert!(root.join(".cache/rankings.bin").is_file() && !root.join(".cache/summary.bin").exists());
+    assert!(answer(&collected(root, 2, Caching::Whole)) == whole);
+    fs::remove_file(root.join(".cache/rankings.bin")).unwrap();
+    assert!(rankings(2) == whole);
 }
 
 /// Files' summaries merged are the summary of all rows, within the exact limits.

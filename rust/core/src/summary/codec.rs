@@ -31,6 +31,8 @@ pub struct Writer {
 #[derive(Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    /// Whether the values behind quartiles are passed over.
+    skips_values: bool,
 }
 
 impl Writer {
@@ -233,7 +235,13 @@ impl Writer {
 impl<'a> Reader<'a> {
     /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self { rest: bytes, skips_values: false }
+    }
+
+    /// For who does not ask for quartiles, whose values are most of a sketch: they become unknown.
+    #[must_use]
+    pub fn without_quartiles(self) -> Self {
+        Self { skips_values: true, ..self }
     }
 
     /// Whether nothing is left.
@@ -479,23 +487,35 @@ impl<'a> Reader<'a> {
             return Err(corrupt("the sketch has more levels than rows can fill"));
         }
         for level in 0..levels {
-            let values = into.quantiles.level(level);
+            let mut values = (!self.skips_values).then(|| into.quantiles.level(level));
             let stored = self.int()?;
             let count = usize::try_from(stored / 2).ok().filter(|count| *count <= quantiles::EXACT);
             let count = count.ok_or_else(too_many_values)?;
             if stored.is_multiple_of(2) {
                 let (stored, _) = self.bytes(count * 8)?.as_chunks();
-                values.extend(stored.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+                if let Some(values) = values {
+                    values.extend(stored.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+                }
                 continue;
             }
             let mut room = quantiles::EXACT as u64;
             for _ in 0..count {
                 let (value, times) = (self.f64()?, self.int()?);
                 room = room.checked_sub(times).ok_or_else(too_many_values)?;
-                values.extend(std::iter::repeat_n(value, times as usize));
+                if let Some(values) = &mut values {
+                    values.extend(std::iter::repeat_n(value, times as usize));
+                }
             }
         }
-        into.quantiles.finish_merge(count, flips);
+        if self.skips_values {
+            into.quantiles.merge(&Quantiles {
+                count,
+                closed: Some(Closed::default()),
+                ..Quantiles::default()
+            });
+        } else {
+            into.quantiles.finish_merge(count, flips);
+        }
         Ok(())
     }
 
