@@ -29,6 +29,7 @@ from nirs4all_workspace.exceptions import (
     WorkspaceError,
 )
 from nirs4all_workspace.predictions import Predictions, Ranking
+from nirs4all_workspace.recorded_run import RecordedRun
 from nirs4all_workspace.results import Result, ResultList
 from nirs4all_workspace.run import Run
 from nirs4all_workspace.runs import RunList, Runs
@@ -53,6 +54,7 @@ __all__ = [
     "NotFoundError",
     "Predictions",
     "Ranking",
+    "RecordedRun",
     "Result",
     "ResultList",
     "Run",

@@ -395,6 +395,24 @@ def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
 def hash_artifact(path: _Path) -> str:
     """Return the hash that a file's content has, as `Artifacts.put` names it."""
 
+def list_runs(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
+    """List runs, sessions of nirs4all 0.6 and files of neither, without opening rows or results.
+
+    Returns:
+        A dict of `runs` (dicts, by created_at, then id) and `errors` (dicts of path, kind and message).
+        docs/format.md describes the keys of a run. Of a session's template the id is None and `steps` are
+        given, from which Python makes it.
+    """
+
+def read_yaml(path: _Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file, as PyYAML's safe loader would.
+
+    Raises:
+        CorruptFileError: It is no UTF-8, no YAML or no mapping, or nests or repeats itself without
+            bound; the message names the line.
+        OSError: It cannot be read.
+    """
+
 def read_cache(root: _Path, file: str) -> bytes | None:
     """Return a file of a workspace's cache; None where there is none."""
 

@@ -28,7 +28,10 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
     found["problems"] += runs.errors
     if workspace.format_version > 1:
         found["problems"] += workspace.datasets.list().errors
-    for is_problem, path, kind, message in _findings(workspace, runs, full):
+    listed = {(error["path"], error["kind"]) for error in runs.errors}
+    for is_problem, path, kind, message in _findings(workspace, runs.writable(), full):
+        if (path, kind) in listed:
+            continue
         finding = {"path": path, "kind": kind, "message": message}
         found["problems" if is_problem else "notes"].append(finding)
 

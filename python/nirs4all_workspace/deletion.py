@@ -87,7 +87,7 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
         return
     # Results that cannot be read may name any of them.
     elsewhere = referenced(workspace)
-    others_run = any(run.is_owned for run in workspace.runs.list())
+    others_run = any(run.is_owned for run in workspace.runs.list().writable())
     oldest = time.time() - _RECENT if others_run else math.inf
     for artifact in sorted(named):
         path = workspace.artifacts.find(artifact)

@@ -75,9 +75,10 @@ def _templates_in_use(workspace: Workspace) -> set[str] | None:
     if listed.errors:
         return None
     try:
-        for run in listed:
+        runs = listed.writable()
+        for run in runs:
             records.check_writable(run.record, run.path)
-        return {str(item.get("id")) for run in listed for item in run.templates}
+        return {str(item.get("id")) for run in runs for item in run.templates}
     except (WorkspaceError, OSError):
         return None
 

@@ -24,7 +24,7 @@ def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> dict[str, Any]:
     listed = workspace.runs.list(status=RunStatus.RUNNING)
     report["runs"] = []
     report["problems"] += listed.errors
-    for run in listed:
+    for run in listed.writable():
         if ownership.is_owned(workspace.path, run.id, dead_hosts):
             continue
         try:

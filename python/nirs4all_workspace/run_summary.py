@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, records
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, UnknownMetricError
+from nirs4all_workspace.results import ResultList
 from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
@@ -24,16 +25,24 @@ def summarise(run: RunView, completed_at: str | None = None, error: str | None =
     history = run.history
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
     ended = history[-1]["time"] if history and run.status in _ENDED else None
-    errors: list[dict[str, Any]] = []
-    done: list[Result] = []
-    failed: list[Result] = []
     try:
         results = run.results()
-        done = [result for result in results if result.status != "failed"]
-        failed = [result for result in results if result.status == "failed"]
-        errors += [{"error": f"{item['path']}: {item['message']}"} for item in results.errors]
     except (CorruptFileError, NotFoundError, OSError) as problem:
-        errors.append({"error": str(problem)})
+        results = ResultList()
+        results.errors.append({"path": "", "kind": "", "message": str(problem)})
+    summary = of_results(results, len(run.configs()), len(run.datasets))
+    if error is not None:
+        summary["errors"].insert(0, {"error": error})
+    return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
+
+
+def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, Any]:
+    """Return what a summary says of results; `configs` on `datasets` were planned."""
+    done = [result for result in results if result.status != "failed"]
+    failed = [result for result in results if result.status == "failed"]
+    errors: list[dict[str, Any]] = [
+        {"error": f"{item['path']}: {item['message']}".removeprefix(": ")} for item in results.errors
+    ]
     errors += [
         {
             "result": result.id,
@@ -43,15 +52,10 @@ def summarise(run: RunView, completed_at: str | None = None, error: str | None =
         }
         for result in failed[:_LARGEST]
     ]
-    if error is not None:
-        errors.insert(0, {"error": error})
-    configs = len(run.configs())
     return {
-        "started_at": started[0] if started else None,
-        "completed_at": completed_at or ended,
         "counts": {
             "configs": configs,
-            "planned": configs * len(run.datasets),
+            "planned": configs * datasets,
             "results": len(done) + len(failed),
             "done": len(done),
             "failed": len(failed),

@@ -18,9 +18,12 @@ class RunView:
     """The reading half of a `Run`.
 
     Attributes:
+        kind: "run".
         id: Its id, the name of its folder.
         path: Its folder.
     """
+
+    kind = "run"
 
     def __init__(self, workspace: Workspace, run_id: str) -> None:
         """Use `ws.runs` instead."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, records, run_record
+from nirs4all_workspace import _native, catalogue, files, records, run_record
 from nirs4all_workspace.canonical import plain
 from nirs4all_workspace.dataset_references import references
 from nirs4all_workspace.deletion import delete
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
+from nirs4all_workspace.recorded_run import RecordedRun
 from nirs4all_workspace.run import Run, is_claimable
 from nirs4all_workspace.states import RunStatus
 from nirs4all_workspace.templates import references as template_references
@@ -23,17 +24,23 @@ if TYPE_CHECKING:
 STAGING = ".n4w-new-"
 
 
-class RunList(list[Run]):
-    """Runs, oldest first.
+class RunList(list["Run | RecordedRun"]):
+    """Runs, oldest first: of kind "run" as `Run`, all others as `RecordedRun`.
 
     Attributes:
-        errors: Runs that cannot be read, as dicts of path, kind and message.
+        entries: What the catalogue says of each of them.
+        errors: Files that cannot be read, as dicts of path, kind and message.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
         super().__init__()
+        self.entries: list[dict[str, Any]] = []
         self.errors: list[dict[str, str]] = []
+
+    def writable(self) -> list[Run]:
+        """Return those whose state can be changed."""
+        return [run for run in self if isinstance(run, Run)]
 
 
 class Runs:
@@ -117,21 +124,38 @@ class Runs:
             shutil.rmtree(draft, ignore_errors=True)
             raise
 
-    def get(self, run_id: str) -> Run:
-        """Return a run.
+    def get(self, run_id: str) -> Run | RecordedRun:
+        """Return a run; what nirs4all 0.6 made, and files without a run, can only be read.
 
         Raises:
             NotFoundError: There is no such run.
             CorruptFileError: Its `run.yaml` is damaged; the message names line and key.
             OSError: It cannot be read.
         """
-        run = Run(self._workspace, run_id)
         try:
             files.check_run_id(run_id)
         except ValueError as error:
             raise NotFoundError(f"there is no run {run_id!r}", str(self.folder)) from error
-        run_record.read(run.path)
-        return run
+        try:
+            run_record.read(self.folder / run_id)
+        except NotFoundError:
+            for entry in catalogue.read(self._workspace.path)[0]:
+                if entry["id"] == run_id and entry["kind"] != "run":
+                    return RecordedRun(self._workspace, entry)
+            raise
+        return Run(self._workspace, run_id)
+
+    def get_writable(self, run_id: str) -> Run:
+        """Return a run whose state can be changed.
+
+        Raises:
+            SchemaError: It can only be read.
+            NotFoundError: There is no such run.
+            CorruptFileError: Its `run.yaml` is damaged.
+            OSError: It cannot be read.
+        """
+        run = self.get(run_id)
+        return run if isinstance(run, Run) else run.transition()
 
     def list(
         self,
@@ -139,39 +163,31 @@ class Runs:
         dataset: str | None = None,
         template: str | None = None,
     ) -> RunList:
-        """Return the runs, oldest first; those that cannot be read are in its `errors`.
+        """Return all runs, whatever wrote them, oldest first; what cannot be read is in its `errors`.
 
         Args:
             status: Only those in this state.
             dataset: Only those that use this dataset, by id or name.
-            template: Only those that use this template, by id.
+            template: Only those that use this template, by id or name.
 
         Raises:
             ValueError: There is no such state.
             OSError: The folder cannot be listed.
         """
         status = None if status is None else RunStatus(status)
-        found: list[tuple[str, str, Run]] = []
+        entries, errors = catalogue.read(self._workspace.path)
         listed = RunList()
-        for folder in self.folders():
-            run = Run(self._workspace, folder.name)
-            try:
-                record = run.record
-                if status is not None and record["status"] != status:
-                    continue
-                if dataset is not None and not _names(run.datasets, dataset):
-                    continue
-                if template is not None and not _names(run.templates, template):
-                    continue
-            except (WorkspaceError, OSError) as error:
-                if not run.path.is_dir():
-                    continue
-                path = getattr(error, "path", None) or getattr(error, "filename", None)
-                name = str(path).removeprefix(f"{self._workspace.path}/") if path else f"runs/{run.id}"
-                listed.errors.append(run_record.problem(name, error))
-                continue
-            found.append((record["created_at"], run.id, run))
-        listed.extend(run for _, _, run in sorted(found, key=lambda item: item[:2]))
+        listed.errors = errors
+        for entry in entries:
+            if (
+                (status is None or entry["status"] == status)
+                and (dataset is None or catalogue.is_on(entry, dataset))
+                and (template is None or catalogue.is_of(entry, template))
+            ):
+                listed.entries.append(entry)
+                is_run = entry["kind"] == "run"
+                ws = self._workspace
+                listed.append(Run(ws, entry["id"]) if is_run else RecordedRun(ws, entry))
         return listed
 
     def claim_next(self) -> Run | None:
@@ -188,7 +204,7 @@ class Runs:
             OSError: It could not be claimed.
         """
         self._workspace.check_writable()
-        for run in self.list():
+        for run in self.list().writable():
             try:
                 if is_claimable(run.record) and run.claim():
                     return run
@@ -220,10 +236,6 @@ class Runs:
         for folder in sorted(self.folder.iterdir()):
             if not folder.name.startswith(".") and folder.is_dir():
                 yield folder
-
-
-def _names(references_of_run: Iterable[Mapping[str, Any]], wanted: str) -> bool:
-    return any(wanted in (item.get("id"), item.get("name")) for item in references_of_run)
 
 
 def _text(value: str | None, name: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nirs4all_workspace import catalogue, ownership
 from nirs4all_workspace.cli.output import (
     AsJson,
     Folder,
@@ -41,16 +42,25 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, oldest first."""
-    listed = Workspace.open(path).runs.list(status, dataset, template)
+    workspace = Workspace.open(path)
+    listed = workspace.runs.list(status, dataset, template)
+
+    def is_dead(entry: dict[str, Any]) -> bool:
+        """Only who says "running" has a lock to look at."""
+        return entry["status"] == RunStatus.RUNNING and not ownership.is_owned(workspace.path, entry["id"])
+
     if as_json:
-        print_json({"runs": [_line(run) for run in listed], "errors": listed.errors})
+        lines = [{**catalogue.complete(entry), "is_interrupted": is_dead(entry)} for entry in listed.entries]
+        print_json({"runs": lines, "errors": listed.errors})
     else:
         table = new_table(f"{len(listed)} runs")
-        add_columns(table, "id", "name", "status", "created")
-        for line in map(_line, listed):
-            state = "interrupted" if line["is_interrupted"] else line["status"]
-            asked = f" ({line['requested']} requested)" if line["requested"] else ""
-            table.add_row(line["id"], line["name"], state + asked, line["created_at"][:19])
+        add_columns(table, "id", "name", "status", "datasets", "configs", "created")
+        for entry in listed.entries:
+            state = "interrupted" if is_dead(entry) else entry["status"] or entry["kind"]
+            asked = f" ({entry['requested']['status']} requested)" if entry["requested"] else ""
+            datasets, configs = str(len(entry["datasets"])), number(entry["n_configs"])
+            cells = (entry["id"], entry["name"], state + asked, datasets, configs, entry["created_at"][:19])
+            table.add_row(*cells)
         terminal().print(table)
         show_errors(listed.errors)
     exit_with(listed.errors)
@@ -87,7 +97,7 @@ def retry(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: 
 @app.command()
 def resume(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
     """Ask for a paused or interrupted run to be resumed by the next worker that claims one."""
-    run = Workspace.open(path).runs.get(run_id)
+    run = Workspace.open(path).runs.get_writable(run_id)
     if run.is_interrupted:
         run.transition(RunStatus.PAUSED, "owner died")
     run.request(RunStatus.RUNNING, reason)
@@ -162,7 +172,7 @@ def gc(path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None
 
 
 def _transition(path: Path, run_id: str, to: RunStatus, reason: str | None, as_json: bool) -> None:
-    run = Workspace.open(path).runs.get(run_id)
+    run = Workspace.open(path).runs.get_writable(run_id)
     run.transition(to, reason)
     _say(run, as_json)
 

@@ -151,7 +151,7 @@ pub fn names_in(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn is_prediction_file(name: &str) -> bool {
+pub(crate) fn is_prediction_file(name: &str) -> bool {
     name.ends_with(SUFFIX) && !name.ends_with(PARTIAL_SUFFIX) && !name.starts_with('.')
 }
 

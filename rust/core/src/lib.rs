@@ -8,6 +8,7 @@ pub mod arrays;
 pub mod artifacts;
 pub mod atomic;
 pub mod cache;
+pub mod catalogue;
 pub mod collect;
 pub mod compact;
 pub mod content;

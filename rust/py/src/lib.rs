@@ -4,6 +4,7 @@
 mod artifacts;
 mod atomic;
 mod cache;
+mod catalogue;
 mod content;
 mod convert;
 mod footer;
@@ -30,6 +31,8 @@ mod _native {
     use crate::atomic::{create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder};
     #[pymodule_export]
     use crate::cache::{read_cache, write_cache};
+    #[pymodule_export]
+    use crate::catalogue::{list_runs, read_yaml};
     #[pymodule_export]
     use crate::content::blake3_hex;
     #[pymodule_export]

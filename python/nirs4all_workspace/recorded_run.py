@@ -1,0 +1,150 @@
+"""A run that this package did not make: it is read, and changes no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from nirs4all_workspace import _native, catalogue, run_summary
+from nirs4all_workspace.canonical import content_id, plain
+from nirs4all_workspace.exceptions import SchemaError
+from nirs4all_workspace.results import ResultList
+from nirs4all_workspace.states import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nirs4all_workspace.workspace import Workspace
+
+
+class RecordedRun:
+    """What one call of nirs4all 0.6 made, or prediction files that no run claims.
+
+    It has the reading half of a `Run`; what would change it raises `SchemaError`: `n4w migrate` makes
+    runs of sessions.
+
+    Attributes:
+        id: Its id: the one that the run has which `n4w migrate` makes of it.
+        kind: "session" or "files".
+        name: What it was called.
+        description: None.
+        created_at: When its first configuration was made, ISO-8601 in UTC; empty where nobody says.
+        history: Empty.
+        requested: None.
+        is_owned: False.
+        is_interrupted: False.
+        is_partial: False.
+        should_stop: True: nothing can be added to it.
+        datasets: Dicts of id, name, hash, file_size, quick_hash and path; all but the name are None.
+        config: Empty.
+        manifests: Of a session, dicts of path, dataset, pipeline_id, uid, name, config_hash, created_at
+            and generator_choices, in the order that they were made.
+        files: Of files, their paths relative to the workspace.
+    """
+
+    description = None
+    requested = None
+    is_owned = False
+    is_interrupted = False
+    is_partial = False
+    should_stop = True
+
+    def __init__(self, workspace: Workspace, entry: Mapping[str, Any]) -> None:
+        """Use `ws.runs` instead."""
+        self._workspace = workspace
+        self._entry = entry
+        self._templates: list[dict[str, Any]] | None = None
+        self.id: str = entry["id"]
+        self.kind: str = entry["kind"]
+        self.name: str = entry["name"]
+        self.created_at: str = entry["created_at"]
+        self.history: list[dict[str, Any]] = []
+        self.datasets: list[dict[str, Any]] = entry["datasets"]
+        self.config: dict[str, Any] = {}
+        self.manifests: list[dict[str, Any]] = entry.get("manifests", [])
+        self.files: list[str] = entry.get("files", [])
+
+    def __repr__(self) -> str:
+        """Return the id."""
+        return f"RecordedRun({self.id!r})"
+
+    @property
+    def status(self) -> RunStatus | None:
+        """Of a session "completed"; None of files."""
+        return RunStatus(self._entry["status"]) if self._entry["status"] else None
+
+    @property
+    def templates(self) -> list[dict[str, Any]]:
+        """Of a session the one that its configurations came from: id, name, description, expansion_count."""
+        if self._templates is None:
+            self._templates = catalogue.with_ids(self._entry["templates"])
+        return self._templates
+
+    @property
+    def steps(self) -> Any:  # noqa: ANN401 - plain data
+        """The steps of its template, `_or_` where its configurations differ; None of files."""
+        return next((template["steps"] for template in self._entry["templates"]), None)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a `run.yaml` would say."""
+        others = ("templates", "datasets", "summary", "n_configs", "manifests", "files")
+        return {key: value for key, value in self._entry.items() if key not in others}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Numbers of configs, planned results, results, of these done and failed, and rows."""
+        return dict(self.summary()["counts"])
+
+    def configs(self) -> list[dict[str, Any]]:
+        """Return the configurations of a session, as `configs.jsonl` has those of a run.
+
+        Raises:
+            CorruptFileError: A manifest was damaged meanwhile.
+            OSError: A manifest cannot be read.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for manifest in self.manifests:
+            if manifest["config_hash"] not in found:
+                path = self._workspace.path / manifest["path"] / "manifest.yaml"
+                pipeline = _native.read_yaml(path).get("pipeline")
+                steps = plain(pipeline.get("steps") if isinstance(pipeline, dict) else pipeline, "steps")
+                found[manifest["config_hash"]] = {
+                    "config_id": content_id("cfg", steps),
+                    "template_id": self.templates[0]["id"],
+                    "name": f"{manifest['name']}_{manifest['config_hash']}",
+                    "generator_choices": manifest["generator_choices"],
+                    "steps": steps,
+                }
+        return list(found.values())
+
+    def results(self) -> ResultList:
+        """Return what it came to; so far nothing."""
+        return ResultList()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `Run.summary` returns."""
+        return run_summary.of_results(self.results(), len(self.configs()), len(self.datasets))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `n4w show --json` prints."""
+        return {
+            **catalogue.complete(self._entry),
+            "is_interrupted": False,
+            "config": self.config,
+            "summary": self.summary(),
+        }
+
+    def transition(self, *_: object, **__: object) -> NoReturn:
+        """Refuse to change it.
+
+        Raises:
+            SchemaError: Always.
+        """
+        raise SchemaError(
+            f"{self.id} was made by nirs4all 0.6 or has no run; `n4w migrate` makes a run of it"
+        )
+
+    request = resume = plan = writer = __enter__ = transition
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached."""

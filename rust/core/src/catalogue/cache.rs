@@ -1,0 +1,109 @@
+//! What the folders of `runs` said, kept until the stat of one of their files changes.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Entry, Unit};
+use crate::cache;
+use crate::error::{ErrorKind, Result, corrupt};
+use crate::files::FileError;
+use crate::platform::Identity;
+use crate::summary::{Reader, Writer};
+
+const FILE: &str = "catalogue.bin";
+const MAGIC: &[u8; 4] = b"N4AL";
+
+/// Whether an error is one of the file's content, which stays for as long as that does.
+pub fn keeps(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Corrupt | ErrorKind::Schema)
+}
+
+/// What was kept, by path; nothing where there is nothing that can be used.
+pub fn load(root: &Path) -> HashMap<String, Unit> {
+    let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(FILE)).ok()?).ok();
+    cache::places(root).into_iter().find_map(read).unwrap_or_default()
+}
+
+/// Keeps what can be told from its later self by stat.
+pub fn store(root: &Path, units: &[Unit]) {
+    let kept: Vec<&Unit> = units.iter().filter(|unit| unit.is_settled()).collect();
+    let mut out = Writer::default();
+    out.bytes.extend_from_slice(MAGIC);
+    out.text(cache::VERSION);
+    out.int(kept.len() as u64);
+    for unit in kept {
+        out.text(&unit.path);
+        out.int(unit.stamps.len() as u64);
+        for stamp in &unit.stamps {
+            out.bytes.push(u8::from(stamp.is_some()));
+            if let Some(Identity { size, mtime_ns, ctime_ns, inode }) = *stamp {
+                for number in [size, mtime_ns as u64, ctime_ns as u64, inode] {
+                    out.u64(number);
+                }
+            }
+        }
+        out.u64(unit.read_at as u64);
+        out.int(unit.errors.len() as u64);
+        for error in &unit.errors {
+            out.text(&error.path);
+            out.bytes.push(u8::from(error.kind == ErrorKind::Schema));
+            out.text(&error.message);
+        }
+        out.bytes.push(u8::from(unit.entry.is_some()));
+        if let Some(entry) = &unit.entry {
+            out.text(&entry.id);
+            out.text(&entry.created_at);
+            out.int(entry.content.len() as u64);
+            out.bytes.extend_from_slice(&entry.content);
+        }
+    }
+    cache::write_any(root, FILE, &cache::finish(out));
+}
+
+fn decode(bytes: &[u8]) -> Result<HashMap<String, Unit>> {
+    let mut reader = cache::checked(bytes)?;
+    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache::VERSION {
+        return Err(corrupt("another version"));
+    }
+    let count = reader.count(12)?;
+    let mut units = HashMap::with_capacity(count);
+    for _ in 0..count {
+        let unit = decode_unit(&mut reader)?;
+        units.insert(unit.path.clone(), unit);
+    }
+    Ok(units)
+}
+
+fn decode_unit(reader: &mut Reader<'_>) -> Result<Unit> {
+    let path = reader.text()?.to_owned();
+    let count = reader.count(1)?;
+    let stamps = (0..count).map(|_| {
+        Ok(match reader.byte()? {
+            0 => None,
+            _ => Some(Identity {
+                size: reader.u64()?,
+                mtime_ns: reader.u64()? as i64,
+                ctime_ns: reader.u64()? as i64,
+                inode: reader.u64()?,
+            }),
+        })
+    });
+    let stamps = stamps.collect::<Result<Vec<_>>>()?;
+    let read_at = reader.u64()? as i64;
+    let count = reader.count(3)?;
+    let errors = (0..count).map(|_| {
+        let path = reader.text()?.to_owned();
+        let kind = if reader.byte()? == 0 { ErrorKind::Corrupt } else { ErrorKind::Schema };
+        Ok(FileError { path, kind, message: reader.text()?.to_owned() })
+    });
+    let errors = errors.collect::<Result<Vec<_>>>()?;
+    let entry = match reader.byte()? {
+        0 => None,
+        _ => {
+            let (id, created_at) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+            let length = reader.count(1)?;
+            Some(Entry { id, created_at, content: reader.bytes(length)?.to_vec() })
+        }
+    };
+    Ok(Unit { path, stamps, read_at, entry, errors })
+}

@@ -1,0 +1,217 @@
+//! The record of a run: `run.yaml` and what lies beside it.
+
+use std::path::Path;
+
+use super::tree::Tree;
+use super::{Entry, Unit, yaml};
+use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::files::FileError;
+
+/// What a run is made of; the first one must be there.
+pub const FILES: [&str; 4] = ["run.yaml", "templates.yaml", "datasets.yaml", "summary.yaml"];
+/// What is wrong with a run's folder without one of its files.
+pub const MISSING: &str = "is missing from the run's folder";
+
+const MAJOR: u64 = 1;
+const STATES: [&str; 6] = ["queued", "running", "completed", "failed", "paused", "cancelled"];
+
+/// Reads a run's records into a unit; one that vanished meanwhile says nothing.
+pub fn read(folder: &Path, name: &str, unit: &mut Unit) {
+    let mut problem = |file: &str, error: &Error| {
+        unit.errors.push(FileError::new(&format!("runs/{name}/{file}"), error));
+    };
+    let record = match record(&folder.join(FILES[0])) {
+        Ok(record) => record,
+        Err(error) if FileError::is_vanished(&error) => return,
+        Err(error) => return problem(FILES[0], &error),
+    };
+    let mut read = |file: &str, check: fn(&Tree) -> Result<Tree>| {
+        yaml::read(&folder.join(file)).and_then(|tree| check(&tree)).unwrap_or_else(|error| {
+            let is_missing = FileError::is_vanished(&error);
+            if !is_missing {
+                problem(file, &error);
+            } else if file != FILES[3] && folder.exists() {
+                problem(file, &corrupt(MISSING));
+            }
+            if file == FILES[3] { Tree::Null } else { Tree::List(Vec::new()) }
+        })
+    };
+    let templates = read(FILES[1], |tree| references(tree, "templates", &[("id", false)]));
+    let datasets = read(FILES[2], |tree| {
+        let keys =
+            [("id", false), ("hash", false), ("file_size", true), ("quick_hash", false), ("path", false)];
+        references(tree, "datasets", &keys)
+    });
+    let summary = read(FILES[3], |tree| Ok(without_version(tree)));
+    let n_configs = summary.get("counts").and_then(|counts| counts.get("configs")).cloned();
+    let mut entries = vec![("kind".into(), "run".into())];
+    if let Tree::Map(own) = &record {
+        // Its folder is its name, whatever a copy of it says.
+        entries.extend(own.iter().map(|(key, value)| match key.as_str() {
+            Some("id") => (key.clone(), name.into()),
+            _ => (key.clone(), value.clone()),
+        }));
+    }
+    entries.extend([
+        ("templates".into(), templates),
+        ("datasets".into(), datasets),
+        ("summary".into(), summary),
+        ("n_configs".into(), n_configs.unwrap_or(Tree::Null)),
+    ]);
+    let created_at = record.text("created_at").unwrap_or_default();
+    unit.entry = Some(Entry::new(name, created_at, &Tree::Map(entries)));
+}
+
+fn without_version(tree: &Tree) -> Tree {
+    let Tree::Map(entries) = tree else { return Tree::Null };
+    let is_kept = |(key, _): &&(Tree, Tree)| key.as_str() != Some("schema_version");
+    Tree::Map(entries.iter().filter(is_kept).cloned().collect())
+}
+
+/// What `run.yaml` says, missing keys with their defaults, without its version.
+pub fn record(path: &Path) -> Result<Tree> {
+    let bytes = yaml::bytes_of(path)?;
+    let given = yaml::parse(&bytes).map_err(|error| error.at(path))?;
+    complete(&given, path).map_err(|(key, what)| match key {
+        "" => Error::new(ErrorKind::Schema, what).at(path),
+        key => corrupt(format!("key '{key}'{} {what}", line_of(&bytes, key))).at(path),
+    })
+}
+
+/// The keys that may be missing, and what they are then.
+fn defaults(folder: &str) -> [(&'static str, Tree); 13] {
+    let none = || Tree::List(Vec::new());
+    [
+        ("id", folder.into()),
+        ("name", folder.into()),
+        ("created_at", "".into()),
+        ("description", Tree::Null),
+        ("revision", Tree::Int(0)),
+        ("attempts", Tree::Int(0)),
+        ("is_claimed", Tree::Bool(false)),
+        ("requested", Tree::Null),
+        ("owner", Tree::Null),
+        ("parent_run", Tree::Null),
+        ("derived_from_result", Tree::Null),
+        ("modifications", none()),
+        ("history", none()),
+    ]
+}
+
+fn complete(given: &Tree, path: &Path) -> Result<Tree, (&'static str, String)> {
+    let Tree::Map(mut entries) = without_version(given) else { return Ok(Tree::Null) };
+    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    for (key, default) in defaults(folder) {
+        if given.get(key).is_none() {
+            entries.push((key.into(), default));
+        }
+    }
+    let tree = Tree::Map(entries);
+    let value = |key: &str| tree.get(key).unwrap_or(&Tree::Null);
+    for (key, kind) in [
+        ("name", "text"),
+        ("created_at", "text"),
+        ("revision", "whole number"),
+        ("attempts", "whole number"),
+        ("modifications", "list"),
+        ("history", "list"),
+    ] {
+        let is_right = match value(key) {
+            Tree::Text(_) => kind == "text",
+            Tree::Int(_) | Tree::Digits(_) => kind == "whole number",
+            Tree::List(_) => kind == "list",
+            _ => false,
+        };
+        if !is_right {
+            return Err((key, format!("is {}, no {kind}", shown(value(key)))));
+        }
+    }
+    let is_state = |tree: &Tree| tree.as_str().is_some_and(|text| STATES.contains(&text));
+    if !is_state(value("status")) {
+        check_version(given)?;
+        return Err(("status", format!("is {}, none of {}", shown(value("status")), STATES.join(", "))));
+    }
+    let requested = value("requested");
+    if *requested != Tree::Null && !requested.get("status").is_some_and(is_state) {
+        return Err(("requested", format!("is {}, no request", shown(requested))));
+    }
+    if !value("history").items().unwrap_or_default().iter().all(|entry| matches!(entry, Tree::Map(_))) {
+        return Err(("history", "has an entry that is no mapping".to_owned()));
+    }
+    Ok(tree)
+}
+
+fn check_version(given: &Tree) -> Result<(), (&'static str, String)> {
+    let version = match given.get("schema_version") {
+        None => return Ok(()),
+        Some(Tree::Text(text)) => text.clone(),
+        Some(other) => shown(other),
+    };
+    match version.split('.').next().and_then(|major| major.parse::<u64>().ok()) {
+        None => Err(("schema_version", format!("is '{version}', not a version like '1.0'"))),
+        Some(major) if major > MAJOR => {
+            let what = "newer than this version can write; update nirs4all-workspace";
+            Err(("", format!("has schema version {version}, {what}")))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// What a run refers to; `keys` may be missing, must be texts, or where that is said whole numbers.
+fn references(tree: &Tree, key: &str, keys: &[(&str, bool)]) -> Result<Tree> {
+    let Some(Tree::List(items)) = tree.get(key) else {
+        return Err(corrupt(format!("key '{key}' is no list of mappings")));
+    };
+    for (number, item) in items.iter().enumerate() {
+        let number = number + 1;
+        let needs_name = key == "datasets";
+        if !matches!(item, Tree::Map(_)) || needs_name && item.text("name").is_none() {
+            let what = if needs_name { "no mapping with a name" } else { "no mapping" };
+            return Err(corrupt(format!("entry {number} of key '{key}' is {what}")));
+        }
+        for (name, is_number) in keys {
+            let is_right = match item.get(name) {
+                None | Some(Tree::Null) => true,
+                Some(Tree::Text(_)) => !is_number,
+                Some(Tree::Int(_) | Tree::Digits(_) | Tree::Bool(_)) => *is_number,
+                _ => false,
+            };
+            if !is_right {
+                let value = shown(item.get(name).unwrap_or(&Tree::Null));
+                return Err(corrupt(format!("key '{name}' of entry {number} of '{key}' is {value}")));
+            }
+        }
+    }
+    Ok(Tree::List(items.clone()))
+}
+
+/// ` in line N`, where a key of the mapping stands.
+fn line_of(bytes: &[u8], key: &str) -> String {
+    let is_of = |line: &&[u8]| {
+        let line = line.strip_prefix(b"'").or(line.strip_prefix(b"\"")).unwrap_or(line);
+        line.strip_prefix(key.as_bytes()).is_some_and(|rest| {
+            let rest = rest.strip_prefix(b"'").or(rest.strip_prefix(b"\"")).unwrap_or(rest);
+            rest.trim_ascii_start().starts_with(b":")
+        })
+    };
+    let found = bytes.split(|byte| *byte == b'\n').position(|line| is_of(&line));
+    found.map(|at| format!(" in line {}", at + 1)).unwrap_or_default()
+}
+
+/// A value in a message.
+fn shown(tree: &Tree) -> String {
+    match tree {
+        Tree::Null => "None".to_owned(),
+        Tree::Bool(value) => if *value { "True" } else { "False" }.to_owned(),
+        Tree::Int(value) => value.to_string(),
+        Tree::Digits(digits) => digits.clone(),
+        Tree::Float(value) => format!("{value:?}"),
+        Tree::Text(text) => format!("'{text}'"),
+        Tree::Time(time) => time.to_string(),
+        Tree::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Tree::Map(entries) => {
+            let entry = |(key, value): &(Tree, Tree)| format!("{}: {}", shown(key), shown(value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+    }
+}

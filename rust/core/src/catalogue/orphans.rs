@@ -1,0 +1,54 @@
+//! Prediction files that no run and no manifest claims.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
+
+use super::Entry;
+use super::sessions::{blank, slug};
+use super::tree::Tree;
+use crate::content::blake3_hex;
+use crate::error::Result;
+use crate::files::{self, SUFFIX, TRASH};
+use crate::segments::Name;
+
+/// An entry for each run whose folder is missing, and one for each file of nirs4all 0.6 whose dataset has no
+/// manifest. Nothing is opened.
+pub fn list(root: &Path, runs: &BTreeSet<String>, datasets: &BTreeSet<&str>) -> Result<Vec<Entry>> {
+    let trash: HashSet<String> = files::names_in(&root.join(TRASH))?.into_iter().collect();
+    let mut segments = BTreeMap::<String, Vec<String>>::new();
+    let mut others = Vec::new();
+    for folder in files::prediction_folders(root)? {
+        for file in files::names_in(&root.join("predictions").join(&folder))? {
+            if !files::is_of_predictions(&file) {
+                continue;
+            }
+            let path = || format!("predictions/{folder}/{file}");
+            match Name::of(&file).map(|name| name.run_id) {
+                Some(run) if runs.contains(&run) || trash.contains(&run) => {}
+                Some(run) => segments.entry(run).or_default().push(path()),
+                None => others.push(path()),
+            }
+        }
+    }
+    let is_claimed =
+        |file: &String| file.strip_suffix(SUFFIX).is_none_or(|dataset| datasets.contains(dataset));
+    let in_root = files::names_in(root)?.into_iter();
+    others.extend(in_root.filter(|name| files::is_prediction_file(name) && !is_claimed(name)));
+    let segments = segments.into_iter().map(|(run, files)| entry(&run, &run, None, files));
+    let others = others.into_iter().map(|path| {
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        let dataset = name.strip_suffix(SUFFIX).unwrap_or(name).to_owned();
+        let id = format!("files_{}_{}", slug(&dataset), blake3_hex(path.as_bytes(), 12));
+        entry(&id, &dataset, Some(&dataset), vec![path])
+    });
+    Ok(segments.chain(others).collect())
+}
+
+fn entry(id: &str, name: &str, dataset: Option<&str>, files: Vec<String>) -> Entry {
+    let datasets = dataset.into_iter().map(super::sessions::dataset).collect();
+    let files = ("files".into(), files.into_iter().map(Tree::from).collect());
+    let mut entries = blank("files", id, name, "", Tree::Null, Tree::List(Vec::new()), datasets);
+    entries.push(("n_configs".into(), Tree::Null));
+    entries.push(files);
+    Entry::new(id, "", &Tree::Map(entries))
+}
