@@ -395,13 +395,26 @@ def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
 def hash_artifact(path: _Path) -> str:
     """Return the hash that a file's content has, as `Artifacts.put` names it."""
 
+def list_results(
+    root: _Path,
+    run_ids: Sequence[str] | None = None,
+    progress: _Report | None = None,
+    *,
+    threads: int = 0,
+) -> dict[str, Any]:
+    """List the results of these runs, or of all: checkpointed ones, and what the rows of 0.6 say.
+
+    Returns:
+        A dict of `results` and `repeated` (dicts with the fields of a `Result`, by run, oldest first; of a
+        run in the order that they were completed), and `errors` (dicts of path, kind and message).
+    """
+
 def list_runs(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
     """List runs, sessions of nirs4all 0.6 and files of neither, without opening rows or results.
 
     Returns:
         A dict of `runs` (dicts, by created_at, then id) and `errors` (dicts of path, kind and message).
-        docs/format.md describes the keys of a run. Of a session's template the id is None and `steps` are
-        given, from which Python makes it.
+        docs/format.md describes the keys of a run.
     """
 
 def read_yaml(path: _Path) -> dict[str, Any]:

@@ -9,47 +9,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
-from nirs4all_workspace.canonical import content_id
+from nirs4all_workspace import _native, ownership
+from nirs4all_workspace.results import Result, ResultList
+from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
-def read(
-    root: Path, progress: Callable[[int, int], object] | None = None
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def read(root: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Return the entries of the workspace in `root`, oldest first, and what cannot be read.
-
-    Of a session, the templates' ids are not made yet: see `with_ids`.
-
-    Args:
-        root: The workspace.
-        progress: Called now and then with the folders looked at and the folders in all.
-
-    Returns:
-        The entries, and for each file that cannot be used a dict of path, kind and message.
 
     Raises:
         OSError: A folder cannot be listed.
     """
-    found = _native.list_runs(root, progress)
+    found = _native.list_runs(root)
     return found["runs"], found["errors"]
 
 
-def with_ids(templates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return an entry's templates with their ids, and without their steps."""
-    return [
-        {key: value for key, value in template.items() if key != "steps"}
-        | ({"id": content_id("tpl", template["steps"])} if "steps" in template else {})
-        for template in templates
-    ]
+def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
+    """Return the results of these runs, sessions and files, or of all, run by run, oldest first.
 
-
-def complete(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry as answers show it: its templates with their ids."""
-    return {**entry, "templates": with_ids(entry["templates"])}
+    Raises:
+        OSError: They cannot be listed.
+        CorruptFileError: A journal cannot be read.
+    """
+    found = _native.list_results(root, run_ids)
+    listed = ResultList()
+    listed.errors = found["errors"]
+    listed.extend(Result.from_dict(item, item["writer"]) for item in found["results"])
+    listed.repeated.extend(Result.from_dict(item, item["writer"]) for item in found["repeated"])
+    return listed
 
 
 def is_on(entry: Mapping[str, Any], dataset: str) -> bool:
@@ -59,4 +50,9 @@ def is_on(entry: Mapping[str, Any], dataset: str) -> bool:
 
 def is_of(entry: Mapping[str, Any], template: str) -> bool:
     """Return whether a run uses a template, by id or name."""
-    return any(template in (item["id"], item.get("name")) for item in with_ids(entry["templates"]))
+    return any(template in (item.get("id"), item.get("name")) for item in entry["templates"])
+
+
+def is_interrupted(root: Path, entry: Mapping[str, Any]) -> bool:
+    """Return whether a run says "running" but nobody runs it; only then a lock is looked at."""
+    return bool(entry["status"] == RunStatus.RUNNING) and not ownership.is_owned(root, entry["id"])

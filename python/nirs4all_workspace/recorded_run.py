@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nirs4all_workspace import _native, catalogue, run_summary
-from nirs4all_workspace.canonical import content_id, plain
+from nirs4all_workspace.canonical import plain
 from nirs4all_workspace.exceptions import SchemaError
-from nirs4all_workspace.results import ResultList
 from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nirs4all_workspace.results import ResultList
     from nirs4all_workspace.workspace import Workspace
 
 
@@ -34,6 +34,9 @@ class RecordedRun:
         is_interrupted: False.
         is_partial: False.
         should_stop: True: nothing can be added to it.
+        templates: Of a session the one that its configurations came from: id, name, description and
+            expansion_count.
+        steps: Of that template; `_or_` where configurations differ. None of files.
         datasets: Dicts of id, name, hash, file_size, quick_hash and path; all but the name are None.
         config: Empty.
         manifests: Of a session, dicts of path, dataset, pipeline_id, uid, name, config_hash, created_at
@@ -52,12 +55,13 @@ class RecordedRun:
         """Use `ws.runs` instead."""
         self._workspace = workspace
         self._entry = entry
-        self._templates: list[dict[str, Any]] | None = None
         self.id: str = entry["id"]
         self.kind: str = entry["kind"]
         self.name: str = entry["name"]
         self.created_at: str = entry["created_at"]
         self.history: list[dict[str, Any]] = []
+        self.templates: list[dict[str, Any]] = entry["templates"]
+        self.steps: Any = entry.get("steps")
         self.datasets: list[dict[str, Any]] = entry["datasets"]
         self.config: dict[str, Any] = {}
         self.manifests: list[dict[str, Any]] = entry.get("manifests", [])
@@ -73,21 +77,9 @@ class RecordedRun:
         return RunStatus(self._entry["status"]) if self._entry["status"] else None
 
     @property
-    def templates(self) -> list[dict[str, Any]]:
-        """Of a session the one that its configurations came from: id, name, description, expansion_count."""
-        if self._templates is None:
-            self._templates = catalogue.with_ids(self._entry["templates"])
-        return self._templates
-
-    @property
-    def steps(self) -> Any:  # noqa: ANN401 - plain data
-        """The steps of its template, `_or_` where its configurations differ; None of files."""
-        return next((template["steps"] for template in self._entry["templates"]), None)
-
-    @property
     def record(self) -> dict[str, Any]:
         """What a `run.yaml` would say."""
-        others = ("templates", "datasets", "summary", "n_configs", "manifests", "files")
+        others = ("kind", "templates", "datasets", "summary", "n_configs", "manifests", "steps", "files")
         return {key: value for key, value in self._entry.items() if key not in others}
 
     @property
@@ -102,33 +94,42 @@ class RecordedRun:
             CorruptFileError: A manifest was damaged meanwhile.
             OSError: A manifest cannot be read.
         """
-        found: dict[str, dict[str, Any]] = {}
-        for manifest in self.manifests:
-            if manifest["config_hash"] not in found:
-                path = self._workspace.path / manifest["path"] / "manifest.yaml"
-                pipeline = _native.read_yaml(path).get("pipeline")
-                steps = plain(pipeline.get("steps") if isinstance(pipeline, dict) else pipeline, "steps")
-                found[manifest["config_hash"]] = {
-                    "config_id": content_id("cfg", steps),
-                    "template_id": self.templates[0]["id"],
-                    "name": f"{manifest['name']}_{manifest['config_hash']}",
-                    "generator_choices": manifest["generator_choices"],
-                    "steps": steps,
-                }
-        return list(found.values())
+        first = {manifest["config_hash"]: manifest for manifest in reversed(self.manifests)}
+        return [
+            {
+                "config_id": manifest["config_id"],
+                "template_id": self.templates[0]["id"],
+                "name": f"{manifest['name']}_{manifest['config_hash']}",
+                "generator_choices": manifest["generator_choices"],
+                "steps": self._steps_of(manifest),
+            }
+            for manifest in self.manifests
+            if first[manifest["config_hash"]] is manifest
+        ]
+
+    def _steps_of(self, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - plain data
+        path = self._workspace.path / manifest["path"] / "manifest.yaml"
+        pipeline = _native.read_yaml(path).get("pipeline")
+        return plain(pipeline.get("steps", pipeline) if isinstance(pipeline, dict) else pipeline, "steps")
 
     def results(self) -> ResultList:
-        """Return what it came to; so far nothing."""
-        return ResultList()
+        """Return what it came to: of a session one result for each manifest, of files what their rows say.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        return catalogue.results(self._workspace.path, [self.id])
 
     def summary(self) -> dict[str, Any]:
         """Return what `Run.summary` returns."""
-        return run_summary.of_results(self.results(), len(self.configs()), len(self.datasets))
+        configs = self._entry["n_configs"] or 0
+        found = run_summary.of_results(self.results(), configs, len(self.datasets))
+        return {"started_at": self.created_at or None, "completed_at": None} | found
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `n4w show --json` prints."""
         return {
-            **catalogue.complete(self._entry),
+            **self._entry,
             "is_interrupted": False,
             "config": self.config,
             "summary": self.summary(),

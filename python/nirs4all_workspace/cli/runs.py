@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nirs4all_workspace import catalogue, ownership
+from nirs4all_workspace import catalogue
 from nirs4all_workspace.cli.output import (
     AsJson,
     Folder,
@@ -44,13 +45,9 @@ def runs(
     """List runs, oldest first."""
     workspace = Workspace.open(path)
     listed = workspace.runs.list(status, dataset, template)
-
-    def is_dead(entry: dict[str, Any]) -> bool:
-        """Only who says "running" has a lock to look at."""
-        return entry["status"] == RunStatus.RUNNING and not ownership.is_owned(workspace.path, entry["id"])
-
+    is_dead = partial(catalogue.is_interrupted, workspace.path)
     if as_json:
-        lines = [{**catalogue.complete(entry), "is_interrupted": is_dead(entry)} for entry in listed.entries]
+        lines = [{**entry, "is_interrupted": is_dead(entry)} for entry in listed.entries]
         print_json({"runs": lines, "errors": listed.errors})
     else:
         table = new_table(f"{len(listed)} runs")

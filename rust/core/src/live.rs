@@ -1,6 +1,6 @@
 //! What open segments say: their frames are counted once, and counting goes on where it stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use crate::cache;
@@ -153,24 +153,37 @@ pub fn results(path: &Path) -> Result<Vec<String>> {
     Ok(results)
 }
 
-/// The finished results of a run, as texts with the writer that checkpointed each: those of journals
-/// that count, and of the lists that sealing made of others.
-pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>> {
-    let (mut found, mut open) = (Vec::new(), Vec::new());
+/// What the journals of a run that count hold of results.
+#[derive(Debug, Default)]
+pub struct OpenResults {
+    /// The lists that sealing made or will make of these journals.
+    pub lists: Vec<String>,
+    /// The results as texts, with the writer that checkpointed each.
+    pub results: Vec<(String, String)>,
+}
+
+/// The results that are not sealed yet, by run.
+pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<HashMap<String, OpenResults>> {
+    let mut found = HashMap::<String, OpenResults>::new();
     for folder in files::prediction_folders(root)? {
         let folder = root.join("predictions").join(folder);
+        let run_of = |file: &str| Name::of(file).map(|name| name.run_id).filter(|run| is_wanted(run));
         let mut names = files::names_in(&folder)?;
-        let is_own = |file: &String| Name::of(file).is_some_and(|name| name.run_id == run_id);
-        names.retain(|file| is_own(file) && files::is_of_predictions(file));
-        if !names.iter().any(|file| segments::is_journal(file)) {
+        let writing: HashSet<String> =
+            names.iter().filter(|file| segments::is_journal(file)).filter_map(|file| run_of(file)).collect();
+        if writing.is_empty() {
             continue;
         }
+        names.retain(|file| {
+            files::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
+        });
         for file in segments::judge(&folder, names).journals {
             let Some(name) = Name::of(&file) else { continue };
             match results(&folder.join(&file)) {
                 Ok(texts) => {
-                    found.extend(texts.into_iter().map(|text| (name.writer.clone(), text)));
-                    open.push(name.results());
+                    let of_run = found.entry(name.run_id.clone()).or_default();
+                    of_run.results.extend(texts.into_iter().map(|text| (name.writer.clone(), text)));
+                    of_run.lists.push(name.results());
                 }
                 // An empty one that was closed, or one whose list is there by now.
                 Err(error) if FileError::is_vanished(&error) => {}
@@ -178,6 +191,13 @@ pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>
             }
         }
     }
+    Ok(found)
+}
+
+/// The results in the lists of a run that sealing made, but for those of `open` journals, as texts with the
+/// writer that checkpointed each.
+pub fn sealed_results(root: &Path, run_id: &str, open: &[String]) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
     let folder = root.join("runs").join(run_id);
     for file in files::names_in(&folder)? {
         let Some(writer) = file.strip_prefix("results.").and_then(|rest| rest.strip_suffix(".jsonl")) else {
@@ -193,4 +213,11 @@ pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>
         }
     }
     Ok(found)
+}
+
+/// The finished results of a run: those of journals that count, and of the lists that sealing made of others.
+pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>> {
+    let open = open_results(root, &|run| run == run_id)?.remove(run_id).unwrap_or_default();
+    let sealed = sealed_results(root, run_id, &open.lists)?;
+    Ok(open.results.into_iter().chain(sealed).collect())
 }

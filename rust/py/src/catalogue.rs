@@ -1,9 +1,10 @@
 //! Runs as Python dicts.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use n4w_core::catalogue::tree::{Part, Time, Tree};
-use n4w_core::catalogue::{self as core, yaml};
+use n4w_core::catalogue::{self as core, results, yaml};
 use n4w_core::summary::{Reader, Writer};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
@@ -27,6 +28,34 @@ pub fn list_runs<'py>(
     answer.set_item("runs", PyList::new(py, runs)?)?;
     answer.set_item("errors", Converter::new(py).object(&errors_value(&found.errors))?)?;
     Ok(answer)
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, run_ids=None, progress=None, *, threads=0))]
+pub fn list_results<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    run_ids: Option<Vec<String>>,
+    progress: Option<Py<PyAny>>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (results, repeated, errors) = enter(py, threads, progress.as_ref(), |progress| {
+        let wanted = run_ids.map(HashSet::from_iter);
+        let found = results::list(&root, wanted.as_ref(), progress)?;
+        Ok((written(&found.results), written(&found.repeated), found.errors))
+    })?;
+    let mut trees = Trees::new(py);
+    let answer = PyDict::new(py);
+    answer.set_item("results", trees.object(&results)?)?;
+    answer.set_item("repeated", trees.object(&repeated)?)?;
+    answer.set_item("errors", Converter::new(py).object(&errors_value(&errors))?)?;
+    Ok(answer)
+}
+
+fn written(trees: &[Tree]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    Tree::encode_list(trees, &mut writer);
+    writer.bytes
 }
 
 #[pyfunction]

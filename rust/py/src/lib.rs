@@ -32,7 +32,7 @@ mod _native {
     #[pymodule_export]
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
-    use crate::catalogue::{list_runs, read_yaml};
+    use crate::catalogue::{list_results, list_runs, read_yaml};
     #[pymodule_export]
     use crate::content::blake3_hex;
     #[pymodule_export]

@@ -1,16 +1,15 @@
-//! What the folders of `runs` said, kept until the stat of one of their files changes.
+//! What folders and files said, kept until the stat of one of their files changes.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Entry, Unit};
+use super::{Entry, Kind, Unit};
 use crate::cache;
 use crate::error::{ErrorKind, Result, corrupt};
 use crate::files::FileError;
 use crate::platform::Identity;
 use crate::summary::{Reader, Writer};
 
-const FILE: &str = "catalogue.bin";
 const MAGIC: &[u8; 4] = b"N4AL";
 
 /// Whether an error is one of the file's content, which stays for as long as that does.
@@ -19,13 +18,13 @@ pub fn keeps(kind: ErrorKind) -> bool {
 }
 
 /// What was kept, by path; nothing where there is nothing that can be used.
-pub fn load(root: &Path) -> HashMap<String, Unit> {
-    let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(FILE)).ok()?).ok();
+pub fn load(root: &Path, file: &str) -> HashMap<String, Unit> {
+    let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(file)).ok()?).ok();
     cache::places(root).into_iter().find_map(read).unwrap_or_default()
 }
 
 /// Keeps what can be told from its later self by stat.
-pub fn store(root: &Path, units: &[Unit]) {
+pub fn store(root: &Path, file: &str, units: &[Unit]) {
     let kept: Vec<&Unit> = units.iter().filter(|unit| unit.is_settled()).collect();
     let mut out = Writer::default();
     out.bytes.extend_from_slice(MAGIC);
@@ -51,13 +50,14 @@ pub fn store(root: &Path, units: &[Unit]) {
         }
         out.bytes.push(u8::from(unit.entry.is_some()));
         if let Some(entry) = &unit.entry {
+            out.bytes.push(u8::from(entry.kind == Kind::Run));
             out.text(&entry.id);
             out.text(&entry.created_at);
             out.int(entry.content.len() as u64);
             out.bytes.extend_from_slice(&entry.content);
         }
     }
-    cache::write_any(root, FILE, &cache::finish(out));
+    cache::write_any(root, file, &cache::finish(out));
 }
 
 fn decode(bytes: &[u8]) -> Result<HashMap<String, Unit>> {
@@ -100,9 +100,10 @@ fn decode_unit(reader: &mut Reader<'_>) -> Result<Unit> {
     let entry = match reader.byte()? {
         0 => None,
         _ => {
+            let kind = if reader.byte()? == 0 { Kind::Part } else { Kind::Run };
             let (id, created_at) = (reader.text()?.to_owned(), reader.text()?.to_owned());
             let length = reader.count(1)?;
-            Some(Entry { id, created_at, content: reader.bytes(length)?.to_vec() })
+            Some(Entry { kind, id, created_at, content: reader.bytes(length)?.to_vec() })
         }
     };
     Ok(Unit { path, stamps, read_at, entry, errors })

@@ -4,8 +4,10 @@
 //! unchanged; no file of results or predictions is opened.
 
 mod cache;
+pub mod canonical;
 mod native;
 mod orphans;
+pub mod results;
 pub mod scalars;
 mod sessions;
 mod template;
@@ -26,9 +28,36 @@ use crate::platform::{self, Identity};
 use crate::progress::Progress;
 use crate::summary::{Reader, Writer};
 
+/// What an entry stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A run of format 2.
+    Run,
+    /// What one call of nirs4all 0.6 made.
+    Session,
+    /// Prediction files that nobody claims.
+    Files,
+    /// A part of a session.
+    Part,
+}
+
+impl Kind {
+    /// As answers name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Session => "session",
+            Self::Files => "files",
+            Self::Part => "part",
+        }
+    }
+}
+
 /// One run, session or group of files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
+    /// What it stands for.
+    pub kind: Kind,
     /// Its id.
     pub id: String,
     /// When it was created, ISO-8601; empty where nobody says.
@@ -38,10 +67,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(id: &str, created_at: &str, content: &Tree) -> Self {
+    fn new(kind: Kind, id: &str, created_at: &str, content: &Tree) -> Self {
         let mut writer = Writer::default();
         content.plain().encode(&mut writer);
-        Self { id: id.to_owned(), created_at: created_at.to_owned(), content: writer.bytes }
+        Self { kind, id: id.to_owned(), created_at: created_at.to_owned(), content: writer.bytes }
     }
 
     /// All that is known of it.
@@ -59,12 +88,15 @@ pub struct Catalogue {
     pub errors: Vec<FileError>,
 }
 
+/// What the folders of `runs` said.
+const CACHE: &str = "catalogue.bin";
+
 /// What one folder says: that of a run, or that of a configuration of nirs4all 0.6.
 #[derive(Clone, Debug)]
 struct Unit {
     /// Relative to the workspace.
     path: String,
-    /// Of each file that it is made of, in the order that [`native::FILES`] and [`sessions::FILES`] give.
+    /// Of each file that it is made of, in order.
     stamps: Vec<Option<Identity>>,
     /// When they were read, ns since 1970.
     read_at: i64,
@@ -100,7 +132,7 @@ pub fn list(root: &Path, progress: &Progress) -> Result<Catalogue> {
     // A name that begins with a dot is of a run that is being made.
     names.retain(|name| !name.starts_with('.'));
     progress.expect(names.len());
-    let known = cache::load(root);
+    let known = cache::load(root, CACHE);
     let is_native = root.join("workspace.yaml").exists();
     let found: Vec<Result<Found>> = names
         .par_iter()
@@ -124,7 +156,7 @@ pub fn list(root: &Path, progress: &Progress) -> Result<Catalogue> {
     let lost = known.len().saturating_sub(units.len());
     // A few new runs are read again faster than all others are written again.
     if (fresh + lost) * 256 > units.len() {
-        cache::store(root, &units);
+        cache::store(root, CACHE, &units);
     }
     let claimed = |unit: &Unit| unit.path.rsplit('/').next().map(str::to_owned);
     let ids: BTreeSet<String> = units[..runs].iter().filter_map(claimed).collect();

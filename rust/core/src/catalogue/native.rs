@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::tree::Tree;
-use super::{Entry, Unit, yaml};
+use super::{Entry, Kind, Unit, yaml};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::FileError;
 
@@ -44,7 +44,7 @@ pub fn read(folder: &Path, name: &str, unit: &mut Unit) {
     });
     let summary = read(FILES[3], |tree| Ok(without_version(tree)));
     let n_configs = summary.get("counts").and_then(|counts| counts.get("configs")).cloned();
-    let mut entries = vec![("kind".into(), "run".into())];
+    let mut entries = vec![("kind".into(), Kind::Run.name().into())];
     if let Tree::Map(own) = &record {
         // Its folder is its name, whatever a copy of it says.
         entries.extend(own.iter().map(|(key, value)| match key.as_str() {
@@ -59,7 +59,7 @@ pub fn read(folder: &Path, name: &str, unit: &mut Unit) {
         ("n_configs".into(), n_configs.unwrap_or(Tree::Null)),
     ]);
     let created_at = record.text("created_at").unwrap_or_default();
-    unit.entry = Some(Entry::new(name, created_at, &Tree::Map(entries)));
+    unit.entry = Some(Entry::new(Kind::Run, name, created_at, &Tree::Map(entries)));
 }
 
 fn without_version(tree: &Tree) -> Tree {

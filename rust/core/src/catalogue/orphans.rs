@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
-use super::Entry;
+use super::{Entry, Kind};
 use super::sessions::{blank, slug};
 use super::tree::Tree;
 use crate::content::blake3_hex;
@@ -47,8 +47,8 @@ pub fn list(root: &Path, runs: &BTreeSet<String>, datasets: &BTreeSet<&str>) -> 
 fn entry(id: &str, name: &str, dataset: Option<&str>, files: Vec<String>) -> Entry {
     let datasets = dataset.into_iter().map(super::sessions::dataset).collect();
     let files = ("files".into(), files.into_iter().map(Tree::from).collect());
-    let mut entries = blank("files", id, name, "", Tree::Null, Tree::List(Vec::new()), datasets);
+    let mut entries = blank(Kind::Files, id, name, "", Tree::Null, Tree::List(Vec::new()), datasets);
     entries.push(("n_configs".into(), Tree::Null));
     entries.push(files);
-    Entry::new(id, "", &Tree::Map(entries))
+    Entry::new(Kind::Files, id, "", &Tree::Map(entries))
 }

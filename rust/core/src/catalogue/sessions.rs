@@ -3,14 +3,15 @@
 //! One call leaves a folder for each dataset and configuration, one after another, all with one name and,
 //! but for what generators chose, the same steps.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use unicode_normalization::UnicodeNormalization;
 
 use super::tree::{Time, Tree};
-use super::{Entry, Unit, template, yaml};
+use super::canonical::content_id;
+use super::{Entry, Kind, Unit, template, yaml};
 use crate::content::blake3_hex;
 use crate::files::FileError;
 use crate::summary::Writer;
@@ -62,7 +63,7 @@ pub fn read(folder: &Path, dataset: &str, config: &str, unit: &mut Unit) {
         ("generator_choices", manifest.get("generator_choices").cloned().unwrap_or(Tree::Null)),
         ("steps", steps.cloned().unwrap_or(Tree::Null)),
     ]);
-    unit.entry = Some(Entry::new("", "", &content));
+    unit.entry = Some(Entry::new(Kind::Part, "", "", &content));
 }
 
 impl Manifest {
@@ -95,8 +96,9 @@ impl Manifest {
         [&self.folder, &self.dataset]
     }
 
-    fn to_tree(&self) -> Tree {
+    fn to_tree(&self, config_id: &str) -> Tree {
         Tree::map([
+            ("config_id", config_id.into()),
             ("path", self.path.as_str().into()),
             ("dataset", self.dataset.as_str().into()),
             ("pipeline_id", self.pipeline_id.as_str().into()),
@@ -219,7 +221,7 @@ impl Session {
     }
 
     fn entry(&self) -> Entry {
-        let Some(first) = self.manifests.first() else { return Entry::new("", "", &Tree::Null) };
+        let Some(first) = self.manifests.first() else { return Entry::new(Kind::Session, "", "", &Tree::Null) };
         let created_at = self.manifests.iter().find_map(|manifest| manifest.time).and_then(iso);
         let day = created_at.as_deref().map_or("undated", |time| &time[..10]);
         let named = first.uid.as_deref().unwrap_or(&first.path);
@@ -232,26 +234,32 @@ impl Session {
         let datasets = datasets.filter(|name| names.insert(*name)).map(dataset).collect();
         let steps: Vec<_> =
             configs.iter().map(|manifest| (&manifest.steps, manifest.choices.as_slice())).collect();
+        let steps = template::of(&steps);
         let template = Tree::map([
-            ("id", Tree::Null),
+            ("id", content_id("tpl", &steps).into()),
             ("name", first.name.as_str().into()),
             ("description", Tree::Null),
             ("expansion_count", Tree::Int(configs.len() as i64)),
-            ("steps", template::of(&steps)),
         ]);
         let created_at = created_at.unwrap_or_default();
         let templates = Tree::List(vec![template]);
         let mut entries =
-            blank("session", &id, &first.name, &created_at, "completed".into(), templates, datasets);
+            blank(Kind::Session, &id, &first.name, &created_at, "completed".into(), templates, datasets);
         entries.push(("n_configs".into(), Tree::Int(configs.len() as i64)));
-        entries.push(("manifests".into(), self.manifests.iter().map(Manifest::to_tree).collect()));
-        Entry::new(&id, &created_at, &Tree::Map(entries))
+        let ids: HashMap<&str, String> = configs
+            .iter()
+            .map(|manifest| (manifest.config_hash.as_str(), content_id("cfg", &manifest.steps)))
+            .collect();
+        let manifest = |manifest: &Manifest| manifest.to_tree(&ids[manifest.config_hash.as_str()]);
+        entries.push(("manifests".into(), self.manifests.iter().map(manifest).collect()));
+        entries.push(("steps".into(), steps));
+        Entry::new(Kind::Session, &id, &created_at, &Tree::Map(entries))
     }
 }
 
 /// The keys that every entry has, of what has no `run.yaml`.
 pub fn blank(
-    kind: &str,
+    kind: Kind,
     id: &str,
     name: &str,
     created_at: &str,
@@ -261,7 +269,7 @@ pub fn blank(
 ) -> Vec<(Tree, Tree)> {
     let none = || Tree::List(Vec::new());
     let Tree::Map(entries) = Tree::map([
-        ("kind", kind.into()),
+        ("kind", kind.name().into()),
         ("id", id.into()),
         ("name", name.into()),
         ("description", Tree::Null),

@@ -93,7 +93,8 @@ impl Tree {
         }
     }
 
-    fn key(&self) -> String {
+    /// A key as JSON can say it.
+    pub fn key(&self) -> String {
         match self {
             Self::Text(text) | Self::Digits(text) => text.clone(),
             Self::Bool(value) => value.to_string(),
@@ -134,11 +135,7 @@ impl Tree {
                 }
                 out.int((time.offset.unwrap_or_default() + MINUTES) as u64);
             }
-            Self::List(items) => {
-                out.bytes.push(10);
-                out.int(items.len() as u64);
-                items.iter().for_each(|item| item.encode(out));
-            }
+            Self::List(items) => Self::encode_list(items, out),
             Self::Map(entries) => {
                 out.bytes.push(11);
                 out.int(entries.len() as u64);
@@ -148,6 +145,13 @@ impl Tree {
                 }
             }
         }
+    }
+
+    /// Writes a list of these down.
+    pub fn encode_list(items: &[Self], out: &mut Writer) {
+        out.bytes.push(10);
+        out.int(items.len() as u64);
+        items.iter().for_each(|item| item.encode(out));
     }
 
     /// Reads what was written down.

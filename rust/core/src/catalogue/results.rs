@@ -1,0 +1,453 @@
+//! Results of many runs at once: checkpointed ones of runs, and of what nirs4all 0.6 left what its rows say.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use arrow_array::{RecordBatch, UInt32Array};
+use rayon::prelude::*;
+
+use super::canonical::content_id;
+use super::tree::Tree;
+use super::{Entry, Kind, Unit, cache, now_ns};
+use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::files::{self, FileError, Open, SUFFIX};
+use crate::progress::Progress;
+use crate::segments::Name;
+use crate::summary::columns::{Numbers, SCORES, Texts};
+use crate::summary::topk::TEXTS;
+use crate::summary::{Accumulator, add_batches};
+use crate::tally::Tally;
+use crate::{live, metrics, platform, scan};
+
+/// What the rows of prediction files said.
+const CACHE: &str = "results.bin";
+
+/// The fields of a result, in the order that answers show them.
+const FIELDS: [&str; 22] = [
+    "id",
+    "run_id",
+    "template_id",
+    "config_id",
+    "config_name",
+    "generator_choices",
+    "dataset_id",
+    "dataset_name",
+    "status",
+    "error",
+    "best_score",
+    "best_model",
+    "metric",
+    "score_kind",
+    "n_rows",
+    "n_samples",
+    "n_features",
+    "task_type",
+    "duration_s",
+    "artifacts",
+    "completed_at",
+    "writer",
+];
+
+/// The results of some runs.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// By run, oldest first; of a run, in the order that they were completed.
+    pub results: Vec<Tree>,
+    /// Further checkpoints of results that are there: diverged copies of a run were merged.
+    pub repeated: Vec<Tree>,
+    /// What could not be used.
+    pub errors: Vec<FileError>,
+}
+
+/// Lists results within the current thread pool, of some runs or of all.
+pub fn list(root: &Path, wanted: Option<&HashSet<String>>, progress: &Progress) -> Result<Results> {
+    let entries = super::list(root, progress)?.entries;
+    let is_wanted = |id: &str| wanted.is_none_or(|wanted| wanted.contains(id));
+    let entries: Vec<Entry> = entries.into_iter().filter(|entry| is_wanted(&entry.id)).collect();
+    let mut found = Results::default();
+    let runs: HashSet<&str> =
+        entries.iter().filter(|entry| entry.kind == Kind::Run).map(|entry| entry.id.as_str()).collect();
+    let open = if runs.is_empty() { HashMap::new() } else { live::open_results(root, &|run| runs.contains(run))? };
+    let groups = Groups::read(root, &entries, &mut found.errors, progress)?;
+    let results = entries.par_iter().map(|entry| {
+        progress.check()?;
+        match entry.kind {
+            Kind::Run => of_run(root, &entry.id, open.get(&entry.id)),
+            _ => Ok(Results { results: groups.of(entry)?, ..Results::default() }),
+        }
+    });
+    for of_entry in results.collect::<Vec<_>>() {
+        let mut of_entry = of_entry?;
+        found.results.append(&mut of_entry.results);
+        found.repeated.append(&mut of_entry.repeated);
+        found.errors.append(&mut of_entry.errors);
+    }
+    Ok(found)
+}
+
+/// The checkpointed results of a run; of two checkpoints of one result the smaller (time, writer) counts.
+fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
+    let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
+    let sealed = match live::sealed_results(root, run_id, lists) {
+        // Deleted since it was listed.
+        Err(error) if FileError::is_vanished(&error) => Vec::new(),
+        sealed => sealed?,
+    };
+    let mut found = Results::default();
+    let mut parsed = Vec::new();
+    for (writer, text) in texts.iter().chain(&sealed) {
+        match serde_json::from_str(text) {
+            Ok(serde_json::Value::Object(json)) if json.get("id").is_some_and(serde_json::Value::is_string) => {
+                let text = |key: &str| json.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+                parsed.push((text("completed_at").to_owned(), writer, text("id").to_owned(), json));
+            }
+            other => {
+                let what = if other.is_ok() { "has no result with an id" } else { "has a line that is no JSON" };
+                let path = format!("runs/{run_id}/results.{writer}.jsonl");
+                found.errors.push(FileError::new(&path, &corrupt(what)));
+            }
+        }
+    }
+    parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    let mut seen = HashSet::new();
+    for (_, writer, id, json) in parsed {
+        let given = json.into_iter().filter(|(key, _)| key != "writer");
+        let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
+        given.push(("writer".into(), writer.as_str().into()));
+        let result = complete(given);
+        if seen.insert(id) { found.results.push(result) } else { found.repeated.push(result) }
+    }
+    Ok(found)
+}
+
+fn of_json(value: serde_json::Value) -> Tree {
+    match value {
+        serde_json::Value::Null => Tree::Null,
+        serde_json::Value::Bool(value) => Tree::Bool(value),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(value), _, _) => Tree::Int(value),
+            (None, Some(value), _) => Tree::Digits(value.to_string()),
+            (None, None, value) => value.map_or(Tree::Null, Tree::Float),
+        },
+        serde_json::Value::String(text) => Tree::Text(text),
+        serde_json::Value::Array(items) => items.into_iter().map(of_json).collect(),
+        serde_json::Value::Object(entries) => {
+            Tree::Map(entries.into_iter().map(|(key, value)| (key.into(), of_json(value))).collect())
+        }
+    }
+}
+
+/// A result with all its fields, in order; then what else was given.
+fn complete(given: Vec<(Tree, Tree)>) -> Tree {
+    let mut values: Vec<Option<Tree>> = FIELDS.iter().map(|_| None).collect();
+    let mut others = Vec::new();
+    for (key, value) in given {
+        match FIELDS.iter().position(|field| key.as_str() == Some(field)) {
+            Some(place) => values[place] = Some(value),
+            None => others.push((key, value)),
+        }
+    }
+    let default = |field: &str| if field == "artifacts" { Tree::List(Vec::new()) } else { Tree::Null };
+    let fields = FIELDS.iter().zip(values);
+    let fields =
+        fields.map(|(&field, value)| (field.into(), value.filter(|value| *value != Tree::Null).unwrap_or_else(|| default(field))));
+    Tree::Map(fields.chain(others).collect())
+}
+
+/// Rows that belong to one result: a run and result, if they name these, a dataset and a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Key {
+    result: Option<String>,
+    dataset: String,
+    config: Option<String>,
+}
+
+/// What the rows of files say of each result, by the entry or the dataset that the files are of.
+struct Groups {
+    of_files: HashMap<String, Vec<Tree>>,
+    of_configs: HashMap<(String, String), Tree>,
+}
+
+impl Groups {
+    fn read(
+        root: &Path,
+        entries: &[Entry],
+        errors: &mut Vec<FileError>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut groups = Self { of_files: HashMap::new(), of_configs: HashMap::new() };
+        if entries.iter().all(|entry| entry.kind == Kind::Run) {
+            return Ok(groups);
+        }
+        let wanted = wanted_files(root, entries)?;
+        let known = cache::load(root, CACHE);
+        let read: Vec<Result<(Unit, bool)>> = wanted
+            .par_iter()
+            .map(|(_, files)| {
+                progress.check()?;
+                Ok(read_unit(root, files, &known))
+            })
+            .collect();
+        let mut units = Vec::new();
+        let mut has_new = false;
+        for ((of, _), read) in wanted.iter().zip(read) {
+            let (unit, is_new) = read?;
+            has_new |= is_new;
+            errors.extend(unit.errors.iter().cloned());
+            let said = unit.entry.as_ref().map(Entry::tree).transpose()?;
+            let said = said.as_ref().and_then(Tree::items).unwrap_or_default();
+            match of {
+                Some(entry) => {
+                    groups.of_files.insert(entry.clone(), said.to_vec());
+                }
+                None => groups.of_configs.extend(said.iter().filter_map(|group| {
+                    let text = |key| group.text(key).map(str::to_owned);
+                    Some(((text("dataset_name")?, text("config_name")?), group.clone()))
+                })),
+            }
+            units.push(unit);
+        }
+        if has_new {
+            let paths: HashSet<String> = units.iter().map(|unit| unit.path.clone()).collect();
+            units.extend(known.into_values().filter(|unit| !paths.contains(&unit.path)));
+            units.retain(|unit| root.join(&unit.path).exists() && !is_registered(unit));
+            cache::store(root, CACHE, &units);
+        }
+        Ok(groups)
+    }
+
+    fn of(&self, entry: &Entry) -> Result<Vec<Tree>> {
+        if entry.kind == Kind::Files {
+            let said = self.of_files.get(&entry.id).map(Vec::as_slice).unwrap_or_default();
+            let result = |group: &Tree| {
+                let given = |key: &str| group.get(key).cloned().unwrap_or(Tree::Null);
+                let named = [entry.id.as_str().into(), Tree::Null, given("config_name"), given("dataset_name")];
+                let made = || content_id("res", &named.into_iter().collect()).into();
+                let id = group.text("id").map_or_else(made, Tree::from);
+                with(group, &entry.id, vec![("id".into(), id)])
+            };
+            return Ok(said.iter().map(result).collect());
+        }
+        let tree = entry.tree()?;
+        let templates = tree.get("templates").and_then(Tree::items).unwrap_or_default();
+        let template = templates.first().and_then(|template| template.get("id")).cloned().unwrap_or(Tree::Null);
+        let manifests = tree.get("manifests").and_then(Tree::items).unwrap_or_default();
+        let result = |manifest: &Tree| {
+            let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
+            let nothing = Tree::map([
+                ("status", "failed".into()),
+                ("error", "no prediction names it".into()),
+                ("n_rows", Tree::Int(0)),
+            ]);
+            let group = self.of_configs.get(&(text("dataset"), text("pipeline_id"))).unwrap_or(&nothing);
+            let config = manifest.get("config_id").cloned().unwrap_or(Tree::Null);
+            let named = [entry.id.as_str().into(), template.clone(), config.clone(), text("dataset").into()];
+            let own = vec![
+                ("id".into(), content_id("res", &named.into_iter().collect()).into()),
+                ("template_id".into(), template.clone()),
+                ("config_id".into(), config),
+                ("config_name".into(), format!("{}_{}", text("name"), text("config_hash")).into()),
+                ("generator_choices".into(), manifest.get("generator_choices").cloned().unwrap_or(Tree::Null)),
+                ("dataset_id".into(), text("dataset").into()),
+                ("dataset_name".into(), text("dataset").into()),
+            ];
+            with(group, &entry.id, own)
+        };
+        Ok(manifests.iter().map(result).collect())
+    }
+}
+
+fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
+    let Tree::Map(mut entries) = group.clone() else { return Tree::Null };
+    entries.push(("run_id".into(), run_id.into()));
+    entries.extend(own);
+    complete(entries)
+}
+
+/// Lists of files that are read as one, each with the entry that they are of, or `None` where sessions share
+/// them.
+fn wanted_files(root: &Path, entries: &[Entry]) -> Result<Vec<(Option<String>, Vec<String>)>> {
+    let mut wanted = Vec::new();
+    let (mut segments, mut datasets) = (HashMap::new(), HashSet::new());
+    for entry in entries {
+        let tree = match entry.kind {
+            Kind::Run | Kind::Part => continue,
+            Kind::Session | Kind::Files => entry.tree()?,
+        };
+        let items = |key: &str| tree.get(key).and_then(Tree::items).unwrap_or_default().to_vec();
+        for manifest in items("manifests") {
+            let folder = manifest.text("path").and_then(|path| path.split('/').nth(1));
+            datasets.extend([folder, manifest.text("dataset")].into_iter().flatten().map(str::to_owned));
+        }
+        let files: Vec<String> = items("files").iter().filter_map(|file| file.as_str().map(str::to_owned)).collect();
+        if files.iter().any(|file| Name::of_path(Path::new(file)).is_some()) {
+            segments.insert(entry.id.clone(), Vec::new());
+        } else if !files.is_empty() {
+            wanted.push((Some(entry.id.clone()), files));
+        }
+    }
+    let mut datasets: Vec<String> = datasets.into_iter().map(|name| format!("{name}{SUFFIX}")).collect();
+    datasets.sort_unstable();
+    datasets.retain(|file| root.join(file).is_file());
+    wanted.extend(datasets.into_iter().map(|file| (None, vec![file])));
+    if !segments.is_empty() {
+        // What counts of them: journals that nobody sealed, and compactions in place of their inputs.
+        for file in files::list(root, Open::Counted)?.files {
+            let run = Name::of_path(Path::new(&file)).map(|name| name.run_id);
+            if let Some(files) = run.and_then(|run| segments.get_mut(&run)) {
+                files.push(file);
+            }
+        }
+        wanted.extend(segments.into_iter().map(|(run, files)| (Some(run), files)));
+    }
+    Ok(wanted)
+}
+
+/// What files say together, from the cache where they are unchanged; and whether that is new and worth keeping.
+fn read_unit(root: &Path, files: &[String], known: &HashMap<String, Unit>) -> (Unit, bool) {
+    let read_at = now_ns();
+    let stamp = |file: &String| Some(platform::identity(&std::fs::metadata(root.join(file)).ok()?));
+    let stamps: Vec<_> = files.iter().map(stamp).collect();
+    let path = files.first().cloned().unwrap_or_default();
+    if let Some(unit) = known.get(&path).filter(|unit| unit.is_unchanged(&stamps) && !is_registered(unit)) {
+        return (unit.clone(), false);
+    }
+    let mut unit = Unit { path, stamps, read_at, entry: None, errors: Vec::new() };
+    let mut groups = BTreeMap::<Key, Group>::new();
+    for file in files {
+        let path = root.join(file);
+        let unnamed = scan::dataset_of(&path);
+        let opened = platform::open(&path).map_err(|error| Error::io(&path, error));
+        let mut of_file = BTreeMap::new();
+        let read = opened.and_then(|opened| {
+            scan::read_rows(&path, opened, &columns(), &mut |batches| {
+                batches.iter().try_for_each(|batch| add(batch, &unnamed, &mut of_file))
+            })
+        });
+        match read {
+            Ok(damage) => unit.errors.extend(damage.map(|error| FileError::new(file, &error))),
+            Err(error) => {
+                unit.errors.push(FileError::new(file, &error));
+                continue;
+            }
+        }
+        for (key, group) in of_file {
+            groups.entry(key).or_default().merge(&group);
+        }
+    }
+    let said = groups.iter().map(|(key, group)| group.to_tree(key)).collect();
+    unit.entry = Some(Entry::new(Kind::Part, "", "", &said));
+    let is_new = unit.is_settled();
+    (unit, is_new)
+}
+
+/// Whether the files rank a metric that this process alone was told of.
+fn is_registered(unit: &Unit) -> bool {
+    let Some(Ok(tree)) = unit.entry.as_ref().map(Entry::tree) else { return false };
+    let mut metrics = tree.items().unwrap_or_default().iter().filter_map(|group| group.text("metric"));
+    metrics.any(metrics::is_registered)
+}
+
+fn columns() -> Vec<&'static str> {
+    let own = ["result_id", "metric", "task_type", "n_samples", "n_features"];
+    [&TEXTS[..], &SCORES[..], &own[..]].concat()
+}
+
+/// What the rows of one result say.
+struct Group {
+    rows: Accumulator,
+    features: f64,
+    /// By fold: the most samples of a training, validation and test set, and of others.
+    samples: BTreeMap<String, [f64; 4]>,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { rows: Accumulator::new(1), features: 0.0, samples: BTreeMap::new() }
+    }
+}
+
+impl Group {
+    fn merge(&mut self, other: &Self) {
+        self.rows.merge(&other.rows);
+        self.features = self.features.max(other.features);
+        for (fold, counts) in &other.samples {
+            let own = self.samples.entry(fold.clone()).or_default();
+            own.iter_mut().zip(counts).for_each(|(own, count)| *own = own.max(*count));
+        }
+    }
+
+    /// Samples of the dataset: in a fold they are divided between sets; an average over folds was validated
+    /// on samples that were trained on.
+    fn n_samples(&self) -> f64 {
+        let of_fold = |(fold, counts): (&String, &[f64; 4])| {
+            let [train, val, test, other] = *counts;
+            let val = if matches!(fold.as_str(), "avg" | "w_avg") && train > 0.0 { 0.0 } else { val };
+            other.max(train + val + test)
+        };
+        self.samples.iter().map(of_fold).fold(0.0, f64::max)
+    }
+
+    fn to_tree(&self, key: &Key) -> Tree {
+        let tally = Tally::of(&self.rows);
+        let count = |value: f64| (value > 0.0).then_some(value as i64);
+        let task_types = self.rows.task_types().sorted();
+        let task_type = task_types.iter().filter_map(|(name, rows)| Some((*rows, (*name)?)));
+        let task_type = task_type.max_by(|one, other| one.0.cmp(other.0).then(other.1.cmp(one.1)));
+        Tree::map([
+            ("id", key.result.clone().into()),
+            ("config_name", key.config.clone().into()),
+            ("dataset_id", key.dataset.as_str().into()),
+            ("dataset_name", key.dataset.as_str().into()),
+            ("status", "done".into()),
+            ("best_score", tally.best_score.map_or(Tree::Null, Tree::Float)),
+            ("best_model", tally.best_model.into()),
+            ("metric", tally.metric.into()),
+            ("score_kind", tally.score_kind.into()),
+            ("n_rows", Tree::Int(tally.rows as i64)),
+            ("n_samples", count(self.n_samples()).into()),
+            ("n_features", count(self.features).into()),
+            ("task_type", task_type.map(|(_, name)| name).into()),
+        ])
+    }
+}
+
+/// Adds the rows of a batch to the results that they belong to.
+fn add(batch: &RecordBatch, unnamed: &str, groups: &mut BTreeMap<Key, Group>) -> Result<()> {
+    let [result, dataset, config] = ["result_id", "dataset_name", "config_name"].map(|name| Texts::of(batch, name));
+    let (result, dataset, config) = (result?, dataset?, config?);
+    let mut members = HashMap::<(Option<&str>, Option<&str>, Option<&str>), Vec<u32>>::new();
+    for row in 0..batch.num_rows() {
+        members.entry((result.get(row), dataset.get(row), config.get(row))).or_default().push(row as u32);
+    }
+    for ((result, dataset, config), rows) in members {
+        let part = arrow_select::take::take_record_batch(batch, &UInt32Array::from(rows))
+            .map_err(|error| Error::new(ErrorKind::Corrupt, error.to_string()))?;
+        let key = Key {
+            result: result.map(str::to_owned),
+            dataset: dataset.unwrap_or(unnamed).to_owned(),
+            config: config.map(str::to_owned),
+        };
+        let group = groups.entry(key).or_default();
+        add_batches(&mut group.rows, std::slice::from_ref(&part))?;
+        let (samples, features) = (Numbers::of(&part, "n_samples")?, Numbers::of(&part, "n_features")?);
+        let (fold, partition) = (Texts::of(&part, "fold_id")?, Texts::of(&part, "partition")?);
+        for row in 0..part.num_rows() {
+            group.features = group.features.max(features.get(row).unwrap_or(0.0));
+            let set = match partition.get(row) {
+                Some("train") => 0,
+                Some("val") => 1,
+                Some("test") => 2,
+                _ => 3,
+            };
+            let fold = fold.get(row).unwrap_or_default();
+            if !group.samples.contains_key(fold) {
+                group.samples.insert(fold.to_owned(), [0.0; 4]);
+            }
+            if let Some(counts) = group.samples.get_mut(fold) {
+                counts[set] = counts[set].max(samples.get(row).unwrap_or(0.0));
+            }
+        }
+    }
+    Ok(())
+}
