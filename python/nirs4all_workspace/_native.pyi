@@ -413,8 +413,8 @@ def list_runs(root: _Path, progress: _Report | None = None, *, threads: int = 0)
     """List runs, sessions of nirs4all 0.6 and files of neither, without opening rows or results.
 
     Returns:
-        A dict of `runs` (dicts, by created_at, then id) and `errors` (dicts of path, kind and message).
-        docs/format.md describes the keys of a run.
+        A dict of `runs` (dicts, by created_at, then id), `errors` (dicts of path, kind and message), and how
+        many folders were `read` now or are `unchanged`. docs/format.md describes the keys of a run.
     """
 
 def read_yaml(path: _Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import contents, dataset_records
+from nirs4all_workspace import contents, dataset_records, references
 from nirs4all_workspace.dataset_records import DatasetRecord
 from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.references import Reference
@@ -98,11 +98,11 @@ class Linker:
         report.statuses = dict(Counter(found.status for found in report.resolutions.values()))
 
     def _add_missing(self, report: LinkReport) -> None:
-        references = self._registry.references.read()
-        report.runs_read, report.runs_unchanged = references.runs_read, references.runs_unchanged
-        report.errors += references.errors
+        found = references.read(self._registry.root)
+        report.runs_read, report.runs_unchanged = found.runs_read, found.runs_unchanged
+        report.errors += found.errors
         wanted: dict[tuple[str | None, ...], Reference] = {}
-        for it in references.all:
+        for it in found.all:
             wanted.setdefault((it.hash,) if it.hash else (it.id, it.name, it.path), it)
         known = self._registry.read_all()
         ids = {record.id for record in known} | {Path(error["path"]).stem for error in known.errors}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, dataset_records, locks, records, run_record
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
-from nirs4all_workspace.references import ReferenceReader, Usages
+from nirs4all_workspace.references import Usages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -44,8 +44,8 @@ class Registry:
 
     def __init__(self, root: Path) -> None:
         """Belong to the workspace in `root`."""
+        self.root = root
         self.folder = root / "datasets"
-        self.references = ReferenceReader(root)
         self._locks = root / ".locks"
         self._parsed: dict[str, tuple[tuple[int, ...], DatasetRecord]] = {}
 
@@ -60,12 +60,12 @@ class Registry:
             NotFoundError: There is none.
             CorruptFileError: Its file cannot be read; the message names line and key.
         """
-        return replace(self._parse(id_), usage_of=Usages(self.references).of)
+        return replace(self._parse(id_), usage_of=Usages(self.root).of)
 
     def read_all(self) -> DatasetList:
         """Return all records; those that cannot be read are listed as errors."""
         found = DatasetList()
-        usage_of = Usages(self.references).of
+        usage_of = Usages(self.root).of
         for id_ in self._ids():
             try:
                 found.append(replace(self._parse(id_), usage_of=usage_of))

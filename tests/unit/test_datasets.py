@@ -45,7 +45,9 @@ def add_run(ws, run, created_at, *references):
     empty = dict.fromkeys(("id", "hash", "file_size", "quick_hash", "path"))
     datasets = {"schema_version": "1.0", "datasets": [empty | reference for reference in references]}
     (folder / "datasets.yaml").write_text(yaml.safe_dump(datasets), "utf-8")
-    (folder / "run.yaml").write_text(yaml.safe_dump({"id": run, "created_at": created_at}), "utf-8")
+    (folder / "templates.yaml").write_text(yaml.safe_dump({"templates": []}), "utf-8")
+    record = {"id": run, "created_at": created_at, "status": "queued"}
+    (folder / "run.yaml").write_text(yaml.safe_dump(record), "utf-8")
 
 
 def reference(record):
@@ -208,7 +210,7 @@ def test_link_reads_runs_that_changed_and_no_others(ws, spectra):
     assert ws.datasets.get("wheat").usage.run_count == 6
     shutil.rmtree(ws.path / "runs" / "r9")
     assert ws.datasets.get("wheat").usage.run_count == 5
-    (ws.path / ".cache" / "references.json").write_text('{"version": 1, "runs": {"r0": 7}}')
+    (ws.path / ".cache" / "catalogue.bin").write_bytes(b"garbage")
     assert n4w.Workspace.open(ws.path).datasets.get("wheat").usage.run_count == 5
 
 

@@ -28,7 +28,7 @@ pub enum Open {
 }
 
 /// One file that could not be used.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileError {
     /// Relative to the workspace, with slashes.
     pub path: String,

@@ -27,6 +27,8 @@ pub fn list_runs<'py>(
     let answer = PyDict::new(py);
     answer.set_item("runs", PyList::new(py, runs)?)?;
     answer.set_item("errors", Converter::new(py).object(&errors_value(&found.errors))?)?;
+    answer.set_item("read", found.read)?;
+    answer.set_item("unchanged", found.unchanged)?;
     Ok(answer)
 }
 

@@ -86,13 +86,17 @@ pub struct Catalogue {
     pub entries: Vec<Entry>,
     /// Files that could not be used.
     pub errors: Vec<FileError>,
+    /// Folders of runs and configurations whose files were read now.
+    pub read: usize,
+    /// Those that were known.
+    pub unchanged: usize,
 }
 
 /// What the folders of `runs` said.
 const CACHE: &str = "catalogue.bin";
 
 /// What one folder says: that of a run, or that of a configuration of nirs4all 0.6.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Unit {
     /// Relative to the workspace.
     path: String,
@@ -123,7 +127,8 @@ struct Found {
     /// Configurations of nirs4all 0.6.
     manifests: Vec<Unit>,
     errors: Vec<FileError>,
-    fresh: usize,
+    /// Folders that were read now.
+    read: usize,
 }
 
 /// Lists all runs within the current thread pool.
@@ -143,19 +148,20 @@ pub fn list(root: &Path, progress: &Progress) -> Result<Catalogue> {
         })
         .collect();
     let (mut units, mut manifests, mut catalogue) = (Vec::new(), Vec::new(), Catalogue::default());
-    let mut fresh = 0;
     for found in found {
         let found = found?;
-        fresh += found.fresh;
+        catalogue.read += found.read;
         catalogue.errors.extend(found.errors);
         units.extend(found.run);
         manifests.extend(found.manifests);
     }
     let runs = units.len();
     units.append(&mut manifests);
-    let lost = known.len().saturating_sub(units.len());
+    catalogue.unchanged = units.len().saturating_sub(catalogue.read);
+    let keeps = |unit: &&Unit| unit.is_settled() && known.get(&unit.path).is_none_or(|known| known != *unit);
+    let fresh = units.iter().filter(keeps).count() + known.len().saturating_sub(units.len());
     // A few new runs are read again faster than all others are written again.
-    if (fresh + lost) * 256 > units.len() {
+    if fresh * 256 > units.len() {
         cache::store(root, CACHE, &units);
     }
     let claimed = |unit: &Unit| unit.path.rsplit('/').next().map(str::to_owned);
@@ -177,7 +183,7 @@ pub fn list(root: &Path, progress: &Progress) -> Result<Catalogue> {
 fn look(root: &Path, name: &str, is_native: bool, known: &HashMap<String, Unit>) -> Result<Found> {
     let path = format!("runs/{name}");
     let mut found = Found::default();
-    let unit = unit(root, path.clone(), &native::FILES, known, &mut found.fresh, |folder, unit| {
+    let unit = unit(root, path.clone(), &native::FILES, known, &mut found.read, |folder, unit| {
         native::read(folder, name, unit)
     });
     if unit.stamps[0].is_some() {
@@ -188,18 +194,18 @@ fn look(root: &Path, name: &str, is_native: bool, known: &HashMap<String, Unit>)
     let mut configs = files::names_in(&folder)?;
     configs.retain(|config| !config.starts_with('.'));
     let read = |config: &String| {
-        let mut fresh = 0;
+        let mut read = 0;
         let path = format!("{path}/{config}");
-        let unit = self::unit(root, path, &sessions::FILES, known, &mut fresh, |folder, unit| {
+        let unit = self::unit(root, path, &sessions::FILES, known, &mut read, |folder, unit| {
             sessions::read(folder, name, config, unit)
         });
-        (unit, fresh)
+        (unit, read)
     };
     let read: Vec<_> = configs.par_iter().with_min_len(16).map(read).collect();
-    for (unit, fresh) in read {
+    for (unit, now) in read {
         if unit.stamps[0].is_some() {
             found.manifests.push(unit);
-            found.fresh += fresh;
+            found.read += now;
         }
     }
     if is_native && found.manifests.is_empty() && folder.is_dir() {
@@ -216,7 +222,7 @@ fn unit(
     path: String,
     files: &[&str],
     known: &HashMap<String, Unit>,
-    fresh: &mut usize,
+    now: &mut usize,
     read: impl FnOnce(&Path, &mut Unit),
 ) -> Unit {
     let folder = root.join(&path);
@@ -238,7 +244,7 @@ fn unit(
     let mut unit = Unit { path, stamps, read_at, entry: None, errors: Vec::new() };
     if unit.stamps[0].is_some() {
         read(&folder, &mut unit);
-        *fresh += usize::from(unit.is_settled());
+        *now += 1;
     }
     unit
 }
