@@ -467,6 +467,22 @@ def top_predictions(
 ) -> dict[str, Any]:
     """Return what `predictions.Ranking` holds, as a dict."""
 
+def page_predictions(
+    root: _Path, asked: dict[str, Any], *, as_batch: bool = False, threads: int = 0
+) -> dict[str, Any]:
+    """Return what `pages.Page` holds, as a dict.
+
+    Args:
+        root: The workspace.
+        asked: The arguments of `Predictions.page` by name, filters as a dict.
+        as_batch: Whether rows are wanted as Arrow.
+        threads: How many; 0 for one per core.
+
+    Returns:
+        The keys of a page, and `batch`: None, or the rows as an Arrow IPC stream where that was wanted or
+        a column has values that no dict can hold; `records` is None then. Times in records are texts.
+    """
+
 def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
     """Return what `Predictions.rebuild_summaries` returns."""
 

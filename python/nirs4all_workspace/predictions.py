@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, locks, rows
+from nirs4all_workspace import _native, files, locks, pages, rows
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
@@ -14,10 +14,11 @@ from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import polars as pl
 
+    from nirs4all_workspace.pages import Page
     from nirs4all_workspace.workspace import Workspace
 
 
@@ -102,6 +103,59 @@ class Predictions:
             raise ValueError(f"k is {k}; it cannot be negative")
         root = self._workspace.path
         return Ranking(_native.top_predictions(root, k, metric, score, direction, filters, live=live))
+
+    def page(
+        self,
+        offset: int = 0,
+        limit: int = 100,
+        sort_by: str = "val_score",
+        descending: bool | None = None,
+        cursor: str | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        live: bool = True,
+        **filters: str | float | None,
+    ) -> Page:
+        """Return some rows of a sorted list, and a cursor that leads on from them.
+
+        The pages that cursors lead to have every row that was there at the start exactly once, whatever
+        is added, sealed or compacted meanwhile. The first page reads the sort column and what is filtered
+        by; its order is kept in memory, bounded, so that other pages cost little.
+
+        Args:
+            offset: Rows before the page.
+            limit: Rows of the page.
+            sort_by: Any column. Rows of equal values come in the order of id, run_id and dataset_name;
+                NaN comes after other values, null last.
+            descending: Whether larger values come first. None: for a score the best first, metric by
+                metric in the order of their names, and last, by id, rows whose metric has no known
+                direction; for other columns the smallest first.
+            cursor: The `next_cursor` of a page of the same query, in place of an offset.
+            columns: Names of columns; None for those that a list shows: id, run_id, dataset_name,
+                model_name, config_name, the three scores, fold_id, partition, preprocessings, metric
+                and task_type.
+            live: Whether open segments count.
+            filters: dataset, model, partition, run, result, fold, task_type, metric (equal to a text);
+                min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
+
+        Returns:
+            The page. `total` is exact; an offset beyond it gives an empty page.
+
+        Raises:
+            ValueError: An argument makes no sense, or the cursor is of another query.
+            OSError: The workspace cannot be listed.
+        """
+        asked = {
+            "offset": offset,
+            "limit": limit,
+            "sort_by": sort_by,
+            "descending": descending,
+            "cursor": cursor,
+            "columns": columns if columns is None or isinstance(columns, str) else list(columns),
+            "live": live,
+            "filters": filters,
+        }
+        return pages.page(self._workspace.path, asked)
 
     def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
         """Return all rows as a Polars LazyFrame.

@@ -198,7 +198,7 @@ fn is_storable(kind: &DataType) -> bool {
     }
 }
 
-fn convert(batch: &RecordBatch, name: &str, kind: Type, array: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn convert(batch: &RecordBatch, name: &str, kind: Type, array: &ArrayRef) -> Result<ArrayRef> {
     let rows = 0..batch.num_rows();
     let found = || unfit(name, kind, &format!("of type {}", array.data_type()));
     Ok(match kind {
@@ -220,7 +220,7 @@ fn convert(batch: &RecordBatch, name: &str, kind: Type, array: &ArrayRef) -> Res
 }
 
 /// Numbers of any type as 64-bit integers; `None` where one of them is none.
-fn integers(array: &ArrayRef) -> Option<Int64Array> {
+pub(crate) fn integers(array: &ArrayRef) -> Option<Int64Array> {
     macro_rules! each {
         ($type:ty, $convert:expr) => {
             array

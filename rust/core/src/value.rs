@@ -12,6 +12,8 @@ pub enum Value {
     Bool(bool),
     /// A count.
     Int(u64),
+    /// A whole number.
+    Whole(i64),
     /// A measured number.
     Float(f64),
     /// A text.
@@ -73,6 +75,7 @@ impl Value {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Int(value) => out.push_str(&value.to_string()),
+            Self::Whole(value) => out.push_str(&value.to_string()),
             Self::Float(value) if value.is_finite() => write_number(out, *value),
             Self::Float(value) if value.is_nan() => out.push_str("\"NaN\""),
             Self::Float(value) => out.push_str(if *value > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" }),
@@ -137,6 +140,12 @@ impl From<f64> for Value {
 impl From<u64> for Value {
     fn from(value: u64) -> Self {
         Self::Int(value)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Whole(value)
     }
 }
 

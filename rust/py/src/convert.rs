@@ -86,6 +86,7 @@ impl<'py> Converter<'py> {
             Value::Null => py.None().into_bound(py),
             Value::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
             Value::Int(value) => value.into_pyobject(py)?.into_any(),
+            Value::Whole(value) => value.into_pyobject(py)?.into_any(),
             Value::Float(value) => PyFloat::new(py, *value).into_any(),
             Value::Text(text) => self.text(text).into_any(),
             Value::List(values) => {

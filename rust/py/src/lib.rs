@@ -14,6 +14,7 @@ mod index;
 mod journal;
 mod lock;
 mod metrics;
+mod query;
 mod recover;
 mod summary;
 mod workspace;
@@ -48,11 +49,13 @@ mod _native {
     #[pymodule_export]
     use crate::metrics::{MetricInfo, is_better, metric_info, register_metric};
     #[pymodule_export]
+    use crate::query::{page_predictions, top_predictions};
+    #[pymodule_export]
     use crate::recover::{compact, live_journals, read_results, recover, remove_partial, run_files, sweep};
     #[pymodule_export]
     use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]
-    use crate::workspace::{list_files, rebuild_summaries, summarise, top_predictions, verify_files};
+    use crate::workspace::{list_files, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]
     use crate::writer::JournalWriter;
 }

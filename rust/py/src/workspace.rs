@@ -1,19 +1,14 @@
-//! Whole folders: summary, ranking, rebuilding and checking.
+//! Whole folders: summary, rebuilding and checking.
 
 use std::path::{Path, PathBuf};
 
 use n4w_core::collect::Caching;
 use n4w_core::files::Open;
-use n4w_core::metrics::Direction;
-use n4w_core::query::{self, EQUAL, Query};
 use n4w_core::rebuild::{self, Outcome};
-use n4w_core::summary::columns::SCORES;
 use n4w_core::summary::report;
 use n4w_core::value::Value;
 use n4w_core::{collect, files, verify};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use crate::convert::{Converter, errors_value, findings_value};
 use crate::gate::{enter, to_py};
@@ -58,78 +53,12 @@ pub fn summarise<'py>(
     Converter::new(py).object(&Value::Map(entries)).map(Some)
 }
 
-fn open(live: bool) -> Open {
+pub(crate) fn open(live: bool) -> Open {
     if live { Open::Counted } else { Open::LeftOut }
 }
 
-fn caching(root: &Path, use_cache: bool) -> Caching {
+pub(crate) fn caching(root: &Path, use_cache: bool) -> Caching {
     if use_cache { Caching::of(root) } else { Caching::Off }
-}
-
-#[pyfunction]
-#[pyo3(signature = (root, k, metric, score, direction, filters, *, live=true, use_cache=true, threads=0))]
-#[allow(clippy::too_many_arguments)]
-pub fn top_predictions<'py>(
-    py: Python<'py>,
-    root: PathBuf,
-    k: usize,
-    metric: Option<String>,
-    score: Option<String>,
-    direction: Option<&str>,
-    filters: &Bound<'py, PyDict>,
-    live: bool,
-    use_cache: bool,
-    threads: usize,
-) -> PyResult<Bound<'py, PyAny>> {
-    let direction = direction.map(Direction::ranking).transpose().map_err(|error| to_py(py, &error))?;
-    let mut query = Query { k, metric, score, direction, ..Query::default() };
-    for (key, value) in filters.iter().filter(|(_, value)| !value.is_none()) {
-        add_filter(&mut query, &key.extract::<String>()?, &value)?;
-    }
-    let answer = enter(py, threads, None, |progress| {
-        query::top(&root, &query, open(live), caching(&root, use_cache), progress)
-    })?;
-    let records = answer.top.sorted().into_iter().map(report::prediction);
-    let value = Value::map([
-        ("metric", answer.metric.as_str().into()),
-        ("direction", answer.direction.name().into()),
-        ("ranked_by", SCORES[answer.score].into()),
-        ("records", records.collect()),
-        ("files_read", (answer.files_read as u64).into()),
-        ("errors", errors_value(&answer.errors)),
-    ]);
-    Converter::new(py).object(&value)
-}
-
-/// `dataset`, `model`, `partition`, `run`, `result`, `fold`, `task_type`, `min_` and `max_` of each
-/// score, and `preprocessings_contains`.
-fn add_filter(query: &mut Query, key: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let equal = EQUAL.iter().find(|column| {
-        **column == key || column.strip_suffix("_name").or(column.strip_suffix("_id")) == Some(key)
-    });
-    if let Some(column) = equal {
-        query.equal.push(((*column).to_owned(), value.str()?.to_string()));
-        return Ok(());
-    }
-    if key == "preprocessings_contains" {
-        query.preprocessings_contains = Some(value.extract()?);
-        return Ok(());
-    }
-    let bound = key
-        .split_once('_')
-        .and_then(|(bound, score)| Some((bound, SCORES.iter().position(|column| *column == score)?)));
-    match bound {
-        Some(("min", score)) => query.ranges.push((score, value.extract()?..=f64::INFINITY)),
-        Some(("max", score)) => query.ranges.push((score, f64::NEG_INFINITY..=value.extract()?)),
-        _ => {
-            return Err(PyValueError::new_err(format!(
-                "unknown filter '{key}'; known are dataset, model, partition, run, result, fold, task_type, \
-                 min_ and max_ of {}, and preprocessings_contains",
-                SCORES.join(", ")
-            )));
-        }
-    }
-    Ok(())
 }
 
 #[pyfunction]

@@ -248,7 +248,7 @@ impl<'a> Texts<'a> {
         codes
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Absent => 0,
             Self::Utf8(array) => array.len(),

@@ -1,0 +1,1 @@
+//! One prediction by its id, and the arrays that it refers to.

@@ -1,0 +1,309 @@
+//! What orders rows: a column as keys, a group and a number each, of which smaller ones come first.
+//!
+//! Keys of texts are places among some texts that were chosen beforehand: equal keys of odd number are
+//! equal texts, equal keys of even number lie between the same two.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
+
+use super::filter::Known;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{self, Direction};
+use crate::rows::{self, Type};
+use crate::summary::columns::{Numbers, SCORES, Texts, times};
+
+/// A place in an order: group, then number.
+pub type Key = (u32, u64);
+
+/// What comes right after a key.
+pub fn after(key: Key) -> Key {
+    key.1.checked_add(1).map_or((key.0 + 1, 0), |number| (key.0, number))
+}
+
+/// How rows are to be ordered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sort {
+    /// The column.
+    pub column: String,
+    /// Whether larger values come first; `None`: the best first where it is a score, else the smallest.
+    pub descending: Option<bool>,
+    /// Which scores are better, whatever their metric; `None`: what the table of metrics says.
+    pub direction: Option<Direction>,
+}
+
+impl Sort {
+    /// Whether metrics say which scores come first.
+    pub fn is_best_first(&self) -> bool {
+        self.descending.is_none() && SCORES.contains(&self.column.as_str())
+    }
+}
+
+/// The type in which a column is ordered that some files have in one type and some in another; `None` where
+/// it cannot be ordered.
+pub fn common_type(column: &str, types: impl Iterator<Item = DataType>) -> Result<Type> {
+    let known = rows::known(column);
+    if let Some(kind @ (Type::Text | Type::Time | Type::Float)) = known {
+        return Ok(kind);
+    }
+    let mut common = None;
+    for data_type in types {
+        let kind = match &data_type {
+            DataType::Null => continue,
+            DataType::Boolean => Type::Bool,
+            DataType::UInt64 => Type::Float,
+            other if other.is_integer() => Type::Int,
+            other if other.is_floating() => Type::Float,
+            DataType::Timestamp(..) => Type::Time,
+            other if is_text(other) => Type::Text,
+            other => {
+                let message = format!("column {column:?} holds values of type {other}, which have no order here");
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        };
+        common = Some(match common {
+            None => kind,
+            Some(other) if other == kind => kind,
+            Some(Type::Int | Type::Float | Type::Bool) if matches!(kind, Type::Int | Type::Bool | Type::Float) => {
+                if common == Some(Type::Float) || kind == Type::Float { Type::Float } else { Type::Int }
+            }
+            Some(_) => Type::Text,
+        });
+    }
+    Ok(common.or(known).unwrap_or(Type::Text))
+}
+
+/// Whether values of a type are texts.
+pub fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+/// Metrics by name, with their directions: those that rank, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranks {
+    metrics: Vec<(String, Direction)>,
+}
+
+impl Ranks {
+    /// Of the metrics of this name whose direction is known.
+    pub fn of(names: &BTreeSet<String>, direction: Option<Direction>) -> Self {
+        let direction = |name: &str| direction.unwrap_or_else(|| metrics::direction(name));
+        let directed = names.iter().map(|name| (name.clone(), direction(name)));
+        Self { metrics: directed.filter(|(_, direction)| *direction != Direction::Unknown).collect() }
+    }
+
+    /// Whether rows of a group have scores that rank: NaN and nulls do not.
+    pub fn has_scores(&self, group: u32) -> bool {
+        group < self.unranked() && group.is_multiple_of(CLASSES)
+    }
+
+    /// The place and direction of a metric; `None` for one that does not rank.
+    fn of_metric(&self, name: &str) -> Option<(u32, Direction)> {
+        let place = self.metrics.binary_search_by(|(metric, _)| metric.as_str().cmp(name)).ok()?;
+        Some((place as u32, self.metrics[place].1))
+    }
+
+    /// The group of scores of a metric that a cursor names, though it may be gone by now.
+    pub fn group(&self, name: &str, class: u32) -> u32 {
+        let place = self.metrics.partition_point(|(metric, _)| metric.as_str() < name);
+        place as u32 * CLASSES + class
+    }
+
+    /// The metric of a group.
+    pub fn metric(&self, group: u32) -> Option<&str> {
+        self.metrics.get((group / CLASSES) as usize).map(|(name, _)| name.as_str())
+    }
+
+    /// The group of rows without a metric that ranks.
+    pub fn unranked(&self) -> u32 {
+        self.metrics.len() as u32 * CLASSES
+    }
+}
+
+/// Values, then NaN, then nulls.
+pub const CLASSES: u32 = 3;
+const NAN: u32 = 1;
+const NULL: u32 = 2;
+
+/// Texts among which others have a place.
+#[derive(Debug, Default)]
+pub struct Splitters {
+    /// In their order, each once.
+    pub texts: Vec<String>,
+}
+
+impl Splitters {
+    fn key(&self, text: &str) -> u64 {
+        match self.texts.binary_search_by(|splitter| splitter.as_str().cmp(text)) {
+            Ok(place) => 2 * place as u64 + 1,
+            Err(place) => 2 * place as u64,
+        }
+    }
+}
+
+/// Makes keys of a column.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// The column.
+    pub column: String,
+    /// In what type it is compared.
+    pub kind: Type,
+    /// Whether larger values come first.
+    pub descending: bool,
+    /// Where metrics say which scores come first: which metrics there are.
+    pub ranks: Option<Ranks>,
+    /// For texts.
+    pub splitters: Arc<Splitters>,
+}
+
+impl Keys {
+    /// Of ids, the smallest first: what breaks ties.
+    pub fn of_ids(splitters: Arc<Splitters>) -> Self {
+        Self { column: "id".to_owned(), kind: Type::Text, descending: false, ranks: None, splitters }
+    }
+
+    /// Whether rows with this key have equal values.
+    pub fn is_exact(&self, key: Key) -> bool {
+        self.kind != Type::Text || key.0 != 0 || self.forward(key.1) % 2 == 1
+    }
+
+    /// How many groups there are.
+    pub fn groups(&self) -> u32 {
+        self.ranks.as_ref().map_or(CLASSES, |ranks| ranks.unranked() + 1)
+    }
+
+    /// The columns that are read.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.column.as_str()).chain(self.ranks.as_ref().map(|_| "metric"))
+    }
+
+    fn forward(&self, number: u64) -> u64 {
+        if self.descending { !number } else { number }
+    }
+
+    /// The key of a text.
+    pub fn of_text(&self, text: Option<&str>) -> Key {
+        text.map_or((NULL, 0), |text| (0, self.forward(self.splitters.key(text))))
+    }
+
+    fn of_number(&self, number: Option<f64>) -> Key {
+        match number {
+            None => (NULL, 0),
+            Some(number) if number.is_nan() => (NAN, 0),
+            Some(number) => (0, self.forward(ordered(number))),
+        }
+    }
+
+    fn of_int(&self, number: Option<i64>) -> Key {
+        number.map_or((NULL, 0), |number| (0, self.forward(number as u64 ^ SIGN)))
+    }
+
+    /// The keys of some rows, or of all.
+    pub fn of_rows(
+        &self,
+        batch: &RecordBatch,
+        metric: &Known,
+        rows: &mut dyn Iterator<Item = u32>,
+        take: &mut dyn FnMut(u32, Key),
+    ) -> Result<()> {
+        if let Some(ranks) = &self.ranks {
+            return self.of_scores(ranks, batch, metric, rows, take);
+        }
+        match self.kind {
+            Type::Text => {
+                let texts = Texts::of(batch, &self.column)?;
+                if let Texts::Dictionary { keys, nulls, values } = &texts {
+                    let each: Vec<Key> = (0..values.len()).map(|value| self.of_text(values.get(value))).collect();
+                    let is_valid = |row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+                    rows.for_each(|row| {
+                        let key = keys.get(row as usize).filter(|_| is_valid(row as usize));
+                        take(row, key.map_or((NULL, 0), |&key| each[key]));
+                    });
+                } else {
+                    rows.for_each(|row| take(row, self.of_text(texts.get(row as usize))));
+                }
+            }
+            Type::Float => {
+                let numbers = Numbers::of(batch, &self.column)?;
+                rows.for_each(|row| take(row, self.of_number(numbers.get(row as usize))));
+            }
+            Type::Bool | Type::Int | Type::Time => {
+                let numbers = whole_numbers(batch, &self.column, self.kind)?;
+                rows.for_each(|row| take(row, self.of_int(numbers.get(row as usize).copied().flatten())));
+            }
+        }
+        Ok(())
+    }
+
+    fn of_scores(
+        &self,
+        ranks: &Ranks,
+        batch: &RecordBatch,
+        metric: &Known,
+        rows: &mut dyn Iterator<Item = u32>,
+        take: &mut dyn FnMut(u32, Key),
+    ) -> Result<()> {
+        let scores = Numbers::of(batch, &self.column)?;
+        let key = |rank: Option<(u32, Direction)>, row: u32| {
+            let Some((place, direction)) = rank else { return (ranks.unranked(), 0) };
+            let (class, number) = match scores.get(row as usize) {
+                None => (NULL, 0),
+                Some(score) => match direction.goodness(score) {
+                    None => (NAN, 0),
+                    Some(goodness) => (0, !ordered(goodness)),
+                },
+            };
+            (place * CLASSES + class, number)
+        };
+        if let Known::Always(name) = metric {
+            let rank = ranks.of_metric(name.as_deref().unwrap_or_default());
+            rows.for_each(|row| take(row, key(rank, row)));
+            return Ok(());
+        }
+        let texts = Texts::of(batch, "metric")?;
+        let codes = texts.codes(0..batch.num_rows());
+        let each: Vec<_> = codes.names.iter().map(|name| ranks.of_metric(name)).collect();
+        rows.for_each(|row| {
+            let rank = each.get(codes.at(row as usize) as usize).copied();
+            take(row, key(rank.unwrap_or_else(|| ranks.of_metric("")), row));
+        });
+        Ok(())
+    }
+}
+
+const SIGN: u64 = 1 << 63;
+
+/// A whole number's key in a column that has fractions by now.
+pub fn int_as_float(number: u64, descending: bool) -> u64 {
+    let turn = |number: u64| if descending { !number } else { number };
+    turn(ordered((turn(number) ^ SIGN) as i64 as f64))
+}
+
+/// Numbers of the same order; -0.0 and 0.0 are one.
+fn ordered(number: f64) -> u64 {
+    let bits = (number + 0.0).to_bits();
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+}
+
+/// A column of truth values, whole numbers or times as whole numbers.
+fn whole_numbers(batch: &RecordBatch, column: &str, kind: Type) -> Result<Vec<Option<i64>>> {
+    let Some(array) = batch.column_by_name(column) else { return Ok(Vec::new()) };
+    if kind == Type::Time {
+        return times(batch, column);
+    }
+    if let Some(truths) = array.as_boolean_opt() {
+        return Ok(truths.iter().map(|truth| truth.map(i64::from)).collect());
+    }
+    let whole = rows::integers(array).ok_or_else(|| {
+        let message = format!("column {column:?} has type {}, expected whole numbers", array.data_type());
+        Error::new(ErrorKind::Schema, message)
+    })?;
+    Ok(whole.iter().collect())
+}

@@ -1,0 +1,15 @@
+//! Predictions in order: what is asked ([`filter`]), the best of them ([`top`]), any page of them
+//! ([`page`]), one of them ([`find`]).
+//!
+//! Rows are read from [`source`]s, ordered by [`keys`] and kept in [`window`]s of their order.
+
+pub mod cursor;
+pub mod filter;
+pub mod find;
+pub mod keys;
+pub mod order;
+pub mod page;
+pub mod source;
+pub mod take;
+pub mod top;
+pub mod window;

@@ -1,0 +1,151 @@
+//! Any page of the predictions that fit, in any order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+
+use super::cursor::Cursor;
+use super::filter::Filter;
+use super::keys::Sort;
+use super::order::{Failed, Files, Order};
+use super::take::{Tie, schema_of, take};
+use crate::collect::RESTARTS;
+use crate::content::blake3_hex;
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{FileError, Open};
+use crate::progress::Progress;
+use crate::rows::{self, Type};
+
+/// The columns of a page, unless others are asked for: those that a list shows.
+pub const LIST: [&str; 13] = [
+    "id",
+    "run_id",
+    "dataset_name",
+    "model_name",
+    "config_name",
+    "val_score",
+    "test_score",
+    "train_score",
+    "fold_id",
+    "partition",
+    "preprocessings",
+    "metric",
+    "task_type",
+];
+
+/// What page is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What rows must have.
+    pub filter: Filter,
+    /// What orders them.
+    pub sort: Sort,
+    /// Rows before the page.
+    pub offset: u64,
+    /// Rows of the page.
+    pub limit: usize,
+    /// The row before the page, in place of how many there are.
+    pub cursor: Option<String>,
+    /// Its columns; `None`: [`LIST`].
+    pub columns: Option<Vec<String>>,
+    /// Whether open segments count.
+    pub open: Open,
+}
+
+/// A page.
+pub struct Page {
+    /// Its rows, in their order.
+    pub rows: RecordBatch,
+    /// Rows that fit in all.
+    pub total: u64,
+    /// Rows before the page.
+    pub offset: u64,
+    /// The row that ends it, where others follow.
+    pub next_cursor: Option<String>,
+    /// Files that could not be used.
+    pub errors: Vec<FileError>,
+}
+
+impl Page {
+    /// Whether rows follow.
+    pub fn has_more(&self) -> bool {
+        self.offset + (self.rows.num_rows() as u64) < self.total
+    }
+}
+
+/// A page of the rows that fit.
+pub fn page(root: &Path, ask: &Ask, progress: &Progress) -> Result<Page> {
+    if ask.cursor.is_some() && ask.offset > 0 {
+        return Err(Error::new(ErrorKind::Argument, "a cursor says where a page begins; pass it without offset"));
+    }
+    attempts(root, ask.open, |files| page_of(root, ask, files, progress))
+}
+
+/// Reads the files of a workspace, and again without those that cannot be read, and again where they changed.
+pub fn attempts<T>(root: &Path, open: Open, read: impl Fn(Files) -> Result<T, (Option<String>, Error)>) -> Result<T> {
+    let (mut bad, mut restarts) = (BTreeMap::new(), 0);
+    loop {
+        let is_last = restarts == RESTARTS;
+        let read = Files::list(root, open, &bad, is_last).map_err(|error| (None, error)).and_then(&read);
+        match read {
+            Ok(answer) => return Ok(answer),
+            Err((_, error)) if FileError::is_vanished(&error) && !is_last => restarts += 1,
+            Err((Some(name), error)) if error.kind != ErrorKind::Interrupted => {
+                bad.insert(name.clone(), FileError::new(&name, &error));
+            }
+            Err((_, error)) => return Err(error),
+        }
+    }
+}
+
+fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<Page, (Option<String>, Error)> {
+    let Files { files, errors } = files;
+    let read = || {
+        let fingerprint = fingerprint(ask);
+        let cursor = ask.cursor.as_ref().map(|cursor| Cursor::decode(cursor, &fingerprint)).transpose()?;
+        let mut names = match &ask.columns {
+            Some(names) => names.clone(),
+            None => LIST.map(str::to_owned).to_vec(),
+        };
+        let shown = names.len();
+        let sorts_extra = rows::known(&ask.sort.column).is_none();
+        if sorts_extra {
+            schema_of(&files, std::slice::from_ref(&ask.sort.column))?;
+        }
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
+        let query = format!("{} {fingerprint}", root.display());
+        let order = Order::of(query, &files, &ask.filter, &ask.sort, progress)?;
+        let total = order.total()?;
+        let offset = match &cursor {
+            Some(cursor) => order.place_after(cursor)?,
+            None => ask.offset,
+        };
+        let entries = if offset < total { order.rows(offset, ask.limit)? } else { Vec::new() };
+        let text = (order.levels.keys.kind == Type::Text).then_some(ask.sort.column.as_str());
+        names.extend(Tie::columns(text).into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
+        let schema = schema_of(&files, &names)?;
+        let rows = take(&files, &entries, &schema)?;
+        let next_cursor = match entries.last() {
+            Some(last) if offset + (entries.len() as u64) < total => {
+                let file = &files[last.file as usize];
+                let tie = Tie::of_row(&rows, entries.len() - 1, text, file, last.row)?;
+                Some(Cursor::new(&order.levels.keys, last.key, tie).encode(&fingerprint))
+            }
+            None if offset < total => ask.cursor.clone(),
+            _ => None,
+        };
+        let shown: Vec<usize> = (0..shown).collect();
+        let rows = rows.project(&shown).map_err(|error| Error::new(ErrorKind::Schema, error.to_string()))?;
+        let errors = errors.iter().chain(&order.damage).cloned().collect();
+        Ok(Page { rows, total, offset, next_cursor, errors })
+    };
+    read().map_err(|failed: Failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+}
+
+/// What tells a query from others: all that decides which rows come in which order.
+fn fingerprint(ask: &Ask) -> String {
+    let live = ask.open == Open::Counted;
+    blake3_hex(format!("{:?} {:?} {live}", ask.filter, ask.sort).as_bytes(), 16)
+}
+

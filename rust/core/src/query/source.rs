@@ -1,0 +1,456 @@
+//! The rows of one prediction file, read by row group and column, and as little of it as can be.
+//!
+//! What a footer says is parsed once and kept, by path and identity, for as long as there is room.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use bytes::{Buf, Bytes};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::basic::Type as Physical;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
+
+use super::filter::Known;
+use crate::error::{Error, Result, corrupt};
+use crate::footer::TailReader;
+use crate::platform::{self, Identity};
+
+/// Rows of a batch at most.
+pub const BATCH: usize = 65_536;
+/// A column chunk is read as a whole up to this length.
+const LOADED_BYTES: u64 = 16 << 20;
+/// Bytes of parsed footers that are kept, about.
+const KEPT_BYTES: usize = 64 << 20;
+
+/// A Parquet file whose footer was parsed.
+pub struct Source {
+    /// Its path.
+    pub path: PathBuf,
+    /// When the footer was read.
+    pub identity: Identity,
+    /// Place of the first row of each row group, and the number of all rows.
+    pub starts: Vec<u64>,
+    /// As the columns are stored.
+    plain: ArrowReaderMetadata,
+    /// With texts as dictionaries where that is how they are stored.
+    coded: ArrowReaderMetadata,
+    /// With the places of pages, once they were asked for.
+    paged: OnceLock<ArrowReaderMetadata>,
+}
+
+/// Parsed footers by path, each with the time of its last use, in uses.
+#[derive(Default)]
+struct Kept {
+    sources: HashMap<PathBuf, (Arc<Source>, u64)>,
+    bytes: usize,
+    uses: u64,
+}
+
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+impl Source {
+    /// The file, which must be the one that has this identity.
+    ///
+    /// One that changed since it was listed is no longer there, as far as its reader is concerned.
+    pub fn open(path: &Path, identity: Identity) -> Result<Arc<Self>> {
+        // A fork may have left the lock taken for good: then nothing is kept.
+        if let Ok(mut kept) = KEPT.try_lock() {
+            let kept = kept.get_or_insert_default();
+            kept.uses += 1;
+            let uses = kept.uses;
+            if let Some((source, used)) =
+                kept.sources.get_mut(path).filter(|(source, _)| source.identity == identity)
+            {
+                *used = uses;
+                return Ok(Arc::clone(source));
+            }
+        }
+        let source = Arc::new(Self::parse(path, identity).map_err(|error| error.at(path))?);
+        if let Ok(mut kept) = KEPT.try_lock() {
+            kept.get_or_insert_default().keep(&source);
+        }
+        Ok(source)
+    }
+
+    fn parse(path: &Path, identity: Identity) -> Result<Self> {
+        let file = open_same(path, identity)?;
+        let mut tails = TailReader::default();
+        let tail = tails.read_file(&file)?;
+        // A decoder believes a footer that contradicts itself and reads other numbers than were written.
+        tail.footer()?.check()?;
+        guarded(|| {
+            let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(tail.bytes()).map_err(unreadable)?);
+            let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
+                .map_err(unreadable)?;
+            let options = ArrowReaderOptions::new().with_schema(coded_schema(plain.schema(), &metadata));
+            let coded = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options)
+                .unwrap_or_else(|_| plain.clone());
+            let mut starts = vec![0];
+            for group in metadata.row_groups() {
+                let rows = u64::try_from(group.num_rows()).map_err(|_| corrupt("a row group has negative rows"))?;
+                starts.push(starts.last().copied().unwrap_or(0) + rows);
+            }
+            let (path, paged) = (path.to_path_buf(), OnceLock::new());
+            Ok(Self { path, identity, starts, plain, coded, paged })
+        })
+    }
+
+    /// The columns, as they are stored.
+    pub fn schema(&self) -> &SchemaRef {
+        self.plain.schema()
+    }
+
+    /// How many row groups there are.
+    pub fn groups(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// What the statistics of a row group say of a column.
+    pub fn known(&self, group: usize, column: &str) -> Known {
+        let metadata = self.plain.metadata();
+        let descriptor = metadata.file_metadata().schema_descr();
+        let place = (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
+        match place {
+            None if self.schema().field_with_name(column).is_err() => Known::Always(None),
+            None => Known::Nothing,
+            Some(leaf) => known(metadata.row_group(group), leaf),
+        }
+    }
+
+    /// The rows of a row group, these columns of it, in batches of up to [`BATCH`]; texts as dictionaries
+    /// where they are stored so.
+    pub fn read_group(
+        &self,
+        group: usize,
+        columns: &[&str],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let expected = self.starts[group + 1] - self.starts[group];
+        let mut rows = 0;
+        self.read(&self.coded, group, columns, None, &mut |batch| {
+            rows += batch.num_rows() as u64;
+            take(batch)
+        })?;
+        if rows == expected {
+            return Ok(());
+        }
+        let message = format!("the footer announces {expected} rows in row group {group}, which holds {rows}");
+        Err(corrupt(message).at(&self.path))
+    }
+
+    /// Some rows of a row group, by their ascending places in it; only the pages are read that hold them.
+    pub fn read_rows(&self, group: usize, rows: &[u32], columns: &[&str]) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        let selection = ranges(rows);
+        let all = usize::try_from(self.starts[group + 1] - self.starts[group]).unwrap_or(usize::MAX);
+        let selection = RowSelection::from_consecutive_ranges(selection.into_iter(), all);
+        let metadata = self.paged()?;
+        self.read(metadata, group, columns, Some(selection), &mut |batch| {
+            batches.push(batch.clone());
+            Ok(())
+        })?;
+        if batches.iter().map(RecordBatch::num_rows).sum::<usize>() == rows.len() {
+            return Ok(batches);
+        }
+        Err(corrupt(format!("row group {group} does not hold all of its rows")).at(&self.path))
+    }
+
+    /// Whether the bloom filter of a row group's column leaves it possible that it holds a text.
+    pub fn may_hold(&self, group: usize, column: &str, text: &str) -> Result<bool> {
+        let descriptor = self.plain.metadata().file_metadata().schema_descr();
+        let place = (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
+        let Some(leaf) = place else { return Ok(false) };
+        if self.plain.metadata().row_group(group).column(leaf).bloom_filter_offset().is_none() {
+            return Ok(true);
+        }
+        let file = open_same(&self.path, self.identity)?;
+        let read = guarded(|| {
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+                Chunks { file, length: self.identity.size, loaded: Vec::new() },
+                self.plain.clone(),
+            );
+            builder.get_row_group_column_bloom_filter(group, leaf).map_err(unreadable)
+        });
+        Ok(read.map_err(|error| error.at(&self.path))?.is_none_or(|filter| filter.check(text)))
+    }
+
+    fn paged(&self) -> Result<&ArrowReaderMetadata> {
+        if let Some(paged) = self.paged.get() {
+            return Ok(paged);
+        }
+        let file = open_same(&self.path, self.identity)?;
+        let read = guarded(|| {
+            let metadata = self.plain.metadata().as_ref().clone();
+            let mut reader =
+                ParquetMetaDataReader::new_with_metadata(metadata).with_offset_index_policy(PageIndexPolicy::Optional);
+            let chunks = Chunks { file, length: self.identity.size, loaded: Vec::new() };
+            reader.read_page_indexes(&chunks).map_err(unreadable)?;
+            let metadata = reader.finish().map_err(unreadable)?;
+            if !has_good_pages(&metadata) {
+                // Damaged, or of a writer that leaves gaps: without it, more is read.
+                return Ok(self.plain.clone());
+            }
+            ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(unreadable)
+        });
+        let paged = read.map_err(|error| error.at(&self.path))?;
+        Ok(self.paged.get_or_init(|| paged))
+    }
+
+    fn read(
+        &self,
+        metadata: &ArrowReaderMetadata,
+        group: usize,
+        columns: &[&str],
+        selection: Option<RowSelection>,
+        take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let schema = metadata.schema();
+        let wanted: Vec<usize> =
+            columns.iter().filter_map(|column| schema.index_of(column).ok()).collect();
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), wanted);
+        let mut chunks =
+            Chunks { file: open_same(&self.path, self.identity)?, length: self.identity.size, loaded: Vec::new() };
+        let read = || {
+            if selection.is_none() {
+                chunks.load(metadata.metadata().row_group(group), &mask)?;
+            }
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone());
+            let mut builder =
+                builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(BATCH);
+            if let Some(selection) = selection {
+                builder = builder.with_row_selection(selection);
+            }
+            for batch in builder.build().map_err(unreadable)? {
+                take(&batch.map_err(unreadable)?)?;
+            }
+            Ok(())
+        };
+        guarded(read).map_err(|error| error.at(&self.path))
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, source: &Arc<Source>) {
+        let bytes = |source: &Source| 2 * source.plain.metadata().memory_size();
+        if let Some((old, _)) = self.sources.insert(source.path.clone(), (Arc::clone(source), self.uses)) {
+            self.bytes -= bytes(&old);
+        }
+        self.bytes += bytes(source);
+        if self.bytes <= KEPT_BYTES {
+            return;
+        }
+        let mut uses: Vec<u64> = self.sources.values().map(|(_, used)| *used).collect();
+        uses.sort_unstable();
+        let middle = uses.get(uses.len() / 2).copied().unwrap_or(0);
+        self.sources.retain(|path, (_, used)| *used > middle || *path == source.path);
+        self.bytes = self.sources.values().map(|(source, _)| bytes(source)).sum();
+    }
+}
+
+/// Opens a file that must still be the one that was listed.
+pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
+    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
+    if platform::identity(&metadata) == identity {
+        return Ok(file);
+    }
+    // For who lists again, as if it were gone.
+    Err(Error::io(path, std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read")))
+}
+
+/// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(corrupt("cannot read the rows: the decoder gave up on damaged bytes")))
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    corrupt(format!("cannot read the rows: {error}"))
+}
+
+/// Texts as dictionaries where their pages have one; else hashing every value would cost more than it spares.
+fn coded_schema(schema: &SchemaRef, metadata: &ParquetMetaData) -> SchemaRef {
+    let descriptor = metadata.file_metadata().schema_descr();
+    let is_coded = |name: &str| {
+        (0..descriptor.num_columns()).any(|leaf| {
+            let column = descriptor.column(leaf);
+            column.path().parts() == [name]
+                && column.physical_type() == Physical::BYTE_ARRAY
+                && metadata.row_groups().iter().all(|group| group.column(leaf).dictionary_page_offset().is_some())
+        })
+    };
+    let fields = schema.fields().iter().map(|field| {
+        let texts = match field.data_type() {
+            DataType::Dictionary(_, values) => values.as_ref(),
+            other => other,
+        };
+        let is_text = matches!(texts, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        if is_text && is_coded(field.name()) {
+            let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Arc::new(Field::clone(field).with_data_type(kind))
+        } else {
+            Arc::clone(field)
+        }
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
+}
+
+fn known(group: &RowGroupMetaData, leaf: usize) -> Known {
+    let Some(statistics) = group.column(leaf).statistics() else { return Known::Nothing };
+    let nulls = statistics.null_count_opt();
+    if nulls == Some(group.num_rows() as u64) {
+        return Known::Always(None);
+    }
+    match statistics {
+        Statistics::ByteArray(texts) if !statistics.is_min_max_deprecated() => {
+            let text = |bytes: Option<&[u8]>| Some(std::str::from_utf8(bytes?).ok()?.to_owned());
+            match (text(statistics.min_bytes_opt()), text(statistics.max_bytes_opt())) {
+                (Some(low), Some(high)) if low == high && nulls == Some(0) => {
+                    if texts.min_is_exact() && texts.max_is_exact() {
+                        Known::Always(Some(low))
+                    } else {
+                        Known::Nothing
+                    }
+                }
+                (Some(low), Some(high)) => Known::Texts(low, high, nulls != Some(0)),
+                _ => Known::Nothing,
+            }
+        }
+        Statistics::Double(numbers) => bounds(numbers.min_opt().copied(), numbers.max_opt().copied()),
+        Statistics::Float(numbers) => {
+            bounds(numbers.min_opt().map(|&low| f64::from(low)), numbers.max_opt().map(|&high| f64::from(high)))
+        }
+        _ => Known::Nothing,
+    }
+}
+
+fn bounds(low: Option<f64>, high: Option<f64>) -> Known {
+    match (low, high) {
+        // A writer that took NaN for a bound did not compare.
+        (Some(low), Some(high)) if low <= high => Known::Numbers(low, high),
+        _ => Known::Nothing,
+    }
+}
+
+/// Whether the places of pages are possible: one after the other, in bytes and in rows.
+fn has_good_pages(metadata: &ParquetMetaData) -> bool {
+    metadata.row_groups().iter().enumerate().all(|(number, group)| {
+        let index = metadata.page_index_for_row_group(number);
+        group.columns().iter().enumerate().all(|(leaf, column)| {
+            let Some(pages) = index.page_locations(leaf) else { return true };
+            let (start, length) = column.byte_range();
+            let (mut offset, mut row) = (column.data_page_offset(), -1);
+            let are_next = pages.iter().enumerate().all(|(number, page)| {
+                let is_next = page.offset == offset
+                    && page.compressed_page_size > 0
+                    && page.first_row_index > row
+                    && (number > 0 || page.first_row_index == 0);
+                offset += i64::from(page.compressed_page_size);
+                row = page.first_row_index;
+                is_next
+            });
+            are_next && (pages.is_empty() || row < group.num_rows() && offset as u64 == start + length)
+        })
+    })
+}
+
+fn ranges(rows: &[u32]) -> Vec<std::ops::Range<usize>> {
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    for &row in rows {
+        let row = row as usize;
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end += 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}
+
+/// A file of which whole column chunks are in memory, where whole ones are read.
+struct Chunks {
+    file: File,
+    length: u64,
+    loaded: Vec<(u64, Bytes)>,
+}
+
+impl Chunks {
+    fn load(&mut self, group: &RowGroupMetaData, mask: &ProjectionMask) -> Result<()> {
+        for (leaf, column) in group.columns().iter().enumerate() {
+            let (start, length) = column.byte_range();
+            if mask.leaf_included(leaf) && length <= LOADED_BYTES {
+                let bytes = self.fetch(start, length as usize).map_err(unreadable)?;
+                self.loaded.push((start, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            let message = format!("bytes {start} to {start} + {length} lie beyond the end of the file");
+            return Err(parquet::errors::ParquetError::EOF(message));
+        }
+        let mut buffer = vec![0; length];
+        if platform::read_at(&self.file, &mut buffer, start)? < length {
+            return Err(parquet::errors::ParquetError::EOF("the file became shorter".to_owned()));
+        }
+        Ok(buffer.into())
+    }
+
+    fn held(&self, start: u64) -> Option<Bytes> {
+        let (begin, bytes) =
+            self.loaded.iter().find(|(begin, bytes)| (*begin..*begin + bytes.len() as u64).contains(&start))?;
+        Some(bytes.slice((start - begin) as usize..))
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = Box<dyn Read>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        if let Some(bytes) = self.held(start) {
+            return Ok(Box::new(bytes.reader()));
+        }
+        let file = self.file.try_clone()?;
+        Ok(Box::new(std::io::BufReader::with_capacity(1024, At { file, place: start })))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        match self.held(start).filter(|bytes| bytes.len() >= length) {
+            Some(bytes) => Ok(bytes.slice(..length)),
+            None => self.fetch(start, length),
+        }
+    }
+}
+
+/// Reads on from a place, whoever else reads the file.
+struct At {
+    file: File,
+    place: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = platform::read_at(&self.file, buffer, self.place)?;
+        self.place += count as u64;
+        Ok(count)
+    }
+}
+

@@ -1,0 +1,299 @@
+//! Rows by their places: some columns of them, in one schema, whatever their files have.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow_array::{BooleanArray, UInt32Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use arrow_select::interleave::interleave_record_batch;
+use arrow_select::take::take_record_batch;
+use rayon::prelude::*;
+
+use super::keys::{common_type, is_text};
+use super::order::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
+use super::source::Source;
+use super::window::Entry;
+use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::rows::{self, COLUMNS, Type};
+use crate::summary::columns::{Numbers, Texts};
+
+/// The columns of these names in the types that rows are handed out in.
+///
+/// Files are looked at for columns that not every segment has; a column that no file has is an error.
+pub fn schema_of(files: &[Listed], names: &[String]) -> Result<SchemaRef, Failed> {
+    let extra = |name: &&String| rows::known(name).is_none();
+    let known = if names.iter().any(|name| extra(&name)) { schemas(files)? } else { Vec::new() };
+    let fields = names.iter().map(|name| {
+        let kind = match rows::known(name) {
+            Some(kind) => kind.arrow(),
+            None => extra_type(&known, name)?.ok_or_else(|| unknown(&known, name))?,
+        };
+        Ok(Field::new(name, kind, true))
+    });
+    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?)))
+}
+
+/// All columns of all files: those that every segment has, then the others as they come.
+pub fn whole_schema(files: &[Listed]) -> Result<SchemaRef, Failed> {
+    let known = schemas(files)?;
+    let mut names: Vec<String> = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    names.extend(extras(&known));
+    schema_of(files, &names)
+}
+
+fn schemas(files: &[Listed]) -> Result<Vec<SchemaRef>, Failed> {
+    let all = all_of(files.par_iter().map(schemas_of).collect())?;
+    let mut schemas: Vec<SchemaRef> = Vec::new();
+    for schema in all.into_iter().flatten() {
+        if !schemas.contains(&schema) {
+            schemas.push(schema);
+        }
+    }
+    Ok(schemas)
+}
+
+fn extras(schemas: &[SchemaRef]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for field in schemas.iter().flat_map(|schema| rows::extras(schema)) {
+        if !names.contains(field.name()) {
+            names.push(field.name().clone());
+        }
+    }
+    names
+}
+
+fn extra_type(schemas: &[SchemaRef], name: &str) -> Result<Option<DataType>> {
+    let types = schemas.iter().filter_map(|schema| schema.field_with_name(name).ok());
+    let types: Vec<DataType> = types.map(|field| field.data_type().clone()).collect();
+    let mut valued = types.iter().filter(|kind| **kind != DataType::Null);
+    let Some(first) = valued.next() else { return Ok(types.first().map(|_| DataType::Utf8)) };
+    if valued.all(|kind| kind == first) && !is_text(first) {
+        return Ok(Some(first.clone()));
+    }
+    common_type(name, types.iter().cloned()).map(|kind| Some(kind.arrow()))
+}
+
+fn unknown(schemas: &[SchemaRef], name: &str) -> Error {
+    let known = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).chain(extras(schemas));
+    let message = format!("no column {name:?}; there are {}", known.collect::<Vec<_>>().join(", "));
+    Error::new(ErrorKind::Argument, message)
+}
+
+/// The rows at some places, in this order.
+pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<RecordBatch, Failed> {
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_unstable_by_key(|&at| (entries[at].file, entries[at].row));
+    let mut pieces = Vec::new();
+    for of_file in order.chunk_by(|&one, &two| entries[one].file == entries[two].file) {
+        let file = entries[of_file[0]].file as usize;
+        let listed = &files[file];
+        if listed.is_journal() {
+            pieces.push(Piece { file, source: None, group: 0, first: 0, places: of_file });
+            continue;
+        }
+        let source = Source::open(&listed.path, listed.identity).map_err(|error| Failed { file: Some(file), error })?;
+        let group_of = |at: usize| source.starts.partition_point(|start| *start <= u64::from(entries[at].row)) - 1;
+        for places in of_file.chunk_by(|&one, &two| group_of(one) == group_of(two)) {
+            let group = group_of(places[0]);
+            let first = source.starts.get(group).copied().unwrap_or(0) as u32;
+            pieces.push(Piece { file, source: Some(Arc::clone(&source)), group, first, places });
+        }
+    }
+    let read = |piece: &Piece<'_>| {
+        let rows: Vec<u32> = piece.places.iter().map(|&at| entries[at].row - piece.first).collect();
+        piece.read(&files[piece.file], &rows, schema).map_err(|error| error.at(&files[piece.file].path))
+    };
+    let batches: Vec<Result<RecordBatch>> = pieces.par_iter().with_max_len(1).map(read).collect();
+    let numbers: Vec<usize> = pieces.iter().map(|piece| piece.file).collect();
+    let batches = all_with(&numbers, batches)?;
+    let mut indices = vec![(0, 0); entries.len()];
+    for (number, piece) in pieces.iter().enumerate() {
+        piece.places.iter().enumerate().for_each(|(row, &at)| indices[at] = (number, row));
+    }
+    if batches.is_empty() {
+        return Ok(RecordBatch::new_empty(Arc::clone(schema)));
+    }
+    if schema.fields().is_empty() {
+        let options = RecordBatchOptions::new().with_row_count(Some(entries.len()));
+        return RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options)
+            .map_err(|error| unjoined(&error).into());
+    }
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    interleave_record_batch(&batches, &indices).map_err(|error| unjoined(&error).into())
+}
+
+fn unjoined(error: &arrow_schema::ArrowError) -> Error {
+    Error::new(ErrorKind::Schema, format!("rows of several files do not fit together: {error}"))
+}
+
+/// Rows of one row group, or of one journal.
+struct Piece<'a> {
+    file: usize,
+    source: Option<Arc<Source>>,
+    group: usize,
+    /// The place of the row group's first row.
+    first: u32,
+    /// Which of the rows that are taken lie here, in the order of their places.
+    places: &'a [usize],
+}
+
+impl Piece<'_> {
+    fn read(&self, listed: &Listed, rows: &[u32], schema: &SchemaRef) -> Result<RecordBatch> {
+        let mut batches = Vec::new();
+        if let Some(source) = &self.source {
+            let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            for batch in source.read_rows(self.group, rows, &columns)? {
+                batches.push(conform(&batch, schema)?);
+            }
+        } else {
+            let mut left = rows;
+            read_journal(listed, &mut |first, batch| {
+                let here = left.partition_point(|&row| row < first + batch.num_rows() as u32);
+                let (now, later) = left.split_at(here);
+                left = later;
+                if now.is_empty() {
+                    return Ok(());
+                }
+                let indices: UInt32Array = now.iter().map(|row| row - first).collect();
+                let taken = take_record_batch(batch, &indices).map_err(|error| unjoined(&error))?;
+                batches.push(conform(&taken, schema)?);
+                Ok(())
+            })?;
+        }
+        let joined = concat_batches(schema, &batches).map_err(|error| unjoined(&error))?;
+        if joined.num_rows() == rows.len() { Ok(joined) } else { Err(corrupt("rows are missing")) }
+    }
+}
+
+/// The columns of a schema, as they are in a batch, or null.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let arrays = schema.fields().iter().map(|field| {
+        let name = field.name();
+        match batch.column_by_name(name) {
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
+            Some(array) if *array.data_type() == DataType::Null => {
+                Ok(new_null_array(field.data_type(), batch.num_rows()))
+            }
+            Some(array) => match Type::of(field.data_type()) {
+                Some(Type::Int) if !array.data_type().is_numeric() => {
+                    let truths: Option<&BooleanArray> = array.as_any().downcast_ref();
+                    let truths = truths.ok_or_else(|| rows::unfit(name, Type::Int, "others"))?;
+                    let whole = truths.iter().map(|truth| truth.map(i64::from));
+                    Ok(Arc::new(whole.collect::<arrow_array::Int64Array>()) as ArrayRef)
+                }
+                Some(Type::Float) if array.data_type() == &DataType::Boolean => {
+                    let texts = Texts::of(batch, name)?;
+                    let number = |row| texts.get(row).map(|text| f64::from(u8::from(text == "true")));
+                    Ok(Arc::new((0..batch.num_rows()).map(number).collect::<Float64Array>()) as ArrayRef)
+                }
+                Some(Type::Float) => {
+                    let numbers = Numbers::of(batch, name)?;
+                    let number = |row| numbers.get(row);
+                    Ok(Arc::new((0..batch.num_rows()).map(number).collect::<Float64Array>()) as ArrayRef)
+                }
+                Some(Type::Text) => {
+                    let texts = Texts::of(batch, name)?;
+                    let text = |row| texts.get(row);
+                    Ok(Arc::new((0..batch.num_rows()).map(text).collect::<StringArray>()) as ArrayRef)
+                }
+                Some(kind) => rows::convert(batch, name, kind, array),
+                None => {
+                    let (found, wanted) = (array.data_type(), field.data_type());
+                    let message = format!("column {name:?} has type {found}, elsewhere {wanted}");
+                    Err(Error::new(ErrorKind::Schema, message))
+                }
+            },
+        }
+    });
+    let arrays = arrays.collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|error| unjoined(&error))
+}
+
+/// What orders rows of equal keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tie {
+    /// Where texts order: the text.
+    pub text: Option<String>,
+    /// The row's id.
+    pub id: Option<String>,
+    /// Its run.
+    pub run_id: Option<String>,
+    /// Its dataset.
+    pub dataset_name: Option<String>,
+    /// The stem of its file.
+    pub stem: String,
+    /// Its place there.
+    pub row: u32,
+}
+
+impl Tie {
+    /// The order of two rows; nulls come last.
+    pub fn cmp(&self, other: &Self, descending: bool) -> Ordering {
+        let texts = match (&self.text, &other.text) {
+            (Some(one), Some(two)) if descending => two.cmp(one),
+            (one, two) => nulls_last(one, two),
+        };
+        texts
+            .then_with(|| nulls_last(&self.id, &other.id))
+            .then_with(|| nulls_last(&self.run_id, &other.run_id))
+            .then_with(|| nulls_last(&self.dataset_name, &other.dataset_name))
+            .then_with(|| self.stem.cmp(&other.stem))
+            .then_with(|| self.row.cmp(&other.row))
+    }
+
+    /// The columns that it is made of.
+    pub fn columns(text: Option<&str>) -> Vec<String> {
+        let mut names: Vec<String> = ["id", "run_id", "dataset_name"].map(str::to_owned).to_vec();
+        names.extend(text.map(str::to_owned).filter(|text| !names.contains(text)));
+        names
+    }
+
+    /// That of a row of a batch that has these columns.
+    pub fn of_row(batch: &RecordBatch, row: usize, text: Option<&str>, file: &Listed, place: u32) -> Result<Self> {
+        let value = |column: &str| Ok::<_, Error>(Texts::of(batch, column)?.get(row).map(str::to_owned));
+        Ok(Self {
+            text: text.map(value).transpose()?.flatten(),
+            id: value("id")?,
+            run_id: value("run_id")?,
+            dataset_name: value("dataset_name")?,
+            stem: file.stem().to_owned(),
+            row: place,
+        })
+    }
+}
+
+fn nulls_last(one: &Option<String>, two: &Option<String>) -> Ordering {
+    match (one, two) {
+        (Some(one), Some(two)) => one.cmp(two),
+        (one, two) => one.is_none().cmp(&two.is_none()),
+    }
+}
+
+/// What orders some rows among those of equal keys.
+pub fn ties(files: &[Listed], entries: &[Entry], text: Option<&str>) -> Result<Vec<Tie>, Failed> {
+    let columns = Tie::columns(text);
+    // As texts, whatever their type: that is how they are ordered.
+    let fields = columns.iter().map(|name| Field::new(name, DataType::Utf8, true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let batch = take(files, entries, &schema)?;
+    let column = |name: &str| Texts::of(&batch, name);
+    let texts = text.map(column).transpose()?;
+    let (ids, runs, datasets) = (column("id")?, column("run_id")?, column("dataset_name")?);
+    let owned = |texts: &Texts<'_>, row| texts.get(row).map(str::to_owned);
+    Ok(entries
+        .iter()
+        .enumerate()
+        .map(|(row, entry)| Tie {
+            text: texts.as_ref().and_then(|texts| owned(texts, row)),
+            id: owned(&ids, row),
+            run_id: owned(&runs, row),
+            dataset_name: owned(&datasets, row),
+            stem: files[entry.file as usize].stem().to_owned(),
+            row: entry.row,
+        })
+        .collect())
+}

@@ -1,0 +1,179 @@
+//! Rankings: from footers where they suffice, else from the rows of the files that can matter.
+
+use std::path::Path;
+
+use super::filter::Filter;
+use super::keys::Sort;
+use super::order::{Failed, Files, Order};
+use super::page::attempts;
+use super::take::{schema_of, take};
+use crate::collect::{self, Caching, Collected};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{FileError, Open};
+use crate::metrics::{self, Direction};
+use crate::progress::Progress;
+use crate::summary::columns::{Numbers, SCORES, Texts};
+use crate::summary::topk::{Ranked, TEXTS, TopK};
+use crate::summary::{Accumulator, TOP_K};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// How many predictions.
+    pub k: usize,
+    /// The metric to rank; `None` means the one that there is.
+    pub metric: Option<String>,
+    /// The score column to rank by; `None` means the one that the summary ranks by.
+    pub score: Option<String>,
+    /// Which scores are better; `None` means what the table or the files say.
+    pub direction: Option<Direction>,
+    /// What the predictions must have.
+    pub filter: Filter,
+}
+
+/// A ranking and how it came about.
+pub struct Answer {
+    /// The metric that was ranked.
+    pub metric: String,
+    /// Which scores are better.
+    pub direction: Direction,
+    /// The score column that ranked, by its place in [`SCORES`].
+    pub score: usize,
+    /// Best first.
+    pub top: TopK,
+    /// Files whose rows were read; 0 where footers sufficed.
+    pub files_read: usize,
+    /// Files that could not be used.
+    pub errors: Vec<FileError>,
+}
+
+/// The best predictions of one metric.
+///
+/// Candidates are rows of partition "val" where the metric has any, else all rows, unless the query
+/// names a partition. NaN never ranks, ties break by id.
+pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
+    let collected = collect::collect_rankings(root, open, caching, progress)?;
+    let whole = matching(&collected, query);
+    let metric = match &query.metric {
+        Some(metric) => metric.clone(),
+        None => only_metric(&whole)?,
+    };
+    let group = whole.group(&metric);
+    let stored = group.map_or(Direction::Unknown, crate::summary::Group::direction);
+    let table = metrics::direction(&metric);
+    let known = if stored == Direction::Unknown { table } else { stored };
+    let direction = query.direction.unwrap_or(known);
+    if direction == Direction::Unknown {
+        return Err(metrics::unknown(&metric));
+    }
+    let by_default = group.map_or(0, |group| group.ranking().score());
+    let score = match &query.score {
+        None => by_default,
+        Some(column) => SCORES.iter().position(|score| score == column).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Argument,
+                format!("score is {column:?}; it must be one of {}", SCORES.join(", ")),
+            )
+        })?,
+    };
+    let of_val_rows = group.is_some_and(|group| group.ranking().is_of_val_rows());
+    let mut answer =
+        Answer { metric, direction, score, top: TopK::new(query.k), files_read: 0, errors: Vec::new() };
+
+    let filter = &query.filter;
+    let only_default_rows = filter.equal.iter().all(|(column, value)| match *column {
+        "dataset_name" => true,
+        "partition" => of_val_rows && value == "val",
+        _ => false,
+    });
+    let footers_suffice = query.k <= TOP_K
+        && only_default_rows
+        && filter.ranges.is_empty()
+        && filter.preprocessings_contains.is_none()
+        && filter.members.is_none()
+        && (direction, score) == (stored, by_default);
+    match group {
+        None => {}
+        Some(group) if footers_suffice => answer.top.merge(group.ranking().top()),
+        Some(_) => {
+            let mut filter = filter.clone();
+            filter.equal.push(("metric", answer.metric.clone()));
+            if of_val_rows && filter.value("partition").is_none() {
+                filter.equal.push(("partition", "val".to_owned()));
+            }
+            let column = SCORES[score].to_owned();
+            let sort = Sort { column, descending: None, direction: Some(direction) };
+            let read = attempts(root, open, |files| rank(root, &filter, &sort, query.k, files, progress))?;
+            (answer.top, answer.files_read, answer.errors) = read;
+        }
+    }
+    let known: Vec<String> = collected.errors.iter().map(|error| error.path.clone()).collect();
+    answer.errors.retain(|error| !known.contains(&error.path));
+    answer.errors.extend(collected.errors);
+    Ok(answer)
+}
+
+/// The first rows in the order of a page, the number of files that were read, and those that could not be.
+fn rank(
+    root: &Path,
+    filter: &Filter,
+    sort: &Sort,
+    k: usize,
+    files: Files,
+    progress: &Progress,
+) -> Result<(TopK, usize, Vec<FileError>), (Option<String>, Error)> {
+    let Files { files, errors } = files;
+    let read = || {
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
+        let order = Order::of(format!("{} {filter:?} {sort:?}", root.display()), &files, filter, sort, progress)?;
+        let mut entries = order.rows(0, k)?;
+        let ranks = order.levels.keys.ranks.as_ref();
+        entries.retain(|entry| ranks.is_some_and(|ranks| ranks.has_scores(entry.key.0)));
+        let names: Vec<String> = TEXTS.iter().chain(&SCORES).map(|&name| name.to_owned()).collect();
+        let rows = take(&files, &entries, &schema_of(&files, &names)?)?;
+        let mut scores = Vec::with_capacity(SCORES.len());
+        for column in SCORES {
+            scores.push(Numbers::of(&rows, column)?);
+        }
+        let mut texts = Vec::with_capacity(TEXTS.len());
+        for column in TEXTS {
+            texts.push(Texts::of(&rows, column)?);
+        }
+        let direction = sort.direction.unwrap_or(Direction::Unknown);
+        let ranked_by = SCORES.iter().position(|column| *column == sort.column).unwrap_or(0);
+        let mut top = TopK::new(k);
+        for row in 0..rows.num_rows() {
+            if let Some(goodness) = scores[ranked_by].get(row).and_then(|score| direction.goodness(score)) {
+                let scores = [0, 1, 2].map(|score: usize| scores[score].get(row));
+                top.offer(Ranked::new(goodness, scores, texts.iter().map(|texts| texts.get(row))));
+            }
+        }
+        let errors = errors.iter().chain(&order.damage).cloned().collect();
+        Ok((top, order.usable.len(), errors))
+    };
+    read().map_err(|failed: Failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+}
+
+/// All datasets that the query allows, as one.
+fn matching(collected: &Collected, query: &Query) -> Accumulator {
+    match query.filter.value("dataset_name") {
+        None => collected.whole.clone(),
+        Some(wanted) => collected.datasets.get(wanted).cloned().unwrap_or_default(),
+    }
+}
+
+fn only_metric(whole: &Accumulator) -> Result<String> {
+    let named: Vec<&str> =
+        whole.groups().map(|(metric, _)| metric).filter(|metric| !metric.is_empty()).collect();
+    match named[..] {
+        [only] => Ok(only.to_owned()),
+        [] => Err(Error::new(ErrorKind::Argument, "there is no row with a metric to rank")),
+        _ => Err(Error::new(
+            ErrorKind::Argument,
+            format!(
+                "there are several metrics, which do not compare; pass metric= one of {}",
+                named.join(", ")
+            ),
+        )),
+    }
+}

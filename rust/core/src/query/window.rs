@@ -1,0 +1,379 @@
+//! A bounded piece of an order, and any place in the order by such pieces.
+//!
+//! A window holds the first rows of an order from some key on, as places with keys. It is kept, and where
+//! files were added, changed or removed only these are read again. Rows of one key are ordered by reading
+//! their ids; where there are too many for that, they are an order of their own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cursor::Cursor;
+use super::keys::{Key, after};
+use super::order::{Failed, Levels, Listed, Order};
+use super::take::{Tie, ties};
+
+/// Rows of a window at most.
+const ROWS: usize = 262_144;
+/// Rows of one key that are ordered by reading their ids, for as long as there are not more.
+const TIES: usize = 4_096;
+/// Windows that are kept.
+const KEPT: usize = 12;
+/// Bins of a histogram.
+const BINS: u128 = 65_536;
+
+/// A row and what orders it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// What orders it.
+    pub key: Key,
+    /// Its file, by its place among those listed.
+    pub file: u32,
+    /// Its place in the file.
+    pub row: u32,
+}
+
+/// The rows from a key on, up to a place where there is room no more.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    lower: Key,
+    /// What is not there any more, and all after it; `None` where all is there.
+    end: Option<Key>,
+    /// Rows of smaller keys, with the key, and in all, by file, which each is as it was read.
+    counts: HashMap<String, (Listed, u32, Counts)>,
+    sum: Counts,
+    /// In the order of their keys.
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    below: u64,
+    equal: u64,
+    total: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.below += other.below;
+        self.equal += other.equal;
+        self.total += other.total;
+    }
+}
+
+impl Window {
+    /// The place after its last row.
+    fn until(&self) -> u64 {
+        self.sum.below + if self.is_one_key() { self.sum.equal } else { self.entries.len() as u64 }
+    }
+
+    /// Whether its first key has more rows than there is room for.
+    fn is_one_key(&self) -> bool {
+        self.end == Some(self.lower)
+    }
+
+    fn contains(&self, place: u64) -> bool {
+        place >= self.sum.below && (place < self.until() || self.end.is_none())
+    }
+
+    /// Where the window after it begins.
+    fn next(&self) -> Option<Key> {
+        self.end.map(|end| if self.is_one_key() { after(end) } else { end })
+    }
+
+    fn group(&self, key: Key) -> std::ops::Range<usize> {
+        let start = self.entries.partition_point(|entry| entry.key < key);
+        start..self.entries.partition_point(|entry| entry.key <= key)
+    }
+}
+
+type Kept = HashMap<(String, String, Key), (Arc<Window>, u64)>;
+
+static WINDOWS: Mutex<Option<Kept>> = Mutex::new(None);
+
+/// The first rows that were offered, with the keys before some end.
+struct Collector {
+    entries: Vec<Entry>,
+    end: Option<Key>,
+}
+
+impl Collector {
+    fn shrink(&mut self) {
+        if self.entries.len() > ROWS {
+            let (_, first_out, _) = self.entries.select_nth_unstable_by_key(ROWS, |entry| entry.key);
+            let end = first_out.key;
+            self.end = Some(end);
+            self.entries.retain(|entry| entry.key < end);
+        }
+    }
+}
+
+impl Order<'_> {
+    /// How many rows fit.
+    pub fn total(&self) -> Result<u64, Failed> {
+        Ok(self.window(&self.levels, (0, 0))?.sum.total)
+    }
+
+    /// Rows from a place on, in their order.
+    pub fn rows(&self, place: u64, limit: usize) -> Result<Vec<Entry>, Failed> {
+        let mut rows = Vec::new();
+        self.rows_within(&self.levels, place, limit, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// The place after the row that a cursor names, whether or not it is there.
+    pub fn place_after(&self, cursor: &Cursor) -> Result<u64, Failed> {
+        self.place_within(&self.levels, cursor)
+    }
+
+    fn rows_within(
+        &self,
+        levels: &Levels,
+        mut place: u64,
+        limit: usize,
+        rows: &mut Vec<Entry>,
+    ) -> Result<(), Failed> {
+        let until = rows.len().saturating_add(limit);
+        while rows.len() < until {
+            let window = self.window_at(levels, place)?;
+            if place >= window.sum.total {
+                break;
+            }
+            let before = rows.len();
+            let wanted = until - before;
+            let start = (place - window.sum.below) as usize;
+            let key = window.entries.get(start).map_or(window.lower, |entry| entry.key);
+            let group = window.group(key);
+            if window.is_one_key() || (group.len() > TIES && !is_last(levels, key)) {
+                let inner = self.within(levels, key)?;
+                self.rows_within(&inner, (start - group.start) as u64, wanted, rows)?;
+            } else {
+                // As many whole groups as the page touches, but none that is an order of its own.
+                let mut end = group.end;
+                while end - start < wanted && end < window.entries.len() {
+                    let next = window.group(window.entries[end].key);
+                    if next.len() > TIES && !is_last(levels, window.entries[end].key) {
+                        break;
+                    }
+                    end = next.end;
+                }
+                let mut touched = window.entries[group.start..end].to_vec();
+                self.untie(levels, &mut touched)?;
+                rows.extend(touched.into_iter().skip(start - group.start).take(wanted));
+            }
+            if rows.len() == before {
+                break;
+            }
+            place += (rows.len() - before) as u64;
+        }
+        Ok(())
+    }
+
+    /// Orders rows of equal keys by their ids.
+    fn untie(&self, levels: &Levels, entries: &mut [Entry]) -> Result<(), Failed> {
+        let tied: Vec<Entry> =
+            entries.chunk_by(|one, two| one.key == two.key).filter(|group| group.len() > 1).flatten().copied().collect();
+        if tied.is_empty() {
+            return Ok(());
+        }
+        let mut ties = ties(self.files, &tied, text_of(levels))?.into_iter();
+        for group in entries.chunk_by_mut(|one, two| one.key == two.key).filter(|group| group.len() > 1) {
+            let mut pairs: Vec<(Tie, Entry)> = ties.by_ref().zip(group.iter().copied()).take(group.len()).collect();
+            pairs.sort_unstable_by(|(one, _), (two, _)| one.cmp(two, levels_descend(levels)));
+            group.iter_mut().zip(pairs).for_each(|(entry, (_, sorted))| *entry = sorted);
+        }
+        Ok(())
+    }
+
+    fn place_within(&self, levels: &Levels, cursor: &Cursor) -> Result<u64, Failed> {
+        let key = cursor.key(&levels.keys);
+        let kept = self.kept(levels, |window| window.lower <= key && window.end.is_none_or(|end| key < end));
+        let window = match kept {
+            Some(window) => self.fresh(levels, &window)?,
+            None => self.window(levels, key)?,
+        };
+        let window = if window.end.is_some_and(|end| key >= end && key != window.lower) {
+            self.window(levels, key)?
+        } else {
+            window
+        };
+        let group = window.group(key);
+        let before = window.sum.below + group.start as u64;
+        if window.is_one_key() || (group.len() > TIES && !is_last(levels, key)) {
+            let inner = self.within(levels, key)?;
+            return Ok(before + self.place_within(&inner, cursor)?);
+        }
+        let entries = &window.entries[group];
+        let ties = ties(self.files, entries, text_of(levels))?;
+        let is_after = |tie: &&Tie| tie.cmp(&cursor.tie, levels_descend(levels)).is_le();
+        Ok(before + ties.iter().filter(is_after).count() as u64)
+    }
+
+    /// The window that has a place.
+    fn window_at(&self, levels: &Levels, place: u64) -> Result<Arc<Window>, Failed> {
+        if let Some(kept) = self.kept(levels, |window| window.contains(place)) {
+            let window = self.fresh(levels, &kept)?;
+            if window.contains(place) {
+                return Ok(window);
+            }
+        }
+        let mut lower = (0, 0);
+        loop {
+            let window = self.window(levels, lower)?;
+            let next = window.next().filter(|_| !window.contains(place) && place < window.sum.total);
+            let Some(next) = next else { return Ok(window) };
+            let is_near = place.saturating_sub(window.until()) < ROWS as u64 / 2;
+            let sought = if is_near || window.is_one_key() { next } else { self.seek(levels, place)? };
+            lower = sought.max(next);
+        }
+    }
+
+    /// A key with few rows between it and a place, found by histograms.
+    fn seek(&self, levels: &Levels, place: u64) -> Result<Key, Failed> {
+        let wide = |key: Key| u128::from(key.0) << 64 | u128::from(key.1);
+        let (mut low, mut high, mut before) = (0u128, wide((levels.keys.groups(), 0)), 0u64);
+        loop {
+            let width = (high - low).div_ceil(BINS).max(1);
+            let bins = Mutex::new(vec![0u64; BINS as usize + 1]);
+            self.keys(levels, &self.usable, &|_, found| {
+                let mut counts = HashMap::new();
+                for (_, key) in found {
+                    let key = wide(*key);
+                    if (low..high).contains(&key) {
+                        *counts.entry(((key - low) / width) as usize).or_insert(0u64) += 1;
+                    }
+                }
+                let mut bins = bins.lock().unwrap_or_else(PoisonError::into_inner);
+                counts.into_iter().for_each(|(bin, count)| bins[bin] += count);
+            })?;
+            let bins = bins.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let mut found = None;
+            for (bin, &count) in bins.iter().enumerate() {
+                if before + count > place {
+                    found = Some((bin as u128, count));
+                    break;
+                }
+                before += count;
+            }
+            // Files changed meanwhile: whoever asked looks again.
+            let Some((bin, count)) = found else { return Ok((0, 0)) };
+            low += bin * width;
+            high = high.min(low + width);
+            if count <= ROWS as u64 / 2 || width == 1 {
+                return Ok(((low >> 64) as u32, low as u64));
+            }
+        }
+    }
+
+    fn kept(&self, levels: &Levels, fits: impl Fn(&Window) -> bool) -> Option<Arc<Window>> {
+        let guard = WINDOWS.try_lock().ok()?;
+        let kept = guard.as_ref()?.iter();
+        let mut own = kept.filter(|((query, name, _), _)| *query == self.query && *name == levels.name);
+        own.find(|(_, (window, _))| fits(window)).map(|(_, (window, _))| Arc::clone(window))
+    }
+
+    fn window(&self, levels: &Levels, lower: Key) -> Result<Arc<Window>, Failed> {
+        match self.kept(levels, |window| window.lower == lower) {
+            Some(window) => self.fresh(levels, &window),
+            None => self.build(levels, Window { lower, ..Window::default() }),
+        }
+    }
+
+    /// A window as the files are now.
+    fn fresh(&self, levels: &Levels, window: &Arc<Window>) -> Result<Arc<Window>, Failed> {
+        let is_same = |&file: &usize| {
+            let known = window.counts.get(&self.files[file].name);
+            known.is_some_and(|(listed, place, _)| self.files[file].is_still(listed) && *place as usize == file)
+        };
+        if window.counts.len() == self.usable.len() && self.usable.iter().all(is_same) {
+            self.keep(levels, window);
+            return Ok(Arc::clone(window));
+        }
+        // Entries name their files by the place in an earlier listing.
+        let mut moved = HashMap::new();
+        let mut kept = Window { lower: window.lower, end: window.end, ..Window::default() };
+        for &file in &self.usable {
+            let listed = &self.files[file];
+            if let Some((known, place, counts)) = window.counts.get(&listed.name).filter(|(known, ..)| listed.is_still(known))
+            {
+                moved.insert(*place, file as u32);
+                kept.counts.insert(listed.name.clone(), (known.clone(), file as u32, *counts));
+            }
+        }
+        let entries = window.entries.iter();
+        kept.entries.extend(entries.filter_map(|entry| Some(Entry { file: *moved.get(&entry.file)?, ..*entry })));
+        if window.end.is_some() && kept.entries.len() < window.entries.len() / 2 {
+            kept = Window { lower: window.lower, ..Window::default() };
+        }
+        self.build(levels, kept)
+    }
+
+    /// Adds the rows of the files that a window does not know.
+    fn build(&self, levels: &Levels, mut window: Window) -> Result<Arc<Window>, Failed> {
+        let unknown: Vec<usize> =
+            self.usable.iter().copied().filter(|&file| !window.counts.contains_key(&self.files[file].name)).collect();
+        let lower = window.lower;
+        let state = (
+            Collector { entries: std::mem::take(&mut window.entries), end: window.end },
+            vec![Counts::default(); self.files.len()],
+        );
+        let state = Mutex::new(state);
+        self.keys(levels, &unknown, &|file, found| {
+            let mut counts = Counts { total: found.len() as u64, ..Counts::default() };
+            for (_, key) in found {
+                counts.below += u64::from(*key < lower);
+                counts.equal += u64::from(*key == lower);
+            }
+            let end = state.lock().unwrap_or_else(PoisonError::into_inner).0.end;
+            let entry = |&(row, key): &(u32, Key)| Entry { key, file: file as u32, row };
+            let fits = |entry: &Entry| entry.key >= lower && end.is_none_or(|end| entry.key < end);
+            let entries: Vec<Entry> = found.iter().map(entry).filter(fits).collect();
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.1[file].add(counts);
+            let end = state.0.end;
+            state.0.entries.extend(entries.into_iter().filter(|entry| end.is_none_or(|end| entry.key < end)));
+            if state.0.entries.len() > 2 * ROWS {
+                state.0.shrink();
+            }
+        })?;
+        let (mut collector, counts) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        collector.shrink();
+        collector.entries.sort_unstable();
+        collector.entries.shrink_to_fit();
+        for file in unknown {
+            let listed = self.files[file].clone();
+            window.counts.insert(listed.name.clone(), (listed, file as u32, counts[file]));
+        }
+        let mut sum = Counts::default();
+        window.counts.values().for_each(|(_, _, counts)| sum.add(*counts));
+        let window = Arc::new(Window { entries: collector.entries, end: collector.end, sum, ..window });
+        self.keep(levels, &window);
+        Ok(window)
+    }
+
+    fn keep(&self, levels: &Levels, window: &Arc<Window>) {
+        // A fork may have left the lock taken for good: then nothing is kept.
+        let Ok(mut guard) = WINDOWS.try_lock() else { return };
+        let kept = guard.get_or_insert_default();
+        let now = kept.values().map(|(_, used)| *used).max().unwrap_or(0) + 1;
+        kept.insert((self.query.clone(), levels.name.clone(), window.lower), (Arc::clone(window), now));
+        if kept.len() > KEPT {
+            let oldest = kept.iter().min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
+            oldest.and_then(|oldest| kept.remove(&oldest));
+        }
+    }
+}
+
+/// Whether rows of one key have equal ids: no order within is left but that of runs, datasets and files.
+fn is_last(levels: &Levels, key: Key) -> bool {
+    levels.keys.column == "id" && levels.keys.is_exact(key)
+}
+
+/// The column of texts that orders before ids do.
+fn text_of(levels: &Levels) -> Option<&str> {
+    let first = levels.pins.first().map_or(&levels.keys, |(keys, _)| keys);
+    (first.kind == crate::rows::Type::Text).then_some(first.column.as_str())
+}
+
+fn levels_descend(levels: &Levels) -> bool {
+    levels.pins.first().map_or(&levels.keys, |(keys, _)| keys).descending
+}

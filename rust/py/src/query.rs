@@ -1,0 +1,161 @@
+//! Predictions in order.
+
+use std::path::PathBuf;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, TimeUnit};
+use n4w_core::metrics::Direction;
+use n4w_core::query::filter::{Asks, Filter};
+use n4w_core::query::keys::Sort;
+use n4w_core::query::page::{Ask, page};
+use n4w_core::query::top::{Query, top};
+use n4w_core::summary::columns::{SCORES, format_time};
+use n4w_core::summary::report;
+use n4w_core::value::Value;
+use n4w_core::ipc;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::convert::{Converter, errors_value};
+use crate::gate::{enter, to_py};
+use crate::workspace::{caching, open};
+
+#[pyfunction]
+#[pyo3(signature = (root, k, metric, score, direction, filters, *, live=true, use_cache=true, threads=0))]
+#[allow(clippy::too_many_arguments)]
+pub fn top_predictions<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    k: usize,
+    metric: Option<String>,
+    score: Option<String>,
+    direction: Option<&str>,
+    filters: &Bound<'py, PyDict>,
+    live: bool,
+    use_cache: bool,
+    threads: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let direction = direction.map(Direction::ranking).transpose().map_err(|error| to_py(py, &error))?;
+    let query = Query { k, metric, score, direction, filter: filter(filters)? };
+    let answer = enter(py, threads, None, |progress| {
+        top(&root, &query, open(live), caching(&root, use_cache), progress)
+    })?;
+    let records = answer.top.sorted().into_iter().map(report::prediction);
+    let value = Value::map([
+        ("metric", answer.metric.as_str().into()),
+        ("direction", answer.direction.name().into()),
+        ("ranked_by", SCORES[answer.score].into()),
+        ("records", records.collect()),
+        ("files_read", (answer.files_read as u64).into()),
+        ("errors", errors_value(&answer.errors)),
+    ]);
+    Converter::new(py).object(&value)
+}
+
+/// What a page is asked for by, as keywords.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Asked<'py> {
+    offset: u64,
+    limit: usize,
+    sort_by: String,
+    descending: Option<bool>,
+    cursor: Option<String>,
+    columns: Option<Vec<String>>,
+    live: bool,
+    filters: Bound<'py, PyDict>,
+}
+
+impl Asked<'_> {
+    fn ask(self) -> PyResult<Ask> {
+        Ok(Ask {
+            filter: filter(&self.filters)?,
+            sort: Sort { column: self.sort_by, descending: self.descending, direction: None },
+            offset: self.offset,
+            limit: self.limit,
+            cursor: self.cursor,
+            columns: self.columns,
+            open: open(self.live),
+        })
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, asked, *, as_batch=false, threads=0))]
+pub fn page_predictions<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    asked: Asked<'py>,
+    as_batch: bool,
+    threads: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let ask = asked.ask()?;
+    let answer = enter(py, threads, None, |progress| page(&root, &ask, progress))?;
+    let records = if as_batch { None } else { records(&answer.rows) };
+    let batch = if records.is_none() { Some(bytes_of(py, &answer.rows)?) } else { None };
+    let value = Value::map([
+        ("records", records.unwrap_or(Value::Null)),
+        ("total", answer.total.into()),
+        ("offset", answer.offset.into()),
+        ("has_more", answer.has_more().into()),
+        ("next_cursor", answer.next_cursor.as_deref().into()),
+        ("errors", errors_value(&answer.errors)),
+    ]);
+    let dict = Converter::new(py).object(&value)?.cast_into::<PyDict>()?;
+    dict.set_item("batch", batch)?;
+    Ok(dict)
+}
+
+fn bytes_of<'py>(py: Python<'py>, rows: &RecordBatch) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = py.detach(|| ipc::encode(rows)).map_err(|error| to_py(py, &error))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Rows as dicts, times as texts; `None` where a column has values that only Arrow can tell.
+fn records(rows: &RecordBatch) -> Option<Value> {
+    let schema = rows.schema();
+    let mut columns = Vec::with_capacity(rows.num_columns());
+    for (field, array) in schema.fields().iter().zip(rows.columns()) {
+        columns.push((field.name().clone(), values(array)?));
+    }
+    let mut columns: Vec<_> = columns.into_iter().map(|(name, values)| (name, values.into_iter())).collect();
+    let row = |_| {
+        let entries = columns.iter_mut().filter_map(|(name, values)| Some((name.clone().into(), values.next()?)));
+        Value::Map(entries.collect())
+    };
+    Some(Value::List((0..rows.num_rows()).map(row).collect()))
+}
+
+fn values(array: &ArrayRef) -> Option<Vec<Value>> {
+    Some(match array.data_type() {
+        DataType::Boolean => array.as_boolean().iter().map(Value::from).collect(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().iter().map(Value::from).collect(),
+        DataType::Float64 => array.as_primitive::<Float64Type>().iter().map(Value::from).collect(),
+        DataType::Utf8 => array.as_string::<i32>().iter().map(Value::from).collect(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            let times = array.as_primitive::<TimestampMicrosecondType>().iter();
+            times.map(|time| time.and_then(format_time).as_deref().into()).collect()
+        }
+        _ => return None,
+    })
+}
+
+/// Filters by name; those of None do not filter.
+fn filter(filters: &Bound<'_, PyDict>) -> PyResult<Filter> {
+    let mut filter = Filter::default();
+    for (name, value) in filters.iter().filter(|(_, value)| !value.is_none()) {
+        let asks = Asks::of(&name.extract::<String>()?).map_err(|error| to_py(filters.py(), &error))?;
+        match asks {
+            Asks::Equal(column) => filter.equal.push((column, value.str()?.to_string())),
+            Asks::AtLeast(score) => filter.ranges.push((score, value.extract()?..=f64::INFINITY)),
+            Asks::AtMost(score) => filter.ranges.push((score, f64::NEG_INFINITY..=value.extract()?)),
+            Asks::Contains => filter.preprocessings_contains = Some(value.extract()?),
+            Asks::Members => {
+                filter.members = Some(value.extract::<Vec<(String, String)>>()?.into_iter().collect());
+            }
+        }
+    }
+    Ok(filter)
+}
