@@ -1,9 +1,13 @@
 """Prediction rows of every kind that hypothesis can think of, and the shapes Arrow can give them."""
 
 import math
+from datetime import UTC, datetime
+from pathlib import Path
 
+import nirs4all_workspace as n4w
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 SCORES = st.one_of(
@@ -149,3 +153,56 @@ FORMS = {
     "absent columns": without_empty_columns,
     "reader": lambda table: pa.RecordBatchReader.from_batches(table.schema, table.to_batches()),
 }
+
+
+FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "dataset": st.sampled_from(["a", "b", "PLS", "", "0"]),
+        "model": st.sampled_from(["a", "PLS", "ü", ""]),
+        "partition": st.sampled_from(["train", "val", "test", "nothing"]),
+        "run": st.sampled_from(["a", "b"]),
+        "fold": st.sampled_from(["0", "avg"]),
+        "task_type": st.sampled_from(["regression", "other"]),
+        "min_val_score": st.sampled_from([-1.0, 0.0, 0.5, -math.inf]),
+        "max_val_score": st.sampled_from([0.0, 0.5, 100.0, math.inf]),
+        "max_test_score": st.sampled_from([0.0, 1e3]),
+        "min_train_score": st.sampled_from([-1e300, 1.0]),
+        "preprocessings_contains": st.sampled_from(["", "P", "ü"]),
+    },
+)
+SORTS = st.tuples(
+    st.sampled_from(
+        ["val_score", "val_score", "test_score", "train_score", "id", "model_name", "metric", "branch_id"]
+        + ["created_at", "fold_id", "partition", "run_id", "dataset_name"]
+    ),
+    st.sampled_from([None, None, True, False]),
+)
+
+
+def flat_files(folder: Path, parts: list[list[dict]], forms: list[str], rebuilt: int) -> list[pl.DataFrame]:
+    """Files as nirs4all 0.6 lays them out, in several Arrow types, the first ones with a summary; their rows."""
+    frames = []
+    for number, (part, form) in enumerate(zip(parts, forms, strict=True)):
+        stored = FORMS[form](arrow(part))
+        if isinstance(stored, pl.DataFrame):
+            stored.write_parquet(folder / f"{number}.meta.parquet", row_group_size=7)
+        else:
+            table = stored if isinstance(stored, pa.Table) else pa.Table.from_batches([stored])
+            pq.write_table(table, folder / f"{number}.meta.parquet", row_group_size=7, write_page_index=True)
+        if number + 1 == rebuilt:
+            assert n4w.Workspace.open(folder).predictions.rebuild_summaries()["errors"] == []
+        stem = pl.lit(str(number)).alias("stem")
+        times = pl.Series("created_at", [when(row.get("created_at")) for row in part], pl.Datetime("us", "UTC"))
+        frames.append(frame(part).with_columns(stem, pl.int_range(pl.len()).alias("row"), times))
+    return frames
+
+
+def when(text: str | None) -> datetime | None:
+    """A time without an offset is in UTC."""
+    time = text and datetime.fromisoformat(text)
+    return time if not time or time.tzinfo else time.replace(tzinfo=UTC)
+
+
+# What Parquet can hold.
+FILE_FORMS = [form for form in FORMS if form not in ("reader", "absent columns", "repeated dictionary")]

@@ -1,6 +1,5 @@
 """`top` against a plain sort of all rows: any k, score, direction and filter, with and without footers."""
 
-import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +12,7 @@ from agreement import check_ranking
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import table, write
-from strategies import SCORES, frame, rows
+from strategies import FILTERS, SCORES, frame, rows
 
 METRICS = ["rmse", "r2", "bias", "house_metric"]
 
@@ -61,22 +60,6 @@ NAMED = st.lists(
     ),
     min_size=1,
     max_size=4,
-)
-FILTERS = st.fixed_dictionaries(
-    {},
-    optional={
-        "dataset": st.sampled_from(["a", "b", "PLS", ""]),
-        "model": st.sampled_from(["a", "PLS", "ü", ""]),
-        "partition": st.sampled_from(["train", "val", "test", "nothing"]),
-        "run": st.sampled_from(["a", "b"]),
-        "fold": st.sampled_from(["0", "avg"]),
-        "task_type": st.sampled_from(["regression", "other"]),
-        "min_val_score": st.sampled_from([-1.0, 0.0, 0.5, -math.inf]),
-        "max_val_score": st.sampled_from([0.0, 0.5, 100.0, math.inf]),
-        "max_test_score": st.sampled_from([0.0, 1e3]),
-        "min_train_score": st.sampled_from([-1e300, 1.0]),
-        "preprocessings_contains": st.sampled_from(["", "P", "ü"]),
-    },
 )
 
 
