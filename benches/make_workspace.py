@@ -44,6 +44,8 @@ COLUMNS = [
     "sample_indices_id", "weights_id",
 ]  # fmt: skip
 RUN_COLUMNS = ["run_id", "result_id", "template_id", "created_at"]
+# Columns whose values hardly repeat.
+UNLIKE = ["id", "val_score", "test_score", "train_score"]
 STATISTICS = [
     "val_score", "test_score", "train_score", "dataset_name", "config_name", "model_name", "fold_id",
     "partition", "metric", "task_type", "preprocessings", "run_id", "result_id",
@@ -228,6 +230,7 @@ def make_segments(path: str | Path, runs: int, datasets: int = 50, rows_per_segm
             folder / f"{table['run_id'][0].as_py()}.{number:08x}.meta.parquet",
             row_group_size=65_536,
             compression="zstd",
+            use_dictionary=[name for name in table.column_names if name not in UNLIKE],
             write_statistics=STATISTICS,
             write_page_index=True,
             max_rows_per_page=1024,

@@ -483,6 +483,19 @@ def page_predictions(
         a column has values that no dict can hold; `records` is None then. Times in records are texts.
     """
 
+def find_predictions(
+    root: _Path, id: str, run_id: str | None = None, *, threads: int = 0
+) -> tuple[bytes, list[dict[str, str]]]:
+    """Return the rows with an id, all columns, as an Arrow IPC stream; and files that could not be used."""
+
+def find_arrays(path: _Path, ids: Sequence[str]) -> list[bytes]:
+    """Return the rows of a file of arrays with these ids (id, data and shape) as Arrow IPC streams.
+
+    Raises:
+        CorruptFileError: The file is damaged.
+        OSError: It cannot be read.
+    """
+
 def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
     """Return what `Predictions.rebuild_summaries` returns."""
 

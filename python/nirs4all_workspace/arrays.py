@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from nirs4all_workspace import _native
 from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.rows import frames_of
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import polars as pl
-
+_COLUMNS = ["array_id", "array_data", "array_shape"]
 ROLES = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 
 
@@ -24,29 +24,26 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
 
     wanted = {row[f"{role}_id"] for role in ROLES} - {None}
     found: dict[str, Any] = {}
-    for frame in _frames(root, row):
+    for batch in _batches(root, row, wanted) if wanted else ():
+        for id_, data, shape in pl.read_ipc_stream(batch).select(_COLUMNS).iter_rows():
+            if id_ in wanted:
+                found[id_] = np.array(data, dtype=np.float64).reshape(json.loads(shape))
         if wanted <= found.keys():
             break
-        for array in frame.filter(pl.col("array_id").is_in(wanted)).collect().iter_rows(named=True):
-            values = np.array(array["array_data"], dtype=np.float64)
-            found[array["array_id"]] = values.reshape(json.loads(array["array_shape"]))
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
 
 
-def _frames(root: Path, row: dict[str, Any]) -> Iterator[pl.LazyFrame]:
-    """The files that may hold a row's arrays, those of its own run first."""
-    import polars as pl
-
+def _batches(root: Path, row: dict[str, Any], wanted: set[str]) -> Iterator[bytes]:
+    """What may hold a row's arrays, as Arrow IPC streams: the files of its run on its dataset."""
     if row["run_id"] is None:
         old = root / f"{row['dataset_name']}.arrays.parquet"
         if old.exists():
-            yield pl.scan_parquet(old)
+            yield from _native.find_arrays(old, sorted(wanted))
         return
     folder = dataset_folder(row["dataset_name"])
     for path in sorted((root / "arrays" / folder).glob("*.arrays.parquet")):
         if path.name.startswith(f"{row['run_id']}."):
-            yield pl.scan_parquet(path, glob=False)
+            yield from _native.find_arrays(path, sorted(wanted))
     for path in sorted((root / "predictions" / folder).glob("*.journal")):
         if path.name.startswith(f"{row['run_id']}."):
-            for payload in frames_of(path, "arrays"):
-                yield pl.read_ipc_stream(payload).lazy()
+            yield from frames_of(path, "arrays")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,10 @@ class Predictions:
         return rows.scan(self._workspace.path, live=live, partial=partial)
 
     def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002
-        """Return one row.
+        """Return one row, with all columns that the files have.
+
+        Bloom filters on ids say which row groups are read; arrays are found by theirs. A file that cannot
+        be used is left out with a warning that names it.
 
         Args:
             id: Its id, unique within a run.
@@ -190,9 +194,10 @@ class Predictions:
         """
         import polars as pl
 
-        frame = self.scan().filter(pl.col("id") == id)
-        frame = frame if run_id is None else frame.filter(pl.col("run_id") == run_id)
-        found = frame.head(2).collect().to_dicts()
+        batch, errors = _native.find_predictions(self._workspace.path, id, run_id)
+        for error in errors:
+            warnings.warn(f"left out: {error['path']}: {error['message']}", stacklevel=2)
+        found = pl.read_ipc_stream(batch).to_dicts()
         if not found:
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:

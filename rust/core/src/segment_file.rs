@@ -41,6 +41,9 @@ const PRUNED: [&str; 13] = [
     "created_at",
 ];
 
+/// The columns whose values hardly repeat, and which have no dictionary.
+const UNLIKE: [&str; 4] = ["id", "val_score", "test_score", "train_score"];
+
 /// A Parquet file that nobody sees until it is published.
 pub struct SegmentFile {
     draft: Draft,
@@ -61,8 +64,11 @@ impl SegmentFile {
     pub fn of_rows(target: &Path, schema: SchemaRef) -> Result<Self> {
         let mut properties = WriterProperties::builder()
             .set_statistics_enabled(EnabledStatistics::None)
-            .set_column_bloom_filter_enabled(ColumnPath::from("id"), true)
-            .set_column_dictionary_enabled(ColumnPath::from("id"), false);
+            .set_column_bloom_filter_enabled(ColumnPath::from("id"), true);
+        // A reader of one row would decode the dictionary of a whole row group.
+        for column in UNLIKE {
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(column), false);
+        }
         for column in PRUNED {
             properties =
                 properties.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::Page);

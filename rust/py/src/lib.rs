@@ -49,7 +49,7 @@ mod _native {
     #[pymodule_export]
     use crate::metrics::{MetricInfo, is_better, metric_info, register_metric};
     #[pymodule_export]
-    use crate::query::{page_predictions, top_predictions};
+    use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]
     use crate::recover::{compact, live_journals, read_results, recover, remove_partial, run_files, sweep};
     #[pymodule_export]

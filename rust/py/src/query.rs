@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use n4w_core::metrics::Direction;
 use n4w_core::query::filter::{Asks, Filter};
+use n4w_core::query::find;
 use n4w_core::query::keys::Sort;
 use n4w_core::query::page::{Ask, page};
 use n4w_core::query::top::{Query, top};
@@ -111,6 +112,25 @@ pub fn page_predictions<'py>(
 fn bytes_of<'py>(py: Python<'py>, rows: &RecordBatch) -> PyResult<Bound<'py, PyBytes>> {
     let bytes = py.detach(|| ipc::encode(rows)).map_err(|error| to_py(py, &error))?;
     Ok(PyBytes::new(py, &bytes))
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, id, run_id=None, *, threads=0))]
+pub fn find_predictions<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    id: &str,
+    run_id: Option<&str>,
+    threads: usize,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
+    let (rows, errors) = enter(py, threads, None, |progress| find::with_id(&root, id, run_id, progress))?;
+    Ok((bytes_of(py, &rows)?, Converter::new(py).object(&errors_value(&errors))?))
+}
+
+#[pyfunction]
+pub fn find_arrays<'py>(py: Python<'py>, path: PathBuf, ids: Vec<String>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    let found = enter(py, 0, None, |_| find::arrays(&path, &ids))?;
+    found.iter().map(|batch| bytes_of(py, batch)).collect()
 }
 
 /// Rows as dicts, times as texts; `None` where a column has values that only Arrow can tell.

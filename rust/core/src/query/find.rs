@@ -1,1 +1,109 @@
-//! One prediction by its id, and the arrays that it refers to.
+//! One prediction by its id, and arrays by theirs.
+
+use std::path::Path;
+
+use arrow_array::{Array, RecordBatch};
+use rayon::prelude::*;
+
+use super::filter::{Filter, fitting};
+use super::order::{Failed, Files, Listed, all_of, read_journal};
+use super::page::attempts;
+use super::source::Source;
+use super::take::{take, whole_schema};
+use super::window::Entry;
+use crate::error::{Error, Result, corrupt};
+use crate::files::{FileError, Open};
+use crate::platform;
+use crate::progress::Progress;
+use crate::scan;
+use crate::summary::columns::Texts;
+
+/// Rows with this id, of one run or of all, with all columns that there are; and files that could not be used.
+pub fn with_id(
+    root: &Path,
+    id: &str,
+    run_id: Option<&str>,
+    progress: &Progress,
+) -> Result<(RecordBatch, Vec<FileError>)> {
+    let mut filter = Filter::default();
+    filter.equal.extend(run_id.map(|run| ("run_id", run.to_owned())));
+    attempts(root, Open::Counted, |Files { files, errors }| {
+        let read = || {
+            let found = files.par_iter().enumerate().map(|(number, listed)| {
+                progress.check()?;
+                entries(listed, number as u32, id, &filter).map_err(|error| error.at(&listed.path))
+            });
+            let found = all_of(found.collect())?.concat();
+            take(&files, &found, &whole_schema(&files)?)
+        };
+        match read() {
+            Ok(rows) => Ok((rows, errors)),
+            Err(Failed { file, error }) => Err((file.map(|file| files[file].name.clone()), error)),
+        }
+    })
+}
+
+fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<Entry>> {
+    let predicates = filter.predicates();
+    let unnamed = scan::dataset_of(&listed.path);
+    let mut found = Vec::new();
+    let mut look = |first: u32, batch: &RecordBatch| {
+        let ids = Texts::of(batch, "id")?;
+        let fits = |row: &u32| ids.get(*row as usize) == Some(id);
+        let entry = |row| Entry { key: (0, 0), file, row: first + row };
+        match fitting(&predicates, batch, &unnamed)? {
+            Some(rows) => found.extend(rows.into_iter().filter(fits).map(entry)),
+            None => found.extend((0..batch.num_rows() as u32).filter(fits).map(entry)),
+        }
+        Ok(())
+    };
+    if listed.is_journal() {
+        read_journal(listed, &mut look)?;
+        return Ok(found);
+    }
+    let source = Source::open(&listed.path, listed.identity)?;
+    for group in 0..source.groups() {
+        let known = |column: &str| source.known(group, column);
+        let is_ruled_out = predicates.iter().any(|one| one.decided_by(&known, &unnamed) == Some(false));
+        if !is_ruled_out && source.may_hold(group, "id", id)? {
+            let mut first = source.starts[group] as u32;
+            source.read_group(group, &["id", "run_id"], &mut |batch| {
+                look(first, batch)?;
+                first += batch.num_rows() as u32;
+                Ok(())
+            })?;
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of a file of arrays that have one of these ids: only the pages are read that hold them.
+pub fn arrays(path: &Path, ids: &[String]) -> Result<Vec<RecordBatch>> {
+    let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    let source = Source::open(path, platform::identity(&metadata))?;
+    let mut found = Vec::new();
+    for group in 0..source.groups() {
+        let mut may_hold = false;
+        for id in ids {
+            may_hold = may_hold || source.may_hold(group, "array_id", id)?;
+        }
+        if !may_hold {
+            continue;
+        }
+        let (mut rows, mut first) = (Vec::new(), 0);
+        source.read_group(group, &["array_id"], &mut |batch| {
+            let texts = Texts::of(batch, "array_id")?;
+            let fits = |row: &u32| texts.get(*row as usize).is_some_and(|id| ids.iter().any(|one| one == id));
+            rows.extend((0..batch.num_rows() as u32).filter(fits).map(|row| first + row));
+            first += batch.num_rows() as u32;
+            Ok(())
+        })?;
+        if !rows.is_empty() {
+            found.extend(source.read_rows(group, &rows, &["array_id", "array_data", "array_shape"])?);
+        }
+    }
+    if found.iter().any(|batch| batch.column_by_name("array_data").is_none_or(|data| data.null_count() > 0)) {
+        return Err(corrupt("an array has no values").at(path));
+    }
+    Ok(found)
+}

@@ -171,7 +171,8 @@ impl Source {
         let descriptor = self.plain.metadata().file_metadata().schema_descr();
         let place = (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
         let Some(leaf) = place else { return Ok(false) };
-        if self.plain.metadata().row_group(group).column(leaf).bloom_filter_offset().is_none() {
+        let column = self.plain.metadata().row_group(group).column(leaf);
+        if column.bloom_filter_offset().is_none() || column.column_type() != Physical::BYTE_ARRAY {
             return Ok(true);
         }
         let file = open_same(&self.path, self.identity)?;
