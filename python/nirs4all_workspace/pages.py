@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import operator
+import os
+import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.strict_json import strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     import polars as pl
 
 # Rows that are written at a time where a whole list is exported.
@@ -80,9 +82,33 @@ def page(root: Path, asked: dict[str, Any]) -> Page:
     )
 
 
-def batches(root: Path, asked: dict[str, Any], errors: list[dict[str, str]]) -> Iterator[pl.DataFrame]:
-    """Give all rows of a list in its order, some at a time; what could not be read is added to `errors`."""
-    asked = _checked(asked) | {"limit": EXPORT_ROWS}
+def export(root: Path, asked: dict[str, Any], target: Path, kind: str) -> list[dict[str, str]]:
+    """Write what `Predictions.export` describes."""
+    errors: list[dict[str, str]] = []
+    frames = _frames(root, _checked(asked), errors)
+    if kind == "csv" and target == Path("-"):
+        _write_csv(frames, sys.stdout.buffer)
+    elif kind in ("csv", "parquet"):
+        folder = target.absolute().parent
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".n4w-", delete=False) as temp:
+            try:
+                _write_csv(frames, temp) if kind == "csv" else _write_parquet(frames, temp)
+                temp.flush()
+                os.fsync(temp.fileno())
+                Path(temp.name).chmod(0o666 & ~_umask())
+                Path(temp.name).replace(target)
+            except BaseException:
+                Path(temp.name).unlink()
+                raise
+        _native.sync_folder(folder)
+    else:
+        raise ValueError(f"kind is {kind!r}; it must be 'csv' or 'parquet'")
+    return errors
+
+
+def _frames(root: Path, asked: dict[str, Any], errors: list[dict[str, str]]) -> Iterator[pl.DataFrame]:
+    """Give all rows of a list in its order; what cannot be read is added to `errors`."""
+    asked = asked | {"limit": EXPORT_ROWS}
     while True:
         answer = _native.page_predictions(root, asked, as_batch=True)
         errors += [error for error in answer["errors"] if error not in errors]
@@ -90,6 +116,29 @@ def batches(root: Path, asked: dict[str, Any], errors: list[dict[str, str]]) -> 
         if answer["next_cursor"] is None:
             return
         asked |= {"cursor": answer["next_cursor"], "offset": 0}
+
+
+def _write_csv(frames: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
+    for number, frame in enumerate(frames):
+        frame.write_csv(out, include_header=number == 0)
+
+
+def _write_parquet(frames: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
+    from polars.io.plugins import register_io_source
+
+    first = next(frames)
+
+    def source(*_: object) -> Iterator[pl.DataFrame]:
+        yield first
+        yield from frames
+
+    register_io_source(source, schema=first.schema).sink_parquet(out.name)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _frame(batch: bytes) -> pl.DataFrame:

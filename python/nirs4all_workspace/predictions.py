@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, locks, pages, rows
+from nirs4all_workspace import _native, catalogue, files, locks, pages, rows
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
@@ -15,6 +15,7 @@ from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.writer import Writer
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
 
     import polars as pl
@@ -103,7 +104,8 @@ class Predictions:
         if k < 0:
             raise ValueError(f"k is {k}; it cannot be negative")
         root = self._workspace.path
-        return Ranking(_native.top_predictions(root, k, metric, score, direction, filters, live=live))
+        asked = self._filters(filters)
+        return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
 
     def page(
         self,
@@ -146,7 +148,53 @@ class Predictions:
             ValueError: An argument makes no sense, or the cursor is of another query.
             OSError: The workspace cannot be listed.
         """
-        asked = {
+        asked = self._asked(offset, limit, sort_by, descending, cursor, columns, live, filters)
+        return pages.page(self._workspace.path, asked)
+
+    def export(
+        self,
+        target: str | os.PathLike[str],
+        kind: str = "parquet",
+        sort_by: str = "val_score",
+        descending: bool | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        live: bool = True,
+        **filters: str | float | None,
+    ) -> list[dict[str, str]]:
+        """Write all rows of a sorted list to a file, as many at a time as memory should hold.
+
+        Args:
+            target: The file, which is replaced atomically and durably; for CSV "-" is stdout.
+            kind: "csv" or "parquet".
+            sort_by: As for `page`.
+            descending: As for `page`.
+            columns: As for `page`.
+            live: As for `page`.
+            filters: As for `page`.
+
+        Returns:
+            Files that could not be used, as dicts of path, kind and message.
+
+        Raises:
+            ValueError: An argument makes no sense, or CSV cannot hold a column.
+            OSError: The workspace cannot be listed, or the file cannot be written.
+        """
+        asked = self._asked(0, 0, sort_by, descending, None, columns, live, filters)
+        return pages.export(self._workspace.path, asked, Path(target), kind)
+
+    def _asked(
+        self,
+        offset: int,
+        limit: int,
+        sort_by: str,
+        descending: bool | None,
+        cursor: str | None,
+        columns: Sequence[str] | None,
+        live: bool,
+        filters: dict[str, Any],
+    ) -> dict[str, Any]:
+        return {
             "offset": offset,
             "limit": limit,
             "sort_by": sort_by,
@@ -154,9 +202,20 @@ class Predictions:
             "cursor": cursor,
             "columns": columns if columns is None or isinstance(columns, str) else list(columns),
             "live": live,
-            "filters": filters,
+            "filters": self._filters(filters),
         }
-        return pages.page(self._workspace.path, asked)
+
+    def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
+        """Rows of nirs4all 0.6 name no run: those of a session are found by dataset and configuration."""
+        run = filters.get("run")
+        root = self._workspace.path
+        if run is None or (root / "runs" / str(run) / "run.yaml").exists():
+            return filters
+        for entry in catalogue.read(root)[0]:
+            if entry["id"] == run and entry["kind"] == "session":
+                members = [(it["dataset"], it["pipeline_id"]) for it in entry["manifests"]]
+                return {**filters, "run": None, "members": members}
+        return filters
 
     def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
         """Return all rows as a Polars LazyFrame.

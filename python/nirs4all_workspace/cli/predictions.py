@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nirs4all_workspace.cli.filters import with_filters
 from nirs4all_workspace.cli.output import (
     AsJson,
     Folder,
@@ -25,6 +26,8 @@ from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nirs4all_workspace.pages import Page
 
 app = typer.Typer()
 
@@ -55,27 +58,64 @@ def summary(
 
 
 @app.command()
+@with_filters
 def top(
     path: Folder = Path(),
     k: Annotated[int, typer.Option("-k", min=0, help="How many predictions.")] = 10,
     metric: Annotated[str | None, typer.Option(help="The metric to rank.")] = None,
     score: Annotated[str | None, typer.Option(help="val_score, test_score or train_score.")] = None,
     direction: Annotated[str | None, typer.Option(help="maximize, minimize or zero.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
-    partition: Annotated[str | None, typer.Option(help="train, val or test.")] = None,
     as_json: AsJson = False,
+    *,
+    filters: dict[str, Any],
 ) -> None:
     """Rank the best predictions of one metric."""
-    ranking = Workspace.open(path).predictions.top(
-        k, metric, score, direction, dataset=dataset, model=model, partition=partition
-    )
+    ranking = Workspace.open(path).predictions.top(k, metric, score, direction, **filters)
     if as_json:
         print_json(ranking.to_dict())
     else:
         _show_ranking(ranking, f"best by {ranking.ranked_by} of {ranking.metric} ({ranking.direction})")
         show_errors(ranking.errors)
     exit_with(ranking.errors)
+
+
+@app.command()
+@with_filters
+def predictions(
+    path: Folder = Path(),
+    offset: Annotated[int, typer.Option(min=0, help="Rows before the page.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Rows of the page.")] = 100,
+    sort_by: Annotated[str, typer.Option(help="The column to sort by.")] = "val_score",
+    descending: Annotated[
+        bool | None,
+        typer.Option("--descending/--ascending", help="By default scores come best first, others ascending."),
+    ] = None,
+    cursor: Annotated[str | None, typer.Option(help="The next_cursor of a page, in place of an offset.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Names of columns, with commas between.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all rows to this file; - is stdout.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write all rows to this file.")] = None,
+    as_json: AsJson = False,
+    *,
+    filters: dict[str, Any],
+) -> None:
+    """List predictions, a page at a time, or write all of them to a file."""
+    found = Workspace.open(path).predictions
+    names = columns.split(",") if columns is not None else None
+    if csv is None and parquet is None:
+        page = found.page(offset, limit, sort_by, descending, cursor, names, **filters)
+        if as_json:
+            print_json(page.to_dict())
+        else:
+            _show_page(page)
+            show_errors(page.errors)
+        exit_with(page.errors)
+        return
+    if offset or cursor or as_json or (csv and parquet):
+        raise typer.BadParameter("all rows are written to one file: no --offset, --cursor or --json")
+    kind, target = ("csv", csv) if csv else ("parquet", parquet)
+    errors = found.export(target, kind, sort_by, descending, names, **filters)
+    show_errors(errors)
+    exit_with(errors)
 
 
 @app.command()
@@ -205,3 +245,16 @@ def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
         scores = [row["val_score"], row["test_score"], row["train_score"]]
         table.add_row(*("" if name is None else str(name) for name in names), *map(number, scores))
     terminal().print(table)
+
+
+def _show_page(page: Page) -> None:
+    table = new_table(f"{page.offset} to {page.offset + len(page.records)} of {page.total}")
+    names = list(page.records[0]) if page.records else []
+    for name in names:
+        table.add_column(name)
+    for row in page.records:
+        cells = [number(value) if isinstance(value, float) else value for value in row.values()]
+        table.add_row(*("" if value is None else str(value) for value in cells))
+    terminal().print(table)
+    if page.next_cursor:
+        print(f"more: --cursor {page.next_cursor}")

@@ -1,0 +1,53 @@
+"""The options that say which predictions are asked for, the same for every command that has them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Text = str | None
+Number = float | None
+
+_OPTIONS: dict[str, Any] = {
+    "metric": Annotated[Text, typer.Option(help="Only this metric.")],
+    "dataset": Annotated[Text, typer.Option(help="Only this dataset.")],
+    "model": Annotated[Text, typer.Option(help="Only this model.")],
+    "partition": Annotated[Text, typer.Option(help="train, val or test.")],
+    "run": Annotated[Text, typer.Option(help="Only this run.")],
+    "result": Annotated[Text, typer.Option(help="Only this result.")],
+    "fold": Annotated[Text, typer.Option(help="Only this fold.")],
+    "task_type": Annotated[Text, typer.Option(help="Only this type of task.")],
+    "min_val_score": Annotated[Number, typer.Option(help="At least this val_score.")],
+    "max_val_score": Annotated[Number, typer.Option(help="At most this val_score.")],
+    "min_test_score": Annotated[Number, typer.Option(help="At least this test_score.")],
+    "max_test_score": Annotated[Number, typer.Option(help="At most this test_score.")],
+    "min_train_score": Annotated[Number, typer.Option(help="At least this train_score.")],
+    "max_train_score": Annotated[Number, typer.Option(help="At most this train_score.")],
+    "preprocessings_contains": Annotated[Text, typer.Option(help="What preprocessings must contain.")],
+}
+
+
+def with_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each filter that is none of its own, collected in its last parameter, `filters`."""
+    own = inspect.signature(command, eval_str=True)
+    parameters = [parameter for name, parameter in own.parameters.items() if name != "filters"]
+    options = {name: kind for name, kind in _OPTIONS.items() if name not in own.parameters}
+
+    @functools.wraps(command)
+    def filtered(**given: Any) -> None:  # noqa: ANN401 - of the options
+        filters = {name: given.pop(name) for name in options}
+        command(**given, filters=filters)
+
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in options.items()
+    ]
+    filtered.__dict__["__signature__"] = inspect.Signature(parameters)
+    filtered.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return filtered
