@@ -40,8 +40,13 @@ impl Cursor {
                 .map_or((ranks.unranked(), 0), |metric| (ranks.group(metric, self.key.0), self.key.1));
         }
         if keys.kind == Type::Text {
-            let is_of_ids = keys.column == "id";
-            return keys.of_text(if is_of_ids { self.tie.id.as_deref() } else { self.tie.text.as_deref() });
+            let text = match keys.column.as_str() {
+                "id" => &self.tie.id,
+                "run_id" => &self.tie.run_id,
+                "dataset_name" => &self.tie.dataset_name,
+                _ => &self.tie.text,
+            };
+            return keys.of_text(text.as_deref());
         }
         if keys.kind == Type::Float && self.kind == Type::Int.label() && self.key.0 == 0 {
             return (0, int_as_float(self.key.1, keys.descending));

@@ -148,6 +148,14 @@ impl Splitters {
     }
 }
 
+/// The columns that order rows of equal values.
+pub const TIES: [&str; 3] = ["id", "run_id", "dataset_name"];
+
+/// The key of a row's place.
+pub fn of_place(file: usize, row: u32) -> Key {
+    (0, (file as u64) << 32 | u64::from(row))
+}
+
 /// Makes keys of a column.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -164,9 +172,17 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Of ids, the smallest first: what breaks ties.
-    pub fn of_ids(splitters: Arc<Splitters>) -> Self {
-        Self { column: "id".to_owned(), kind: Type::Text, descending: false, ranks: None, splitters }
+    /// What orders rows of equal values in these columns: the next column of [`TIES`], or else their places.
+    pub fn after(columns: &[&str]) -> Self {
+        let next = TIES.iter().find(|column| !columns.contains(column));
+        let kind = next.map_or(Type::Int, |_| Type::Text);
+        let column = next.map_or(String::new(), |column| (*column).to_owned());
+        Self { column, kind, descending: false, ranks: None, splitters: Arc::default() }
+    }
+
+    /// Whether places order, which no two rows share.
+    pub fn are_places(&self) -> bool {
+        self.column.is_empty()
     }
 
     /// Whether rows with this key have equal values.

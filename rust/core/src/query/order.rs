@@ -10,8 +10,9 @@ use arrow_schema::{DataType, SchemaRef};
 use rayon::prelude::*;
 
 use super::filter::{Filter, Known, Predicate, fitting};
-use super::keys::{Key, Keys, Ranks, Sort, Splitters, common_type};
+use super::keys::{Key, Keys, Ranks, Sort, Splitters, common_type, of_place};
 use super::source::{Source, open_same};
+use super::window::Limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open};
 use crate::footer::TailReader;
@@ -131,7 +132,7 @@ struct Facts {
 /// What is known of the files of one query, kept between pages.
 #[derive(Clone, Default)]
 struct Shape {
-    facts: HashMap<String, (Listed, Arc<Facts>)>,
+    facts: Arc<HashMap<String, (Listed, Arc<Facts>)>>,
     splitters: HashMap<String, Arc<Splitters>>,
     used: u64,
 }
@@ -181,6 +182,8 @@ pub struct Order<'a> {
     pub usable: Vec<usize>,
     /// What is damaged in files whose other rows count.
     pub damage: Vec<FileError>,
+    /// How much is held in memory.
+    pub limits: Limits,
     progress: &'a Progress,
 }
 
@@ -193,7 +196,7 @@ impl<'a> Order<'a> {
         sort: &Sort,
         progress: &'a Progress,
     ) -> Result<Self, Failed> {
-        let known = with_shape(&query, |shape| shape.facts.clone()).unwrap_or_default();
+        let known = with_shape(&query, |shape| Arc::clone(&shape.facts)).unwrap_or_default();
         let needs_metrics = sort.is_best_first() && filter.value("metric").is_none();
         let facts: Vec<Result<Arc<Facts>>> = files
             .par_iter()
@@ -210,7 +213,7 @@ impl<'a> Order<'a> {
         let known = files.iter().zip(&facts).map(|(file, facts)| {
             (file.name.clone(), (file.clone(), Arc::clone(facts)))
         });
-        let known = known.collect();
+        let known = Arc::new(known.collect());
         with_shape(&query, |shape| shape.facts = known);
         let fitting = || facts.iter().filter(|facts| facts.can_fit);
         let kind = common_type(&sort.column, fitting().flat_map(|facts| facts.types.iter().cloned()))?;
@@ -229,7 +232,7 @@ impl<'a> Order<'a> {
         let usable = (0..files.len()).filter(|&file| facts[file].can_fit).collect();
         let damage = facts.iter().filter_map(|facts| facts.damage.clone()).collect();
         let levels = Levels { pins: Vec::new(), keys, name };
-        let mut order = Self { files, filter, query, levels, usable, damage, progress };
+        let mut order = Self { files, filter, query, levels, usable, damage, limits: Limits::default(), progress };
         if kind == Type::Text {
             let levels = order.levels.clone();
             order.levels = order.split(levels)?;
@@ -240,11 +243,12 @@ impl<'a> Order<'a> {
     /// The order among the rows of one key.
     pub fn within(&self, levels: &Levels, key: Key) -> Result<Levels, Failed> {
         let keys = &levels.keys;
-        let next = if keys.is_exact(key) { Keys::of_ids(Arc::default()) } else { keys.clone() };
         let mut pins = levels.pins.clone();
         pins.push((keys.clone(), key));
-        let name = format!("{} {}:{}", levels.name, key.0, key.1);
-        self.split(Levels { pins, keys: next, name })
+        let columns: Vec<&str> = pins.iter().map(|(keys, _)| keys.column.as_str()).collect();
+        let keys = if keys.is_exact(key) { Keys::after(&columns) } else { keys.clone() };
+        let levels = Levels { pins, keys, name: format!("{} {}:{}", levels.name, key.0, key.1) };
+        if levels.keys.are_places() { Ok(levels) } else { self.split(levels) }
     }
 
     /// Chooses splitters for the texts that order.
@@ -304,7 +308,11 @@ impl<'a> Order<'a> {
         let units = self.units(files)?;
         self.visit(units, levels, &mut || |file: usize, first: u32, batch: &RecordBatch, metric: &Known, mut rows: Rows<'_>| {
             let mut found = Vec::with_capacity(rows.size_hint().0);
-            levels.keys.of_rows(batch, metric, &mut rows, &mut |row, key| found.push((first + row, key)))?;
+            if levels.keys.are_places() {
+                found.extend(rows.map(|row| (first + row, of_place(file, first + row))));
+            } else {
+                levels.keys.of_rows(batch, metric, &mut rows, &mut |row, key| found.push((first + row, key)))?;
+            }
             take(file, &found);
             Ok(())
         })

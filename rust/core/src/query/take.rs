@@ -11,7 +11,7 @@ use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take_record_batch;
 use rayon::prelude::*;
 
-use super::keys::{common_type, is_text};
+use super::keys::{TIES, common_type, is_text};
 use super::order::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
 use super::source::Source;
 use super::window::Entry;
@@ -247,7 +247,7 @@ impl Tie {
 
     /// The columns that it is made of.
     pub fn columns(text: Option<&str>) -> Vec<String> {
-        let mut names: Vec<String> = ["id", "run_id", "dataset_name"].map(str::to_owned).to_vec();
+        let mut names: Vec<String> = TIES.map(str::to_owned).to_vec();
         names.extend(text.map(str::to_owned).filter(|text| !names.contains(text)));
         names
     }

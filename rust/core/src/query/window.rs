@@ -8,14 +8,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cursor::Cursor;
-use super::keys::{Key, after};
+use super::keys::{Key, after, of_place};
 use super::order::{Failed, Levels, Listed, Order};
 use super::take::{Tie, ties};
 
-/// Rows of a window at most.
-const ROWS: usize = 262_144;
-/// Rows of one key that are ordered by reading their ids, for as long as there are not more.
-const TIES: usize = 4_096;
+/// How much is held in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Rows of a window at most.
+    pub rows: usize,
+    /// Rows of one key that are ordered by reading their ids, for as long as there are not more.
+    pub ties: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rows: 262_144, ties: 4_096 }
+    }
+}
+
 /// Windows that are kept.
 const KEPT: usize = 12;
 /// Bins of a histogram.
@@ -97,9 +108,9 @@ struct Collector {
 }
 
 impl Collector {
-    fn shrink(&mut self) {
-        if self.entries.len() > ROWS {
-            let (_, first_out, _) = self.entries.select_nth_unstable_by_key(ROWS, |entry| entry.key);
+    fn shrink(&mut self, rows: usize) {
+        if self.entries.len() > rows {
+            let (_, first_out, _) = self.entries.select_nth_unstable_by_key(rows, |entry| entry.key);
             let end = first_out.key;
             self.end = Some(end);
             self.entries.retain(|entry| entry.key < end);
@@ -143,15 +154,16 @@ impl Order<'_> {
             let start = (place - window.sum.below) as usize;
             let key = window.entries.get(start).map_or(window.lower, |entry| entry.key);
             let group = window.group(key);
-            if window.is_one_key() || (group.len() > TIES && !is_last(levels, key)) {
+            if window.is_one_key() || group.len() > self.limits.ties {
                 let inner = self.within(levels, key)?;
                 self.rows_within(&inner, (start - group.start) as u64, wanted, rows)?;
+                rows[before..].iter_mut().for_each(|row| row.key = key);
             } else {
                 // As many whole groups as the page touches, but none that is an order of its own.
                 let mut end = group.end;
                 while end - start < wanted && end < window.entries.len() {
                     let next = window.group(window.entries[end].key);
-                    if next.len() > TIES && !is_last(levels, window.entries[end].key) {
+                    if next.len() > self.limits.ties {
                         break;
                     }
                     end = next.end;
@@ -185,7 +197,13 @@ impl Order<'_> {
     }
 
     fn place_within(&self, levels: &Levels, cursor: &Cursor) -> Result<u64, Failed> {
-        let key = cursor.key(&levels.keys);
+        let key = if levels.keys.are_places() {
+            let file = self.files.partition_point(|file| file.stem() < cursor.tie.stem.as_str());
+            let is_there = self.files.get(file).is_some_and(|file| file.stem() == cursor.tie.stem);
+            of_place(file, if is_there { cursor.tie.row } else { 0 })
+        } else {
+            cursor.key(&levels.keys)
+        };
         let kept = self.kept(levels, |window| window.lower <= key && window.end.is_none_or(|end| key < end));
         let window = match kept {
             Some(window) => self.fresh(levels, &window)?,
@@ -198,7 +216,7 @@ impl Order<'_> {
         };
         let group = window.group(key);
         let before = window.sum.below + group.start as u64;
-        if window.is_one_key() || (group.len() > TIES && !is_last(levels, key)) {
+        if window.is_one_key() || group.len() > self.limits.ties {
             let inner = self.within(levels, key)?;
             return Ok(before + self.place_within(&inner, cursor)?);
         }
@@ -221,7 +239,7 @@ impl Order<'_> {
             let window = self.window(levels, lower)?;
             let next = window.next().filter(|_| !window.contains(place) && place < window.sum.total);
             let Some(next) = next else { return Ok(window) };
-            let is_near = place.saturating_sub(window.until()) < ROWS as u64 / 2;
+            let is_near = place.saturating_sub(window.until()) < self.limits.rows as u64 / 2;
             let sought = if is_near || window.is_one_key() { next } else { self.seek(levels, place)? };
             lower = sought.max(next);
         }
@@ -258,7 +276,7 @@ impl Order<'_> {
             let Some((bin, count)) = found else { return Ok((0, 0)) };
             low += bin * width;
             high = high.min(low + width);
-            if count <= ROWS as u64 / 2 || width == 1 {
+            if count <= self.limits.rows as u64 / 2 || width == 1 {
                 return Ok(((low >> 64) as u32, low as u64));
             }
         }
@@ -287,6 +305,9 @@ impl Order<'_> {
         if window.counts.len() == self.usable.len() && self.usable.iter().all(is_same) {
             self.keep(levels, window);
             return Ok(Arc::clone(window));
+        }
+        if levels.keys.are_places() {
+            return self.build(levels, Window { lower: window.lower, ..Window::default() });
         }
         // Entries name their files by the place in an earlier listing.
         let mut moved = HashMap::new();
@@ -331,12 +352,12 @@ impl Order<'_> {
             state.1[file].add(counts);
             let end = state.0.end;
             state.0.entries.extend(entries.into_iter().filter(|entry| end.is_none_or(|end| entry.key < end)));
-            if state.0.entries.len() > 2 * ROWS {
-                state.0.shrink();
+            if state.0.entries.len() > 2 * self.limits.rows {
+                state.0.shrink(self.limits.rows);
             }
         })?;
         let (mut collector, counts) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        collector.shrink();
+        collector.shrink(self.limits.rows);
         collector.entries.sort_unstable();
         collector.entries.shrink_to_fit();
         for file in unknown {
@@ -361,11 +382,6 @@ impl Order<'_> {
             oldest.and_then(|oldest| kept.remove(&oldest));
         }
     }
-}
-
-/// Whether rows of one key have equal ids: no order within is left but that of runs, datasets and files.
-fn is_last(levels: &Levels, key: Key) -> bool {
-    levels.keys.column == "id" && levels.keys.is_exact(key)
 }
 
 /// The column of texts that orders before ids do.
