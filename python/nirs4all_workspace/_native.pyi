@@ -507,6 +507,14 @@ def verify_files(
 def blake3_hex(content: bytes, digits: int = 64) -> str:
     """Return the first hexadecimal digits of the BLAKE3 of some bytes."""
 
+def array_ids(arrays: object) -> list[str]:
+    """Return the ids that arrays have by their content.
+
+    Args:
+        arrays: An Arrow table, batch or data frame with columns `array_data` (large lists of 64-bit
+            floats), `array_shape` and `array_type`.
+    """
+
 def row_schema() -> list[tuple[str, str]]:
     """Return the columns that every segment has, each with "text", "int", "float" or "time"."""
 
@@ -606,6 +614,9 @@ class JournalWriter:
 
     def write_batch(self, batch: object) -> bool:
         """Add the rows of a batch; return whether it is time to flush."""
+
+    def write_arrays(self, arrays: object) -> list[str]:
+        """Store arrays; return their ids."""
 
     def flush(self) -> None:
         """Append what waits to the journal."""

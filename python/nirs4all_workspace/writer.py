@@ -151,6 +151,24 @@ class Writer:
         if self._native.write_batch(batch):
             self.flush()
 
+    def write_arrays(self, arrays: object) -> list[str]:
+        """Store arrays, each once per content, for rows that name them by their ids.
+
+        Args:
+            arrays: An Arrow table, batch or data frame with columns `array_data` (large lists of 64-bit
+                floats without nulls), `array_shape` (`[97, 1]`; one dimension where it does not fit) and
+                `array_type`.
+
+        Returns:
+            The id of each, for `y_true_id` and the like.
+
+        Raises:
+            TypeError: A column has another type; nothing was added.
+            ConflictError: This writer was closed or declared dead.
+            OSError: It was time to flush and that failed; what was added waits for the next flush.
+        """
+        return self._native.write_arrays(arrays)
+
     def flush(self) -> None:
         """Make what was written durable: when this returns, it survives (see `durability`).
 

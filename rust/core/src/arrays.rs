@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, Int64Builder, ListBuilder, StringBuilder};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef, LargeListArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::summary::columns::Texts;
 
 /// The keys of a mapping that hold arrays, each with the column that refers to it and the type that
 /// the array is stored under.
@@ -42,6 +45,48 @@ impl Values {
 /// The id of an array with this hash.
 pub fn id_of(hash: &blake3::Hash) -> String {
     format!("array_{}", &hash.to_hex()[..24])
+}
+
+/// Whether a text is the id of an array in this format.
+pub fn is_id(text: &str) -> bool {
+    let digits = text.strip_prefix("array_").unwrap_or_default();
+    digits.len() == 24 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The arrays of batches with the columns of [`schema`], each with its type; a shape that is none, or not of
+/// so many values, counts as one dimension.
+pub fn of_batches(batches: &[RecordBatch]) -> Result<Vec<(Values, String)>> {
+    let mut found = Vec::new();
+    for batch in batches {
+        let lists = lists_of(batch)?;
+        let (shapes, types) = (Texts::of(batch, "array_shape")?, Texts::of(batch, "array_type")?);
+        for row in 0..batch.num_rows() {
+            let values = lists.value(row);
+            let Some(values) = values.as_primitive_opt::<Float64Type>().filter(|it| it.null_count() == 0) else {
+                let message = "column \"array_data\" must be lists of 64-bit floats without nulls";
+                return Err(Error::new(ErrorKind::Type, message));
+            };
+            let data = values.values().to_vec();
+            let shape: Option<Vec<usize>> =
+                shapes.get(row).and_then(|text| serde_json::from_str(text).ok());
+            let fits = |shape: &Vec<usize>| {
+                let size = shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
+                size == Some(data.len())
+            };
+            let shape = shape.filter(fits).unwrap_or_else(|| vec![data.len()]);
+            found.push((Values { data, shape }, types.get(row).unwrap_or_default().to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+fn lists_of(batch: &RecordBatch) -> Result<LargeListArray> {
+    let column = batch.column_by_name("array_data");
+    if let Some(lists) = column.and_then(|column| column.as_list_opt::<i64>()) {
+        return Ok(lists.clone());
+    }
+    let message = "a table of arrays needs a column \"array_data\" of large lists";
+    Err(Error::new(ErrorKind::Type, message))
 }
 
 /// The columns of files of arrays, as nirs4all 0.6 has them.

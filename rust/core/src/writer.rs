@@ -231,6 +231,21 @@ impl Writer {
         }
     }
 
+    /// Stores arrays, each once per content, and returns their ids.
+    pub fn write_arrays(&mut self, batches: &[RecordBatch]) -> Result<Vec<String>> {
+        self.check()?;
+        let mut ids = Vec::new();
+        for (values, array_type) in arrays::of_batches(batches)? {
+            let hash = values.hash();
+            self.add_array(&hash, &values, &array_type);
+            ids.push(arrays::id_of(&hash));
+            if self.waiting.arrays.bytes() >= self.options.bytes {
+                self.commit(None)?;
+            }
+        }
+        Ok(ids)
+    }
+
     /// Rows of a result come before its checkpoint.
     fn check_unfinished(&self, result: &str) -> Result<()> {
         let all = self.failed.iter().chain(&self.current);

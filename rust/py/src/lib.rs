@@ -57,5 +57,5 @@ mod _native {
     #[pymodule_export]
     use crate::workspace::{list_files, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]
-    use crate::writer::JournalWriter;
+    use crate::writer::{JournalWriter, array_ids};
 }

@@ -90,6 +90,12 @@ impl JournalWriter {
         self.work(py, |writer| writer.write_batches(&batches))
     }
 
+    fn write_arrays(&self, py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+        self.check_process()?;
+        let batches = batches_of(arrays)?;
+        self.work(py, |writer| writer.write_arrays(&batches))
+    }
+
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         self.work(py, Writer::flush)
     }
@@ -147,6 +153,15 @@ impl JournalWriter {
         self.filenos.set(self.lock().files());
         result.map_err(|error| to_py(py, &error))
     }
+}
+
+/// The ids that arrays have by their content.
+#[pyfunction]
+pub fn array_ids(py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let batches = batches_of(arrays)?;
+    let found = py.detach(|| n4w_core::arrays::of_batches(&batches));
+    let found = found.map_err(|error| to_py(py, &error))?;
+    Ok(py.detach(|| found.iter().map(|(values, _)| n4w_core::arrays::id_of(&values.hash())).collect()))
 }
 
 fn batches_of(batch: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {

@@ -1,0 +1,131 @@
+"""Whether what was written is what was read: values on both sides, whatever their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.migration import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import polars as pl
+    from nirs4all_workspace.migration.transfer import Transfer
+
+
+def compare(transfer: Transfer, step: Callable[[int], object]) -> dict[str, int]:
+    """Read a file and the segments that were made of it, and compare rows and arrays.
+
+    Args:
+        transfer: The file, after it was moved.
+        step: Told how many rows were compared.
+
+    Returns:
+        A dict of rows, arrays (on both sides, distinct by content within a run) and differences: 0 where
+        everything is the same.
+    """
+    rows, digest = _digest_of_source(transfer, step)
+    written, other = _digest_of_segments(transfer)
+    arrays, stored, wrong = _compare_arrays(transfer)
+    return {
+        "source_rows": rows,
+        "rows": written,
+        "source_arrays": arrays,
+        "arrays": stored,
+        "differences": int(rows != written or digest != other) + wrong,
+    }
+
+
+def _digest_of_source(transfer: Transfer, step: Callable[[int], object]) -> tuple[int, int]:
+    import polars as pl
+
+    rows, digest = 0, 0
+    for _, frame in transfer.file.whole(0, transfer.file.rows):
+        renamed = transfer.renamed(frame.filter(pl.col("_group").is_not_null()))
+        rows += renamed.height
+        step(frame.height)
+        digest += _digest(renamed, _columns(transfer))
+    return rows, digest % 2**64
+
+
+def _digest_of_segments(transfer: Transfer) -> tuple[int, int]:
+    import polars as pl
+
+    rows, digest = 0, 0
+    for path in transfer.done.segments:
+        schema, height = tables.outline(path)
+        for _, frame in tables.batches(path, schema.names(), 0, height):
+            if "source_id" in schema:
+                frame = frame.with_columns(pl.coalesce("source_id", "id").alias("id"))
+            rows += frame.height
+            digest += _digest(frame, _columns(transfer))
+    return rows, digest % 2**64
+
+
+def _columns(transfer: Transfer) -> list[str]:
+    """The columns of the source by their names in a segment."""
+    file = transfer.file
+    ours = ("run_id", "result_id", "template_id")
+    named = [f"source_{name}" if name in ours else name for name in file.schema.names()]
+    return [*named, *(f"source_{name}" for name in sorted(file.unfit))]
+
+
+def _digest(frame: pl.DataFrame, columns: list[str]) -> int:
+    """A sum over rows of a hash of all their values, so that order does not count."""
+    import polars as pl
+
+    def plain(name: str) -> pl.Expr:
+        if name not in frame.columns:
+            return pl.lit(None, pl.String).alias(name)
+        kind = frame.schema[name]
+        if name == "id":
+            return pl.col(name).fill_null("")
+        if kind == pl.Null:
+            return pl.col(name).cast(pl.String)
+        if kind == pl.Categorical or isinstance(kind, pl.Enum):
+            return pl.col(name).cast(pl.String)
+        if kind.is_nested():
+            return pl.struct(name).struct.json_encode().alias(name)
+        return pl.col(name)
+
+    hashes = frame.select(plain(name) for name in columns).hash_rows(seed=11)
+    return int(hashes.to_numpy().sum(dtype="uint64"))
+
+
+def _compare_arrays(transfer: Transfer) -> tuple[int, int, int]:
+    """Arrays of the source that rows name, arrays that were stored, and how many are not the same."""
+    ask = transfer.database.execute
+    wrong = 0
+    for frame in transfer.array_batches():
+        olds = frame["array_id"].to_list()
+        new = transfer.new_names(olds)
+        contents: dict[str, set[str]] = {}
+        for old, content in zip(olds, _native.array_ids(frame), strict=True):
+            contents.setdefault(old, set()).add(content)
+        transfer.count_unnamed(len(contents) - len(new))
+        # Where one id is there twice, either content will do.
+        wrong += sum(name not in contents[old] for old, name in new.items())
+    ask("CREATE TABLE stored (new TEXT, segment INTEGER, PRIMARY KEY (new, segment)) WITHOUT ROWID")
+    for number, path in enumerate(_array_files(transfer)):
+        _, height = tables.outline(path)
+        columns = ("array_id", "array_data", "array_shape", "array_type")
+        for _, frame in tables.batches(path, columns, 0, height, size=4_096):
+            contents_now = _native.array_ids(frame)
+            wrong += sum(one != other for one, other in zip(frame["array_id"], contents_now, strict=True))
+            rows = ((one, number) for one in contents_now)
+            transfer.database.executemany("INSERT INTO stored VALUES (?, ?)", rows)
+    named = "SELECT DISTINCT new, unit FROM named WHERE new IS NOT NULL"
+    arrays = ask(f"SELECT count(*) FROM ({named})").fetchone()[0]
+    stored = ask("SELECT count(*) FROM stored").fetchone()[0]
+    lacking = f"SELECT count(*) FROM ({named}) WHERE new NOT IN (SELECT new FROM stored)"
+    return arrays, stored, wrong + ask(lacking).fetchone()[0] + int(arrays != stored)
+
+
+def _array_files(transfer: Transfer) -> Iterator[Path]:
+    for path in transfer.done.segments:
+        root = path.parents[2]
+        arrays = root / "arrays" / path.parent.name / path.name.replace(".meta.parquet", ".arrays.parquet")
+        if arrays.is_file():
+            yield arrays

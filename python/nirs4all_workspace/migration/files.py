@@ -1,0 +1,60 @@
+"""The files of an old workspace: all of them are listed, and what is not turned into something is copied."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace import _native
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What readers leave in a folder, and what is not data anywhere.
+_NOT_DATA = (".cache", ".locks")
+SOURCE = "source"
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Yield every file below a folder, in name order; links to folders are followed, but in no circle."""
+    yield from _walk(root, {_identity(root)}, is_top=True)
+
+
+def _walk(folder: Path, above: set[tuple[int, int]], *, is_top: bool = False) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if is_top and path.name in _NOT_DATA:
+            continue
+        if not path.is_dir():
+            yield path
+        elif (identity := _identity(path)) not in above:
+            yield from _walk(path, above | {identity})
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def fingerprint(root: Path) -> tuple[str, int, int]:
+    """Return what tells whether a folder is still what it was, the number of its files, and their bytes."""
+    lines, total = [], 0
+    for path in walk(root):
+        stat = path.lstat() if not path.exists() else path.stat()
+        name = os.fsencode(path.relative_to(root))
+        lines.append(b"%s\0%d\0%d\n" % (name, stat.st_size, stat.st_mtime_ns))
+        total += stat.st_size
+    return f"blake3:{_native.blake3_hex(b''.join(lines))}", len(lines), total
+
+
+def copy(path: Path, target: Path) -> None:
+    """Copy a file as it is, and see that the copy has the same content.
+
+    Raises:
+        OSError: It cannot be read or written, or the copy differs.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+    if _native.hash_file(target) != _native.hash_file(path):
+        raise OSError(None, "the copy has another content", str(target))

@@ -1,0 +1,47 @@
+"""What a migration says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Report:
+    """Notes, errors and counts, as they come.
+
+    Attributes:
+        notes: What the source lacked or had twice, as dicts of path, kind and message.
+        errors: What could not be carried over as what it is, likewise.
+        source: Counts of what was read.
+        target: Counts of what was written.
+        runs: What became a run: id, name, kind, rows and results.
+    """
+
+    notes: list[dict[str, str]] = field(default_factory=list)
+    errors: list[dict[str, str]] = field(default_factory=list)
+    source: dict[str, int] = field(default_factory=dict)
+    target: dict[str, int] = field(default_factory=dict)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    of_runs: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    def note(self, path: str, kind: str, message: str, run_id: str | None = None) -> None:
+        """Add a note, also to what a run keeps of its source."""
+        item = {"path": shown(path), "kind": kind, "message": message}
+        self.notes.append(item)
+        if run_id is not None:
+            self.of_runs.setdefault(run_id, []).append(item)
+
+    def error(self, path: str, kind: str, message: str) -> None:
+        """Add an error."""
+        self.errors.append({"path": shown(path), "kind": kind, "message": message})
+
+    def count(self, side: dict[str, int], **numbers: int) -> None:
+        """Add to counts."""
+        for key, number in numbers.items():
+            side[key] = side.get(key, 0) + number
+
+
+def shown(path: str) -> str:
+    """Return a path as text that is Unicode, whatever bytes it has."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,269 @@
+"""The rows of one old prediction file, written again by the writer that everybody uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.arrays import ROLES
+from nirs4all_workspace.migration import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import polars as pl
+    from nirs4all_workspace.results import Result
+    from nirs4all_workspace.writer import Writer
+
+REFERENCES = tuple(f"{role}_id" for role in ROLES)
+# Columns that batches carry on their way.
+KEYS = ("_row", "_group", "_unit", "_result", "_template", "_dataset")
+# Columns that a workspace gives a meaning of its own: what a source says there is kept beside it.
+_OURS = ("run_id", "result_id", "template_id")
+
+
+@dataclass
+class Target:
+    """Where the rows of one configuration on one dataset go.
+
+    Attributes:
+        run_id: The run.
+        created_at: When the configuration was begun, ISO-8601; empty where nobody knows.
+        result: The result to be checkpointed; None for rows that no manifest claims.
+    """
+
+    run_id: str
+    created_at: str
+    result: Result | None = None
+
+
+@dataclass
+class Group:
+    """The rows of one configuration in one file."""
+
+    number: int
+    dataset: str
+    config: str | None
+    rows: int
+    first: int
+    last: int
+    about: dict[str, Any]
+    target: Target
+
+
+@dataclass
+class Unit:
+    """The rows of one run on one dataset in one file: what one writer writes."""
+
+    number: int
+    run_id: str
+    dataset: str
+    groups: list[Group] = field(default_factory=list)
+    writer: Writer | None = None
+
+    @property
+    def first(self) -> int:
+        """Its first row in the file."""
+        return min(group.first for group in self.groups)
+
+    @property
+    def last(self) -> int:
+        """Its last row in the file."""
+        return max(group.last for group in self.groups)
+
+
+class PredictionFile:
+    """A `<dataset>.meta.parquet` of nirs4all 0.6.
+
+    Attributes:
+        path: The file.
+        name: The dataset that it is named after.
+        rows: How many rows it says to have.
+        groups: Its rows by configuration, in the order of their first rows.
+        units: The same by run and dataset.
+        unfit: Columns with values of types that a segment has not there, kept as `source_<column>`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the outline.
+
+        Raises:
+            CorruptFileError: It is no Parquet file.
+            OSError: It cannot be read.
+        """
+        self.path = path
+        self.name = path.name.removesuffix(".meta.parquet")
+        self.schema, self.rows = tables.outline(path)
+        self.groups: list[Group] = []
+        self.units: list[Unit] = []
+        self.unfit: set[str] = set()
+        self._kinds = dict(_native.row_schema())
+
+    def find_groups(self, target_of: Any) -> None:  # noqa: ANN401 - (dataset, config) -> Target
+        """Find out which rows belong to which configuration; only columns with names are read."""
+        import polars as pl
+
+        found: dict[tuple[str, str | None], list[Any]] = {}
+        about = [name for name in ("task_type", "n_features", "dataset_path") if name in self.schema]
+        wanted = [name for name in ("dataset_name", "config_name") if name in self.schema] + about
+        for at, frame in self._batches(wanted, 0, self.rows):
+            parts = frame.with_row_index("_row", at).group_by("_dataset", "_config").agg(
+                pl.len().alias("_rows"),
+                pl.col("_row").min().alias("_first"),
+                pl.col("_row").max().alias("_last"),
+                *(pl.col(name).first() for name in about),
+            )
+            for part in parts.iter_rows(named=True):
+                key = (part["_dataset"], part["_config"])
+                known = found.setdefault(key, [0, part["_first"], part["_last"], part])
+                known[0] += part["_rows"]
+                known[1:3] = min(known[1], part["_first"]), max(known[2], part["_last"])
+        ordered = sorted(found.items(), key=lambda item: item[1][1])
+        units: dict[tuple[str, str], Unit] = {}
+        for number, ((dataset, config), (rows, first, last, part)) in enumerate(ordered):
+            target = target_of(dataset, config)
+            known_about = {name: part[name] for name in about}
+            group = Group(number, dataset, config, rows, first, last, known_about, target)
+            self.groups.append(group)
+            unit = units.setdefault((target.run_id, dataset), Unit(len(units), target.run_id, dataset))
+            unit.groups.append(group)
+        self.units = list(units.values())
+
+    def keyed(
+        self, columns: Sequence[str], start: int, stop: int, lost: tables.Lost | None = None
+    ) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Yield batches with columns `_group`, `_unit`, `_result`, `_template` and `_created`."""
+        table = self._table()
+        names = [name for name in ("dataset_name", "config_name") if name in self.schema]
+        wanted = [*columns, *(name for name in names if name not in columns)]
+        for at, frame in self._batches(wanted, start, stop, lost):
+            keyed = frame.join(
+                table, on=["_dataset", "_config"], how="left", nulls_equal=True, maintain_order="left"
+            )
+            yield at, keyed
+
+    def whole(
+        self, start: int, stop: int, lost: tables.Lost | None = None
+    ) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Yield batches of all columns, each in the type that a segment gives it; keys as in `keyed`."""
+        for at, frame in self.keyed(self.schema.names(), start, stop, lost):
+            yield at, self._fitted(frame)
+
+    def _batches(
+        self, columns: Sequence[str], start: int, stop: int, lost: tables.Lost | None = None
+    ) -> Iterator[tuple[int, pl.DataFrame]]:
+        import polars as pl
+
+        if not columns:
+            rows = stop - start
+            yield start, pl.DataFrame({"_dataset": [self.name] * rows, "_config": [None] * rows})
+            return
+        for at, frame in tables.batches(self.path, columns, start, stop, lost):
+            yield at, frame.with_columns(
+                self._name_of("dataset_name").fill_null(self.name).alias("_dataset"),
+                self._name_of("config_name").alias("_config"),
+            )
+
+    def _name_of(self, column: str) -> pl.Expr:
+        import polars as pl
+
+        if column not in self.schema:
+            return pl.lit(None, pl.String)
+        return tables.as_text(pl.col(column), self.schema[column])
+
+    def _table(self) -> pl.DataFrame:
+        import polars as pl
+
+        unit_of = {group.number: unit.number for unit in self.units for group in unit.groups}
+        rows = [
+            {
+                "_dataset": group.dataset,
+                "_config": group.config,
+                "_group": group.number,
+                "_unit": unit_of[group.number],
+                "_result": group.target.result and group.target.result.id,
+                "_template": group.target.result and group.target.result.template_id,
+                "_created": group.target.created_at or None,
+            }
+            for group in self.groups
+        ]
+        texts = dict.fromkeys(("_dataset", "_config", "_result", "_template", "_created"), pl.String)
+        schema = {**texts, "_group": pl.Int64, "_unit": pl.Int64}
+        table = pl.DataFrame(rows, schema=schema)
+        return table.with_columns(_time_of(pl.col("_created"), pl.String()))
+
+    def _fitted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        import polars as pl
+
+        types = _types()
+        columns: list[pl.Expr] = []
+        for name, source in self.schema.items():
+            column, kind = pl.col(name), self._kinds.get(name)
+            if name in _OURS:
+                columns.append(tables.as_text(column, source).alias(f"source_{name}"))
+            elif kind is None:
+                columns.append(column.cast(pl.String) if source == pl.Categorical else column)
+            elif fits(kind, source):
+                columns.append(_converted(kind, column, source).alias(name))
+            else:
+                fitted = column.cast(types[kind], strict=False)
+                same = fitted.cast(source, strict=False) == column if source.is_numeric() else fitted.is_not_null()
+                is_kept = column.is_not_null() & ~same.fill_null(value=False)
+                if frame.select(is_kept.any()).item():
+                    self.unfit.add(name)
+                if name in self.unfit:
+                    kept = pl.when(is_kept).then(tables.as_text(column, source))
+                    columns.append(kept.alias(f"source_{name}"))
+                columns.append(pl.when(~is_kept).then(fitted).alias(name))
+        if "created_at" in self.schema:
+            own = _converted("time", pl.col("created_at"), self.schema["created_at"])
+            columns = [column for column in columns if column.meta.output_name() != "created_at"]
+            columns.append(pl.coalesce(own, "_created").alias("created_at"))
+        else:
+            columns.append(pl.col("_created").alias("created_at"))
+        return frame.select(*columns, *KEYS[1:]).with_columns(pl.col("_dataset").alias("dataset_name"))
+
+
+_TYPES: dict[str, Any] = {}
+
+
+def _types() -> dict[str, Any]:
+    import polars as pl
+
+    if not _TYPES:
+        _TYPES.update(text=pl.String(), int=pl.Int64(), float=pl.Float64(), time=pl.Datetime("us", "UTC"))
+    return _TYPES
+
+
+def fits(kind: str, source: Any) -> bool:  # noqa: ANN401 - a data type of Polars
+    """Return whether every value of a type has a place in a column of a segment."""
+    import polars as pl
+
+    if kind == "text" or source in (_types()[kind], pl.Null):
+        return True
+    if kind == "float":
+        return bool(source.is_float() or (source.is_integer() and source not in (pl.Int64, pl.UInt64, pl.Int128)))
+    if kind == "int":
+        return bool(source.is_integer() and source not in (pl.UInt64, pl.Int128))
+    return kind == "time" and (source == pl.String or isinstance(source, pl.Datetime))
+
+
+def _converted(kind: str, column: pl.Expr, source: Any) -> pl.Expr:  # noqa: ANN401 - a data type of Polars
+    if kind == "text":
+        return tables.as_text(column, source)
+    return _time_of(column, source) if kind == "time" else column.cast(_types()[kind])
+
+
+def _time_of(column: pl.Expr, source: Any) -> pl.Expr:  # noqa: ANN401 - a data type of Polars
+    import polars as pl
+
+    time = pl.Datetime("us", "UTC")
+    if source == pl.String:
+        return column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    if isinstance(source, pl.Datetime):
+        return column.cast(pl.Datetime("us", source.time_zone)).dt.convert_time_zone("UTC") if (
+            source.time_zone
+        ) else column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return pl.lit(None, time)

@@ -1,0 +1,283 @@
+"""What one call of nirs4all 0.6 made, written as a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, records, run_record, strict_json
+from nirs4all_workspace.canonical import content_id, plain
+from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
+from nirs4all_workspace.migration import files
+from nirs4all_workspace.migration.rows import Target
+from nirs4all_workspace.results import Result
+from nirs4all_workspace.templates import Template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nirs4all_workspace.migration.report import Report
+    from nirs4all_workspace.workspace import Workspace
+
+MIGRATED = "migrated.yaml"
+ARTIFACTS = "artifacts.jsonl"
+TRACES = "traces.jsonl"
+_ARTIFACT_KEYS = ("artifact_id", "artifact_type", "class_name", "custom_name", "fold_id", "chain_path")
+
+
+class Sessions:
+    """Writes sessions as runs, without their rows.
+
+    Attributes:
+        targets: Where rows go, by dataset and configuration.
+        waiting: Those of them of which no row was found yet.
+        carried: Files of the source that need no further copy.
+    """
+
+    def __init__(self, workspace: Workspace, source: Path, report: Report) -> None:
+        """Write into a workspace that nobody else sees."""
+        self._workspace = workspace
+        self._source = source
+        self._report = report
+        self._hashes: dict[Path, str] = {}
+        self.targets: dict[tuple[str, str | None], Target] = {}
+        self.waiting: set[tuple[str, str | None]] = set()
+        self.carried: set[Path] = set()
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Write what a session says: everything but its rows, which come later."""
+        run_id = entry["id"]
+        (given,) = entry["templates"]
+        template = Template(plain(given["steps"], "steps"))
+        template_id = self._workspace.templates.add(template)
+        reference = {key: given.get(key) for key in ("id", "name", "description", "expansion_count")}
+        folder = new_run(
+            self._workspace, self._source, entry, [reference | {"id": template_id}], _config_of(template.steps)
+        )
+        configs: dict[str, str] = {}
+        artifacts: list[str] = []
+        traces: list[str] = []
+        for manifest in entry["manifests"]:
+            content = records.read(self._source / manifest["path"] / "manifest.yaml")
+            steps = _steps_of(content)
+            config_id = content_id("cfg", steps)
+            config = {
+                "schema_version": records.SCHEMA_VERSION,
+                "config_id": config_id,
+                "template_id": template_id,
+                "name": f"{manifest['name']}_{manifest['config_hash']}",
+                "generator_choices": plain(manifest["generator_choices"], "generator_choices"),
+                "steps": steps,
+            }
+            configs.setdefault(config_id, strict_json.dumps(config))
+            hashes, lines = self._artifacts_of(run_id, manifest, content)
+            artifacts += lines
+            traces += _traces_of(manifest, content)
+            self._expect(run_id, config, manifest, hashes)
+            self._copy_rest(folder, manifest)
+        for name, lines in (("configs.jsonl", list(configs.values())), (ARTIFACTS, artifacts), (TRACES, traces)):
+            if lines:
+                text = "".join(f"{line}\n" for line in lines)
+                _native.create_file(folder / name, text.encode("utf-8"))
+        count, report = self._report.count, self._report
+        count(report.source, sessions=1, manifests=len(entry["manifests"]), traces=len(traces))
+        count(report.target, traces=len(traces))
+
+    def _expect(
+        self, run_id: str, config: dict[str, Any], manifest: dict[str, Any], artifacts: list[str]
+    ) -> None:
+        dataset = manifest["dataset"]
+        named = [run_id, config["template_id"], config["config_id"], dataset]
+        result = Result(
+            content_id("res", named),
+            run_id=run_id,
+            template_id=config["template_id"],
+            config_id=config["config_id"],
+            config_name=manifest["pipeline_id"],
+            generator_choices=config["generator_choices"],
+            dataset_id=dataset,
+            dataset_name=dataset,
+            artifacts=artifacts,
+            completed_at=manifest["created_at"],
+        )
+        key = (dataset, manifest["pipeline_id"])
+        if key in self.targets:
+            message = f"another manifest is of {key[1]} on {dataset} too; rows go to the first"
+            self._report.note(manifest["path"], "repeated", message, run_id)
+        else:
+            self.waiting.add(key)
+            self.targets[key] = Target(run_id, manifest["created_at"] or "", result)
+
+    def _artifacts_of(
+        self, run_id: str, manifest: dict[str, Any], content: dict[str, Any]
+    ) -> tuple[list[str], list[str]]:
+        found = content.get("artifacts")
+        items = found.get("items") if isinstance(found, dict) else found
+        hashes: list[str] = []
+        lines: list[str] = []
+        missing = 0
+        for item in items if isinstance(items, list) else []:
+            if not isinstance(item, dict):
+                continue
+            path = self._source / "binaries" / manifest["dataset"] / str(item.get("path"))
+            digest = self._put(path) if item.get("path") else None
+            missing += digest is None
+            if digest is not None and digest not in hashes:
+                hashes.append(digest)
+            about = {key: plain(item.get(key), key) for key in _ARTIFACT_KEYS}
+            lines.append(
+                strict_json.dumps(
+                    {
+                        "schema_version": records.SCHEMA_VERSION,
+                        **about,
+                        "step_index": item.get("step_index"),
+                        "size_bytes": item.get("size_bytes"),
+                        "content_hash": item.get("content_hash"),
+                        "dataset": manifest["dataset"],
+                        "config": manifest["pipeline_id"],
+                        "file": item.get("path"),
+                        "hash": digest,
+                        "status": "missing" if digest is None else "present",
+                    }
+                )
+            )
+        if missing:
+            message = f"{missing} of its {len(lines)} artifacts are not in binaries/{manifest['dataset']}"
+            self._report.note(manifest["path"], "missing_artifacts", message, run_id)
+        self._report.count(self._report.source, artifacts=len(lines), artifacts_missing=missing)
+        return hashes, lines
+
+    def _put(self, path: Path) -> str | None:
+        known = self._hashes.get(path)
+        if known is None and path.is_file():
+            known = self._hashes[path] = self._workspace.artifacts.put(path)
+            self.carried.add(path)
+            self._report.count(self._report.target, artifacts=1)
+        return known
+
+    def _copy_rest(self, folder: Path, manifest: dict[str, Any]) -> None:
+        """Copy the files of a configuration, and what its dataset's folder has of it."""
+        origin = self._source / manifest["path"]
+        paths = list(files.walk(origin))
+        paths += [path for path in sorted(origin.parent.glob("*")) if path.is_file() and origin.name in path.name]
+        for path in paths:
+            if path not in self.carried and path.is_file():
+                files.copy(path, folder / files.SOURCE / path.relative_to(self._source / "runs"))
+                self.carried.add(path)
+                self._report.count(self._report.target, copied_files=1)
+
+
+def new_run(
+    workspace: Workspace,
+    source: Path,
+    entry: dict[str, Any],
+    templates: list[dict[str, Any]],
+    config: dict[str, Any],
+) -> Path:
+    """Write a run that has ended, without results.
+
+    Args:
+        workspace: Where it is written; nobody else sees it yet.
+        source: Where it comes from; its history says so.
+        entry: What the catalogue says of it.
+        templates: References to its templates.
+        config: How it was executed.
+
+    Returns:
+        Its folder.
+    """
+    from nirs4all_workspace import __version__
+
+    folder = workspace.runs.folder / entry["id"]
+    _native.make_folder(folder)
+    created_at = entry["created_at"] or run_record.now()
+    times = [manifest["created_at"] for manifest in entry.get("manifests", ()) if manifest["created_at"]]
+    reason = f"migrated from {source} by nirs4all-workspace {__version__}"
+    record = run_record.new_record(entry["id"], entry["name"], entry["created_at"] or "")
+    who = run_record.who()
+    steps = [(None, "queued", created_at), ("queued", "running", created_at)]
+    steps.append(("running", "completed", max([created_at, *times])))
+    record.update(
+        status="completed",
+        description=entry.get("description"),
+        revision=2,
+        history=[
+            {"time": time, "from": before, "to": to, "reason": reason, "who": who} for before, to, time in steps
+        ],
+    )
+    datasets = [
+        {key: item.get(key) for key in ("id", "name", "hash", "file_size", "quick_hash", "path")}
+        for item in entry["datasets"]
+    ]
+    records.create(folder / "templates.yaml", {"templates": templates})
+    records.create(folder / "datasets.yaml", {"datasets": datasets})
+    records.create(folder / "config.yaml", config)
+    records.create(folder / run_record.FILE, record)
+    return folder
+
+
+def _steps_of(manifest: dict[str, Any]) -> Any:  # noqa: ANN401 - plain data
+    pipeline = manifest.get("pipeline")
+    steps = pipeline.get("steps", pipeline) if isinstance(pipeline, dict) else pipeline
+    return plain(steps, "steps")
+
+
+def _traces_of(manifest: dict[str, Any], content: dict[str, Any]) -> list[str]:
+    traces = content.get("execution_traces") or {}
+    listed = traces.items() if isinstance(traces, dict) else ((None, trace) for trace in traces)
+    about = {"dataset": manifest["dataset"], "config": manifest["pipeline_id"]}
+    return [
+        strict_json.dumps({"schema_version": records.SCHEMA_VERSION, "trace_id": key, **about, "trace": trace})
+        for key, trace in listed
+    ]
+
+
+def _config_of(steps: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data
+    """How a pipeline splits, where one of its steps says so."""
+    for step in steps if isinstance(steps, list) else []:
+        path = step.get("class") if isinstance(step, dict) else step
+        if isinstance(path, str) and ".model_selection." in path:
+            params = step.get("params") if isinstance(step, dict) else None
+            known = params if isinstance(params, dict) else {}
+            found = {
+                "cv_strategy": path.rpartition(".")[2],
+                "cv_folds": known.get("n_splits"),
+                "random_state": known.get("random_state"),
+            }
+            return {key: value for key, value in found.items() if value is not None}
+    return {}
+
+
+def write_notes(workspace: Workspace, run_id: str, source: Path, report: Report) -> None:
+    """Write `migrated.yaml`: where a run comes from, and what was missing there."""
+    from nirs4all_workspace import __version__
+
+    about = {
+        "source": report_path(source),
+        "source_format": "nirs4all 0.6",
+        "migrated_by": f"nirs4all-workspace {__version__}",
+        "notes": report.of_runs.get(run_id, []),
+    }
+    records.create(workspace.runs.folder / run_id / MIGRATED, about)
+
+
+def report_path(path: Path) -> str:
+    """Return a path as Unicode text."""
+    from nirs4all_workspace.migration.report import shown
+
+    return shown(str(path))
+
+
+def read_notes(folder: Path) -> list[dict[str, str]]:
+    """Return the notes that a run keeps of its source; none where it was not migrated.
+
+    Raises:
+        CorruptFileError: The file is damaged.
+        OSError: It cannot be read.
+    """
+    try:
+        notes = records.read(folder / MIGRATED).get("notes")
+    except NotFoundError:
+        return []
+    if not isinstance(notes, list) or not all(isinstance(note, dict) for note in notes):
+        raise CorruptFileError("key 'notes' is no list of mappings", str(folder / MIGRATED))
+    return notes

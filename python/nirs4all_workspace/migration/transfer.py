@@ -1,0 +1,292 @@
+"""Rows and arrays of an old prediction file on their way into segments, a batch at a time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.exceptions import CorruptFileError
+from nirs4all_workspace.migration import tables
+from nirs4all_workspace.migration.rows import KEYS, REFERENCES, PredictionFile, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import polars as pl
+    from nirs4all_workspace.workspace import Workspace
+
+# Writers that are open at a time, the bytes that wait in all of them, and the arrays of one batch.
+_WRITERS = 32
+_BYTES = 32 * 1024 * 1024
+_ARRAYS = 4_096
+_ARRAY_COLUMNS = ("array_id", "array_data", "array_shape", "array_type")
+
+
+class Ids:
+    """Which rows of a run have an id that another row of it has too, and what they are called then."""
+
+    def __init__(self, files: list[PredictionFile], at_once: int = 2_000_000) -> None:
+        """Look for ids that come twice, a part of them at a time."""
+        import polars as pl
+
+        self._number: dict[str, int] = {}
+        for file in files:
+            for unit in file.units:
+                self._number.setdefault(unit.run_id, len(self._number))
+        parts = 1 + sum(file.rows for file in files) // at_once
+        found = [self._repeated(files, part, parts) for part in range(parts)]
+        self._candidates = pl.concat(found)
+        self._seen: dict[tuple[int, str], int] = {}
+
+    def _hashes(self, file: PredictionFile, frame: pl.DataFrame) -> pl.DataFrame:
+        import polars as pl
+
+        numbers = [self._number[unit.run_id] for unit in file.units]
+        run = pl.col("_unit").replace_strict(list(range(len(numbers))), numbers, return_dtype=pl.UInt32)
+        return frame.select(run.alias("run"), tables.as_text(pl.col("id"), frame["id"].dtype).hash().alias("hash"))
+
+    def _repeated(self, files: list[PredictionFile], part: int, parts: int) -> pl.DataFrame:
+        import polars as pl
+
+        schema = {"run": pl.UInt32, "hash": pl.UInt64}
+        found = [pl.DataFrame(schema=schema)]
+        for file in files:
+            if "id" not in file.schema:
+                continue
+            for _, frame in file.keyed(["id"], 0, file.rows):
+                hashes = self._hashes(file, frame.filter(pl.col("id").is_not_null()))
+                found.append(hashes.filter(pl.col("hash") % parts == part))
+        counted = pl.concat(found).group_by("run", "hash").len()
+        return counted.filter(pl.col("len") > 1).select("run", "hash")
+
+    def given(self, file: PredictionFile, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with an id that no other row of their run has; `source_id` is what some had."""
+        import polars as pl
+
+        if "id" not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, pl.String).alias("id"))
+        lacking = frame.select((pl.col("id").is_null() | (pl.col("id") == "")).arg_true())["id"].to_list()
+        again = [] if self._candidates.is_empty() else self._again(file, frame)
+        if not lacking and not again:
+            return frame
+        ids = frame["id"].to_list()
+        before: list[str | None] = [None] * len(ids)
+        for row in lacking:
+            before[row] = ids[row] or ""
+            ids[row] = _native.blake3_hex(f"{file.path.name}\n{frame['_row'][row]}".encode("utf-8", "surrogateescape"), 16)
+        for row, number in again:
+            key = number, ids[row]
+            times = self._seen[key] = self._seen.get(key, 0) + 1
+            if times > 1:
+                before[row], ids[row] = ids[row], f"{ids[row]}~{times}"
+        return frame.with_columns(
+            pl.Series("id", ids, pl.String), pl.Series("source_id", before, pl.String)
+        )
+
+    def _again(self, file: PredictionFile, frame: pl.DataFrame) -> list[tuple[int, int]]:
+        hashes = self._hashes(file, frame).with_row_index("row")
+        found = hashes.join(self._candidates, on=["run", "hash"], how="semi").sort("row")
+        return [(row, run) for row, run in found.select("row", "run").iter_rows() if frame["id"][row]]
+
+
+@dataclass
+class Moved:
+    """What became of one file.
+
+    Attributes:
+        rows: Rows that were written.
+        renamed: Those of them that got another id.
+        segments: The files that they were written to.
+        lost: Rows that cannot be read.
+        arrays_error: Why arrays, or some of them, cannot be read.
+    """
+
+    rows: int = 0
+    renamed: int = 0
+    segments: list[Path] = field(default_factory=list)
+    lost: tables.Lost = field(default_factory=list)
+    arrays_error: str | None = None
+
+
+class Transfer:
+    """Moves one file.
+
+    The ids of arrays wait in a temporary database of SQLite, which lies on disk where it is large.
+    """
+
+    def __init__(self, workspace: Workspace, file: PredictionFile, ids: Ids) -> None:
+        """Begin with nothing moved."""
+        self._workspace = workspace
+        self.file = file
+        self._ids = ids
+        self.done = Moved()
+        self._unnamed = 0
+        self.arrays = file.path.with_name(f"{file.name}.arrays.parquet")
+        self.database = sqlite3.connect("")
+        self.database.execute(
+            "CREATE TABLE named (old TEXT, unit INTEGER, new TEXT, PRIMARY KEY (old, unit)) WITHOUT ROWID"
+        )
+        self.named = [name for name in REFERENCES if name in file.schema]
+
+    def run(self, step: Callable[[int], object]) -> None:
+        """Move everything; `step` is told how many rows were moved."""
+        units = sorted(self.file.units, key=lambda unit: unit.first)
+        for at in range(0, len(units), _WRITERS):
+            self._move(units[at : at + _WRITERS], step)
+
+    def _move(self, units: list[Unit], step: Callable[[int], object]) -> None:
+        start, stop = min(unit.first for unit in units), max(unit.last for unit in units) + 1
+        for unit in units:
+            unit.writer = self._workspace.predictions.writer(
+                unit.run_id,
+                unit.dataset,
+                durability="none",
+                flush_rows=tables.ROWS,
+                flush_bytes=_BYTES // len(units),
+                flush_seconds=1e9,
+            )
+        self._find_names({unit.number for unit in units}, start, stop)
+        self._move_arrays(units)
+        self._move_rows({unit.number: unit for unit in units}, start, stop, step)
+        for unit in units:
+            if unit.writer is not None:
+                path = unit.writer.path
+                unit.writer.close()
+                if path is not None:
+                    # Nobody reads here yet: what the segment covers need not wait for readers.
+                    path.unlink(missing_ok=True)
+                    self.done.segments.append(path.with_name(f"{path.stem}.meta.parquet"))
+                unit.writer = None
+
+    def _find_names(self, units: set[int], start: int, stop: int) -> None:
+        import polars as pl
+
+        if not self.named:
+            return
+        for _, frame in self.file.keyed(self.named, start, stop):
+            frame = frame.filter(pl.col("_unit").is_in(units))
+            for name in self.named:
+                named = frame.select(tables.as_text(pl.col(name), frame[name].dtype), "_unit").drop_nulls().unique()
+                self.database.executemany(
+                    "INSERT OR IGNORE INTO named (old, unit) VALUES (?, ?)", named.iter_rows()
+                )
+
+    def _move_arrays(self, units: list[Unit]) -> None:
+        writers = {unit.number: unit.writer for unit in units}
+        for frame in self.array_batches():
+            rows: dict[int, list[int]] = {}
+            places = {old: row for row, old in enumerate(frame["array_id"])}
+            for old, unit in self._select("SELECT old, unit FROM named WHERE new IS NULL AND old", places):
+                rows.setdefault(unit, []).append(places[old])
+            for unit, chosen in rows.items():
+                writer = writers.get(unit)
+                if writer is None:
+                    continue
+                part = frame[chosen]
+                new = writer.write_arrays(part)
+                self.database.executemany(
+                    "UPDATE named SET new = ? WHERE old = ? AND unit = ?",
+                    zip(new, part["array_id"], [unit] * len(new), strict=True),
+                )
+
+    def array_batches(self) -> Iterator[pl.DataFrame]:
+        """Yield the arrays of the file beside, those of which nothing is missing; none where it is damaged."""
+        import polars as pl
+
+        if not self.arrays.is_file() or self.done.arrays_error:
+            return
+        try:
+            schema, rows = tables.outline(self.arrays)
+            if not {"array_id", "array_data"} <= set(schema.names()):
+                raise CorruptFileError("has no columns array_id and array_data", str(self.arrays))
+        except (CorruptFileError, OSError) as error:
+            self.done.arrays_error = str(getattr(error, "message", error))
+            return
+        lost: tables.Lost = []
+        columns = [name for name in _ARRAY_COLUMNS if name in schema]
+        data = pl.col("array_data").cast(pl.List(pl.Float64))
+        blank = [pl.lit(None, pl.String).alias(name) for name in _ARRAY_COLUMNS if name not in schema]
+        for _, frame in tables.batches(self.arrays, columns, 0, rows, lost, _ARRAYS):
+            whole = frame.with_columns(data, *blank)
+            is_whole = pl.col("array_data").is_not_null() & pl.col("array_data").list.eval(
+                pl.element().is_not_null()
+            ).list.all()
+            yield whole.filter(is_whole & pl.col("array_id").is_not_null())
+        if lost:
+            self.done.arrays_error = f"{tables.count(lost)} of its rows cannot be read"
+
+    def missing(self) -> dict[str, int]:
+        """Return how many arrays that rows name were not found, by run."""
+        run_of = {unit.number: unit.run_id for unit in self.file.units}
+        found: dict[str, int] = {}
+        query = "SELECT unit, count(*) FROM named WHERE new IS NULL GROUP BY unit ORDER BY unit"
+        for unit, number in self.database.execute(query):
+            found[run_of[unit]] = found.get(run_of[unit], 0) + number
+        return found
+
+    def count_unnamed(self, number: int) -> None:
+        """Take note of arrays that no row names."""
+        self._unnamed += number
+
+    def unnamed(self) -> int:
+        """Return how many arrays no row names, once they were compared."""
+        return self._unnamed
+
+    def new_names(self, olds: list[str]) -> dict[str, str]:
+        """Return what arrays are called now, those that were found."""
+        return dict(self._select("SELECT old, new FROM named WHERE new IS NOT NULL AND old", olds))
+
+    def _select(self, query: str, olds: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - texts
+        listed = json.dumps(list(olds))
+        return self.database.execute(f"{query} IN (SELECT value FROM json_each(?))", (listed,)).fetchall()
+
+    def renamed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with the ids that arrays have by their content."""
+        import polars as pl
+
+        named = [name for name in self.named if frame[name].null_count() < frame.height]
+        if not named:
+            return frame
+        olds = pl.concat([frame[name].unique().rename("old") for name in named]).unique().drop_nulls()
+        new = self.new_names(olds.to_list())
+        return frame.with_columns(pl.col(named).replace(list(new), list(new.values())))
+
+    def _move_rows(
+        self, units: dict[int, Unit], start: int, stop: int, step: Callable[[int], object]
+    ) -> None:
+        import polars as pl
+
+        waiting = sorted((group for unit in units.values() for group in unit.groups), key=lambda it: it.last)
+        lost: tables.Lost = []
+        unit_of = {group.number: unit for unit in units.values() for group in unit.groups}
+        for at, frame in self.file.whole(start, stop, lost):
+            stop_at = at + frame.height
+            frame = frame.with_row_index("_row", at).filter(pl.col("_unit").is_in(list(units)))
+            frame = self.renamed(self._ids.given(self.file, frame))
+            if "source_id" in frame.columns:
+                self.done.renamed += frame.height - frame["source_id"].null_count()
+            frame = frame.with_columns(
+                pl.col("_result").alias("result_id"), pl.col("_template").alias("template_id")
+            )
+            for (number,), part in frame.partition_by("_unit", as_dict=True, maintain_order=True).items():
+                writer = units[int(str(number))].writer
+                if writer is not None:
+                    writer.write_batch(part.drop(KEYS))
+            self.done.rows += frame.height
+            step(frame.height)
+            while waiting and waiting[0].last < stop_at:
+                _checkpoint(unit_of[waiting[0].number], waiting.pop(0))
+        for group in waiting:
+            _checkpoint(unit_of[group.number], group)
+        self.done.lost += lost
+
+
+def _checkpoint(unit: Unit, group: Any) -> None:  # noqa: ANN401 - a Group
+    result = group.target.result
+    if result is not None and unit.writer is not None:
+        fields = {key: value for key, value in group.about.items() if key in ("task_type", "n_features")}
+        unit.writer.checkpoint(result.to_dict() | fields)
