@@ -409,7 +409,9 @@ def list_results(
         run in the order that they were completed), and `errors` (dicts of path, kind and message).
     """
 
-def list_runs(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
+def list_runs(
+    root: _Path, progress: _Report | None = None, *, threads: int = 0, keep: bool = True
+) -> dict[str, Any]:
     """List runs, sessions of nirs4all 0.6 and files of neither, without opening rows or results.
 
     Returns:

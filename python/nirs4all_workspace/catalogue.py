@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read(root: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Return the entries of the workspace in `root`, oldest first, and what cannot be read.
+
+    Args:
+        root: The workspace.
+        keep: Whether what was read may be kept in its cache.
 
     Raises:
         OSError: A folder cannot be listed.
     """
-    found = _native.list_runs(root)
+    found = _native.list_runs(root, keep=keep)
     return found["runs"], found["errors"]
 
 

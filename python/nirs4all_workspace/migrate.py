@@ -181,7 +181,7 @@ class _Migration:
         self.loose: dict[str, str] = {}
 
     def run(self, progress: Callable[[int, int], object] | None) -> None:
-        entries, errors = catalogue.read(self.source)
+        entries, errors = catalogue.read(self.source, keep=False)
         for item in errors:
             self.report.error(item["path"], item["kind"], item["message"])
         for entry in entries:

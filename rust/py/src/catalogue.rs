@@ -13,14 +13,15 @@ use crate::convert::{Converter, errors_value};
 use crate::gate::{enter, to_py};
 
 #[pyfunction]
-#[pyo3(signature = (root, progress=None, *, threads=0))]
+#[pyo3(signature = (root, progress=None, *, threads=0, keep=true))]
 pub fn list_runs<'py>(
     py: Python<'py>,
     root: PathBuf,
     progress: Option<Py<PyAny>>,
     threads: usize,
+    keep: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let found = enter(py, threads, progress.as_ref(), |progress| core::list(&root, progress))?;
+    let found = enter(py, threads, progress.as_ref(), |progress| core::survey(&root, keep, progress))?;
     let mut trees = Trees::new(py);
     let runs: Vec<_> =
         found.entries.iter().map(|entry| trees.object(&entry.content)).collect::<PyResult<_>>()?;

@@ -133,6 +133,11 @@ struct Found {
 
 /// Lists all runs within the current thread pool.
 pub fn list(root: &Path, progress: &Progress) -> Result<Catalogue> {
+    survey(root, true, progress)
+}
+
+/// The same; what was read is kept for the next time only if it may be.
+pub fn survey(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
     let mut names = files::names_in(&root.join("runs"))?;
     // A name that begins with a dot is of a run that is being made.
     names.retain(|name| !name.starts_with('.'));
@@ -161,7 +166,7 @@ pub fn list(root: &Path, progress: &Progress) -> Result<Catalogue> {
     let keeps = |unit: &&Unit| unit.is_settled() && known.get(&unit.path).is_none_or(|known| known != *unit);
     let fresh = units.iter().filter(keeps).count() + known.len().saturating_sub(units.len());
     // A few new runs are read again faster than all others are written again.
-    if fresh * 256 > units.len() {
+    if may_keep && fresh * 256 > units.len() {
         cache::store(root, CACHE, &units);
     }
     let claimed = |unit: &Unit| unit.path.rsplit('/').next().map(str::to_owned);
