@@ -28,6 +28,7 @@ from nirs4all_workspace.exceptions import (
     UnknownMetricError,
     WorkspaceError,
 )
+from nirs4all_workspace.migrate import migrate
 from nirs4all_workspace.predictions import Predictions, Ranking
 from nirs4all_workspace.recorded_run import RecordedRun
 from nirs4all_workspace.results import Result, ResultList
@@ -72,6 +73,7 @@ __all__ = [
     "hash_file",
     "is_better",
     "metric_info",
+    "migrate",
     "quick_hash",
     "read_footers",
     "read_summaries",

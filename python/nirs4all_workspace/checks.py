@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, deletion, records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import SchemaError, WorkspaceError
+from nirs4all_workspace.migration import notes
 from nirs4all_workspace.run_record import problem
 from nirs4all_workspace.runs import STAGING
 from nirs4all_workspace.states import VALID_TRANSITIONS, RunStatus
@@ -55,6 +56,7 @@ def _findings(workspace: Workspace, runs: list[Run], full: bool) -> Iterator[_Fi
             if _native.hash_artifact(path) != hash_of(path):
                 name = str(path.relative_to(workspace.path))
                 yield True, name, "corrupt", "its content is not what it is named after"
+    yield from _lacking(notes.of_workspace(workspace.path), notes.OF_WORKSPACE)
     for folder in deletion.trashed(workspace.path):
         yield False, f".trash/{folder.name}", "trash", "was not deleted to the end; `n4w gc --yes` does"
     for folder in sorted(workspace.runs.folder.glob(f"{STAGING}*")):
@@ -80,6 +82,7 @@ def _check_run(workspace: Workspace, run: Run) -> Iterator[_Finding]:
         dataset_id = dataset.get("id")
         if dataset_id and not (workspace.path / "datasets" / f"{dataset_id}.yaml").is_file():
             yield True, f"runs/{run.id}/datasets.yaml", "dangling", f"{dataset_id} is not registered"
+    yield from _lacking(notes.of_run(run.path), f"runs/{run.id}/{notes.OF_RUN}")
     run.config  # noqa: B018 - reading it is the check
     run.configs()
     results = run.results()
@@ -93,6 +96,12 @@ def _check_run(workspace: Workspace, run: Run) -> Iterator[_Finding]:
             if workspace.artifacts.find(artifact) is None:
                 message = f"{result.id} names artifact {artifact}, which is missing"
                 yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "dangling", message
+
+
+def _lacking(source_notes: list[dict[str, str]], path: str) -> Iterator[_Finding]:
+    """What a migrated workspace or run says that its source lacked."""
+    for note in source_notes:
+        yield False, path, note["kind"], f"in its source, {note['path']}: {note['message']}"
 
 
 def _check_history(record: dict[str, Any]) -> Iterator[str]:

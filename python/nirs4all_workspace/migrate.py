@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, locks, run_summary, strict_json
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
-from nirs4all_workspace.migration import files, tables
+from nirs4all_workspace.migration import files, notes, tables
 from nirs4all_workspace.migration.compare import compare
 from nirs4all_workspace.migration.report import Report, shown
 from nirs4all_workspace.migration.rows import PredictionFile, Target
-from nirs4all_workspace.migration.sessions import Sessions, new_run, write_notes
+from nirs4all_workspace.migration.sessions import Sessions, new_run
 from nirs4all_workspace.migration.transfer import Ids, Transfer
 from nirs4all_workspace.names import slug
 from nirs4all_workspace.workspace import Workspace
@@ -27,7 +27,6 @@ from nirs4all_workspace.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REPORT = "migration.json"
 _STAGING = ".n4w-migrating-"
 
 
@@ -66,7 +65,7 @@ def migrate(
     origin, place = _checked(Path(source), Path(target))
     before = files.fingerprint(origin)
     if _is_made(place, before[0]):
-        return json.loads((place / REPORT).read_bytes()) | {"status": "unchanged"}
+        return json.loads((place / notes.OF_WORKSPACE).read_bytes()) | {"status": "unchanged"}
     staging = place.with_name(f"{_STAGING}{place.name}")
     _native.make_folder(staging)
     lock = locks.take(staging / ".locks" / "migrate.lock", timeout=0)
@@ -107,7 +106,7 @@ def _is_made(target: Path, fingerprint: str) -> bool:
         return False
     made: Any = None
     with contextlib.suppress(OSError, ValueError):
-        made = json.loads((target / REPORT).read_bytes())
+        made = json.loads((target / notes.OF_WORKSPACE).read_bytes())
     if not isinstance(made, dict) or "fingerprint" not in made:
         raise ConflictError("is not empty; choose a new folder", str(target))
     if made["fingerprint"] != fingerprint:
@@ -166,7 +165,7 @@ def _build(
         "notes": report.notes,
         "errors": report.errors,
     }
-    _native.create_file(staging / REPORT, strict_json.dumps(made, indent=2).encode("utf-8"))
+    _native.create_file(staging / notes.OF_WORKSPACE, strict_json.dumps(made, indent=2).encode("utf-8"))
     return made
 
 
@@ -329,6 +328,12 @@ class _Migration:
         for run_id, about in self.report.runs.items():
             run = self.workspace.runs.get(run_id)
             run_summary.write(run.path / run_summary.FILE, run.summary())
-            write_notes(self.workspace, run_id, self.source, self.report)
+            own = [
+                {key: value for key, value in note.items() if key != "run"}
+                for note in self.report.notes
+                if note["run"] == run_id
+            ]
+            notes.write(run.path, shown(str(self.source)), own)
+            self.sessions.account(run.path)
             about["status"] = str(run.status)
             self.report.count(self.report.target, results=about["results"])

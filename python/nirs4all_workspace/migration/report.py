@@ -11,26 +11,22 @@ class Report:
     """Notes, errors and counts, as they come.
 
     Attributes:
-        notes: What the source lacked or had twice, as dicts of path, kind and message.
-        errors: What could not be carried over as what it is, likewise.
+        notes: What the source lacked or had twice, as dicts of path, kind, message and run.
+        errors: What could not be carried over as what it is, as dicts of path, kind and message.
         source: Counts of what was read.
         target: Counts of what was written.
         runs: What became a run: id, name, kind, rows and results.
     """
 
-    notes: list[dict[str, str]] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
     errors: list[dict[str, str]] = field(default_factory=list)
     source: dict[str, int] = field(default_factory=dict)
     target: dict[str, int] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    of_runs: dict[str, list[dict[str, str]]] = field(default_factory=dict)
 
     def note(self, path: str, kind: str, message: str, run_id: str | None = None) -> None:
-        """Add a note, also to what a run keeps of its source."""
-        item = {"path": shown(path), "kind": kind, "message": message}
-        self.notes.append(item)
-        if run_id is not None:
-            self.of_runs.setdefault(run_id, []).append(item)
+        """Add a note, of a run where it belongs to one."""
+        self.notes.append({"path": shown(path), "kind": kind, "message": message, "run": run_id})
 
     def error(self, path: str, kind: str, message: str) -> None:
         """Add an error."""

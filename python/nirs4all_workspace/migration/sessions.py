@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, records, run_record, strict_json
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from nirs4all_workspace.migration.report import Report
     from nirs4all_workspace.workspace import Workspace
 
-MIGRATED = "migrated.yaml"
 ARTIFACTS = "artifacts.jsonl"
 TRACES = "traces.jsonl"
 _ARTIFACT_KEYS = ("artifact_id", "artifact_type", "class_name", "custom_name", "fold_id", "chain_path")
@@ -39,6 +39,7 @@ class Sessions:
         self._source = source
         self._report = report
         self._hashes: dict[Path, str] = {}
+        self._written: dict[str, tuple[list[str], list[str]]] = {}
         self.targets: dict[tuple[str, str | None], Target] = {}
         self.waiting: set[tuple[str, str | None]] = set()
         self.carried: set[Path] = set()
@@ -80,7 +81,23 @@ class Sessions:
                 _native.create_file(folder / name, text.encode("utf-8"))
         count, report = self._report.count, self._report
         count(report.source, sessions=1, manifests=len(entry["manifests"]), traces=len(traces))
-        count(report.target, traces=len(traces))
+        self._written[run_id] = artifacts, traces
+
+    def account(self, folder: Path) -> None:
+        """Read again what a run says of manifests, artifacts and traces, and count what is there."""
+        artifacts, traces = self._written.pop(folder.name, ([], []))
+        report, target = self._report, self._report.target
+        for name, lines in ((ARTIFACTS, artifacts), (TRACES, traces)):
+            read = (folder / name).read_text("utf-8").splitlines() if lines else []
+            if read != lines:
+                report.error(f"runs/{folder.name}/{name}", "differs", "is not what was written")
+        named = [json.loads(line) for line in artifacts]
+        present = [item["hash"] for item in named if item["status"] == "present"]
+        lost = [digest for digest in set(present) if self._workspace.artifacts.find(digest) is None]
+        if lost:
+            report.error(f"runs/{folder.name}/{ARTIFACTS}", "differs", f"{len(lost)} artifacts are not there")
+        manifests = sum(1 for _ in (folder / files.SOURCE).glob("*/*/manifest.yaml"))
+        report.count(target, manifests=manifests, traces=len(traces), artifacts=len(present))
 
     def _expect(
         self, run_id: str, config: dict[str, Any], manifest: dict[str, Any], artifacts: list[str]
@@ -143,7 +160,7 @@ class Sessions:
         if missing:
             message = f"{missing} of its {len(lines)} artifacts are not in binaries/{manifest['dataset']}"
             self._report.note(manifest["path"], "missing_artifacts", message, run_id)
-        self._report.count(self._report.source, artifacts=len(lines), artifacts_missing=missing)
+        self._report.count(self._report.source, artifacts=len(lines) - missing, artifacts_missing=missing)
         return hashes, lines
 
     def _put(self, path: Path) -> str | None:
@@ -151,7 +168,7 @@ class Sessions:
         if known is None and path.is_file():
             known = self._hashes[path] = self._workspace.artifacts.put(path)
             self.carried.add(path)
-            self._report.count(self._report.target, artifacts=1)
+            self._report.count(self._report.target, artifact_files=1)
         return known
 
     def _copy_rest(self, folder: Path, manifest: dict[str, Any]) -> None:
@@ -245,39 +262,3 @@ def _config_of(steps: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data
             }
             return {key: value for key, value in found.items() if value is not None}
     return {}
-
-
-def write_notes(workspace: Workspace, run_id: str, source: Path, report: Report) -> None:
-    """Write `migrated.yaml`: where a run comes from, and what was missing there."""
-    from nirs4all_workspace import __version__
-
-    about = {
-        "source": report_path(source),
-        "source_format": "nirs4all 0.6",
-        "migrated_by": f"nirs4all-workspace {__version__}",
-        "notes": report.of_runs.get(run_id, []),
-    }
-    records.create(workspace.runs.folder / run_id / MIGRATED, about)
-
-
-def report_path(path: Path) -> str:
-    """Return a path as Unicode text."""
-    from nirs4all_workspace.migration.report import shown
-
-    return shown(str(path))
-
-
-def read_notes(folder: Path) -> list[dict[str, str]]:
-    """Return the notes that a run keeps of its source; none where it was not migrated.
-
-    Raises:
-        CorruptFileError: The file is damaged.
-        OSError: It cannot be read.
-    """
-    try:
-        notes = records.read(folder / MIGRATED).get("notes")
-    except NotFoundError:
-        return []
-    if not isinstance(notes, list) or not all(isinstance(note, dict) for note in notes):
-        raise CorruptFileError("key 'notes' is no list of mappings", str(folder / MIGRATED))
-    return notes

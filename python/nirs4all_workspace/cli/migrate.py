@@ -1,0 +1,60 @@
+"""The command that makes a workspace of an old folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nirs4all_workspace.cli.output import (
+    AsJson,
+    add_columns,
+    exit_with,
+    new_table,
+    print_json,
+    show_errors,
+    terminal,
+    with_progress,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
+
+
+@app.command()
+def migrate(
+    source: Annotated[Path, typer.Argument(help="A folder that nirs4all 0.6 wrote; it is not written to.")],
+    target: Annotated[Path, typer.Argument(help="The new workspace: a new or empty folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a workspace of a folder of nirs4all 0.6, and compare the two."""
+    from nirs4all_workspace.migrate import migrate as make
+
+    report = with_progress("rows", lambda progress: make(source, target, progress))
+    if as_json:
+        print_json(report)
+    else:
+        _show(report, terminal())
+        show_errors(report["errors"])
+    exit_with(report["errors"])
+
+
+def _show(report: dict[str, Any], console: Console) -> None:
+    if report["status"] == "unchanged":
+        text = f"{report['target']} was made of {report['source']} at {report['migrated_at'][:19]}; nothing to do"
+        console.print(text, highlight=False, markup=False)
+        return
+    before, after = report["counts"]["source"], report["counts"]["target"]
+    table = new_table(f"{report['source']} → {report['target']}")
+    add_columns(table, "name", "source", "target")
+    for name in sorted({*before, *after}):
+        table.add_row(name.replace("_", " "), *(str(side.get(name, "")) for side in (before, after)))
+    table.add_row("bytes", str(report["bytes_before"]), str(report["bytes_after"]))
+    console.print(table)
+    for note in report["notes"]:
+        console.print(f"note: {note['path']}: {note['message']}", highlight=False, markup=False)
+    text = f"{len(report['runs'])} runs in {report['seconds']:.1f} s, read again and compared"
+    console.print(text, highlight=False, markup=False)
