@@ -1,5 +1,6 @@
 """What a folder of nirs4all 0.6 and a workspace that was made of it hold, read by Polars and PyYAML alone."""
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -36,6 +37,8 @@ def _row(row, arrays):
 
 
 def _key(row):
+    """A column that is null throughout may be there or not."""
+    row = {name: value for name, value in row.items() if value is not None}
     return json.dumps(row, sort_keys=True, default=str)
 
 
@@ -90,3 +93,86 @@ def results_of(root):
     ]
     assert len({line["id"] for line in lines}) == len(lines)
     return {line["id"]: line for line in lines}
+
+
+class Old:
+    """A small folder in the shape of nirs4all 0.6, made row by row."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.rows = {}
+        self.arrays = {}
+        self.made = 0
+
+    def config(self, dataset, name, steps=("SNV", "PLS"), choices=(), minute=0, **more):
+        """Add the folder of one configuration; returns its pipeline_id."""
+        self.made += 1
+        digest = f"{abs(hash_of(steps)):06x}"[:6]
+        config = f"{self.made:04d}_{name}_{digest}"
+        manifest = {
+            "schema_version": "2.0",
+            "uid": f"uid-{self.made}",
+            "pipeline_id": config,
+            "name": f"{name}_{digest}",
+            "dataset": dataset,
+            "created_at": f"2026-01-{1 + minute // 1440:02d}T{minute // 60 % 24:02d}:{minute % 60:02d}:00+00:00",
+            "pipeline": {"steps": list(steps)},
+            "generator_choices": list(choices),
+            "artifacts": {"schema_version": "2.0", "items": []},
+            **more,
+        }
+        folder = self.root / "runs" / dataset / config
+        folder.mkdir(parents=True)
+        (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest, allow_unicode=True), "utf-8")
+        (folder / "pipeline.json").write_text(json.dumps(list(steps)))
+        return config
+
+    def row(self, dataset, config, **columns):
+        """Add a row, and the array that it names as y_pred, of its own."""
+        rows = self.rows.setdefault(dataset, [])
+        number = sum(map(len, self.rows.values()))
+        pred = f"array_{number:012x}"
+        self.array(dataset, pred, [float(number), number / 3])
+        rows.append(
+            {
+                "id": f"{number:016x}",
+                "dataset_name": dataset,
+                "config_name": config,
+                "model_name": "PLS",
+                "fold_id": str(number % 3),
+                "partition": ("train", "val", "test")[number % 3],
+                "val_score": number / 7,
+                "metric": "rmse",
+                "n_features": 12,
+                "y_pred_id": pred,
+                **columns,
+            }
+        )
+
+    def array(self, dataset, name, data, shape=None, kind="y_pred"):
+        self.arrays.setdefault(dataset, {})[name] = (data, json.dumps(shape or [len(data)]), kind)
+
+    def write(self, schema=None):
+        """Write the files of rows and arrays."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for dataset, rows in self.rows.items():
+            frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=schema)
+            frame.write_parquet(self.root / f"{dataset}.meta.parquet")
+        for dataset, arrays in self.arrays.items():
+            frame = pl.DataFrame(
+                {
+                    "array_id": list(arrays),
+                    "array_data": [data for data, _, _ in arrays.values()],
+                    "array_hash": [f"hash-{name}" for name in arrays],
+                    "array_size": [len(data) for data, _, _ in arrays.values()],
+                    "array_shape": [shape for _, shape, _ in arrays.values()],
+                    "array_type": [kind for _, _, kind in arrays.values()],
+                },
+                schema_overrides={"array_data": pl.List(pl.Float64)},
+            )
+            frame.write_parquet(self.root / f"{dataset}.arrays.parquet")
+        return self.root
+
+
+def hash_of(steps):
+    return int.from_bytes(hashlib.sha256(json.dumps(list(steps)).encode()).digest()[:4], "big")

@@ -253,6 +253,8 @@ class _Migration:
             report.note(name, "new_ids", message, runs[0] if len(runs) == 1 else None)
         for column in sorted(file.unfit):
             report.note(name, "type", f"column {column} has values of another type, kept in source_{column}")
+        for column in file.as_text:
+            report.note(name, "type", f"column {column} has a type that segments cannot hold, and is kept as text")
         self._note_arrays(transfer)
 
     def _note_arrays(self, transfer: Transfer) -> None:

@@ -101,6 +101,12 @@ class PredictionFile:
         self.unfit: set[str] = set()
         self._kinds = dict(_native.row_schema())
 
+    @property
+    def as_text(self) -> list[str]:
+        """Columns of its own that become text, since no segment holds their type."""
+        own = ((name, kind) for name, kind in self.schema.items() if name not in self._kinds)
+        return [name for name, kind in own if not (tables.is_storable(kind) or kind == _null())]
+
     def find_groups(self, target_of: Any) -> None:  # noqa: ANN401 - (dataset, config) -> Target
         """Find out which rows belong to which configuration; only columns with names are read."""
         import polars as pl
@@ -204,7 +210,7 @@ class PredictionFile:
             if name in _OURS:
                 columns.append(tables.as_text(column, source).alias(f"source_{name}"))
             elif kind is None:
-                columns.append(column.cast(pl.String) if source == pl.Categorical else column)
+                columns.append(column if tables.is_storable(source) else tables.as_text(column, source))
             elif fits(kind, source):
                 columns.append(_converted(kind, column, source).alias(name))
             else:
@@ -224,6 +230,12 @@ class PredictionFile:
         else:
             columns.append(pl.col("_created").alias("created_at"))
         return frame.select(*columns, *KEYS[1:]).with_columns(pl.col("_dataset").alias("dataset_name"))
+
+
+def _null() -> Any:  # noqa: ANN401 - a data type of Polars
+    import polars as pl
+
+    return pl.Null()
 
 
 _TYPES: dict[str, Any] = {}

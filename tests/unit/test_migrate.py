@@ -1,0 +1,405 @@
+"""Migration of folders with everything that a folder may have, or lack."""
+
+import json
+import math
+import os
+import shutil
+
+import nirs4all_workspace as n4w
+import polars as pl
+import pytest
+import yaml
+from migrations import Old, files_of, results_of, rows_of_source, rows_of_target
+from samples import strict
+from typer.testing import CliRunner
+
+
+@pytest.fixture
+def old(tmp_path):
+    return Old(tmp_path / "old")
+
+
+def migrate(old, tmp_path, errors=()):
+    """Migrate, and check what holds of every migration."""
+    before = files_of(old.root)
+    report = n4w.migrate(old.root, tmp_path / "new")
+    assert files_of(old.root) == before
+    assert not (old.root / ".cache").exists()
+    assert [error["kind"] for error in report["errors"]] == list(errors), report["errors"]
+    found = n4w.Workspace.open(tmp_path / "new").verify(full=True)
+    assert found["problems"] == []
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+    return report, tmp_path / "new"
+
+
+def kinds(report):
+    return sorted(note["kind"] for note in report["notes"])
+
+
+def columns_of(old):
+    return set(next(iter(old.rows.values()))[0])
+
+
+NAMES = ["Blé tendre été", "小麦", "x" * 200, "a b.c", "con%20", "tab\tand\nline", "ds_wheat_0123abcd"]
+
+
+@pytest.mark.parametrize("dataset", NAMES)
+def test_any_name_of_a_dataset(old, tmp_path, dataset):
+    config = old.config(dataset, "Sweep")
+    for _ in range(3):
+        old.row(dataset, config)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert kinds(report) == []
+    assert [run["rows"] for run in report["runs"]] == [3]
+
+
+def test_values_of_every_kind_and_columns_of_its_own(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    scores = [None, math.nan, math.inf, -math.inf, -0.0, 1e-308, 0.1]
+    for number, score in enumerate(scores):
+        more = {"mine": number, "flag": number % 2 == 0, "list": [1.5, None][: number % 3], "text": "é\n\0"}
+        old.row("wheat", config, val_score=score, test_score=score, branch_name="", best_params="{}", **more)
+    old.array("wheat", "array_of_all", [math.nan, math.inf, -math.inf, 5e-324], [2, 2])
+    old.array("wheat", "array_empty", [], [0])
+    old.rows["wheat"][0] |= {"y_true_id": "array_of_all", "y_proba_id": "array_empty"}
+    old.write({"mine": pl.Int16})
+    report, new = migrate(old, tmp_path)
+    assert rows_of_target(new, columns_of(old)) == rows_of_source(old.root)
+    ws = n4w.Workspace.open(new)
+    assert ws.predictions.get("0000000000000000", arrays=True)["y_true"].shape == (2, 2)
+    assert ws.predictions.get("0000000000000000", arrays=True)["y_proba"].shape == (0,)
+    assert ws.predictions.scan().collect_schema()["mine"] == pl.Int16
+    assert kinds(report) == []
+
+
+def test_columns_that_no_segment_holds_are_kept_as_text(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    for words in (["a", None, "é"], [], None):
+        old.row("wheat", config, words=words, raw=b"\0\xff", pair={"one": "a", "two": 2})
+    old.write()
+    report, new = migrate(old, tmp_path)
+    rows = n4w.Workspace.open(new).predictions.scan().sort("id").collect()
+    assert rows["words"].to_list() == ['["a", null, "\\u00e9"]', "[]", None]
+    assert rows["raw"].to_list() == ["AP8="] * 3
+    assert json.loads(rows["pair"][0]) == {"one": "a", "two": 2}
+    assert kinds(report) == ["type"] * 3
+
+
+def test_columns_of_other_types(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    for number in range(4):
+        more = {"fold_id": number, "n_samples": number + 0.5 * (number == 3), "branch_id": f"left {number}"}
+        old.row("wheat", config, **more, run_id=f"mine {number}", created_at=f"2025-12-0{number + 1}T00:00:00Z")
+    old.write()
+    report, new = migrate(old, tmp_path)
+    rows = n4w.Workspace.open(new).predictions.scan().sort("id").collect()
+    assert rows["fold_id"].to_list() == ["0", "1", "2", "3"]
+    assert rows["n_samples"].to_list() == [0, 1, 2, None]
+    assert rows["source_n_samples"].to_list() == [None, None, None, "3.5"]
+    assert rows["branch_id"].to_list() == [None] * 4
+    assert rows["source_branch_id"].to_list() == [f"left {number}" for number in range(4)]
+    assert rows["source_run_id"].to_list() == [f"mine {number}" for number in range(4)]
+    assert [time.isoformat() for time in rows["created_at"]] == [
+        f"2025-12-0{number + 1}T00:00:00+00:00" for number in range(4)
+    ]
+    assert kinds(report) == ["type", "type"]
+
+
+def test_rows_get_run_result_template_and_time(old, tmp_path):
+    config = old.config("wheat", "Sweep", minute=90)
+    old.row("wheat", config)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    (row,) = n4w.Workspace.open(new).predictions.scan().collect().to_dicts()
+    (result,) = results_of(new).values()
+    assert row["run_id"] == report["runs"][0]["id"]
+    assert (row["result_id"], row["template_id"]) == (result["id"], result["template_id"])
+    assert row["created_at"].isoformat() == "2026-01-01T01:30:00+00:00"
+    assert result["n_features"] == 12
+
+
+def test_interleaved_sessions_share_arrays(old, tmp_path):
+    """More sessions than writers are open at a time, their rows in no order."""
+    configs = [old.config("wheat", f"Call {number}", minute=number) for number in range(45)]
+    for turn in range(4):
+        for number, config in enumerate(configs):
+            old.array("wheat", f"array_true_{turn}", [turn, -1.0], kind="y_true")
+            old.row("wheat", config, y_true_id=f"array_true_{turn}", model_name=f"m{number}")
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert [run["rows"] for run in report["runs"]] == [4] * 45
+    assert report["counts"]["target"]["arrays"] == 45 * 4 + 45 * 4
+    assert len(list(new.glob("predictions/*/*.meta.parquet"))) == 45
+    assert not list(new.glob("predictions/*/*.journal"))
+
+
+def test_one_session_on_several_datasets(old, tmp_path):
+    for minute, dataset in enumerate(("wheat", "corn")):
+        for kind in ("SNV", "MSC"):
+            config = old.config(dataset, "Sweep", [kind, "PLS"], [{"_or_": kind}], minute)
+            old.row(dataset, config)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    (run,) = report["runs"]
+    assert (run["rows"], run["results"]) == (4, 4)
+    (template,) = n4w.Workspace.open(new).runs.get(run["id"]).templates
+    assert template["expansion_count"] == 2
+    assert yaml.safe_load((new / "templates" / f"{template['id']}.yaml").read_text())["steps"] == [
+        {"_or_": ["SNV", "MSC"]},
+        "PLS",
+    ]
+
+
+def test_ids_that_come_twice_or_not_at_all(old, tmp_path):
+    one = old.config("wheat", "Sweep", ["SNV", "PLS"], [{"_or_": "SNV"}])
+    two = old.config("corn", "Sweep", ["SNV", "PLS"], [{"_or_": "SNV"}])
+    other = old.config("wheat", "Other", minute=30)
+    for name in ("same", "same", "own", None, ""):
+        old.row("wheat", one, id=name)
+    old.row("corn", two, id="same")
+    old.row("wheat", other, id="same")
+    old.write()
+    report, new = migrate(old, tmp_path)
+    had_none = sorted(row if '"id": ' in row else row.replace('"metric"', '"id": "", "metric"')
+                      for row in rows_of_source(old.root))
+    assert rows_of_target(new) == had_none
+    ids = n4w.Workspace.open(new).predictions.scan().select("run_id", "id").collect()
+    assert ids.n_unique() == 7
+    assert ids.filter(pl.col("id") == "same").height == 2
+    assert sum(int(note["message"].split()[0]) for note in report["notes"]) == 4
+    assert set(kinds(report)) == {"new_ids"}
+
+
+def test_missing_arrays_are_notes(old, tmp_path):
+    for minute, dataset in enumerate(("wheat", "corn")):
+        config = old.config(dataset, dataset, minute=60 * minute)
+        old.row(dataset, config)
+        old.row(dataset, config, y_true_id="array_lost")
+    del old.arrays["wheat"]
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert kinds(report) == ["missing_arrays"] * 2
+    assert sorted(int(note["message"].split()[2]) for note in report["notes"]) == [1, 3]
+    found = n4w.Workspace.open(new).verify(full=True)
+    assert sorted({note["kind"] for note in found["notes"]}) == ["lacking", "missing_arrays"]
+
+
+def test_arrays_that_no_row_names_are_kept(old, tmp_path):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.array("wheat", "array_alone", [1.0])
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert kinds(report) == ["unnamed_arrays"]
+    before = (old.root / "wheat.arrays.parquet").read_bytes()
+    assert (new / "source" / "wheat.arrays.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("file", ["wheat.meta.parquet", "wheat.arrays.parquet"])
+@pytest.mark.parametrize("keep", [0, 5, 0.5, 0.999])
+def test_torn_files_are_copied_and_all_else_is_moved(old, tmp_path, file, keep):
+    for minute, dataset in enumerate(("wheat", "corn")):
+        config = old.config(dataset, dataset, minute=60 * minute)
+        for _ in range(3):
+            old.row(dataset, config)
+    old.write()
+    path = old.root / file
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
+    report, new = migrate(old, tmp_path, ["corrupt"])
+    assert report["errors"][0]["path"] == file
+    assert (new / "source" / file).read_bytes() == path.read_bytes()
+    rows = n4w.Workspace.open(new).predictions.scan().collect()
+    assert rows.filter(pl.col("dataset_name") == "corn").height == 3
+    assert rows.height == (3 if "meta" in file else 6)
+    expected = {"no_rows"} if "meta" in file else {"missing_arrays"}
+    assert expected <= set(kinds(report))
+
+
+def test_rows_around_a_damaged_page_are_moved(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    for number in range(6_000):
+        old.row("wheat", config, preprocessings=f"{number * 7919 % 6007:x}" * 9)
+    old.write()
+    path = old.root / "wheat.meta.parquet"
+    frame = pl.read_parquet(path)
+    frame.write_parquet(path, row_group_size=2_000, compression="zstd")
+    content = bytearray(path.read_bytes())
+    at = content.find(b"\x28\xb5\x2f\xfd", len(content) // 3)
+    content[at : at + 40] = bytes(40)
+    path.write_bytes(content)
+    report, new = migrate(old, tmp_path, ["corrupt"])
+    moved = n4w.Workspace.open(new).predictions.scan().select("id", "val_score", "preprocessings").collect()
+    assert moved.height == 4_000
+    assert "2000 of 6000 rows" in report["errors"][0]["message"]
+    original = frame.select("id", "val_score", "preprocessings")
+    assert original.join(moved, on="id", how="semi").sort("id").equals(moved.sort("id"))
+    assert (new / "source" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_damaged_manifest_is_one_error(old, tmp_path):
+    for minute in range(2):
+        old.row("wheat", old.config("wheat", f"Call {minute}", minute=minute))
+    old.write()
+    broken = next(old.root.glob("runs/wheat/0001*/manifest.yaml"))
+    broken.write_bytes(b"name: [unclosed\n\xff")
+    report, new = migrate(old, tmp_path, ["corrupt"])
+    assert report["errors"][0]["path"] == broken.relative_to(old.root).as_posix()
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert sorted(run["kind"] for run in report["runs"]) == ["files", "session"]
+    assert kinds(report).count("no_manifest") == 1
+    assert (new / "source" / broken.relative_to(old.root)).read_bytes() == broken.read_bytes()
+
+
+def test_files_without_any_manifest(old, tmp_path):
+    old.row("wheat", "0001_gone_abcdef")
+    old.row("wheat", None)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    (listed,) = n4w.Workspace.open(old.root).runs.list()
+    (run,) = report["runs"]
+    assert (run["id"], run["kind"], run["rows"], run["results"]) == (listed.id, "files", 2, 0)
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert n4w.Workspace.open(new).runs.get(listed.id).status == "completed"
+
+
+def test_configurations_without_rows_are_results(old, tmp_path):
+    old.config("wheat", "Sweep")
+    old.write()
+    report, new = migrate(old, tmp_path)
+    (result,) = results_of(new).values()
+    assert (result["dataset_name"], result["n_rows"]) == ("wheat", 0)
+    assert kinds(report) == ["no_rows"]
+
+
+def test_files_of_other_kinds_are_copied(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    old.row("wheat", config)
+    old.write()
+    (old.root / "workspace.json").write_text("{}")
+    (old.root / "runs" / "wheat" / f"best_{config}.csv").write_text("best")
+    (old.root / "runs" / "wheat" / "unknown.bin").write_bytes(bytes(range(256)))
+    (old.root / "runs" / "wheat" / config / "deep").mkdir()
+    (old.root / "runs" / "wheat" / config / "deep" / "x.png").write_bytes(b"x")
+    (old.root / "binaries" / "wheat").mkdir(parents=True)
+    (old.root / "binaries" / "wheat" / "alone.joblib").write_bytes(b"model")
+    report, new = migrate(old, tmp_path)
+    run = new / "runs" / report["runs"][0]["id"] / "source" / "wheat"
+    assert (run / f"best_{config}.csv").read_text() == "best"
+    assert (run / config / "deep" / "x.png").read_bytes() == b"x"
+    assert (new / "source" / "workspace.json").read_text() == "{}"
+    assert (new / "source" / "runs" / "wheat" / "unknown.bin").read_bytes() == bytes(range(256))
+    assert (new / "source" / "binaries" / "wheat" / "alone.joblib").read_bytes() == b"model"
+    assert kinds(report) == ["copied"] * 3
+
+
+def test_links_are_followed_and_circles_are_not(old, tmp_path):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.write()
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    elsewhere.mkdir()
+    for name in ("wheat.meta.parquet", "runs"):
+        shutil.move(old.root / name, elsewhere / name)
+        (old.root / name).symlink_to(elsewhere / name)
+    (old.root / "circle").symlink_to(old.root)
+    (old.root / "nowhere").symlink_to(tmp_path / "gone")
+    report, new = migrate(old, tmp_path)
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert not any(path.is_symlink() for path in new.rglob("*"))
+    assert kinds(report) == ["left"]
+
+
+def test_a_name_that_is_no_unicode(old, tmp_path):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.write()
+    name = os.fsencode(old.root) + b"/\xff.txt"
+    with open(name, "wb") as file:  # noqa: PTH123 - a path of bytes
+        file.write(b"x")
+    report, new = migrate(old, tmp_path)
+    assert (new / "source" / os.fsdecode(b"\xff.txt")).read_bytes() == b"x"
+    assert [note["path"] for note in report["notes"]] == ["\\xff.txt"]
+
+
+def test_an_empty_file_of_rows(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    old.row("wheat", config)
+    old.write()
+    pl.read_parquet(old.root / "wheat.meta.parquet").clear().write_parquet(old.root / "wheat.meta.parquet")
+    report, new = migrate(old, tmp_path)
+    assert n4w.Workspace.open(new).summary()["total_predictions"] == 0
+    assert "no_rows" in kinds(report)
+
+
+def test_where_a_target_may_be(old, tmp_path):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    root = old.write()
+    with pytest.raises(n4w.NotFoundError):
+        n4w.migrate(tmp_path / "none", tmp_path / "new")
+    for inside in (root, root / "new", tmp_path):
+        with pytest.raises(n4w.ConflictError):
+            n4w.migrate(root, inside)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("mine")
+    with pytest.raises(n4w.ConflictError, match="not empty"):
+        n4w.migrate(root, full)
+    assert files_of(full) == {"mine.txt": b"mine"}
+    with pytest.raises(n4w.SchemaError, match="holds neither"):
+        n4w.migrate(full, tmp_path / "new")
+    empty = tmp_path / "a" / "b"
+    empty.mkdir(parents=True)
+    assert n4w.migrate(root, empty)["status"] == "migrated"
+    with pytest.raises(n4w.SchemaError, match="already"):
+        n4w.migrate(empty, tmp_path / "new")
+    assert n4w.migrate(root, empty)["status"] == "unchanged"
+    (root / "more.txt").write_text("more")
+    with pytest.raises(n4w.ConflictError, match="changed since"):
+        n4w.migrate(root, empty)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_read_only_source(old, tmp_path):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.write()
+    for path in [*old.root.rglob("*"), old.root]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        report, new = migrate(old, tmp_path)
+        assert rows_of_target(new) == rows_of_source(old.root)
+        assert report["errors"] == []
+        assert os.access(new / "runs", os.W_OK)
+    finally:
+        for path in [*old.root.rglob("*"), old.root]:
+            path.chmod(0o755)
+
+
+def test_progress_counts_rows_twice(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    for _ in range(10):
+        old.row("wheat", config)
+    seen = []
+    n4w.migrate(old.write(), tmp_path / "new", lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (20, 20)
+    assert seen == sorted(seen)
+
+
+def test_the_command(old, tmp_path):
+    from nirs4all_workspace.cli import app
+
+    old.row("wheat", old.config("wheat", "Sweep"))
+    root = old.write()
+    run = CliRunner().invoke
+    answer = run(app, ["migrate", str(root), str(tmp_path / "new"), "--json"])
+    assert answer.exit_code == 0
+    assert strict(answer.stdout)["counts"]["target"]["rows"] == 1
+    again = run(app, ["migrate", str(root), str(tmp_path / "new")])
+    assert (again.exit_code, "nothing to do" in again.stdout) == (0, True)
+    (root / "corn.meta.parquet").write_bytes(b"PAR1")
+    torn = run(app, ["migrate", str(root), str(tmp_path / "other")])
+    assert torn.exit_code == 1
+    assert "corn.meta.parquet" in torn.output
+    assert run(app, ["migrate", str(root)]).exit_code == 2
