@@ -75,10 +75,14 @@ def migrate(
         if files.fingerprint(origin)[0] != before[0]:
             raise ConflictError("changed while it was read; nothing was made, try again", str(origin))
         _publish(staging, place)
-    except sqlite3.Error as error:
-        raise OSError(errno.ENOSPC, f"a temporary file cannot be written: {error}", str(staging)) from error
-    finally:
+    except BaseException as error:
+        # Still under the lock: nobody else has begun here.
         shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, sqlite3.Error):
+            message = f"a temporary file cannot be written: {error}"
+            raise OSError(errno.ENOSPC, message, str(staging)) from error
+        raise
+    finally:
         del lock
     return report
 
@@ -131,7 +135,6 @@ def _publish(staging: Path, target: Path) -> None:
     if hasattr(os, "sync"):
         # Records and segments wait for the disk by themselves; copies of files do not.
         os.sync()
-    shutil.rmtree(staging / ".locks", ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
         target.rmdir()
     _native.move_folder(staging, target)
@@ -262,7 +265,7 @@ class _Migration:
         name = transfer.arrays.name
         for run_id, count in missing.items():
             what = "is not there" if not transfer.arrays.is_file() else "lacks them"
-            message = f"rows name {count} arrays, but {name} {what}"
+            message = f"rows name arrays {count} times, but {name} {what}"
             self.report.note(transfer.file.path.name, "missing_arrays", message, run_id)
         if transfer.done.arrays_error:
             message = f"{transfer.done.arrays_error}; it was copied as it is"

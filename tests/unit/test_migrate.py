@@ -184,7 +184,7 @@ def test_missing_arrays_are_notes(old, tmp_path):
     report, new = migrate(old, tmp_path)
     assert rows_of_target(new) == rows_of_source(old.root)
     assert kinds(report) == ["missing_arrays"] * 2
-    assert sorted(int(note["message"].split()[2]) for note in report["notes"]) == [1, 3]
+    assert sorted(int(note["message"].split()[3]) for note in report["notes"]) == [1, 3]
     found = n4w.Workspace.open(new).verify(full=True)
     assert sorted({note["kind"] for note in found["notes"]}) == ["lacking", "missing_arrays"]
 

@@ -125,8 +125,10 @@ class Transfer:
         self._ids = ids
         self.done = Moved()
         self._unnamed = 0
+        self._missing: dict[str, int] = {}
         self.arrays = file.path.with_name(f"{file.name}.arrays.parquet")
         self.database = sqlite3.connect("")
+        self.database.execute("PRAGMA cache_size = -65536")
         self.database.execute(
             "CREATE TABLE named (old TEXT, unit INTEGER, new TEXT, PRIMARY KEY (old, unit)) WITHOUT ROWID"
         )
@@ -165,7 +167,7 @@ class Transfer:
     def _find_names(self, units: set[int], start: int, stop: int) -> None:
         import polars as pl
 
-        if not self.named:
+        if not self.named or not self.arrays.is_file():
             return
         for _, frame in self.file.keyed(self.named, start, stop):
             frame = frame.filter(pl.col("_unit").is_in(units))
@@ -220,13 +222,8 @@ class Transfer:
             self.done.arrays_error = f"{tables.count(lost)} of its rows cannot be read"
 
     def missing(self) -> dict[str, int]:
-        """Return how many arrays that rows name were not found, by run."""
-        run_of = {unit.number: unit.run_id for unit in self.file.units}
-        found: dict[str, int] = {}
-        query = "SELECT unit, count(*) FROM named WHERE new IS NULL GROUP BY unit ORDER BY unit"
-        for unit, number in self.database.execute(query):
-            found[run_of[unit]] = found.get(run_of[unit], 0) + number
-        return found
+        """Return how often rows name arrays that were not found, by run."""
+        return {run: number for run, number in sorted(self._missing.items()) if number}
 
     def count_unnamed(self, number: int) -> None:
         """Take note of arrays that no row names."""
@@ -273,9 +270,12 @@ class Transfer:
                 pl.col("_result").alias("result_id"), pl.col("_template").alias("template_id")
             )
             for (number,), part in frame.partition_by("_unit", as_dict=True, maintain_order=True).items():
-                writer = units[int(str(number))].writer
-                if writer is not None:
-                    writer.write_batch(part.drop(KEYS))
+                unit = units[int(str(number))]
+                lacking = pl.sum_horizontal(pl.col(name).is_not_null() & ~_is_found(pl.col(name)) for name in self.named)
+                missing = part.select(lacking.sum()).item() if self.named else 0
+                self._missing[unit.run_id] = self._missing.get(unit.run_id, 0) + missing
+                if unit.writer is not None:
+                    unit.writer.write_batch(part.drop(KEYS))
             self.done.rows += frame.height
             step(frame.height)
             while waiting and waiting[0].last < stop_at:
@@ -283,6 +283,11 @@ class Transfer:
         for group in waiting:
             _checkpoint(unit_of[group.number], group)
         self.done.lost += lost
+
+
+def _is_found(column: pl.Expr) -> pl.Expr:
+    """Whether an array has the id of its content by now."""
+    return column.str.contains("^array_[0-9a-f]{24}$")
 
 
 def _checkpoint(unit: Unit, group: Any) -> None:  # noqa: ANN401 - a Group
