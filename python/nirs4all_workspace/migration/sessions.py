@@ -48,7 +48,7 @@ class Sessions:
         """Write what a session says: everything but its rows, which come later."""
         run_id = entry["id"]
         (given,) = entry["templates"]
-        template = Template(plain(given["steps"], "steps"))
+        template = Template(plain(entry["steps"], "steps"))
         template_id = self._workspace.templates.add(template)
         reference = {key: given.get(key) for key in ("id", "name", "description", "expansion_count")}
         folder = new_run(
@@ -60,16 +60,15 @@ class Sessions:
         for manifest in entry["manifests"]:
             content = records.read(self._source / manifest["path"] / "manifest.yaml")
             steps = _steps_of(content)
-            config_id = content_id("cfg", steps)
             config = {
                 "schema_version": records.SCHEMA_VERSION,
-                "config_id": config_id,
+                "config_id": manifest["config_id"],
                 "template_id": template_id,
                 "name": f"{manifest['name']}_{manifest['config_hash']}",
                 "generator_choices": plain(manifest["generator_choices"], "generator_choices"),
                 "steps": steps,
             }
-            configs.setdefault(config_id, strict_json.dumps(config))
+            configs.setdefault(manifest["config_id"], strict_json.dumps(config))
             hashes, lines = self._artifacts_of(run_id, manifest, content)
             artifacts += lines
             traces += _traces_of(manifest, content)
