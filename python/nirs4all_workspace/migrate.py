@@ -9,11 +9,13 @@ import os
 import shutil
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, locks, run_summary, strict_json
+from nirs4all_workspace.canonical import content_id
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 from nirs4all_workspace.migration import files, notes, tables
 from nirs4all_workspace.migration.compare import compare
@@ -22,6 +24,7 @@ from nirs4all_workspace.migration.rows import PredictionFile, Target
 from nirs4all_workspace.migration.sessions import Sessions, new_run
 from nirs4all_workspace.migration.transfer import Ids, Transfer
 from nirs4all_workspace.names import slug
+from nirs4all_workspace.results import Result
 from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -240,9 +243,8 @@ class _Migration:
         for group in file.groups:
             about = report.runs[group.target.run_id]
             about["rows"] += group.rows
-            if group.target.result is not None:
-                about["results"] += 1
-                self.sessions.waiting.discard((group.dataset, group.config))
+            about["results"] += 1
+            self.sessions.waiting.discard((group.dataset, group.config))
         if found["differences"]:
             report.error(name, "differs", f"{found['differences']} differences between source and target")
         lost = tables.count(done.lost)
@@ -293,23 +295,31 @@ class _Migration:
             self._add_run(entry, "files")
             new_run(self.workspace, self.source, entry, [], {})
             self.report.note(name, "no_manifest", f"no manifest claims some of its rows: run {run_id}", run_id)
-        return Target(run_id, made)
+        result = Result(
+            content_id("res", [run_id, None, config, dataset]),
+            run_id=run_id,
+            config_name=config,
+            dataset_id=dataset,
+            dataset_name=dataset,
+            completed_at=made,
+        )
+        return Target(run_id, made, result)
 
     def _checkpoint_rowless(self) -> None:
         """Commit the results of configurations that left no rows, one writer a run and dataset."""
-        waiting: dict[tuple[str, str], list[Target]] = {}
-        for key in sorted(self.sessions.waiting, key=str):
-            target = self.sessions.targets[key]
-            waiting.setdefault((target.run_id, key[0]), []).append(target)
+        waiting: dict[tuple[str, str], list[tuple[str, Target]]] = {}
+        for dataset, config in sorted(self.sessions.waiting, key=str):
+            target = self.sessions.targets[dataset, config]
+            waiting.setdefault((target.run_id, dataset), []).append((str(config), target))
         for (run_id, dataset), targets in waiting.items():
             with self.workspace.predictions.writer(run_id, dataset) as writer:
                 path = writer.path
-                for target in targets:
-                    assert target.result is not None
-                    writer.checkpoint(target.result)
+                for config, target in targets:
+                    result = replace(target.result, status="failed", error="no prediction names it")
+                    writer.checkpoint(result)
                     self.report.runs[run_id]["results"] += 1
-                    message = f"no row names configuration {target.result.config_name}"
-                    self.report.note(f"runs/{dataset}/{target.result.config_name}", "no_rows", message, run_id)
+                    message = f"no row names configuration {config}"
+                    self.report.note(f"runs/{dataset}/{config}", "no_rows", message, run_id)
             if path is not None:
                 path.unlink(missing_ok=True)
 

@@ -54,7 +54,7 @@ def test_results_are_the_configurations_on_datasets(migrated):
     source, target, _ = migrated
     manifests, results = manifests_of(source), results_of(target)
     assert sorted((r["dataset_name"], r["config_name"]) for r in results.values()) == sorted(
-        (manifest["dataset"], manifest["pipeline_id"]) for manifest in manifests.values()
+        (manifest["dataset"], manifest["name"]) for manifest in manifests.values()
     )
     rows = pl.concat([pl.read_parquet(path) for path in target.glob("predictions/*/*.meta.parquet")])
     of_result = rows.group_by("result_id").agg(
@@ -64,12 +64,25 @@ def test_results_are_the_configurations_on_datasets(migrated):
     for row in of_result.iter_rows(named=True):
         result = results[row["result_id"]]
         assert result["n_rows"] == row["len"]
-        for key, column in (("run_id",) * 2, ("config_name",) * 2, ("dataset_name",) * 2, ("template_id",) * 2):
-            assert row[column] == [result[key]]
+        for key in ("run_id", "dataset_name", "template_id"):
+            assert row[key] == [result[key]]
+        (config,) = row["config_name"]
+        assert config.endswith(f"_{result['config_name']}")
         if result["metric"] == "mse":
             assert result["best_score"] == row["val_score"]
     lacking = set(results) - set(of_result["result_id"])
-    assert all(results[one]["n_rows"] == 0 for one in lacking)
+    assert all((results[one]["n_rows"], results[one]["status"]) == (0, "failed") for one in lacking)
+
+
+def test_results_are_what_the_old_workspace_lists(migrated):
+    source, target, _ = migrated
+    old, new = (n4w.Workspace.open(path).runs.list() for path in (source, target))
+    for session, run in zip(old, new, strict=True):
+        one, two = ({result.id: result.to_dict() for result in it.results()} for it in (session, run))
+        for result in (*one.values(), *two.values()):
+            # What the old workspace does not say without reading everything.
+            del result["completed_at"], result["artifacts"]
+        assert one == two
 
 
 def test_artifacts_and_traces_are_there(migrated):

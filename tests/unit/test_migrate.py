@@ -262,9 +262,10 @@ def test_files_without_any_manifest(old, tmp_path):
     report, new = migrate(old, tmp_path)
     (listed,) = n4w.Workspace.open(old.root).runs.list()
     (run,) = report["runs"]
-    assert (run["id"], run["kind"], run["rows"], run["results"]) == (listed.id, "files", 2, 0)
+    assert (run["id"], run["kind"], run["rows"], run["results"]) == (listed.id, "files", 2, 2)
     assert rows_of_target(new) == rows_of_source(old.root)
     assert n4w.Workspace.open(new).runs.get(listed.id).status == "completed"
+    assert {result.id for result in listed.results()} == set(results_of(new))
 
 
 def test_configurations_without_rows_are_results(old, tmp_path):
@@ -272,7 +273,7 @@ def test_configurations_without_rows_are_results(old, tmp_path):
     old.write()
     report, new = migrate(old, tmp_path)
     (result,) = results_of(new).values()
-    assert (result["dataset_name"], result["n_rows"]) == ("wheat", 0)
+    assert (result["dataset_name"], result["n_rows"], result["status"]) == ("wheat", 0, "failed")
     assert kinds(report) == ["no_rows"]
 
 

@@ -10,7 +10,7 @@ from nirs4all_workspace.arrays import ROLES
 from nirs4all_workspace.migration import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 REFERENCES = tuple(f"{role}_id" for role in ROLES)
 # Columns that batches carry on their way.
 KEYS = ("_row", "_group", "_unit", "_result", "_template", "_dataset")
+_SETS = {"train": 0, "val": 1, "test": 2}
+_ABOUT = ("fold_id", "partition", "n_samples", "n_features", "task_type")
 # Columns that a workspace gives a meaning of its own: what a source says there is kept beside it.
 _OURS = ("run_id", "result_id", "template_id")
 
@@ -31,26 +33,54 @@ class Target:
     Attributes:
         run_id: The run.
         created_at: When the configuration was begun, ISO-8601; empty where nobody knows.
-        result: The result to be checkpointed; None for rows that no manifest claims.
+        result: The result to be checkpointed.
     """
 
     run_id: str
     created_at: str
-    result: Result | None = None
+    result: Result
 
 
 @dataclass
 class Group:
     """The rows of one configuration in one file."""
 
-    number: int
     dataset: str
     config: str | None
-    rows: int
     first: int
-    last: int
-    about: dict[str, Any]
-    target: Target
+    number: int = 0
+    rows: int = 0
+    last: int = 0
+    n_features: float = 0.0
+    task_type: str | None = None
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    target: Target = field(init=False)
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        """Count rows of one fold and partition."""
+        self.rows += part["rows"]
+        self.first, self.last = min(self.first, part["first"]), max(self.last, part["last"])
+        self.n_features = max(self.n_features, part["n_features"] or 0.0)
+        self.task_type = self.task_type or part["task_type"]
+        sets = self.samples.setdefault(str(part["fold_id"]), [0.0] * 4)
+        place = _SETS.get(str(part["partition"]), 3)
+        sets[place] = max(sets[place], part["n_samples"] or 0.0)
+
+    def about(self) -> dict[str, Any]:
+        """Return what a result says of its dataset, as the catalogue counts it.
+
+        In a fold its samples are divided between sets; an average over folds was validated on samples
+        that were trained on.
+        """
+        most = 0.0
+        for fold, (train, val, test, other) in self.samples.items():
+            held_out = 0.0 if fold in ("avg", "w_avg") and train else val
+            most = max(most, other, train + held_out + test)
+        return {
+            "n_samples": int(most) or None,
+            "n_features": int(self.n_features) or None,
+            "task_type": self.task_type,
+        }
 
 
 @dataclass
@@ -107,33 +137,33 @@ class PredictionFile:
         own = ((name, kind) for name, kind in self.schema.items() if name not in self._kinds)
         return [name for name, kind in own if not (tables.is_storable(kind) or kind == _null())]
 
-    def find_groups(self, target_of: Any) -> None:  # noqa: ANN401 - (dataset, config) -> Target
-        """Find out which rows belong to which configuration; only columns with names are read."""
+    def find_groups(self, target_of: Callable[[str, str | None], Target]) -> None:
+        """Find out which rows belong to which configuration; few columns are read."""
         import polars as pl
 
-        found: dict[tuple[str, str | None], list[Any]] = {}
-        about = [name for name in ("task_type", "n_features", "dataset_path") if name in self.schema]
-        wanted = [name for name in ("dataset_name", "config_name") if name in self.schema] + about
+        found: dict[tuple[str, str | None], Group] = {}
+        wanted = [name for name in ("dataset_name", "config_name", *_ABOUT) if name in self.schema]
+        lacking = [pl.lit(None, pl.String).alias(name) for name in _ABOUT if name not in self.schema]
         for at, frame in self._batches(wanted, 0, self.rows):
-            parts = frame.with_row_index("_row", at).group_by("_dataset", "_config").agg(
-                pl.len().alias("_rows"),
-                pl.col("_row").min().alias("_first"),
-                pl.col("_row").max().alias("_last"),
-                *(pl.col(name).first() for name in about),
+            keyed = frame.with_row_index("_row", at).with_columns(lacking)
+            parts = keyed.group_by("_dataset", "_config", "fold_id", "partition").agg(
+                pl.len().alias("rows"),
+                pl.col("_row").min().alias("first"),
+                pl.col("_row").max().alias("last"),
+                pl.col("n_samples").cast(pl.Float64, strict=False).max(),
+                pl.col("n_features").cast(pl.Float64, strict=False).max(),
+                pl.col("task_type").first(),
             )
-            for part in parts.iter_rows(named=True):
-                key = (part["_dataset"], part["_config"])
-                known = found.setdefault(key, [0, part["_first"], part["_last"], part])
-                known[0] += part["_rows"]
-                known[1:3] = min(known[1], part["_first"]), max(known[2], part["_last"])
-        ordered = sorted(found.items(), key=lambda item: item[1][1])
+            for part in parts.sort("first").iter_rows(named=True):
+                key = part["_dataset"], part["_config"]
+                group = found.setdefault(key, Group(*key, first=part["first"]))
+                group.add(part)
         units: dict[tuple[str, str], Unit] = {}
-        for number, ((dataset, config), (rows, first, last, part)) in enumerate(ordered):
-            target = target_of(dataset, config)
-            known_about = {name: part[name] for name in about}
-            group = Group(number, dataset, config, rows, first, last, known_about, target)
+        for number, group in enumerate(sorted(found.values(), key=lambda group: group.first)):
+            group.number, group.target = number, target_of(group.dataset, group.config)
             self.groups.append(group)
-            unit = units.setdefault((target.run_id, dataset), Unit(len(units), target.run_id, dataset))
+            key_of_unit = (group.target.run_id, group.dataset)
+            unit = units.setdefault(key_of_unit, Unit(len(units), *key_of_unit))
             unit.groups.append(group)
         self.units = list(units.values())
 
@@ -189,8 +219,8 @@ class PredictionFile:
                 "_config": group.config,
                 "_group": group.number,
                 "_unit": unit_of[group.number],
-                "_result": group.target.result and group.target.result.id,
-                "_template": group.target.result and group.target.result.template_id,
+                "_result": group.target.result.id,
+                "_template": group.target.result.template_id,
                 "_created": group.target.created_at or None,
             }
             for group in self.groups

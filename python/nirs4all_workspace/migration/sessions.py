@@ -108,7 +108,7 @@ class Sessions:
             run_id=run_id,
             template_id=config["template_id"],
             config_id=config["config_id"],
-            config_name=manifest["pipeline_id"],
+            config_name=config["name"],
             generator_choices=config["generator_choices"],
             dataset_id=dataset,
             dataset_name=dataset,

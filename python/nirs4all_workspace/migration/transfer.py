@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.migration import tables
-from nirs4all_workspace.migration.rows import KEYS, REFERENCES, PredictionFile, Unit
+from nirs4all_workspace.migration.rows import KEYS, REFERENCES, Group, PredictionFile, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -290,8 +290,6 @@ def _is_found(column: pl.Expr) -> pl.Expr:
     return column.str.contains("^array_[0-9a-f]{24}$")
 
 
-def _checkpoint(unit: Unit, group: Any) -> None:  # noqa: ANN401 - a Group
-    result = group.target.result
-    if result is not None and unit.writer is not None:
-        fields = {key: value for key, value in group.about.items() if key in ("task_type", "n_features")}
-        unit.writer.checkpoint(result.to_dict() | fields)
+def _checkpoint(unit: Unit, group: Group) -> None:
+    if unit.writer is not None:
+        unit.writer.checkpoint(group.target.result.to_dict() | group.about())
