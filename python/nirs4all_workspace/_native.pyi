@@ -498,6 +498,33 @@ def find_arrays(path: _Path, ids: Sequence[str]) -> list[bytes]:
         OSError: It cannot be read.
     """
 
+def survey(root: _Path) -> list[tuple[str, int, int, int, int]]:
+    """Look at all data of a workspace, by stat alone; hidden names and what vanishes meanwhile are left out.
+
+    Returns:
+        In path order, for each prediction file, record of a dataset and template, for each run, folder of
+        arrays, of artifacts and of a manifest of nirs4all 0.6: path (relative to the workspace), stamp
+        (another one where a file in it came, went or changed), files, bytes, and when a file in it
+        changed last (ns since 1970).
+
+    Raises:
+        OSError: The workspace cannot be listed.
+    """
+
+def performance(root: _Path, folders: Sequence[str], progress: _Report | None = None) -> list[dict[str, Any]]:
+    """Return what the files of some folders say of models, by footers.
+
+    Args:
+        root: The workspace.
+        folders: `predictions/<dataset>`, or "" for the files of nirs4all 0.6.
+        progress: Called now and then with the files done and the files in all.
+
+    Returns:
+        For each folder a dict of rows, files, models (dicts of dataset, metric, direction, model, count of
+        rows, scores that are finite, their sum, and the best of them), is_for_all (whether no metric is
+        ranked that only this process knows) and errors.
+    """
+
 def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
     """Return what `Predictions.rebuild_summaries` returns."""
 

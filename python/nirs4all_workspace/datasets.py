@@ -10,7 +10,7 @@ from nirs4all_workspace import contents, dataset_records
 from nirs4all_workspace.dataset_records import DESCRIPTIVE, DatasetRecord
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError
 from nirs4all_workspace.linking import Linker, LinkReport, old_references, record_of
-from nirs4all_workspace.registry import DatasetList, Registry
+from nirs4all_workspace.registry import DatasetList, Registry, problem
 from nirs4all_workspace.resolve import Resolution, Resolver
 
 if TYPE_CHECKING:
@@ -110,6 +110,16 @@ class Datasets:
             raise NotFoundError(f"several datasets are called {dataset!r}: {ids}; give an id", folder)
         unread = f" ({len(found.errors)} records cannot be read)" if found.errors else ""
         raise NotFoundError(f"there is no dataset {dataset!r}{unread}; `n4w datasets list` shows all", folder)
+
+    def index_files(self) -> list[dict[str, str]]:
+        """Index the folders where datasets are sought, down to every file; return those that cannot be."""
+        errors = []
+        for root in self._resolver.roots(self.list()):
+            try:
+                self._resolver.index(root, fresh=True)
+            except OSError as error:
+                errors.append(problem(root, error))
+        return errors
 
     def list(self) -> DatasetList:
         """Return all records with the status that `link` found last, and how runs use them.
@@ -222,7 +232,8 @@ class Datasets:
         else:
             report = LinkReport()
             linker.find(self.list(), roots, progress, report)
-        report.errors += self._workspace.summary()["errors"]
+        warmed = self._workspace.prewarm()["errors"]
+        report.errors += [error for error in warmed if error not in report.errors]
         return report
 
     def path_of(self, record: DatasetRecord) -> Path | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Return its fields in their order, then what another version stored; not its writer."""
-        own = {name: getattr(self, name) for name in _NAMES if name != "writer"}
+        own = {name: getattr(self, name) for name in NAMES if name != "writer"}
         return own | {"artifacts": list(self.artifacts)} | self.extra
 
     @classmethod
@@ -81,26 +81,58 @@ class Result:
         """
         if not isinstance(mapping.get("id"), str):
             raise ValueError(f"a result needs an id, not {mapping.get('id')!r}")
-        known = {name: mapping[name] for name in _NAMES if name in mapping}
+        known = {name: mapping[name] for name in NAMES if name in mapping}
         known["artifacts"] = list(known.get("artifacts") or [])
-        extra = {key: value for key, value in mapping.items() if key not in _NAMES}
+        extra = {key: value for key, value in mapping.items() if key not in NAMES}
         return cls(**known | {"writer": writer}, extra=extra)
 
 
-_NAMES = tuple(item.name for item in fields(Result) if item.name != "extra")
+NAMES = tuple(item.name for item in fields(Result) if item.name != "extra")
 
 
 class ResultList(list[Result]):
-    """Finished results, oldest first.
+    """Finished results: those of one run, oldest first, or a page of what `ws.results.list` found.
 
     Attributes:
+        offset: How many come before the list.
+        limit: How many it may hold; None for all.
         repeated: Further checkpoints of results that are in the list: diverged copies of the run were
             merged. Of several, the one with the smaller (completed_at, writer) counts.
         errors: What cannot be read, as dicts of path, kind and message.
     """
 
-    def __init__(self) -> None:
-        """Begin empty."""
-        super().__init__()
+    def __init__(
+        self,
+        results: Iterable[Result] = (),
+        total: int | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> None:
+        """Take results, and which page of how many they are; by default all."""
+        super().__init__(results)
+        self._total = total
+        self.offset = offset
+        self.limit = limit
         self.repeated: list[Result] = []
         self.errors: list[dict[str, str]] = []
+
+    @property
+    def total(self) -> int:
+        """How many were found, in the list or not."""
+        return len(self) if self._total is None else self._total
+
+    @property
+    def has_more(self) -> bool:
+        """Whether others come after the list."""
+        return self.offset + len(self) < self.total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain data, the shape of `n4w results --json`."""
+        return {
+            "results": [result.to_dict() for result in self],
+            "total": self.total,
+            "offset": self.offset,
+            "limit": self.limit,
+            "has_more": self.has_more,
+            "errors": self.errors,
+        }

@@ -10,6 +10,7 @@ from nirs4all_workspace.canonical import plain
 from nirs4all_workspace.dataset_references import references
 from nirs4all_workspace.deletion import delete
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
+from nirs4all_workspace.lineage import check_parent
 from nirs4all_workspace.recorded_run import RecordedRun
 from nirs4all_workspace.run import Run, is_claimable
 from nirs4all_workspace.states import RunStatus
@@ -72,7 +73,7 @@ class Runs:
                 name of a file, serve as they are.
             description: What people say of it.
             config: How it is executed: cv_folds, cv_strategy, random_state and the like.
-            parent_run: The run that it is derived from.
+            parent_run: The run that it is derived from; it need not be there (any more).
             derived_from_result: The result that it is derived from.
             modifications: What differs from that, as mappings with a key `type`.
 
@@ -81,7 +82,9 @@ class Runs:
 
         Raises:
             TypeError: An argument is or holds what cannot be stored.
-            ValueError: The name is empty, or a template or dataset is given twice.
+            ValueError: The name is empty, a template or dataset is given twice, or the run would be its own
+                ancestor.
+            CorruptFileError: The parent is its own ancestor: somebody edited `run.yaml`.
             NotFoundError: An id is of nothing that is stored.
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
             OSError: No run was made.
@@ -91,6 +94,7 @@ class Runs:
             raise ValueError(f"a run needs a name, not {name!r}")
         created_at = run_record.now()
         run_id = run_record.new_id(name, created_at)
+        check_parent(self._workspace, run_id, _text(parent_run, "parent_run"))
         record = run_record.new_record(
             run_id,
             name,

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import files, locks, records
+from nirs4all_workspace import catalogue, files, locks, records
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 
@@ -102,7 +102,62 @@ class Templates:
 
     def runs_using(self, template_id: str) -> list[str]:
         """Return the ids of the runs that use a template, oldest run first."""
-        return [run.id for run in self._workspace.runs.list(template=template_id)]
+        runs = catalogue.read(self._workspace.path)[0]
+        return [run["id"] for run in runs if any(it.get("id") == template_id for it in run["templates"])]
+
+    def usage(self) -> list[dict[str, Any]]:
+        """Return every template that is stored or that a run names, by id.
+
+        Returns:
+            Dicts of id, names (what runs call it, sorted), n_runs, runs (their ids, oldest first) and
+            is_stored (a template of nirs4all 0.6, or one that was lost, is not).
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for template_id in self.list():
+            found[template_id] = {"id": template_id, "names": set(), "runs": [], "is_stored": True}
+        for run in catalogue.read(self._workspace.path)[0]:
+            for reference in run["templates"]:
+                template_id = str(reference.get("id"))
+                new = {"id": template_id, "names": set(), "runs": [], "is_stored": False}
+                known = found.setdefault(template_id, new)
+                known["runs"].append(run["id"])
+                known["names"] |= {reference.get("name")} - {None}
+        return [
+            it | {"names": sorted(it["names"]), "n_runs": len(it["runs"])} for _, it in sorted(found.items())
+        ]
+
+    def compare(self, *run_ids: str) -> dict[str, Any]:
+        """Compare runs by the templates that they use.
+
+        Args:
+            run_ids: The runs, two or more.
+
+        Returns:
+            A dict of `shared` (ids of the templates that all of them use), `union` (that any uses), both
+            sorted, and `only`: for each run those that no other one uses.
+
+        Raises:
+            ValueError: There are fewer than two different runs.
+            NotFoundError: There is no such run.
+        """
+        if len(set(run_ids)) < 2:
+            raise ValueError("two or more different runs can be compared")
+        used = {
+            run["id"]: {str(reference.get("id")) for reference in run["templates"]}
+            for run in catalogue.read(self._workspace.path)[0]
+            if run["id"] in run_ids
+        }
+        for run_id in run_ids:
+            if run_id not in used:
+                raise NotFoundError(f"there is no run {run_id!r}", str(self._workspace.path))
+        others = {
+            run_id: set[str]().union(*(used[other] for other in used if other != run_id)) for run_id in used
+        }
+        return {
+            "shared": sorted(set.intersection(*used.values())),
+            "union": sorted(set.union(*used.values())),
+            "only": {run_id: sorted(used[run_id] - others[run_id]) for run_id in dict.fromkeys(run_ids)},
+        }
 
     def path(self, template_id: str) -> Path:
         """Return where a template is stored."""

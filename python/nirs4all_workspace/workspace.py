@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, checks, gc, records, recovery
+from nirs4all_workspace import _native, checks, gc, records, recovery, stats, watch
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets import Datasets
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
+from nirs4all_workspace.lineage import Lineage, lineage
 from nirs4all_workspace.predictions import Predictions
+from nirs4all_workspace.result_query import Results
 from nirs4all_workspace.runs import Runs
 from nirs4all_workspace.templates import Templates
+from nirs4all_workspace.trace import Trace, trace
 
 if TYPE_CHECKING:
     import os
@@ -31,6 +34,7 @@ class Workspace:
         path: The folder.
         runs: Its runs.
         templates: Its templates.
+        results: Its finished results.
         predictions: Its prediction rows.
         artifacts: Its artifacts.
         datasets: Its registry of datasets.
@@ -43,6 +47,7 @@ class Workspace:
         self.manifest = manifest
         self.runs = Runs(self)
         self.templates = Templates(self)
+        self.results = Results(self)
         self.predictions = Predictions(self)
         self.artifacts = Artifacts(self)
         self.datasets = Datasets(self)
@@ -175,6 +180,96 @@ class Workspace:
         if summary is None:
             raise NotFoundError(f"no prediction names a dataset {dataset!r}", str(self.path))
         return summary
+
+    def stats(self, rebuild: bool = False) -> dict[str, Any]:
+        """Return statistics of the workspace, and how models perform.
+
+        Only what changed since the last time is counted again; the rest comes from three files in
+        `.cache`. Rows are read of no file whose footer has a summary.
+
+        Args:
+            rebuild: Count everything again.
+
+        Returns:
+            A dict of `workspace` (runs by status, and those interrupted; datasets and results by status;
+            templates, predictions; files and bytes by folder), `model_performance` (for each model,
+            dataset and metric a dict of dataset, metric, direction, model, count of rows, mean and best
+            of the finite val_scores, None where there is none), `recomputed` (the parts that were counted
+            now: `runs/<id>`, `predictions/<folder>`, "" for files of nirs4all 0.6, `datasets`),
+            `generated_at` and `errors` (dicts of path, kind and message).
+
+        Raises:
+            OSError: The workspace cannot be listed.
+        """
+        return stats.stats(self, rebuild)
+
+    def prewarm(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
+        """Fill the caches: footers, runs, files of datasets, statistics. Answers stay the same.
+
+        Args:
+            progress: Called with the caches that were filled and those there are.
+
+        Returns:
+            A dict of `seconds` by cache (summary, files, stats) and `errors`.
+
+        Raises:
+            OSError: The workspace cannot be listed.
+        """
+        return stats.prewarm(self, progress)
+
+    def lineage(self, id: str) -> Lineage:  # noqa: A002
+        """Return what a run is derived from and what is derived from it.
+
+        Args:
+            id: A run, or a result, which stands for its run.
+
+        Raises:
+            NotFoundError: There is no such run or result, and no run names it as its parent.
+            CorruptFileError: Runs are derived from each other; the message names them.
+            OSError: The workspace cannot be listed.
+        """
+        return lineage(self, id)
+
+    def trace(self, kind: str, id: str) -> Trace:  # noqa: A002
+        """Walk the chain dataset, run, template, result, prediction, artifact from one of them, both ways.
+
+        Args:
+            kind: "dataset", "run", "template", "result", "prediction" or "artifact".
+            id: Its id; the name of a dataset or run, and the hash of an artifact, will do.
+
+        Raises:
+            ValueError: There is no such kind, or several runs have a prediction of that id.
+            NotFoundError: There is nothing of that kind with that id.
+            OSError: The workspace cannot be read.
+        """
+        return trace(self, kind, id)
+
+    def watch(
+        self,
+        on_change: Callable[[list[dict[str, str]]], object] | None = None,
+        interval: float = 1.0,
+        poll: bool | None = None,
+    ) -> watch.Watch:
+        """Watch for changes of segments, runs, datasets and templates.
+
+        A hint for whoever shows them: all answers are the same without it. Each list of changes that the
+        iterator yields says what differs from the one before; caches were refreshed by then.
+
+        Args:
+            on_change: Called with each list too, before it is yielded.
+            interval: Seconds between two looks, and to wait for more after a first change.
+            poll: Whether to look at the stat of all files instead of waiting for the operating system's
+                word; None where that cannot be had, and on network drives.
+
+        Returns:
+            An iterator over lists of dicts of kind (segment, run, dataset, template), action (added,
+            modified, deleted), id and path. It ends after `stop()`, and on KeyboardInterrupt; `run()`
+            runs it to its end.
+
+        Raises:
+            ValueError: The interval is not positive.
+        """
+        return watch.Watch(self, on_change, interval, poll)
 
     def verify(
         self, full: bool = False, progress: Callable[[int, int], object] | None = None

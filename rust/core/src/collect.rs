@@ -79,6 +79,8 @@ pub struct Collected {
     pub scanned: Vec<(String, String)>,
     /// Files that could not be used.
     pub errors: Vec<FileError>,
+    /// Whether another process would count the same: no metric is ranked that only this one knows.
+    pub is_for_all: bool,
 }
 
 /// What one file says.
@@ -116,17 +118,24 @@ impl FileSummary {
 ///
 /// With caching, an unchanged folder is not read again, and files are not scanned twice.
 pub fn collect(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
-    collect_to(Depth::Whole, root, open, caching, progress)
+    collect_to(Depth::Whole, root, None, open, caching, progress)
 }
 
 /// The same without quartiles, for who asks what is best and which files can matter.
 pub fn collect_rankings(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
-    collect_to(Depth::Rankings, root, open, caching, progress)
+    collect_to(Depth::Rankings, root, None, open, caching, progress)
+}
+
+/// The same of the files in one folder: `predictions/<dataset>`, or the workspace itself (`""`). What is
+/// cached helps; nothing of it is.
+pub fn collect_folder(root: &Path, folder: &str, open: Open, progress: &Progress) -> Result<Collected> {
+    collect_to(Depth::Rankings, root, Some(folder), open, Caching::of(root), progress)
 }
 
 fn collect_to(
     depth: Depth,
     root: &Path,
+    folder: Option<&str>,
     open: Open,
     caching: Caching,
     progress: &Progress,
@@ -134,7 +143,8 @@ fn collect_to(
     let mut undecodable = Undecodable::new();
     let mut restarts = 0;
     loop {
-        match collect_once(depth, root, open, caching, restarts == RESTARTS, &undecodable, progress)? {
+        let is_last = restarts == RESTARTS;
+        match collect_once(depth, root, folder, open, caching, is_last, &undecodable, progress)? {
             Attempt::Done(collected) => return Ok(*collected),
             Attempt::Vanished => restarts += 1,
             Attempt::Undecodable(found) => undecodable.extend(found),
@@ -153,19 +163,27 @@ enum Attempt {
     Undecodable(Undecodable),
 }
 
+#[allow(clippy::too_many_arguments)]
 fn collect_once(
     depth: Depth,
     root: &Path,
+    folder: Option<&str>,
     open: Open,
     caching: Caching,
     report_vanished: bool,
     undecodable: &Undecodable,
     progress: &Progress,
 ) -> Result<Attempt> {
-    let Listing { files: names, errors: unlisted } = files::list(root, open)?;
+    let listing = match folder {
+        None => files::list(root, open),
+        Some(folder) => files::list_folder(root, folder, open),
+    };
+    let Listing { files: names, errors: unlisted } = listing?;
     progress.expect(names.len());
     let load = |file| if caching >= Caching::Whole { cache::load(root, file) } else { Entries::new() };
-    if let Some(collected) = depth.caches().iter().find_map(|file| unchanged(root, &names, &load(file))) {
+    let keeps = folder.is_none() && caching >= Caching::Whole;
+    let known_whole = || depth.caches().iter().find_map(|file| unchanged(root, &names, &load(file)));
+    if let Some(collected) = keeps.then(known_whole).flatten() {
         return Ok(Attempt::Done(Box::new(Collected { errors: unlisted, ..collected })));
     }
     let file_cache = if caching >= Caching::Files { cache::FILES } else { cache::SCANS };
@@ -223,18 +241,19 @@ fn collect_once(
             seen.push(this);
         }
     }
-    if caching >= Caching::Whole && kept != known.files {
+    if keeps && kept != known.files {
         cache::store(root, file_cache, &kept);
     }
     // What was counted with a metric that only this process knows is no answer for another one.
-    if has_journals && lives.iter().all(|(_, live)| !knows_more(&live.datasets)) {
+    if keeps && has_journals && lives.iter().all(|(_, live)| !knows_more(&live.datasets)) {
         Journals::store(root, lives, &known.journals);
     }
     collected.whole = merged(collected.datasets.values());
     collected.whole.close();
     collected.datasets.par_iter_mut().for_each(|(_, accumulator)| accumulator.close());
     let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
-    if caching >= Caching::Whole && collected.errors.is_empty() && is_for_all {
+    collected.is_for_all = is_for_all;
+    if keeps && collected.errors.is_empty() && is_for_all {
         let entry = Entry::of_all(seen, collected.scanned.clone(), &collected.datasets, &collected.whole);
         cache::store(root, depth.caches()[0], &entry.by_name());
     }
@@ -332,6 +351,7 @@ fn unchanged(root: &Path, names: &[String], known: &Entries) -> Option<Collected
         files: names.len(),
         scanned: known.scanned.clone(),
         errors: Vec::new(),
+        is_for_all: true,
     })
 }
 

@@ -77,16 +77,11 @@ pub fn list(root: &Path, open: Open) -> Result<Listing> {
 
 fn list_once(root: &Path, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
-    let trash: HashSet<String> = names_in(&root.join(TRASH))?.into_iter().collect();
-    let is_deleted =
-        |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
+    let trash = names_in(&root.join(TRASH))?.into_iter().collect();
     for name in entries(root)? {
         if name == "predictions" {
             for folder in listing.inside(root, &name) {
-                let folder = format!("{name}/{folder}");
-                let inner = listing.inside(root, &folder).into_iter();
-                let inner = inner.filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
-                listing.judge(root, &folder, inner, open);
+                listing.add_segments(root, &format!("{name}/{folder}"), &trash, open);
             }
         } else if is_prediction_file(&name) {
             listing.files.push(name);
@@ -96,7 +91,29 @@ fn list_once(root: &Path, open: Open) -> Result<Listing> {
     Ok(listing)
 }
 
+/// Those of [`list`] that lie in one folder: `predictions/<dataset>`, or the workspace itself (`""`).
+pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
+    let mut listing = Listing::default();
+    if folder.is_empty() {
+        listing.files.extend(entries(root)?.into_iter().filter(|name| is_prediction_file(name)));
+    } else {
+        let trash = names_in(&root.join(TRASH))?.into_iter().collect();
+        listing.add_segments(root, folder, &trash, open);
+    }
+    listing.files.sort_unstable();
+    Ok(listing)
+}
+
 impl Listing {
+    /// Adds what counts of a folder of `predictions`, runs in the trash left out.
+    fn add_segments(&mut self, root: &Path, folder: &str, trash: &HashSet<String>, open: Open) {
+        let is_deleted =
+            |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
+        let names = self.inside(root, folder).into_iter();
+        let names = names.filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
+        self.judge(root, folder, names, open);
+    }
+
     /// Adds what counts of the files in one folder.
     fn judge(&mut self, root: &Path, folder: &str, names: Vec<String>, open: Open) {
         let judged = segments::judge(&root.join(folder), names);

@@ -34,6 +34,7 @@ pub mod seal;
 pub mod segment_file;
 pub mod segments;
 pub mod summary;
+pub mod survey;
 pub mod tally;
 pub mod threads;
 pub mod value;

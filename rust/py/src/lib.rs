@@ -17,6 +17,7 @@ mod metrics;
 mod query;
 mod recover;
 mod summary;
+mod survey;
 mod workspace;
 mod writer;
 
@@ -54,6 +55,8 @@ mod _native {
     use crate::recover::{compact, live_journals, read_results, recover, remove_partial, run_files, sweep};
     #[pymodule_export]
     use crate::summary::{SummaryAccumulator, read_summaries};
+    #[pymodule_export]
+    use crate::survey::{performance, survey};
     #[pymodule_export]
     use crate::workspace::{list_files, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]

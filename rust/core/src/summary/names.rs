@@ -78,6 +78,16 @@ impl Tally {
         (self.scores > 0).then(|| (self.sum + self.lost) / self.scores as f64).filter(|mean| mean.is_finite())
     }
 
+    /// How many finite validation scores there are.
+    pub fn scores(&self) -> u64 {
+        self.scores
+    }
+
+    /// Sum of the finite validation scores.
+    pub fn sum(&self) -> f64 {
+        self.sum + self.lost
+    }
+
     /// Best finite validation score.
     pub fn best(&self) -> Option<f64> {
         self.best

@@ -81,6 +81,32 @@ pub fn workspace_summary(datasets: &Datasets, whole: &Accumulator, generated_at:
     ])
 }
 
+/// What is known of each model on each dataset by each metric, in a form that can be added up: rows,
+/// finite validation scores, their sum, and the best of them.
+pub fn performance(datasets: &Datasets) -> Value {
+    let mut all = Vec::new();
+    for (dataset, accumulator) in datasets {
+        for (metric, group) in accumulator.groups() {
+            let entry = |name: Option<&str>, tally: &Tally| {
+                Value::map([
+                    ("dataset", dataset.as_str().into()),
+                    ("metric", metric.into()),
+                    ("direction", group.direction().name().into()),
+                    ("model", name.into()),
+                    ("count", tally.rows().into()),
+                    ("scores", tally.scores().into()),
+                    ("sum", Some(tally.sum()).filter(|sum| sum.is_finite()).into()),
+                    ("best", best(tally, group.direction())),
+                ])
+            };
+            if let Value::List(entries) = with_other(group.models(), entry) {
+                all.extend(entries);
+            }
+        }
+    }
+    Value::List(all)
+}
+
 /// A ranked prediction.
 pub fn prediction(ranked: &Ranked) -> Value {
     let mut entries: Vec<(Key, Value)> = Vec::with_capacity(TEXTS.len() + SCORES.len());

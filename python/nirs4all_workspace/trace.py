@@ -1,0 +1,311 @@
+"""The chain dataset, run, template, result, prediction, artifact, walked from any of them both ways.
+
+A run joins its templates and datasets; a result is of one of each; its predictions and artifacts are its
+own. What hangs together is found through results, and through runs where those have none yet.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import catalogue
+from nirs4all_workspace.exceptions import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import polars as pl
+
+    from nirs4all_workspace.results import Result
+    from nirs4all_workspace.workspace import Workspace
+
+# So many predictions are listed; all are counted.
+SHOWN = 100
+
+
+@dataclass
+class Trace:
+    """What one thing is connected with.
+
+    Attributes:
+        kind: "dataset", "run", "template", "result", "prediction" or "artifact".
+        id: What it was asked for.
+        datasets: Dicts of id (None where nobody registered it) and name.
+        runs: Dicts of id and name, oldest first.
+        templates: Dicts of id and name, as the runs call them.
+        results: Dicts of id, name (of the configuration), run_id, status, metric and best_score.
+        n_predictions: How many prediction rows there are.
+        predictions: The first 100 of them by id: dicts of id, name (of the model), run_id, fold_id, partition
+            and val_score.
+        artifacts: Dicts of id (the hash), name (None where nobody says) and path (relative to the workspace;
+            None where it is missing).
+        errors: What cannot be read, as dicts of path, kind and message.
+    """
+
+    kind: str
+    id: str
+    datasets: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    templates: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+    n_predictions: int = 0
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, str]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain data, the shape of `n4w lineage --json` for what is no run."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """Return it for people, one thing a line."""
+        lines = [f"{self.kind} {self.id}"]
+        for kind in ("datasets", "runs", "templates", "results", "predictions", "artifacts"):
+            found = getattr(self, kind)
+            total = self.n_predictions if kind == "predictions" else len(found)
+            lines.append(f"{kind} ({total})")
+            for item in found:
+                names = [str(item[key]) for key in ("id", "name") if item[key] is not None]
+                lines.append("  " + "  ".join(names).replace("\n", " "))
+            if total > len(found):
+                lines.append(f"  ... {total - len(found)} more")
+        return "\n".join(lines) + "\n"
+
+
+def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
+    """Return what hangs together with one thing; see `Workspace.trace`."""
+    if kind not in _FROM:
+        raise ValueError(f"kind is {kind!r}, none of {', '.join(_FROM)}")
+    walk = _Walk(workspace)
+    found = _FROM[kind](walk, id_)
+    if found is None:
+        raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
+    return walk.collect(Trace(kind, id_), found)
+
+
+@dataclass
+class _Found:
+    """What a trace takes of each kind.
+
+    Attributes:
+        runs: Entries of the catalogue.
+        results: Finished results.
+        rows: Which rows, as a filter of Polars.
+        datasets: Ids and names of the datasets; None for all of the runs.
+        templates: Ids of the templates; None for all of the runs.
+        artifacts: Their hashes, beside those that results name.
+    """
+
+    runs: list[dict[str, Any]]
+    results: list[Result]
+    rows: pl.Expr
+    datasets: set[str] | None = None
+    templates: set[str] | None = None
+    artifacts: set[str] = field(default_factory=set)
+
+
+class _Walk:
+    """One trace: what the catalogue says, and the ways from each kind."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._runs, self.errors = catalogue.read(workspace.path)
+        self._kinds = {run["id"]: run["kind"] for run in self._runs}
+
+    def from_dataset(self, id_: str) -> _Found | None:
+        import polars as pl
+
+        wanted = {id_}
+        with suppress(NotFoundError):
+            record = self._workspace.datasets.get(id_)
+            wanted |= {record.id, record.name}
+        runs = [run for run in self._runs if _refers(run["datasets"], wanted)]
+        for run in runs:
+            for item in _refers(run["datasets"], wanted):
+                wanted |= {item["id"] or item["name"], item["name"]}
+        results = [it for it in self._results(runs) if wanted & {it.dataset_id, it.dataset_name}]
+        found = _Found(runs, results, pl.col("dataset_name").is_in(sorted(wanted)), datasets=wanted)
+        return found if runs or len(wanted) > 1 or self._has_rows(found.rows) else None
+
+    def from_run(self, id_: str) -> _Found | None:
+        import polars as pl
+
+        runs = [run for run in self._runs if run["id"] == id_]
+        if not runs:
+            return None
+        results = self._results(runs)
+        return _Found(runs, results, (pl.col("run_id") == id_) | self._rows_of(results))
+
+    def from_template(self, id_: str) -> _Found | None:
+        import polars as pl
+
+        runs = [run for run in self._runs if _refers(run["templates"], {id_})]
+        if not runs and id_ not in self._workspace.templates.list():
+            return None
+        results = [result for result in self._results(runs) if result.template_id == id_]
+        rows = self._rows_of(results) | (pl.col("template_id") == id_)
+        return _Found(runs, results, rows, templates={id_})
+
+    def from_result(self, id_: str) -> _Found | None:
+        results = [it for it in self._results(self._runs) if it.id == id_]
+        return self._of_results(results, self._rows_of(results)) if results else None
+
+    def from_prediction(self, id_: str) -> _Found | None:
+        import polars as pl
+
+        row = self._workspace.predictions.get(id_)
+        runs = [run for run in self._runs if row["run_id"] in (run["id"], None)]
+        results = [result for result in self._results(runs) if self._has_row(result, row)]
+        found = self._of_results(results, pl.col("id") == id_)
+        if not results:
+            found.runs = [run for run in runs if run["id"] == row["run_id"]]
+            found.datasets, found.templates = {row["dataset_name"]}, {row["template_id"]}
+        # It names its model; what else its result has is of its neighbours.
+        named = self._artifacts_named({row["model_artifact_id"]})
+        if named:
+            found.results = [replace(result, artifacts=[]) for result in found.results]
+            found.artifacts = named
+        return found
+
+    def from_artifact(self, id_: str) -> _Found | None:
+        import polars as pl
+
+        hashes = {id_, *self._artifacts_named({id_})}
+        names = {id_, *(str(line.get("artifact_id")) for line in self._lines() if line.get("hash") in hashes)}
+        rows = pl.col("model_artifact_id").is_in(sorted(names | hashes))
+        named_by = _Rows(self._workspace, rows)
+        all_results = self._results(self._runs)
+        results = [it for it in all_results if hashes & {*it.artifacts} or it.id in named_by.results]
+        if not (results or named_by.total or self._artifacts_named({id_})):
+            return None
+        # Where rows do not say which is theirs, all rows of its results may use it.
+        found = self._of_results(results, rows if named_by.total else self._rows_of(results))
+        found.results = [replace(it, artifacts=[*hashes & {*it.artifacts}]) for it in found.results]
+        found.artifacts = self._artifacts_named({id_})
+        return found
+
+    def collect(self, into: Trace, found: _Found) -> Trace:
+        """Describe what was found."""
+        rows = _Rows(self._workspace, found.rows)
+        into.n_predictions, into.predictions = rows.total, rows.shown
+        into.runs = [{"id": run["id"], "name": run["name"]} for run in found.runs]
+        into.datasets = _references(found.runs, "datasets", found.datasets)
+        into.templates = _references(found.runs, "templates", found.templates)
+        into.results = [
+            {"id": it.id, "name": it.config_name or it.config_id}
+            | {key: getattr(it, key) for key in ("run_id", "status", "metric", "best_score")}
+            for it in found.results
+        ]
+        hashes = {hash_ for result in found.results for hash_ in result.artifacts} | found.artifacts
+        lines = [line for line in self._lines() if line.get("hash") in hashes]
+        names = {line["hash"]: line.get("artifact_id") for line in lines}
+        for hash_ in sorted(hashes):
+            path = self._workspace.artifacts.find(hash_)
+            relative = None if path is None else path.relative_to(self._workspace.path).as_posix()
+            into.artifacts.append({"id": hash_, "name": names.get(hash_), "path": relative})
+        into.errors = self.errors
+        return into
+
+    def _results(self, runs: Sequence[dict[str, Any]]) -> list[Result]:
+        return list(self._workspace.results.of(runs, self.errors))
+
+    def _of_results(self, results: list[Result], rows: pl.Expr) -> _Found:
+        of = {result.run_id for result in results}
+        return _Found(
+            [run for run in self._runs if run["id"] in of],
+            results,
+            rows,
+            datasets={name for it in results for name in (it.dataset_id, it.dataset_name) if name},
+            templates={str(result.template_id) for result in results},
+        )
+
+    def _rows_of(self, results: Iterable[Result]) -> pl.Expr:
+        """The rows of results: they name their result, or with nirs4all 0.6 dataset and configuration."""
+        import polars as pl
+
+        ids, pairs = [], []
+        for result in results:
+            if self._kinds.get(str(result.run_id)) == "run":
+                ids.append(result.id)
+            else:
+                pairs.append({"dataset_name": result.dataset_name, "config_name": result.config_name})
+        rows = pl.col("result_id").is_in(ids)
+        return rows | pl.struct("dataset_name", "config_name").is_in(pairs) if pairs else rows
+
+    def _has_row(self, result: Result, row: Mapping[str, Any]) -> bool:
+        if row["run_id"] is not None:
+            return bool(result.id == row["result_id"])
+        is_old = self._kinds[str(result.run_id)] != "run"
+        own = (result.dataset_name, result.config_name)
+        return is_old and own == (row["dataset_name"], row["config_name"])
+
+    def _has_rows(self, rows: pl.Expr) -> bool:
+        return not self._workspace.predictions.scan().filter(rows).head(1).collect().is_empty()
+
+    def _artifacts_named(self, names: set[str | None]) -> set[str]:
+        """The hashes of artifacts by hash, or by the name that migrated runs had for them."""
+        found = {name for name in names if name and self._workspace.artifacts.find(name) is not None}
+        lines = [line for line in self._lines() if names & {line.get("artifact_id"), line.get("hash")}]
+        return found | {line["hash"] for line in lines if line.get("hash")}
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """What migrated runs say of their artifacts."""
+        if self._listed is None:
+            self._listed = []
+            for path in sorted(self._workspace.runs.folder.glob("*/artifacts.jsonl")):
+                try:
+                    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+                except (OSError, ValueError) as error:
+                    name = path.relative_to(self._workspace.path).as_posix()
+                    self.errors.append({"path": name, "kind": "corrupt", "message": str(error)})
+                    continue
+                self._listed += [line for line in lines if isinstance(line, dict)]
+        return self._listed
+
+    _listed: list[dict[str, Any]] | None = None
+
+
+_FROM: dict[str, Callable[[_Walk, str], _Found | None]] = {
+    "dataset": _Walk.from_dataset,
+    "run": _Walk.from_run,
+    "template": _Walk.from_template,
+    "result": _Walk.from_result,
+    "prediction": _Walk.from_prediction,
+    "artifact": _Walk.from_artifact,
+}
+
+
+class _Rows:
+    """Some rows: how many there are, and the first of them; memory does not grow with them."""
+
+    def __init__(self, workspace: Workspace, rows: pl.Expr) -> None:
+        import polars as pl
+
+        named = pl.col("model_name").alias("name")
+        columns = pl.col("run_id", "fold_id", "partition", "val_score", "result_id")
+        frame = workspace.predictions.scan().filter(rows).select(pl.col("id"), named, columns)
+        self.total = 0
+        self.results: set[str] = set()
+        first = None
+        for batch in frame.collect_batches():
+            self.total += len(batch)
+            self.results.update(batch["result_id"].drop_nulls().unique())
+            first = (batch if first is None else first.vstack(batch)).sort("id", "run_id").head(SHOWN)
+        self.shown = [] if first is None else first.drop("result_id").to_dicts()
+
+
+def _refers(references: Iterable[Mapping[str, Any]], wanted: set[str]) -> list[Mapping[str, Any]]:
+    return [item for item in references if wanted & {item.get("id"), item.get("name")}]
+
+
+def _references(runs: Iterable[Mapping[str, Any]], key: str, wanted: set[str] | None) -> list[dict[str, Any]]:
+    """What runs refer to, each once."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for run in runs:
+        for item in run[key] if wanted is None else _refers(run[key], wanted):
+            about = {"id": item.get("id"), "name": item.get("name")}
+            found.setdefault(tuple(about.values()), about)
+    return list(found.values())

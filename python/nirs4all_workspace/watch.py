@@ -1,0 +1,173 @@
+"""Watching a workspace: what changed since the last look, by the stat of its files.
+
+The operating system's word (through `watchfiles`) or the clock only says when to look; what changed is
+told by comparing two looks. So both ways tell the same.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.exceptions import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from nirs4all_workspace.workspace import Workspace
+
+Change = dict[str, str]
+_RECORDS = {"datasets": "dataset", "templates": "template"}
+_SEGMENTS = (".meta.parquet", ".journal")
+
+
+class Watch:
+    """An iterator over lists of changes, each a dict of kind, action, id and path (relative).
+
+    It ends after `stop()`, from any thread, and on KeyboardInterrupt. What changes after it was made is
+    told, however late it is asked for.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        on_change: Callable[[list[Change]], object] | None = None,
+        interval: float = 1.0,
+        poll: bool | None = None,
+    ) -> None:
+        """Use `Workspace.watch` instead."""
+        if not interval > 0:
+            raise ValueError(f"interval is {interval}; it must be more than 0 seconds")
+        self._workspace = workspace
+        self._on_change = on_change
+        self._interval = interval
+        self._stopped = threading.Event()
+        self._seen = _look(workspace.path)
+        self._changes = self._watch(_is_polled(workspace.path) if poll is None else poll)
+
+    def __iter__(self) -> Watch:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> list[Change]:
+        """Wait for changes and return them."""
+        return next(self._changes)
+
+    def run(self) -> None:
+        """Watch until it is stopped; `on_change` is told."""
+        for _ in self:
+            pass
+
+    def stop(self) -> None:
+        """Let it end, within the interval; safe from any thread."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Stop, and let go of what the operating system watches; nothing more comes."""
+        self.stop()
+        with suppress(ValueError):  # another thread waits in it, and ends by itself
+            self._changes.close()
+
+    def __enter__(self) -> Watch:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _watch(self, poll: bool) -> Generator[list[Change]]:
+        try:
+            for _ in self._wait_for_clock() if poll else self._wait_for_system():
+                now = _look(self._workspace.path)
+                changes = _changes(self._seen, now)
+                self._seen = now
+                if changes:
+                    self._refresh()
+                    if self._on_change is not None:
+                        self._on_change(changes)
+                    yield changes
+        except KeyboardInterrupt:
+            return
+
+    def _wait_for_clock(self) -> Generator[None]:
+        while not self._stopped.wait(self._interval):
+            yield
+
+    def _wait_for_system(self) -> Generator[None]:
+        import watchfiles
+
+        root, milliseconds = self._workspace.path, max(1, round(self._interval * 1000))
+        told = watchfiles.watch(
+            root,
+            watch_filter=lambda _, path: not _is_hidden(root, path),
+            debounce=milliseconds,
+            step=min(50, milliseconds),
+            stop_event=self._stopped,
+            rust_timeout=milliseconds,
+            yield_on_timeout=True,
+            raise_interrupt=True,
+        )
+        is_first = True
+        try:
+            for paths in told:
+                # What changed before the system was watching is seen by one look after it does.
+                if paths or is_first:
+                    yield
+                is_first = False
+        except (OSError, RuntimeError) as error:
+            if not is_first:
+                raise
+            warnings.warn(f"looking every {self._interval} s instead, since {error}", stacklevel=2)
+            yield from self._wait_for_clock()
+
+    def _refresh(self) -> None:
+        """Bring the caches up to date, so that the next answer is quick."""
+        with suppress(WorkspaceError, OSError):
+            self._workspace.summary()
+            self._workspace.stats()
+
+
+def _is_polled(root: Path) -> bool:
+    """Return whether the operating system tells nothing, or not what other hosts do."""
+    return find_spec("watchfiles") is None or _native.is_network_drive(root)
+
+
+def _is_hidden(root: Path, path: str) -> bool:
+    return any(part.startswith(".") for part in Path(path).relative_to(root).parts)
+
+
+def _look(root: Path) -> dict[str, int]:
+    """Return the stamp of everything that is watched, by path."""
+    return {path: stamp for path, stamp, *_ in _native.survey(root) if _about(path) is not None}
+
+
+def _about(path: str) -> tuple[str, str] | None:
+    """Return the kind and id of what lies there; None where it is not watched."""
+    top, _, rest = path.partition("/")
+    if top == "runs":
+        return "run", rest
+    if top in _RECORDS and rest.endswith(".yaml") and "/" not in rest:
+        return _RECORDS[top], rest.removesuffix(".yaml")
+    if top == "predictions" or not rest:
+        folder, _, name = path.rpartition("/")
+        for suffix in _SEGMENTS:
+            if name.endswith(suffix) and folder.count("/") <= 1:
+                return "segment", name.removesuffix(suffix)
+    return None
+
+
+def _changes(before: dict[str, int], now: dict[str, int]) -> list[Change]:
+    changes = []
+    for path in sorted(before.keys() | now.keys()):
+        if before.get(path) == now.get(path):
+            continue
+        kind, id_ = _about(path) or ("", "")
+        action = "added" if path not in before else "modified" if path in now else "deleted"
+        changes.append({"kind": kind, "action": action, "id": id_, "path": path})
+    return changes

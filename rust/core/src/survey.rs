@@ -1,0 +1,147 @@
+//! What lies in a workspace, by stat alone: how much, and whether it changed since another look.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, FileType};
+use std::path::Path;
+
+use rayon::prelude::*;
+use twox_hash::XxHash3_64;
+
+use crate::error::Result;
+use crate::files;
+use crate::platform;
+use crate::progress::Progress;
+
+/// One file, or a folder whose files belong together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// Relative to the workspace, with slashes.
+    pub path: String,
+    /// Another one where a file in it came, went or changed, as far as stats tell.
+    pub stamp: u64,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// When one of them changed last, ns since 1970.
+    pub changed_at: i64,
+}
+
+/// How files of one top-level folder are put together.
+#[derive(Clone, Copy, PartialEq)]
+enum Grain {
+    /// Each file is an item, at any depth.
+    File,
+    /// Each entry of the top-level folder is one.
+    Folder,
+    /// As `Folder`; but a manifest of nirs4all 0.6 makes the folder that it lies in one of its own.
+    Manifest,
+}
+
+const PARTS: [(&str, Grain); 7] = [
+    ("predictions", Grain::File),
+    ("arrays", Grain::Folder),
+    ("runs", Grain::Manifest),
+    ("datasets", Grain::File),
+    ("templates", Grain::File),
+    ("artifacts", Grain::Folder),
+    ("binaries", Grain::Folder),
+];
+
+/// Looks at all that is data, hidden names left out. What vanishes meanwhile, or may not be looked at, is
+/// left out too: whoever reads it says why. Items are in path order.
+pub fn survey(root: &Path, progress: &Progress) -> Result<Vec<Item>> {
+    let names = files::names_in(root)?;
+    let mut jobs: Vec<(String, Grain)> = Vec::new();
+    for name in names {
+        if name.ends_with(".parquet") && !name.starts_with('.') {
+            jobs.push((name, Grain::File));
+        } else if let Some((_, grain)) = PARTS.iter().find(|part| part.0 == name) {
+            let inner = files::names_in(&root.join(&name)).unwrap_or_default();
+            let inner = inner.into_iter().filter(|entry| !entry.starts_with('.'));
+            jobs.extend(inner.map(|entry| (format!("{name}/{entry}"), *grain)));
+        }
+    }
+    let found: Vec<Result<Vec<Item>>> = jobs
+        .par_iter()
+        .map(|(path, grain)| {
+            progress.check()?;
+            let mut stats = Vec::new();
+            walk(root, path, None, &mut stats);
+            Ok(items(path, *grain, &mut stats))
+        })
+        .collect();
+    let mut all: Vec<Item> = found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(all)
+}
+
+/// A file and what its stat says.
+struct Stat {
+    path: String,
+    stamp: u64,
+    bytes: u64,
+    changed_at: i64,
+}
+
+/// Adds the files below a path. Links are followed at its top, below only to files.
+fn walk(root: &Path, path: &str, kind: Option<FileType>, stats: &mut Vec<Stat>) {
+    let full = root.join(path);
+    if kind.is_some_and(|kind| kind.is_dir()) {
+        return walk_folder(root, path, stats);
+    }
+    let Ok(metadata) = fs::metadata(&full) else { return };
+    if metadata.is_dir() {
+        if kind.is_none() {
+            walk_folder(root, path, stats);
+        }
+        return;
+    }
+    let identity = platform::identity(&metadata);
+    let mut bytes = path.as_bytes().to_vec();
+    for number in [identity.size, identity.mtime_ns as u64, identity.ctime_ns as u64, identity.inode] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    stats.push(Stat {
+        path: path.to_owned(),
+        stamp: XxHash3_64::oneshot(&bytes),
+        bytes: identity.size,
+        changed_at: identity.mtime_ns.max(identity.ctime_ns),
+    });
+}
+
+fn walk_folder(root: &Path, path: &str, stats: &mut Vec<Stat>) {
+    let Ok(entries) = fs::read_dir(root.join(path)) else { return };
+    for entry in entries.flatten() {
+        if let (Ok(name), Ok(kind)) = (entry.file_name().into_string(), entry.file_type())
+            && !name.starts_with('.')
+        {
+            walk(root, &format!("{path}/{name}"), Some(kind), stats);
+        }
+    }
+}
+
+fn items(path: &str, grain: Grain, stats: &mut [Stat]) -> Vec<Item> {
+    stats.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let manifests: HashSet<&str> =
+        stats.iter().filter_map(|stat| stat.path.strip_suffix("/manifest.yaml")).collect();
+    // `runs/<dataset>/<configuration>`, as nirs4all 0.6 has them.
+    let configuration = |stat: &'_ Stat| {
+        let end = path.len() + 1 + stat.path.get(path.len() + 1..)?.find('/')?;
+        stat.path.get(..end).filter(|folder| manifests.contains(folder)).map(str::to_owned)
+    };
+    let mut found = BTreeMap::<String, Item>::new();
+    for stat in stats.iter() {
+        let owner = match grain {
+            Grain::File => stat.path.clone(),
+            Grain::Folder => path.to_owned(),
+            Grain::Manifest => configuration(stat).unwrap_or_else(|| path.to_owned()),
+        };
+        let item = found.entry(owner).or_default();
+        item.stamp = XxHash3_64::oneshot(&[item.stamp.to_le_bytes(), stat.stamp.to_le_bytes()].concat());
+        item.files += 1;
+        item.bytes += stat.bytes;
+        item.changed_at = item.changed_at.max(stat.changed_at);
+    }
+    found.into_iter().map(|(path, item)| Item { path, ..item }).collect()
+}
