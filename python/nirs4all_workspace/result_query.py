@@ -98,8 +98,9 @@ class Results:
             and _is_within(score_of(item), min_score, max_score)
         ]
         found.sort(key=lambda item: str(item["id"]))
-        found = _best_first(found, descending) if sort_by == "best_score" else _by(found, sort_by, descending)
-        page = found[offset:] if limit is None else found[offset : offset + limit]
+        is_best = sort_by == "best_score"
+        in_order = _best_first(found, descending) if is_best else _by(found, sort_by, descending)
+        page = in_order[offset:] if limit is None else in_order[offset : offset + limit]
         results = (Result.from_dict(item, item["writer"]) for item in page)
         listed = ResultList(results, len(found), offset, limit)
         listed.errors = errors

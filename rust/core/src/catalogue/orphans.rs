@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
-use super::{Entry, Kind};
 use super::sessions::{blank, slug};
 use super::tree::Tree;
+use super::{Entry, Kind};
 use crate::content::blake3_hex;
 use crate::error::Result;
 use crate::files::{self, SUFFIX, TRASH};

@@ -67,7 +67,8 @@ pub fn list(root: &Path, wanted: Option<&HashSet<String>>, progress: &Progress) 
     let mut found = Results::default();
     let runs: HashSet<&str> =
         entries.iter().filter(|entry| entry.kind == Kind::Run).map(|entry| entry.id.as_str()).collect();
-    let open = if runs.is_empty() { HashMap::new() } else { live::open_results(root, &|run| runs.contains(run))? };
+    let open =
+        if runs.is_empty() { HashMap::new() } else { live::open_results(root, &|run| runs.contains(run))? };
     let groups = Groups::read(root, &entries, &mut found.errors, progress)?;
     let results = entries.par_iter().map(|entry| {
         progress.check()?;
@@ -97,12 +98,15 @@ fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result
     let mut parsed = Vec::new();
     for (writer, text) in texts.iter().chain(&sealed) {
         match serde_json::from_str(text) {
-            Ok(serde_json::Value::Object(json)) if json.get("id").is_some_and(serde_json::Value::is_string) => {
+            Ok(serde_json::Value::Object(json))
+                if json.get("id").is_some_and(serde_json::Value::is_string) =>
+            {
                 let text = |key: &str| json.get(key).and_then(|value| value.as_str()).unwrap_or_default();
                 parsed.push((text("completed_at").to_owned(), writer, text("id").to_owned(), json));
             }
             other => {
-                let what = if other.is_ok() { "has no result with an id" } else { "has a line that is no JSON" };
+                let what =
+                    if other.is_ok() { "has no result with an id" } else { "has a line that is no JSON" };
                 let path = format!("runs/{run_id}/results.{writer}.jsonl");
                 found.errors.push(FileError::new(&path, &corrupt(what)));
             }
@@ -149,8 +153,9 @@ fn complete(given: Vec<(Tree, Tree)>) -> Tree {
     }
     let default = |field: &str| if field == "artifacts" { Tree::List(Vec::new()) } else { Tree::Null };
     let fields = FIELDS.iter().zip(values);
-    let fields =
-        fields.map(|(&field, value)| (field.into(), value.filter(|value| *value != Tree::Null).unwrap_or_else(|| default(field))));
+    let fields = fields.map(|(&field, value)| {
+        (field.into(), value.filter(|value| *value != Tree::Null).unwrap_or_else(|| default(field)))
+    });
     Tree::Map(fields.chain(others).collect())
 }
 
@@ -221,7 +226,8 @@ impl Groups {
             let said = self.of_files.get(&entry.id).map(Vec::as_slice).unwrap_or_default();
             let result = |group: &Tree| {
                 let given = |key: &str| group.get(key).cloned().unwrap_or(Tree::Null);
-                let named = [entry.id.as_str().into(), Tree::Null, given("config_name"), given("dataset_name")];
+                let named =
+                    [entry.id.as_str().into(), Tree::Null, given("config_name"), given("dataset_name")];
                 let made = || content_id("res", &named.into_iter().collect()).into();
                 let id = group.text("id").map_or_else(made, Tree::from);
                 with(group, &entry.id, vec![("id".into(), id)])
@@ -230,7 +236,8 @@ impl Groups {
         }
         let tree = entry.tree()?;
         let templates = tree.get("templates").and_then(Tree::items).unwrap_or_default();
-        let template = templates.first().and_then(|template| template.get("id")).cloned().unwrap_or(Tree::Null);
+        let template =
+            templates.first().and_then(|template| template.get("id")).cloned().unwrap_or(Tree::Null);
         let manifests = tree.get("manifests").and_then(Tree::items).unwrap_or_default();
         let result = |manifest: &Tree| {
             let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
@@ -247,7 +254,10 @@ impl Groups {
                 ("template_id".into(), template.clone()),
                 ("config_id".into(), config),
                 ("config_name".into(), format!("{}_{}", text("name"), text("config_hash")).into()),
-                ("generator_choices".into(), manifest.get("generator_choices").cloned().unwrap_or(Tree::Null)),
+                (
+                    "generator_choices".into(),
+                    manifest.get("generator_choices").cloned().unwrap_or(Tree::Null),
+                ),
                 ("dataset_id".into(), text("dataset").into()),
                 ("dataset_name".into(), text("dataset").into()),
             ];
@@ -279,7 +289,8 @@ fn wanted_files(root: &Path, entries: &[Entry]) -> Result<Vec<(Option<String>, V
             let folder = manifest.text("path").and_then(|path| path.split('/').nth(1));
             datasets.extend([folder, manifest.text("dataset")].into_iter().flatten().map(str::to_owned));
         }
-        let files: Vec<String> = items("files").iter().filter_map(|file| file.as_str().map(str::to_owned)).collect();
+        let files: Vec<String> =
+            items("files").iter().filter_map(|file| file.as_str().map(str::to_owned)).collect();
         if files.iter().any(|file| Name::of_path(Path::new(file)).is_some()) {
             segments.insert(entry.id.clone(), Vec::new());
         } else if !files.is_empty() {
@@ -414,7 +425,8 @@ impl Group {
 
 /// Adds the rows of a batch to the results that they belong to.
 fn add(batch: &RecordBatch, unnamed: &str, groups: &mut BTreeMap<Key, Group>) -> Result<()> {
-    let [result, dataset, config] = ["result_id", "dataset_name", "config_name"].map(|name| Texts::of(batch, name));
+    let [result, dataset, config] =
+        ["result_id", "dataset_name", "config_name"].map(|name| Texts::of(batch, name));
     let (result, dataset, config) = (result?, dataset?, config?);
     let mut members = HashMap::<(Option<&str>, Option<&str>, Option<&str>), Vec<u32>>::new();
     for row in 0..batch.num_rows() {

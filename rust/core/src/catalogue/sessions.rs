@@ -9,8 +9,8 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use unicode_normalization::UnicodeNormalization;
 
-use super::tree::{Time, Tree};
 use super::canonical::content_id;
+use super::tree::{Time, Tree};
 use super::{Entry, Kind, Unit, template, yaml};
 use crate::content::blake3_hex;
 use crate::files::FileError;
@@ -221,7 +221,9 @@ impl Session {
     }
 
     fn entry(&self) -> Entry {
-        let Some(first) = self.manifests.first() else { return Entry::new(Kind::Session, "", "", &Tree::Null) };
+        let Some(first) = self.manifests.first() else {
+            return Entry::new(Kind::Session, "", "", &Tree::Null);
+        };
         let created_at = self.manifests.iter().find_map(|manifest| manifest.time).and_then(iso);
         let day = created_at.as_deref().map_or("undated", |time| &time[..10]);
         let named = first.uid.as_deref().unwrap_or(&first.path);
