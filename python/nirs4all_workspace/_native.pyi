@@ -409,6 +409,36 @@ def list_results(
         run in the order that they were completed), and `errors` (dicts of path, kind and message).
     """
 
+def page_results(
+    root: _Path,
+    *,
+    equal: dict[str, str],
+    run: str | None,
+    template: str | None,
+    dataset: str | None,
+    min_score: float | None,
+    max_score: float | None,
+    sort_by: str,
+    descending: bool | None,
+    offset: int,
+    limit: int | None,
+) -> dict[str, Any]:
+    """Return a page of the results that `Results.list` finds; fields in `equal` are equal to these texts.
+
+    Returns:
+        A dict of `results` (as `list_results` gives them), `total` and `errors`.
+
+    Raises:
+        ValueError: There is no such field to sort by.
+        OSError: The workspace cannot be listed.
+    """
+
+def count_results(root: _Path, run_ids: set[str]) -> list[tuple[str, list[int], list[dict[str, str]]]]:
+    """Return for each of these runs how many results are done, how many failed, and what cannot be read.
+
+    What cannot be read and is of no one run comes last, under "".
+    """
+
 def list_runs(
     root: _Path, progress: _Report | None = None, *, threads: int = 0, keep: bool = True
 ) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
     edges = _edges(workspace, runs)
     known = runs.keys() | {edge.parent for edge in edges.values()}
     if id_ not in known:
-        id_ = workspace.results.runs_of([id_]).get(id_, id_)
+        id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
         raise NotFoundError(f"there is no run or result {id_!r}", str(workspace.path))
     ancestors = ancestors_of(id_, lambda run_id: edges[run_id].parent if run_id in edges else None)
@@ -206,7 +206,8 @@ def _edges(workspace: Workspace, runs: Mapping[str, Mapping[str, Any]]) -> dict[
         for run in runs.values()
         if run.get("derived_from_result") is not None and run.get("parent_run") is None
     }
-    run_of = workspace.results.runs_of(results) if results else {}
+    listed = catalogue.results(workspace.path) if results else []
+    run_of = {result.id: str(result.run_id) for result in listed if result.id in results}
     edges = {}
     for run_id, run in runs.items():
         parent, result = run.get("parent_run"), run.get("derived_from_result")

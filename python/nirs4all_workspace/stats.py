@@ -204,20 +204,17 @@ def _results(
 ) -> list[dict[str, int]]:
     """How many results of each run are done, and how many failed."""
     found = {run["id"]: parts.get(f"runs/{run['id']}") for run in runs}
-    stale = [run["id"] for run in runs if found[run["id"]] is None]
+    stale = {run_id for run_id, counted in found.items() if counted is None}
     # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
     native = {run["id"] for run in runs if run["kind"] == "run"}
-    listed = _native.list_results(workspace.path, stale)
-    errors += [error for error in listed["errors"] if error not in errors]
-    torn = {error["path"].split("/")[1] for error in listed["errors"] if "/" in error["path"]}
-    counted: dict[str, Counter[str]] = {run_id: Counter() for run_id in stale}
-    for result in listed["results"]:
-        counted[result["run_id"]]["failed" if result["status"] == "failed" else "done"] += 1
-    for run_id, count in counted.items():
-        found[run_id] = dict(count)
+    for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
+        errors += [error for error in problems if error not in errors]
+        if run_id in stale:
+            found[run_id] = {"done": done, "failed": failed}
         if run_id in native:
-            parts.put(f"runs/{run_id}", found[run_id], keep=run_id not in torn)
-    return list(found.values())
+            parts.put(f"runs/{run_id}", found[run_id], keep=not problems)
+    # A run that was deleted meanwhile has none.
+    return [counted for counted in found.values() if counted is not None]
 
 
 def _datasets(workspace: Workspace, parts: _Parts, errors: list[dict[str, str]]) -> dict[str, int]:

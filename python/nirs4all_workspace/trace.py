@@ -150,7 +150,7 @@ class _Walk:
         return _Found(runs, results, rows, templates={id_})
 
     def from_result(self, id_: str) -> _Found | None:
-        results = [it for it in self._results(self._runs) if it.id == id_]
+        results = self._workspace.results.with_id(id_)
         return self._of_results(results, self._rows_of(results)) if results else None
 
     def from_prediction(self, id_: str) -> _Found | None:
@@ -210,7 +210,9 @@ class _Walk:
         return into
 
     def _results(self, runs: Sequence[dict[str, Any]]) -> list[Result]:
-        return list(self._workspace.results.of(runs, self.errors))
+        listed = catalogue.results(self._workspace.path, [run["id"] for run in runs])
+        self.errors += listed.errors
+        return list(listed)
 
     def _of_results(self, results: list[Result], rows: pl.Expr) -> _Found:
         of = {result.run_id for result in results}

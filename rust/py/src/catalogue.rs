@@ -1,8 +1,9 @@
 //! Runs as Python dicts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use n4w_core::catalogue::result_query::{self, ResultQuery};
 use n4w_core::catalogue::tree::{Part, Time, Tree};
 use n4w_core::catalogue::{self as core, results, yaml};
 use n4w_core::summary::{Reader, Writer};
@@ -53,6 +54,60 @@ pub fn list_results<'py>(
     answer.set_item("repeated", trees.object(&repeated)?)?;
     answer.set_item("errors", Converter::new(py).object(&errors_value(&errors))?)?;
     Ok(answer)
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, *, equal, run, template, dataset, min_score, max_score, sort_by, descending, offset, limit))]
+#[allow(clippy::too_many_arguments)]
+pub fn page_results<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    equal: HashMap<String, String>,
+    run: Option<String>,
+    template: Option<String>,
+    dataset: Option<String>,
+    min_score: Option<f64>,
+    max_score: Option<f64>,
+    sort_by: String,
+    descending: Option<bool>,
+    offset: usize,
+    limit: Option<usize>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let equal = equal.into_iter().collect();
+    let query = ResultQuery {
+        equal,
+        run,
+        template,
+        dataset,
+        min_score,
+        max_score,
+        sort_by,
+        descending,
+        offset,
+        limit,
+    };
+    let (results, total, errors) = enter(py, 0, None, |progress| {
+        let found = result_query::page(&root, &query, progress)?;
+        Ok((written(&found.results), found.total, found.errors))
+    })?;
+    let answer = PyDict::new(py);
+    answer.set_item("results", Trees::new(py).object(&results)?)?;
+    answer.set_item("total", total)?;
+    answer.set_item("errors", Converter::new(py).object(&errors_value(&errors))?)?;
+    Ok(answer)
+}
+
+#[pyfunction]
+pub fn count_results<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    run_ids: HashSet<String>,
+) -> PyResult<Vec<(String, [u64; 2], Bound<'py, PyAny>)>> {
+    let counts = enter(py, 0, None, |progress| result_query::count(&root, &run_ids, progress))?;
+    let mut converter = Converter::new(py);
+    let with_errors =
+        |(run, counts, errors): (_, _, Vec<_>)| Ok((run, counts, converter.object(&errors_value(&errors))?));
+    counts.into_iter().map(with_errors).collect()
 }
 
 fn written(trees: &[Tree]) -> Vec<u8> {

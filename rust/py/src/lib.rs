@@ -34,7 +34,7 @@ mod _native {
     #[pymodule_export]
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
-    use crate::catalogue::{list_results, list_runs, read_yaml};
+    use crate::catalogue::{count_results, list_results, list_runs, page_results, read_yaml};
     #[pymodule_export]
     use crate::content::blake3_hex;
     #[pymodule_export]

@@ -7,6 +7,7 @@ mod cache;
 pub mod canonical;
 mod native;
 mod orphans;
+pub mod result_query;
 pub mod results;
 pub mod scalars;
 mod sessions;

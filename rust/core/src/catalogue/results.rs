@@ -23,7 +23,7 @@ use crate::{live, metrics, platform, scan};
 const CACHE: &str = "results.bin";
 
 /// The fields of a result, in the order that answers show them.
-const FIELDS: [&str; 22] = [
+pub(super) const FIELDS: [&str; 22] = [
     "id",
     "run_id",
     "template_id",
@@ -61,15 +61,29 @@ pub struct Results {
 
 /// Lists results within the current thread pool, of some runs or of all.
 pub fn list(root: &Path, wanted: Option<&HashSet<String>>, progress: &Progress) -> Result<Results> {
-    let entries = super::list(root, progress)?.entries;
-    let is_wanted = |id: &str| wanted.is_none_or(|wanted| wanted.contains(id));
-    let entries: Vec<Entry> = entries.into_iter().filter(|entry| is_wanted(&entry.id)).collect();
+    let mut entries = super::list(root, progress)?.entries;
+    entries.retain(|entry| wanted.is_none_or(|wanted| wanted.contains(&entry.id)));
     let mut found = Results::default();
+    for mut of_entry in of_entries(root, &entries, &mut found.errors, progress)? {
+        found.results.append(&mut of_entry.results);
+        found.repeated.append(&mut of_entry.repeated);
+        found.errors.append(&mut of_entry.errors);
+    }
+    Ok(found)
+}
+
+/// The results of each of these entries.
+pub(super) fn of_entries(
+    root: &Path,
+    entries: &[Entry],
+    errors: &mut Vec<FileError>,
+    progress: &Progress,
+) -> Result<Vec<Results>> {
     let runs: HashSet<&str> =
         entries.iter().filter(|entry| entry.kind == Kind::Run).map(|entry| entry.id.as_str()).collect();
     let open =
         if runs.is_empty() { HashMap::new() } else { live::open_results(root, &|run| runs.contains(run))? };
-    let groups = Groups::read(root, &entries, &mut found.errors, progress)?;
+    let groups = Groups::read(root, entries, errors, progress)?;
     let results = entries.par_iter().map(|entry| {
         progress.check()?;
         match entry.kind {
@@ -77,13 +91,7 @@ pub fn list(root: &Path, wanted: Option<&HashSet<String>>, progress: &Progress) 
             _ => Ok(Results { results: groups.of(entry)?, ..Results::default() }),
         }
     });
-    for of_entry in results.collect::<Vec<_>>() {
-        let mut of_entry = of_entry?;
-        found.results.append(&mut of_entry.results);
-        found.repeated.append(&mut of_entry.repeated);
-        found.errors.append(&mut of_entry.errors);
-    }
-    Ok(found)
+    results.collect()
 }
 
 /// The checkpointed results of a run; of two checkpoints of one result the smaller (time, writer) counts.
