@@ -99,17 +99,18 @@ def machine() -> dict[str, object]:
     }
 
 
-def versions(nirs4all: str | None) -> dict[str, str]:
-    """Of all peers; `nirs4all` is a Python that has that package."""
+def versions(elsewhere: dict[str, str | None]) -> dict[str, str]:
+    """Of all peers; `elsewhere` has Pythons that have others, by package."""
     found = {
         name: importlib.metadata.version(name)
         for name in ("nirs4all-workspace", "polars", "pyarrow", "duckdb", "blake3")
     }
     found |= {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    if nirs4all:
-        code = "import importlib.metadata as m; print(m.version('nirs4all'))"
-        done = subprocess.run([nirs4all, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
-        found["nirs4all"] = done.stdout.strip()
+    for package, python in elsewhere.items():
+        if python:
+            code = f"import importlib.metadata as m; print(m.version({package!r}))"
+            done = subprocess.run([python, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+            found[package] = done.stdout.strip()
     return found
 
 

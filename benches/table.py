@@ -26,6 +26,7 @@ from pathlib import Path
 from statistics import median
 
 import datasets
+import listing
 import make_workspace
 import ours
 import peers
@@ -47,6 +48,7 @@ class Bench:
     quick: bool
     rounds: int
     nirs4all: str | None
+    mlflow: str | None = None
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -91,7 +93,7 @@ class Bench:
         if not folder.exists():
             print(f"making {name}", file=sys.stderr, flush=True)
             make(folder, *arguments)
-            if make is not make_workspace.make_store:
+            if make in (make_workspace.make_flat, make_workspace.make_segments):
                 self.once("ours:rebuild", folder)
                 time.sleep(3)  # the cache does not trust files younger than that
         return folder
@@ -360,12 +362,17 @@ def main() -> None:
     )
     parser.add_argument("--floor", type=Path, help="the compiled example `floor`; default: built here")
     parser.add_argument("--nirs4all", help="a Python that has nirs4all 1.4, to measure its API too")
+    parser.add_argument(
+        "--mlflow", help="a Python that has mlflow-skinny and SQLAlchemy, to list its runs too"
+    )
     args = parser.parse_args()
     rounds = args.rounds or (2 if args.quick else 5)
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         data = args.data or Path(temporary)
         data.mkdir(parents=True, exist_ok=True)
-        bench = Bench(data.resolve(), args.floor or build_floor(), args.quick, rounds, args.nirs4all)
+        bench = Bench(
+            data.resolve(), args.floor or build_floor(), args.quick, rounds, args.nirs4all, args.mlflow
+        )
         os.environ["XDG_CACHE_HOME"] = str(bench.user_cache)
         for family in args.only:
             FAMILIES[family](bench)
@@ -376,7 +383,7 @@ def main() -> None:
         result = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
-            "versions": versions(bench.nirs4all),
+            "versions": versions({"nirs4all": bench.nirs4all, "mlflow-skinny": bench.mlflow}),
             "quick": args.quick,
             "rounds": rounds,
             "rows": [asdict(row) for row in bench.rows],
@@ -391,6 +398,7 @@ FAMILIES = {
     "summaries": summaries,
     "rankings": rankings,
     "writes": writes,
+    "listing": listing.listing,
     "hashing": datasets.hashing,
     "indexing": datasets.indexing,
     "resolving": datasets.resolving,

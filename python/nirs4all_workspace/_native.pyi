@@ -395,6 +395,15 @@ def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
 def hash_artifact(path: _Path) -> str:
     """Return the hash that a file's content has, as `Artifacts.put` names it."""
 
+def list_heads(root: _Path) -> dict[str, Any]:
+    """List the same as `list_runs`, as much as a table of runs shows.
+
+    Returns:
+        The same dict; of a run a tuple of kind, id, name, status, created_at, stamp and content: the stat of
+        its `run.yaml` as (size, mtime_ns, ctime_ns, inode), None where that cannot tell it from its later
+        self, and what `read_entry` reads.
+    """
+
 def list_results(
     root: _Path,
     run_ids: Sequence[str] | None = None,
@@ -448,6 +457,9 @@ def list_runs(
         A dict of `runs` (dicts, by created_at, then id), `errors` (dicts of path, kind and message), and how
         many folders were `read` now or are `unchanged`. docs/format.md describes the keys of a run.
     """
+
+def read_entry(content: bytes) -> dict[str, Any]:
+    """Return the run whose content `list_heads` gave, as `list_runs` does."""
 
 def read_yaml(path: _Path) -> dict[str, Any]:
     """Return the mapping in a YAML file, as PyYAML's safe loader would.

@@ -7,6 +7,7 @@ describes the others.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, ownership
@@ -14,8 +15,35 @@ from nirs4all_workspace.results import Result, ResultList
 from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a table shows of a run; the rest is read when it is asked for.
+
+    Attributes:
+        kind: "run", "session" or "files".
+        id: Its id.
+        name: What people call it.
+        status: Its state; None of files.
+        created_at: When it was created, ISO-8601; empty where nobody says.
+        stamp: Of a run, the stat of its `run.yaml`, if that tells it from its later self.
+        content: All of it, for `entry`.
+    """
+
+    kind: str
+    id: str
+    name: str
+    status: str | None
+    created_at: str
+    stamp: tuple[int, int, int, int] | None
+    content: bytes
+
+    def entry(self) -> dict[str, Any]:
+        """Return all that the catalogue says of it."""
+        return _native.read_entry(self.content)
 
 
 def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -30,6 +58,16 @@ def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[d
     """
     found = _native.list_runs(root, keep=keep)
     return found["runs"], found["errors"]
+
+
+def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
+    """Return as much of each entry as a table of runs shows, and what cannot be read.
+
+    Raises:
+        OSError: A folder cannot be listed.
+    """
+    found = _native.list_heads(root)
+    return [Head(*head) for head in found["runs"]], found["errors"]
 
 
 def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
@@ -47,16 +85,11 @@ def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
     return listed
 
 
-def is_on(entry: Mapping[str, Any], dataset: str) -> bool:
-    """Return whether a run uses a dataset, by id or name."""
-    return any(dataset in (item.get("id"), item.get("name")) for item in entry["datasets"])
+def names(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
+    """Return whether one of a run's datasets or templates has this id or name."""
+    return any(wanted in (item.get("id"), item.get("name")) for item in references)
 
 
-def is_of(entry: Mapping[str, Any], template: str) -> bool:
-    """Return whether a run uses a template, by id or name."""
-    return any(template in (item.get("id"), item.get("name")) for item in entry["templates"])
-
-
-def is_interrupted(root: Path, entry: Mapping[str, Any]) -> bool:
+def is_interrupted(root: Path, head: Head) -> bool:
     """Return whether a run says "running" but nobody runs it; only then a lock is looked at."""
-    return bool(entry["status"] == RunStatus.RUNNING) and not ownership.is_owned(root, entry["id"])
+    return head.status == RunStatus.RUNNING and not ownership.is_owned(root, head.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nirs4all_workspace import _native, catalogue, run_summary
@@ -34,14 +35,7 @@ class RecordedRun:
         is_interrupted: False.
         is_partial: False.
         should_stop: True: nothing can be added to it.
-        templates: Of a session the one that its configurations came from: id, name, description and
-            expansion_count.
-        steps: Of that template; `_or_` where configurations differ. None of files.
-        datasets: Dicts of id, name, hash, file_size, quick_hash and path; all but the name are None.
         config: Empty.
-        manifests: Of a session, dicts of path, dataset, pipeline_id, uid, name, config_hash, created_at
-            and generator_choices, in the order that they were made.
-        files: Of files, their paths relative to the workspace.
     """
 
     description = None
@@ -51,21 +45,46 @@ class RecordedRun:
     is_partial = False
     should_stop = True
 
-    def __init__(self, workspace: Workspace, entry: Mapping[str, Any]) -> None:
+    def __init__(self, workspace: Workspace, head: catalogue.Head) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
-        self._entry = entry
-        self.id: str = entry["id"]
-        self.kind: str = entry["kind"]
-        self.name: str = entry["name"]
-        self.created_at: str = entry["created_at"]
+        self._head = head
+        self.id, self.kind, self.name, self.created_at = head.id, head.kind, head.name, head.created_at
         self.history: list[dict[str, Any]] = []
-        self.templates: list[dict[str, Any]] = entry["templates"]
-        self.steps: Any = entry.get("steps")
-        self.datasets: list[dict[str, Any]] = entry["datasets"]
         self.config: dict[str, Any] = {}
-        self.manifests: list[dict[str, Any]] = entry.get("manifests", [])
-        self.files: list[str] = entry.get("files", [])
+
+    @cached_property
+    def _entry(self) -> dict[str, Any]:
+        return self._head.entry()
+
+    @property
+    def templates(self) -> list[dict[str, Any]]:
+        """Of a session the one that its configurations came from: id, name, description, expansion_count."""
+        return list(self._entry["templates"])
+
+    @property
+    def steps(self) -> Any:  # noqa: ANN401 - plain data
+        """The steps of its template, `_or_` where its configurations differ; None of files."""
+        return self._entry.get("steps")
+
+    @property
+    def datasets(self) -> list[dict[str, Any]]:
+        """Dicts of id, name, hash, file_size, quick_hash and path; all but the name are None."""
+        return list(self._entry["datasets"])
+
+    @property
+    def manifests(self) -> list[dict[str, Any]]:
+        """Of a session, its configurations on its datasets, in the order that they were made.
+
+        Dicts of config_id, path, dataset, pipeline_id, uid, name, config_hash, created_at and
+        generator_choices.
+        """
+        return list(self._entry.get("manifests", ()))
+
+    @property
+    def files(self) -> list[str]:
+        """Of files, their paths relative to the workspace."""
+        return list(self._entry.get("files", ()))
 
     def __repr__(self) -> str:
         """Return the id."""
@@ -74,7 +93,7 @@ class RecordedRun:
     @property
     def status(self) -> RunStatus | None:
         """Of a session "completed"; None of files."""
-        return RunStatus(self._entry["status"]) if self._entry["status"] else None
+        return RunStatus(self._head.status) if self._head.status else None
 
     @property
     def record(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import ownership, plan, records, run_record, run_summary
@@ -10,6 +11,7 @@ from nirs4all_workspace.states import RunStatus
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nirs4all_workspace.catalogue import Head
     from nirs4all_workspace.results import ResultList
     from nirs4all_workspace.workspace import Workspace
 
@@ -20,22 +22,38 @@ class RunView:
     Attributes:
         kind: "run".
         id: Its id, the name of its folder.
-        path: Its folder.
     """
 
     kind = "run"
 
-    def __init__(self, workspace: Workspace, run_id: str) -> None:
+    def __init__(self, workspace: Workspace, run: str | Head) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
         self._root: Path = workspace.path
         self._seen: tuple[bytes | None, dict[str, Any]] = (None, {})
-        self.id = run_id
-        self.path: Path = workspace.path / "runs" / run_id
+        self._head: Head | None = None if isinstance(run, str) else run
+        self.id: str = run if isinstance(run, str) else run.id
 
     def __repr__(self) -> str:
         """Return the id."""
         return f"Run({self.id!r})"
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self._root / "runs" / self.id
+
+    def _as_listed(self) -> Head | None:
+        """What the catalogue said of it, if its `run.yaml` is still that file."""
+        head = self._head
+        if head is None or head.stamp is None:
+            return None
+        try:
+            stat = os.stat(f"{self._root}/runs/{self.id}/{run_record.FILE}")  # noqa: PTH116 -- twice as fast
+        except OSError:
+            return None
+        is_same = head.stamp == (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        return head if is_same else None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -60,7 +78,8 @@ class RunView:
     @property
     def name(self) -> str:
         """The name that it was given."""
-        return str(self.record["name"])
+        head = self._as_listed()
+        return head.name if head else str(self.record["name"])
 
     @property
     def description(self) -> str | None:
@@ -71,12 +90,14 @@ class RunView:
     @property
     def created_at(self) -> str:
         """When it was created, ISO-8601."""
-        return str(self.record["created_at"])
+        head = self._as_listed()
+        return head.created_at if head else str(self.record["created_at"])
 
     @property
     def status(self) -> RunStatus:
         """Its state. A run whose owner died says "running" until somebody recovers it: `is_interrupted`."""
-        return RunStatus(self.record["status"])
+        head = self._as_listed()
+        return RunStatus(str(head.status if head else self.record["status"]))
 
     @property
     def history(self) -> list[dict[str, Any]]:

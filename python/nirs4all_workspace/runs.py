@@ -29,14 +29,14 @@ class RunList(list["Run | RecordedRun"]):
     """Runs, oldest first: of kind "run" as `Run`, all others as `RecordedRun`.
 
     Attributes:
-        entries: What the catalogue says of each of them.
+        heads: What the catalogue says of each of them.
         errors: Files that cannot be read, as dicts of path, kind and message.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
         super().__init__()
-        self.entries: list[dict[str, Any]] = []
+        self.heads: list[catalogue.Head] = []
         self.errors: list[dict[str, str]] = []
 
     def writable(self) -> list[Run]:
@@ -143,9 +143,9 @@ class Runs:
         try:
             run_record.read(self.folder / run_id)
         except NotFoundError:
-            for entry in catalogue.read(self._workspace.path)[0]:
-                if entry["id"] == run_id and entry["kind"] != "run":
-                    return RecordedRun(self._workspace, entry)
+            for head in catalogue.heads(self._workspace.path)[0]:
+                if head.id == run_id and head.kind != "run":
+                    return RecordedRun(self._workspace, head)
             raise
         return Run(self._workspace, run_id)
 
@@ -179,19 +179,21 @@ class Runs:
             OSError: The folder cannot be listed.
         """
         status = None if status is None else RunStatus(status)
-        entries, errors = catalogue.read(self._workspace.path)
+        heads, errors = catalogue.heads(self._workspace.path)
         listed = RunList()
         listed.errors = errors
-        for entry in entries:
-            if (
-                (status is None or entry["status"] == status)
-                and (dataset is None or catalogue.is_on(entry, dataset))
-                and (template is None or catalogue.is_of(entry, template))
-            ):
-                listed.entries.append(entry)
-                is_run = entry["kind"] == "run"
-                ws = self._workspace
-                listed.append(Run(ws, entry["id"]) if is_run else RecordedRun(ws, entry))
+        for head in heads:
+            if status is not None and head.status != status:
+                continue
+            if dataset is not None or template is not None:
+                entry = head.entry()
+                if dataset is not None and not catalogue.names(entry["datasets"], dataset):
+                    continue
+                if template is not None and not catalogue.names(entry["templates"], template):
+                    continue
+            listed.heads.append(head)
+            made = Run if head.kind == "run" else RecordedRun
+            listed.append(made(self._workspace, head))
         return listed
 
     def claim_next(self) -> Run | None:

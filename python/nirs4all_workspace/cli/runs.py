@@ -47,17 +47,17 @@ def runs(
     listed = workspace.runs.list(status, dataset, template)
     is_dead = partial(catalogue.is_interrupted, workspace.path)
     if as_json:
-        lines = [{**entry, "is_interrupted": is_dead(entry)} for entry in listed.entries]
+        lines = [{**head.entry(), "is_interrupted": is_dead(head)} for head in listed.heads]
         print_json({"runs": lines, "errors": listed.errors})
     else:
         table = new_table(f"{len(listed)} runs")
         add_columns(table, "id", "name", "status", "datasets", "configs", "created")
-        for entry in listed.entries:
-            state = "interrupted" if is_dead(entry) else entry["status"] or entry["kind"]
+        for head in listed.heads:
+            entry = head.entry()
+            state = "interrupted" if is_dead(head) else head.status or head.kind
             asked = f" ({entry['requested']['status']} requested)" if entry["requested"] else ""
             datasets, configs = str(len(entry["datasets"])), number(entry["n_configs"])
-            cells = (entry["id"], entry["name"], state + asked, datasets, configs, entry["created_at"][:19])
-            table.add_row(*cells)
+            table.add_row(head.id, head.name, state + asked, datasets, configs, head.created_at[:19])
         terminal().print(table)
         show_errors(listed.errors)
     exit_with(listed.errors)

@@ -77,6 +77,50 @@ pub fn identity(metadata: &Metadata) -> Identity {
     Identity { size: metadata.len(), mtime_ns: mtime.unwrap_or(0), ctime_ns: 0, inode: 0 }
 }
 
+/// A folder in which files are asked for their stat, by paths below it.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct Folder(File);
+
+#[cfg(unix)]
+impl Folder {
+    /// Opens a folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        open(path).map(Self)
+    }
+
+    /// The identity of a regular file; `None` where there is none.
+    pub fn identity(&self, below: &str) -> Option<Identity> {
+        let stat = rustix::fs::statat(&self.0, below, rustix::fs::AtFlags::empty()).ok()?;
+        let ns = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+        rustix::fs::FileType::from_raw_mode(stat.st_mode as _).is_file().then(|| Identity {
+            size: stat.st_size as u64,
+            mtime_ns: ns(stat.st_mtime as _, stat.st_mtime_nsec as _),
+            ctime_ns: ns(stat.st_ctime as _, stat.st_ctime_nsec as _),
+            inode: stat.st_ino as _,
+        })
+    }
+}
+
+/// A folder in which files are asked for their stat, by paths below it.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub struct Folder(std::path::PathBuf);
+
+#[cfg(not(unix))]
+impl Folder {
+    /// Opens a folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// The identity of a regular file; `None` where there is none.
+    pub fn identity(&self, below: &str) -> Option<Identity> {
+        let metadata = std::fs::metadata(self.0.join(below)).ok()?;
+        metadata.is_file().then(|| identity(&metadata))
+    }
+}
+
 /// Opens a file for reading without waiting for the other end, should it be a pipe.
 #[cfg(unix)]
 pub fn open(path: &Path) -> io::Result<File> {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use n4w_core::catalogue::result_query::{self, ResultQuery};
 use n4w_core::catalogue::tree::{Part, Time, Tree};
-use n4w_core::catalogue::{self as core, results, yaml};
+use n4w_core::catalogue::{self as core, Listed, results, yaml};
+use n4w_core::platform::Identity;
 use n4w_core::summary::{Reader, Writer};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString};
 
 use crate::convert::{Converter, errors_value};
 use crate::gate::{enter, to_py};
@@ -25,9 +26,37 @@ pub fn list_runs<'py>(
     let found = enter(py, threads, progress.as_ref(), |progress| core::survey(&root, keep, progress))?;
     let mut trees = Trees::new(py);
     let runs: Vec<_> =
-        found.entries.iter().map(|entry| trees.object(&entry.content)).collect::<PyResult<_>>()?;
+        found.entries.iter().map(|listed| trees.object(&listed.entry.content)).collect::<PyResult<_>>()?;
+    answer(py, &found, PyList::new(py, runs)?)
+}
+
+#[pyfunction]
+pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let found = enter(py, 0, None, |progress| core::list(&root, progress))?;
+    let mut trees = Trees::new(py);
+    let head = |Listed { entry, stamp }: &Listed| {
+        let stamp = stamp.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode));
+        let status = entry.status.as_deref().map(|status| trees.text(status));
+        let kind = trees.text(entry.kind.name());
+        let content = PyBytes::new(py, &entry.content);
+        (kind, &entry.id, trees.text(&entry.name), status, &entry.created_at, stamp, content).into_pyobject(py)
+    };
+    let heads: Vec<_> = found.entries.iter().map(head).collect::<PyResult<_>>()?;
+    answer(py, &found, PyList::new(py, heads)?)
+}
+
+#[pyfunction]
+pub fn read_entry<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    Trees::new(py).object(content)
+}
+
+fn answer<'py>(
+    py: Python<'py>,
+    found: &core::Catalogue,
+    runs: Bound<'py, PyList>,
+) -> PyResult<Bound<'py, PyDict>> {
     let answer = PyDict::new(py);
-    answer.set_item("runs", PyList::new(py, runs)?)?;
+    answer.set_item("runs", runs)?;
     answer.set_item("errors", Converter::new(py).object(&errors_value(&found.errors))?)?;
     answer.set_item("read", found.read)?;
     answer.set_item("unchanged", found.unchanged)?;
@@ -128,7 +157,7 @@ pub fn read_yaml(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> {
     Trees::new(py).object(&bytes)
 }
 
-const PLACES: usize = 4096;
+const PLACES: usize = 512;
 
 /// Makes Python objects of trees that were written down; texts that come again are one object.
 struct Trees<'py> {

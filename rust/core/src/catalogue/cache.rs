@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Entry, Kind, Unit};
+use super::{Entry, Kind, Known, Unit};
 use crate::cache;
 use crate::error::{ErrorKind, Result, corrupt};
 use crate::files::FileError;
@@ -18,19 +19,20 @@ pub fn keeps(kind: ErrorKind) -> bool {
 }
 
 /// What was kept, by path; nothing where there is nothing that can be used.
-pub fn load(root: &Path, file: &str) -> HashMap<String, Unit> {
+pub fn load(root: &Path, file: &str) -> Known {
     let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(file)).ok()?).ok();
     cache::places(root).into_iter().find_map(read).unwrap_or_default()
 }
 
 /// Keeps what can be told from its later self by stat.
-pub fn store(root: &Path, file: &str, units: &[Unit]) {
-    let kept: Vec<&Unit> = units.iter().filter(|unit| unit.is_settled()).collect();
+pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef<Unit>>) {
+    let kept: Vec<_> = units.into_iter().filter(|unit| unit.as_ref().is_settled()).collect();
     let mut out = Writer::default();
     out.bytes.extend_from_slice(MAGIC);
     out.text(cache::VERSION);
     out.int(kept.len() as u64);
-    for unit in kept {
+    for unit in &kept {
+        let unit = unit.as_ref();
         out.text(&unit.path);
         out.int(unit.stamps.len() as u64);
         for stamp in &unit.stamps {
@@ -52,6 +54,8 @@ pub fn store(root: &Path, file: &str, units: &[Unit]) {
         if let Some(entry) = &unit.entry {
             out.bytes.push(u8::from(entry.kind == Kind::Run));
             out.text(&entry.id);
+            out.text(&entry.name);
+            out.text(entry.status.as_deref().unwrap_or_default());
             out.text(&entry.created_at);
             out.int(entry.content.len() as u64);
             out.bytes.extend_from_slice(&entry.content);
@@ -60,7 +64,7 @@ pub fn store(root: &Path, file: &str, units: &[Unit]) {
     cache::write_any(root, file, &cache::finish(out));
 }
 
-fn decode(bytes: &[u8]) -> Result<HashMap<String, Unit>> {
+fn decode(bytes: &[u8]) -> Result<Known> {
     let mut reader = cache::checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache::VERSION {
         return Err(corrupt("another version"));
@@ -69,7 +73,7 @@ fn decode(bytes: &[u8]) -> Result<HashMap<String, Unit>> {
     let mut units = HashMap::with_capacity(count);
     for _ in 0..count {
         let unit = decode_unit(&mut reader)?;
-        units.insert(unit.path.clone(), unit);
+        units.insert(unit.path.clone(), Arc::new(unit));
     }
     Ok(units)
 }
@@ -101,9 +105,12 @@ fn decode_unit(reader: &mut Reader<'_>) -> Result<Unit> {
         0 => None,
         _ => {
             let kind = if reader.byte()? == 0 { Kind::Part } else { Kind::Run };
-            let (id, created_at) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+            let mut text = || reader.text().map(str::to_owned);
+            let (id, name, status, created_at) = (text()?, text()?, text()?, text()?);
+            let status = Some(status).filter(|status| !status.is_empty());
             let length = reader.count(1)?;
-            Some(Entry { kind, id, created_at, content: reader.bytes(length)?.to_vec() })
+            let content = reader.bytes(length)?.to_vec();
+            Some(Arc::new(Entry { kind, id, name, status, created_at, content }))
         }
     };
     Ok(Unit { path, stamps, read_at, entry, errors })

@@ -3,6 +3,7 @@
 //! Records and manifests are read once and kept for as long as the stat of each of their files is
 //! unchanged; no file of results or predictions is opened.
 
+mod block;
 mod cache;
 pub mod canonical;
 mod native;
@@ -15,17 +16,18 @@ mod template;
 pub mod tree;
 pub mod yaml;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 
 use self::sessions::Manifest;
 use self::tree::Tree;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Result, corrupt};
 use crate::files::{self, FileError};
-use crate::platform::{self, Identity};
+use crate::platform::{Folder, Identity};
 use crate::progress::Progress;
 use crate::summary::{Reader, Writer};
 
@@ -61,6 +63,10 @@ pub struct Entry {
     pub kind: Kind,
     /// Its id.
     pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its state; `None` of files.
+    pub status: Option<String>,
     /// When it was created, ISO-8601; empty where nobody says.
     pub created_at: String,
     /// All that is known of it, as [`Tree::encode`] writes a map.
@@ -68,10 +74,18 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(kind: Kind, id: &str, created_at: &str, content: &Tree) -> Self {
+    fn new(kind: Kind, id: &str, content: &Tree) -> Self {
         let mut writer = Writer::default();
         content.plain().encode(&mut writer);
-        Self { kind, id: id.to_owned(), created_at: created_at.to_owned(), content: writer.bytes }
+        let text = |key: &str| content.text(key).unwrap_or_default().to_owned();
+        Self {
+            kind,
+            id: id.to_owned(),
+            name: text("name"),
+            status: content.text("status").map(str::to_owned),
+            created_at: text("created_at"),
+            content: writer.bytes,
+        }
     }
 
     /// All that is known of it.
@@ -80,11 +94,20 @@ impl Entry {
     }
 }
 
+/// An entry among others.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// Of a run, the stat of its `run.yaml`, as long as that tells it from its later self.
+    pub stamp: Option<Identity>,
+}
+
 /// What a workspace has.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     /// By `created_at`, then id.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Listed>,
     /// Files that could not be used.
     pub errors: Vec<FileError>,
     /// Folders of runs and configurations whose files were read now.
@@ -105,7 +128,7 @@ struct Unit {
     stamps: Vec<Option<Identity>>,
     /// When they were read, ns since 1970.
     read_at: i64,
-    entry: Option<Entry>,
+    entry: Option<Arc<Entry>>,
     errors: Vec<FileError>,
 }
 
@@ -120,13 +143,15 @@ impl Unit {
     }
 }
 
+type Known = HashMap<String, Arc<Unit>>;
+
 /// What lies in a folder of `runs`.
 #[derive(Default)]
 struct Found {
     /// A run.
-    run: Option<Unit>,
+    run: Option<Arc<Unit>>,
     /// Configurations of nirs4all 0.6.
-    manifests: Vec<Unit>,
+    manifests: Vec<Arc<Unit>>,
     errors: Vec<FileError>,
     /// Folders that were read now.
     read: usize,
@@ -145,114 +170,111 @@ pub fn survey(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalo
     progress.expect(names.len());
     let known = cache::load(root, CACHE);
     let is_native = root.join("workspace.yaml").exists();
+    let reader = UnitReader { root, folder: Folder::open(root).ok(), known: &known };
     let found: Vec<Result<Found>> = names
         .par_iter()
         .with_min_len(16)
         .map(|name| {
             progress.step()?;
-            look(root, name, is_native, &known)
+            look(&reader, name, is_native)
         })
         .collect();
-    let (mut units, mut manifests, mut catalogue) = (Vec::new(), Vec::new(), Catalogue::default());
+    let (mut runs, mut manifests, mut catalogue) = (Vec::new(), Vec::new(), Catalogue::default());
     for found in found {
         let found = found?;
         catalogue.read += found.read;
         catalogue.errors.extend(found.errors);
-        units.extend(found.run);
+        runs.extend(found.run);
         manifests.extend(found.manifests);
     }
-    let runs = units.len();
-    units.append(&mut manifests);
-    catalogue.unchanged = units.len().saturating_sub(catalogue.read);
-    let keeps = |unit: &&Unit| unit.is_settled() && known.get(&unit.path).is_none_or(|known| known != *unit);
-    let fresh = units.iter().filter(keeps).count() + known.len().saturating_sub(units.len());
+    let units = || runs.iter().chain(&manifests);
+    let count = units().count();
+    catalogue.unchanged = count - catalogue.read;
+    let is_new = |unit: &&Arc<Unit>| {
+        unit.is_settled() && known.get(&unit.path).is_none_or(|known| !Arc::ptr_eq(known, unit))
+    };
+    let fresh = if catalogue.read > 0 { units().filter(is_new).count() } else { 0 };
+    let lost = known.len().saturating_sub(count);
     // A few new runs are read again faster than all others are written again.
-    if may_keep && fresh * 256 > units.len() {
-        cache::store(root, CACHE, &units);
+    if may_keep && (fresh + lost) * 256 > count {
+        cache::store(root, CACHE, units());
     }
-    let claimed = |unit: &Unit| unit.path.rsplit('/').next().map(str::to_owned);
-    let ids: BTreeSet<String> = units[..runs].iter().filter_map(claimed).collect();
-    for unit in &units {
+    for unit in units() {
         catalogue.errors.extend(unit.errors.iter().cloned());
     }
-    let (native, old) = units.split_at_mut(runs);
-    catalogue.entries.extend(native.iter_mut().filter_map(|unit| unit.entry.take()));
-    let manifests = old.iter().filter_map(|unit| Manifest::of(unit.entry.as_ref()?)).collect::<Vec<_>>();
-    let datasets: BTreeSet<&str> = manifests.iter().flat_map(Manifest::claims).collect();
-    catalogue.entries.extend(orphans::list(root, &ids, &datasets)?);
-    catalogue.entries.extend(sessions::group(manifests));
-    catalogue.entries.sort_by(|one, other| (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id)));
+    let ids: HashSet<&str> = runs.iter().filter_map(|unit| unit.path.rsplit('/').next()).collect();
+    let native = runs.iter().filter_map(|unit| {
+        let stamp = unit.stamps[0].filter(|stamp| stamp.settled_at(unit.read_at));
+        Some(Listed { entry: unit.entry.clone()?, stamp })
+    });
+    catalogue.entries.extend(native);
+    let manifests: Vec<_> = manifests.iter().filter_map(|unit| Manifest::of(unit.entry.as_ref()?)).collect();
+    let datasets: HashSet<&str> = manifests.iter().flat_map(Manifest::claims).collect();
+    let others = orphans::list(root, &ids, &datasets)?;
+    let others = others.into_iter().chain(sessions::group(manifests));
+    catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stamp: None }));
+    catalogue.entries.sort_by(|Listed { entry: one, .. }, Listed { entry: other, .. }| {
+        (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id))
+    });
     Ok(catalogue)
 }
 
 /// Looks at a folder of `runs`: a run, or a dataset of nirs4all 0.6 with a folder for each configuration.
-fn look(root: &Path, name: &str, is_native: bool, known: &HashMap<String, Unit>) -> Result<Found> {
+fn look(reader: &UnitReader<'_>, name: &str, is_native: bool) -> Result<Found> {
     let path = format!("runs/{name}");
     let mut found = Found::default();
-    let unit = unit(root, path.clone(), &native::FILES, known, &mut found.read, |folder, unit| {
-        native::read(folder, name, unit)
-    });
-    if unit.stamps[0].is_some() {
+    let run = reader.unit(&path, &native::FILES, |folder, unit| native::read(folder, name, unit));
+    if let Some((unit, is_read)) = run {
+        found.read += usize::from(is_read);
         found.run = Some(unit).filter(|unit| unit.entry.is_some() || !unit.errors.is_empty());
         return Ok(found);
     }
-    let folder = root.join(&path);
-    let mut configs = files::names_in(&folder)?;
-    configs.retain(|config| !config.starts_with('.'));
+    let folder = reader.root.join(&path);
+    let configs = files::names_in(&folder)?;
     let read = |config: &String| {
-        let mut read = 0;
         let path = format!("{path}/{config}");
-        let unit = self::unit(root, path, &sessions::FILES, known, &mut read, |folder, unit| {
-            sessions::read(folder, name, config, unit)
-        });
-        (unit, read)
+        reader.unit(&path, &sessions::FILES, |folder, unit| sessions::read(folder, name, config, unit))
     };
-    let read: Vec<_> = configs.par_iter().with_min_len(16).map(read).collect();
-    for (unit, now) in read {
-        if unit.stamps[0].is_some() {
-            found.manifests.push(unit);
-            found.read += now;
-        }
+    let configs = configs.par_iter().with_min_len(16).filter(|config| !config.starts_with('.'));
+    for (unit, is_read) in configs.filter_map(read).collect::<Vec<_>>() {
+        found.read += usize::from(is_read);
+        found.manifests.push(unit);
     }
     if is_native && found.manifests.is_empty() && folder.is_dir() {
         let path = format!("{path}/{}", native::FILES[0]);
-        let error = Error::new(ErrorKind::Corrupt, native::MISSING);
-        found.errors.push(FileError::new(&path, &error));
+        found.errors.push(FileError::new(&path, &corrupt(native::MISSING)));
     }
     Ok(found)
 }
 
-/// What a folder said before, where its files are unchanged; else what they say now.
-fn unit(
-    root: &Path,
-    path: String,
-    files: &[&str],
-    known: &HashMap<String, Unit>,
-    now: &mut usize,
-    read: impl FnOnce(&Path, &mut Unit),
-) -> Unit {
-    let folder = root.join(&path);
-    let read_at = now_ns();
-    let stamp = |file: &&str| {
-        let metadata = std::fs::metadata(folder.join(file)).ok().filter(std::fs::Metadata::is_file);
-        metadata.as_ref().map(platform::identity)
-    };
-    let stamps: Vec<_> = match files.split_first() {
-        Some((first, rest)) => match stamp(first) {
-            None => vec![None],
-            first => std::iter::once(first).chain(rest.iter().map(stamp)).collect(),
-        },
-        None => Vec::new(),
-    };
-    if let Some(unit) = known.get(&path).filter(|unit| unit.is_unchanged(&stamps)) {
-        return unit.clone();
+/// Reads folders of records, or remembers them.
+struct UnitReader<'a> {
+    root: &'a Path,
+    folder: Option<Folder>,
+    known: &'a Known,
+}
+
+impl UnitReader<'_> {
+    /// What a folder said before, where its files are unchanged; else what they say now, and then true. `None`
+    /// where the first of its files is missing.
+    fn unit(
+        &self,
+        path: &str,
+        files: &[&str],
+        read: impl FnOnce(&Path, &mut Unit),
+    ) -> Option<(Arc<Unit>, bool)> {
+        let read_at = now_ns();
+        let stamp = |file: &&str| self.folder.as_ref()?.identity(&format!("{path}/{file}"));
+        let (first, rest) = files.split_first()?;
+        let first = Some(stamp(first)?);
+        let stamps: Vec<_> = std::iter::once(first).chain(rest.iter().map(stamp)).collect();
+        if let Some(unit) = self.known.get(path).filter(|unit| unit.is_unchanged(&stamps)) {
+            return Some((unit.clone(), false));
+        }
+        let mut unit = Unit { path: path.to_owned(), stamps, read_at, entry: None, errors: Vec::new() };
+        read(&self.root.join(path), &mut unit);
+        Some((Arc::new(unit), true))
     }
-    let mut unit = Unit { path, stamps, read_at, entry: None, errors: Vec::new() };
-    if unit.stamps[0].is_some() {
-        read(&folder, &mut unit);
-        *now += 1;
-    }
-    unit
 }
 
 fn now_ns() -> i64 {

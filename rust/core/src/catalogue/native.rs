@@ -1,6 +1,7 @@
 //! The record of a run: `run.yaml` and what lies beside it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::tree::Tree;
 use super::{Entry, Kind, Unit, yaml};
@@ -58,8 +59,7 @@ pub fn read(folder: &Path, name: &str, unit: &mut Unit) {
         ("summary".into(), summary),
         ("n_configs".into(), n_configs.unwrap_or(Tree::Null)),
     ]);
-    let created_at = record.text("created_at").unwrap_or_default();
-    unit.entry = Some(Entry::new(Kind::Run, name, created_at, &Tree::Map(entries)));
+    unit.entry = Some(Arc::new(Entry::new(Kind::Run, name, &Tree::Map(entries))));
 }
 
 fn without_version(tree: &Tree) -> Tree {

@@ -1,6 +1,6 @@
 //! Prediction files that no run and no manifest claims.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::sessions::{blank, slug};
@@ -13,7 +13,7 @@ use crate::segments::Name;
 
 /// An entry for each run whose folder is missing, and one for each file of nirs4all 0.6 whose dataset has no
 /// manifest. Nothing is opened.
-pub fn list(root: &Path, runs: &BTreeSet<String>, datasets: &BTreeSet<&str>) -> Result<Vec<Entry>> {
+pub fn list(root: &Path, runs: &HashSet<&str>, datasets: &HashSet<&str>) -> Result<Vec<Entry>> {
     let trash: HashSet<String> = files::names_in(&root.join(TRASH))?.into_iter().collect();
     let mut segments = BTreeMap::<String, Vec<String>>::new();
     let mut others = Vec::new();
@@ -24,7 +24,7 @@ pub fn list(root: &Path, runs: &BTreeSet<String>, datasets: &BTreeSet<&str>) -> 
             }
             let path = || format!("predictions/{folder}/{file}");
             match Name::of(&file).map(|name| name.run_id) {
-                Some(run) if runs.contains(&run) || trash.contains(&run) => {}
+                Some(run) if runs.contains(run.as_str()) || trash.contains(&run) => {}
                 Some(run) => segments.entry(run).or_default().push(path()),
                 None => others.push(path()),
             }
@@ -50,5 +50,5 @@ fn entry(id: &str, name: &str, dataset: Option<&str>, files: Vec<String>) -> Ent
     let mut entries = blank(Kind::Files, id, name, "", Tree::Null, Tree::List(Vec::new()), datasets);
     entries.push(("n_configs".into(), Tree::Null));
     entries.push(files);
-    Entry::new(Kind::Files, id, "", &Tree::Map(entries))
+    Entry::new(Kind::Files, id, &Tree::Map(entries))
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::results::{self, FIELDS, Results};
 use super::tree::Tree;
-use super::{Entry, list};
+use super::{Entry, Listed, list};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
 use crate::metrics::{self, Direction};
@@ -60,7 +60,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     let catalogue = list(root, progress)?;
     let mut wanted = Vec::new();
     let mut of = Vec::new();
-    for entry in catalogue.entries {
+    for Listed { entry, .. } in catalogue.entries {
         if let Some(ids) = Ids::of(&entry, query)? {
             wanted.push(entry);
             of.push(ids);
@@ -91,14 +91,14 @@ pub fn count(
     run_ids: &HashSet<String>,
     progress: &Progress,
 ) -> Result<Vec<(String, [u64; 2], Vec<FileError>)>> {
-    let mut entries = list(root, progress)?.entries;
-    entries.retain(|entry| run_ids.contains(&entry.id));
+    let entries = list(root, progress)?.entries.into_iter().map(|listed| listed.entry);
+    let entries: Vec<_> = entries.filter(|entry| run_ids.contains(&entry.id)).collect();
     let mut unread = Vec::new();
     let found = results::of_entries(root, &entries, &mut unread, progress)?;
-    let counts = entries.into_iter().zip(found).map(|(entry, found)| {
+    let counts = entries.iter().zip(found).map(|(entry, found)| {
         let failed = found.results.iter().filter(|result| result.text("status") == Some("failed")).count();
         let counts = [found.results.len() - failed, failed].map(|count| count as u64);
-        (entry.id, counts, found.errors)
+        (entry.id.clone(), counts, found.errors)
     });
     let unread = unread.into_iter().map(|error| (String::new(), [0, 0], vec![error]));
     Ok(counts.chain(unread).collect())

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::{RecordBatch, UInt32Array};
 use rayon::prelude::*;
 
 use super::canonical::content_id;
 use super::tree::Tree;
-use super::{Entry, Kind, Unit, cache, now_ns};
+use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::progress::Progress;
@@ -61,8 +62,10 @@ pub struct Results {
 
 /// Lists results within the current thread pool, of some runs or of all.
 pub fn list(root: &Path, wanted: Option<&HashSet<String>>, progress: &Progress) -> Result<Results> {
-    let mut entries = super::list(root, progress)?.entries;
-    entries.retain(|entry| wanted.is_none_or(|wanted| wanted.contains(&entry.id)));
+    let entries = super::list(root, progress)?.entries;
+    let is_wanted = |id: &str| wanted.is_none_or(|wanted| wanted.contains(id));
+    let entries = entries.into_iter().map(|listed| listed.entry);
+    let entries: Vec<Arc<Entry>> = entries.filter(|entry| is_wanted(&entry.id)).collect();
     let mut found = Results::default();
     for mut of_entry in of_entries(root, &entries, &mut found.errors, progress)? {
         found.results.append(&mut of_entry.results);
@@ -75,7 +78,7 @@ pub fn list(root: &Path, wanted: Option<&HashSet<String>>, progress: &Progress) 
 /// The results of each of these entries.
 pub(super) fn of_entries(
     root: &Path,
-    entries: &[Entry],
+    entries: &[Arc<Entry>],
     errors: &mut Vec<FileError>,
     progress: &Progress,
 ) -> Result<Vec<Results>> {
@@ -184,7 +187,7 @@ struct Groups {
 impl Groups {
     fn read(
         root: &Path,
-        entries: &[Entry],
+        entries: &[Arc<Entry>],
         errors: &mut Vec<FileError>,
         progress: &Progress,
     ) -> Result<Self> {
@@ -194,7 +197,7 @@ impl Groups {
         }
         let wanted = wanted_files(root, entries)?;
         let known = cache::load(root, CACHE);
-        let read: Vec<Result<(Unit, bool)>> = wanted
+        let read: Vec<Result<(Arc<Unit>, bool)>> = wanted
             .par_iter()
             .map(|(_, files)| {
                 progress.check()?;
@@ -207,7 +210,7 @@ impl Groups {
             let (unit, is_new) = read?;
             has_new |= is_new;
             errors.extend(unit.errors.iter().cloned());
-            let said = unit.entry.as_ref().map(Entry::tree).transpose()?;
+            let said = unit.entry.as_ref().map(|entry| entry.tree()).transpose()?;
             let said = said.as_ref().and_then(Tree::items).unwrap_or_default();
             match of {
                 Some(entry) => {
@@ -224,7 +227,7 @@ impl Groups {
             let paths: HashSet<String> = units.iter().map(|unit| unit.path.clone()).collect();
             units.extend(known.into_values().filter(|unit| !paths.contains(&unit.path)));
             units.retain(|unit| root.join(&unit.path).exists() && !is_registered(unit));
-            cache::store(root, CACHE, &units);
+            cache::store(root, CACHE, units);
         }
         Ok(groups)
     }
@@ -284,7 +287,7 @@ fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
 
 /// Lists of files that are read as one, each with the entry that they are of, or `None` where sessions share
 /// them.
-fn wanted_files(root: &Path, entries: &[Entry]) -> Result<Vec<(Option<String>, Vec<String>)>> {
+fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<String>, Vec<String>)>> {
     let mut wanted = Vec::new();
     let (mut segments, mut datasets) = (HashMap::new(), HashSet::new());
     for entry in entries {
@@ -323,7 +326,7 @@ fn wanted_files(root: &Path, entries: &[Entry]) -> Result<Vec<(Option<String>, V
 }
 
 /// What files say together, from the cache where they are unchanged; and whether that is new and worth keeping.
-fn read_unit(root: &Path, files: &[String], known: &HashMap<String, Unit>) -> (Unit, bool) {
+fn read_unit(root: &Path, files: &[String], known: &Known) -> (Arc<Unit>, bool) {
     let read_at = now_ns();
     let stamp = |file: &String| Some(platform::identity(&std::fs::metadata(root.join(file)).ok()?));
     let stamps: Vec<_> = files.iter().map(stamp).collect();
@@ -355,14 +358,14 @@ fn read_unit(root: &Path, files: &[String], known: &HashMap<String, Unit>) -> (U
         }
     }
     let said = groups.iter().map(|(key, group)| group.to_tree(key)).collect();
-    unit.entry = Some(Entry::new(Kind::Part, "", "", &said));
+    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", &said)));
     let is_new = unit.is_settled();
-    (unit, is_new)
+    (Arc::new(unit), is_new)
 }
 
 /// Whether the files rank a metric that this process alone was told of.
 fn is_registered(unit: &Unit) -> bool {
-    let Some(Ok(tree)) = unit.entry.as_ref().map(Entry::tree) else { return false };
+    let Some(Ok(tree)) = unit.entry.as_ref().map(|entry| entry.tree()) else { return false };
     let mut metrics = tree.items().unwrap_or_default().iter().filter_map(|group| group.text("metric"));
     metrics.any(metrics::is_registered)
 }

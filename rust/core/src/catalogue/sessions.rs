@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use unicode_normalization::UnicodeNormalization;
@@ -63,7 +64,7 @@ pub fn read(folder: &Path, dataset: &str, config: &str, unit: &mut Unit) {
         ("generator_choices", manifest.get("generator_choices").cloned().unwrap_or(Tree::Null)),
         ("steps", steps.cloned().unwrap_or(Tree::Null)),
     ]);
-    unit.entry = Some(Entry::new(Kind::Part, "", "", &content));
+    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", &content)));
 }
 
 impl Manifest {
@@ -221,9 +222,7 @@ impl Session {
     }
 
     fn entry(&self) -> Entry {
-        let Some(first) = self.manifests.first() else {
-            return Entry::new(Kind::Session, "", "", &Tree::Null);
-        };
+        let Some(first) = self.manifests.first() else { return Entry::new(Kind::Session, "", &Tree::Null) };
         let created_at = self.manifests.iter().find_map(|manifest| manifest.time).and_then(iso);
         let day = created_at.as_deref().map_or("undated", |time| &time[..10]);
         let named = first.uid.as_deref().unwrap_or(&first.path);
@@ -255,7 +254,7 @@ impl Session {
         let manifest = |manifest: &Manifest| manifest.to_tree(&ids[manifest.config_hash.as_str()]);
         entries.push(("manifests".into(), self.manifests.iter().map(manifest).collect()));
         entries.push(("steps".into(), steps));
-        Entry::new(Kind::Session, &id, &created_at, &Tree::Map(entries))
+        Entry::new(Kind::Session, &id, &Tree::Map(entries))
     }
 }
 

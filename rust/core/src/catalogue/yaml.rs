@@ -9,13 +9,13 @@ use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::scalars;
+use super::{block, scalars};
 use super::tree::{Time, Tree};
 use crate::error::{Error, Result, corrupt};
 use crate::platform;
 
 /// Deeper nesting is refused.
-const DEEPEST: usize = 200;
+pub(super) const DEEPEST: usize = 200;
 /// Aliases may repeat so many values in all.
 const MOST_REPEATED: usize = 100_000;
 /// A larger file is no record of anything.
@@ -32,11 +32,12 @@ pub fn read(path: &Path) -> Result<Tree> {
 pub fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     let io = |error| Error::io(path, error);
     let file = platform::open(path).map_err(io)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > LARGEST {
+    let size = file.metadata().map_err(io)?.len();
+    if size > LARGEST {
         return Err(corrupt(format!("has more than {} MiB", LARGEST >> 20)).at(path));
     }
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(io)?;
     Ok(bytes)
 }
 
@@ -52,6 +53,9 @@ fn parse_any(bytes: &[u8]) -> Result<Tree> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| corrupt(format!("is not UTF-8 at byte {}", error.valid_up_to())))?;
     check_characters(text)?;
+    if let Some(tree) = block::parse(text) {
+        return Ok(tree);
+    }
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| bad(error.marker().line(), error.info()))?;
@@ -243,7 +247,7 @@ fn to_merge(tree: Tree) -> Result<Vec<(Tree, Tree)>, String> {
 }
 
 /// Of a key that comes again, the last value at the first place, as in a Python dict.
-fn each_key_once(entries: Vec<(Tree, Tree)>) -> Vec<(Tree, Tree)> {
+pub(super) fn each_key_once(entries: Vec<(Tree, Tree)>) -> Vec<(Tree, Tree)> {
     let is_short = entries.len() <= 8;
     let has_repeated = if is_short {
         entries

@@ -1,0 +1,100 @@
+"""Listing runs: a workspace of them, ours, and MLflow's SQLite store with as many."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nirs4all_workspace as n4w
+from report import Row
+
+if TYPE_CHECKING:
+    from table import Bench
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+RUNS = 10_000
+NAMES = ["Protein sweep", "Variety", "Moisture baseline", "Leaf nitrogen, second harvest"]
+
+
+def make_runs(path: str | Path, runs: int) -> None:
+    """Writes a workspace of finished runs: one that was really run, and copies under other names and times."""
+    root = Path(path)
+    ws = n4w.Workspace.create(root)
+    steps = [{"_or_": ["SNV", "MSC", "FirstDerivative"]}, {"model": "PLSRegression", "n_components": 10}]
+    with ws.runs.create(
+        "NAME", [n4w.Template(steps, "PLS", None, 3)], ["wheat", "rye"], config={"cv_folds": 3}
+    ) as run:
+        results = run.plan(
+            [{"name": f"PLS_{choice}", "generator_choices": [{"_or_": choice}]} for choice in "abc"]
+        )
+        for dataset in ("wheat", "rye"):
+            with run.writer(dataset) as writer:
+                for result in results:
+                    if result.dataset_name == dataset:
+                        row = {"id": result.id, "result_id": result.id, "metric": "rmse", "val_score": 0.5}
+                        writer.write(row | {"partition": "val", "model_name": "PLSRegression"})
+                        writer.checkpoint(result)
+    # A run's records are what is listed; its segments are another bench's.
+    for folder in ("predictions", "arrays"):
+        for file in sorted((root / folder).rglob(f"{run.id}*")):
+            file.unlink()
+    texts = {file.name: file.read_text("utf-8") for file in run.path.iterdir()}
+    numbers = random.Random(0)
+    for number in range(runs):
+        name = NAMES[number % len(NAMES)]
+        created_at = (START + timedelta(minutes=17 * number)).isoformat(timespec="microseconds")
+        copy_id = f"{created_at[:10]}_{name.split()[0]}_{numbers.randrange(16**12):012x}"
+        folder = root / "runs" / copy_id
+        folder.mkdir()
+        for file, text in texts.items():
+            copy = text.replace(run.id, copy_id).replace("name: NAME", f"name: {name}")
+            (folder / file).write_text(copy.replace(run.created_at, created_at), "utf-8")
+    for file in run.path.iterdir():
+        file.unlink()
+    run.path.rmdir()
+
+
+def list_runs(folder: str) -> int:
+    """All runs, with what each of them says."""
+    listed = n4w.Workspace.open(folder).runs.list()
+    return len([(run.id, run.name, run.status, run.created_at) for run in listed])
+
+
+def list_entries(folder: str) -> int:
+    """What `n4w runs --json` prints."""
+    listed = n4w.Workspace.open(folder).runs.list()
+    return len(json.dumps(listed.entries))
+
+
+def make_tracked(path: str | Path, runs: int, python: str) -> None:
+    """Writes MLflow's store, by the Python that has it."""
+    import subprocess
+
+    Path(path).mkdir()
+    script = Path(__file__).parent / "peers_mlflow.py"
+    subprocess.run([python, str(script), str(path), str(runs)], check=True, cwd=path)
+
+
+def listing(bench: Bench) -> None:
+    """All runs of a workspace, in a fresh process, without a cache and with one."""
+    for runs in (100, 1_000) if bench.quick else (100, 1_000, 2_000, RUNS):
+        folder = bench.make(f"runs-{runs}", make_runs, runs)
+        if list_runs(str(folder)) != runs:
+            raise AssertionError(f"{folder} does not list {runs} runs")
+        cases = {
+            "ours": lambda folder=folder: bench.uncached("listing:list_runs", folder),
+            "again": lambda folder=folder: bench.once("listing:list_runs", folder),
+        }
+        if bench.mlflow:
+            python = bench.mlflow
+            store = bench.make(f"mlflow-{runs}", functools.partial(make_tracked, python=python), runs)
+            cases["MLflow"] = functools.partial(bench.once, "peers_mlflow:list_runs", store, python=python)
+        times = bench.in_turns(cases)
+        again = {"ours": times.pop("again")}
+        full = runs == RUNS
+        bench.add(Row(f"List {runs:,} runs, no cache", "listing", runs, times, limit=0.5 if full else 0.0))
+        bench.add(Row("the same again", "listing again", runs, again, limit=0.1 if full else 0.0))
