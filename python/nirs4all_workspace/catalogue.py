@@ -7,8 +7,7 @@ describes the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nirs4all_workspace import _native, ownership
 from nirs4all_workspace.results import Result, ResultList
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a table shows of a run; the rest is read when it is asked for.
 
     Attributes:
@@ -67,7 +65,7 @@ def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
         OSError: A folder cannot be listed.
     """
     found = _native.list_heads(root)
-    return [Head(*head) for head in found["runs"]], found["errors"]
+    return [Head._make(head) for head in found["runs"]], found["errors"]
 
 
 def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.0"
 _MAJOR = 1
+# They end lines in YAML 1.1 and not in 1.2: written as escapes, they mean the same to every reader.
+_YAML_1_1_BREAKS = "\x85\u2028\u2029"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -68,8 +70,10 @@ def dump(mapping: Mapping[str, Any]) -> bytes:
     """Return a mapping as YAML, keys in their order."""
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(dict(mapping), Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    options: dict[str, Any] = {"Dumper": getattr(yaml, "CSafeDumper", yaml.SafeDumper), "sort_keys": False}
+    text: str = yaml.dump(dict(mapping), allow_unicode=True, width=110, **options)
+    if any(character in text for character in _YAML_1_1_BREAKS):
+        text = yaml.dump(dict(mapping), allow_unicode=False, width=110, **options)
     return text.encode("utf-8")
 
 

@@ -157,12 +157,18 @@ pub fn integer(plain: &str) -> Option<Result<Tree, String>> {
     if digits.is_empty() {
         return Some(Err(format!("{plain} is a number without digits")));
     }
-    let signed = if is_negative { format!("-{digits}") } else { digits };
-    Some(match i64::from_str_radix(&signed, radix) {
-        Ok(value) => Ok(Tree::Int(value)),
-        Err(_) if radix == 10 && signed.len() <= MOST_DIGITS => Ok(Tree::Digits(signed)),
-        Err(_) => Err("has a number that is too large".to_owned()),
-    })
+    let signed = if is_negative { format!("-{digits}") } else { digits.clone() };
+    if let Ok(value) = i64::from_str_radix(&signed, radix) {
+        return Some(Ok(Tree::Int(value)));
+    }
+    let decimal = match u128::from_str_radix(&digits, radix) {
+        Ok(value) => Some(value.to_string()),
+        Err(_) => (radix == 10).then_some(digits),
+    };
+    let sign = if is_negative { "-" } else { "" };
+    let decimal = decimal.filter(|digits| digits.len() <= MOST_DIGITS);
+    let decimal = decimal.map(|digits| Tree::Digits(format!("{sign}{digits}")));
+    Some(decimal.ok_or_else(|| "has a number that is too large".to_owned()))
 }
 
 /// A day or a time; `None` where it is none.

@@ -59,9 +59,34 @@ fn parse_any(bytes: &[u8]) -> Result<Tree> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| bad(error.marker().line(), error.info()))?;
+        if let Event::Scalar(scalar, ScalarStyle::Plain, ..) = &event
+            && scalar.starts_with('?')
+            && is_in_flow(text, span.start.index())
+        {
+            return Err(bad(span.start.line(), "'?' marks a key here; put the text in quotes"));
+        }
         builder.take(event).map_err(|problem| bad(span.start.line(), &problem))?;
     }
-    Ok(builder.root.unwrap_or(Tree::Null))
+    match odd_anchor(text).filter(|_| builder.has_anchors) {
+        Some(line) => Err(bad(line, "the name of an anchor has a colon")),
+        None => Ok(builder.root.unwrap_or(Tree::Null)),
+    }
+}
+
+/// Whether what begins at this character is an item of brackets or braces.
+fn is_in_flow(text: &str, start: usize) -> bool {
+    let before = text.char_indices().nth(start).map_or(text, |(at, _)| &text[..at]);
+    before.trim_end().ends_with(['[', '{', ','])
+}
+
+/// The line of an anchor or alias that YAML 1.1 and 1.2 would name differently.
+fn odd_anchor(text: &str) -> Option<usize> {
+    let is_odd = |at: usize| {
+        let ends = |character: char| character.is_whitespace() || matches!(character, ',' | '[' | ']' | '{' | '}');
+        text[at + 1..].split(ends).next().is_some_and(|name| name.contains(':'))
+    };
+    let at = text.match_indices(['&', '*']).map(|(at, _)| at).find(|at| is_odd(*at))?;
+    Some(text[..at].matches('\n').count() + 1)
 }
 
 fn bad(line: usize, problem: &str) -> Error {
@@ -98,6 +123,7 @@ struct Builder {
     anchors: HashMap<usize, Tree>,
     repeated: usize,
     documents: usize,
+    has_anchors: bool,
 }
 
 /// A list or mapping whose end has not come yet.
@@ -136,6 +162,9 @@ impl Builder {
                 let is_plain = style == ScalarStyle::Plain;
                 if is_plain && tag.is_none() && anchor == 0 && scalars::is_merge(&text) && self.awaits_key() {
                     return self.put_key(Key::Merge);
+                }
+                if is_plain && tag.is_none() && text.is_empty() && self.awaits_key() {
+                    return Err("a key is empty; write null or ''".to_owned());
                 }
                 let tree = if is_plain && tag.is_none() && text == "=" && self.awaits_key() {
                     "=".into()
@@ -198,6 +227,7 @@ impl Builder {
 
     fn put(&mut self, tree: Tree, anchor: usize) -> Result<(), String> {
         if anchor > 0 {
+            self.has_anchors = true;
             self.repeated += size(&tree);
             if self.repeated > MOST_REPEATED {
                 return Err(format!("anchors name more than {MOST_REPEATED} values"));
@@ -324,7 +354,9 @@ fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Tree, String>
     };
     let no = |what: &str| format!("'{text}' is no {what}");
     match name_of(tag).as_str() {
-        "str" | "!" => Ok(text.into()),
+        "str" => Ok(text.into()),
+        // To the non-specific tag, quotes mean nothing (as libyaml has it).
+        "!" => scalars::resolve(text),
         "null" => Ok(Tree::Null),
         "bool" => {
             scalars::boolean(&text.to_ascii_lowercase()).map(Tree::Bool).ok_or_else(|| no("truth value"))
