@@ -161,6 +161,31 @@ def by_model_store(folder: str) -> list[Any]:
     return _query_store(folder, f"{counted} FROM predictions GROUP BY model_name")
 
 
+# A page of 100 rows: those of partition val, the best score first.
+
+LISTED = [
+    "id", "dataset_name", "model_name", "config_name", *SCORES, "fold_id", "partition",
+    "preprocessings", "metric", "task_type",
+]  # fmt: skip
+
+
+def page_polars(folder: str, offset: str) -> list[Any]:
+    rows = pl.scan_parquet(files(folder)).filter(pl.col("partition") == "val").sort("val_score")
+    return rows.select(LISTED).slice(int(offset), 100).collect().rows()
+
+
+def page_duckdb(folder: str, offset: str) -> list[Any]:
+    where = f"WHERE partition = 'val' ORDER BY val_score LIMIT 100 OFFSET {int(offset)}"
+    query = f"SELECT {', '.join(LISTED)} FROM read_parquet($files) {where}"
+    return duckdb.execute(query, {"files": files(folder)}).fetchall()
+
+
+def page_store(folder: str, offset: str) -> list[Any]:
+    """Its page, with the filter and the order that its own API does not have together."""
+    where = f"WHERE partition = 'val' ORDER BY (val_score IS NULL), val_score ASC LIMIT 100 OFFSET {int(offset)}"
+    return _query_store(folder, f"SELECT * FROM predictions {where}")
+
+
 class PlainAccumulator:
     """What one writes in plain Python: no quartiles, no groups by metric, no train scores."""
 

@@ -29,6 +29,7 @@ import datasets
 import listing
 import make_workspace
 import ours
+import paging
 import peers
 import polars as pl
 import writes as writing
@@ -397,6 +398,7 @@ FAMILIES = {
     "footers": footers,
     "summaries": summaries,
     "rankings": rankings,
+    "pages": paging.measure,
     "writes": writes,
     "listing": listing.listing,
     "hashing": datasets.hashing,

@@ -206,3 +206,8 @@ def when(text: str | None) -> datetime | None:
 
 # What Parquet can hold.
 FILE_FORMS = [form for form in FORMS if form not in ("reader", "absent columns", "repeated dictionary")]
+
+
+def unique_ids(content: list[dict], first: int) -> list[dict]:
+    """The rows with an id each, as a writer demands."""
+    return [row | {"id": f"{row.get('id', '')}-{first + number}"} for number, row in enumerate(content)]

@@ -34,7 +34,13 @@ fn main() -> n4w_core::Result<()> {
     for _ in 0..6 {
         let began = Instant::now();
         let answer = page(Path::new(&root), &ask, &Progress::default())?;
-        println!("{:.4} s, {} rows of {} at {}", began.elapsed().as_secs_f64(), answer.rows.num_rows(), answer.total, answer.offset);
+        println!(
+            "{:.4} s, {} rows of {} at {}",
+            began.elapsed().as_secs_f64(),
+            answer.rows.num_rows(),
+            answer.total,
+            answer.offset
+        );
         ask.cursor = answer.next_cursor;
         ask.offset = 0;
     }

@@ -12,7 +12,8 @@ use n4w_core::progress::Progress;
 use n4w_core::query::cursor::Cursor;
 use n4w_core::query::filter::Filter;
 use n4w_core::query::keys::Sort;
-use n4w_core::query::order::{Files, Order};
+use n4w_core::query::listed::Files;
+use n4w_core::query::order::Order;
 use n4w_core::query::take::ties;
 use n4w_core::query::window::Limits;
 use n4w_core::rows::Type;
@@ -23,9 +24,19 @@ use proptest::prelude::*;
 type Row = (Option<&'static str>, Option<f64>, Option<&'static str>, Option<&'static str>);
 
 fn row() -> impl Strategy<Value = Row> {
-    let text = prop::sample::select(vec![None, Some("a"), Some("b"), Some("ba"), Some("c"), Some("ü"), Some("")]);
-    let score = prop::sample::select(vec![None, Some(0.0), Some(-0.0), Some(1.0), Some(-1.5), Some(f64::NAN), Some(f64::INFINITY)]);
-    let metric = prop::sample::select(vec![Some("rmse"), Some("rmse"), Some("r2"), Some("bias"), Some("own"), None]);
+    let text =
+        prop::sample::select(vec![None, Some("a"), Some("b"), Some("ba"), Some("c"), Some("ü"), Some("")]);
+    let score = prop::sample::select(vec![
+        None,
+        Some(0.0),
+        Some(-0.0),
+        Some(1.0),
+        Some(-1.5),
+        Some(f64::NAN),
+        Some(f64::INFINITY),
+    ]);
+    let metric =
+        prop::sample::select(vec![Some("rmse"), Some("rmse"), Some("r2"), Some("bias"), Some("own"), None]);
     (text.clone(), score, metric, text)
 }
 

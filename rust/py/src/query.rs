@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
+use n4w_core::ipc;
 use n4w_core::metrics::Direction;
 use n4w_core::query::filter::{Asks, Filter};
 use n4w_core::query::find;
@@ -15,7 +16,6 @@ use n4w_core::query::top::{Query, top};
 use n4w_core::summary::columns::{SCORES, format_time};
 use n4w_core::summary::report;
 use n4w_core::value::Value;
-use n4w_core::ipc;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -128,7 +128,11 @@ pub fn find_predictions<'py>(
 }
 
 #[pyfunction]
-pub fn find_arrays<'py>(py: Python<'py>, path: PathBuf, ids: Vec<String>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+pub fn find_arrays<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    ids: Vec<String>,
+) -> PyResult<Vec<Bound<'py, PyBytes>>> {
     let found = enter(py, 0, None, |_| find::arrays(&path, &ids))?;
     found.iter().map(|batch| bytes_of(py, batch)).collect()
 }
@@ -142,7 +146,8 @@ fn records(rows: &RecordBatch) -> Option<Value> {
     }
     let mut columns: Vec<_> = columns.into_iter().map(|(name, values)| (name, values.into_iter())).collect();
     let row = |_| {
-        let entries = columns.iter_mut().filter_map(|(name, values)| Some((name.clone().into(), values.next()?)));
+        let entries =
+            columns.iter_mut().filter_map(|(name, values)| Some((name.clone().into(), values.next()?)));
         Value::Map(entries.collect())
     };
     Some(Value::List((0..rows.num_rows()).map(row).collect()))

@@ -58,8 +58,18 @@ impl Cursor {
     pub fn encode(&self, query: &str) -> String {
         let tie = &self.tie;
         let json = json!([
-            VERSION, query, self.metric, self.kind, self.key.0, self.key.1, tie.text, tie.id, tie.run_id,
-            tie.dataset_name, tie.stem, tie.row
+            VERSION,
+            query,
+            self.metric,
+            self.kind,
+            self.key.0,
+            self.key.1,
+            tie.text,
+            tie.id,
+            tie.run_id,
+            tie.dataset_name,
+            tie.stem,
+            tie.row
         ]);
         URL_SAFE_NO_PAD.encode_to_string(json.to_string())
     }

@@ -139,7 +139,7 @@ impl Filter {
     }
 }
 
-impl<'a> Predicate<'a> {
+impl Predicate<'_> {
     /// The columns that it reads.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {
@@ -184,17 +184,16 @@ impl<'a> Predicate<'a> {
             }
             Self::Lies(score, range) => {
                 let numbers = Numbers::of(batch, SCORES[*score])?;
-                Ok(keep_rows(all, rows, |row| {
-                    numbers.get(row).is_some_and(|number| range.contains(&number))
-                }))
+                Ok(keep_rows(all, rows, |row| numbers.get(row).is_some_and(|number| range.contains(&number))))
             }
             Self::Members(members) => {
-                let (datasets, configs) = (Texts::of(batch, "dataset_name")?, Texts::of(batch, "config_name")?);
+                let (datasets, configs) =
+                    (Texts::of(batch, "dataset_name")?, Texts::of(batch, "config_name")?);
                 Ok(keep_rows(all, rows, |row| {
                     let dataset = datasets.get(row).unwrap_or(unnamed);
-                    configs.get(row).is_some_and(|config| {
-                        members.contains(&(dataset.to_owned(), config.to_owned()))
-                    })
+                    configs
+                        .get(row)
+                        .is_some_and(|config| members.contains(&(dataset.to_owned(), config.to_owned())))
                 }))
             }
         }

@@ -6,7 +6,7 @@ use arrow_array::{Array, RecordBatch};
 use rayon::prelude::*;
 
 use super::filter::{Filter, fitting};
-use super::order::{Failed, Files, Listed, all_of, read_journal};
+use super::listed::{Failed, Files, Listed, all_of, read_journal};
 use super::page::attempts;
 use super::source::Source;
 use super::take::{take, whole_schema};

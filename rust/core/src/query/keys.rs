@@ -60,14 +60,17 @@ pub fn common_type(column: &str, types: impl Iterator<Item = DataType>) -> Resul
             DataType::Timestamp(..) => Type::Time,
             other if is_text(other) => Type::Text,
             other => {
-                let message = format!("column {column:?} holds values of type {other}, which have no order here");
+                let message =
+                    format!("column {column:?} holds values of type {other}, which have no order here");
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };
         common = Some(match common {
             None => kind,
             Some(other) if other == kind => kind,
-            Some(Type::Int | Type::Float | Type::Bool) if matches!(kind, Type::Int | Type::Bool | Type::Float) => {
+            Some(Type::Int | Type::Float | Type::Bool)
+                if matches!(kind, Type::Int | Type::Bool | Type::Float) =>
+            {
                 if common == Some(Type::Float) || kind == Type::Float { Type::Float } else { Type::Int }
             }
             Some(_) => Type::Text,
@@ -236,7 +239,8 @@ impl Keys {
             Type::Text => {
                 let texts = Texts::of(batch, &self.column)?;
                 if let Texts::Dictionary { keys, nulls, values } = &texts {
-                    let each: Vec<Key> = (0..values.len()).map(|value| self.of_text(values.get(value))).collect();
+                    let each: Vec<Key> =
+                        (0..values.len()).map(|value| self.of_text(values.get(value))).collect();
                     let is_valid = |row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
                     rows.for_each(|row| {
                         let key = keys.get(row as usize).filter(|_| is_valid(row as usize));

@@ -3,10 +3,13 @@
 //!
 //! Rows are read from [`source`]s, ordered by [`keys`] and kept in [`window`]s of their order.
 
+pub mod chunks;
 pub mod cursor;
+pub mod facts;
 pub mod filter;
 pub mod find;
 pub mod keys;
+pub mod listed;
 pub mod order;
 pub mod page;
 pub mod source;

@@ -8,7 +8,8 @@ use arrow_array::RecordBatch;
 use super::cursor::Cursor;
 use super::filter::Filter;
 use super::keys::Sort;
-use super::order::{Failed, Files, Order};
+use super::listed::{Failed, Files};
+use super::order::Order;
 use super::take::{Tie, schema_of, take};
 use crate::collect::RESTARTS;
 use crate::content::blake3_hex;
@@ -77,13 +78,19 @@ impl Page {
 /// A page of the rows that fit.
 pub fn page(root: &Path, ask: &Ask, progress: &Progress) -> Result<Page> {
     if ask.cursor.is_some() && ask.offset > 0 {
-        return Err(Error::new(ErrorKind::Argument, "a cursor says where a page begins; pass it without offset"));
+        return Err(Error::new(
+            ErrorKind::Argument,
+            "a cursor says where a page begins; pass it without offset",
+        ));
     }
     attempts(root, ask.open, |files| page_of(root, ask, files, progress))
 }
 
+/// The file that could not be read, if it was one, and why.
+pub type Unread = (Option<String>, Error);
+
 /// Reads the files of a workspace, and again without those that cannot be read, and again where they changed.
-pub fn attempts<T>(root: &Path, open: Open, read: impl Fn(Files) -> Result<T, (Option<String>, Error)>) -> Result<T> {
+pub fn attempts<T>(root: &Path, open: Open, read: impl Fn(Files) -> Result<T, Unread>) -> Result<T> {
     let (mut bad, mut restarts) = (BTreeMap::new(), 0);
     loop {
         let is_last = restarts == RESTARTS;
@@ -99,7 +106,7 @@ pub fn attempts<T>(root: &Path, open: Open, read: impl Fn(Files) -> Result<T, (O
     }
 }
 
-fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<Page, (Option<String>, Error)> {
+fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<Page, Unread> {
     let Files { files, errors } = files;
     let read = || {
         let fingerprint = fingerprint(ask);
@@ -148,4 +155,3 @@ fn fingerprint(ask: &Ask) -> String {
     let live = ask.open == Open::Counted;
     blake3_hex(format!("{:?} {:?} {live}", ask.filter, ask.sort).as_bytes(), 16)
 }
-

@@ -4,23 +4,21 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::basic::Type as Physical;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 
+use super::chunks::Chunks;
 use super::filter::Known;
 use crate::error::{Error, Result, corrupt};
 use crate::footer::TailReader;
@@ -28,8 +26,6 @@ use crate::platform::{self, Identity};
 
 /// Rows of a batch at most.
 pub const BATCH: usize = 65_536;
-/// A column chunk is read as a whole up to this length.
-const LOADED_BYTES: u64 = 16 << 20;
 /// Bytes of parsed footers that are kept, about.
 const KEPT_BYTES: usize = 64 << 20;
 
@@ -90,7 +86,8 @@ impl Source {
         // A decoder believes a footer that contradicts itself and reads other numbers than were written.
         tail.footer()?.check()?;
         guarded(|| {
-            let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(tail.bytes()).map_err(unreadable)?);
+            let metadata =
+                Arc::new(ParquetMetaDataReader::decode_metadata(tail.bytes()).map_err(unreadable)?);
             let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
                 .map_err(unreadable)?;
             let options = ArrowReaderOptions::new().with_schema(coded_schema(plain.schema(), &metadata));
@@ -98,7 +95,8 @@ impl Source {
                 .unwrap_or_else(|_| plain.clone());
             let mut starts = vec![0];
             for group in metadata.row_groups() {
-                let rows = u64::try_from(group.num_rows()).map_err(|_| corrupt("a row group has negative rows"))?;
+                let rows =
+                    u64::try_from(group.num_rows()).map_err(|_| corrupt("a row group has negative rows"))?;
                 starts.push(starts.last().copied().unwrap_or(0) + rows);
             }
             let (path, paged) = (path.to_path_buf(), OnceLock::new());
@@ -120,7 +118,8 @@ impl Source {
     pub fn known(&self, group: usize, column: &str) -> Known {
         let metadata = self.plain.metadata();
         let descriptor = metadata.file_metadata().schema_descr();
-        let place = (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
+        let place =
+            (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
         match place {
             None if self.schema().field_with_name(column).is_err() => Known::Always(None),
             None => Known::Nothing,
@@ -145,7 +144,8 @@ impl Source {
         if rows == expected {
             return Ok(());
         }
-        let message = format!("the footer announces {expected} rows in row group {group}, which holds {rows}");
+        let message =
+            format!("the footer announces {expected} rows in row group {group}, which holds {rows}");
         Err(corrupt(message).at(&self.path))
     }
 
@@ -169,7 +169,8 @@ impl Source {
     /// Whether the bloom filter of a row group's column leaves it possible that it holds a text.
     pub fn may_hold(&self, group: usize, column: &str, text: &str) -> Result<bool> {
         let descriptor = self.plain.metadata().file_metadata().schema_descr();
-        let place = (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
+        let place =
+            (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
         let Some(leaf) = place else { return Ok(false) };
         let column = self.plain.metadata().row_group(group).column(leaf);
         if column.bloom_filter_offset().is_none() || column.column_type() != Physical::BYTE_ARRAY {
@@ -178,7 +179,7 @@ impl Source {
         let file = open_same(&self.path, self.identity)?;
         let read = guarded(|| {
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-                Chunks { file, length: self.identity.size, loaded: Vec::new() },
+                Chunks::of(file, self.identity.size),
                 self.plain.clone(),
             );
             builder.get_row_group_column_bloom_filter(group, leaf).map_err(unreadable)
@@ -193,9 +194,9 @@ impl Source {
         let file = open_same(&self.path, self.identity)?;
         let read = guarded(|| {
             let metadata = self.plain.metadata().as_ref().clone();
-            let mut reader =
-                ParquetMetaDataReader::new_with_metadata(metadata).with_offset_index_policy(PageIndexPolicy::Optional);
-            let chunks = Chunks { file, length: self.identity.size, loaded: Vec::new() };
+            let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
+                .with_offset_index_policy(PageIndexPolicy::Optional);
+            let chunks = Chunks::of(file, self.identity.size);
             reader.read_page_indexes(&chunks).map_err(unreadable)?;
             let metadata = reader.finish().map_err(unreadable)?;
             if !has_good_pages(&metadata) {
@@ -217,14 +218,12 @@ impl Source {
         take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let schema = metadata.schema();
-        let wanted: Vec<usize> =
-            columns.iter().filter_map(|column| schema.index_of(column).ok()).collect();
+        let wanted: Vec<usize> = columns.iter().filter_map(|column| schema.index_of(column).ok()).collect();
         let mask = ProjectionMask::roots(metadata.parquet_schema(), wanted);
-        let mut chunks =
-            Chunks { file: open_same(&self.path, self.identity)?, length: self.identity.size, loaded: Vec::new() };
+        let mut chunks = Chunks::of(open_same(&self.path, self.identity)?, self.identity.size);
         let read = || {
             if selection.is_none() {
-                chunks.load(metadata.metadata().row_group(group), &mask)?;
+                chunks.load(metadata.metadata().row_group(group), &mask).map_err(unreadable)?;
             }
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone());
             let mut builder =
@@ -267,7 +266,10 @@ pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
         return Ok(file);
     }
     // For who lists again, as if it were gone.
-    Err(Error::io(path, std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read")))
+    Err(Error::io(
+        path,
+        std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read"),
+    ))
 }
 
 /// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
@@ -288,7 +290,10 @@ fn coded_schema(schema: &SchemaRef, metadata: &ParquetMetaData) -> SchemaRef {
             let column = descriptor.column(leaf);
             column.path().parts() == [name]
                 && column.physical_type() == Physical::BYTE_ARRAY
-                && metadata.row_groups().iter().all(|group| group.column(leaf).dictionary_page_offset().is_some())
+                && metadata
+                    .row_groups()
+                    .iter()
+                    .all(|group| group.column(leaf).dictionary_page_offset().is_some())
         })
     };
     let fields = schema.fields().iter().map(|field| {
@@ -329,9 +334,10 @@ fn known(group: &RowGroupMetaData, leaf: usize) -> Known {
             }
         }
         Statistics::Double(numbers) => bounds(numbers.min_opt().copied(), numbers.max_opt().copied()),
-        Statistics::Float(numbers) => {
-            bounds(numbers.min_opt().map(|&low| f64::from(low)), numbers.max_opt().map(|&high| f64::from(high)))
-        }
+        Statistics::Float(numbers) => bounds(
+            numbers.min_opt().map(|&low| f64::from(low)),
+            numbers.max_opt().map(|&high| f64::from(high)),
+        ),
         _ => Known::Nothing,
     }
 }
@@ -377,81 +383,3 @@ fn ranges(rows: &[u32]) -> Vec<std::ops::Range<usize>> {
     }
     ranges
 }
-
-/// A file of which whole column chunks are in memory, where whole ones are read.
-struct Chunks {
-    file: File,
-    length: u64,
-    loaded: Vec<(u64, Bytes)>,
-}
-
-impl Chunks {
-    fn load(&mut self, group: &RowGroupMetaData, mask: &ProjectionMask) -> Result<()> {
-        for (leaf, column) in group.columns().iter().enumerate() {
-            let (start, length) = column.byte_range();
-            if mask.leaf_included(leaf) && length <= LOADED_BYTES {
-                let bytes = self.fetch(start, length as usize).map_err(unreadable)?;
-                self.loaded.push((start, bytes));
-            }
-        }
-        Ok(())
-    }
-
-    fn fetch(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
-            let message = format!("bytes {start} to {start} + {length} lie beyond the end of the file");
-            return Err(parquet::errors::ParquetError::EOF(message));
-        }
-        let mut buffer = vec![0; length];
-        if platform::read_at(&self.file, &mut buffer, start)? < length {
-            return Err(parquet::errors::ParquetError::EOF("the file became shorter".to_owned()));
-        }
-        Ok(buffer.into())
-    }
-
-    fn held(&self, start: u64) -> Option<Bytes> {
-        let (begin, bytes) =
-            self.loaded.iter().find(|(begin, bytes)| (*begin..*begin + bytes.len() as u64).contains(&start))?;
-        Some(bytes.slice((start - begin) as usize..))
-    }
-}
-
-impl Length for Chunks {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for Chunks {
-    type T = Box<dyn Read>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        if let Some(bytes) = self.held(start) {
-            return Ok(Box::new(bytes.reader()));
-        }
-        let file = self.file.try_clone()?;
-        Ok(Box::new(std::io::BufReader::with_capacity(1024, At { file, place: start })))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        match self.held(start).filter(|bytes| bytes.len() >= length) {
-            Some(bytes) => Ok(bytes.slice(..length)),
-            None => self.fetch(start, length),
-        }
-    }
-}
-
-/// Reads on from a place, whoever else reads the file.
-struct At {
-    file: File,
-    place: u64,
-}
-
-impl Read for At {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = platform::read_at(&self.file, buffer, self.place)?;
-        self.place += count as u64;
-        Ok(count)
-    }
-}
-

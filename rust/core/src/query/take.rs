@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
 use arrow_array::{BooleanArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
@@ -12,7 +14,7 @@ use arrow_select::take::take_record_batch;
 use rayon::prelude::*;
 
 use super::keys::{TIES, common_type, is_text};
-use super::order::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
+use super::listed::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
 use super::source::Source;
 use super::window::Entry;
 use crate::error::{Error, ErrorKind, Result, corrupt};
@@ -93,8 +95,10 @@ pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<R
             pieces.push(Piece { file, source: None, group: 0, first: 0, places: of_file });
             continue;
         }
-        let source = Source::open(&listed.path, listed.identity).map_err(|error| Failed { file: Some(file), error })?;
-        let group_of = |at: usize| source.starts.partition_point(|start| *start <= u64::from(entries[at].row)) - 1;
+        let source = Source::open(&listed.path, listed.identity)
+            .map_err(|error| Failed { file: Some(file), error })?;
+        let group_of =
+            |at: usize| source.starts.partition_point(|start| *start <= u64::from(entries[at].row)) - 1;
         for places in of_file.chunk_by(|&one, &two| group_of(one) == group_of(two)) {
             let group = group_of(places[0]);
             let first = source.starts.get(group).copied().unwrap_or(0) as u32;
@@ -149,7 +153,8 @@ impl Piece<'_> {
             }
         } else {
             let mut left = rows;
-            read_journal(listed, &mut |first, batch| {
+            // Damage after the rows that count is known already.
+            let _ = read_journal(listed, &mut |first, batch| {
                 let here = left.partition_point(|&row| row < first + batch.num_rows() as u32);
                 let (now, later) = left.split_at(here);
                 left = later;
@@ -235,12 +240,12 @@ impl Tie {
     pub fn cmp(&self, other: &Self, descending: bool) -> Ordering {
         let texts = match (&self.text, &other.text) {
             (Some(one), Some(two)) if descending => two.cmp(one),
-            (one, two) => nulls_last(one, two),
+            (one, two) => nulls_last(one.as_ref(), two.as_ref()),
         };
         texts
-            .then_with(|| nulls_last(&self.id, &other.id))
-            .then_with(|| nulls_last(&self.run_id, &other.run_id))
-            .then_with(|| nulls_last(&self.dataset_name, &other.dataset_name))
+            .then_with(|| nulls_last(self.id.as_ref(), other.id.as_ref()))
+            .then_with(|| nulls_last(self.run_id.as_ref(), other.run_id.as_ref()))
+            .then_with(|| nulls_last(self.dataset_name.as_ref(), other.dataset_name.as_ref()))
             .then_with(|| self.stem.cmp(&other.stem))
             .then_with(|| self.row.cmp(&other.row))
     }
@@ -253,7 +258,13 @@ impl Tie {
     }
 
     /// That of a row of a batch that has these columns.
-    pub fn of_row(batch: &RecordBatch, row: usize, text: Option<&str>, file: &Listed, place: u32) -> Result<Self> {
+    pub fn of_row(
+        batch: &RecordBatch,
+        row: usize,
+        text: Option<&str>,
+        file: &Listed,
+        place: u32,
+    ) -> Result<Self> {
         let value = |column: &str| Ok::<_, Error>(Texts::of(batch, column)?.get(row).map(str::to_owned));
         Ok(Self {
             text: text.map(value).transpose()?.flatten(),
@@ -266,7 +277,7 @@ impl Tie {
     }
 }
 
-fn nulls_last(one: &Option<String>, two: &Option<String>) -> Ordering {
+fn nulls_last(one: Option<&String>, two: Option<&String>) -> Ordering {
     match (one, two) {
         (Some(one), Some(two)) => one.cmp(two),
         (one, two) => one.is_none().cmp(&two.is_none()),

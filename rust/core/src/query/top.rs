@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::filter::Filter;
 use super::keys::Sort;
-use super::order::{Failed, Files, Order};
-use super::page::attempts;
+use super::listed::{Failed, Files};
+use super::order::Order;
+use super::page::{Unread, attempts};
 use super::take::{schema_of, take};
 use crate::collect::{self, Caching, Collected};
 use crate::error::{Error, ErrorKind, Result};
@@ -104,7 +105,7 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
             let column = SCORES[score].to_owned();
             let sort = Sort { column, descending: None, direction: Some(direction) };
             let read = attempts(root, open, |files| rank(root, &filter, &sort, query.k, files, progress))?;
-            (answer.top, answer.files_read, answer.errors) = read;
+            answer = Answer { metric: answer.metric, direction, score, ..read };
         }
     }
     let known: Vec<String> = collected.errors.iter().map(|error| error.path.clone()).collect();
@@ -113,7 +114,7 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
     Ok(answer)
 }
 
-/// The first rows in the order of a page, the number of files that were read, and those that could not be.
+/// The first rows in the order of a page.
 fn rank(
     root: &Path,
     filter: &Filter,
@@ -121,11 +122,12 @@ fn rank(
     k: usize,
     files: Files,
     progress: &Progress,
-) -> Result<(TopK, usize, Vec<FileError>), (Option<String>, Error)> {
+) -> Result<Answer, Unread> {
     let Files { files, errors } = files;
     let read = || {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
-        let order = Order::of(format!("{} {filter:?} {sort:?}", root.display()), &files, filter, sort, progress)?;
+        let order =
+            Order::of(format!("{} {filter:?} {sort:?}", root.display()), &files, filter, sort, progress)?;
         let mut entries = order.rows(0, k)?;
         let ranks = order.levels.keys.ranks.as_ref();
         entries.retain(|entry| ranks.is_some_and(|ranks| ranks.has_scores(entry.key.0)));
@@ -149,7 +151,14 @@ fn rank(
             }
         }
         let errors = errors.iter().chain(&order.damage).cloned().collect();
-        Ok((top, order.usable.len(), errors))
+        Ok(Answer {
+            metric: String::new(),
+            direction,
+            score: ranked_by,
+            top,
+            files_read: order.usable.len(),
+            errors,
+        })
     };
     read().map_err(|failed: Failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
 }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cursor::Cursor;
 use super::keys::{Key, after, of_place};
-use super::order::{Failed, Levels, Listed, Order};
+use super::listed::{Failed, Listed};
+use super::order::{Levels, Order};
 use super::take::{Tie, ties};
 
 /// How much is held in memory.
@@ -182,14 +183,19 @@ impl Order<'_> {
 
     /// Orders rows of equal keys by their ids.
     fn untie(&self, levels: &Levels, entries: &mut [Entry]) -> Result<(), Failed> {
-        let tied: Vec<Entry> =
-            entries.chunk_by(|one, two| one.key == two.key).filter(|group| group.len() > 1).flatten().copied().collect();
+        let tied: Vec<Entry> = entries
+            .chunk_by(|one, two| one.key == two.key)
+            .filter(|group| group.len() > 1)
+            .flatten()
+            .copied()
+            .collect();
         if tied.is_empty() {
             return Ok(());
         }
         let mut ties = ties(self.files, &tied, text_of(levels))?.into_iter();
         for group in entries.chunk_by_mut(|one, two| one.key == two.key).filter(|group| group.len() > 1) {
-            let mut pairs: Vec<(Tie, Entry)> = ties.by_ref().zip(group.iter().copied()).take(group.len()).collect();
+            let mut pairs: Vec<(Tie, Entry)> =
+                ties.by_ref().zip(group.iter().copied()).take(group.len()).collect();
             pairs.sort_unstable_by(|(one, _), (two, _)| one.cmp(two, levels_descend(levels)));
             group.iter_mut().zip(pairs).for_each(|(entry, (_, sorted))| *entry = sorted);
         }
@@ -300,7 +306,9 @@ impl Order<'_> {
     fn fresh(&self, levels: &Levels, window: &Arc<Window>) -> Result<Arc<Window>, Failed> {
         let is_same = |&file: &usize| {
             let known = window.counts.get(&self.files[file].name);
-            known.is_some_and(|(listed, place, _)| self.files[file].is_still(listed) && *place as usize == file)
+            known.is_some_and(|(listed, place, _)| {
+                self.files[file].is_still(listed) && *place as usize == file
+            })
         };
         if window.counts.len() == self.usable.len() && self.usable.iter().all(is_same) {
             self.keep(levels, window);
@@ -314,14 +322,16 @@ impl Order<'_> {
         let mut kept = Window { lower: window.lower, end: window.end, ..Window::default() };
         for &file in &self.usable {
             let listed = &self.files[file];
-            if let Some((known, place, counts)) = window.counts.get(&listed.name).filter(|(known, ..)| listed.is_still(known))
+            if let Some((known, place, counts)) =
+                window.counts.get(&listed.name).filter(|(known, ..)| listed.is_still(known))
             {
                 moved.insert(*place, file as u32);
                 kept.counts.insert(listed.name.clone(), (known.clone(), file as u32, *counts));
             }
         }
         let entries = window.entries.iter();
-        kept.entries.extend(entries.filter_map(|entry| Some(Entry { file: *moved.get(&entry.file)?, ..*entry })));
+        kept.entries
+            .extend(entries.filter_map(|entry| Some(Entry { file: *moved.get(&entry.file)?, ..*entry })));
         if window.end.is_some() && kept.entries.len() < window.entries.len() / 2 {
             kept = Window { lower: window.lower, ..Window::default() };
         }
@@ -330,8 +340,12 @@ impl Order<'_> {
 
     /// Adds the rows of the files that a window does not know.
     fn build(&self, levels: &Levels, mut window: Window) -> Result<Arc<Window>, Failed> {
-        let unknown: Vec<usize> =
-            self.usable.iter().copied().filter(|&file| !window.counts.contains_key(&self.files[file].name)).collect();
+        let unknown: Vec<usize> = self
+            .usable
+            .iter()
+            .copied()
+            .filter(|&file| !window.counts.contains_key(&self.files[file].name))
+            .collect();
         let lower = window.lower;
         let state = (
             Collector { entries: std::mem::take(&mut window.entries), end: window.end },

@@ -1,0 +1,28 @@
+"""Pages of predictions, and what others need for the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paging
+import peers
+import pytest
+
+
+@pytest.fixture
+def offset(sizes: Any) -> str:
+    return str(paging.offset_of(sizes.files * 100))
+
+
+def test_page(benchmark: Any, workspace: str, sizes: Any, offset: str) -> None:
+    page = benchmark.pedantic(paging.first, (workspace, offset), rounds=sizes.rounds)
+    assert [row["id"] for row in page.records] == [row[0] for row in peers.page_polars(workspace, offset)]
+
+
+def test_next_page(benchmark: Any, workspace: str, sizes: Any, offset: str) -> None:
+    assert benchmark.pedantic(paging.following, (workspace, offset), rounds=sizes.rounds) > 0
+
+
+@pytest.mark.parametrize("peer", [peers.page_polars, peers.page_duckdb])
+def test_peers(benchmark: Any, workspace: str, sizes: Any, offset: str, peer: Any) -> None:
+    assert len(benchmark.pedantic(peer, (workspace, offset), rounds=sizes.rounds)) == 100

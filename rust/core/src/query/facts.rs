@@ -1,0 +1,99 @@
+//! What must be known of a file before its rows are ordered.
+
+use std::collections::BTreeSet;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef};
+
+use super::filter::{Filter, Known};
+use super::listed::{Listed, read_journal};
+use super::source::{Source, open_same};
+use crate::error::Result;
+use crate::files::FileError;
+use crate::footer::TailReader;
+use crate::summary::Accumulator;
+use crate::summary::columns::Texts;
+use crate::summary::embedded::{self, Embedded};
+
+/// What is known of a file.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Whether its summary leaves it possible that a row fits.
+    pub can_fit: bool,
+    /// The types of the column that orders.
+    pub types: Vec<DataType>,
+    /// Its metrics, where the order needs them.
+    pub metrics: BTreeSet<String>,
+    /// What is damaged in it, after the rows that count.
+    pub damage: Option<FileError>,
+}
+
+impl Facts {
+    /// Looks what a file holds: a column's types, and metrics where they are asked for.
+    pub fn of(
+        listed: &Listed,
+        filter: &Filter,
+        column: &str,
+        needs_metrics: bool,
+        tails: &mut TailReader,
+    ) -> Result<Self> {
+        let mut facts = Self { can_fit: true, types: Vec::new(), metrics: BTreeSet::new(), damage: None };
+        let type_in =
+            |schema: &SchemaRef| schema.field_with_name(column).map(|field| field.data_type().clone()).ok();
+        if listed.is_journal() {
+            let damage = read_journal(listed, &mut |_, batch| {
+                facts.types.extend(type_in(&batch.schema()));
+                if needs_metrics {
+                    facts.metrics.extend(metrics_of(batch)?);
+                }
+                Ok(())
+            })?;
+            facts.types.dedup();
+            facts.damage = damage.map(|error| FileError::new(&listed.name, &error));
+            return Ok(facts);
+        }
+        let mut names = None;
+        if needs_metrics || !filter.is_empty() {
+            let file = open_same(&listed.path, listed.identity)?;
+            let tail = tails.read_file(&file).map_err(|error| error.at(&listed.path))?;
+            let embedded = embedded::read_bytes(tail.bytes()).map_err(|error| error.at(&listed.path))?;
+            if let Embedded::Trusted(sketch) = embedded {
+                let datasets = sketch.datasets().map_err(|error| error.at(&listed.path))?;
+                facts.can_fit = filter.can_be_in(&datasets);
+                if !facts.can_fit {
+                    return Ok(facts);
+                }
+                let groups = datasets.values().flat_map(Accumulator::groups);
+                names = Some(groups.map(|(metric, _)| metric.to_owned()).collect());
+            }
+        }
+        let source = Source::open(&listed.path, listed.identity)?;
+        facts.types.extend(type_in(source.schema()));
+        if needs_metrics {
+            facts.metrics = match names {
+                Some(names) => names,
+                None => metrics_in(&source)?,
+            };
+        }
+        Ok(facts)
+    }
+}
+
+fn metrics_in(source: &Source) -> Result<BTreeSet<String>> {
+    let mut metrics = BTreeSet::new();
+    for group in 0..source.groups() {
+        match source.known(group, "metric") {
+            Known::Always(metric) => metrics.extend(metric),
+            _ => source.read_group(group, &["metric"], &mut |batch| {
+                metrics.extend(metrics_of(batch)?);
+                Ok(())
+            })?,
+        }
+    }
+    Ok(metrics)
+}
+
+fn metrics_of(batch: &RecordBatch) -> Result<Vec<String>> {
+    let texts = Texts::of(batch, "metric")?;
+    Ok(texts.codes(0..batch.num_rows()).names.into_iter().map(str::to_owned).collect())
+}

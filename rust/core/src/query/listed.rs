@@ -1,0 +1,177 @@
+//! The prediction files of a workspace at one moment, and what is read of each.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use rayon::prelude::*;
+
+use super::source::Source;
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{self, FileError, Open};
+use crate::journal::{Journal, Kind};
+use crate::platform::{self, Identity};
+use crate::{ipc, live, segments};
+
+/// What failed, and of which file of those listed, if of one.
+#[derive(Debug)]
+pub struct Failed {
+    /// The file, by its place.
+    pub file: Option<usize>,
+    /// Why.
+    pub error: Error,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { file: None, error }
+    }
+}
+
+/// One listed file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Relative to the workspace.
+    pub name: String,
+    /// Its path.
+    pub path: PathBuf,
+    /// When it was listed; the size of a journal is that of what counts in it.
+    pub identity: Identity,
+    /// Before it was listed, ns since 1970.
+    pub seen_at: i64,
+}
+
+impl Listed {
+    /// Its name without what tells an open segment from a sealed one.
+    pub fn stem(&self) -> &str {
+        let name = self.name.strip_suffix(crate::journal::SUFFIX).unwrap_or(&self.name);
+        name.strip_suffix(files::SUFFIX).unwrap_or(name)
+    }
+
+    /// Whether it is an open segment.
+    pub fn is_journal(&self) -> bool {
+        segments::is_journal(&self.name)
+    }
+
+    /// Whether what was read of `other` is what this file holds.
+    pub fn is_still(&self, other: &Self) -> bool {
+        // The last frame of a journal ends it: what was appended since shows in its size.
+        self.identity == other.identity && (self.is_journal() || self.identity.settled_at(other.seen_at))
+    }
+}
+
+/// The prediction files of a workspace at one moment.
+pub struct Files {
+    /// In the order of their stems.
+    pub files: Vec<Listed>,
+    /// Those that cannot be used.
+    pub errors: Vec<FileError>,
+}
+
+impl Files {
+    /// Lists them; those in `bad` are left out. One that vanishes meanwhile is an error, or one of the errors.
+    pub fn list(
+        root: &Path,
+        open: Open,
+        bad: &BTreeMap<String, FileError>,
+        report_vanished: bool,
+    ) -> Result<Self> {
+        let seen_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
+        let listing = files::list(root, open)?;
+        let mut errors = listing.errors;
+        errors.extend(bad.values().cloned());
+        let identities: Vec<_> =
+            listing.files.par_iter().with_min_len(64).map(|name| identity(root, name)).collect();
+        let mut files = Vec::with_capacity(listing.files.len());
+        for (name, identity) in listing.files.into_iter().zip(identities) {
+            match identity {
+                _ if bad.contains_key(&name) => {}
+                Ok(identity) => {
+                    files.push(Listed { path: files::path_of(root, &name), name, identity, seen_at });
+                }
+                Err(error) if FileError::is_vanished(&error) && !report_vanished => return Err(error),
+                Err(error) => errors.push(FileError::new(&name, &error)),
+            }
+        }
+        files.sort_unstable_by(|one, two| one.stem().cmp(two.stem()));
+        Ok(Self { files, errors })
+    }
+}
+
+fn identity(root: &Path, name: &str) -> Result<Identity> {
+    let path = files::path_of(root, name);
+    if segments::is_journal(name) {
+        let journal = Journal::open(&path)?;
+        let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
+        return Ok(Identity {
+            size: journal.limit(),
+            mtime_ns: 0,
+            ctime_ns: 0,
+            ..platform::identity(&metadata)
+        });
+    }
+    std::fs::metadata(&path)
+        .map(|metadata| platform::identity(&metadata))
+        .map_err(|error| Error::io(&path, error))
+}
+
+/// Hands out the batches of a journal, each with the place of its first row; gives what is damaged after them.
+pub fn read_journal(
+    listed: &Listed,
+    take: &mut dyn FnMut(u32, &RecordBatch) -> Result<()>,
+) -> Result<Option<Error>> {
+    let journal = Journal::open(&listed.path)?;
+    let mut first = 0;
+    let (_, damage) = live::rows(&journal, journal.begin(), &mut |batches| {
+        for batch in batches {
+            take(first, batch)?;
+            first += batch.num_rows() as u32;
+        }
+        Ok(())
+    })?;
+    Ok(damage)
+}
+
+/// The columns of a listed file.
+pub fn schemas_of(listed: &Listed) -> Result<Vec<SchemaRef>> {
+    if !listed.is_journal() {
+        return Ok(vec![Source::open(&listed.path, listed.identity)?.schema().clone()]);
+    }
+    let journal = Journal::open(&listed.path)?;
+    let mut schemas: Vec<SchemaRef> = Vec::new();
+    journal.read(journal.begin(), &mut |kind, payload| {
+        if kind == Kind::Rows {
+            let schema = ipc::schema_of(payload)?;
+            if !schemas.contains(&schema) {
+                schemas.push(schema);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(schemas)
+}
+
+/// All results of all files in their order, or the first that failed; interruption before all else.
+pub fn all_of<T>(results: Vec<Result<T>>) -> Result<Vec<T>, Failed> {
+    let files: Vec<usize> = (0..results.len()).collect();
+    all_with(&files, results)
+}
+
+/// The same where each result is of the file beside it.
+pub fn all_with<T>(files: &[usize], results: Vec<Result<T>>) -> Result<Vec<T>, Failed> {
+    let ends_all = |error: &Error| error.kind == ErrorKind::Interrupted || FileError::is_vanished(error);
+    let mut good = Vec::with_capacity(results.len());
+    let mut first = None;
+    for (&file, result) in files.iter().zip(results) {
+        match result {
+            Ok(result) => good.push(result),
+            Err(error) if ends_all(&error) => return Err(Failed { file: Some(file), error }),
+            Err(error) => {
+                first.get_or_insert(Failed { file: Some(file), error });
+            }
+        }
+    }
+    first.map_or(Ok(good), Err)
+}
