@@ -182,7 +182,9 @@ def page_duckdb(folder: str, offset: str) -> list[Any]:
 
 def page_store(folder: str, offset: str) -> list[Any]:
     """Its page, with the filter and the order that its own API does not have together."""
-    where = f"WHERE partition = 'val' ORDER BY (val_score IS NULL), val_score ASC LIMIT 100 OFFSET {int(offset)}"
+    where = (
+        f"WHERE partition = 'val' ORDER BY (val_score IS NULL), val_score ASC LIMIT 100 OFFSET {int(offset)}"
+    )
     return _query_store(folder, f"SELECT * FROM predictions {where}")
 
 

@@ -16,6 +16,7 @@ from nirs4all_workspace.strict_json import strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
     import polars as pl
 
 # Rows that are written at a time where a whole list is exported.

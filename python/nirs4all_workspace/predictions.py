@@ -206,16 +206,23 @@ class Predictions:
         }
 
     def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
-        """Rows of nirs4all 0.6 name no run: those of a session are found by dataset and configuration."""
-        run = filters.get("run")
+        """Rows of nirs4all 0.6 name no run and no result: they are found by dataset and configuration."""
+        run, result = filters.get("run"), filters.get("result")
         root = self._workspace.path
-        if run is None or (root / "runs" / str(run) / "run.yaml").exists():
+        is_old = self._workspace.format_version == 1
+        if not (is_old and (run or result)):
             return filters
-        for entry in catalogue.read(root)[0]:
-            if entry["id"] == run and entry["kind"] == "session":
-                members = [(it["dataset"], it["pipeline_id"]) for it in entry["manifests"]]
-                return {**filters, "run": None, "members": members}
-        return filters
+        made = [one for one in catalogue.results(root) if one.id == result] if result else []
+        wanted = {(one.run_id, one.dataset_name, one.config_name) for one in made}
+        members = [
+            (manifest["dataset"], manifest["pipeline_id"])
+            for entry in catalogue.read(root)[0]
+            if entry["kind"] == "session" and run in (None, entry["id"])
+            for manifest in entry["manifests"]
+            if not result
+            or (entry["id"], manifest["dataset"], f"{manifest['name']}_{manifest['config_hash']}") in wanted
+        ]
+        return {**filters, "run": None, "result": None, "members": members} if members else filters
 
     def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
         """Return all rows as a Polars LazyFrame.

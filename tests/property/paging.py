@@ -47,7 +47,13 @@ def ordered(rows: pl.DataFrame, sort_by: str, descending: bool | None) -> pl.Dat
     if descending is None and sort_by in oracle.SCORES:
         direction = col("metric").fill_null("").map_elements(oracle.direction_of, pl.String)
         ranked = direction != "unknown"
-        goodness = pl.when(direction == "maximize").then(-value).when(direction == "zero").then(value.abs()).otherwise(value)
+        goodness = (
+            pl.when(direction == "maximize")
+            .then(-value)
+            .when(direction == "zero")
+            .then(value.abs())
+            .otherwise(value)
+        )
         keys += [~ranked, pl.when(ranked).then(col("metric"))]
         value = pl.when(ranked).then(goodness)
     keys.append(value.is_null())

@@ -173,15 +173,15 @@ FILTERS = st.fixed_dictionaries(
 )
 SORTS = st.tuples(
     st.sampled_from(
-        ["val_score", "val_score", "test_score", "train_score", "id", "model_name", "metric", "branch_id"]
-        + ["created_at", "fold_id", "partition", "run_id", "dataset_name"]
+        "val_score val_score test_score train_score id model_name metric branch_id created_at fold_id partition "
+        "run_id dataset_name".split()
     ),
     st.sampled_from([None, None, True, False]),
 )
 
 
 def flat_files(folder: Path, parts: list[list[dict]], forms: list[str], rebuilt: int) -> list[pl.DataFrame]:
-    """Files as nirs4all 0.6 lays them out, in several Arrow types, the first ones with a summary; their rows."""
+    """Files as nirs4all 0.6 lays them out, the first ones with a summary; and their rows."""
     frames = []
     for number, (part, form) in enumerate(zip(parts, forms, strict=True)):
         stored = FORMS[form](arrow(part))
@@ -193,7 +193,9 @@ def flat_files(folder: Path, parts: list[list[dict]], forms: list[str], rebuilt:
         if number + 1 == rebuilt:
             assert n4w.Workspace.open(folder).predictions.rebuild_summaries()["errors"] == []
         stem = pl.lit(str(number)).alias("stem")
-        times = pl.Series("created_at", [when(row.get("created_at")) for row in part], pl.Datetime("us", "UTC"))
+        times = pl.Series(
+            "created_at", [when(row.get("created_at")) for row in part], pl.Datetime("us", "UTC")
+        )
         frames.append(frame(part).with_columns(stem, pl.int_range(pl.len()).alias("row"), times))
     return frames
 

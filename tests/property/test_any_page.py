@@ -1,4 +1,4 @@
-"""`page` against filter, sort and slice of all rows: any query, on files of any kind, by offset and by cursor."""
+"""`page` against filter, sort and slice of all rows: any query, any kind of file, by offset and by cursor."""
 
 import shutil
 from pathlib import Path
@@ -121,7 +121,7 @@ class Writing:
             self.writers.popitem()[1].close()
 
     def frame(self) -> pl.DataFrame:
-        """All rows as another reader has them: those that were sealed by Polars, others as they were written."""
+        """All rows as `scan` has them."""
         return self.ws.predictions.scan().collect().with_columns(stem=pl.lit(""), row=0)
 
 
@@ -135,7 +135,10 @@ def test_pages_while_segments_come_and_are_sealed_and_merged(steps, filters, sor
         try:
             writing.step("write", 0, "a", [{"val_score": 1.0, "metric": "rmse"}] * 3)
             predictions = writing.ws.predictions
-            at_start = {row["id"] for row in ordered(fitting(writing.frame(), filters), sort_by, descending).to_dicts()}
+            at_start = {
+                row["id"]
+                for row in ordered(fitting(writing.frame(), filters), sort_by, descending).to_dicts()
+            }
             page = predictions.page(0, limit, sort_by, descending, **filters)
             seen = list(page.records)
             for number, step in enumerate([*steps, *[("cache",)] * 60]):

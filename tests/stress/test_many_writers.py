@@ -64,7 +64,7 @@ import warnings
 warnings.simplefilter("error")
 ws = n4w.Workspace.open(ROOT)
 say("ready")
-rounds = total = scanned = 0
+rounds = total = scanned = listed = 0
 while not os.path.exists(sys.argv[2]):
     summary = ws.summary()
     assert summary["errors"] == [], summary["errors"]
@@ -74,6 +74,11 @@ while not os.path.exists(sys.argv[2]):
     assert ids.n_unique() == len(ids), "an id is there twice"
     assert len(ids) >= max(total, scanned), (len(ids), total, scanned)
     scanned = len(ids)
+    page = ws.predictions.page(limit=100_000, sort_by="id", columns=["id"])
+    assert page.errors == [], page.errors
+    assert len({one["id"] for one in page.records}) == len(page.records) == page.total
+    assert page.total >= max(scanned, listed), (page.total, scanned, listed)
+    listed = page.total
     if total:
         top = ws.predictions.top(5)
         assert top.errors == []

@@ -34,7 +34,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each filter that is none of its own, collected in its last parameter, `filters`."""
+    """Give a command an option for each filter that it lacks, collected in its parameter `filters`."""
     own = inspect.signature(command, eval_str=True)
     parameters = [parameter for name, parameter in own.parameters.items() if name != "filters"]
     options = {name: kind for name, kind in _OPTIONS.items() if name not in own.parameters}

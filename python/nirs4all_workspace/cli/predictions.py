@@ -90,7 +90,9 @@ def predictions(
         bool | None,
         typer.Option("--descending/--ascending", help="By default scores come best first, others ascending."),
     ] = None,
-    cursor: Annotated[str | None, typer.Option(help="The next_cursor of a page, in place of an offset.")] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="The next_cursor of a page, in place of an offset.")
+    ] = None,
     columns: Annotated[str | None, typer.Option(help="Names of columns, with commas between.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write all rows to this file; - is stdout.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write all rows to this file.")] = None,
@@ -101,7 +103,8 @@ def predictions(
     """List predictions, a page at a time, or write all of them to a file."""
     found = Workspace.open(path).predictions
     names = columns.split(",") if columns is not None else None
-    if csv is None and parquet is None:
+    target = csv or parquet
+    if target is None:
         page = found.page(offset, limit, sort_by, descending, cursor, names, **filters)
         if as_json:
             print_json(page.to_dict())
@@ -112,8 +115,7 @@ def predictions(
         return
     if offset or cursor or as_json or (csv and parquet):
         raise typer.BadParameter("all rows are written to one file: no --offset, --cursor or --json")
-    kind, target = ("csv", csv) if csv else ("parquet", parquet)
-    errors = found.export(target, kind, sort_by, descending, names, **filters)
+    errors = found.export(target, "csv" if csv else "parquet", sort_by, descending, names, **filters)
     show_errors(errors)
     exit_with(errors)
 

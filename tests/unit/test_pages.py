@@ -1,0 +1,223 @@
+"""`page`: its errors, its shape, its cursors, and what it does with files that are damaged or odd."""
+
+import base64
+import datetime as dt
+import json
+import shutil
+
+import nirs4all_workspace as n4w
+import oracle
+import polars as pl
+import pyarrow as pa
+import pytest
+from paging import LIST, ordered
+from samples import frame_of, strict, table, write
+
+
+@pytest.fixture
+def ws(tmp_path):
+    write(tmp_path / "a.meta.parquet", table(seed=1, dataset="a"))
+    write(tmp_path / "b.meta.parquet", table(seed=2, dataset="b", metric="r2"))
+    return n4w.Workspace.open(tmp_path)
+
+
+def expected(ws, sort_by="val_score", descending=None):
+    frames = []
+    for path in sorted(ws.path.glob("*.meta.parquet")):
+        stem = path.name.removesuffix(".meta.parquet")
+        frames.append(
+            oracle.normal(frame_of(path)).with_columns(stem=pl.lit(stem), row=pl.int_range(pl.len()))
+        )
+    return ordered(pl.concat(frames, how="diagonal_relaxed"), sort_by, descending).select(LIST).to_dicts()
+
+
+def test_metrics_never_mix(ws):
+    page = ws.predictions.page(limit=200)
+    assert page.records == expected(ws)
+    assert [row["metric"] for row in page.records] == ["r2"] * 60 + ["rmse"] * 60
+    scores = [row["val_score"] for row in page.records]
+    assert scores[:60] == sorted(scores[:60], reverse=True)
+    assert scores[60:] == sorted(scores[60:])
+
+
+def test_the_shape_of_to_dict(ws):
+    page = ws.predictions.page(1, 2)
+    assert page.to_dict() == {
+        "records": page.records,
+        "total": 120,
+        "limit": 2,
+        "offset": 1,
+        "has_more": True,
+        "next_cursor": page.next_cursor,
+        "errors": [],
+    }
+    with pytest.raises(AttributeError):
+        page.total = 3
+
+
+def test_strict_json(tmp_path):
+    scores = pa.array([float("nan"), float("inf"), None, -float("inf")])
+    times = pa.array([dt.datetime(2026, 1, 2, tzinfo=dt.UTC)] * 4, pa.timestamp("us", "UTC"))
+    write(
+        tmp_path / "a.meta.parquet",
+        table(4, val_score=scores, created_at=times, n_samples=pa.array([2**60] * 4)),
+    )
+    page = n4w.Workspace.open(tmp_path).predictions.page(columns=["val_score", "created_at", "n_samples"])
+    assert [repr(row["val_score"]) for row in page.records] == ["-inf", "inf", "nan", "None"]
+    assert page.records[0]["created_at"] == dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    shown = strict(json.dumps(page.to_dict(), allow_nan=False))["records"]
+    assert [row["val_score"] for row in shown] == ["-Infinity", "Infinity", "NaN", None]
+    assert shown[0]["created_at"] == "2026-01-02T00:00:00+00:00"
+    assert shown[0]["n_samples"] == 2**60
+
+
+def test_pages_at_the_ends(ws):
+    empty = ws.predictions.page(1000, 5)
+    assert (empty.records, empty.total, empty.has_more, empty.next_cursor) == ([], 120, False, None)
+    none = ws.predictions.page(3, 0)
+    assert (none.records, none.total, none.has_more) == ([], 120, True)
+    last = ws.predictions.page(115, 5)
+    assert (len(last.records), last.has_more, last.next_cursor) == (5, False, None)
+    first = ws.predictions.page(limit=5)
+    held = ws.predictions.page(limit=0, cursor=first.next_cursor)
+    assert (held.records, held.offset, held.next_cursor) == ([], 5, first.next_cursor)
+
+
+def test_a_folder_without_rows(tmp_path):
+    for number in range(2):
+        page = n4w.Workspace.open(tmp_path).predictions.page()
+        assert (page.records, page.total, page.next_cursor, page.errors) == ([], 0, None, [])
+        write(tmp_path / f"{number}.meta.parquet", table(0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"offset": -1}, "offset is -1"),
+        ({"limit": -5}, "limit is -5"),
+        ({"sort_by": "colour"}, r"(?s)colour.*val_score.*created_at"),
+        ({"columns": ["id", "colour"]}, r"(?s)colour.*val_score.*created_at"),
+        ({"columns": ["id", "id"]}, "twice"),
+        ({"columns": "id"}, "list"),
+        ({"colour": "red"}, "unknown filter 'colour'; known are dataset"),
+        ({"min_id": 1}, "min_id"),
+        ({"cursor": "nonsense"}, "cursor"),
+        ({"cursor": "ü"}, "cursor"),
+        ({"cursor": base64.urlsafe_b64encode(b"[99]").decode().rstrip("=")}, "version"),
+        ({"cursor": base64.urlsafe_b64encode(b"{}").decode().rstrip("=")}, "cursor"),
+    ],
+)
+def test_arguments_that_make_no_sense(ws, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ws.predictions.page(**arguments)
+
+
+def test_a_cursor_belongs_to_its_query(ws):
+    cursor = ws.predictions.page(limit=5, model="model_1").next_cursor
+    assert ws.predictions.page(limit=3, cursor=cursor, columns=["id"], model="model_1").offset == 5
+    for other in (
+        {},
+        {"model": "model_2"},
+        {"model": "model_1", "sort_by": "id"},
+        {"model": "model_1", "descending": True},
+    ):
+        with pytest.raises(ValueError, match="another query"):
+            ws.predictions.page(cursor=cursor, **other)
+    with pytest.raises(ValueError, match="another query"):
+        ws.predictions.page(cursor=cursor, model="model_1", live=False)
+    with pytest.raises(ValueError, match="offset"):
+        ws.predictions.page(3, cursor=cursor, model="model_1")
+
+
+def test_a_cursor_outlives_its_row_and_its_file(ws):
+    wanted = ws.predictions.page(limit=200, sort_by="id").records
+    page = ws.predictions.page(limit=50, sort_by="id")
+    (ws.path / "b.meta.parquet").unlink()
+    rest = ws.predictions.page(limit=200, sort_by="id", cursor=page.next_cursor)
+    assert rest.records == [row for row in wanted[50:] if row["dataset_name"] == "a"]
+    assert rest.total == 60
+
+
+def test_extra_columns(tmp_path):
+    write(tmp_path / "a.meta.parquet", table(5, mine=[3, 1, 2, 5, 4], lists=[[1], [], [2, 3], [4], [5]]))
+    write(tmp_path / "b.meta.parquet", table(3, seed=1, mine=[0.5, 2.5, None], flag=[True, False, None]))
+    predictions = n4w.Workspace.open(tmp_path).predictions
+    page = predictions.page(sort_by="mine", columns=["mine", "lists"])
+    assert [row["mine"] for row in page.records] == [0.5, 1, 2, 2.5, 3, 4, 5, None]
+    assert [row["lists"] for row in page.records] == [None, [], [2, 3], None, [1], [5], [4], None]
+    flags = predictions.page(sort_by="flag", descending=True, columns=["flag"]).records
+    assert [row["flag"] for row in flags] == [True, False, *[None] * 6]
+    with pytest.raises(ValueError, match="lists"):
+        predictions.page(sort_by="lists")
+
+
+def test_broken_files_are_listed_beside_the_page(ws):
+    wanted = ws.predictions.page(limit=200)
+    (ws.path / "bad.meta.parquet").write_bytes(b"bad")
+    (ws.path / "gone.meta.parquet").symlink_to(ws.path / "nowhere")
+    write(ws.path / "text.meta.parquet", table(val_score=["x"] * 60))
+    for sort_by in ("val_score", "id"):
+        page = ws.predictions.page(limit=200, sort_by=sort_by)
+        assert sorted(error["path"] for error in page.errors) == [
+            "bad.meta.parquet",
+            "gone.meta.parquet",
+            "text.meta.parquet",
+        ]
+        assert page.total == 120
+    assert ws.predictions.page(limit=200).records == wanted.records
+
+
+def test_a_file_that_is_replaced_is_read_again(ws):
+    before = ws.predictions.page(limit=200)
+    write(ws.path / "a.meta.parquet", table(seed=3, dataset="a"))
+    after = ws.predictions.page(limit=200)
+    assert after.records == expected(ws) != before.records
+    shutil.copy(ws.path / "a.meta.parquet", ws.path / "c.meta.parquet")
+    (ws.path / "a.meta.parquet").unlink()
+    assert ws.predictions.page(limit=200).records == expected(ws)
+
+
+def test_garbage_and_no_cache_change_nothing(ws):
+    ws.predictions.rebuild_summaries()
+    ws.summary()
+    wanted = ws.predictions.page(limit=200, model="model_1")
+    for file in (ws.path / ".cache").iterdir():
+        file.write_bytes(b"garbage")
+    assert ws.predictions.page(limit=200, model="model_1") == wanted
+    shutil.rmtree(ws.path / ".cache")
+    assert ws.predictions.page(limit=200, model="model_1") == wanted
+
+
+def test_a_registered_metric_ranks(tmp_path):
+    write(tmp_path / "a.meta.parquet", table(metric="house_of_pages"))
+    predictions = n4w.Workspace.open(tmp_path).predictions
+    ids = [row["id"] for row in predictions.page().records]
+    assert ids == sorted(ids)
+    n4w.register_metric("house_of_pages", "maximize")
+    scores = [row["val_score"] for row in predictions.page().records]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_session_of_old_files_is_a_run(shared_workspace_runs):
+    ws, run = shared_workspace_runs
+    members = {(one["dataset"], one["pipeline_id"]) for one in run.manifests}
+    rows = ws.predictions.scan().collect()
+    wanted = {row["id"] for row in rows.to_dicts() if (row["dataset_name"], row["config_name"]) in members}
+    page = ws.predictions.page(limit=1000, run=run.id)
+    assert {row["id"] for row in page.records} == wanted
+    assert page.total == len(wanted) < rows.height
+    assert {row["run_id"] for row in page.records} == {None}
+    for result in run.results():
+        page = ws.predictions.page(limit=1000, result=result.id)
+        assert page.total == result.n_rows
+        assert {row["dataset_name"] for row in page.records} == {result.dataset_name}
+        assert {row["config_name"][5:] for row in page.records} == {result.config_name}
+    best = ws.predictions.top(1, run=run.id)[0]
+    assert best["id"] in wanted
+    assert ws.predictions.page(run="2026-01-01_Nothing_000000000000").total == 0
+
+
+@pytest.fixture
+def shared_workspace_runs(shared):
+    ws = n4w.Workspace.open(shared("nirs4all-0.6.2"))
+    return ws, ws.runs.list()[0]
