@@ -171,13 +171,11 @@ FILTERS = st.fixed_dictionaries(
         "preprocessings_contains": st.sampled_from(["", "P", "ü"]),
     },
 )
-SORTS = st.tuples(
-    st.sampled_from(
-        "val_score val_score test_score train_score id model_name metric branch_id created_at fold_id partition "
-        "run_id dataset_name".split()
-    ),
-    st.sampled_from([None, None, True, False]),
-)
+SORTED = [
+    "val_score", "val_score", "test_score", "train_score", "id", "model_name", "metric", "branch_id",
+    "created_at", "fold_id", "partition", "run_id", "dataset_name",
+]  # fmt: skip
+SORTS = st.tuples(st.sampled_from(SORTED), st.sampled_from([None, None, True, False]))
 
 
 def flat_files(folder: Path, parts: list[list[dict]], forms: list[str], rebuilt: int) -> list[pl.DataFrame]:

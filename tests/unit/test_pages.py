@@ -212,7 +212,7 @@ def test_a_session_of_old_files_is_a_run(shared_workspace_runs):
         assert page.total == result.n_rows
         assert {row["dataset_name"] for row in page.records} == {result.dataset_name}
         assert {row["config_name"][5:] for row in page.records} == {result.config_name}
-    best = ws.predictions.top(1, run=run.id)[0]
+    best = ws.predictions.top(1, metric="mse", run=run.id)[0]
     assert best["id"] in wanted
     assert ws.predictions.page(run="2026-01-01_Nothing_000000000000").total == 0
 
