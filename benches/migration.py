@@ -33,7 +33,9 @@ def make(folder: Path, rows: int) -> None:
             "name": name[5:],
             "dataset": DATASET,
             "created_at": f"2026-01-01T{call:02d}:00:00+00:00",
-            "pipeline": {"steps": ["SNV", {"model": {"class": "PLSRegression", "params": {"n_components": call}}}]},
+            "pipeline": {
+                "steps": ["SNV", {"model": {"class": "PLSRegression", "params": {"n_components": call}}}]
+            },
             "generator_choices": [],
             "artifacts": {"schema_version": "2.0", "items": []},
         }

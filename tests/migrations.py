@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -63,7 +64,9 @@ def rows_of_target(root, columns=None):
         for row in pl.read_parquet(path, glob=False).iter_rows(named=True):
             own = {"id": row["source_id"]} if row.get("source_id") is not None else {}
             kept = {name: value for name, value in (row | own).items() if name not in ADDED}
-            found.append(_key(_row({n: v for n, v in kept.items() if columns is None or n in columns}, arrays)))
+            found.append(
+                _key(_row({n: v for n, v in kept.items() if columns is None or n in columns}, arrays))
+            )
     return sorted(found)
 
 
@@ -115,7 +118,7 @@ class Old:
             "pipeline_id": config,
             "name": f"{name}_{digest}",
             "dataset": dataset,
-            "created_at": f"2026-01-{1 + minute // 1440:02d}T{minute // 60 % 24:02d}:{minute % 60:02d}:00+00:00",
+            "created_at": (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)).isoformat(),
             "pipeline": {"steps": list(steps)},
             "generator_choices": list(choices),
             "artifacts": {"schema_version": "2.0", "items": []},

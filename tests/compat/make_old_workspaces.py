@@ -72,8 +72,8 @@ else:
          ShuffleSplit(n_splits=2, test_size=0.25, random_state=1), {"model": PLSRegression(n_components=2)}],
         ["wheat", "corn"], name="Protein sweep")
     for _ in range(2):
-        run([StandardNormalVariate(), StratifiedKFold(n_splits=2), {"model": LogisticRegression(max_iter=50)}],
-            ["variety"], name="Variety")
+        model = {"model": LogisticRegression(max_iter=50)}
+        run([StandardNormalVariate(), StratifiedKFold(n_splits=2), model], ["variety"], name="Variety")
 """
 
 

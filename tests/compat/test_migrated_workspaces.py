@@ -42,11 +42,17 @@ def test_runs_are_the_sessions(migrated):
     sessions, runs = n4w.Workspace.open(source).runs.list(), n4w.Workspace.open(target).runs.list()
     assert [run.id for run in runs] == [session.id for session in sessions]
     for run, session in zip(runs, sessions, strict=True):
-        assert (run.name, run.created_at, run.templates) == (session.name, session.created_at, session.templates)
+        assert (run.name, run.created_at, run.templates) == (
+            session.name,
+            session.created_at,
+            session.templates,
+        )
         assert run.status == "completed"
         assert run.datasets == session.datasets
         assert str(source) in run.history[-1]["reason"]
-        assert {config["config_id"] for config in run.configs()} == {c["config_id"] for c in session.configs()}
+        assert {config["config_id"] for config in run.configs()} == {
+            c["config_id"] for c in session.configs()
+        }
     assert [run["id"] for run in report["runs"]] == [session.id for session in sessions]
 
 
@@ -58,7 +64,9 @@ def test_results_are_the_configurations_on_datasets(migrated):
     )
     rows = pl.concat([pl.read_parquet(path) for path in target.glob("predictions/*/*.meta.parquet")])
     of_result = rows.group_by("result_id").agg(
-        pl.len(), pl.col("run_id", "config_name", "dataset_name", "template_id").unique(), pl.col("val_score").min()
+        pl.len(),
+        pl.col("run_id", "config_name", "dataset_name", "template_id").unique(),
+        pl.col("val_score").min(),
     )
     assert set(of_result["result_id"]) <= set(results)
     for row in of_result.iter_rows(named=True):
@@ -102,9 +110,8 @@ def test_artifacts_and_traces_are_there(migrated):
     missing = 0
     for manifest, item in items:
         line = by_id[manifest["dataset"], manifest["pipeline_id"], item["artifact_id"]]
-        assert (line["class_name"], line["fold_id"], line["chain_path"], line["step_index"], line["size_bytes"]) == (
-            item["class_name"], item["fold_id"], item["chain_path"], item["step_index"], item["size_bytes"]
-        )  # fmt: skip
+        for key in ("class_name", "fold_id", "chain_path", "step_index", "size_bytes", "content_hash"):
+            assert line[key] == item[key]
         binary = source / "binaries" / manifest["dataset"] / item["path"]
         missing += not binary.is_file()
         if binary.is_file():
@@ -157,7 +164,9 @@ def test_it_verifies_and_says_what_was_missing(migrated):
         assert found["problems"] == []
         assert len(found["notes"]) == len(report["notes"])
     kept = [
-        note for path in target.glob("runs/*/migrated.yaml") for note in yaml.safe_load(path.read_text())["notes"]
+        note
+        for path in target.glob("runs/*/migrated.yaml")
+        for note in yaml.safe_load(path.read_text())["notes"]
     ]
     assert len(kept) == sum(note["run"] is not None for note in report["notes"])
 
@@ -180,7 +189,10 @@ def test_the_summary_is_the_same(migrated):
         for key in ("count", "stats", "direction", "ranked_by", "models"):
             assert rounded(new["by_metric"][metric][key]) == rounded(stats[key]), (metric, key)
         best = [
-            [(row["id"], row["val_score"], row["dataset_name"]) for row in summary["by_metric"][metric]["top_predictions"]]
+            [
+                (row["id"], row["val_score"], row["dataset_name"])
+                for row in summary["by_metric"][metric]["top_predictions"]
+            ]
             for summary in (old, new)
         ]
         assert best[0] == best[1]

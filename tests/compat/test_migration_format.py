@@ -29,7 +29,11 @@ def examples(page, language):
 
 
 def lines(workspace, name):
-    return [json.loads(line) for path in workspace.glob(f"runs/*/{name}") for line in path.read_text().splitlines()]
+    return [
+        json.loads(line)
+        for path in workspace.glob(f"runs/*/{name}")
+        for line in path.read_text().splitlines()
+    ]
 
 
 def test_examples_have_the_keys_that_are_written(page, workspace):

@@ -1,4 +1,4 @@
-"""A migration that is killed, or whose disk is full, leaves nothing or everything; again, and it is everything."""
+"""Killed, or without space on the disk, a migration leaves nothing or everything; again, and all is there."""
 
 import os
 import random
@@ -43,7 +43,13 @@ CALLS = {
 def source(tmp_path_factory):
     """Three sessions on two datasets, with arrays and an artifact."""
     old = Old(tmp_path_factory.mktemp("source") / "old")
-    item = {"artifact_id": "a:all", "path": "model.joblib", "class_name": "PLS", "fold_id": None, "size_bytes": 5}
+    item = {
+        "artifact_id": "a:all",
+        "path": "model.joblib",
+        "class_name": "PLS",
+        "fold_id": None,
+        "size_bytes": 5,
+    }
     for minute, name in enumerate(("One", "Two", "Three")):
         for dataset in ("wheat", "corn"):
             artifacts = {"schema_version": "2.0", "items": [item]}
@@ -149,7 +155,9 @@ def test_a_full_disk(source, expected, tmp_path, small_disk):
     for kilobytes in (4, 24, 60, 100, 150, 200, 240):
         disk = small_disk(kilobytes)
         code = subprocess.run(
-            [sys.executable, "-c", WORKER, source, disk / "new", tmp_path / "full.json"], input=b"g", check=False
+            [sys.executable, "-c", WORKER, source, disk / "new", tmp_path / "full.json"],
+            input=b"g",
+            check=False,
         ).returncode
         answer = strict((tmp_path / "full.json").read_text())
         (tmp_path / "full.json").unlink()

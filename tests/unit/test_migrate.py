@@ -92,7 +92,9 @@ def test_columns_of_other_types(old, tmp_path):
     config = old.config("wheat", "Sweep")
     for number in range(4):
         more = {"fold_id": number, "n_samples": number + 0.5 * (number == 3), "branch_id": f"left {number}"}
-        old.row("wheat", config, **more, run_id=f"mine {number}", created_at=f"2025-12-0{number + 1}T00:00:00Z")
+        old.row(
+            "wheat", config, **more, run_id=f"mine {number}", created_at=f"2025-12-0{number + 1}T00:00:00Z"
+        )
     old.write()
     report, new = migrate(old, tmp_path)
     rows = n4w.Workspace.open(new).predictions.scan().sort("id").collect()
@@ -164,8 +166,10 @@ def test_ids_that_come_twice_or_not_at_all(old, tmp_path):
     old.row("wheat", other, id="same")
     old.write()
     report, new = migrate(old, tmp_path)
-    had_none = sorted(row if '"id": ' in row else row.replace('"metric"', '"id": "", "metric"')
-                      for row in rows_of_source(old.root))
+    had_none = sorted(
+        row if '"id": ' in row else row.replace('"metric"', '"id": "", "metric"')
+        for row in rows_of_source(old.root)
+    )
     assert rows_of_target(new) == had_none
     ids = n4w.Workspace.open(new).predictions.scan().select("run_id", "id").collect()
     assert ids.n_unique() == 7

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+Source = Annotated[Path, typer.Argument(help="A folder that nirs4all 0.6 wrote; it is not written to.")]
+Target = Annotated[Path, typer.Argument(help="The new workspace: a new or empty folder.")]
+
+
 @app.command()
 def migrate(
-    source: Annotated[Path, typer.Argument(help="A folder that nirs4all 0.6 wrote; it is not written to.")],
-    target: Annotated[Path, typer.Argument(help="The new workspace: a new or empty folder.")],
+    source: Source,
+    target: Target,
     as_json: AsJson = False,
 ) -> None:
     """Make a workspace of a folder of nirs4all 0.6, and compare the two."""
@@ -44,7 +48,8 @@ def migrate(
 
 def _show(report: dict[str, Any], console: Console) -> None:
     if report["status"] == "unchanged":
-        text = f"{report['target']} was made of {report['source']} at {report['migrated_at'][:19]}; nothing to do"
+        made = report["migrated_at"][:19]
+        text = f"{report['target']} was made of {report['source']} at {made}; nothing to do"
         console.print(text, highlight=False, markup=False)
         return
     before, after = report["counts"]["source"], report["counts"]["target"]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+
     from nirs4all_workspace.migration.transfer import Transfer
 
 
@@ -116,11 +117,11 @@ def _compare_arrays(transfer: Transfer) -> tuple[int, int, int]:
             wrong += sum(one != other for one, other in zip(frame["array_id"], contents_now, strict=True))
             rows = ((one, number) for one in contents_now)
             transfer.database.executemany("INSERT INTO stored VALUES (?, ?)", rows)
-    named = "SELECT DISTINCT new, unit FROM named WHERE new IS NOT NULL"
-    arrays = ask(f"SELECT count(*) FROM ({named})").fetchone()[0]
+    ask("CREATE VIEW moved AS SELECT DISTINCT new, unit FROM named WHERE new IS NOT NULL")
+    arrays = ask("SELECT count(*) FROM moved").fetchone()[0]
     stored = ask("SELECT count(*) FROM stored").fetchone()[0]
-    lacking = f"SELECT count(*) FROM ({named}) WHERE new NOT IN (SELECT new FROM stored)"
-    return arrays, stored, wrong + ask(lacking).fetchone()[0] + int(arrays != stored)
+    lacking = ask("SELECT count(*) FROM moved WHERE new NOT IN (SELECT new FROM stored)").fetchone()[0]
+    return arrays, stored, wrong + lacking + int(arrays != stored)
 
 
 def _array_files(transfer: Transfer) -> Iterator[Path]:

@@ -69,6 +69,8 @@ def of_workspace(root: Path) -> list[dict[str, str]]:
 
 def _checked(notes: Any, path: Path) -> list[dict[str, str]]:  # noqa: ANN401 - what a file says
     keys = {"path", "kind", "message"}
-    if not isinstance(notes, list) or not all(isinstance(note, dict) and keys <= note.keys() for note in notes):
+    if not isinstance(notes, list) or not all(
+        isinstance(note, dict) and keys <= note.keys() for note in notes
+    ):
         raise CorruptFileError("has no list of notes with path, kind and message", str(path))
     return notes

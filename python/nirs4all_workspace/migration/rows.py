@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+
     from nirs4all_workspace.results import Result
     from nirs4all_workspace.writer import Writer
 
@@ -197,9 +198,12 @@ class PredictionFile:
             yield start, pl.DataFrame({"_dataset": [self.name] * rows, "_config": [None] * rows})
             return
         for at, frame in tables.batches(self.path, columns, start, stop, lost):
-            yield at, frame.with_columns(
-                self._name_of("dataset_name").fill_null(self.name).alias("_dataset"),
-                self._name_of("config_name").alias("_config"),
+            yield (
+                at,
+                frame.with_columns(
+                    self._name_of("dataset_name").fill_null(self.name).alias("_dataset"),
+                    self._name_of("config_name").alias("_config"),
+                ),
             )
 
     def _name_of(self, column: str) -> pl.Expr:
@@ -245,7 +249,11 @@ class PredictionFile:
                 columns.append(_converted(kind, column, source).alias(name))
             else:
                 fitted = column.cast(types[kind], strict=False)
-                same = fitted.cast(source, strict=False) == column if source.is_numeric() else fitted.is_not_null()
+                same = (
+                    fitted.cast(source, strict=False) == column
+                    if source.is_numeric()
+                    else fitted.is_not_null()
+                )
                 is_kept = column.is_not_null() & ~same.fill_null(value=False)
                 if frame.select(is_kept.any()).item():
                     self.unfit.add(name)
@@ -286,7 +294,9 @@ def fits(kind: str, source: Any) -> bool:  # noqa: ANN401 - a data type of Polar
     if kind == "text" or source in (_types()[kind], pl.Null):
         return True
     if kind == "float":
-        return bool(source.is_float() or (source.is_integer() and source not in (pl.Int64, pl.UInt64, pl.Int128)))
+        return bool(
+            source.is_float() or (source.is_integer() and source not in (pl.Int64, pl.UInt64, pl.Int128))
+        )
     if kind == "int":
         return bool(source.is_integer() and source not in (pl.UInt64, pl.Int128))
     return kind == "time" and (source == pl.String or isinstance(source, pl.Datetime))
@@ -305,7 +315,9 @@ def _time_of(column: pl.Expr, source: Any) -> pl.Expr:  # noqa: ANN401 - a data 
     if source == pl.String:
         return column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
     if isinstance(source, pl.Datetime):
-        return column.cast(pl.Datetime("us", source.time_zone)).dt.convert_time_zone("UTC") if (
-            source.time_zone
-        ) else column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        return (
+            column.cast(pl.Datetime("us", source.time_zone)).dt.convert_time_zone("UTC")
+            if (source.time_zone)
+            else column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        )
     return pl.lit(None, time)

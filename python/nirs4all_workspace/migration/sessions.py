@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, records, run_record, strict_json
 from nirs4all_workspace.canonical import content_id, plain
-from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.migration import files
 from nirs4all_workspace.migration.rows import Target
 from nirs4all_workspace.results import Result
@@ -48,11 +47,15 @@ class Sessions:
         """Write what a session says: everything but its rows, which come later."""
         run_id = entry["id"]
         (given,) = entry["templates"]
-        template = Template(plain(entry["steps"], "steps"))
+        template = Template(_plain(entry["steps"]))
         template_id = self._workspace.templates.add(template)
         reference = {key: given.get(key) for key in ("id", "name", "description", "expansion_count")}
         folder = new_run(
-            self._workspace, self._source, entry, [reference | {"id": template_id}], _config_of(template.steps)
+            self._workspace,
+            self._source,
+            entry,
+            [reference | {"id": template_id}],
+            _config_of(template.steps),
         )
         configs: dict[str, str] = {}
         artifacts: list[str] = []
@@ -65,7 +68,7 @@ class Sessions:
                 "config_id": manifest["config_id"],
                 "template_id": template_id,
                 "name": f"{manifest['name']}_{manifest['config_hash']}",
-                "generator_choices": plain(manifest["generator_choices"], "generator_choices"),
+                "generator_choices": _plain(manifest["generator_choices"]),
                 "steps": steps,
             }
             configs.setdefault(manifest["config_id"], strict_json.dumps(config))
@@ -74,7 +77,11 @@ class Sessions:
             traces += _traces_of(manifest, content)
             self._expect(run_id, config, manifest, hashes)
             self._copy_rest(folder, manifest)
-        for name, lines in (("configs.jsonl", list(configs.values())), (ARTIFACTS, artifacts), (TRACES, traces)):
+        for name, lines in (
+            ("configs.jsonl", list(configs.values())),
+            (ARTIFACTS, artifacts),
+            (TRACES, traces),
+        ):
             if lines:
                 text = "".join(f"{line}\n" for line in lines)
                 _native.create_file(folder / name, text.encode("utf-8"))
@@ -139,7 +146,7 @@ class Sessions:
             missing += digest is None
             if digest is not None and digest not in hashes:
                 hashes.append(digest)
-            about = {key: plain(item.get(key), key) for key in _ARTIFACT_KEYS}
+            about = {key: item.get(key) for key in _ARTIFACT_KEYS}
             lines.append(
                 strict_json.dumps(
                     {
@@ -171,11 +178,9 @@ class Sessions:
         return known
 
     def _copy_rest(self, folder: Path, manifest: dict[str, Any]) -> None:
-        """Copy the files of a configuration, and what its dataset's folder has of it."""
+        """Copy the files of a configuration, and the one that its dataset's folder may have of it."""
         origin = self._source / manifest["path"]
-        paths = list(files.walk(origin))
-        paths += [path for path in sorted(origin.parent.glob("*")) if path.is_file() and origin.name in path.name]
-        for path in paths:
+        for path in (*files.walk(origin), origin.with_name(f"best_{origin.name}.csv")):
             if path not in self.carried and path.is_file():
                 files.copy(path, folder / files.SOURCE / path.relative_to(self._source / "runs"))
                 self.carried.add(path)
@@ -203,7 +208,7 @@ def new_run(
     """
     from nirs4all_workspace import __version__
 
-    folder = workspace.runs.folder / entry["id"]
+    folder: Path = workspace.runs.folder / entry["id"]
     _native.make_folder(folder)
     created_at = entry["created_at"] or run_record.now()
     times = [manifest["created_at"] for manifest in entry.get("manifests", ()) if manifest["created_at"]]
@@ -217,7 +222,8 @@ def new_run(
         description=entry.get("description"),
         revision=2,
         history=[
-            {"time": time, "from": before, "to": to, "reason": reason, "who": who} for before, to, time in steps
+            {"time": time, "from": before, "to": to, "reason": reason, "who": who}
+            for before, to, time in steps
         ],
     )
     datasets = [
@@ -233,8 +239,15 @@ def new_run(
 
 def _steps_of(manifest: dict[str, Any]) -> Any:  # noqa: ANN401 - plain data
     pipeline = manifest.get("pipeline")
-    steps = pipeline.get("steps", pipeline) if isinstance(pipeline, dict) else pipeline
-    return plain(steps, "steps")
+    return _plain(pipeline.get("steps", pipeline) if isinstance(pipeline, dict) else pipeline)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - plain data
+    """What YAML holds as plain data; keys that are numbers or the like become texts."""
+    try:
+        return plain(value, "steps")
+    except TypeError:
+        return json.loads(strict_json.dumps(value))
 
 
 def _traces_of(manifest: dict[str, Any], content: dict[str, Any]) -> list[str]:
@@ -242,7 +255,9 @@ def _traces_of(manifest: dict[str, Any], content: dict[str, Any]) -> list[str]:
     listed = traces.items() if isinstance(traces, dict) else ((None, trace) for trace in traces)
     about = {"dataset": manifest["dataset"], "config": manifest["pipeline_id"]}
     return [
-        strict_json.dumps({"schema_version": records.SCHEMA_VERSION, "trace_id": key, **about, "trace": trace})
+        strict_json.dumps(
+            {"schema_version": records.SCHEMA_VERSION, "trace_id": key, **about, "trace": trace}
+        )
         for key, trace in listed
     ]
 

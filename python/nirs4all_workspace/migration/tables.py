@@ -41,6 +41,7 @@ def outline(path: Path) -> tuple[pl.Schema, int]:
         OSError: It cannot be read.
     """
     import polars as pl
+
     from nirs4all_workspace.exceptions import CorruptFileError
 
     footer = _native.read_footers([path])[0]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+
     from nirs4all_workspace.workspace import Workspace
 
 # Writers that are open at a time, the bytes that wait in all of them, and the arrays of one batch.
@@ -47,7 +48,9 @@ class Ids:
 
         numbers = [self._number[unit.run_id] for unit in file.units]
         run = pl.col("_unit").replace_strict(list(range(len(numbers))), numbers, return_dtype=pl.UInt32)
-        return frame.select(run.alias("run"), tables.as_text(pl.col("id"), frame["id"].dtype).hash().alias("hash"))
+        return frame.select(
+            run.alias("run"), tables.as_text(pl.col("id"), frame["id"].dtype).hash().alias("hash")
+        )
 
     def _repeated(self, files: list[PredictionFile], part: int, parts: int) -> pl.DataFrame:
         import polars as pl
@@ -77,15 +80,15 @@ class Ids:
         before: list[str | None] = [None] * len(ids)
         for row in lacking:
             before[row] = ids[row] or ""
-            ids[row] = _native.blake3_hex(f"{file.path.name}\n{frame['_row'][row]}".encode("utf-8", "surrogateescape"), 16)
+            ids[row] = _native.blake3_hex(
+                f"{file.path.name}\n{frame['_row'][row]}".encode("utf-8", "surrogateescape"), 16
+            )
         for row, number in again:
             key = number, ids[row]
             times = self._seen[key] = self._seen.get(key, 0) + 1
             if times > 1:
                 before[row], ids[row] = ids[row], f"{ids[row]}~{times}"
-        return frame.with_columns(
-            pl.Series("id", ids, pl.String), pl.Series("source_id", before, pl.String)
-        )
+        return frame.with_columns(pl.Series("id", ids, pl.String), pl.Series("source_id", before, pl.String))
 
     def _again(self, file: PredictionFile, frame: pl.DataFrame) -> list[tuple[int, int]]:
         hashes = self._hashes(file, frame).with_row_index("row")
@@ -172,7 +175,11 @@ class Transfer:
         for _, frame in self.file.keyed(self.named, start, stop):
             frame = frame.filter(pl.col("_unit").is_in(units))
             for name in self.named:
-                named = frame.select(tables.as_text(pl.col(name), frame[name].dtype), "_unit").drop_nulls().unique()
+                named = (
+                    frame.select(tables.as_text(pl.col(name), frame[name].dtype), "_unit")
+                    .drop_nulls()
+                    .unique()
+                )
                 self.database.executemany(
                     "INSERT OR IGNORE INTO named (old, unit) VALUES (?, ?)", named.iter_rows()
                 )
@@ -196,7 +203,7 @@ class Transfer:
                 )
 
     def array_batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the arrays of the file beside, those of which nothing is missing; none where it is damaged."""
+        """Yield the arrays of the file beside, those of which nothing is missing."""
         import polars as pl
 
         if not self.arrays.is_file() or self.done.arrays_error:
@@ -214,9 +221,10 @@ class Transfer:
         blank = [pl.lit(None, pl.String).alias(name) for name in _ARRAY_COLUMNS if name not in schema]
         for _, frame in tables.batches(self.arrays, columns, 0, rows, lost, _ARRAYS):
             whole = frame.with_columns(data, *blank)
-            is_whole = pl.col("array_data").is_not_null() & pl.col("array_data").list.eval(
-                pl.element().is_not_null()
-            ).list.all()
+            is_whole = (
+                pl.col("array_data").is_not_null()
+                & pl.col("array_data").list.eval(pl.element().is_not_null()).list.all()
+            )
             yield whole.filter(is_whole & pl.col("array_id").is_not_null())
         if lost:
             self.done.arrays_error = f"{tables.count(lost)} of its rows cannot be read"
@@ -239,7 +247,7 @@ class Transfer:
 
     def _select(self, query: str, olds: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - texts
         listed = json.dumps(list(olds))
-        return self.database.execute(f"{query} IN (SELECT value FROM json_each(?))", (listed,)).fetchall()
+        return self.database.execute(f"{query} IN (SELECT value FROM json_each(?))", (listed,)).fetchall()  # noqa: S608 - of our own
 
     def renamed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return rows with the ids that arrays have by their content."""
@@ -271,7 +279,9 @@ class Transfer:
             )
             for (number,), part in frame.partition_by("_unit", as_dict=True, maintain_order=True).items():
                 unit = units[int(str(number))]
-                lacking = pl.sum_horizontal(pl.col(name).is_not_null() & ~_is_found(pl.col(name)) for name in self.named)
+                lacking = pl.sum_horizontal(
+                    pl.col(name).is_not_null() & ~_is_found(pl.col(name)) for name in self.named
+                )
                 missing = part.select(lacking.sum()).item() if self.named else 0
                 self._missing[unit.run_id] = self._missing.get(unit.run_id, 0) + missing
                 if unit.writer is not None:

@@ -62,13 +62,13 @@ pub fn of_batches(batches: &[RecordBatch]) -> Result<Vec<(Values, String)>> {
         let (shapes, types) = (Texts::of(batch, "array_shape")?, Texts::of(batch, "array_type")?);
         for row in 0..batch.num_rows() {
             let values = lists.value(row);
-            let Some(values) = values.as_primitive_opt::<Float64Type>().filter(|it| it.null_count() == 0) else {
+            let Some(values) = values.as_primitive_opt::<Float64Type>().filter(|it| it.null_count() == 0)
+            else {
                 let message = "column \"array_data\" must be lists of 64-bit floats without nulls";
                 return Err(Error::new(ErrorKind::Type, message));
             };
             let data = values.values().to_vec();
-            let shape: Option<Vec<usize>> =
-                shapes.get(row).and_then(|text| serde_json::from_str(text).ok());
+            let shape: Option<Vec<usize>> = shapes.get(row).and_then(|text| serde_json::from_str(text).ok());
             let fits = |shape: &Vec<usize>| {
                 let size = shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
                 size == Some(data.len())

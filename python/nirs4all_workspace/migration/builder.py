@@ -1,0 +1,217 @@
+"""Everything that a folder of nirs4all 0.6 holds, on its way into a workspace."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, catalogue, run_summary
+from nirs4all_workspace.canonical import content_id
+from nirs4all_workspace.exceptions import CorruptFileError
+from nirs4all_workspace.migration import files, notes, tables
+from nirs4all_workspace.migration.compare import compare
+from nirs4all_workspace.migration.report import Report, shown
+from nirs4all_workspace.migration.rows import PredictionFile, Target
+from nirs4all_workspace.migration.sessions import Sessions, new_run
+from nirs4all_workspace.migration.transfer import Ids, Transfer
+from nirs4all_workspace.names import slug
+from nirs4all_workspace.results import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nirs4all_workspace.workspace import Workspace
+
+
+def build(source: Path, workspace: Workspace, progress: Callable[[int, int], object] | None) -> Report:
+    """Carry everything over into a workspace that nobody else sees, and compare."""
+    builder = _Builder(source, workspace)
+    builder.run(progress)
+    return builder.report
+
+
+class _Builder:
+    """One migration, from its first record to its last check."""
+
+    def __init__(self, source: Path, workspace: Workspace) -> None:
+        self.source = source
+        self.workspace = workspace
+        self.report = Report()
+        self.sessions = Sessions(workspace, source, self.report)
+        self.loose: dict[str, str] = {}
+
+    def run(self, progress: Callable[[int, int], object] | None) -> None:
+        entries, errors = catalogue.read(self.source, keep=False)
+        for item in errors:
+            self.report.error(item["path"], item["kind"], item["message"])
+        for entry in entries:
+            if entry["kind"] == "session":
+                self._add_run(entry, "session")
+                self.sessions.add(entry)
+            elif entry["kind"] == "files":
+                self.loose.update(dict.fromkeys(entry["files"], entry["id"]))
+        self._move_files(progress)
+        self._checkpoint_rowless()
+        self._copy_rest()
+        self._finish_runs()
+        found = self.workspace.verify()
+        self.report.errors += found["problems"]
+
+    def _add_run(self, entry: dict[str, Any], kind: str) -> None:
+        about = {"id": entry["id"], "name": entry["name"], "kind": kind, "rows": 0, "results": 0}
+        self.report.runs[entry["id"]] = about
+
+    # Rows and arrays
+
+    def _move_files(self, progress: Callable[[int, int], object] | None) -> None:
+        listed = []
+        for path in sorted(self.source.glob("*.meta.parquet")):
+            if path.name.startswith(".") or path.name.endswith(".partial.meta.parquet") or not path.is_file():
+                continue
+            try:
+                file = PredictionFile(path)
+                file.find_groups(partial(self._target, file))
+            except (CorruptFileError, OSError) as error:
+                message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
+                self.report.error(path.name, "corrupt", f"{message}; it was copied as it is")
+                continue
+            listed.append(file)
+        total, done = 2 * sum(file.rows for file in listed), 0
+
+        def step(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if progress is not None:
+                progress(done, total)
+
+        ids = Ids(listed)
+        for file in listed:
+            self._move_file(Transfer(self.workspace, file, ids), step)
+
+    def _move_file(self, transfer: Transfer, step: Callable[[int], object]) -> None:
+        file, report, done = transfer.file, self.report, transfer.done
+        name = file.path.name
+        transfer.run(step)
+        found = compare(transfer, step)
+        report.count(report.source, rows=found["source_rows"], arrays=found["source_arrays"])
+        report.count(report.target, rows=found["rows"], arrays=found["arrays"])
+        for group in file.groups:
+            about = report.runs[group.target.run_id]
+            about["rows"] += group.rows
+            about["results"] += 1
+            self.sessions.waiting.discard((group.dataset, group.config))
+        if found["differences"]:
+            report.error(name, "differs", f"{found['differences']} differences between source and target")
+        lost = tables.count(done.lost)
+        if lost:
+            report.error(
+                name, "corrupt", f"{lost} of {file.rows} rows cannot be read; it was copied as it is"
+            )
+        else:
+            self.sessions.carried.add(file.path)
+        if done.renamed:
+            runs = sorted({unit.run_id for unit in file.units})
+            message = f"{done.renamed} rows had no id or one of another row of their run; they got one"
+            report.note(name, "new_ids", message, runs[0] if len(runs) == 1 else None)
+        for column in sorted(file.unfit):
+            report.note(name, "type", f"column {column} has values of another type, kept in source_{column}")
+        for column in file.as_text:
+            report.note(
+                name, "type", f"column {column} has a type that segments cannot hold, and is kept as text"
+            )
+        self._note_arrays(transfer)
+
+    def _note_arrays(self, transfer: Transfer) -> None:
+        missing = transfer.missing()
+        name = transfer.arrays.name
+        for run_id, count in missing.items():
+            what = "is not there" if not transfer.arrays.is_file() else "lacks them"
+            message = f"rows name arrays {count} times, but {name} {what}"
+            self.report.note(transfer.file.path.name, "missing_arrays", message, run_id)
+        if transfer.done.arrays_error:
+            message = f"{transfer.done.arrays_error}; it was copied as it is"
+            self.report.error(name, "corrupt", message)
+        elif transfer.unnamed():
+            message = f"no row names {transfer.unnamed()} of its arrays; it was copied as it is"
+            self.report.note(name, "unnamed_arrays", message)
+        elif transfer.arrays.is_file():
+            self.sessions.carried.add(transfer.arrays)
+
+    def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:
+        """Where rows of a configuration go: to its session, or to a run of what no manifest claims."""
+        claimed = self.sessions.targets.get((dataset, config))
+        if claimed is not None:
+            return claimed
+        name = file.path.name
+        run_id = self.loose.get(name)
+        if run_id is None:
+            digest = _native.blake3_hex(os.fsencode(name), 12)
+            run_id = self.loose[name] = f"files_{slug(file.name)}_{digest}"
+        made = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).isoformat(timespec="microseconds")
+        if run_id not in self.report.runs:
+            reference = dict.fromkeys(("id", "hash", "file_size", "quick_hash", "path")) | {"name": dataset}
+            entry = {"id": run_id, "name": file.name, "created_at": made, "datasets": [reference]}
+            self._add_run(entry, "files")
+            new_run(self.workspace, self.source, entry, [], {})
+            self.report.note(
+                name, "no_manifest", f"no manifest claims some of its rows: run {run_id}", run_id
+            )
+        result = Result(
+            content_id("res", [run_id, None, config, dataset]),
+            run_id=run_id,
+            config_name=config,
+            dataset_id=dataset,
+            dataset_name=dataset,
+            completed_at=made,
+        )
+        return Target(run_id, made, result)
+
+    def _checkpoint_rowless(self) -> None:
+        """Commit the results of configurations that left no rows, one writer a run and dataset."""
+        waiting: dict[tuple[str, str], list[tuple[str, Target]]] = {}
+        for dataset, config in sorted(self.sessions.waiting, key=str):
+            target = self.sessions.targets[dataset, config]
+            waiting.setdefault((target.run_id, dataset), []).append((str(config), target))
+        for (run_id, dataset), targets in waiting.items():
+            with self.workspace.predictions.writer(run_id, dataset) as writer:
+                path = writer.path
+                for config, target in targets:
+                    result = replace(target.result, status="failed", error="no prediction names it")
+                    writer.checkpoint(result)
+                    self.report.runs[run_id]["results"] += 1
+                    message = f"no row names configuration {config}"
+                    self.report.note(f"runs/{dataset}/{config}", "no_rows", message, run_id)
+            if path is not None:
+                path.unlink(missing_ok=True)
+
+    # The rest
+
+    def _copy_rest(self) -> None:
+        known = {item["path"] for item in (*self.report.notes, *self.report.errors)}
+        for path in files.walk(self.source):
+            if path in self.sessions.carried:
+                continue
+            name = str(path.relative_to(self.source))
+            if not path.is_file():
+                self.report.note(name, "left", "is no file, or a link to nothing; it was left")
+                continue
+            files.copy(path, self.workspace.path / files.SOURCE / path.relative_to(self.source))
+            self.report.count(self.report.target, copied_files=1)
+            if shown(name) not in known:
+                self.report.note(name, "copied", f"was copied to {files.SOURCE}/")
+
+    def _finish_runs(self) -> None:
+        own: dict[str, list[dict[str, str]]] = {}
+        for note in self.report.notes:
+            own.setdefault(note["run"], []).append({key: note[key] for key in ("path", "kind", "message")})
+        for run_id, about in self.report.runs.items():
+            run = self.workspace.runs.get_writable(run_id)
+            run_summary.write(run.path / run_summary.FILE, run.summary())
+            notes.write(run.path, shown(str(self.source)), own.get(run_id, []))
+            self.sessions.account(run.path)
+            about["status"] = str(run.status)
+            self.report.count(self.report.target, results=about["results"])
