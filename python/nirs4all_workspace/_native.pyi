@@ -644,6 +644,32 @@ def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[st
     """
 
 @final
+class RowReader:
+    """Rows of a Parquet file, a batch at a time; memory does not grow with the file.
+
+    Args:
+        path: The file.
+        columns: Those that are read, where the file has them; None for all.
+        start: The first row.
+        count: Rows at most.
+        batch: Rows of one batch at most.
+
+    Raises:
+        CorruptFileError: It is no Parquet file, or contradicts itself.
+        OSError: It cannot be read.
+    """
+
+    def __new__(cls, path: _Path, columns: list[str] | None, start: int, count: int, batch: int) -> Self: ...
+    def schema(self) -> bytes:
+        """Return an Arrow IPC stream without rows."""
+
+    def next(self) -> bytes | None:
+        """Return the next rows as an Arrow IPC stream; None after the last ones.
+
+        Raises:
+            CorruptFileError: They cannot be read.
+        """
+
 class JournalWriter:
     """What `Writer` is a thin cover of; see there.
 

@@ -3,6 +3,8 @@
 import random
 
 import nirs4all_workspace as n4w
+import numpy
+import pyarrow as pa
 import pytest
 from oracle import counts, normal
 from samples import SKETCH, SUMMARY, frame_of, keys, strict, table, write
@@ -152,3 +154,18 @@ def test_names_counted_together_merge_between_files(tmp_path):
     summary = ws.summary("wheat")
     expected = {f"m{number}-{at}": 1 for number in range(3) for at in range(2_000)} | {"shared": 30}
     check_counts(summary["facets"]["models"], expected)
+
+
+@pytest.mark.parametrize("rows", [*range(30_000, 90_000, 6_000), 65_537])
+def test_values_that_must_be_compacted_are_read_again(tmp_path, rows):
+    """Three scores of many values each are more than a footer holds; what is compacted is a sketch still."""
+    draw = numpy.random.default_rng(rows)
+    scores = {f"{kind}_score": draw.lognormal(size=rows) for kind in ("val", "test", "train")}
+    content = pa.table({"id": [str(row) for row in range(rows)], "metric": ["rmse"] * rows, **scores})
+    path = write(tmp_path / "wheat.meta.parquet", content)
+    stats = rebuild(path)["by_metric"]["rmse"]["stats"]
+    again = n4w.read_summary(path)["by_metric"]["rmse"]["stats"]
+    for name, values in scores.items():
+        ranks = [(values <= quartile).mean() for quartile in again[name]["quartiles"]]
+        assert ranks == pytest.approx([0.25, 0.5, 0.75], abs=0.01)
+        assert stats[name]["count"] == rows

@@ -10,6 +10,8 @@ import nirs4all_workspace as n4w
 import pytest
 from nirs4all_workspace import _native
 
+GOLDEN = Path(__file__).parents[1] / "compat" / "data" / "pyarrow.meta.parquet"
+
 PACKAGE = Path(n4w.__file__).parent
 STUB = PACKAGE / "_native.pyi"
 
@@ -80,6 +82,9 @@ def test_every_native_class_is_frozen(tmp_path):
         writer._native,
         _native.HashCache(tmp_path),
         n4w.FileIndex(tmp_path),
+        _native.RowReader(
+            Path(__file__).parents[1] / "compat" / "data" / "pyarrow.meta.parquet", None, 0, 0, 1
+        ),
     ]
     assert {type(instance) for instance in instances} == set(classes)
     for instance in instances:

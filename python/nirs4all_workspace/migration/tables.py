@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, strict_json
+from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -12,25 +14,11 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-ROWS = 65_536
-# Rows of one page: of what cannot be read no smaller piece is tried.
+ROWS = 32_768
+# Rows of one page: of what cannot be read, pieces so small are looked at from both ends.
 _PAGE = 1_024
 
 Lost = list[tuple[int, int]]
-
-
-def errors() -> tuple[type[BaseException], ...]:
-    """Return what Polars raises where a file is damaged."""
-    import polars as pl
-
-    return (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
-
-
-def lazy(path: Path) -> pl.LazyFrame:
-    """Return a file as a LazyFrame, whatever its name looks like."""
-    import polars as pl
-
-    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
 def outline(path: Path) -> tuple[pl.Schema, int]:
@@ -42,15 +30,11 @@ def outline(path: Path) -> tuple[pl.Schema, int]:
     """
     import polars as pl
 
-    from nirs4all_workspace.exceptions import CorruptFileError
-
     footer = _native.read_footers([path])[0]
     if isinstance(footer, Exception):
         raise footer
-    try:
-        return lazy(path).collect_schema(), int(lazy(path).select(pl.len()).collect().item())
-    except errors() as error:
-        raise CorruptFileError(f"cannot be read: {error}", str(path)) from error
+    reader = _native.RowReader(path, None, 0, 0, ROWS)
+    return pl.read_ipc_stream(reader.schema()).schema, int(footer["num_rows"])
 
 
 def batches(
@@ -71,24 +55,29 @@ def batches(
         lost: Where rows that cannot be read are noted, as first row and number.
         size: Rows of one batch.
     """
+    import polars as pl
+
     at = start
-    frame = lazy(path).select(columns)
     try:
-        for batch in frame.slice(start, stop - start).collect_batches(chunk_size=size, maintain_order=True):
-            if batch.height:
-                yield at, batch
-                at += batch.height
-    except errors():
+        reader = _native.RowReader(path, list(columns), start, stop - start, size)
+        while (payload := reader.next()) is not None:
+            frame = pl.read_ipc_stream(payload)
+            yield at, frame
+            at += frame.height
+    except CorruptFileError:
         # A file that is read for the second time loses the same rows.
-        yield from _salvage(frame, at, stop, [] if lost is None else lost)
+        piece_of = partial(_piece, path, list(columns))
+        yield from _salvage(piece_of, at, stop, [] if lost is None else lost)
 
 
-def _salvage(frame: pl.LazyFrame, start: int, stop: int, lost: Lost) -> Iterator[tuple[int, pl.DataFrame]]:
+def _salvage(
+    piece_of: Callable[[int, int], pl.DataFrame | None], start: int, stop: int, lost: Lost
+) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield what can be read, in ever smaller pieces."""
     pieces = [(at, min(ROWS, stop - at)) for at in range(start, stop, ROWS)]
     while pieces:
         at, length = pieces.pop(0)
-        batch = _piece(frame, at, length)
+        batch = piece_of(at, length)
         if batch is not None:
             yield at, batch
         elif length > _PAGE:
@@ -96,24 +85,34 @@ def _salvage(frame: pl.LazyFrame, start: int, stop: int, lost: Lost) -> Iterator
             pieces[:0] = [(at, half), (at + half, length - half)]
         else:
             # Of a piece that lies across the edge of what is damaged, its beginning or its end.
-            head = _longest(lambda rows: _piece(frame, at, rows), length)  # noqa: B023 - called at once
+            end = at + length
+            head = _longest(partial(piece_of, at), length)
             if head is not None:
                 yield at, head
-            rest = at + (0 if head is None else head.height)
-            end = at + length
-            tail = _longest(lambda rows: _piece(frame, end - rows, rows), end - rest)  # noqa: B023
-            bad = end - rest - (0 if tail is None else tail.height)
+                at += head.height
+            tail = _longest(partial(_ending_at, piece_of, end), end - at)
+            bad = end - at - (0 if tail is None else tail.height)
             if bad:
-                lost.append((rest, bad))
+                lost.append((at, bad))
             if tail is not None:
-                yield rest + bad, tail
+                yield at + bad, tail
 
 
-def _piece(frame: pl.LazyFrame, at: int, length: int) -> pl.DataFrame | None:
+def _ending_at(
+    piece_of: Callable[[int, int], pl.DataFrame | None], end: int, length: int
+) -> pl.DataFrame | None:
+    return piece_of(end - length, length)
+
+
+def _piece(path: Path, columns: list[str], at: int, length: int) -> pl.DataFrame | None:
+    import polars as pl
+
     try:
-        return frame.slice(at, length).collect()
-    except errors():
+        payload = _native.RowReader(path, columns, at, length, length).next()
+        frame = None if payload is None else pl.read_ipc_stream(payload)
+    except CorruptFileError:
         return None
+    return frame if frame is not None and frame.height == length else None
 
 
 def _longest(piece_of: Callable[[int], pl.DataFrame | None], length: int) -> pl.DataFrame | None:

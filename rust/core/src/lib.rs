@@ -35,6 +35,7 @@ pub mod segment_file;
 pub mod segments;
 pub mod summary;
 pub mod survey;
+pub mod table;
 pub mod tally;
 pub mod threads;
 pub mod value;

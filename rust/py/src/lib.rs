@@ -18,6 +18,7 @@ mod query;
 mod recover;
 mod summary;
 mod survey;
+mod table;
 mod workspace;
 mod writer;
 
@@ -59,6 +60,8 @@ mod _native {
     use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]
     use crate::survey::{performance, survey};
+    #[pymodule_export]
+    use crate::table::RowReader;
     #[pymodule_export]
     use crate::workspace::{list_files, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]

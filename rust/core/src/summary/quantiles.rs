@@ -110,7 +110,11 @@ impl Quantiles {
     pub fn compact_to(&mut self, limit: usize) {
         while self.levels.iter().map(Vec::len).sum::<usize>() > limit.max(LEAST) {
             match self.levels.iter().position(|level| level.len() > 1) {
-                Some(level) => self.compact(level),
+                Some(level) => {
+                    self.compact(level);
+                    // What moved up may be more than a level can hold.
+                    self.shrink();
+                }
                 None => return,
             }
         }

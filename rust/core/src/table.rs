@@ -1,0 +1,64 @@
+//! Rows of any Parquet file, a batch at a time, from any row on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use crate::error::{Error, Result, corrupt};
+use crate::footer::TailReader;
+use crate::platform;
+
+/// Reads some columns of a file from one row to another.
+pub struct Reader {
+    path: PathBuf,
+    /// The columns that are read.
+    pub schema: SchemaRef,
+    batches: ParquetRecordBatchReader,
+}
+
+impl Reader {
+    /// Opens a file; without `columns` all are read. Those that it lacks are left out.
+    pub fn open(
+        path: &Path,
+        columns: Option<&[String]>,
+        start: usize,
+        count: usize,
+        batch: usize,
+    ) -> Result<Self> {
+        let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+        // A decoder believes a footer that contradicts itself.
+        let checked = TailReader::default().read_file(&file).and_then(|tail| tail.footer()?.check());
+        checked.map_err(|error| error.at(path))?;
+        let open = || {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
+            let fields = builder.schema().fields().iter().enumerate();
+            let wanted = fields.filter(|(_, field)| columns.is_none_or(|columns| columns.contains(field.name())));
+            let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.map(|(place, _)| place));
+            let builder = builder.with_projection(mask).with_offset(start).with_limit(count);
+            builder.with_batch_size(batch).build().map_err(unreadable)
+        };
+        let batches = guarded(open).map_err(|error| error.at(path))?;
+        let schema = arrow_array::RecordBatchReader::schema(&batches);
+        Ok(Self { path: path.to_path_buf(), schema, batches })
+    }
+
+    /// The next rows; `None` after the last ones.
+    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let next = guarded(|| self.batches.next().transpose().map_err(unreadable));
+        next.map_err(|error| error.at(&self.path))
+    }
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    corrupt(format!("cannot read the rows: {error}"))
+}
+
+/// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(corrupt("cannot read the rows: the decoder gave up on damaged bytes")))
+}

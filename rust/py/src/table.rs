@@ -1,0 +1,52 @@
+//! Rows of Parquet files as Arrow IPC.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use n4w_core::ipc;
+use n4w_core::table::Reader;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::gate::to_py;
+
+/// Reads some columns of a file from one row to another.
+#[pyclass(frozen, module = "nirs4all_workspace._native")]
+pub struct RowReader {
+    reader: Mutex<Reader>,
+}
+
+#[pymethods]
+impl RowReader {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        columns: Option<Vec<String>>,
+        start: usize,
+        count: usize,
+        batch: usize,
+    ) -> PyResult<Self> {
+        let reader = py.detach(|| Reader::open(&path, columns.as_deref(), start, count, batch));
+        Ok(Self { reader: Mutex::new(reader.map_err(|error| to_py(py, &error))?) })
+    }
+
+    fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let empty = RecordBatch::new_empty(self.lock().schema.clone());
+        let bytes = ipc::encode(&empty).map_err(|error| to_py(py, &error))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let read = || self.lock().next().and_then(|batch| batch.as_ref().map(ipc::encode).transpose());
+        let bytes = py.detach(read).map_err(|error| to_py(py, &error))?;
+        Ok(bytes.map(|bytes| PyBytes::new(py, &bytes)))
+    }
+}
+
+impl RowReader {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Reader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
