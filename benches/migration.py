@@ -18,14 +18,15 @@ CALLS = 20
 ROLES = ("y_true_id", "y_pred_id", "sample_indices_id")
 
 
-def make(folder: Path, rows: int) -> None:
-    """One dataset with so many rows, of calls of one configuration each; each model and fold has arrays."""
+def make(place: str, rows_of_all: str) -> None:
+    """One dataset with so many rows, of calls of one configuration each; each 45 rows share three arrays."""
+    folder, rows = Path(place), int(rows_of_all)
     folder.mkdir(parents=True)
     each = max(rows // CALLS, 1)
     names = [f"{call + 1:04d}_Call {call}_{call:06x}" for call in range(CALLS)]
     for call, name in enumerate(names):
-        place = folder / "runs" / DATASET / name
-        place.mkdir(parents=True)
+        config = folder / "runs" / DATASET / name
+        config.mkdir(parents=True)
         manifest = {
             "schema_version": "2.0",
             "uid": f"call-{call}",
@@ -39,19 +40,18 @@ def make(folder: Path, rows: int) -> None:
             "generator_choices": [],
             "artifacts": {"schema_version": "2.0", "items": []},
         }
-        (place / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-        (place / "pipeline.json").write_text(json.dumps(manifest["pipeline"]))
+        (config / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+        (config / "pipeline.json").write_text(json.dumps(manifest["pipeline"]))
     parts, chunk = [], make_workspace.CHUNK_ROWS
     for start in range(0, rows, chunk):
         count = min(chunk, rows - start)
         part = folder / f".part-{start:09d}"
         frame = make_workspace.rows(start // chunk, 1, chunk, 1, make_workspace.COLUMNS).head(count)
         row = pl.int_range(start, start + count, dtype=pl.Int64)
-        config = (row // each).clip(0, CALLS - 1).replace_strict(list(range(CALLS)), names)
-        # One array for each model and fold, in each of its roles.
+        call_of = (row // each).clip(0, CALLS - 1).replace_strict(list(range(CALLS)), names)
         arrays = [pl.format("array_{}", row // make_workspace.ROWS_PER_CONFIG).alias(name) for name in ROLES]
         none = [pl.lit(None, pl.String).alias(name) for name in ("y_proba_id", "weights_id")]
-        frame.with_columns(config.alias("config_name"), *arrays, *none).write_parquet(part)
+        frame.with_columns(call_of.alias("config_name"), *arrays, *none).write_parquet(part)
         parts.append(part)
     pl.scan_parquet(parts, glob=False).sink_parquet(folder / f"{DATASET}.meta.parquet", row_group_size=2**18)
     for part in parts:

@@ -325,6 +325,25 @@ def writes(bench: Bench) -> None:
         )
 
 
+def migrating(bench: Bench) -> None:
+    """A folder of nirs4all 0.6, moved and compared, and the memory that takes."""
+    few, many = (20_000, 60_000) if bench.quick else (1_000_000, 10_000_000)
+    folders = {}
+    for rows in (few, many):
+        folders[rows] = bench.data / f"old-{rows}"
+        if not folders[rows].exists():
+            print(f"making old-{rows}", file=sys.stderr, flush=True)
+            bench.once("migration:make", folders[rows], str(rows))
+    times = bench.in_turns({"ours": functools.partial(bench.once, "migration:migrate", folders[few])})
+    bench.add(Row(f"Migrate {few:,} rows with arrays, compared", "migrate", few, times))
+    peaks = {
+        "ours": [bench.once("migration:migrate_peak", folders[many])],
+        f"at {few:,}": [bench.once("migration:migrate_peak", folders[few])],
+    }
+    name = f"Memory of migrating {many:,} rows"
+    bench.add(Row(name, "migrate_peak", many, peaks, unit="MiB", beyond={f"at {few:,}": 300.0}))
+
+
 def imports(bench: Bench) -> None:
     """A fresh interpreter imports a package."""
 
@@ -404,6 +423,7 @@ FAMILIES = {
     "hashing": datasets.hashing,
     "indexing": datasets.indexing,
     "resolving": datasets.resolving,
+    "migration": migrating,
     "imports": imports,
 }
 
