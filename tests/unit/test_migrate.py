@@ -272,6 +272,41 @@ def test_files_without_any_manifest(old, tmp_path):
     assert {result.id for result in listed.results()} == set(results_of(new))
 
 
+def test_a_copy_of_a_file_is_another_run(old, tmp_path):
+    """The same rows twice are twice there, and the configuration's result once."""
+    config = old.config("wheat", "Sweep")
+    old.row("wheat", config)
+    old.write()
+    for kind in ("meta", "arrays"):
+        shutil.copy(old.root / f"wheat.{kind}.parquet", old.root / f"a copy of wheat.{kind}.parquet")
+    report, new = migrate(old, tmp_path)
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert sorted((run["kind"], run["rows"], run["results"]) for run in report["runs"]) == [
+        ("files", 1, 1),
+        ("session", 1, 1),
+    ]
+    assert kinds(report) == ["no_manifest"]
+
+
+def test_rows_of_several_datasets_in_one_file(old, tmp_path):
+    one, two = old.config("wheat", "One"), old.config("corn", "Two", minute=1)
+    old.row("wheat", one)
+    old.row("wheat", two, dataset_name="corn")
+    old.row("wheat", "none", dataset_name="rye")
+    old.row("wheat", one, dataset_name=None)
+    old.row("wheat", one, dataset_name="")
+    old.write()
+    report, new = migrate(old, tmp_path)
+    rows = n4w.Workspace.open(new).predictions.scan().sort("id").collect()
+    assert rows["dataset_name"].to_list() == ["wheat", "corn", "rye", "wheat", "wheat"]
+    assert sorted((run["name"], run["rows"]) for run in report["runs"]) == [
+        ("One", 3),
+        ("Two", 1),
+        ("wheat", 1),
+    ]
+    assert [run.datasets[0]["name"] for run in n4w.Workspace.open(new).runs.list(dataset="rye")] == ["rye"]
+
+
 def test_configurations_without_rows_are_results(old, tmp_path):
     old.config("wheat", "Sweep")
     old.write()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, catalogue, run_summary
 from nirs4all_workspace.canonical import content_id
 from nirs4all_workspace.exceptions import CorruptFileError
-from nirs4all_workspace.migration import files, notes, tables
+from nirs4all_workspace.migration import files, notes
 from nirs4all_workspace.migration.compare import compare
 from nirs4all_workspace.migration.report import Report, shown
 from nirs4all_workspace.migration.rows import PredictionFile, Target
@@ -21,7 +22,7 @@ from nirs4all_workspace.names import slug
 from nirs4all_workspace.results import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
@@ -42,7 +43,10 @@ class _Builder:
         self.workspace = workspace
         self.report = Report()
         self.sessions = Sessions(workspace, source, self.report)
+        self.names: set[str] = set()
+        self.claims: dict[tuple[str, str | None], str] = {}
         self.loose: dict[str, str] = {}
+        self.of_files: dict[str, tuple[PredictionFile, str, dict[str, None]]] = {}
 
     def run(self, progress: Callable[[int, int], object] | None) -> None:
         entries, errors = catalogue.read(self.source, keep=False)
@@ -68,18 +72,17 @@ class _Builder:
     # Rows and arrays
 
     def _move_files(self, progress: Callable[[int, int], object] | None) -> None:
-        listed = []
+        listed: list[PredictionFile] = []
         for path in sorted(self.source.glob("*.meta.parquet")):
             if path.name.startswith(".") or path.name.endswith(".partial.meta.parquet") or not path.is_file():
                 continue
-            try:
-                file = PredictionFile(path)
+            with self._reporting(path.name):
+                listed.append(PredictionFile(path))
+        self.names = {file.name for file in listed}
+        for file in listed:
+            with self._reporting(file.path.name):
                 file.find_groups(partial(self._target, file))
-            except (CorruptFileError, OSError) as error:
-                message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
-                self.report.error(path.name, "corrupt", f"{message}; it was copied as it is")
-                continue
-            listed.append(file)
+        self._add_files()
         total, done = 2 * sum(file.rows for file in listed), 0
 
         def step(rows: int) -> None:
@@ -92,12 +95,21 @@ class _Builder:
         for file in listed:
             self._move_file(Transfer(self.workspace, file, ids), step)
 
+    @contextmanager
+    def _reporting(self, name: str) -> Iterator[None]:
+        """Report a file that cannot be read."""
+        try:
+            yield
+        except (CorruptFileError, OSError) as error:
+            message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
+            self.report.error(name, "corrupt", f"{message}; it was copied as it is")
+
     def _move_file(self, transfer: Transfer, step: Callable[[int], object]) -> None:
         file, report, done = transfer.file, self.report, transfer.done
         name = file.path.name
         transfer.run(step)
         found = compare(transfer, step)
-        report.count(report.source, rows=found["source_rows"], arrays=found["source_arrays"])
+        report.count(report.source, rows=file.rows, arrays=found["source_arrays"])
         report.count(report.target, rows=found["rows"], arrays=found["arrays"])
         for group in file.groups:
             about = report.runs[group.target.run_id]
@@ -106,7 +118,7 @@ class _Builder:
             self.sessions.waiting.discard((group.dataset, group.config))
         if found["differences"]:
             report.error(name, "differs", f"{found['differences']} differences between source and target")
-        lost = tables.count(done.lost)
+        lost = file.rows - done.rows
         if lost:
             report.error(
                 name, "corrupt", f"{lost} of {file.rows} rows cannot be read; it was copied as it is"
@@ -144,7 +156,7 @@ class _Builder:
     def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:
         """Where rows of a configuration go: to its session, or to a run of what no manifest claims."""
         claimed = self.sessions.targets.get((dataset, config))
-        if claimed is not None:
+        if claimed is not None and self._may_claim(file.name, dataset, config):
             return claimed
         name = file.path.name
         run_id = self.loose.get(name)
@@ -152,14 +164,7 @@ class _Builder:
             digest = _native.blake3_hex(os.fsencode(name), 12)
             run_id = self.loose[name] = f"files_{slug(file.name)}_{digest}"
         made = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).isoformat(timespec="microseconds")
-        if run_id not in self.report.runs:
-            reference = dict.fromkeys(("id", "hash", "file_size", "quick_hash", "path")) | {"name": dataset}
-            entry = {"id": run_id, "name": file.name, "created_at": made, "datasets": [reference]}
-            self._add_run(entry, "files")
-            new_run(self.workspace, self.source, entry, [], {})
-            self.report.note(
-                name, "no_manifest", f"no manifest claims some of its rows: run {run_id}", run_id
-            )
+        self.of_files.setdefault(run_id, (file, made, {}))[2][dataset] = None
         result = Result(
             content_id("res", [run_id, None, config, dataset]),
             run_id=run_id,
@@ -169,6 +174,23 @@ class _Builder:
             completed_at=made,
         )
         return Target(run_id, made, result)
+
+    def _may_claim(self, file: str, dataset: str, config: str | None) -> bool:
+        """Whether a file is the one that holds a configuration's rows: others are copies of it."""
+        if file != dataset and dataset in self.names:
+            return False
+        return self.claims.setdefault((dataset, config), file) == file
+
+    def _add_files(self) -> None:
+        """Write the runs of rows that no manifest claims."""
+        for run_id, (file, made, datasets) in self.of_files.items():
+            blank = dict.fromkeys(("id", "name", "hash", "file_size", "quick_hash", "path"))
+            listed = [blank | {"name": dataset} for dataset in datasets]
+            entry = {"id": run_id, "name": file.name, "created_at": made, "datasets": listed}
+            self._add_run(entry, "files")
+            new_run(self.workspace, self.source, entry, [], {})
+            message = f"no manifest claims some of its rows; they are run {run_id}"
+            self.report.note(file.path.name, "no_manifest", message, run_id)
 
     def _checkpoint_rowless(self) -> None:
         """Commit the results of configurations that left no rows, one writer a run and dataset."""

@@ -26,11 +26,11 @@ class Report:
 
     def note(self, path: str, kind: str, message: str, run_id: str | None = None) -> None:
         """Add a note, of a run where it belongs to one."""
-        self.notes.append({"path": shown(path), "kind": kind, "message": message, "run": run_id})
+        self.notes.append({"path": shown(path), "kind": kind, "message": shown(message), "run": run_id})
 
     def error(self, path: str, kind: str, message: str) -> None:
         """Add an error."""
-        self.errors.append({"path": shown(path), "kind": kind, "message": message})
+        self.errors.append({"path": shown(path), "kind": kind, "message": shown(message)})
 
     def count(self, side: dict[str, int], **numbers: int) -> None:
         """Add to counts."""

@@ -201,7 +201,7 @@ class PredictionFile:
             yield (
                 at,
                 frame.with_columns(
-                    self._name_of("dataset_name").fill_null(self.name).alias("_dataset"),
+                    self._name_of("dataset_name").replace("", None).fill_null(self.name).alias("_dataset"),
                     self._name_of("config_name").alias("_config"),
                 ),
             )

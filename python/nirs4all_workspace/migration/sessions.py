@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, records, run_record, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.migration import files
+from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.migration.rows import Target
 from nirs4all_workspace.results import Result
 from nirs4all_workspace.templates import Template
@@ -212,7 +213,7 @@ def new_run(
     _native.make_folder(folder)
     created_at = entry["created_at"] or run_record.now()
     times = [manifest["created_at"] for manifest in entry.get("manifests", ()) if manifest["created_at"]]
-    reason = f"migrated from {source} by nirs4all-workspace {__version__}"
+    reason = f"migrated from {shown(str(source))} by nirs4all-workspace {__version__}"
     record = run_record.new_record(entry["id"], entry["name"], entry["created_at"] or "")
     who = run_record.who()
     steps = [(None, "queued", created_at), ("queued", "running", created_at)]

@@ -104,14 +104,12 @@ class Moved:
         rows: Rows that were written.
         renamed: Those of them that got another id.
         segments: The files that they were written to.
-        lost: Rows that cannot be read.
         arrays_error: Why arrays, or some of them, cannot be read.
     """
 
     rows: int = 0
     renamed: int = 0
     segments: list[Path] = field(default_factory=list)
-    lost: tables.Lost = field(default_factory=list)
     arrays_error: str | None = None
 
 
@@ -157,15 +155,17 @@ class Transfer:
         self._find_names({unit.number for unit in units}, start, stop)
         self._move_arrays(units)
         self._move_rows({unit.number: unit for unit in units}, start, stop, step)
-        for unit in units:
-            if unit.writer is not None:
-                path = unit.writer.path
-                unit.writer.close()
-                if path is not None:
-                    # Nobody reads here yet: what the segment covers need not wait for readers.
-                    path.unlink(missing_ok=True)
-                    self.done.segments.append(path.with_name(f"{path.stem}.meta.parquet"))
-                unit.writer = None
+
+    def _close(self, unit: Unit) -> None:
+        if unit.writer is None:
+            return
+        path = unit.writer.path
+        unit.writer.close()
+        unit.writer = None
+        if path is not None:
+            # Nobody reads here yet: what the segment covers need not wait for readers.
+            path.unlink(missing_ok=True)
+            self.done.segments.append(path.with_name(f"{path.stem}.meta.parquet"))
 
     def _find_names(self, units: set[int], start: int, stop: int) -> None:
         import polars as pl
@@ -266,9 +266,8 @@ class Transfer:
         import polars as pl
 
         waiting = sorted((group for unit in units.values() for group in unit.groups), key=lambda it: it.last)
-        lost: tables.Lost = []
         unit_of = {group.number: unit for unit in units.values() for group in unit.groups}
-        for at, frame in self.file.whole(start, stop, lost):
+        for at, frame in self.file.whole(start, stop):
             stop_at = at + frame.height
             frame = frame.with_row_index("_row", at).filter(pl.col("_unit").is_in(list(units)))
             frame = self.renamed(self._ids.given(self.file, frame))
@@ -289,17 +288,18 @@ class Transfer:
             self.done.rows += frame.height
             step(frame.height)
             while waiting and waiting[0].last < stop_at:
-                _checkpoint(unit_of[waiting[0].number], waiting.pop(0))
+                self._finish(unit_of[waiting[0].number], waiting.pop(0))
         for group in waiting:
-            _checkpoint(unit_of[group.number], group)
-        self.done.lost += lost
+            self._finish(unit_of[group.number], group)
+
+    def _finish(self, unit: Unit, group: Group) -> None:
+        """Commit a result whose rows are all there, and close the writer after its last one."""
+        if unit.writer is not None:
+            unit.writer.checkpoint(group.target.result.to_dict() | group.about())
+        if group.last == unit.last:
+            self._close(unit)
 
 
 def _is_found(column: pl.Expr) -> pl.Expr:
     """Whether an array has the id of its content by now."""
     return column.str.contains("^array_[0-9a-f]{24}$")
-
-
-def _checkpoint(unit: Unit, group: Group) -> None:
-    if unit.writer is not None:
-        unit.writer.checkpoint(group.target.result.to_dict() | group.about())
