@@ -15,13 +15,14 @@ from nirs4all_workspace import catalogue
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
 
     from nirs4all_workspace.results import Result
     from nirs4all_workspace.workspace import Workspace
 
+KINDS = ("dataset", "run", "template", "result", "prediction", "artifact")
 # So many predictions are listed; all are counted.
 SHOWN = 100
 
@@ -77,10 +78,11 @@ class Trace:
 
 def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
     """Return what hangs together with one thing; see `Workspace.trace`."""
-    if kind not in _FROM:
-        raise ValueError(f"kind is {kind!r}, none of {', '.join(_FROM)}")
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}, none of {', '.join(KINDS)}")
     walk = _Walk(workspace)
-    found = _FROM[kind](walk, id_)
+    find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
+    found = find(id_)
     if found is None:
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
     return walk.collect(Trace(kind, id_), found)
@@ -113,7 +115,7 @@ class _Walk:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._runs, self.errors = catalogue.read(workspace.path)
-        self._kinds = {run["id"]: run["kind"] for run in self._runs}
+        self._by_id = {run["id"]: run for run in self._runs}
 
     def from_dataset(self, id_: str) -> _Found | None:
         import polars as pl
@@ -224,25 +226,30 @@ class _Walk:
             templates={str(result.template_id) for result in results},
         )
 
-    def _rows_of(self, results: Iterable[Result]) -> pl.Expr:
+    def _rows_of(self, results: Sequence[Result]) -> pl.Expr:
         """The rows of results: they name their result, or with nirs4all 0.6 dataset and configuration."""
         import polars as pl
 
-        ids, pairs = [], []
-        for result in results:
-            if self._kinds.get(str(result.run_id)) == "run":
-                ids.append(result.id)
-            else:
-                pairs.append({"dataset_name": result.dataset_name, "config_name": result.config_name})
-        rows = pl.col("result_id").is_in(ids)
-        return rows | pl.struct("dataset_name", "config_name").is_in(pairs) if pairs else rows
+        rows = pl.col("result_id").is_in([result.id for result in results])
+        pairs = {pair for result in results for pair in self._pairs(result)}
+        if not pairs:
+            return rows
+        wanted = [{"dataset_name": dataset, "config_name": config} for dataset, config in sorted(pairs)]
+        return rows | pl.col("run_id").is_null() & pl.struct("dataset_name", "config_name").is_in(wanted)
+
+    def _pairs(self, result: Result) -> Iterator[tuple[str, str]]:
+        """By which datasets and configurations rows of nirs4all 0.6 name a result."""
+        run = self._by_id.get(str(result.run_id), {"kind": "run"})
+        for manifest in run.get("manifests", ()):
+            if (manifest["dataset"], manifest["config_id"]) == (result.dataset_name, result.config_id):
+                yield manifest["dataset"], manifest["pipeline_id"]
+        if run["kind"] == "files" and result.dataset_name and result.config_name:
+            yield result.dataset_name, result.config_name
 
     def _has_row(self, result: Result, row: Mapping[str, Any]) -> bool:
-        if row["run_id"] is not None:
+        if row["result_id"] is not None:
             return bool(result.id == row["result_id"])
-        is_old = self._kinds[str(result.run_id)] != "run"
-        own = (result.dataset_name, result.config_name)
-        return is_old and own == (row["dataset_name"], row["config_name"])
+        return row["run_id"] is None and (row["dataset_name"], row["config_name"]) in self._pairs(result)
 
     def _has_rows(self, rows: pl.Expr) -> bool:
         return not self._workspace.predictions.scan().filter(rows).head(1).collect().is_empty()
@@ -268,16 +275,6 @@ class _Walk:
         return self._listed
 
     _listed: list[dict[str, Any]] | None = None
-
-
-_FROM: dict[str, Callable[[_Walk, str], _Found | None]] = {
-    "dataset": _Walk.from_dataset,
-    "run": _Walk.from_run,
-    "template": _Walk.from_template,
-    "result": _Walk.from_result,
-    "prediction": _Walk.from_prediction,
-    "artifact": _Walk.from_artifact,
-}
 
 
 class _Rows:

@@ -59,7 +59,7 @@ def score(item):
     return None if value is None or math.isnan(value) else value
 
 
-BETTER = {"rmse": lambda x: x, "r2": lambda x: -x, "bias": abs, "mystery": lambda x: 0, None: lambda x: 0}
+BETTER = {"rmse": lambda x: x, "r2": lambda x: -x, "bias": abs, "mystery": lambda _: 0, None: lambda _: 0}
 
 
 def best_first(items):

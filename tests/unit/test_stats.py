@@ -1,7 +1,6 @@
 """Statistics: what they count, what of them is counted again, and that their cache is no data."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -91,7 +90,8 @@ def part_of(ws, dataset):
     return f"predictions/{folder}"
 
 
-def test_only_what_changed_is_counted_again(ws, settled, tmp_path):
+@pytest.mark.usefixtures("settled")
+def test_only_what_changed_is_counted_again(ws, tmp_path):
     one = fill(ws, "one", ["wheat", "corn"])
     two = fill(ws, "two", ["wheat"])
     wheat, corn = part_of(ws, "wheat"), part_of(ws, "corn")
@@ -139,7 +139,8 @@ def test_a_young_file_is_not_trusted(ws):
     assert ws.stats()["recomputed"] == []
 
 
-def test_rows_in_a_journal_count_at_once(ws, settled):
+@pytest.mark.usefixtures("settled")
+def test_rows_in_a_journal_count_at_once(ws):
     run = ws.runs.create("live", templates=[["SNV"]], datasets=["wheat"])
     with run:
         (planned,) = run.plan([{"name": "a"}])
@@ -160,7 +161,7 @@ def garbage(path):
     kept = path.read_bytes()
     newer = json.loads(kept) | {"version": 99}
     other = json.loads(kept)
-    other["parts"] = {part: 1 for part in other["parts"]}
+    other["parts"] = dict.fromkeys(other["parts"], 1)
     return [b"", b"\x00\xff" * 99, kept[: len(kept) // 2], b"[]", b"null", b"[" * 10**5] + [
         json.dumps(content).encode()
         for content in (newer, other, {"version": 1}, {"version": 1, "parts": []})
@@ -168,7 +169,8 @@ def garbage(path):
 
 
 @pytest.mark.parametrize("name", CACHE)
-def test_garbage_in_the_cache_changes_no_answer(ws, settled, name):
+@pytest.mark.usefixtures("settled")
+def test_garbage_in_the_cache_changes_no_answer(ws, name):
     fill(ws, "one", ["wheat", "corn"])
     path = ws.path / ".cache" / name
     expected = without_time(ws.stats())
@@ -182,7 +184,8 @@ def test_garbage_in_the_cache_changes_no_answer(ws, settled, name):
     assert ws.stats()["recomputed"] == []
 
 
-def test_stale_files_beside_a_newer_one_change_no_answer(ws, settled):
+@pytest.mark.usefixtures("settled")
+def test_stale_files_beside_a_newer_one_change_no_answer(ws):
     """As after a death between two of them, or after two processes wrote at once."""
     fill(ws, "one")
     ws.stats()
@@ -196,7 +199,8 @@ def test_stale_files_beside_a_newer_one_change_no_answer(ws, settled):
         assert without_time(ws.stats()) == expected
 
 
-def test_the_manifest_is_yaml(ws, settled):
+@pytest.mark.usefixtures("settled")
+def test_the_manifest_is_yaml(ws):
     run = fill(ws, "one")
     ws.stats()
     manifest = yaml.safe_load((ws.path / ".cache" / CACHE[2]).read_text())
@@ -204,7 +208,8 @@ def test_the_manifest_is_yaml(ws, settled):
     assert set(manifest["parts"]) == {f"runs/{run.id}", part_of(ws, "wheat"), "datasets"}
 
 
-def test_a_read_only_folder_is_cached_elsewhere(ws, settled, own_cache_folder, monkeypatch):
+@pytest.mark.usefixtures("settled")
+def test_a_read_only_folder_is_cached_elsewhere(ws, own_cache_folder):
     fill(ws, "one")
     shutil.rmtree(ws.path / ".cache", ignore_errors=True)
     # Root may write anywhere: a file in its place does what a forbidden folder does.
@@ -215,7 +220,8 @@ def test_a_read_only_folder_is_cached_elsewhere(ws, settled, own_cache_folder, m
     assert (again["recomputed"], without_time(again)) == ([], without_time(expected))
 
 
-def test_a_damaged_file_is_flagged_and_not_kept(ws, settled):
+@pytest.mark.usefixtures("settled")
+def test_a_damaged_file_is_flagged_and_not_kept(ws):
     run = fill(ws, "one", ["wheat", "corn"])
     segment = next((ws.path / part_of(ws, "wheat")).glob("*.meta.parquet"))
     whole = segment.read_bytes()
@@ -238,7 +244,8 @@ def test_a_damaged_file_is_flagged_and_not_kept(ws, settled):
     assert ws.stats()["workspace"]["predictions"]["total"] == 4
 
 
-def test_a_metric_that_only_one_process_knows_is_not_kept(ws, settled):
+@pytest.mark.usefixtures("settled")
+def test_a_metric_that_only_one_process_knows_is_not_kept(ws):
     fill(ws, "one", metric="private_score")
     assert [entry["best"] for entry in ws.stats()["model_performance"]] == [None]
     _native.register_metric("private_score", "maximize")
@@ -265,12 +272,13 @@ def test_a_folder_of_nirs4all_06(demo):
     assert not (demo / "runs").exists()
 
 
-def test_prewarm_fills_the_caches(ws, settled):
+@pytest.mark.usefixtures("settled")
+def test_prewarm_fills_the_caches(ws):
     fill(ws, "one")
     shutil.rmtree(ws.path / ".cache", ignore_errors=True)
     seen = []
     answer = ws.prewarm(lambda done, total: seen.append((done, total)))
     assert (list(answer["seconds"]), answer["errors"]) == (["summary", "files", "stats"], [])
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    assert set(CACHE) <= set(os.listdir(ws.path / ".cache"))
+    assert set(CACHE) <= {path.name for path in (ws.path / ".cache").iterdir()}
     assert ws.stats()["recomputed"] == []

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from nirs4all_workspace.cli import datasets, migrate, predictions, runs
+from nirs4all_workspace.cli import datasets, lineage, migrate, predictions, results, runs, stats
 from nirs4all_workspace.exceptions import WorkspaceError
 
 app = typer.Typer(
@@ -19,6 +19,9 @@ app = typer.Typer(
 )
 app.add_typer(predictions.app)
 app.add_typer(runs.app)
+app.add_typer(results.app)
+app.add_typer(lineage.app)
+app.add_typer(stats.app)
 app.add_typer(migrate.app)
 app.add_typer(datasets.app, name="datasets")
 

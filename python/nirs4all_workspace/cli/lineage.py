@@ -1,0 +1,67 @@
+"""The command that shows where things come from."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nirs4all_workspace.cli.output import AsJson, Folder, exit_with, print_json, show_errors
+from nirs4all_workspace.trace import KINDS
+from nirs4all_workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.lineage import Lineage
+
+app = typer.Typer()
+
+# What an id looks like that can only be of one kind.
+_FORMS = {"dataset": r"ds_.+_[0-9a-f]{8,64}", "template": r"tpl_[0-9a-f]{16}", "artifact": r"[0-9a-f]{64}"}
+
+
+class Format(StrEnum):
+    """How a lineage is drawn."""
+
+    TEXT = "text"
+    DOT = "dot"
+    MERMAID = "mermaid"
+
+
+@app.command()
+def lineage(
+    id: Annotated[str, typer.Argument(help="A run, a result, or a dataset, template or artifact.")],  # noqa: A002
+    path: Folder = Path(),
+    drawn: Annotated[Format, typer.Option("--format", help="How a run's lineage is drawn.")] = Format.TEXT,
+    trace: Annotated[
+        str | None, typer.Option(help=f"Show what it is connected with, as one of {', '.join(KINDS)}.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run is derived from and what is derived from it; of other things, what hangs on them."""
+    if trace is not None and trace not in KINDS:
+        raise typer.BadParameter(f"{trace!r} is none of {', '.join(KINDS)}", param_hint="--trace")
+    workspace = Workspace.open(path)
+    kind = trace or next((kind for kind, form in _FORMS.items() if re.fullmatch(form, id)), None)
+    if kind is None:
+        found = workspace.lineage(id)
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            print(_draw(found, drawn), end="")
+        return
+    traced = workspace.trace(kind, id)
+    if as_json:
+        print_json(traced.to_dict())
+    else:
+        print(traced.to_text(), end="")
+        show_errors(traced.errors)
+    exit_with(traced.errors)
+
+
+def _draw(found: Lineage, drawn: Format) -> str:
+    if drawn is Format.DOT:
+        return found.to_dot()
+    return found.to_mermaid() if drawn is Format.MERMAID else found.to_text()

@@ -1,0 +1,113 @@
+"""The commands that show what runs came to and what they have in common."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from nirs4all_workspace.cli.output import (
+    AsJson,
+    Folder,
+    add_columns,
+    exit_with,
+    new_table,
+    number,
+    print_json,
+    show_errors,
+    terminal,
+)
+from nirs4all_workspace.result_query import score_of
+from nirs4all_workspace.workspace import Workspace
+
+app = typer.Typer()
+
+
+class ResultStatus(StrEnum):
+    """How a result ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+
+
+@app.command()
+def results(
+    path: Folder = Path(),
+    run: Annotated[str | None, typer.Option(help="Only of this run, by id or name.")] = None,
+    template: Annotated[str | None, typer.Option(help="Only of this template, by id or name.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only on this dataset, by id or name.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only those whose best model this is.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Only of this metric.")] = None,
+    status: Annotated[ResultStatus | None, typer.Option(help="Only those that ended so.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="The least best score.")] = None,
+    max_score: Annotated[float | None, typer.Option(help="The largest best score.")] = None,
+    sort_by: Annotated[str | None, typer.Option(help="A field of results; the best come first.")] = None,
+    descending: Annotated[bool | None, typer.Option("--descending/--ascending", help="The order.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="How many to leave out.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=0, help="How many to show at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List finished results, the best first, metric by metric."""
+    listed = Workspace.open(path).results.list(
+        run,
+        template,
+        dataset,
+        model,
+        metric,
+        None if status is None else status.value,
+        min_score,
+        max_score,
+        sort_by,
+        descending,
+        offset,
+        limit,
+    )
+    if as_json:
+        print_json(listed.to_dict())
+    else:
+        table = new_table(f"{len(listed)} of {listed.total} results")
+        add_columns(table, "id", "dataset", "config", "model", "metric", "best", "status", "rows")
+        for it in listed:
+            names = (it.id, it.dataset_name, it.config_name or it.config_id, it.best_model, it.metric)
+            cells = [escape(str(name or "")) for name in names]
+            table.add_row(*cells, number(score_of(it)), it.status or "", number(it.n_rows))
+        terminal().print(table)
+        show_errors(listed.errors)
+    exit_with(listed.errors)
+
+
+@app.command()
+def templates(
+    path: Folder = Path(),
+    compare: Annotated[
+        list[str] | None, typer.Option(help="A run; give two or more to see what they share.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List templates with the runs that use them, or compare runs by their templates."""
+    workspace = Workspace.open(path)
+    if compare:
+        _compare(workspace, compare, as_json)
+        return
+    listed = workspace.templates.usage()
+    if as_json:
+        print_json({"templates": listed})
+        return
+    table = new_table(f"{len(listed)} templates")
+    add_columns(table, "id", "name", "runs")
+    for template in listed:
+        table.add_row(template["id"], escape(", ".join(template["names"])), str(template["n_runs"]))
+    terminal().print(table)
+
+
+def _compare(workspace: Workspace, runs: list[str], as_json: bool) -> None:
+    answer = workspace.templates.compare(*runs)
+    if as_json:
+        print_json(answer)
+        return
+    print("\n".join(["used by all:", *(f"  {template}" for template in answer["shared"])]))
+    for run_id, only in answer["only"].items():
+        print("\n".join([f"only by {run_id}:", *(f"  {template}" for template in only)]))

@@ -1,0 +1,84 @@
+"""The commands that count a workspace and follow what happens in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from nirs4all_workspace import strict_json
+from nirs4all_workspace.cli.output import (
+    AsJson,
+    Folder,
+    add_columns,
+    exit_with,
+    new_table,
+    number,
+    print_json,
+    show_errors,
+    terminal,
+)
+from nirs4all_workspace.workspace import Workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def stats(
+    path: Folder = Path(),
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Count everything again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count runs, results, datasets, predictions and bytes, and show how models perform."""
+    answer = Workspace.open(path).stats(rebuild)
+    if as_json:
+        print_json(answer)
+    else:
+        _show(answer)
+        show_errors(answer["errors"])
+    exit_with(answer["errors"])
+
+
+@app.command()
+def watch(
+    path: Folder = Path(),
+    interval: Annotated[float, typer.Option(min=0.01, help="Seconds between two looks.")] = 1.0,
+    poll: Annotated[bool, typer.Option("--poll", help="Do not wait for the system's word.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print changes of segments, runs, datasets and templates, one a line, until Ctrl-C."""
+
+    def show(changes: list[dict[str, str]]) -> None:
+        for change in changes:
+            line = "{action:9}{kind:9}{id}  {path}".format(**change)
+            print(strict_json.dumps(change) if as_json else line, flush=True)
+
+    Workspace.open(path).watch(show, interval, poll or None).run()
+
+
+def _show(answer: dict[str, Any]) -> None:
+    console, counts = terminal(), answer["workspace"]
+    table = new_table("workspace")
+    add_columns(table, "name", "number")
+    for name in ("runs", "results", "datasets"):
+        table.add_row(name, str(counts[name]["total"]))
+        for status, number_of in counts[name]["by_status"].items():
+            if number_of:
+                table.add_row(f"  {status}", str(number_of))
+    table.add_row("runs interrupted", str(counts["runs"]["interrupted"]))
+    table.add_row("templates", str(counts["templates"]["total"]))
+    table.add_row("predictions", str(counts["predictions"]["total"]))
+    for folder, size in counts["bytes"]["by_folder"].items():
+        if size:
+            table.add_row(f"bytes of {folder}", str(size))
+    table.add_row("bytes", str(counts["bytes"]["total"]))
+    console.print(table)
+    models = new_table("models by val_score")
+    add_columns(models, "dataset", "metric", "model", "rows", "mean", "best")
+    for model in answer["model_performance"]:
+        names = (model["dataset"], model["metric"], model["model"])
+        cells = [escape("" if name is None else name) for name in names]
+        models.add_row(*cells, str(model["count"]), number(model["mean"]), number(model["best"]))
+    console.print(models)
