@@ -282,3 +282,16 @@ def test_prewarm_fills_the_caches(ws):
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert set(CACHE) <= {path.name for path in (ws.path / ".cache").iterdir()}
     assert ws.stats()["recomputed"] == []
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_deletion_that_died_half_way_counts(ws):
+    one, two = fill(ws, "one"), fill(ws, "two", scores=(0.1,))
+    assert ws.stats()["workspace"]["predictions"]["total"] == 3
+    (ws.path / ".trash").mkdir(exist_ok=True)
+    one.path.rename(ws.path / ".trash" / one.id)
+    answer = ws.stats()
+    assert answer["workspace"]["predictions"] == {"total": 1, "files": 1}
+    assert answer["workspace"]["results"]["total"] == answer["workspace"]["runs"]["total"] == 1
+    assert [entry["best"] for entry in answer["model_performance"]] == [0.1]
+    assert [run.id for run in ws.runs.list()] == [two.id]
