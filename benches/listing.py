@@ -21,7 +21,7 @@ NAMES = ["Protein sweep", "Variety", "Moisture baseline", "Leaf nitrogen, second
 
 
 def make_runs(path: str | Path, runs: int) -> None:
-    """Writes a workspace of finished runs: one that was really run, and copies under other names and times."""
+    """Writes a workspace of finished runs: copies of one that was really run, with other names and times."""
     root = Path(path)
     ws = n4w.Workspace.create(root)
     steps = [{"_or_": ["SNV", "MSC", "FirstDerivative"]}, {"model": "PLSRegression", "n_components": 10}]

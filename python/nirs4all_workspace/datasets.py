@@ -233,7 +233,10 @@ class Datasets:
             report = LinkReport()
             linker.find(self.list(), roots, progress, report)
         warmed = self._workspace.prewarm()["errors"]
-        report.errors += [error for error in warmed if error not in report.errors]
+        # Records and runs are named by their full paths already.
+        known = {error["path"] for error in report.errors}
+        root = self._workspace.path
+        report.errors += [error for error in warmed if str(root / error["path"]) not in known]
         return report
 
     def path_of(self, record: DatasetRecord) -> Path | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, checks, gc, records, recovery, stats, watch
+from nirs4all_workspace import _native, checks, gc, records, recovery, run_names, stats, watch
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets import Datasets
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
@@ -179,6 +179,7 @@ class Workspace:
         summary = _native.summarise(self.path, dataset, live=live)
         if summary is None:
             raise NotFoundError(f"no prediction names a dataset {dataset!r}", str(self.path))
+        run_names.name_runs(self.path, summary, summary.pop("configurations"))
         return summary
 
     def stats(self, rebuild: bool = False) -> dict[str, Any]:

@@ -47,6 +47,7 @@ pub fn summarise<'py>(
     let scanned = collected.scanned.iter().map(|(path, reason)| {
         Value::map([("path", path.as_str().into()), ("reason", reason.as_str().into())])
     });
+    entries.push(("configurations".into(), report::configurations(&collected.datasets)));
     entries.push(("files".into(), (collected.files as u64).into()));
     entries.push(("scanned".into(), scanned.collect()));
     entries.push(("errors".into(), errors_value(&collected.errors)));

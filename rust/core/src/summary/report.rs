@@ -107,6 +107,18 @@ pub fn performance(datasets: &Datasets) -> Value {
     Value::List(all)
 }
 
+/// The configurations of rows without a run, by dataset and metric, each as a run is listed.
+pub fn configurations(datasets: &Datasets) -> Value {
+    let of_group = |(metric, group): (&str, &Group)| {
+        let configs = run_list(&group.configs, group.direction());
+        (metric.to_owned().into(), configs)
+    };
+    let of_dataset = |(name, accumulator): (&String, &Accumulator)| {
+        (name.clone().into(), Value::Map(accumulator.groups().map(of_group).collect()))
+    };
+    Value::Map(datasets.iter().map(of_dataset).collect())
+}
+
 /// A ranked prediction.
 pub fn prediction(ranked: &Ranked) -> Value {
     let mut entries: Vec<(Key, Value)> = Vec::with_capacity(TEXTS.len() + SCORES.len());
