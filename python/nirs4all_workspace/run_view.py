@@ -77,9 +77,8 @@ class RunView:
 
     @property
     def name(self) -> str:
-        """The name that it was given."""
-        head = self._as_listed()
-        return head.name if head else str(self.record["name"])
+        """The name that it was given; it does not change."""
+        return self._head.name if self._head else str(self.record["name"])
 
     @property
     def description(self) -> str | None:
@@ -90,8 +89,7 @@ class RunView:
     @property
     def created_at(self) -> str:
         """When it was created, ISO-8601."""
-        head = self._as_listed()
-        return head.created_at if head else str(self.record["created_at"])
+        return self._head.created_at if self._head else str(self.record["created_at"])
 
     @property
     def status(self) -> RunStatus:
