@@ -60,8 +60,9 @@ pub fn common_type(column: &str, types: impl Iterator<Item = DataType>) -> Resul
             DataType::Timestamp(..) => Type::Time,
             other if is_text(other) => Type::Text,
             other => {
-                let message =
-                    format!("column {column:?} holds values of type {other}, which have no order here");
+                let message = format!(
+                    "column {column:?} holds values of type {other}, which cannot be ordered, nor joined with others"
+                );
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };
@@ -139,16 +140,36 @@ const NULL: u32 = 2;
 #[derive(Debug, Default)]
 pub struct Splitters {
     /// In their order, each once.
-    pub texts: Vec<String>,
+    texts: Vec<String>,
+    /// The first eight bytes of each: what most comparisons need.
+    heads: Vec<u64>,
 }
 
 impl Splitters {
+    /// These texts.
+    pub fn of(texts: BTreeSet<String>) -> Self {
+        let heads = texts.iter().map(|text| head(text)).collect();
+        Self { texts: texts.into_iter().collect(), heads }
+    }
+
     fn key(&self, text: &str) -> u64 {
-        match self.texts.binary_search_by(|splitter| splitter.as_str().cmp(text)) {
-            Ok(place) => 2 * place as u64 + 1,
-            Err(place) => 2 * place as u64,
+        let head = head(text);
+        let first = self.heads.partition_point(|other| *other < head);
+        let alike = self.heads[first..].iter().take_while(|other| **other == head).count();
+        match self.texts[first..first + alike].binary_search_by(|splitter| splitter.as_str().cmp(text)) {
+            Ok(place) => 2 * (first + place) as u64 + 1,
+            Err(place) => 2 * (first + place) as u64,
         }
     }
+}
+
+/// Smaller for a smaller text, unless their first eight bytes are equal.
+fn head(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut head = [0; 8];
+    let length = bytes.len().min(8);
+    head[..length].copy_from_slice(&bytes[..length]);
+    u64::from_be_bytes(head)
 }
 
 /// The columns that order rows of equal values.
@@ -193,9 +214,18 @@ impl Keys {
         self.kind != Type::Text || key.0 != 0 || self.forward(key.1) % 2 == 1
     }
 
-    /// How many groups there are.
-    pub fn groups(&self) -> u32 {
-        self.ranks.as_ref().map_or(CLASSES, |ranks| ranks.unranked() + 1)
+    /// Keys between which all lie but those of nulls, which come after them.
+    pub fn range(&self) -> (Key, Key) {
+        match &self.ranks {
+            Some(ranks) => ((0, 0), (ranks.unranked() + 1, 0)),
+            None if self.kind == Type::Text && self.descending => ((0, !self.last_text()), (NULL, 0)),
+            None if self.kind == Type::Text => ((0, 0), (0, self.last_text() + 1)),
+            None => ((0, 0), (NULL, 0)),
+        }
+    }
+
+    fn last_text(&self) -> u64 {
+        2 * self.splitters.texts.len() as u64
     }
 
     /// The columns that are read.

@@ -1,6 +1,7 @@
 //! The rows of a workspace that fit a filter, with their keys, file by file and row group by row group.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
@@ -23,21 +24,41 @@ use crate::summary::columns::Texts;
 
 /// So many splitters are chosen of a column of texts, about.
 const SPLITTERS: usize = 65_536;
+/// Of so many row groups at most.
+const SAMPLED: usize = 32;
 
 /// What is known of the files of one query, kept between pages.
 #[derive(Clone, Default)]
 struct Shape {
     facts: Arc<HashMap<String, (Listed, Arc<Facts>)>>,
-    splitters: HashMap<String, Arc<Splitters>>,
+    /// By what they divide, each with the number of its choice.
+    splitters: HashMap<String, (Arc<Splitters>, u64)>,
     used: u64,
 }
 
+impl Shape {
+    fn keep(&mut self, name: String, chosen: (Arc<Splitters>, u64)) {
+        if self.splitters.len() >= KEPT_SPLITTERS {
+            // The shortest name is that of the whole order.
+            let shortest = self.splitters.keys().min_by_key(|name| name.len()).cloned();
+            self.splitters.retain(|name, _| Some(name) == shortest.as_ref());
+        }
+        self.splitters.insert(name, chosen);
+    }
+}
+
+/// Sets of splitters that are kept of a query: each takes a few megabytes at most.
+const KEPT_SPLITTERS: usize = 4;
+
+/// How often splitters were chosen.
+static CHOICES: AtomicU64 = AtomicU64::new(0);
+
 /// Queries whose shapes are kept.
-const KEPT_SHAPES: usize = 16;
+const KEPT_SHAPES: usize = 4;
 
 static SHAPES: Mutex<Option<HashMap<String, Shape>>> = Mutex::new(None);
 
-/// Forgets a query's splitters and facts, and of others what has not been used for long.
+/// Looks at what is known of a query, and forgets the one that was asked longest ago.
 fn with_shape<T>(query: &str, work: impl FnOnce(&mut Shape) -> T) -> Option<T> {
     // A fork may have left the lock taken for good: then nothing is kept.
     let mut guard = SHAPES.try_lock().ok()?;
@@ -154,21 +175,25 @@ impl<'a> Order<'a> {
     /// Chooses splitters for the texts that order.
     fn split(&self, mut levels: Levels) -> Result<Levels, Failed> {
         let known = with_shape(&self.query, |shape| shape.splitters.get(&levels.name).cloned()).flatten();
-        levels.keys.splitters = match known {
-            Some(splitters) => splitters,
+        let (splitters, number) = match known {
+            Some(known) => known,
             None => {
-                let splitters = Arc::new(self.splitters(&levels)?);
-                with_shape(&self.query, |shape| {
-                    shape.splitters.insert(levels.name.clone(), Arc::clone(&splitters))
-                });
-                splitters
+                let chosen = (Arc::new(self.splitters(&levels)?), CHOICES.fetch_add(1, Ordering::Relaxed));
+                with_shape(&self.query, |shape| shape.keep(levels.name.clone(), chosen.clone()));
+                chosen
             }
         };
+        levels.keys.splitters = splitters;
+        // Keys mean nothing to whoever has other splitters.
+        levels.name = format!("{} #{number}", levels.name);
         Ok(levels)
     }
 
     fn splitters(&self, levels: &Levels) -> Result<Splitters, Failed> {
-        let units = self.units(&self.usable)?;
+        let mut units = self.units(&self.usable)?;
+        // Any texts will do: those of some row groups tell what those of the others are like.
+        let apart = units.len().div_ceil(SAMPLED);
+        units = units.into_iter().step_by(apart.max(1)).collect();
         let each = (SPLITTERS / units.len().max(1)).max(16);
         let column = levels.keys.column.as_str();
         let texts = Mutex::new(BTreeSet::new());
@@ -201,7 +226,7 @@ impl<'a> Order<'a> {
             Ok(())
         })?;
         let texts = texts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(Splitters { texts: texts.into_iter().collect() })
+        Ok(Splitters::of(texts))
     }
 
     /// Hands out the rows of some files that fit, with their keys, a few thousand of one file at a time.

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -73,7 +74,11 @@ impl Source {
             }
         }
         let source = Arc::new(Self::parse(path, identity).map_err(|error| error.at(path))?);
-        if let Ok(mut kept) = KEPT.try_lock() {
+        // A younger file may be edited again without its stat telling.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
+        if identity.settled_at(now)
+            && let Ok(mut kept) = KEPT.try_lock()
+        {
             kept.get_or_insert_default().keep(&source);
         }
         Ok(source)
@@ -242,7 +247,8 @@ impl Source {
 
 impl Kept {
     fn keep(&mut self, source: &Arc<Source>) {
-        let bytes = |source: &Source| 2 * source.plain.metadata().memory_size();
+        // Three sets of columns, and the places of pages, which come to about as much.
+        let bytes = |source: &Source| 4 * source.plain.metadata().memory_size();
         if let Some((old, _)) = self.sources.insert(source.path.clone(), (Arc::clone(source), self.uses)) {
             self.bytes -= bytes(&old);
         }

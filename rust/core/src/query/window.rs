@@ -254,20 +254,16 @@ impl Order<'_> {
     /// A key with few rows between it and a place, found by histograms.
     fn seek(&self, levels: &Levels, place: u64) -> Result<Key, Failed> {
         let wide = |key: Key| u128::from(key.0) << 64 | u128::from(key.1);
-        let (mut low, mut high, mut before) = (0u128, wide((levels.keys.groups(), 0)), 0u64);
+        let (low, high) = levels.keys.range();
+        let (mut low, mut high, mut before) = (wide(low), wide(high), 0u64);
         loop {
             let width = (high - low).div_ceil(BINS).max(1);
             let bins = Mutex::new(vec![0u64; BINS as usize + 1]);
             self.keys(levels, &self.usable, &|_, found| {
-                let mut counts = HashMap::new();
-                for (_, key) in found {
-                    let key = wide(*key);
-                    if (low..high).contains(&key) {
-                        *counts.entry(((key - low) / width) as usize).or_insert(0u64) += 1;
-                    }
-                }
+                let keys = found.iter().map(|(_, key)| wide(*key)).filter(|key| (low..high).contains(key));
+                let found: Vec<usize> = keys.map(|key| ((key - low) / width) as usize).collect();
                 let mut bins = bins.lock().unwrap_or_else(PoisonError::into_inner);
-                counts.into_iter().for_each(|(bin, count)| bins[bin] += count);
+                found.into_iter().for_each(|bin| bins[bin] += 1);
             })?;
             let bins = bins.into_inner().unwrap_or_else(PoisonError::into_inner);
             let mut found = None;
@@ -278,8 +274,7 @@ impl Order<'_> {
                 }
                 before += count;
             }
-            // Files changed meanwhile: whoever asked looks again.
-            let Some((bin, count)) = found else { return Ok((0, 0)) };
+            let Some((bin, count)) = found else { return Ok(((high >> 64) as u32, high as u64)) };
             low += bin * width;
             high = high.min(low + width);
             if count <= self.limits.rows as u64 / 2 || width == 1 {
