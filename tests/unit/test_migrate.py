@@ -288,6 +288,40 @@ def test_a_copy_of_a_file_is_another_run(old, tmp_path):
     assert kinds(report) == ["no_manifest"]
 
 
+def test_a_copy_of_a_configuration(old, tmp_path):
+    """Beside it, and as somebody else's: its name again under another uid."""
+    config = old.config("wheat", "Sweep")
+    old.row("wheat", config)
+    old.write()
+    folder = old.root / "runs" / "wheat" / config
+    shutil.copytree(folder, folder.with_name(f"{config} (copy)"))
+    other = old.root / "runs" / "wheat" / "0009_other"
+    shutil.copytree(folder, other)
+    manifest = yaml.safe_load((other / "manifest.yaml").read_text())
+    manifest |= {"uid": "another", "created_at": "2026-03-01T00:00:00+00:00"}
+    (other / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    report, new = migrate(old, tmp_path)
+    assert rows_of_target(new) == rows_of_source(old.root)
+    assert sorted((run["rows"], run["results"]) for run in report["runs"]) == [(0, 1), (1, 1)]
+    assert sorted(result["status"] for result in results_of(new).values()) == ["done", "failed"]
+    assert kinds(report).count("repeated") == 2
+    copies = list(new.rglob("manifest.yaml"))
+    assert len(copies) == 3
+
+
+def test_equal_steps_under_two_hashes(old, tmp_path):
+    one = old.config("wheat", "Sweep", ["A"], [{"_or_": 1}])
+    two = old.config("wheat", "Sweep", ["A"], [{"_or_": 1}])
+    path = old.root / "runs" / "wheat" / two / "manifest.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(manifest | {"name": "Sweep_abcdef"}))
+    for config in (one, two):
+        old.row("wheat", config)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert sum(run["results"] for run in report["runs"]) == len(results_of(new)) == 2
+
+
 def test_rows_of_several_datasets_in_one_file(old, tmp_path):
     one, two = old.config("wheat", "One"), old.config("corn", "Two", minute=1)
     old.row("wheat", one)

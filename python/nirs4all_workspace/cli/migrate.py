@@ -43,7 +43,8 @@ def migrate(
     else:
         _show(report, terminal())
         show_errors(report["errors"])
-    exit_with(report["errors"])
+    if report["status"] != "unchanged":
+        exit_with(report["errors"])
 
 
 def _show(report: dict[str, Any], console: Console) -> None:

@@ -53,7 +53,10 @@ class _Builder:
         for item in errors:
             self.report.error(item["path"], item["kind"], item["message"])
         for entry in entries:
-            if entry["kind"] == "session":
+            if entry["id"] in self.report.runs:
+                message = f"is a copy of session {entry['id']}; its files were copied"
+                self.report.note(entry["manifests"][0]["path"], "repeated", message, entry["id"])
+            elif entry["kind"] == "session":
                 self._add_run(entry, "session")
                 self.sessions.add(entry)
             elif entry["kind"] == "files":
@@ -79,9 +82,11 @@ class _Builder:
             with self._reporting(path.name):
                 listed.append(PredictionFile(path))
         self.names = {file.name for file in listed}
-        for file in listed:
+        for file in list(listed):
+            listed.remove(file)
             with self._reporting(file.path.name):
                 file.find_groups(partial(self._target, file))
+                listed.append(file)
         self._add_files()
         total, done = 2 * sum(file.rows for file in listed), 0
 
@@ -115,7 +120,7 @@ class _Builder:
             about = report.runs[group.target.run_id]
             about["rows"] += group.rows
             about["results"] += 1
-            self.sessions.waiting.discard((group.dataset, group.config))
+            self.sessions.waiting.pop(group.target.result.id, None)
         if found["differences"]:
             report.error(name, "differs", f"{found['differences']} differences between source and target")
         lost = file.rows - done.rows
@@ -195,9 +200,8 @@ class _Builder:
     def _checkpoint_rowless(self) -> None:
         """Commit the results of configurations that left no rows, one writer a run and dataset."""
         waiting: dict[tuple[str, str], list[tuple[str, Target]]] = {}
-        for dataset, config in sorted(self.sessions.waiting, key=str):
-            target = self.sessions.targets[dataset, config]
-            waiting.setdefault((target.run_id, dataset), []).append((str(config), target))
+        for dataset, config, target in self.sessions.waiting.values():
+            waiting.setdefault((target.run_id, dataset), []).append((config, target))
         for (run_id, dataset), targets in waiting.items():
             with self.workspace.predictions.writer(run_id, dataset) as writer:
                 path = writer.path

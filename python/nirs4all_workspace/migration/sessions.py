@@ -29,7 +29,7 @@ class Sessions:
 
     Attributes:
         targets: Where rows go, by dataset and configuration.
-        waiting: Those of them of which no row was found yet.
+        waiting: Results without a row so far, by id: dataset, configuration, and where its rows would go.
         carried: Files of the source that need no further copy.
     """
 
@@ -41,7 +41,7 @@ class Sessions:
         self._hashes: dict[Path, str] = {}
         self._written: dict[str, tuple[list[str], list[str]]] = {}
         self.targets: dict[tuple[str, str | None], Target] = {}
-        self.waiting: set[tuple[str, str | None]] = set()
+        self.waiting: dict[str, tuple[str, str, Target]] = {}
         self.carried: set[Path] = set()
 
     def add(self, entry: dict[str, Any]) -> None:
@@ -59,20 +59,26 @@ class Sessions:
             _config_of(template.steps),
         )
         configs: dict[str, str] = {}
+        seen: set[tuple[str, str]] = set()
         artifacts: list[str] = []
         traces: list[str] = []
         for manifest in entry["manifests"]:
             content = records.read(self._source / manifest["path"] / "manifest.yaml")
             steps = _steps_of(content)
+            config_id = manifest["config_id"]
+            if (config_id, manifest["dataset"]) in seen:
+                # The same steps again, under another hash: results must be told apart.
+                config_id = content_id("cfg", [config_id, manifest["pipeline_id"]])
+            seen.add((config_id, manifest["dataset"]))
             config = {
                 "schema_version": records.SCHEMA_VERSION,
-                "config_id": manifest["config_id"],
+                "config_id": config_id,
                 "template_id": template_id,
                 "name": f"{manifest['name']}_{manifest['config_hash']}",
                 "generator_choices": _plain(manifest["generator_choices"]),
                 "steps": steps,
             }
-            configs.setdefault(manifest["config_id"], strict_json.dumps(config))
+            configs.setdefault(config_id, strict_json.dumps(config))
             hashes, lines = self._artifacts_of(run_id, manifest, content)
             artifacts += lines
             traces += _traces_of(manifest, content)
@@ -124,12 +130,11 @@ class Sessions:
             completed_at=manifest["created_at"],
         )
         key = (dataset, manifest["pipeline_id"])
-        if key in self.targets:
+        target = Target(run_id, manifest["created_at"] or "", result)
+        if self.targets.setdefault(key, target) is not target:
             message = f"another manifest is of {key[1]} on {dataset} too; rows go to the first"
             self._report.note(manifest["path"], "repeated", message, run_id)
-        else:
-            self.waiting.add(key)
-            self.targets[key] = Target(run_id, manifest["created_at"] or "", result)
+        self.waiting[result.id] = (*key, target)
 
     def _artifacts_of(
         self, run_id: str, manifest: dict[str, Any], content: dict[str, Any]

@@ -47,7 +47,7 @@ impl Reader {
     }
 
     /// The next rows; `None` after the last ones.
-    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
+    pub fn read(&mut self) -> Result<Option<RecordBatch>> {
         let next = guarded(|| self.batches.next().transpose().map_err(unreadable));
         next.map_err(|error| error.at(&self.path))
     }

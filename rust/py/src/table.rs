@@ -39,7 +39,7 @@ impl RowReader {
     }
 
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let read = || self.lock().next().and_then(|batch| batch.as_ref().map(ipc::encode).transpose());
+        let read = || self.lock().read().and_then(|batch| batch.as_ref().map(ipc::encode).transpose());
         let bytes = py.detach(read).map_err(|error| to_py(py, &error))?;
         Ok(bytes.map(|bytes| PyBytes::new(py, &bytes)))
     }
