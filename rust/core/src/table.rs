@@ -36,7 +36,8 @@ impl Reader {
         let open = || {
             let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
             let fields = builder.schema().fields().iter().enumerate();
-            let wanted = fields.filter(|(_, field)| columns.is_none_or(|columns| columns.contains(field.name())));
+            let wanted =
+                fields.filter(|(_, field)| columns.is_none_or(|columns| columns.contains(field.name())));
             let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.map(|(place, _)| place));
             let builder = builder.with_projection(mask).with_offset(start).with_limit(count);
             builder.with_batch_size(batch).build().map_err(unreadable)
