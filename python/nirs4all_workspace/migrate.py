@@ -130,8 +130,8 @@ def _clear(staging: Path) -> None:
 
 
 def _publish(staging: Path, target: Path) -> None:
-    if hasattr(os, "sync"):
-        # Records and segments wait for the disk by themselves; copies of files do not.
+    if files.IS_SYNCED_AT_ONCE:
+        # Segments waited for the disk by themselves; records and copies of files did not.
         os.sync()
     with contextlib.suppress(FileNotFoundError):
         target.rmdir()

@@ -236,7 +236,7 @@ class _Builder:
             own.setdefault(note["run"], []).append({key: note[key] for key in ("path", "kind", "message")})
         for run_id, about in self.report.runs.items():
             run = self.workspace.runs.get_writable(run_id)
-            run_summary.write(run.path / run_summary.FILE, run.summary())
+            notes.write_record(run.path / run_summary.FILE, run.summary())
             notes.write(run.path, shown(str(self.source)), own.get(run_id, []))
             self.sessions.account(run.path)
             about["status"] = str(run.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 # What readers leave in a folder, and what is not data anywhere.
 _NOT_DATA = (".cache", ".locks")
 SOURCE = "source"
+# Elsewhere `os.sync` is missing, or does not wait.
+IS_SYNCED_AT_ONCE = sys.platform == "linux"
 
 
 def walk(root: Path) -> Iterator[Path]:
@@ -46,6 +49,19 @@ def fingerprint(root: Path) -> tuple[str, int, int]:
         lines.append(b"%s\0%d\0%d\n" % (name, stat.st_size, stat.st_mtime_ns))
         total += stat.st_size
     return f"blake3:{_native.blake3_hex(b''.join(lines))}", len(lines), total
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file into a workspace that is waited for as a whole, where the system can do that.
+
+    Raises:
+        OSError: It is there already, or cannot be written.
+    """
+    if IS_SYNCED_AT_ONCE:
+        with path.open("xb") as file:
+            file.write(content)
+    else:
+        _native.create_file(path, content)
 
 
 def copy(path: Path, target: Path) -> None:

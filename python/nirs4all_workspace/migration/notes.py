@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import records
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
+from nirs4all_workspace.migration import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,11 +17,10 @@ OF_WORKSPACE = "migration.json"
 
 
 def write(folder: Path, source: str, notes: list[dict[str, str]]) -> None:
-    """Write what a run keeps, durably.
+    """Write what a run keeps.
 
     Raises:
-        ConflictError: It is there already.
-        OSError: Nothing was written.
+        OSError: It is there already, or cannot be written.
     """
     from nirs4all_workspace import __version__
 
@@ -30,7 +30,16 @@ def write(folder: Path, source: str, notes: list[dict[str, str]]) -> None:
         "migrated_by": f"nirs4all-workspace {__version__}",
         "notes": notes,
     }
-    records.create(folder / OF_RUN, about)
+    write_record(folder / OF_RUN, about)
+
+
+def write_record(path: Path, mapping: dict[str, Any]) -> None:
+    """Write a record of a workspace that nobody else sees yet.
+
+    Raises:
+        OSError: It is there already, or cannot be written.
+    """
+    files.write(path, records.dump({"schema_version": records.SCHEMA_VERSION, **mapping}))
 
 
 def of_run(folder: Path) -> list[dict[str, str]]:

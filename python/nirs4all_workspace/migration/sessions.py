@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, records, run_record, strict_json
+from nirs4all_workspace import records, run_record, strict_json
 from nirs4all_workspace.canonical import content_id, plain
-from nirs4all_workspace.migration import files
+from nirs4all_workspace.migration import files, notes
 from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.migration.rows import Target
 from nirs4all_workspace.results import Result
@@ -91,7 +91,7 @@ class Sessions:
         ):
             if lines:
                 text = "".join(f"{line}\n" for line in lines)
-                _native.create_file(folder / name, text.encode("utf-8"))
+                files.write(folder / name, text.encode("utf-8"))
         count, report = self._report.count, self._report
         count(report.source, sessions=1, manifests=len(entry["manifests"]), traces=len(traces))
         self._written[run_id] = artifacts, traces
@@ -215,7 +215,7 @@ def new_run(
     from nirs4all_workspace import __version__
 
     folder: Path = workspace.runs.folder / entry["id"]
-    _native.make_folder(folder)
+    folder.mkdir()
     created_at = entry["created_at"] or run_record.now()
     times = [manifest["created_at"] for manifest in entry.get("manifests", ()) if manifest["created_at"]]
     reason = f"migrated from {shown(str(source))} by nirs4all-workspace {__version__}"
@@ -236,10 +236,14 @@ def new_run(
         {key: item.get(key) for key in ("id", "name", "hash", "file_size", "quick_hash", "path")}
         for item in entry["datasets"]
     ]
-    records.create(folder / "templates.yaml", {"templates": templates})
-    records.create(folder / "datasets.yaml", {"datasets": datasets})
-    records.create(folder / "config.yaml", config)
-    records.create(folder / run_record.FILE, record)
+    content = {
+        "templates.yaml": {"templates": templates},
+        "datasets.yaml": {"datasets": datasets},
+        "config.yaml": config,
+        run_record.FILE: record,
+    }
+    for name, mapping in content.items():
+        notes.write_record(folder / name, mapping)
     return folder
 
 
