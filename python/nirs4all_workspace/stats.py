@@ -204,12 +204,12 @@ def _results(
 ) -> list[dict[str, int]]:
     """How many results of each run are done, and how many failed."""
     found = {run["id"]: parts.get(f"runs/{run['id']}") for run in runs}
-    stale = {run_id for run_id, counted in found.items() if counted is None}
+    stale = [run_id for run_id, counted in found.items() if counted is None]
     # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
     native = {run["id"] for run in runs if run["kind"] == "run"}
     for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
         errors += [error for error in problems if error not in errors]
-        if run_id in stale:
+        if run_id:
             found[run_id] = {"done": done, "failed": failed}
         if run_id in native:
             parts.put(f"runs/{run_id}", found[run_id], keep=not problems)

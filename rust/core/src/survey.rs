@@ -54,7 +54,8 @@ pub fn survey(root: &Path, progress: &Progress) -> Result<Vec<Item>> {
     let names = files::names_in(root)?;
     let mut jobs: Vec<(String, Grain)> = Vec::new();
     for name in names {
-        if name.ends_with(".parquet") && !name.starts_with('.') {
+        let is_of_old = name.ends_with(".meta.parquet") || name.ends_with(".arrays.parquet");
+        if is_of_old && !name.starts_with('.') {
             jobs.push((name, Grain::File));
         } else if let Some((_, grain)) = PARTS.iter().find(|part| part.0 == name) {
             let inner = files::names_in(&root.join(&name)).unwrap_or_default();

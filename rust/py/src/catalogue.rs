@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use n4w_core::catalogue::result_query::{self, ResultQuery};
+use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::tree::{Part, Time, Tree};
 use n4w_core::catalogue::{self as core, Listed, results, yaml};
 use n4w_core::platform::Identity;
@@ -130,13 +130,12 @@ pub fn page_results<'py>(
 pub fn count_results<'py>(
     py: Python<'py>,
     root: PathBuf,
-    run_ids: HashSet<String>,
+    run_ids: Vec<String>,
 ) -> PyResult<Vec<(String, [u64; 2], Bound<'py, PyAny>)>> {
-    let counts = enter(py, 0, None, |progress| result_query::count(&root, &run_ids, progress))?;
+    let counted = enter(py, 0, None, |progress| result_query::count(&root, &run_ids, progress))?;
     let mut converter = Converter::new(py);
-    let with_errors =
-        |(run, counts, errors): (_, _, Vec<_>)| Ok((run, counts, converter.object(&errors_value(&errors))?));
-    counts.into_iter().map(with_errors).collect()
+    let mut of_run = |it: Counted| Ok((it.run_id, it.counts, converter.object(&errors_value(&it.errors))?));
+    counted.into_iter().map(&mut of_run).collect()
 }
 
 fn written(trees: &[Tree]) -> Vec<u8> {

@@ -85,23 +85,31 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     Ok(ResultPage { results: page.map(|ranked| ranked.result).collect(), total, errors })
 }
 
-/// How many results of each run are done, and how many failed; and what could not be used, of which run.
-pub fn count(
-    root: &Path,
-    run_ids: &HashSet<String>,
-    progress: &Progress,
-) -> Result<Vec<(String, [u64; 2], Vec<FileError>)>> {
+/// How the results of a run ended.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// The run; empty for what is of no one run.
+    pub run_id: String,
+    /// How many are done, and how many failed.
+    pub counts: [u64; 2],
+    /// What could not be used.
+    pub errors: Vec<FileError>,
+}
+
+/// Counts the results of these runs within the current thread pool; what could not be used and is of no
+/// one run comes last.
+pub fn count(root: &Path, run_ids: &[String], progress: &Progress) -> Result<Vec<Counted>> {
+    let wanted: HashSet<&str> = run_ids.iter().map(String::as_str).collect();
     let entries = list(root, progress)?.entries.into_iter().map(|listed| listed.entry);
-    let entries: Vec<_> = entries.filter(|entry| run_ids.contains(&entry.id)).collect();
-    let mut unread = Vec::new();
-    let found = results::of_entries(root, &entries, &mut unread, progress)?;
-    let counts = entries.iter().zip(found).map(|(entry, found)| {
+    let entries: Vec<_> = entries.filter(|entry| wanted.contains(entry.id.as_str())).collect();
+    let mut errors = Vec::new();
+    let found = results::of_entries(root, &entries, &mut errors, progress)?;
+    let counted = entries.iter().zip(found).map(|(entry, found)| {
         let failed = found.results.iter().filter(|result| result.text("status") == Some("failed")).count();
         let counts = [found.results.len() - failed, failed].map(|count| count as u64);
-        (entry.id.clone(), counts, found.errors)
+        Counted { run_id: entry.id.clone(), counts, errors: found.errors }
     });
-    let unread = unread.into_iter().map(|error| (String::new(), [0, 0], vec![error]));
-    Ok(counts.chain(unread).collect())
+    Ok(counted.chain([Counted { errors, ..Counted::default() }]).collect())
 }
 
 impl ResultQuery {
