@@ -13,9 +13,10 @@ from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from mlflow.entities import Metric, Param, RunTag, ViewType
+from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+START = 1_767_225_600_000
 NAMES = ["Protein sweep", "Variety", "Moisture baseline", "Leaf nitrogen, second harvest"]
 
 
@@ -24,22 +25,33 @@ def _store(folder: str) -> SqlAlchemyStore:
 
 
 def make(folder: str, runs: int) -> None:
-    """Logs them through its own store."""
+    """Logs one through its own store, and copies its rows under other ids, names and times."""
     store = _store(folder)
-    with sqlite3.connect(Path(folder) / "mlflow.db") as database:
-        database.execute("PRAGMA journal_mode = WAL")
     experiment = store.create_experiment("runs")
-    for number in range(runs):
-        began = 1_767_225_600_000 + number * 1_020_000
-        name = NAMES[number % len(NAMES)]
-        run = store.create_run(experiment, "user", began, [RunTag("template", "tpl_0")], name)
-        store.log_batch(
-            run.info.run_id,
-            [Metric("rmse", 0.5, began, 0)],
-            [Param("cv_folds", "3"), Param("datasets", "wheat, rye")],
-            [RunTag("description", "a run")],
-        )
-        store.update_run_info(run.info.run_id, "FINISHED", began + 60_000, name)
+    run = store.create_run(experiment, "user", START, [RunTag("template", "tpl_0")], "NAME")
+    metrics = [Metric("rmse", 0.5, START, 0)]
+    params = [Param("cv_folds", "3"), Param("datasets", "wheat, rye")]
+    store.log_batch(run.info.run_id, metrics, params, [RunTag("description", "a run")])
+    store.update_run_info(run.info.run_id, RunStatus.FINISHED, START + 60_000, "NAME")
+    database = sqlite3.connect(Path(folder) / "mlflow.db")
+    for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
+        found = database.execute(f"SELECT * FROM {table} WHERE run_uuid = ?", [run.info.run_id])
+        columns = [column[0] for column in found.description]
+        rows = found.fetchall()
+        insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
+        for number in range(1, runs):
+            new = {
+                "run_uuid": f"{number:032x}",
+                "start_time": START + number * 1_020_000,
+                "end_time": START + number * 1_020_000 + 60_000,
+                "name": NAMES[number % len(NAMES)],
+            }
+            # Only a run's own name and times are its own.
+            own = new if table == "runs" else {"run_uuid": new["run_uuid"]}
+            copies = [[own.get(*pair) for pair in zip(columns, row, strict=True)] for row in rows]
+            database.executemany(insert, copies)
+    database.commit()
+    database.close()
 
 
 def list_runs(folder: str) -> int:

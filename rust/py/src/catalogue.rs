@@ -1,6 +1,6 @@
 //! Runs as Python dicts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
@@ -35,11 +35,13 @@ pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> 
     let found = enter(py, 0, None, |progress| core::list(&root, progress))?;
     let mut trees = Trees::new(py);
     let head = |Listed { entry, stamp }: &Listed| {
-        let stamp = stamp.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode));
+        let stamp =
+            stamp.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode));
         let status = entry.status.as_deref().map(|status| trees.text(status));
         let kind = trees.text(entry.kind.name());
         let content = PyBytes::new(py, &entry.content);
-        (kind, &entry.id, trees.text(&entry.name), status, &entry.created_at, stamp, content).into_pyobject(py)
+        (kind, &entry.id, trees.text(&entry.name), status, &entry.created_at, stamp, content)
+            .into_pyobject(py)
     };
     let heads: Vec<_> = found.entries.iter().map(head).collect::<PyResult<_>>()?;
     answer(py, &found, PyList::new(py, heads)?)
@@ -73,8 +75,7 @@ pub fn list_results<'py>(
     threads: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (results, repeated, errors) = enter(py, threads, progress.as_ref(), |progress| {
-        let wanted = run_ids.map(HashSet::from_iter);
-        let found = results::list(&root, wanted.as_ref(), progress)?;
+        let found = results::list(&root, run_ids.as_deref(), progress)?;
         Ok((written(&found.results), written(&found.repeated), found.errors))
     })?;
     let mut trees = Trees::new(py);

@@ -23,7 +23,7 @@ struct Lines<'a> {
     line: Option<(usize, &'a str)>,
 }
 
-impl<'a> Lines<'a> {
+impl Lines<'_> {
     /// Goes to the next line; `None` where that is none of this style.
     fn advance(&mut self) -> Option<()> {
         if self.rest.is_empty() {
@@ -33,7 +33,9 @@ impl<'a> Lines<'a> {
         let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
         self.rest = rest;
         let content = line.trim_start_matches(' ');
-        if matches!(content.as_bytes().first(), None | Some(b'#' | b'%' | b'\t' | b'\r')) || line.ends_with('\r') {
+        if matches!(content.as_bytes().first(), None | Some(b'#' | b'%' | b'\t' | b'\r'))
+            || line.ends_with('\r')
+        {
             return None;
         }
         self.line = Some((line.len() - content.len(), content));
@@ -49,7 +51,8 @@ impl<'a> Lines<'a> {
             }
             // A list in the place of a key belongs to nobody.
             let (key, value) = split_key(line)?;
-            let value = if value.is_empty() { self.below(indent, depth)? } else { self.scalar(value, indent)? };
+            let value =
+                if value.is_empty() { self.below(indent, depth)? } else { self.scalar(value, indent)? };
             entries.push((Tree::Text(key.to_owned()), value));
         }
         Some(Tree::Map(each_key_once(entries)))
@@ -137,7 +140,9 @@ fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     let begins = match bytes {
         [b'-', second, ..] => second.is_ascii_digit() || *second == b'.',
-        [first, ..] => first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/' | b'.' | b'+' | b'~' | b'('),
+        [first, ..] => {
+            first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/' | b'.' | b'+' | b'~' | b'(')
+        }
         [] => false,
     };
     let is_safe = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'#';

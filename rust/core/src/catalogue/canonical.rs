@@ -1,6 +1,8 @@
 //! Ids made of content: the canonical JSON (RFC 8785) of plain data, as Python makes it of templates,
 //! configurations and results.
 
+use std::fmt::Write;
+
 use super::tree::Tree;
 use crate::content::blake3_hex;
 
@@ -65,7 +67,8 @@ fn write_text(text: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            // Writing to a string cannot fail.
+            '\0'..='\u{1f}' => drop(write!(out, "\\u{:04x}", u32::from(character))),
             _ => out.push(character),
         }
     }
@@ -83,7 +86,7 @@ fn write_float(value: f64, out: &mut String) {
         out.push('-');
     }
     let zeros = |count: i32| "0".repeat(count.max(0) as usize);
-    out.push_str(&match point {
+    let text = match point {
         _ if value == 0.0 => "0".to_owned(),
         point if count <= point && point <= 21 => format!("{digits}{}", zeros(point - count)),
         1..=21 => format!("{}.{}", &digits[..point as usize], &digits[point as usize..]),
@@ -92,5 +95,6 @@ fn write_float(value: f64, out: &mut String) {
             let dot = if count > 1 { "." } else { "" };
             format!("{}{dot}{}e{:+}", &digits[..1], &digits[1..], point - 1)
         }
-    });
+    };
+    out.push_str(&text);
 }

@@ -61,9 +61,10 @@ pub struct Results {
 }
 
 /// Lists results within the current thread pool, of some runs or of all.
-pub fn list(root: &Path, wanted: Option<&HashSet<String>>, progress: &Progress) -> Result<Results> {
+pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Result<Results> {
     let entries = super::list(root, progress)?.entries;
-    let is_wanted = |id: &str| wanted.is_none_or(|wanted| wanted.contains(id));
+    let wanted = wanted.map(|wanted| wanted.iter().map(String::as_str).collect::<HashSet<_>>());
+    let is_wanted = |id: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(id));
     let entries = entries.into_iter().map(|listed| listed.entry);
     let entries: Vec<Arc<Entry>> = entries.filter(|entry| is_wanted(&entry.id)).collect();
     let mut found = Results::default();

@@ -130,11 +130,10 @@ pub fn float(plain: &str) -> Option<f64> {
 pub fn integer(plain: &str) -> Option<Result<Tree, String>> {
     let (is_negative, text) = without_sign(plain);
     let (digits, radix) = match text.as_bytes() {
-        [b'0'] => (text, 10),
         [b'0', b'b', ..] => (&text[2..], 2),
         [b'0', b'x', ..] => (&text[2..], 16),
+        [b'0'] | [b'1'..=b'9', ..] => (text, 10),
         [b'0', ..] => (&text[1..], 8),
-        [b'1'..=b'9', ..] => (text, 10),
         _ => return None,
     };
     if let Some((first, rest)) = digits.split_once(':') {
@@ -171,6 +170,11 @@ pub fn integer(plain: &str) -> Option<Result<Tree, String>> {
     Some(decimal.ok_or_else(|| "has a number that is too large".to_owned()))
 }
 
+fn skip(text: &str, rest: &mut &str) -> Option<()> {
+    *rest = rest.strip_prefix(text)?;
+    Some(())
+}
+
 /// A day or a time; `None` where it is none.
 pub fn time(plain: &str) -> Option<Result<Tree, String>> {
     let mut rest = plain;
@@ -180,10 +184,6 @@ pub fn time(plain: &str) -> Option<Result<Tree, String>> {
         *rest = after;
         if count >= least { number.parse().ok() } else { None }
     };
-    fn skip(text: &str, rest: &mut &str) -> Option<()> {
-        *rest = rest.strip_prefix(text)?;
-        Some(())
-    }
     let year = digits(4, 4, &mut rest)?;
     skip("-", &mut rest)?;
     let month_and_day = rest;

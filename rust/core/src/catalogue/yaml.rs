@@ -1,4 +1,4 @@
-//! The one parser of YAML: a file becomes the tree that PyYAML's safe loader would make of it.
+//! The one parser of YAML: a file becomes the tree that `PyYAML`'s safe loader would make of it.
 //!
 //! Syntax is `saphyr_parser`'s; scalars mean what YAML 1.1 says ([`scalars`]). A file can neither nest
 //! without bound nor grow by aliases.
@@ -9,8 +9,8 @@ use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::{block, scalars};
 use super::tree::{Time, Tree};
+use super::{block, scalars};
 use crate::error::{Error, Result, corrupt};
 use crate::platform;
 
@@ -82,7 +82,8 @@ fn is_in_flow(text: &str, start: usize) -> bool {
 /// The line of an anchor or alias that YAML 1.1 and 1.2 would name differently.
 fn odd_anchor(text: &str) -> Option<usize> {
     let is_odd = |at: usize| {
-        let ends = |character: char| character.is_whitespace() || matches!(character, ',' | '[' | ']' | '{' | '}');
+        let ends =
+            |character: char| character.is_whitespace() || matches!(character, ',' | '[' | ']' | '{' | '}');
         text[at + 1..].split(ends).next().is_some_and(|name| name.contains(':'))
     };
     let at = text.match_indices(['&', '*']).map(|(at, _)| at).find(|at| is_odd(*at))?;
