@@ -207,7 +207,7 @@ def _results(
     stale = [run_id for run_id, counted in found.items() if counted is None]
     # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
     native = {run["id"] for run in runs if run["kind"] == "run"}
-    for run_id, (done, failed), problems in _native.count_results(workspace.path, list(stale)):
+    for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
         errors += [error for error in problems if error not in errors]
         if run_id:
             found[run_id] = {"done": done, "failed": failed}
