@@ -442,9 +442,7 @@ def page_results(
         OSError: The workspace cannot be listed.
     """
 
-def count_results(
-    root: _Path, run_ids: Sequence[str]
-) -> list[tuple[str, list[int], list[dict[str, str]]]]:
+def count_results(root: _Path, run_ids: Sequence[str]) -> list[tuple[str, list[int], list[dict[str, str]]]]:
     """Return for each of these runs how many results are done, how many failed, and what cannot be read.
 
     What cannot be read and is of no one run comes last, under "".
