@@ -14,7 +14,8 @@ use n4w_core::files::Open;
 use n4w_core::footer::TailReader;
 use n4w_core::metrics::Direction;
 use n4w_core::progress::Progress;
-use n4w_core::query::{self, Query};
+use n4w_core::query::filter::Filter;
+use n4w_core::query::top::{Query, top as ranked};
 use n4w_core::rebuild::{Outcome, rebuild, rebuild_file};
 use n4w_core::summary::topk::{Ranked, TopK};
 use n4w_core::summary::{Accumulator, report};
@@ -206,8 +207,8 @@ fn answer_of_rows(root: &Path) -> String {
 fn expected_top(rows: &[Prediction], query: &Query, only_val: bool, direction: Direction) -> Vec<String> {
     let mut top = TopK::new(query.k);
     for row in rows.iter().map(Prediction::row) {
-        let wanted = query.equal.iter().all(|(column, value)| {
-            let text = match column.as_str() {
+        let wanted = query.filter.equal.iter().all(|(column, value)| {
+            let text = match *column {
                 "model_name" => row.texts[3],
                 "fold_id" => row.texts[5],
                 "partition" => row.texts[6],
@@ -216,10 +217,11 @@ fn expected_top(rows: &[Prediction], query: &Query, only_val: bool, direction: D
             text == Some(value.as_str())
         });
         let in_range = query
+            .filter
             .ranges
             .iter()
             .all(|(column, range)| row.scores[*column].is_some_and(|score| range.contains(&score)));
-        let names_partition = query.equal.iter().any(|(column, _)| column == "partition");
+        let names_partition = query.filter.equal.iter().any(|(column, _)| *column == "partition");
         let is_candidate = names_partition || !only_val || row.texts[6] == Some("val");
         if row.metric == query.metric.as_deref()
             && wanted
@@ -236,20 +238,24 @@ fn expected_top(rows: &[Prediction], query: &Query, only_val: bool, direction: D
 #[test]
 fn rankings_are_those_of_all_rows() {
     let (folder, rows) = folder();
-    let text = |column: &str, value: &str| (column.to_owned(), value.to_owned());
+    let text = |column: &'static str, value: &str| (column, value.to_owned());
+    let equal = |equal| Filter { equal, ..Filter::default() };
     let queries = [
         Query { k: 5, ..Query::default() },
         Query { k: 32, ..Query::default() },
         Query { k: 200, ..Query::default() },
-        Query { k: 40, equal: vec![text("model_name", "Modèle3")], ..Query::default() },
-        Query { k: 10, equal: vec![text("partition", "test"), text("fold_id", "avg")], ..Query::default() },
+        Query { k: 40, filter: equal(vec![text("model_name", "Modèle3")]), ..Query::default() },
         Query {
             k: 10,
-            equal: vec![text("task_type", "regression")],
-            ranges: vec![(0, 0.25..=1.5)],
+            filter: equal(vec![text("partition", "test"), text("fold_id", "avg")]),
             ..Query::default()
         },
-        Query { k: 10, equal: vec![text("model_name", "none")], ..Query::default() },
+        Query {
+            k: 10,
+            filter: Filter { ranges: vec![(0, 0.25..=1.5)], ..equal(vec![text("task_type", "regression")]) },
+            ..Query::default()
+        },
+        Query { k: 10, filter: equal(vec![text("model_name", "none")]), ..Query::default() },
     ];
     for query in queries {
         for (metric, direction) in
@@ -259,7 +265,7 @@ fn rankings_are_those_of_all_rows() {
             let expected = expected_top(&rows, &query, true, direction);
             for count in [1, 3] {
                 let answer = threads::run(count, || {
-                    query::top(folder.path(), &query, Open::Counted, Caching::Off, &Progress::default())
+                    ranked(folder.path(), &query, Open::Counted, Caching::Off, &Progress::default())
                 });
                 let answer = answer.unwrap().unwrap();
                 let found: Vec<_> =
@@ -271,11 +277,11 @@ fn rankings_are_those_of_all_rows() {
     }
     let unknown = Query { k: 1, metric: Some("made_up".to_owned()), ..Query::default() };
     let error =
-        query::top(folder.path(), &unknown, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
+        ranked(folder.path(), &unknown, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
     assert_eq!(error.kind, ErrorKind::Metric);
     let several = Query { k: 1, ..Query::default() };
     let error =
-        query::top(folder.path(), &several, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
+        ranked(folder.path(), &several, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
     assert!(error.message.contains("rmse") && error.message.contains("bias"), "{error}");
 }
 

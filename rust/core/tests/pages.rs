@@ -1,5 +1,7 @@
 //! Any place of any order, with so little room that every kind of window is needed, against a plain sort.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;

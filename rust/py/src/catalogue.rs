@@ -127,12 +127,15 @@ pub fn page_results<'py>(
     Ok(answer)
 }
 
+/// A run, how many of its results are done and how many failed, and what cannot be read.
+type RunCount<'py> = (String, [u64; 2], Bound<'py, PyAny>);
+
 #[pyfunction]
 pub fn count_results<'py>(
     py: Python<'py>,
     root: PathBuf,
     run_ids: Vec<String>,
-) -> PyResult<Vec<(String, [u64; 2], Bound<'py, PyAny>)>> {
+) -> PyResult<Vec<RunCount<'py>>> {
     let counted = enter(py, 0, None, |progress| result_query::count(&root, &run_ids, progress))?;
     let mut converter = Converter::new(py);
     let mut of_run = |it: Counted| Ok((it.run_id, it.counts, converter.object(&errors_value(&it.errors))?));
