@@ -61,7 +61,7 @@ def make_runs(path: str | Path, runs: int) -> None:
 def list_runs(folder: str) -> int:
     """All runs, with what each of them says."""
     listed = n4w.Workspace.open(folder).runs.list()
-    return len([(run.id, run.name, run.status, run.created_at) for run in listed])
+    return len([(run.id, run.name, run.status, run.created_at) for run in listed.heads])
 
 
 def list_entries(folder: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -81,4 +80,4 @@ def migrate(folder: str) -> float:
 def migrate_peak(folder: str) -> float:
     """MiB at most while everything is moved and compared."""
     migrate(folder)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_of_process()

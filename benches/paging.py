@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import resource
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import make_workspace
 import nirs4all_workspace as n4w
 import yaml  # noqa: F401 -- what opening a workspace imports is not counted either
 from report import Row
+from writes import peak as peak_of_process
 
 if TYPE_CHECKING:
     from table import Bench
@@ -45,7 +45,7 @@ def following(folder: str, offset: str) -> float:
 def peak(folder: str, offset: str) -> float:
     """MiB at most while the pages are read."""
     following(folder, offset)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_of_process()
 
 
 def measure(bench: Bench) -> None:

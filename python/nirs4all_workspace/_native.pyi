@@ -150,6 +150,13 @@ class HashCache:
         """Keep what was added for later processes, where the cache can be written."""
 
 @final
+class EntryContent:
+    """All that the catalogue says of a run."""
+
+    def read(self) -> dict[str, Any]:
+        """Return it as `list_runs` does."""
+
+@final
 class SummaryAccumulator:
     """A summary that grows: rows in, batches in, other summaries in. Safe to share between threads.
 
@@ -401,7 +408,7 @@ def list_heads(root: _Path) -> dict[str, Any]:
     Returns:
         The same dict; of a run a tuple of kind, id, name, status, created_at, stamp and content: the stat of
         its `run.yaml` as (size, mtime_ns, ctime_ns, inode), None where that cannot tell it from its later
-        self, and what `read_entry` reads.
+        self, and an `EntryContent`.
     """
 
 def list_results(
@@ -457,9 +464,6 @@ def list_runs(
         A dict of `runs` (dicts, by created_at, then id), `errors` (dicts of path, kind and message), and how
         many folders were `read` now or are `unchanged`. docs/format.md describes the keys of a run.
     """
-
-def read_entry(content: bytes) -> dict[str, Any]:
-    """Return the run whose content `list_heads` gave, as `list_runs` does."""
 
 def read_yaml(path: _Path) -> dict[str, Any]:
     """Return the mapping in a YAML file, as PyYAML's safe loader would.

@@ -37,11 +37,11 @@ class Head(NamedTuple):
     status: str | None
     created_at: str
     stamp: tuple[int, int, int, int] | None
-    content: bytes
+    content: _native.EntryContent
 
     def entry(self) -> dict[str, Any]:
         """Return all that the catalogue says of it."""
-        return _native.read_entry(self.content)
+        return self.content.read()
 
 
 def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:

@@ -224,7 +224,7 @@ def test_a_damaged_sealed_segment_is_one_error(original, tmp_path):
         for path in target.glob("predictions/*/*.meta.parquet")
         if "good" not in str(path) and writer.writer_id not in path.name
     )
-    journals(target)[0].unlink()
+    damaged.with_name(damaged.name.replace(".meta.parquet", ".journal")).unlink()
     content = bytearray(damaged.read_bytes())
     content[-12] ^= 1
     damaged.write_bytes(content[: len(content) // 2] + content[-8:])

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::tree::{Part, Time, Tree};
@@ -9,7 +10,7 @@ use n4w_core::catalogue::{self as core, Listed, results, yaml};
 use n4w_core::platform::Identity;
 use n4w_core::summary::{Reader, Writer};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString};
+use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 
 use crate::convert::{Converter, errors_value};
 use crate::gate::{enter, to_py};
@@ -39,7 +40,7 @@ pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> 
             stamp.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode));
         let status = entry.status.as_deref().map(|status| trees.text(status));
         let kind = trees.text(entry.kind.name());
-        let content = PyBytes::new(py, &entry.content);
+        let content = EntryContent(Arc::clone(entry));
         (kind, &entry.id, trees.text(&entry.name), status, &entry.created_at, stamp, content)
             .into_pyobject(py)
     };
@@ -47,9 +48,15 @@ pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> 
     answer(py, &found, PyList::new(py, heads)?)
 }
 
-#[pyfunction]
-pub fn read_entry<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    Trees::new(py).object(content)
+/// All that is known of an entry, made a dict when it is asked for.
+#[pyclass(frozen)]
+pub struct EntryContent(Arc<core::Entry>);
+
+#[pymethods]
+impl EntryContent {
+    fn read<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Trees::new(py).object(&self.0.content)
+    }
 }
 
 fn answer<'py>(

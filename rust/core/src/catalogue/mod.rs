@@ -189,7 +189,8 @@ pub fn survey(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalo
     }
     let units = || runs.iter().chain(&manifests);
     let count = units().count();
-    catalogue.unchanged = count - catalogue.read;
+    // What vanished while it was read was read, and is not there.
+    catalogue.unchanged = count.saturating_sub(catalogue.read);
     let is_new = |unit: &&Arc<Unit>| {
         unit.is_settled() && known.get(&unit.path).is_none_or(|known| !Arc::ptr_eq(known, unit))
     };

@@ -27,7 +27,7 @@ pub fn with_id(
 ) -> Result<(RecordBatch, Vec<FileError>)> {
     let mut filter = Filter::default();
     filter.equal.extend(run_id.map(|run| ("run_id", run.to_owned())));
-    attempts(root, Open::Counted, |Files { files, errors }| {
+    attempts(root, Open::Counted, |Files { files, errors, .. }| {
         let read = || {
             let found = files.par_iter().enumerate().map(|(number, listed)| {
                 progress.check()?;

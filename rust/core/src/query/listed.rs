@@ -1,7 +1,9 @@
 //! The prediction files of a workspace at one moment, and what is read of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::RecordBatch;
@@ -68,7 +70,15 @@ pub struct Files {
     pub files: Vec<Listed>,
     /// Those that cannot be used.
     pub errors: Vec<FileError>,
+    /// Open for as long as this lives, where they are few: whoever replaces one does not take it from its reader.
+    _held: Vec<Arc<File>>,
 }
+
+/// More files are not kept open: a process may have no more than some thousand.
+const MOST_HELD: usize = 256;
+
+/// The files that somebody keeps open, by path.
+static HELD: Mutex<Option<HashMap<PathBuf, (Identity, Weak<File>)>>> = Mutex::new(None);
 
 impl Files {
     /// Lists them; those in `bad` are left out. One that vanishes meanwhile is an error, or one of the errors.
@@ -82,39 +92,80 @@ impl Files {
         let listing = files::list(root, open)?;
         let mut errors = listing.errors;
         errors.extend(bad.values().cloned());
+        let holds = listing.files.len() <= MOST_HELD;
         let identities: Vec<_> =
-            listing.files.par_iter().with_min_len(64).map(|name| identity(root, name)).collect();
+            listing.files.par_iter().with_min_len(64).map(|name| identity(root, name, holds)).collect();
         let mut files = Vec::with_capacity(listing.files.len());
+        let mut held = Vec::new();
         for (name, identity) in listing.files.into_iter().zip(identities) {
             match identity {
                 _ if bad.contains_key(&name) => {}
-                Ok(identity) => {
-                    files.push(Listed { path: files::path_of(root, &name), name, identity, seen_at });
+                Ok((identity, file)) => {
+                    let path = files::path_of(root, &name);
+                    held.extend(file.map(|file| hold(&path, identity, file)));
+                    files.push(Listed { path, name, identity, seen_at });
                 }
                 Err(error) if FileError::is_vanished(&error) && !report_vanished => return Err(error),
                 Err(error) => errors.push(FileError::new(&name, &error)),
             }
         }
         files.sort_unstable_by(|one, two| one.stem().cmp(two.stem()));
-        Ok(Self { files, errors })
+        Ok(Self { files, errors, _held: held })
     }
 }
 
-fn identity(root: &Path, name: &str) -> Result<Identity> {
+fn hold(path: &Path, identity: Identity, file: File) -> Arc<File> {
+    let file = Arc::new(file);
+    with_held(|held| {
+        if held.len() > 2 * MOST_HELD {
+            held.retain(|_, (_, file)| file.strong_count() > 0);
+        }
+        held.insert(path.to_path_buf(), (identity, Arc::downgrade(&file)));
+    });
+    file
+}
+
+/// `None` where a fork has left the lock taken for good: then nothing is held.
+fn with_held<T>(work: impl FnOnce(&mut HashMap<PathBuf, (Identity, Weak<File>)>) -> T) -> Option<T> {
+    for _ in 0..10_000 {
+        if let Ok(mut held) = HELD.try_lock() {
+            return Some(work(held.get_or_insert_default()));
+        }
+        std::thread::yield_now();
+    }
+    None
+}
+
+/// Opens a file that must still be the one that was listed.
+pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
+    let held = with_held(|held| held.get(path).filter(|(of, _)| *of == identity)?.1.upgrade());
+    if let Some(file) = held.flatten().and_then(|file| file.try_clone().ok()) {
+        return Ok(file);
+    }
+    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
+    if platform::identity(&metadata) == identity {
+        return Ok(file);
+    }
+    // For who lists again, as if it were gone.
+    let error = std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read");
+    Err(Error::io(path, error))
+}
+
+/// The identity of a file, and the file where that is to be held and can be.
+fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<File>)> {
     let path = files::path_of(root, name);
     if segments::is_journal(name) {
         let journal = Journal::open(&path)?;
         let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
-        return Ok(Identity {
-            size: journal.limit(),
-            mtime_ns: 0,
-            ctime_ns: 0,
-            ..platform::identity(&metadata)
-        });
+        let identity =
+            Identity { size: journal.limit(), mtime_ns: 0, ctime_ns: 0, ..platform::identity(&metadata) };
+        return Ok((identity, None));
     }
-    std::fs::metadata(&path)
-        .map(|metadata| platform::identity(&metadata))
-        .map_err(|error| Error::io(&path, error))
+    let file = if holds { platform::open(&path).ok() } else { None };
+    let metadata = file.as_ref().map_or_else(|| std::fs::metadata(&path), File::metadata);
+    let identity = platform::identity(&metadata.map_err(|error| Error::io(&path, error))?);
+    Ok((identity, file))
 }
 
 /// Hands out the batches of a journal, each with the place of its first row; gives what is damaged after them.

@@ -107,7 +107,7 @@ pub fn attempts<T>(root: &Path, open: Open, read: impl Fn(Files) -> Result<T, Un
 }
 
 fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<Page, Unread> {
-    let Files { files, errors } = files;
+    let Files { files, errors, .. } = files;
     let read = || {
         let fingerprint = fingerprint(ask);
         let cursor = ask.cursor.as_ref().map(|cursor| Cursor::decode(cursor, &fingerprint)).transpose()?;

@@ -3,7 +3,6 @@
 //! What a footer says is parsed once and kept, by path and identity, for as long as there is room.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -21,9 +20,10 @@ use parquet::file::statistics::Statistics;
 
 use super::chunks::Chunks;
 use super::filter::Known;
+use super::listed::open_same;
 use crate::error::{Error, Result, corrupt};
 use crate::footer::TailReader;
-use crate::platform::{self, Identity};
+use crate::platform::Identity;
 
 /// Rows of a batch at most.
 pub const BATCH: usize = 65_536;
@@ -262,20 +262,6 @@ impl Kept {
         self.sources.retain(|path, (_, used)| *used > middle || *path == source.path);
         self.bytes = self.sources.values().map(|(source, _)| bytes(source)).sum();
     }
-}
-
-/// Opens a file that must still be the one that was listed.
-pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
-    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
-    if platform::identity(&metadata) == identity {
-        return Ok(file);
-    }
-    // For who lists again, as if it were gone.
-    Err(Error::io(
-        path,
-        std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read"),
-    ))
 }
 
 /// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.

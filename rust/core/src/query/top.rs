@@ -123,7 +123,7 @@ fn rank(
     files: Files,
     progress: &Progress,
 ) -> Result<Answer, Unread> {
-    let Files { files, errors } = files;
+    let Files { files, errors, .. } = files;
     let read = || {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
         let order =
