@@ -11,6 +11,7 @@ import make_workspace
 import nirs4all_workspace as n4w
 import polars as pl
 import yaml
+from writes import peak as peak_of_process
 
 DATASET = "dataset_00000"
 CALLS = 20

@@ -77,8 +77,10 @@ pub struct Files {
 /// More files are not kept open: a process may have no more than some thousand.
 const MOST_HELD: usize = 256;
 
-/// The files that somebody keeps open, by path.
-static HELD: Mutex<Option<HashMap<PathBuf, (Identity, Weak<File>)>>> = Mutex::new(None);
+/// Files that somebody keeps open, by path.
+type Held = HashMap<PathBuf, (Identity, Weak<File>)>;
+
+static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
 impl Files {
     /// Lists them; those in `bad` are left out. One that vanishes meanwhile is an error, or one of the errors.
@@ -103,7 +105,7 @@ impl Files {
                 Ok((identity, file)) => {
                     let path = files::path_of(root, &name);
                     held.extend(file.map(|file| hold(&path, identity, file)));
-                    files.push(Listed { path, name, identity, seen_at });
+                    files.push(Listed { name, path, identity, seen_at });
                 }
                 Err(error) if FileError::is_vanished(&error) && !report_vanished => return Err(error),
                 Err(error) => errors.push(FileError::new(&name, &error)),
@@ -126,7 +128,7 @@ fn hold(path: &Path, identity: Identity, file: File) -> Arc<File> {
 }
 
 /// `None` where a fork has left the lock taken for good: then nothing is held.
-fn with_held<T>(work: impl FnOnce(&mut HashMap<PathBuf, (Identity, Weak<File>)>) -> T) -> Option<T> {
+fn with_held<T>(work: impl FnOnce(&mut Held) -> T) -> Option<T> {
     for _ in 0..10_000 {
         if let Ok(mut held) = HELD.try_lock() {
             return Some(work(held.get_or_insert_default()));
