@@ -203,12 +203,13 @@ def _show(answer: dict[str, Any]) -> None:
         f"{counts['rows']} rows; templates: {len(answer['templates'])}, datasets: {len(answer['datasets'])}",
         highlight=False,
     )
-    table = new_table("history")
-    add_columns(table, "time", "from", "to", "reason")
-    for entry in answer["history"]:
-        cells = (entry["time"][:19], entry["from"], entry["to"], entry["reason"])
-        table.add_row(*("" if cell is None else str(cell) for cell in cells))
-    console.print(table)
+    if answer["history"]:
+        table = new_table("history")
+        add_columns(table, "time", "from", "to", "reason")
+        for entry in answer["history"]:
+            cells = (entry["time"][:19], entry["from"], entry["to"], entry["reason"])
+            table.add_row(*("" if cell is None else str(cell) for cell in cells))
+        console.print(table)
     if answer["summary"]["best"]:
         table = new_table("best results")
         add_columns(table, "metric", "score", "dataset", "config")
