@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, deletion, records
+from nirs4all_workspace import _native, catalogue, deletion, records
 from nirs4all_workspace.artifacts import hash_of
-from nirs4all_workspace.exceptions import SchemaError, WorkspaceError
+from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError
+from nirs4all_workspace.lineage import ancestors_of
 from nirs4all_workspace.migration import notes
 from nirs4all_workspace.run_record import problem
 from nirs4all_workspace.runs import STAGING
@@ -45,6 +46,14 @@ def _findings(workspace: Workspace, runs: list[Run], full: bool) -> Iterator[_Fi
             path = getattr(error, "path", None) or f"runs/{run.id}"
             item = problem(str(path).removeprefix(f"{workspace.path}/"), error)
             yield True, item["path"], item["kind"], item["message"]
+    parents = {entry["id"]: entry["parent_run"] for entry in catalogue.read(workspace.path)[0]}
+    for run_id in list(parents):
+        try:
+            line = ancestors_of(run_id, parents.get)
+        except CorruptFileError as error:
+            line = []
+            yield True, f"runs/{run_id}/run.yaml", "lineage", error.message
+        parents |= dict.fromkeys([run_id, *line])  # looked at
     for template_id in workspace.templates.list():
         try:
             workspace.templates.get(template_id)

@@ -104,6 +104,8 @@ class Predictions:
         if k < 0:
             raise ValueError(f"k is {k}; it cannot be negative")
         root = self._workspace.path
+        if metric is None and any(value is not None for key, value in filters.items() if key != "dataset"):
+            metric = self._only_metric(filters, live)
         asked = self._filters(filters)
         return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
 
@@ -205,6 +207,14 @@ class Predictions:
             "filters": self._filters(filters),
         }
 
+    def _only_metric(self, filters: dict[str, Any], live: bool) -> str | None:
+        """The metric of the rows that are asked for; None where they have several or none."""
+        found = set()
+        for descending in (False, True):
+            ends = self.page(0, 1, "metric", descending, columns=["metric"], live=live, **filters).records
+            found.add(ends[0]["metric"] if ends else None)
+        return found.pop() if len(found) == 1 else None
+
     def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
         """Rows of nirs4all 0.6 name no run and no result: they are found by dataset and configuration."""
         run, result = filters.get("run"), filters.get("result")
@@ -214,13 +224,19 @@ class Predictions:
             return filters
         made = [one for one in catalogue.results(root) if one.id == result] if result else []
         wanted = {(one.run_id, one.dataset_name, one.config_name) for one in made}
+        entries = [entry for entry in catalogue.read(root)[0] if run in (None, entry["id"])]
         members = [
             (manifest["dataset"], manifest["pipeline_id"])
-            for entry in catalogue.read(root)[0]
-            if entry["kind"] == "session" and run in (None, entry["id"])
-            for manifest in entry["manifests"]
+            for entry in entries
+            for manifest in entry.get("manifests", ())
             if not result
             or (entry["id"], manifest["dataset"], f"{manifest['name']}_{manifest['config_hash']}") in wanted
+        ]
+        of_files = [entry["id"] for entry in entries if entry["kind"] == "files"]
+        members += [
+            (one.dataset_name, one.config_name)
+            for one in (catalogue.results(root, of_files) if of_files else ())
+            if one.config_name is not None and (not result or one.id == result)
         ]
         return {**filters, "run": None, "result": None, "members": members} if members else filters
 
@@ -260,17 +276,19 @@ class Predictions:
         """
         import polars as pl
 
-        batch, errors = _native.find_predictions(self._workspace.path, id, run_id)
+        members = self._filters({"run": run_id}).get("members")
+        batch, errors = _native.find_predictions(self._workspace.path, id, None if members else run_id)
         for error in errors:
             warnings.warn(f"left out: {error['path']}: {error['message']}", stacklevel=2)
         found = pl.read_ipc_stream(batch).to_dicts()
+        if members:
+            found = [row for row in found if (row["dataset_name"], row["config_name"]) in set(members)]
         if not found:
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:
-            runs = sorted({str(row["run_id"]) for row in found})
-            raise ValueError(
-                f"several predictions have the id {id!r}, in run {' and '.join(runs)}; pass run_id="
-            )
+            where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})
+            message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
+            raise ValueError(f"{message}; pass run_id=, which `n4w runs` lists")
         row: dict[str, Any] = found[0]
         return row | arrays_of(self._workspace.path, row) if arrays else row
 

@@ -108,8 +108,3 @@ def _page(found: dict[str, Any], offset: int, limit: int | None) -> ResultList:
     listed = ResultList(results, found["total"], offset, limit)
     listed.errors = found["errors"]
     return listed
-
-
-def score_of(result: Result) -> float | None:
-    """Return a result's best score as a number; strict JSON has texts for NaN and infinities."""
-    return None if result.best_score is None else float(result.best_score)

@@ -83,6 +83,8 @@ class Result:
             raise ValueError(f"a result needs an id, not {mapping.get('id')!r}")
         known = {name: mapping[name] for name in NAMES if name in mapping}
         known["artifacts"] = list(known.get("artifacts") or [])
+        if isinstance(known.get("best_score"), str):
+            known["best_score"] = float(known["best_score"])  # as strict JSON has NaN and infinities
         extra = {key: value for key, value in mapping.items() if key not in NAMES}
         return cls(**known | {"writer": writer}, extra=extra)
 

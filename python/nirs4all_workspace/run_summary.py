@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, records
@@ -74,8 +75,7 @@ def _best(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
     best: dict[str, Result] = {}
     for result in sorted(results, key=lambda result: result.id):
         metric, score = result.metric, result.best_score
-        # In JSON, NaN and infinities are texts, which rank nowhere here.
-        if not metric or not isinstance(score, int | float):
+        if not metric or score is None or not math.isfinite(score):
             continue
         try:
             if metric not in best or _native.is_better(score, best[metric].best_score or 0.0, metric):

@@ -154,6 +154,7 @@ class RunView:
     def to_dict(self) -> dict[str, Any]:
         """Return what `n4w show --json` prints: its record, flags, references, configuration and summary."""
         return {
+            "kind": "run",
             **{key: value for key, value in self.record.items() if key != "schema_version"},
             "is_interrupted": self.is_interrupted,
             "templates": self.templates,

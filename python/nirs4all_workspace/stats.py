@@ -40,13 +40,16 @@ def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
     datasets = _datasets(workspace, parts, errors)
     folders = _folders(workspace, survey.prediction_folders, parts, errors)
     parts.store(workspace)
+    templates = {item["id"] for entry in runs for item in entry["templates"]} | set(
+        workspace.templates.list()
+    )
     return {
         "generated_at": datetime.now(UTC).isoformat(),
         "workspace": {
             "runs": _runs(workspace, runs),
             "results": _tally(results, ("done", "failed")),
             "datasets": _tally([datasets]),
-            "templates": {"total": survey.files["templates"]},
+            "templates": {"total": len(templates)},
             "predictions": {
                 "total": sum(part["rows"] for part in folders),
                 "files": sum(part["files"] for part in folders),

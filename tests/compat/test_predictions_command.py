@@ -93,7 +93,7 @@ def test_a_failed_export_leaves_what_was_there(ws, tmp_path):
 def test_usage_and_problems(ws, tmp_path):
     n4w_command("predictions", ws.path, "--csv", tmp_path / "x", "--json", code=2)
     n4w_command("predictions", ws.path, "--limit", -1, code=2)
-    n4w_command("predictions", ws.path, "--sort-by", "colour", code=1)
+    n4w_command("predictions", ws.path, "--sort-by", "colour", code=2)
     (ws.path / "bad.meta.parquet").write_bytes(b"bad")
     assert (
         strict(n4w_command("predictions", ws.path, "--json", code=1))["errors"][0]["path"]

@@ -74,7 +74,9 @@ def check_signature(name, node, function, skip):
 def test_every_native_class_is_frozen(tmp_path):
     classes = [kind for kind in vars(_native).values() if isinstance(kind, type)]
     assert len(classes) > 0
-    writer = n4w.Workspace.create(tmp_path / "ws").predictions.writer("run", "wheat")
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    ws.runs.create("one")
+    writer = ws.predictions.writer("run", "wheat")
     instances = [
         n4w.SummaryAccumulator(),
         n4w.metric_info("rmse"),
@@ -82,6 +84,7 @@ def test_every_native_class_is_frozen(tmp_path):
         writer._native,
         _native.HashCache(tmp_path),
         n4w.FileIndex(tmp_path),
+        _native.list_heads(ws.path)["runs"][0][-1],
         _native.RowReader(
             Path(__file__).parents[1] / "compat" / "data" / "pyarrow.meta.parquet", None, 0, 0, 1
         ),

@@ -27,9 +27,9 @@ app.add_typer(datasets.app, name="datasets")
 
 
 def main() -> None:
-    """Run the command; errors become one line on stderr and exit code 1."""
+    """Run the command; errors become one line on stderr and exit code 1, 2 where an argument is wrong."""
     try:
         app()
     except (WorkspaceError, OSError, ValueError) as error:
         print(f"n4w: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(1 if isinstance(error, WorkspaceError | OSError) else 2)

@@ -20,7 +20,6 @@ from nirs4all_workspace.cli.output import (
     show_errors,
     terminal,
 )
-from nirs4all_workspace.result_query import score_of
 from nirs4all_workspace.workspace import Workspace
 
 app = typer.Typer()
@@ -73,7 +72,7 @@ def results(
         for it in listed:
             names = (it.id, it.dataset_name, it.config_name or it.config_id, it.best_model, it.metric)
             cells = [escape(str(name or "")) for name in names]
-            table.add_row(*cells, number(score_of(it)), it.status or "", number(it.n_rows))
+            table.add_row(*cells, number(it.best_score), it.status or "", number(it.n_rows))
         terminal().print(table)
         show_errors(listed.errors)
     exit_with(listed.errors)

@@ -223,7 +223,9 @@ class _Builder:
                 continue
             name = str(path.relative_to(self.source))
             if not path.is_file():
-                self.report.note(name, "left", "is no file, or a link to nothing; it was left")
+                self.report.note(
+                    name, "left", "is no file, or a link to nothing or out of the folder; it was left"
+                )
                 continue
             files.copy(path, self.workspace.path / files.SOURCE / path.relative_to(self.source))
             self.report.count(self.report.target, copied_files=1)

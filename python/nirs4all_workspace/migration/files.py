@@ -15,24 +15,32 @@ if TYPE_CHECKING:
 
 # What readers leave in a folder, and what is not data anywhere.
 _NOT_DATA = (".cache", ".locks")
+_OWN = ("runs", "binaries")
 SOURCE = "source"
 # Elsewhere `os.sync` is missing, or does not wait.
 IS_SYNCED_AT_ONCE = sys.platform == "linux"
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Yield every file below a folder, in name order; links to folders are followed, but in no circle."""
-    yield from _walk(root, {_identity(root)}, is_top=True)
+    """Yield every file below a folder, in name order.
+
+    Links to folders within it are followed, but in no circle; one that leads out of it is yielded itself,
+    unless it stands for a folder that nirs4all makes.
+    """
+    yield from _walk(root, root.resolve(), {_identity(root)})
 
 
-def _walk(folder: Path, above: set[tuple[int, int]], *, is_top: bool = False) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+    is_top = len(above) == 1
     for path in sorted(folder.iterdir()):
         if is_top and path.name in _NOT_DATA:
             continue
-        if not path.is_dir():
+        target = path.resolve() if path.is_symlink() else root
+        leads_out = root not in (target, *target.parents)
+        if not path.is_dir() or (leads_out and not (is_top and path.name in _OWN)):
             yield path
         elif (identity := _identity(path)) not in above:
-            yield from _walk(path, above | {identity})
+            yield from _walk(path, root, above | {identity})
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -80,15 +80,18 @@ class Ids:
         before: list[str | None] = [None] * len(ids)
         for row in lacking:
             before[row] = ids[row] or ""
-            ids[row] = _native.blake3_hex(
-                f"{file.path.name}\n{frame['_row'][row]}".encode("utf-8", "surrogateescape"), 16
-            )
+            ids[row] = self._unlike_any(file, frame, row)
         for row, number in again:
             key = number, ids[row]
             times = self._seen[key] = self._seen.get(key, 0) + 1
             if times > 1:
-                before[row], ids[row] = ids[row], f"{ids[row]}~{times}"
+                before[row], ids[row] = ids[row], self._unlike_any(file, frame, row)
         return frame.with_columns(pl.Series("id", ids, pl.String), pl.Series("source_id", before, pl.String))
+
+    @staticmethod
+    def _unlike_any(file: PredictionFile, frame: pl.DataFrame, row: int) -> str:
+        place = f"{file.path.name}\n{frame['_row'][row]}"
+        return _native.blake3_hex(place.encode("utf-8", "surrogateescape"), 16)
 
     def _again(self, file: PredictionFile, frame: pl.DataFrame) -> list[tuple[int, int]]:
         hashes = self._hashes(file, frame).with_row_index("row")
@@ -220,7 +223,11 @@ class Transfer:
         data = pl.col("array_data").cast(pl.List(pl.Float64))
         blank = [pl.lit(None, pl.String).alias(name) for name in _ARRAY_COLUMNS if name not in schema]
         for _, frame in tables.batches(self.arrays, columns, 0, rows, lost, _ARRAYS):
-            whole = frame.with_columns(data, *blank)
+            try:
+                whole = frame.with_columns(data, *blank)
+            except pl.exceptions.PolarsError as error:
+                self.done.arrays_error = f"its arrays are no lists of numbers: {error}"
+                return
             is_whole = (
                 pl.col("array_data").is_not_null()
                 & pl.col("array_data").list.eval(pl.element().is_not_null()).list.all()
@@ -278,10 +285,8 @@ class Transfer:
             )
             for (number,), part in frame.partition_by("_unit", as_dict=True, maintain_order=True).items():
                 unit = units[int(str(number))]
-                lacking = pl.sum_horizontal(
-                    pl.col(name).is_not_null() & ~_is_found(pl.col(name)) for name in self.named
-                )
-                missing = part.select(lacking.sum()).item() if self.named else 0
+                lacking = [pl.col(name).is_not_null() & ~_is_found(pl.col(name)) for name in self.named]
+                missing = part.select(pl.sum_horizontal(lacking).sum()).item() if lacking else 0
                 self._missing[unit.run_id] = self._missing.get(unit.run_id, 0) + missing
                 if unit.writer is not None:
                     unit.writer.write_batch(part.drop(KEYS))
