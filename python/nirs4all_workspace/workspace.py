@@ -149,10 +149,13 @@ class Workspace:
             raise NotFoundError("is a file; a workspace is a folder", str(folder))
         file = folder / _MANIFEST
         try:
-            content = file.read_bytes()
+            manifest = _native.read_yaml(file)
         except FileNotFoundError:
             return cls(folder, {})
-        return cls(folder, _parse_manifest(content, file))
+        version = manifest.get("format_version")
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise CorruptFileError(f"key 'format_version' is {version!r}, not a number from 1", str(file))
+        return cls(folder, manifest)
 
     def summary(self, dataset: str | None = None, *, live: bool = True) -> dict[str, Any]:
         """Summarise the workspace, or one dataset of it.
@@ -335,11 +338,3 @@ class Workspace:
             OSError: The workspace cannot be listed.
         """
         return gc.collect(self, yes)
-
-
-def _parse_manifest(content: bytes, file: Path) -> dict[str, Any]:
-    manifest = records.parse(content, file)
-    version = manifest.get("format_version")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise CorruptFileError(f"key 'format_version' is {version!r}, not a number from 1", str(file))
-    return manifest
