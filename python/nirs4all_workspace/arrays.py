@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
@@ -25,20 +26,24 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
     wanted = {row[f"{role}_id"] for role in ROLES} - {None}
     found: dict[str, Any] = {}
     for batch in _batches(root, row, wanted) if wanted else ():
-        for id_, data, shape in pl.read_ipc_stream(batch).select(_COLUMNS).iter_rows():
-            if id_ in wanted:
-                found[id_] = np.array(data, dtype=np.float64).reshape(json.loads(shape))
+        frame = pl.read_ipc_stream(batch)
+        lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
+        for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
+            if id_ in wanted and data is not None:
+                values = np.array(data, dtype=np.float64)
+                sizes = json.loads(shape or "[]")
+                found[id_] = values.reshape(sizes) if sizes and math.prod(sizes) == values.size else values
         if wanted <= found.keys():
             break
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
 
 
 def _batches(root: Path, row: dict[str, Any], wanted: set[str]) -> Iterator[bytes]:
-    """What may hold a row's arrays, as Arrow IPC streams: the files of its run on its dataset."""
+    """What may hold a row's arrays, as Arrow IPC streams: the files of its run on its dataset, of 0.6 all."""
     if row["run_id"] is None:
-        old = root / f"{row['dataset_name']}.arrays.parquet"
-        if old.exists():
-            yield from _native.find_arrays(old, sorted(wanted))
+        likely = f"{row['dataset_name']}.arrays.parquet"
+        for path in sorted(root.glob("*.arrays.parquet"), key=lambda path: (path.name != likely, path)):
+            yield from _native.find_arrays(path, sorted(wanted))
         return
     folder = dataset_folder(row["dataset_name"])
     for path in sorted((root / "arrays" / folder).glob("*.arrays.parquet")):

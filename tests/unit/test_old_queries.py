@@ -82,3 +82,26 @@ def test_runs_that_are_each_others_parents(tmp_path):
     [problem] = ws.verify()["problems"]
     assert problem["kind"] == "lineage"
     assert all(run.id in problem["message"] for run in (first, second))
+
+
+@pytest.mark.parametrize("columns", [["array_id", "array_data"], ["array_id", "array_data", "array_shape"]])
+@pytest.mark.parametrize("file", ["wheat", "another"])
+def test_arrays_without_a_shape_that_fits(tmp_path, columns, file):
+    frame = rows("wheat", ["a"], ["1"]).with_columns(pl.lit("array_1").alias("y_true_id"))
+    frame.write_parquet(tmp_path / "wheat.meta.parquet")
+    arrays = {"array_id": ["array_1"], "array_data": [[1.0, 2.0]], "array_shape": ["[3, 3]"]}
+    pl.DataFrame(arrays).select(columns).write_parquet(tmp_path / f"{file}.arrays.parquet")
+    row = n4w.Workspace.open(tmp_path).predictions.get("1", arrays=True)
+    assert row["y_true"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_lies_deeper_is_not_lost_in_silence(tmp_path):
+    (tmp_path / "deep").mkdir()
+    rows("oat", ["a"], ["1"]).write_parquet(tmp_path / "deep" / "oat.meta.parquet")
+    target = tmp_path.with_name(f"{tmp_path.name}-new")
+    report = n4w.migrate(tmp_path, target)
+    assert [(error["path"], error["kind"]) for error in report["errors"]] == [
+        ("deep/oat.meta.parquet", "misplaced")
+    ]
+    assert (target / "source" / "deep" / "oat.meta.parquet").exists()

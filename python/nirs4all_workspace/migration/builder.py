@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, run_summary
@@ -23,7 +24,6 @@ from nirs4all_workspace.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
 
@@ -229,7 +229,12 @@ class _Builder:
                 continue
             files.copy(path, self.workspace.path / files.SOURCE / path.relative_to(self.source))
             self.report.count(self.report.target, copied_files=1)
-            if shown(name) not in known:
+            if shown(name) not in known and _is_misplaced(Path(name)):
+                message = (
+                    f"is not where nirs4all 0.6 has it and became no run; it was copied to {files.SOURCE}/"
+                )
+                self.report.error(name, "misplaced", message)
+            elif shown(name) not in known:
                 self.report.note(name, "copied", f"was copied to {files.SOURCE}/")
 
     def _finish_runs(self) -> None:
@@ -243,3 +248,10 @@ class _Builder:
             self.sessions.account(run.path)
             about["status"] = str(run.status)
             self.report.count(self.report.target, results=about["results"])
+
+
+def _is_misplaced(path: Path) -> bool:
+    """Whether a file has rows or a configuration, and lies where nirs4all 0.6 has none."""
+    if path.name.endswith(".meta.parquet"):
+        return len(path.parts) > 1
+    return path.name == "manifest.yaml" and (len(path.parts) != 4 or path.parts[0] != "runs")
