@@ -1,6 +1,7 @@
 //! One error type: what happened, in which file, and what the user can do.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// What went wrong, by the way a caller would react.
@@ -110,4 +111,11 @@ impl Error {
 /// Shorthand for the commonest kind.
 pub(crate) fn corrupt(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Corrupt, message)
+}
+
+/// Calls a decoder, which may panic on bytes that no writer wrote; that is this file's fault alone. `what` it
+/// reads is for people.
+pub(crate) fn guarded<T>(what: &str, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(corrupt(format!("cannot read {what}: the decoder gave up on damaged bytes"))))
 }

@@ -1,7 +1,6 @@
 //! Arrow batches as bytes and back: the payloads of journals.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::CompressionType;
@@ -9,7 +8,7 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::SchemaRef;
 
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::error::{Error, ErrorKind, Result, corrupt, guarded};
 
 /// A batch as an Arrow IPC stream of its own, compressed with LZ4.
 pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
@@ -26,7 +25,7 @@ pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
 
 /// The batches of an Arrow IPC stream.
 pub fn decode(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
-    guarded(|| {
+    guarded("the Arrow batch", || {
         let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(unreadable)?;
         reader.map(|batch| batch.map_err(unreadable)).collect()
     })
@@ -34,17 +33,11 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
 
 /// The columns of an Arrow IPC stream.
 pub fn schema_of(bytes: &[u8]) -> Result<SchemaRef> {
-    guarded(|| {
+    guarded("the Arrow batch", || {
         StreamReader::try_new(Cursor::new(bytes), None).map(|reader| reader.schema()).map_err(unreadable)
     })
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
     corrupt(format!("cannot read the Arrow batch: {error}"))
-}
-
-/// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
-fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(corrupt("cannot read the Arrow batch: the decoder gave up on damaged bytes")))
 }

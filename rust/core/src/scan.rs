@@ -1,7 +1,6 @@
 //! Summaries from the rows themselves, for files whose footer has none that can be trusted.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -9,7 +8,7 @@ use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::error::{Error, ErrorKind, Result, corrupt, guarded};
 use crate::footer::TailReader;
 use crate::journal::Journal;
 use crate::summary::columns::COLUMNS;
@@ -63,12 +62,8 @@ pub fn read_rows(
 /// The columns of a Parquet file.
 pub fn schema_of(path: &Path) -> Result<SchemaRef> {
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    let opened = catch_unwind(AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(file)));
-    match opened {
-        Ok(Ok(builder)) => Ok(builder.schema().clone()),
-        Ok(Err(error)) => Err(corrupt(format!("cannot read the schema: {error}")).at(path)),
-        Err(_) => Err(corrupt("cannot read the schema: the decoder gave up on damaged bytes").at(path)),
-    }
+    let opened = guarded("the schema", || ParquetRecordBatchReaderBuilder::try_new(file).map_err(no_schema));
+    opened.map(|builder| builder.schema().clone()).map_err(|error| error.at(path))
 }
 
 /// Hands out the rows of a Parquet file, some columns of it or all, a few batches at a time.
@@ -105,19 +100,14 @@ pub fn read_batches(
             Err(corrupt(format!("the footer announces {announced} rows and the file holds {rows}")))
         }
     };
-    // A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(result) => result.map_err(|error| error.at(path)),
-        Err(_) => Err(corrupt("cannot read the rows: the decoder gave up on damaged bytes").at(path)),
-    }
+    guarded("the rows", read).map_err(|error| error.at(path))
 }
 
 fn open_batches(
     file: File,
     columns: Option<&[&str]>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch, arrow_schema::ArrowError>>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|error| corrupt(format!("cannot read the schema: {error}")))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(no_schema)?;
     let Some(columns) = columns else {
         return builder.with_batch_size(WHOLE_BATCH).build().map_err(unreadable);
     };
@@ -151,6 +141,11 @@ fn open_batches(
     builder.with_projection(mask).with_batch_size(BATCH).build().map_err(unreadable)
 }
 
-fn unreadable(error: impl std::fmt::Display) -> Error {
+fn no_schema(error: impl std::fmt::Display) -> Error {
+    corrupt(format!("cannot read the schema: {error}"))
+}
+
+/// What a decoder says of rows.
+pub(crate) fn unreadable(error: impl std::fmt::Display) -> Error {
     corrupt(format!("cannot read the rows: {error}"))
 }

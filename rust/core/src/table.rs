@@ -1,6 +1,5 @@
 //! Rows of any Parquet file, a batch at a time, from any row on.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -8,9 +7,10 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use crate::error::{Error, Result, corrupt};
+use crate::error::{Error, Result, guarded};
 use crate::footer::TailReader;
 use crate::platform;
+use crate::scan::unreadable;
 
 /// Reads some columns of a file from one row to another.
 pub struct Reader {
@@ -42,24 +42,14 @@ impl Reader {
             let builder = builder.with_projection(mask).with_offset(start).with_limit(count);
             builder.with_batch_size(batch).build().map_err(unreadable)
         };
-        let batches = guarded(open).map_err(|error| error.at(path))?;
+        let batches = guarded("the rows", open).map_err(|error| error.at(path))?;
         let schema = arrow_array::RecordBatchReader::schema(&batches);
         Ok(Self { path: path.to_path_buf(), schema, batches })
     }
 
     /// The next rows; `None` after the last ones.
     pub fn read(&mut self) -> Result<Option<RecordBatch>> {
-        let next = guarded(|| self.batches.next().transpose().map_err(unreadable));
+        let next = guarded("the rows", || self.batches.next().transpose().map_err(unreadable));
         next.map_err(|error| error.at(&self.path))
     }
-}
-
-fn unreadable(error: impl std::fmt::Display) -> Error {
-    corrupt(format!("cannot read the rows: {error}"))
-}
-
-/// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
-fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(corrupt("cannot read the rows: the decoder gave up on damaged bytes")))
 }

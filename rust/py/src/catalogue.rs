@@ -24,7 +24,7 @@ pub fn list_runs<'py>(
     threads: usize,
     keep: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let found = enter(py, threads, progress.as_ref(), |progress| core::survey(&root, keep, progress))?;
+    let found = enter(py, threads, progress.as_ref(), |progress| core::list(&root, keep, progress))?;
     let mut trees = Trees::new(py);
     let runs: Vec<_> =
         found.entries.iter().map(|listed| trees.object(&listed.entry.content)).collect::<PyResult<_>>()?;
@@ -33,7 +33,7 @@ pub fn list_runs<'py>(
 
 #[pyfunction]
 pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> {
-    let found = enter(py, 0, None, |progress| core::list(&root, progress))?;
+    let found = enter(py, 0, None, |progress| core::list(&root, true, progress))?;
     let mut trees = Trees::new(py);
     let head = |Listed { entry, stamp }: &Listed| {
         let stamp =

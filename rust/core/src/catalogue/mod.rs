@@ -157,13 +157,8 @@ struct Found {
     read: usize,
 }
 
-/// Lists all runs within the current thread pool.
-pub fn list(root: &Path, progress: &Progress) -> Result<Catalogue> {
-    survey(root, true, progress)
-}
-
-/// The same; what was read is kept for the next time only if it may be.
-pub fn survey(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
+/// Lists all runs within the current thread pool; what was read is kept for the next time if it may be.
+pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
     let mut names = files::names_in(&root.join("runs"))?;
     // A name that begins with a dot is of a run that is being made.
     names.retain(|name| !name.starts_with('.'));

@@ -79,13 +79,13 @@ pub fn record(path: &Path) -> Result<Tree> {
 }
 
 /// The keys that may be missing, and what they are then.
-fn defaults(folder: &str) -> [(&'static str, Tree); 13] {
+pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 13] {
     let none = || Tree::List(Vec::new());
     [
         ("id", folder.into()),
         ("name", folder.into()),
-        ("created_at", "".into()),
         ("description", Tree::Null),
+        ("created_at", "".into()),
         ("revision", Tree::Int(0)),
         ("attempts", Tree::Int(0)),
         ("is_claimed", Tree::Bool(false)),

@@ -57,7 +57,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
         let message = format!("sort_by is {:?}, none of {}", query.sort_by, FIELDS.join(", "));
         return Err(Error::new(ErrorKind::Argument, message));
     }
-    let catalogue = list(root, progress)?;
+    let catalogue = list(root, true, progress)?;
     let mut wanted = Vec::new();
     let mut of = Vec::new();
     for Listed { entry, .. } in catalogue.entries {
@@ -100,7 +100,7 @@ pub struct Counted {
 /// one run comes last.
 pub fn count(root: &Path, run_ids: &[String], progress: &Progress) -> Result<Vec<Counted>> {
     let wanted: HashSet<&str> = run_ids.iter().map(String::as_str).collect();
-    let entries = list(root, progress)?.entries.into_iter().map(|listed| listed.entry);
+    let entries = list(root, true, progress)?.entries.into_iter().map(|listed| listed.entry);
     let entries: Vec<_> = entries.filter(|entry| wanted.contains(entry.id.as_str())).collect();
     let mut errors = Vec::new();
     let found = results::of_entries(root, &entries, &mut errors, progress)?;

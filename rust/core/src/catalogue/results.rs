@@ -62,7 +62,7 @@ pub struct Results {
 
 /// Lists results within the current thread pool, of some runs or of all.
 pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Result<Results> {
-    let entries = super::list(root, progress)?.entries;
+    let entries = super::list(root, true, progress)?.entries;
     let wanted = wanted.map(|wanted| wanted.iter().map(String::as_str).collect::<HashSet<_>>());
     let is_wanted = |id: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(id));
     let entries = entries.into_iter().map(|listed| listed.entry);

@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::canonical::content_id;
 use super::tree::{Time, Tree};
-use super::{Entry, Kind, Unit, template, yaml};
+use super::{Entry, Kind, Unit, native, template, yaml};
 use crate::content::blake3_hex;
 use crate::files::FileError;
 use crate::summary::Writer;
@@ -268,29 +268,21 @@ pub fn blank(
     templates: Tree,
     datasets: Tree,
 ) -> Vec<(Tree, Tree)> {
-    let none = || Tree::List(Vec::new());
-    let Tree::Map(entries) = Tree::map([
-        ("kind", kind.name().into()),
-        ("id", id.into()),
-        ("name", name.into()),
-        ("description", Tree::Null),
-        ("created_at", created_at.into()),
-        ("status", status),
-        ("revision", Tree::Int(0)),
-        ("attempts", Tree::Int(0)),
-        ("is_claimed", Tree::Bool(false)),
-        ("requested", Tree::Null),
-        ("owner", Tree::Null),
-        ("parent_run", Tree::Null),
-        ("derived_from_result", Tree::Null),
-        ("modifications", none()),
-        ("history", none()),
-        ("templates", templates),
-        ("datasets", datasets),
-        ("summary", Tree::Null),
-    ]) else {
-        return Vec::new();
-    };
+    let mut entries = vec![("kind".into(), kind.name().into())];
+    entries.extend(native::defaults(id).map(|(key, default)| {
+        let value = match key {
+            "name" => name.into(),
+            "created_at" => created_at.into(),
+            _ => default,
+        };
+        (key.into(), value)
+    }));
+    entries.extend([
+        ("status".into(), status),
+        ("templates".into(), templates),
+        ("datasets".into(), datasets),
+        ("summary".into(), Tree::Null),
+    ]);
     entries
 }
 

@@ -3,7 +3,6 @@
 //! What a footer says is parsed once and kept, by path and identity, for as long as there is room.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,9 +20,10 @@ use parquet::file::statistics::Statistics;
 use super::chunks::Chunks;
 use super::filter::Known;
 use super::listed::open_same;
-use crate::error::{Error, Result, corrupt};
+use crate::error::{Result, corrupt, guarded};
 use crate::footer::TailReader;
 use crate::platform::Identity;
+use crate::scan::unreadable;
 
 /// Rows of a batch at most.
 pub const BATCH: usize = 65_536;
@@ -90,7 +90,7 @@ impl Source {
         let tail = tails.read_file(&file)?;
         // A decoder believes a footer that contradicts itself and reads other numbers than were written.
         tail.footer()?.check()?;
-        guarded(|| {
+        guarded("the rows", || {
             let metadata =
                 Arc::new(ParquetMetaDataReader::decode_metadata(tail.bytes()).map_err(unreadable)?);
             let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
@@ -182,7 +182,7 @@ impl Source {
             return Ok(true);
         }
         let file = open_same(&self.path, self.identity)?;
-        let read = guarded(|| {
+        let read = guarded("the rows", || {
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
                 Chunks::of(file, self.identity.size),
                 self.plain.clone(),
@@ -197,7 +197,7 @@ impl Source {
             return Ok(paged);
         }
         let file = open_same(&self.path, self.identity)?;
-        let read = guarded(|| {
+        let read = guarded("the rows", || {
             let metadata = self.plain.metadata().as_ref().clone();
             let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
                 .with_offset_index_policy(PageIndexPolicy::Optional);
@@ -241,7 +241,7 @@ impl Source {
             }
             Ok(())
         };
-        guarded(read).map_err(|error| error.at(&self.path))
+        guarded("the rows", read).map_err(|error| error.at(&self.path))
     }
 }
 
@@ -262,16 +262,6 @@ impl Kept {
         self.sources.retain(|path, (_, used)| *used > middle || *path == source.path);
         self.bytes = self.sources.values().map(|(source, _)| bytes(source)).sum();
     }
-}
-
-/// A decoder may panic on bytes that no writer wrote; that is this file's fault alone.
-fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(corrupt("cannot read the rows: the decoder gave up on damaged bytes")))
-}
-
-fn unreadable(error: impl std::fmt::Display) -> Error {
-    corrupt(format!("cannot read the rows: {error}"))
 }
 
 /// Texts as dictionaries where their pages have one; else hashing every value would cost more than it spares.
