@@ -14,7 +14,7 @@ from nirs4all_workspace.results import Result, ResultList
 from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -86,6 +86,19 @@ def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
 def names(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
     """Return whether one of a run's datasets or templates has this id or name."""
     return any(wanted in (item.get("id"), item.get("name")) for item in references)
+
+
+def pairs_of(entry: Mapping[str, Any], result: Result | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the datasets and configurations by which rows of nirs4all 0.6 name a session, or a result.
+
+    Of files without a manifest only results say it.
+    """
+    for manifest in entry.get("manifests", ()):
+        own = manifest["dataset"], manifest["config_id"]
+        if result is None or own == (result.dataset_name, result.config_id):
+            yield manifest["dataset"], manifest["pipeline_id"]
+    if entry["kind"] == "files" and result and result.dataset_name and result.config_name:
+        yield result.dataset_name, result.config_name
 
 
 def is_interrupted(root: Path, head: Head) -> bool:

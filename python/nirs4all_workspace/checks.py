@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, deletion, records
+from nirs4all_workspace import _native, deletion, records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError
 from nirs4all_workspace.lineage import ancestors_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nirs4all_workspace.run import Run
+    from nirs4all_workspace.runs import RunList
     from nirs4all_workspace.workspace import Workspace
 
 # Whether it is a problem (else a note), its path, kind and message.
@@ -31,22 +32,22 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
     if workspace.format_version > 1:
         found["problems"] += workspace.datasets.list().errors
     listed = {(error["path"], error["kind"]) for error in runs.errors}
-    for is_problem, path, kind, message in _findings(workspace, runs.writable(), full):
+    for is_problem, path, kind, message in _findings(workspace, runs, full):
         if (path, kind) in listed:
             continue
         finding = {"path": path, "kind": kind, "message": message}
         found["problems" if is_problem else "notes"].append(finding)
 
 
-def _findings(workspace: Workspace, runs: list[Run], full: bool) -> Iterator[_Finding]:
-    for run in runs:
+def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Finding]:
+    for run in runs.writable():
         try:
             yield from _check_run(workspace, run)
         except (WorkspaceError, OSError) as error:
             path = getattr(error, "path", None) or f"runs/{run.id}"
             item = problem(str(path).removeprefix(f"{workspace.path}/"), error)
             yield True, item["path"], item["kind"], item["message"]
-    parents = {entry["id"]: entry["parent_run"] for entry in catalogue.read(workspace.path)[0]}
+    parents = {head.id: head.entry()["parent_run"] for head in runs.heads}
     for run_id in list(parents):
         try:
             line = ancestors_of(run_id, parents.get)

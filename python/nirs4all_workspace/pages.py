@@ -66,10 +66,9 @@ def page(root: Path, asked: dict[str, Any]) -> Page:
     answer = _native.page_predictions(root, _checked(asked))
     if answer["batch"] is None:
         records = answer["records"]
-        for name in [*(records[0] if records else ())]:
-            if name == "created_at":
-                for record in records:
-                    record[name] = record[name] and datetime.fromisoformat(record[name])
+        for record in records:
+            if record.get("created_at") is not None:
+                record["created_at"] = datetime.fromisoformat(record["created_at"])
     else:
         records = _frame(answer["batch"]).to_dicts()
     return Page(

@@ -93,26 +93,27 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
 
 
 def results_of(
-    run_id: str, configs: Iterable[dict[str, Any]], datasets: Sequence[dict[str, Any]]
+    run_id: str, configs: Sequence[dict[str, Any]], datasets: Sequence[dict[str, Any]]
 ) -> list[Result]:
     """Return each configuration on each dataset, dataset by dataset; the same work has the same id."""
-    found = {}
-    for dataset in datasets:
-        dataset_id = dataset.get("id") or dataset["name"]
-        for config in configs:
-            named = [run_id, config["template_id"], config["config_id"], dataset_id]
-            result = Result(
-                content_id("res", named),
-                run_id=run_id,
-                template_id=config["template_id"],
-                config_id=config["config_id"],
-                config_name=config["name"],
-                generator_choices=config["generator_choices"],
-                dataset_id=dataset_id,
-                dataset_name=dataset["name"],
-            )
-            found[result.id] = result
-    return list(found.values())
+    planned = (planned_result(run_id, config, dataset) for dataset in datasets for config in configs)
+    return list({result.id: result for result in planned}.values())
+
+
+def planned_result(run_id: str, config: Mapping[str, Any], dataset: Mapping[str, Any]) -> Result:
+    """Return a configuration on a dataset, before anything is known of it."""
+    dataset_id = dataset.get("id") or dataset["name"]
+    named = [run_id, config["template_id"], config["config_id"], dataset_id]
+    return Result(
+        content_id("res", named),
+        run_id=run_id,
+        template_id=config["template_id"],
+        config_id=config["config_id"],
+        config_name=config["name"],
+        generator_choices=config["generator_choices"],
+        dataset_id=dataset_id,
+        dataset_name=dataset["name"],
+    )
 
 
 def finished(root: Path, run_id: str) -> ResultList:

@@ -12,6 +12,7 @@ from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
 from nirs4all_workspace.names import dataset_folder
+from nirs4all_workspace.results import ResultList
 from nirs4all_workspace.writer import Writer
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ class Predictions:
         if k < 0:
             raise ValueError(f"k is {k}; it cannot be negative")
         root = self._workspace.path
-        if metric is None and any(value is not None for key, value in filters.items() if key != "dataset"):
-            metric = self._only_metric(filters, live)
         asked = self._filters(filters)
+        if metric is None and any(value is not None for key, value in filters.items() if key != "dataset"):
+            metric = self._only_metric(asked, live)
         return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
 
     def page(
@@ -218,26 +219,20 @@ class Predictions:
     def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
         """Rows of nirs4all 0.6 name no run and no result: they are found by dataset and configuration."""
         run, result = filters.get("run"), filters.get("result")
-        root = self._workspace.path
-        is_old = self._workspace.format_version == 1
-        if not (is_old and (run or result)):
+        if self._workspace.format_version > 1 or not (run or result):
             return filters
-        made = [one for one in catalogue.results(root) if one.id == result] if result else []
-        wanted = {(one.run_id, one.dataset_name, one.config_name) for one in made}
-        entries = [entry for entry in catalogue.read(root)[0] if run in (None, entry["id"])]
-        members = [
-            (manifest["dataset"], manifest["pipeline_id"])
-            for entry in entries
-            for manifest in entry.get("manifests", ())
-            if not result
-            or (entry["id"], manifest["dataset"], f"{manifest['name']}_{manifest['config_hash']}") in wanted
-        ]
-        of_files = [entry["id"] for entry in entries if entry["kind"] == "files"]
-        members += [
-            (one.dataset_name, one.config_name)
-            for one in (catalogue.results(root, of_files) if of_files else ())
-            if one.config_name is not None and (not result or one.id == result)
-        ]
+        root = self._workspace.path
+        entries = {one["id"]: one for one in catalogue.read(root)[0] if run in (None, one["id"])}
+        members: list[tuple[str, str]] = []
+        if result:
+            made = self._workspace.results.with_id(result)
+        else:
+            members += [pair for one in entries.values() for pair in catalogue.pairs_of(one)]
+            of_files = [id_ for id_, one in entries.items() if one["kind"] == "files"]
+            made = catalogue.results(root, of_files) if of_files else ResultList()
+        for one in made:
+            if one.run_id in entries:
+                members += catalogue.pairs_of(entries[one.run_id], one)
         return {**filters, "run": None, "result": None, "members": members} if members else filters
 
     def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:

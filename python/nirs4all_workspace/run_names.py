@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
+from nirs4all_workspace.summaries import best_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     Run = dict[str, Any]
@@ -28,8 +29,7 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
     for head in catalogue.heads(root)[0]:
         names[head.id] = head.name
         if head.kind == "session":
-            for item in head.entry()["manifests"]:
-                sessions[item["dataset"], item["pipeline_id"]] = head.id, head.name
+            sessions |= dict.fromkeys(catalogue.pairs_of(head.entry()), (head.id, head.name))
 
     def of_sessions(dataset: str, metric: str) -> Iterable[Run]:
         for config in configurations.get(dataset, {}).get(metric, ()):
@@ -63,12 +63,5 @@ def _merged(runs: Iterable[Run], direction: str) -> list[Run]:
         known = merged[key]
         known["n_predictions"] += run["n_predictions"]
         scores = [score for score in (known["best_val_score"], run["best_val_score"]) if score is not None]
-        known["best_val_score"] = _BEST[direction](scores) if scores and direction in _BEST else None
+        known["best_val_score"] = best_of(scores, direction)
     return [merged[key] for key in sorted(merged)]
-
-
-_BEST: dict[str, Callable[[list[float]], float]] = {
-    "maximize": max,
-    "minimize": min,
-    "zero": lambda scores: min(scores, key=abs),
-}

@@ -26,14 +26,14 @@ def summarise(run: RunView, completed_at: str | None = None, error: str | None =
     history = run.history
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
     ended = history[-1]["time"] if history and run.status in _ENDED else None
+    problems = [] if error is None else [error]
     try:
         results = run.results()
     except (CorruptFileError, NotFoundError, OSError) as problem:
         results = ResultList()
-        results.errors.append({"path": "", "kind": "", "message": str(problem)})
+        problems.append(str(problem))
     summary = of_results(results, len(run.configs()), len(run.datasets))
-    if error is not None:
-        summary["errors"].insert(0, {"error": error})
+    summary["errors"][:0] = [{"error": message} for message in problems]
     return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
 
 
@@ -42,7 +42,7 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
     done = [result for result in results if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
     errors: list[dict[str, Any]] = [
-        {"error": f"{item['path']}: {item['message']}".removeprefix(": ")} for item in results.errors
+        {"error": f"{item['path']}: {item['message']}"} for item in results.errors
     ]
     errors += [
         {

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, catalogue, files, ownership, strict_json
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.states import RunStatus
+from nirs4all_workspace.summaries import best_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -303,15 +304,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "model": model,
             "count": sum(part["count"] for part in parts),
             "mean": sum(sums) / scores if scores and len(sums) == len(parts) else None,
-            "best": min(best, key=_WORSE[direction]) if best and direction in _WORSE else None,
+            "best": best_of(best, direction),
         }
         answer.append(entry | {"is_other": True} if is_other else entry)
     return answer
-
-
-_WORSE: dict[str, Callable[[float], Any]] = {
-    "maximize": lambda score: -score,
-    "minimize": lambda score: score,
-    # Of two equally good ones the larger, as in summaries.
-    "zero": lambda score: (abs(score), -score),
-}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from nirs4all_workspace.exceptions import WorkspaceError
 
@@ -82,3 +82,19 @@ def read_summaries(
             summary["scanned"] = scanned
         results.append(FileSummary(path, summary, scanned, error))
     return results
+
+
+def best_of(scores: Iterable[float], direction: str) -> float | None:
+    """Return the best of some scores, none of them NaN; None without any, or where none is better.
+
+    Of two equally good ones the larger, as within one file.
+    """
+    goodness = _GOODNESS.get(direction)
+    return None if goodness is None else max(scores, key=goodness, default=None)
+
+
+_GOODNESS: dict[str, Callable[[float], Any]] = {
+    "maximize": lambda score: score,
+    "minimize": lambda score: -score,
+    "zero": lambda score: (-abs(score), score),
+}

@@ -238,13 +238,7 @@ class _Walk:
         return rows | pl.col("run_id").is_null() & pl.struct("dataset_name", "config_name").is_in(wanted)
 
     def _pairs(self, result: Result) -> Iterator[tuple[str, str]]:
-        """By which datasets and configurations rows of nirs4all 0.6 name a result."""
-        run = self._by_id.get(str(result.run_id), {"kind": "run"})
-        for manifest in run.get("manifests", ()):
-            if (manifest["dataset"], manifest["config_id"]) == (result.dataset_name, result.config_id):
-                yield manifest["dataset"], manifest["pipeline_id"]
-        if run["kind"] == "files" and result.dataset_name and result.config_name:
-            yield result.dataset_name, result.config_name
+        return catalogue.pairs_of(self._by_id.get(str(result.run_id), {"kind": "run"}), result)
 
     def _has_row(self, result: Result, row: Mapping[str, Any]) -> bool:
         if row["result_id"] is not None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import records, run_record, strict_json
+from nirs4all_workspace import plan, records, run_record, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.migration import files, notes
 from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.migration.rows import Target
-from nirs4all_workspace.results import Result
 from nirs4all_workspace.templates import Template
 
 if TYPE_CHECKING:
@@ -116,19 +116,8 @@ class Sessions:
         self, run_id: str, config: dict[str, Any], manifest: dict[str, Any], artifacts: list[str]
     ) -> None:
         dataset = manifest["dataset"]
-        named = [run_id, config["template_id"], config["config_id"], dataset]
-        result = Result(
-            content_id("res", named),
-            run_id=run_id,
-            template_id=config["template_id"],
-            config_id=config["config_id"],
-            config_name=config["name"],
-            generator_choices=config["generator_choices"],
-            dataset_id=dataset,
-            dataset_name=dataset,
-            artifacts=artifacts,
-            completed_at=manifest["created_at"],
-        )
+        planned = plan.planned_result(run_id, config, {"name": dataset})
+        result = replace(planned, artifacts=artifacts, completed_at=manifest["created_at"])
         key = (dataset, manifest["pipeline_id"])
         target = Target(run_id, manifest["created_at"] or "", result)
         if self.targets.setdefault(key, target) is not target:
