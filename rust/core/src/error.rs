@@ -90,6 +90,11 @@ impl Error {
         }
     }
 
+    /// An error of the operating system, of a file whose path the caller knows.
+    pub fn pathless(source: io::Error) -> Self {
+        Self { path: None, ..Self::io(Path::new(""), source) }
+    }
+
     /// The same error, saying which file it concerns unless it says so already.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {

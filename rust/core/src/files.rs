@@ -46,7 +46,8 @@ impl FileError {
 
     /// Whether the file is no longer there.
     pub fn is_vanished(error: &Error) -> bool {
-        error.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+        let kind = error.source.as_ref().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound))
     }
 }
 
@@ -155,13 +156,8 @@ pub fn prediction_folders(root: &Path) -> Result<Vec<String>> {
 
 /// The names in a folder, sorted; none where it is missing or a file.
 pub fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let kind = |error: &Error| error.source.as_ref().map(io::Error::kind);
     let mut names = match entries(folder) {
-        Err(error)
-            if matches!(kind(&error), Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound)) =>
-        {
-            Vec::new()
-        }
+        Err(error) if FileError::is_vanished(&error) => Vec::new(),
         names => names?,
     };
     names.sort_unstable();

@@ -157,8 +157,7 @@ impl Header {
     fn read(file: &File) -> Result<(Self, u64)> {
         let mut bytes = vec![0; FIXED];
         let read = |buffer: &mut [u8], offset| {
-            let count =
-                platform::read_at(file, buffer, offset).map_err(|error| Error::io(Path::new(""), error))?;
+            let count = platform::read_at(file, buffer, offset).map_err(Error::pathless)?;
             if count == buffer.len() {
                 Ok(())
             } else {

@@ -77,7 +77,7 @@ pub fn identity(metadata: &Metadata) -> Identity {
     Identity { size: metadata.len(), mtime_ns: mtime.unwrap_or(0), ctime_ns: 0, inode: 0 }
 }
 
-/// A folder in which files are asked for their stat, by paths below it.
+/// A folder in which files are asked for their stat, or opened, by paths below it.
 #[cfg(unix)]
 #[derive(Debug)]
 pub struct Folder(File);
@@ -100,9 +100,16 @@ impl Folder {
             inode: stat.st_ino as _,
         })
     }
+
+    /// Opens a file as [`open`] does.
+    pub fn open_file(&self, below: &str) -> io::Result<File> {
+        use rustix::fs::{Mode, OFlags, openat};
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat(&self.0, below, flags, Mode::empty())?.into())
+    }
 }
 
-/// A folder in which files are asked for their stat, by paths below it.
+/// A folder in which files are asked for their stat, or opened, by paths below it.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub struct Folder(std::path::PathBuf);
@@ -118,6 +125,11 @@ impl Folder {
     pub fn identity(&self, below: &str) -> Option<Identity> {
         let metadata = std::fs::metadata(self.0.join(below)).ok()?;
         metadata.is_file().then(|| identity(&metadata))
+    }
+
+    /// Opens a file for reading.
+    pub fn open_file(&self, below: &str) -> io::Result<File> {
+        open(&self.0.join(below))
     }
 }
 

@@ -219,7 +219,7 @@ fn summarise(file: &File, summary: &Datasets) -> Result<()> {
     end.extend_from_slice(&length.to_le_bytes());
     end.extend_from_slice(MAGIC);
     let start = tail.identity.size - tail.bytes().len() as u64 - 8;
-    platform::write_at(file, &end, start).map_err(|error| Error::io(Path::new(""), error))
+    platform::write_at(file, &end, start).map_err(Error::pathless)
 }
 
 fn failed(path: &Path, error: parquet::errors::ParquetError) -> Error {

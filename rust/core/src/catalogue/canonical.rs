@@ -42,7 +42,7 @@ fn write(tree: &Tree, out: &mut String) {
             out.push(']');
         }
         Tree::Map(entries) => {
-            let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key.key(), value)).collect();
+            let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key.clone().key(), value)).collect();
             entries.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
             out.push('{');
             for (at, (key, value)) in entries.into_iter().enumerate() {

@@ -17,6 +17,7 @@ pub mod tree;
 pub mod yaml;
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,9 +26,9 @@ use rayon::prelude::*;
 
 use self::sessions::Manifest;
 use self::tree::Tree;
-use crate::error::{Result, corrupt};
+use crate::error::{Error, Result, corrupt};
 use crate::files::{self, FileError};
-use crate::platform::{Folder, Identity};
+use crate::platform::{self, Folder, Identity};
 use crate::progress::Progress;
 use crate::summary::{Reader, Writer};
 
@@ -74,9 +75,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(kind: Kind, id: &str, content: &Tree) -> Self {
+    fn new(kind: Kind, id: &str, content: Tree) -> Self {
+        let content = content.plain();
         let mut writer = Writer::default();
-        content.plain().encode(&mut writer);
+        content.encode(&mut writer);
         let text = |key: &str| content.text(key).unwrap_or_default().to_owned();
         Self {
             kind,
@@ -165,13 +167,14 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
     progress.expect(names.len());
     let known = cache::load(root, CACHE);
     let is_native = root.join("workspace.yaml").exists();
-    let reader = UnitReader { root, folder: Folder::open(root).ok(), known: &known };
+    let folder = Folder::open(root).map_err(|error| Error::io(root, error))?;
+    let reader = UnitReader { folder, known: &known };
     let found: Vec<Result<Found>> = names
         .par_iter()
         .with_min_len(16)
         .map(|name| {
             progress.step()?;
-            look(&reader, name, is_native)
+            look(root, &reader, name, is_native)
         })
         .collect();
     let (mut runs, mut manifests, mut catalogue) = (Vec::new(), Vec::new(), Catalogue::default());
@@ -216,20 +219,20 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
 }
 
 /// Looks at a folder of `runs`: a run, or a dataset of nirs4all 0.6 with a folder for each configuration.
-fn look(reader: &UnitReader<'_>, name: &str, is_native: bool) -> Result<Found> {
+fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Result<Found> {
     let path = format!("runs/{name}");
     let mut found = Found::default();
-    let run = reader.unit(&path, &native::FILES, |folder, unit| native::read(folder, name, unit));
+    let folder = root.join(&path);
+    let run = reader.unit(&path, native::FILES, |files, unit| native::read(&folder, name, files, unit));
     if let Some((unit, is_read)) = run {
         found.read += usize::from(is_read);
         found.run = Some(unit).filter(|unit| unit.entry.is_some() || !unit.errors.is_empty());
         return Ok(found);
     }
-    let folder = reader.root.join(&path);
     let configs = files::names_in(&folder)?;
     let read = |config: &String| {
         let path = format!("{path}/{config}");
-        reader.unit(&path, &sessions::FILES, |folder, unit| sessions::read(folder, name, config, unit))
+        reader.unit(&path, sessions::FILES, |files, unit| sessions::read(name, config, files, unit))
     };
     let configs = configs.par_iter().with_min_len(16).filter(|config| !config.starts_with('.'));
     for (unit, is_read) in configs.filter_map(read).collect::<Vec<_>>() {
@@ -245,30 +248,59 @@ fn look(reader: &UnitReader<'_>, name: &str, is_native: bool) -> Result<Found> {
 
 /// Reads folders of records, or remembers them.
 struct UnitReader<'a> {
-    root: &'a Path,
-    folder: Option<Folder>,
+    folder: Folder,
     known: &'a Known,
+}
+
+/// A file of a unit, as it was at one moment.
+struct Snapshot {
+    /// Of a regular file that could be opened.
+    stamp: Option<Identity>,
+    bytes: Result<Vec<u8>>,
+}
+
+impl Snapshot {
+    fn read(folder: &Folder, below: &str) -> Self {
+        let opened = folder.open_file(below).and_then(|file| Ok((file.metadata()?, file)));
+        match opened {
+            Ok((metadata, file)) if metadata.is_file() => {
+                let stamp = platform::identity(&metadata);
+                Self { stamp: Some(stamp), bytes: yaml::bytes_of(&file, stamp.size) }
+            }
+            Ok(_) => Self { stamp: None, bytes: Err(Error::pathless(io::ErrorKind::NotFound.into())) },
+            Err(error) => Self { stamp: None, bytes: Err(Error::pathless(error)) },
+        }
+    }
+
+    /// The mapping that it holds.
+    fn tree(self) -> Result<Tree> {
+        yaml::parse(&self.bytes?)
+    }
 }
 
 impl UnitReader<'_> {
     /// What a folder said before, where its files are unchanged; else what they say now, and then true. `None`
     /// where the first of its files is missing.
-    fn unit(
+    fn unit<const N: usize>(
         &self,
         path: &str,
-        files: &[&str],
-        read: impl FnOnce(&Path, &mut Unit),
+        files: [&str; N],
+        read: impl FnOnce([Snapshot; N], &mut Unit),
     ) -> Option<(Arc<Unit>, bool)> {
         let read_at = now_ns();
-        let stamp = |file: &&str| self.folder.as_ref()?.identity(&format!("{path}/{file}"));
-        let (first, rest) = files.split_first()?;
-        let first = Some(stamp(first)?);
-        let stamps: Vec<_> = std::iter::once(first).chain(rest.iter().map(stamp)).collect();
-        if let Some(unit) = self.known.get(path).filter(|unit| unit.is_unchanged(&stamps)) {
+        let below = |file: &str| format!("{path}/{file}");
+        if let Some(unit) = self.known.get(path)
+            && unit.is_unchanged(&files.map(|file| self.folder.identity(&below(file))))
+        {
             return Some((unit.clone(), false));
         }
+        let snapshots = files.map(|file| Snapshot::read(&self.folder, &below(file)));
+        if snapshots[0].bytes.as_ref().is_err_and(FileError::is_vanished) {
+            return None;
+        }
+        let stamps = snapshots.iter().map(|snapshot| snapshot.stamp).collect();
         let mut unit = Unit { path: path.to_owned(), stamps, read_at, entry: None, errors: Vec::new() };
-        read(&self.root.join(path), &mut unit);
+        read(snapshots, &mut unit);
         Some((Arc::new(unit), true))
     }
 }

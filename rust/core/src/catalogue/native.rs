@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::tree::Tree;
-use super::{Entry, Kind, Unit, yaml};
+use super::{Entry, Kind, Snapshot, Unit, yaml};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::FileError;
 
@@ -16,18 +16,22 @@ pub const MISSING: &str = "is missing from the run's folder";
 const MAJOR: u64 = 1;
 const STATES: [&str; 6] = ["queued", "running", "completed", "failed", "paused", "cancelled"];
 
-/// Reads a run's records into a unit; one that vanished meanwhile says nothing.
-pub fn read(folder: &Path, name: &str, unit: &mut Unit) {
+/// Reads a run's records into a unit.
+pub fn read(
+    folder: &Path,
+    name: &str,
+    [record, templates, datasets, summary]: [Snapshot; 4],
+    unit: &mut Unit,
+) {
     let mut problem = |file: &str, error: &Error| {
         unit.errors.push(FileError::new(&format!("runs/{name}/{file}"), error));
     };
-    let record = match record(&folder.join(FILES[0])) {
+    let record = match record.bytes.and_then(|bytes| complete(&bytes, name)) {
         Ok(record) => record,
-        Err(error) if FileError::is_vanished(&error) => return,
         Err(error) => return problem(FILES[0], &error),
     };
-    let mut read = |file: &str, check: fn(&Tree) -> Result<Tree>| {
-        yaml::read(&folder.join(file)).and_then(|tree| check(&tree)).unwrap_or_else(|error| {
+    let mut read = |file: &str, snapshot: Snapshot, check: fn(Tree) -> Result<Tree>| {
+        snapshot.tree().and_then(check).unwrap_or_else(|error| {
             let is_missing = FileError::is_vanished(&error);
             if !is_missing {
                 problem(file, &error);
@@ -37,45 +41,33 @@ pub fn read(folder: &Path, name: &str, unit: &mut Unit) {
             if file == FILES[3] { Tree::Null } else { Tree::List(Vec::new()) }
         })
     };
-    let templates = read(FILES[1], |tree| references(tree, "templates", &[("id", false)]));
-    let datasets = read(FILES[2], |tree| {
+    let templates = read(FILES[1], templates, |tree| references(tree, "templates", &[("id", false)]));
+    let datasets = read(FILES[2], datasets, |tree| {
         let keys =
             [("id", false), ("hash", false), ("file_size", true), ("quick_hash", false), ("path", false)];
         references(tree, "datasets", &keys)
     });
-    let summary = read(FILES[3], |tree| Ok(without_version(tree)));
+    let summary = read(FILES[3], summary, |tree| Ok(Tree::Map(without_version(tree))));
     let n_configs = summary.get("counts").and_then(|counts| counts.get("configs")).cloned();
     let mut entries = vec![("kind".into(), Kind::Run.name().into())];
-    if let Tree::Map(own) = &record {
-        // Its folder is its name, whatever a copy of it says.
-        entries.extend(own.iter().map(|(key, value)| match key.as_str() {
-            Some("id") => (key.clone(), name.into()),
-            _ => (key.clone(), value.clone()),
-        }));
-    }
+    // Its folder is its name, whatever a copy of it says.
+    entries.extend(record.into_iter().map(|(key, value)| match key.as_str() {
+        Some("id") => (key, name.into()),
+        _ => (key, value),
+    }));
     entries.extend([
         ("templates".into(), templates),
         ("datasets".into(), datasets),
         ("summary".into(), summary),
         ("n_configs".into(), n_configs.unwrap_or(Tree::Null)),
     ]);
-    unit.entry = Some(Arc::new(Entry::new(Kind::Run, name, &Tree::Map(entries))));
+    unit.entry = Some(Arc::new(Entry::new(Kind::Run, name, Tree::Map(entries))));
 }
 
-fn without_version(tree: &Tree) -> Tree {
-    let Tree::Map(entries) = tree else { return Tree::Null };
-    let is_kept = |(key, _): &&(Tree, Tree)| key.as_str() != Some("schema_version");
-    Tree::Map(entries.iter().filter(is_kept).cloned().collect())
-}
-
-/// What `run.yaml` says, missing keys with their defaults, without its version.
-pub fn record(path: &Path) -> Result<Tree> {
-    let bytes = yaml::bytes_of(path)?;
-    let given = yaml::parse(&bytes).map_err(|error| error.at(path))?;
-    complete(&given, path).map_err(|(key, what)| match key {
-        "" => Error::new(ErrorKind::Schema, what).at(path),
-        key => corrupt(format!("key '{key}'{} {what}", line_of(&bytes, key))).at(path),
-    })
+fn without_version(tree: Tree) -> Vec<(Tree, Tree)> {
+    let Tree::Map(mut entries) = tree else { return Vec::new() };
+    entries.retain(|(key, _)| key.as_str() != Some("schema_version"));
+    entries
 }
 
 /// The keys that may be missing, and what they are then.
@@ -98,15 +90,24 @@ pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 13] {
     ]
 }
 
-fn complete(given: &Tree, path: &Path) -> Result<Tree, (&'static str, String)> {
-    let Tree::Map(mut entries) = without_version(given) else { return Ok(Tree::Null) };
-    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+/// What `run.yaml` says, missing keys with their defaults, without its version.
+fn complete(bytes: &[u8], folder: &str) -> Result<Vec<(Tree, Tree)>> {
+    let Tree::Map(mut entries) = yaml::parse(bytes)? else { return Ok(Vec::new()) };
     for (key, default) in defaults(folder) {
-        if given.get(key).is_none() {
+        if !entries.iter().any(|(own, _)| own.as_str() == Some(key)) {
             entries.push((key.into(), default));
         }
     }
     let tree = Tree::Map(entries);
+    check(&tree).map_err(|(key, what)| match key {
+        "" => Error::new(ErrorKind::Schema, what),
+        key => corrupt(format!("key '{key}'{} {what}", line_of(bytes, key))),
+    })?;
+    Ok(without_version(tree))
+}
+
+/// That every key has the type that it must have.
+fn check(tree: &Tree) -> Result<(), (&'static str, String)> {
     let value = |key: &str| tree.get(key).unwrap_or(&Tree::Null);
     for (key, kind) in [
         ("name", "text"),
@@ -128,7 +129,7 @@ fn complete(given: &Tree, path: &Path) -> Result<Tree, (&'static str, String)> {
     }
     let is_state = |tree: &Tree| tree.as_str().is_some_and(|text| STATES.contains(&text));
     if !is_state(value("status")) {
-        check_version(given)?;
+        check_version(tree)?;
         return Err(("status", format!("is {}, none of {}", shown(value("status")), STATES.join(", "))));
     }
     let requested = value("requested");
@@ -138,7 +139,7 @@ fn complete(given: &Tree, path: &Path) -> Result<Tree, (&'static str, String)> {
     if !value("history").items().unwrap_or_default().iter().all(|entry| matches!(entry, Tree::Map(_))) {
         return Err(("history", "has an entry that is no mapping".to_owned()));
     }
-    Ok(tree)
+    Ok(())
 }
 
 fn check_version(given: &Tree) -> Result<(), (&'static str, String)> {
@@ -158,8 +159,10 @@ fn check_version(given: &Tree) -> Result<(), (&'static str, String)> {
 }
 
 /// What a run refers to; `keys` may be missing, must be texts, or where that is said whole numbers.
-fn references(tree: &Tree, key: &str, keys: &[(&str, bool)]) -> Result<Tree> {
-    let Some(Tree::List(items)) = tree.get(key) else {
+fn references(tree: Tree, key: &str, keys: &[(&str, bool)]) -> Result<Tree> {
+    let Tree::Map(entries) = tree else { return Ok(Tree::Null) };
+    let found = entries.into_iter().find(|(name, _)| name.as_str() == Some(key));
+    let Some((_, Tree::List(items))) = found else {
         return Err(corrupt(format!("key '{key}' is no list of mappings")));
     };
     for (number, item) in items.iter().enumerate() {
@@ -182,7 +185,7 @@ fn references(tree: &Tree, key: &str, keys: &[(&str, bool)]) -> Result<Tree> {
             }
         }
     }
-    Ok(Tree::List(items.clone()))
+    Ok(Tree::List(items))
 }
 
 /// ` in line N`, where a key of the mapping stands.

@@ -50,5 +50,5 @@ fn entry(id: &str, name: &str, dataset: Option<&str>, files: Vec<String>) -> Ent
     let mut entries = blank(Kind::Files, id, name, "", Tree::Null, Tree::List(Vec::new()), datasets);
     entries.push(("n_configs".into(), Tree::Null));
     entries.push(files);
-    Entry::new(Kind::Files, id, &Tree::Map(entries))
+    Entry::new(Kind::Files, id, Tree::Map(entries))
 }

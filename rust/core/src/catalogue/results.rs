@@ -359,7 +359,7 @@ fn read_unit(root: &Path, files: &[String], known: &Known) -> (Arc<Unit>, bool) 
         }
     }
     let said = groups.iter().map(|(key, group)| group.to_tree(key)).collect();
-    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", &said)));
+    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", said)));
     let is_new = unit.is_settled();
     (Arc::new(unit), is_new)
 }

@@ -4,7 +4,6 @@
 //! but for what generators chose, the same steps.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
@@ -12,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::canonical::content_id;
 use super::tree::{Time, Tree};
-use super::{Entry, Kind, Unit, native, template, yaml};
+use super::{Entry, Kind, Snapshot, Unit, native, template};
 use crate::content::blake3_hex;
 use crate::files::FileError;
 use crate::summary::Writer;
@@ -42,10 +41,9 @@ pub struct Manifest {
 }
 
 /// Reads a manifest into a unit: what grouping needs of it.
-pub fn read(folder: &Path, dataset: &str, config: &str, unit: &mut Unit) {
-    let manifest = match yaml::read(&folder.join(FILES[0])) {
+pub fn read(dataset: &str, config: &str, [manifest]: [Snapshot; 1], unit: &mut Unit) {
+    let manifest = match manifest.tree() {
         Ok(manifest) => manifest,
-        Err(error) if FileError::is_vanished(&error) => return,
         Err(error) => {
             unit.errors.push(FileError::new(&format!("{}/{}", unit.path, FILES[0]), &error));
             return;
@@ -64,7 +62,7 @@ pub fn read(folder: &Path, dataset: &str, config: &str, unit: &mut Unit) {
         ("generator_choices", manifest.get("generator_choices").cloned().unwrap_or(Tree::Null)),
         ("steps", steps.cloned().unwrap_or(Tree::Null)),
     ]);
-    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", &content)));
+    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", content)));
 }
 
 impl Manifest {
@@ -222,7 +220,7 @@ impl Session {
     }
 
     fn entry(&self) -> Entry {
-        let Some(first) = self.manifests.first() else { return Entry::new(Kind::Session, "", &Tree::Null) };
+        let Some(first) = self.manifests.first() else { return Entry::new(Kind::Session, "", Tree::Null) };
         let created_at = self.manifests.iter().find_map(|manifest| manifest.time).and_then(iso);
         let day = created_at.as_deref().map_or("undated", |time| &time[..10]);
         let named = first.uid.as_deref().unwrap_or(&first.path);
@@ -254,7 +252,7 @@ impl Session {
         let manifest = |manifest: &Manifest| manifest.to_tree(&ids[manifest.config_hash.as_str()]);
         entries.push(("manifests".into(), self.manifests.iter().map(manifest).collect()));
         entries.push(("steps".into(), steps));
-        Entry::new(Kind::Session, &id, &Tree::Map(entries))
+        Entry::new(Kind::Session, &id, Tree::Map(entries))
     }
 }
 

@@ -81,22 +81,22 @@ impl Tree {
 
     /// The same as JSON can say it: times and keys are texts.
     #[must_use]
-    pub fn plain(&self) -> Self {
+    pub fn plain(self) -> Self {
         match self {
             Self::Time(time) => Self::Text(time.to_string()),
-            Self::List(items) => items.iter().map(Self::plain).collect(),
+            Self::List(items) => items.into_iter().map(Self::plain).collect(),
             Self::Map(entries) => {
-                let entry = |(key, value): &(Self, Self)| (key.key().into(), value.plain());
-                Self::Map(entries.iter().map(entry).collect())
+                let entry = |(key, value): (Self, Self)| (key.key().into(), value.plain());
+                Self::Map(entries.into_iter().map(entry).collect())
             }
-            other => other.clone(),
+            other => other,
         }
     }
 
     /// A key as JSON can say it.
-    pub fn key(&self) -> String {
+    pub fn key(self) -> String {
         match self {
-            Self::Text(text) | Self::Digits(text) => text.clone(),
+            Self::Text(text) | Self::Digits(text) => text,
             Self::Bool(value) => value.to_string(),
             Self::Int(value) => value.to_string(),
             Self::Float(value) => format!("{value:?}"),

@@ -4,7 +4,7 @@
 //! without bound nor grow by aliases.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::fs::File;
 use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
@@ -25,19 +25,21 @@ const CORE: &str = "tag:yaml.org,2002:";
 
 /// Reads a file that holds a mapping.
 pub fn read(path: &Path) -> Result<Tree> {
-    parse(&bytes_of(path)?).map_err(|error| error.at(path))
+    let read = |file: File| {
+        let size = file.metadata().map_err(Error::pathless)?.len();
+        parse(&bytes_of(&file, size)?)
+    };
+    platform::open(path).map_err(Error::pathless).and_then(read).map_err(|error| error.at(path))
 }
 
-/// The content of a file that may hold YAML.
-pub fn bytes_of(path: &Path) -> Result<Vec<u8>> {
-    let io = |error| Error::io(path, error);
-    let file = platform::open(path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
+/// The content of an open file that may hold YAML and has this size.
+pub fn bytes_of(file: &File, size: u64) -> Result<Vec<u8>> {
     if size > LARGEST {
-        return Err(corrupt(format!("has more than {} MiB", LARGEST >> 20)).at(path));
+        return Err(corrupt(format!("has more than {} MiB", LARGEST >> 20)));
     }
-    let mut bytes = Vec::with_capacity(size as usize + 1);
-    file.take(LARGEST).read_to_end(&mut bytes).map_err(io)?;
+    let mut bytes = vec![0; size as usize];
+    let count = platform::read_at(file, &mut bytes, 0).map_err(Error::pathless)?;
+    bytes.truncate(count);
     Ok(bytes)
 }
 

@@ -46,9 +46,9 @@ impl TailReader {
 
     /// Reads the footer of an open file.
     pub fn read_file(&mut self, file: &File) -> Result<Tail<'_>> {
-        let metadata = file.metadata().map_err(pathless)?;
+        let metadata = file.metadata().map_err(Error::pathless)?;
         if metadata.is_dir() {
-            return Err(pathless(io::Error::from(io::ErrorKind::IsADirectory)));
+            return Err(Error::pathless(io::Error::from(io::ErrorKind::IsADirectory)));
         }
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::NotParquet, "not a regular file (a pipe, socket or device)"));
@@ -99,16 +99,12 @@ impl TailReader {
     fn fill(&mut self, file: &File, count: usize, size: u64) -> Result<()> {
         // The buffer only grows, so that nothing is zeroed for a file like the last one.
         self.buffer.resize(count, 0);
-        let read = platform::read_at(file, &mut self.buffer, size - count as u64).map_err(pathless)?;
+        let read = platform::read_at(file, &mut self.buffer, size - count as u64).map_err(Error::pathless)?;
         if read < count {
             return Err(Error::new(ErrorKind::Truncated, "the file became shorter while it was read"));
         }
         Ok(())
     }
-}
-
-fn pathless(error: io::Error) -> Error {
-    Error { path: None, ..Error::io(Path::new(""), error) }
 }
 
 impl<'a> Tail<'a> {
