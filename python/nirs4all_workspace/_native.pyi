@@ -150,11 +150,33 @@ class HashCache:
         """Keep what was added for later processes, where the cache can be written."""
 
 @final
-class EntryContent:
-    """All that the catalogue says of a run."""
+class Head:
+    """What a table shows of a run; the rest is read when it is asked for.
 
-    def read(self) -> dict[str, Any]:
-        """Return it as `list_runs` does."""
+    Attributes:
+        kind: "run", "session" or "files".
+        id: Its id.
+        name: What people call it.
+        status: Its state; None of files.
+        created_at: When it was created, ISO-8601; empty where nobody says.
+        stamp: Of a run, the stat of its `run.yaml` as (size, mtime_ns, ctime_ns, inode), if that tells it
+            from its later self.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str | None: ...
+    @property
+    def created_at(self) -> str: ...
+    @property
+    def stamp(self) -> tuple[int, int, int, int] | None: ...
+    def entry(self) -> dict[str, Any]:
+        """Return all that the catalogue says of it, as `list_runs` does."""
 
 @final
 class SummaryAccumulator:
@@ -406,9 +428,7 @@ def list_heads(root: _Path) -> dict[str, Any]:
     """List the same as `list_runs`, as much as a table of runs shows.
 
     Returns:
-        The same dict; of a run a tuple of kind, id, name, status, created_at, stamp and content: the stat of
-        its `run.yaml` as (size, mtime_ns, ctime_ns, inode), None where that cannot tell it from its later
-        self, and an `EntryContent`.
+        The same dict, of a run its `Head`.
     """
 
 def list_results(

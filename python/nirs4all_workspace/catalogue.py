@@ -7,7 +7,7 @@ describes the others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, ownership
 from nirs4all_workspace.results import Result, ResultList
@@ -17,31 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-
-class Head(NamedTuple):
-    """What a table shows of a run; the rest is read when it is asked for.
-
-    Attributes:
-        kind: "run", "session" or "files".
-        id: Its id.
-        name: What people call it.
-        status: Its state; None of files.
-        created_at: When it was created, ISO-8601; empty where nobody says.
-        stamp: Of a run, the stat of its `run.yaml`, if that tells it from its later self.
-        content: All of it, for `entry`.
-    """
-
-    kind: str
-    id: str
-    name: str
-    status: str | None
-    created_at: str
-    stamp: tuple[int, int, int, int] | None
-    content: _native.EntryContent
-
-    def entry(self) -> dict[str, Any]:
-        """Return all that the catalogue says of it."""
-        return self.content.read()
+    from nirs4all_workspace._native import Head
 
 
 def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -65,7 +41,7 @@ def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
         OSError: A folder cannot be listed.
     """
     found = _native.list_heads(root)
-    return [Head._make(head) for head in found["runs"]], found["errors"]
+    return found["runs"], found["errors"]
 
 
 def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:

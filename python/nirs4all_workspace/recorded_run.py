@@ -45,7 +45,7 @@ class RecordedRun:
     is_partial = False
     should_stop = True
 
-    def __init__(self, workspace: Workspace, head: catalogue.Head) -> None:
+    def __init__(self, workspace: Workspace, head: _native.Head) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
         self._head = head

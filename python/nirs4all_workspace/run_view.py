@@ -11,7 +11,7 @@ from nirs4all_workspace.states import RunStatus
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nirs4all_workspace.catalogue import Head
+    from nirs4all_workspace._native import Head
     from nirs4all_workspace.results import ResultList
     from nirs4all_workspace.workspace import Workspace
 

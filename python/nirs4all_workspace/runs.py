@@ -36,7 +36,7 @@ class RunList(list["Run | RecordedRun"]):
     def __init__(self) -> None:
         """Begin empty."""
         super().__init__()
-        self.heads: list[catalogue.Head] = []
+        self.heads: list[_native.Head] = []
         self.errors: list[dict[str, str]] = []
 
     def writable(self) -> list[Run]:

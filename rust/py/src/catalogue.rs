@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::tree::{Part, Time, Tree};
@@ -34,28 +33,49 @@ pub fn list_runs<'py>(
 #[pyfunction]
 pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     let found = enter(py, 0, None, |progress| core::list(&root, true, progress))?;
-    let mut trees = Trees::new(py);
-    let head = |Listed { entry, stamp }: &Listed| {
-        let stamp =
-            stamp.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode));
-        let status = entry.status.as_deref().map(|status| trees.text(status));
-        let kind = trees.text(entry.kind.name());
-        let content = EntryContent(Arc::clone(entry));
-        (kind, &entry.id, trees.text(&entry.name), status, &entry.created_at, stamp, content)
-            .into_pyobject(py)
-    };
-    let heads: Vec<_> = found.entries.iter().map(head).collect::<PyResult<_>>()?;
+    let heads = found.entries.iter().map(|listed| Bound::new(py, Head(listed.clone())));
+    let heads: Vec<_> = heads.collect::<PyResult<_>>()?;
     answer(py, &found, PyList::new(py, heads)?)
 }
 
-/// All that is known of an entry, made a dict when it is asked for.
+/// What a table shows of an entry; the rest is made a dict when it is asked for.
 #[pyclass(frozen)]
-pub struct EntryContent(Arc<core::Entry>);
+pub struct Head(Listed);
 
 #[pymethods]
-impl EntryContent {
-    fn read<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Trees::new(py).object(&self.0.content)
+impl Head {
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.0.entry.kind.name()
+    }
+
+    #[getter]
+    fn id(&self) -> &str {
+        &self.0.entry.id
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        &self.0.entry.name
+    }
+
+    #[getter]
+    fn status(&self) -> Option<&str> {
+        self.0.entry.status.as_deref()
+    }
+
+    #[getter]
+    fn created_at(&self) -> &str {
+        &self.0.entry.created_at
+    }
+
+    #[getter]
+    fn stamp(&self) -> Option<(u64, i64, i64, u64)> {
+        self.0.stamp.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode))
+    }
+
+    fn entry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Trees::new(py).object(&self.0.entry.content)
     }
 }
 

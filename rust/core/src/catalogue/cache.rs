@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{Entry, Kind, Known, Unit};
 use crate::cache;
 use crate::error::{ErrorKind, Result, corrupt};
@@ -20,7 +22,7 @@ pub fn keeps(kind: ErrorKind) -> bool {
 
 /// What was kept, by path; nothing where there is nothing that can be used.
 pub fn load(root: &Path, file: &str) -> Known {
-    let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(file)).ok()?).ok();
+    let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(file)).ok()?.into()).ok();
     cache::places(root).into_iter().find_map(read).unwrap_or_default()
 }
 
@@ -64,7 +66,7 @@ pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef
     cache::write_any(root, file, &cache::finish(out));
 }
 
-fn decode(bytes: &[u8]) -> Result<Known> {
+fn decode(bytes: &Bytes) -> Result<Known> {
     let mut reader = cache::checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache::VERSION {
         return Err(corrupt("another version"));
@@ -72,13 +74,13 @@ fn decode(bytes: &[u8]) -> Result<Known> {
     let count = reader.count(12)?;
     let mut units = HashMap::with_capacity(count);
     for _ in 0..count {
-        let unit = decode_unit(&mut reader)?;
+        let unit = decode_unit(bytes, &mut reader)?;
         units.insert(unit.path.clone(), Arc::new(unit));
     }
     Ok(units)
 }
 
-fn decode_unit(reader: &mut Reader<'_>) -> Result<Unit> {
+fn decode_unit(whole: &Bytes, reader: &mut Reader<'_>) -> Result<Unit> {
     let path = reader.text()?.to_owned();
     let count = reader.count(1)?;
     let stamps = (0..count).map(|_| {
@@ -109,7 +111,8 @@ fn decode_unit(reader: &mut Reader<'_>) -> Result<Unit> {
             let (id, name, status, created_at) = (text()?, text()?, text()?, text()?);
             let status = Some(status).filter(|status| !status.is_empty());
             let length = reader.count(1)?;
-            let content = reader.bytes(length)?.to_vec();
+            // Not copied: the content of all units is most of the file.
+            let content = whole.slice_ref(reader.bytes(length)?);
             Some(Arc::new(Entry { kind, id, name, status, created_at, content }))
         }
     };

@@ -22,6 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use rayon::prelude::*;
 
 use self::sessions::Manifest;
@@ -71,7 +72,7 @@ pub struct Entry {
     /// When it was created, ISO-8601; empty where nobody says.
     pub created_at: String,
     /// All that is known of it, as [`Tree::encode`] writes a map.
-    pub content: Vec<u8>,
+    pub content: Bytes,
 }
 
 impl Entry {
@@ -86,7 +87,7 @@ impl Entry {
             name: text("name"),
             status: content.text("status").map(str::to_owned),
             created_at: text("created_at"),
-            content: writer.bytes,
+            content: writer.bytes.into(),
         }
     }
 
