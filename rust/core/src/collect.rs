@@ -81,6 +81,19 @@ pub struct Collected {
     pub errors: Vec<FileError>,
     /// Whether another process would count the same: no metric is ranked that only this one knows.
     pub is_for_all: bool,
+    /// The file of the cache that this is to be kept in, and the stat of all files; `None` where it may not be kept
+    /// or has been.
+    unkept: Option<(&'static str, Vec<Seen>)>,
+}
+
+impl Collected {
+    /// Keeps the answer for as long as no file changes, where that is allowed; nobody need wait for it.
+    pub fn keep(&mut self, root: &Path) {
+        if let Some((file, seen)) = self.unkept.take() {
+            let entry = Entry::of_all(seen, self.scanned.clone(), &self.datasets, &self.whole);
+            cache::store(root, file, &entry.by_name());
+        }
+    }
 }
 
 /// What one file says.
@@ -116,7 +129,8 @@ impl FileSummary {
 
 /// Summarises all prediction files of a workspace within the current thread pool.
 ///
-/// With caching, an unchanged folder is not read again, and files are not scanned twice.
+/// With caching, a folder is not read again where its answer was kept ([`Collected::keep`]) and no file changed, and
+/// files are not scanned twice.
 pub fn collect(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
     collect_to(Depth::Whole, root, None, open, caching, progress)
 }
@@ -254,8 +268,7 @@ fn collect_once(
     let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
     collected.is_for_all = is_for_all;
     if keeps && collected.errors.is_empty() && is_for_all {
-        let entry = Entry::of_all(seen, collected.scanned.clone(), &collected.datasets, &collected.whole);
-        cache::store(root, depth.caches()[0], &entry.by_name());
+        collected.unkept = Some((depth.caches()[0], seen));
     }
     collected.errors.extend(unlisted);
     Ok(Attempt::Done(Box::new(collected)))
@@ -352,6 +365,7 @@ fn unchanged(root: &Path, names: &[String], known: &Entries) -> Option<Collected
         scanned: known.scanned.clone(),
         errors: Vec::new(),
         is_for_all: true,
+        unkept: None,
     })
 }
 

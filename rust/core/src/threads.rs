@@ -19,17 +19,21 @@ pub fn run<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T
     Ok(pool(threads)?.install(work))
 }
 
-/// Runs `work` in a thread of such a pool, and meanwhile `wait` in this one, with where the result will be.
+/// Runs `work` in a thread of such a pool, and meanwhile `wait` in this one, with where its answer will be: what it
+/// delivers, or its error.
 pub fn run_beside<T: Send, W>(
     threads: usize,
-    work: impl FnOnce() -> T + Send,
-    wait: impl FnOnce(&Receiver<T>) -> W,
+    work: impl FnOnce(&dyn Fn(T)) -> Result<()> + Send,
+    wait: impl FnOnce(&Receiver<Result<T>>) -> W,
 ) -> Result<W> {
     let (send, receive) = channel();
     Ok(pool(threads)?.in_place_scope(|scope| {
         scope.spawn(move |_| {
-            // The receiver waits for just this.
-            let _ = send.send(work());
+            // The receiver waits for just this, and for one.
+            let deliver = |value| drop(send.send(Ok(value)));
+            if let Err(error) = work(&deliver) {
+                drop(send.send(Err(error)));
+            }
         });
         wait(&receive)
     }))

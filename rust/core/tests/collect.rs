@@ -55,7 +55,14 @@ fn folder() -> (TempDir, Vec<Prediction>) {
 }
 
 fn collected(root: &Path, threads: usize, caching: Caching) -> Collected {
-    threads::run(threads, || collect(root, Open::Counted, caching, &Progress::default())).unwrap().unwrap()
+    let collect = || kept(root, collect(root, Open::Counted, caching, &Progress::default()));
+    threads::run(threads, collect).unwrap()
+}
+
+fn kept(root: &Path, collected: n4w_core::Result<Collected>) -> Collected {
+    let mut collected = collected.unwrap();
+    collected.keep(root);
+    collected
 }
 
 fn answer(collected: &Collected) -> String {
@@ -147,8 +154,9 @@ fn rankings_lack_quartiles_alone() {
     let whole = answer(&collected(root, 1, Caching::Off));
     std::thread::sleep(Duration::from_millis(2200));
     let rankings = |count| {
-        let collect = || collect_rankings(root, Open::Counted, Caching::Whole, &Progress::default());
-        answer(&threads::run(count, collect).unwrap().unwrap())
+        let collect =
+            || kept(root, collect_rankings(root, Open::Counted, Caching::Whole, &Progress::default()));
+        answer(&threads::run(count, collect).unwrap())
     };
     // Without a cache, from its own, and from that of the whole.
     for count in [1, 2] {

@@ -21,17 +21,39 @@ pub fn enter<T: Send>(
     report: Option<&Py<PyAny>>,
     work: impl FnOnce(&Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
+    let whole = |progress: &Progress, deliver: &dyn Fn(T)| work(progress).map(deliver);
+    enter_early(py, threads, report, whole, |_, value| Ok(value))
+}
+
+/// The same for work that hands its answer over before it is done; `convert` makes Python objects of it
+/// meanwhile. Returns when both are done.
+pub fn enter_early<T: Send, R: Send>(
+    py: Python<'_>,
+    threads: usize,
+    report: Option<&Py<PyAny>>,
+    work: impl FnOnce(&Progress, &dyn Fn(T)) -> Result<()> + Send,
+    convert: impl FnOnce(Python<'_>, T) -> PyResult<R> + Send,
+) -> PyResult<R> {
     let progress = Progress::default();
     let waited = py.detach(|| {
         threads::run_beside(
             threads,
-            || work(&progress),
+            |deliver| work(&progress, deliver),
             |result| {
                 let mut raised = None;
                 loop {
                     match result.recv_timeout(TICK) {
-                        Ok(result) => return (Some(result), raised),
-                        Err(RecvTimeoutError::Disconnected) => return (None, raised),
+                        Ok(result) => {
+                            break Python::attach(|py| match (result, raised) {
+                                (_, Some(error)) => Err(error),
+                                (Err(error), _) => Err(to_py(py, &error)),
+                                (Ok(value), _) => convert(py, value),
+                            });
+                        }
+                        Err(RecvTimeoutError::Disconnected) => {
+                            let died = Error::new(ErrorKind::Corrupt, "a worker thread died");
+                            break Python::attach(|py| Err(raised.unwrap_or_else(|| to_py(py, &died))));
+                        }
                         Err(RecvTimeoutError::Timeout) => {
                             if raised.is_none()
                                 && let Err(error) = Python::attach(|py| tick(py, report, &progress))
@@ -45,12 +67,7 @@ pub fn enter<T: Send>(
             },
         )
     });
-    let (result, raised) = waited.map_err(|error| to_py(py, &error))?;
-    if let Some(error) = raised {
-        return Err(error);
-    }
-    let result = result.unwrap_or_else(|| Err(Error::new(ErrorKind::Corrupt, "a worker thread died")));
-    let value = result.map_err(|error| to_py(py, &error))?;
+    let value = waited.map_err(|error| to_py(py, &error))??;
     if let Some(report) = report {
         report.call1(py, progress.now())?;
     }

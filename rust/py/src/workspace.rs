@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use n4w_core::collect::Caching;
+use n4w_core::collect::{Caching, Collected};
 use n4w_core::files::Open;
+use n4w_core::progress::Progress;
 use n4w_core::rebuild::{self, Outcome};
 use n4w_core::summary::report;
 use n4w_core::value::Value;
@@ -11,7 +12,7 @@ use n4w_core::{collect, files, verify};
 use pyo3::prelude::*;
 
 use crate::convert::{Converter, errors_value, findings_value};
-use crate::gate::{enter, to_py};
+use crate::gate::{enter, enter_early, to_py};
 
 #[pyfunction]
 #[pyo3(signature = (root, *, live=true))]
@@ -31,19 +32,25 @@ pub fn summarise<'py>(
     use_cache: bool,
     threads: usize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let answer = enter(py, threads, None, |progress| {
-        let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
-        let now = report::now();
-        let summary = match dataset {
-            None => report::workspace_summary(&collected.datasets, &collected.whole, &now),
-            Some(name) => match collected.datasets.get(name) {
-                Some(accumulator) => report::summary(accumulator, Some(name), &now),
-                None => return Ok(None),
-            },
-        };
-        Ok(Some((summary, collected)))
-    })?;
-    let Some((Value::Map(mut entries), collected)) = answer else { return Ok(None) };
+    let work = |progress: &Progress, deliver: &dyn Fn(Option<Value>)| {
+        let mut collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
+        deliver(summary_value(&collected, dataset));
+        collected.keep(&root);
+        Ok(())
+    };
+    let convert = |py: Python<'_>, summary: Option<Value>| {
+        summary.map(|summary| Converter::new(py).object(&summary).map(Bound::unbind)).transpose()
+    };
+    Ok(enter_early(py, threads, None, work, convert)?.map(|summary| summary.into_bound(py)))
+}
+
+fn summary_value(collected: &Collected, dataset: Option<&str>) -> Option<Value> {
+    let now = report::now();
+    let summary = match dataset {
+        None => report::workspace_summary(&collected.datasets, &collected.whole, &now),
+        Some(name) => report::summary(collected.datasets.get(name)?, Some(name), &now),
+    };
+    let Value::Map(mut entries) = summary else { return None };
     let scanned = collected.scanned.iter().map(|(path, reason)| {
         Value::map([("path", path.as_str().into()), ("reason", reason.as_str().into())])
     });
@@ -51,7 +58,7 @@ pub fn summarise<'py>(
     entries.push(("files".into(), (collected.files as u64).into()));
     entries.push(("scanned".into(), scanned.collect()));
     entries.push(("errors".into(), errors_value(&collected.errors)));
-    Converter::new(py).object(&Value::Map(entries)).map(Some)
+    Some(Value::Map(entries))
 }
 
 pub(crate) fn open(live: bool) -> Open {

@@ -53,7 +53,8 @@ pub struct Answer {
 /// Candidates are rows of partition "val" where the metric has any, else all rows, unless the query
 /// names a partition. NaN never ranks, ties break by id.
 pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
-    let collected = collect::collect_rankings(root, open, caching, progress)?;
+    let mut collected = collect::collect_rankings(root, open, caching, progress)?;
+    collected.keep(root);
     let whole = matching(&collected, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
