@@ -4,6 +4,8 @@ import json
 import math
 import os
 import shutil
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import nirs4all_workspace as n4w
 import polars as pl
@@ -107,7 +109,7 @@ def test_columns_of_other_types(old, tmp_path):
     assert [time.isoformat() for time in rows["created_at"]] == [
         f"2025-12-0{number + 1}T00:00:00+00:00" for number in range(4)
     ]
-    assert kinds(report) == ["type", "type"]
+    assert kinds(report) == ["renamed", "type", "type"]
 
 
 def test_rows_get_run_result_template_and_time(old, tmp_path):
@@ -477,3 +479,153 @@ def test_the_command(old, tmp_path):
     assert torn.exit_code == 1
     assert "corn.meta.parquet" in torn.output
     assert run(app, ["migrate", str(root)]).exit_code == 2
+
+
+TAKEN = [
+    "run_id",
+    "result_id",
+    "template_id",
+    "source_run_id",
+    "source_source_run_id",
+    "source_id",
+    "n4w:row",
+]
+OWN = ["_row", "_group", "_unit", "_result", "_template", "_dataset", "_config", "_created", "rows", "first"]
+ODD = ["*", "^.*$", "a.b", "ID", "source_file", "run", "hash", "row", "é\n", "n4w:mine", "source_"]
+
+
+def test_columns_arrive_under_their_names_or_a_documented_one(old, tmp_path):
+    """Those that mean something in a workspace, and what is kept beside them, have `source_` before them."""
+    names = [*TAKEN, *OWN, *ODD]
+    config = old.config("wheat", "Sweep")
+    for number in range(3):
+        old.row("wheat", config, **{name: f"{name} {number}" for name in names}, n_samples=f"{number} or so")
+    old.rows["wheat"][1]["id"] = old.rows["wheat"][0]["id"]
+    old.write()
+    report, new = migrate(old, tmp_path)
+    (path,) = new.glob("predictions/*/*.meta.parquet")
+    rows = pl.read_parquet(path).sort("y_pred_id")
+    before = pl.read_parquet(old.root / "wheat.meta.parquet")
+    texts = {name: rows[f"source_{name}" if name in TAKEN else name].sort().to_list() for name in names}
+    assert texts == {name: before[name].to_list() for name in names}
+    assert sorted(rows["source_n_samples"]) == ["0 or so", "1 or so", "2 or so"]
+    assert rows["source_id"].drop_nulls().to_list() == ["0000000000000000"]
+    assert set(rows["run_id"]) == {report["runs"][0]["id"]}
+    extra = set(rows.columns) - set(names) - {f"source_{name}" for name in TAKEN}
+    assert extra == {name for name, _ in n4w._native.row_schema()} - {*TAKEN} | {"source_n_samples"}
+    assert kinds(report) == ["new_ids", *["renamed"] * len(TAKEN), "type"]
+
+
+def test_times_that_cannot_be_read_are_kept_and_counted(old, tmp_path):
+    config = old.config("wheat", "Sweep", minute=90)
+    times = ["2025-12-01T10:00:00Z", "2025-12-01T10:00:00+02:00", "2025-12-01 10:00:00.5", "yesterday", None]
+    for time in [*times, "tomorrow"]:
+        old.row("wheat", config, created_at=time)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    rows = n4w.Workspace.open(new).predictions.scan().sort("id").collect()
+    of_config = "2026-01-01T01:30:00+00:00"
+    assert [time.isoformat() for time in rows["created_at"]] == [
+        "2025-12-01T10:00:00+00:00",
+        "2025-12-01T08:00:00+00:00",
+        "2025-12-01T10:00:00.500000+00:00",
+        *[of_config] * 3,
+    ]
+    assert rows["source_created_at"].to_list() == [None, None, None, "yesterday", None, "tomorrow"]
+    (note,) = report["notes"]
+    assert (note["kind"], note["path"]) == ("type", "wheat.meta.parquet")
+    assert note["message"] == "2 values of column created_at are no times; they are kept in source_created_at"
+
+
+@pytest.mark.parametrize(
+    ("times", "kind", "kept"),
+    [
+        ([date(2025, 12, 1)], pl.Date, None),
+        ([1_764_547_200], pl.Int64, "1764547200"),
+        ([1.5], pl.Float64, "1.5"),
+        ([datetime(2025, 12, 1)], pl.Datetime("ns"), None),
+        ([["2025"]], pl.List(pl.String), '["2025"]'),
+    ],
+    ids=str,
+)
+def test_times_of_other_types(old, tmp_path, times, kind, kept):
+    """Of a number nobody knows whether it counts seconds, days or since when."""
+    old.row("wheat", old.config("wheat", "Sweep"), created_at=times[0])
+    old.write({"created_at": kind})
+    report, new = migrate(old, tmp_path)
+    (row,) = n4w.Workspace.open(new).predictions.scan().collect().to_dicts()
+    assert row["created_at"].isoformat()[:10] == ("2025-12-01" if kept is None else "2026-01-01")
+    assert row.get("source_created_at") == kept
+    assert kinds(report) == ([] if kept is None else ["type"])
+
+
+VALUES = {
+    "list": [1, 2],
+    "struct": {"a": 1, "b": "x"},
+    "bytes": b"\0\xff",
+    "bool": True,
+    "date": date(2025, 12, 1),
+    "duration": timedelta(seconds=5),
+    "nan": math.nan,
+    "infinity": -math.inf,
+    "decimal": Decimal("1.25"),
+    "big": 2**63,
+    "text": "text",
+    "null": None,
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_any_type_in_any_column(old, tmp_path, name):
+    value = VALUES[name]
+    columns = [column for column, _ in n4w._native.row_schema() if column not in ("id", "dataset_name")]
+    config = old.config("wheat", "Sweep")
+    kind = {"big": pl.UInt64, "null": pl.Null}.get(name)
+    for _ in range(2):
+        old.row("wheat", config, **dict.fromkeys(columns, value), own=value)
+    old.write(kind and dict.fromkeys([*columns, "own"], kind))
+    _, new = migrate(old, tmp_path)
+    rows = n4w.Workspace.open(new).predictions.scan().collect()
+    assert rows.height == 2
+    for column in columns:
+        kept = rows[f"source_{column}"] if f"source_{column}" in rows.columns else None
+        is_there = rows[column].null_count() == 0 or (kept is not None and kept.null_count() == 0)
+        assert is_there or value is None or (name == "nan" and rows.schema[column] != pl.Float64), column
+
+
+def test_rows_that_name_no_dataset_are_counted(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    for name in ("wheat", None, "", None):
+        old.row("wheat", config, dataset_name=name)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert set(n4w.Workspace.open(new).predictions.scan().collect()["dataset_name"]) == {"wheat"}
+    (note,) = report["notes"]
+    assert (note["kind"], note["path"]) == ("no_dataset", "wheat.meta.parquet")
+    assert note["message"].startswith("3 rows name no dataset")
+
+
+def test_rows_without_a_time_have_that_of_their_file(old, tmp_path):
+    old.row("wheat", "0001_gone_abcdef")
+    old.write()
+    os.utime(old.root / "wheat.meta.parquet", (1.75e9, 1.75e9))
+    report, new = migrate(old, tmp_path)
+    (row,) = n4w.Workspace.open(new).predictions.scan().collect().to_dicts()
+    assert row["created_at"] == datetime.fromtimestamp(1.75e9, UTC)
+    (note,) = report["notes"]
+    assert note["kind"] == "no_manifest"
+    assert "created_at is when the file was last written, 2025-06-15T15:06:40" in note["message"]
+
+
+def test_a_manifest_without_a_time(old, tmp_path):
+    config = old.config("wheat", "Sweep")
+    path = old.root / "runs" / "wheat" / config / "manifest.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"created_at": "long ago"}))
+    old.row("wheat", config)
+    old.write()
+    os.utime(path, (1.75e9, 1.75e9))
+    report, new = migrate(old, tmp_path)
+    (row,) = n4w.Workspace.open(new).predictions.scan().collect().to_dicts()
+    assert row["created_at"] == datetime.fromtimestamp(1.75e9, UTC)
+    (note,) = report["notes"]
+    assert (note["kind"], note["path"]) == ("no_time", path.parent.relative_to(old.root).as_posix())

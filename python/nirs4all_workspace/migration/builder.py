@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,8 +133,15 @@ class _Builder:
             runs = sorted({unit.run_id for unit in file.units})
             message = f"{done.renamed} rows had no id or one of another row of their run; they got one"
             report.note(name, "new_ids", message, runs[0] if len(runs) == 1 else None)
-        for column in sorted(file.unfit):
-            report.note(name, "type", f"column {column} has values of another type, kept in source_{column}")
+        if file.nameless:
+            message = f"{file.nameless} rows name no dataset; they are of {file.name}, as the file is named"
+            report.note(name, "no_dataset", message)
+        for ours, theirs in sorted(file.moved_names.items()):
+            report.note(name, "renamed", f"column {ours} means something here; it is column {theirs} now")
+        for column, number in sorted(done.beside.items()):
+            what = "are no times" if column == "created_at" else "are of another type"
+            message = f"{number} values of column {column} {what}; they are kept in source_{column}"
+            report.note(name, "type", message)
         for column in file.as_text:
             report.note(
                 name, "type", f"column {column} has a type that segments cannot hold, and is kept as text"
@@ -168,7 +174,7 @@ class _Builder:
         if run_id is None:
             digest = _native.blake3_hex(os.fsencode(name), 12)
             run_id = self.loose[name] = f"files_{slug(file.name)}_{digest}"
-        made = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).isoformat(timespec="microseconds")
+        made = files.written_at(file.path)
         self.of_files.setdefault(run_id, (file, made, {}))[2][dataset] = None
         result = Result(
             content_id("res", [run_id, None, config, dataset]),
@@ -194,7 +200,10 @@ class _Builder:
             entry = {"id": run_id, "name": file.name, "created_at": made, "datasets": listed}
             self._add_run(entry, "files")
             new_run(self.workspace, self.source, entry, [], {})
-            message = f"no manifest claims some of its rows; they are run {run_id}"
+            message = (
+                f"no manifest claims some of its rows; they are run {run_id}, and their created_at is when "
+                f"the file was last written, {made}"
+            )
             self.report.note(file.path.name, "no_manifest", message, run_id)
 
     def _checkpoint_rowless(self) -> None:

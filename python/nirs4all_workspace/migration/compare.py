@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.migration import tables
+from nirs4all_workspace.migration.rows import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ def _digest_of_source(transfer: Transfer, step: Callable[[int], object]) -> tupl
 
     rows, digest = 0, 0
     for _, frame in transfer.file.whole(0, transfer.file.rows):
-        renamed = transfer.renamed(frame.filter(pl.col("_group").is_not_null()))
+        renamed = transfer.renamed(frame.filter(pl.col(GROUP).is_not_null()))
         rows += renamed.height
         step(frame.height)
         digest += _digest(renamed, _columns(transfer))
@@ -67,10 +68,7 @@ def _digest_of_segments(transfer: Transfer) -> tuple[int, int]:
 
 def _columns(transfer: Transfer) -> list[str]:
     """The columns of the source by their names in a segment."""
-    file = transfer.file
-    ours = ("run_id", "result_id", "template_id")
-    named = [f"source_{name}" if name in ours else name for name in file.schema.names()]
-    return [*named, *(f"source_{name}" for name in sorted(file.unfit))]
+    return [*transfer.file.schema, *(f"source_{name}" for name in sorted(transfer.file.unfit))]
 
 
 def _digest(frame: pl.DataFrame, columns: list[str]) -> int:
@@ -83,13 +81,11 @@ def _digest(frame: pl.DataFrame, columns: list[str]) -> int:
         kind = frame.schema[name]
         if name == "id":
             return pl.col(name).fill_null("")
-        if kind == pl.Null:
-            return pl.col(name).cast(pl.String)
-        if kind == pl.Categorical or isinstance(kind, pl.Enum):
-            return pl.col(name).cast(pl.String)
+        if kind == pl.Null or kind == pl.Categorical or isinstance(kind, pl.Enum):
+            return tables.column_of(name).cast(pl.String)
         if kind.is_nested():
-            return pl.struct(name).struct.json_encode().alias(name)
-        return pl.col(name)
+            return pl.struct(tables.column_of(name)).struct.json_encode().alias(name)
+        return tables.column_of(name)
 
     hashes = frame.select(plain(name) for name in columns).hash_rows(seed=11)
     return int(hashes.to_numpy().sum(dtype="uint64"))

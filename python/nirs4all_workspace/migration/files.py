@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
@@ -57,6 +58,11 @@ def fingerprint(root: Path) -> tuple[str, int, int]:
         lines.append(b"%s\0%d\0%d\n" % (name, stat.st_size, stat.st_mtime_ns))
         total += stat.st_size
     return f"blake3:{_native.blake3_hex(b''.join(lines))}", len(lines), total
+
+
+def written_at(path: Path) -> str:
+    """Return when a file was last written, in ISO-8601."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="microseconds")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     from nirs4all_workspace.writer import Writer
 
 REFERENCES = tuple(f"{role}_id" for role in ROLES)
-# Columns that batches carry on their way.
-KEYS = ("_row", "_group", "_unit", "_result", "_template", "_dataset")
+# Columns that batches carry on their way; no column of a source is called so by then, see `arrived`.
+ROW, GROUP, UNIT, RESULT, TEMPLATE, DATASET, CONFIG, CREATED = KEYS = tuple(
+    f"n4w:{name}" for name in ("row", "group", "unit", "result", "template", "dataset", "config", "created")
+)
 _SETS = {"train": 0, "val": 1, "test": 2}
-_ABOUT = ("fold_id", "partition", "n_samples", "n_features", "task_type")
+# What a result is told of its dataset.
+_NAMES = ("fold_id", "partition", "task_type")
+_NUMBERS = ("n_samples", "n_features")
 # Columns that a workspace gives a meaning of its own: what a source says there is kept beside it.
 _OURS = ("run_id", "result_id", "template_id")
+_BESIDE = "source_"
 
 
 @dataclass
@@ -114,6 +120,9 @@ class PredictionFile:
         rows: How many rows it says to have.
         groups: Its rows by configuration, in the order of their first rows.
         units: The same by run and dataset.
+        schema: Its columns by the names that they have from here on, see `arrived`.
+        moved_names: Those of them that the file calls otherwise: its name and ours.
+        nameless: How many rows name no dataset; they are of the one that the file is named after.
         unfit: Columns with values of types that a segment has not there, kept as `source_<column>`.
     """
 
@@ -126,37 +135,50 @@ class PredictionFile:
         """
         self.path = path
         self.name = path.name.removesuffix(".meta.parquet")
-        self.schema, self.rows = tables.outline(path)
+        self._kinds = dict(_native.row_schema())
+        schema, self.rows = tables.outline(path)
+        arriving = {name: arrived(name, self._kinds) for name in schema}
+        self.schema = {arriving[name]: kind for name, kind in schema.items()}
+        self.moved_names = {name: ours for name, ours in arriving.items() if name != ours}
         self.groups: list[Group] = []
         self.units: list[Unit] = []
+        self.nameless = 0
         self.unfit: set[str] = set()
-        self._kinds = dict(_native.row_schema())
 
     @property
     def as_text(self) -> list[str]:
-        """Columns of its own that become text, since no segment holds their type."""
-        own = ((name, kind) for name, kind in self.schema.items() if name not in self._kinds)
-        return [name for name, kind in own if not (tables.is_storable(kind) or kind == _null())]
+        """Columns that become text, since no segment holds their type there."""
+        return [
+            name
+            for name, kind in self.schema.items()
+            if kind != _null()
+            and (
+                (name not in self._kinds and not tables.is_storable(kind))
+                or (self._kinds.get(name) == "text" and (kind.is_nested() or kind == _binary()))
+            )
+        ]
 
     def find_groups(self, target_of: Callable[[str, str | None], Target]) -> None:
         """Find out which rows belong to which configuration; few columns are read."""
         import polars as pl
 
         found: dict[tuple[str, str | None], Group] = {}
-        wanted = [name for name in ("dataset_name", "config_name", *_ABOUT) if name in self.schema]
-        lacking = [pl.lit(None, pl.String).alias(name) for name in _ABOUT if name not in self.schema]
+        wanted = [name for name in ("dataset_name", "config_name", *_NAMES, *_NUMBERS) if name in self.schema]
+        about = [self._name_of(name).alias(name) for name in _NAMES]
+        about += [self._number_of(name).alias(name) for name in _NUMBERS]
         for at, frame in self._batches(wanted, 0, self.rows):
-            keyed = frame.with_row_index("_row", at).with_columns(lacking)
-            parts = keyed.group_by("_dataset", "_config", "fold_id", "partition").agg(
+            self.nameless += frame.filter(self._given_dataset().is_null()).height
+            keyed = frame.with_row_index(ROW, at).with_columns(about)
+            parts = keyed.group_by(DATASET, CONFIG, "fold_id", "partition").agg(
                 pl.len().alias("rows"),
-                pl.col("_row").min().alias("first"),
-                pl.col("_row").max().alias("last"),
-                pl.col("n_samples").cast(pl.Float64, strict=False).max(),
-                pl.col("n_features").cast(pl.Float64, strict=False).max(),
+                pl.col(ROW).min().alias("first"),
+                pl.col(ROW).max().alias("last"),
+                pl.col("n_samples").max(),
+                pl.col("n_features").max(),
                 pl.col("task_type").first(),
             )
             for part in parts.sort("first").iter_rows(named=True):
-                key = part["_dataset"], part["_config"]
+                key = part[DATASET], part[CONFIG]
                 group = found.setdefault(key, Group(*key, first=part["first"]))
                 group.add(part)
         units: dict[tuple[str, str], Unit] = {}
@@ -171,13 +193,13 @@ class PredictionFile:
     def keyed(
         self, columns: Sequence[str], start: int, stop: int, lost: tables.Lost | None = None
     ) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Yield batches with columns `_group`, `_unit`, `_result`, `_template` and `_created`."""
+        """Yield batches with the columns of `KEYS`, but for the number of the row."""
         table = self._table()
         names = [name for name in ("dataset_name", "config_name") if name in self.schema]
         wanted = [*columns, *(name for name in names if name not in columns)]
         for at, frame in self._batches(wanted, start, stop, lost):
             keyed = frame.join(
-                table, on=["_dataset", "_config"], how="left", nulls_equal=True, maintain_order="left"
+                table, on=[DATASET, CONFIG], how="left", nulls_equal=True, maintain_order="left"
             )
             yield at, keyed
 
@@ -185,7 +207,7 @@ class PredictionFile:
         self, start: int, stop: int, lost: tables.Lost | None = None
     ) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield batches of all columns, each in the type that a segment gives it; keys as in `keyed`."""
-        for at, frame in self.keyed(self.schema.names(), start, stop, lost):
+        for at, frame in self.keyed(list(self.schema), start, stop, lost):
             yield at, self._fitted(frame)
 
     def _batches(
@@ -195,16 +217,21 @@ class PredictionFile:
 
         if not columns:
             rows = stop - start
-            yield start, pl.DataFrame({"_dataset": [self.name] * rows, "_config": [None] * rows})
+            yield start, pl.DataFrame({DATASET: [self.name] * rows, CONFIG: [None] * rows})
             return
-        for at, frame in tables.batches(self.path, columns, start, stop, lost):
+        named = {ours: name for name, ours in self.moved_names.items()}
+        read = [named.get(column, column) for column in columns]
+        for at, frame in tables.batches(self.path, read, start, stop, lost):
             yield (
                 at,
-                frame.with_columns(
-                    self._name_of("dataset_name").replace("", None).fill_null(self.name).alias("_dataset"),
-                    self._name_of("config_name").alias("_config"),
+                frame.rename(self.moved_names, strict=False).with_columns(
+                    self._given_dataset().fill_null(self.name).alias(DATASET),
+                    self._name_of("config_name").alias(CONFIG),
                 ),
             )
+
+    def _given_dataset(self) -> pl.Expr:
+        return self._name_of("dataset_name").replace("", None)
 
     def _name_of(self, column: str) -> pl.Expr:
         import polars as pl
@@ -213,67 +240,84 @@ class PredictionFile:
             return pl.lit(None, pl.String)
         return tables.as_text(pl.col(column), self.schema[column])
 
+    def _number_of(self, column: str) -> pl.Expr:
+        import polars as pl
+
+        number = _converted("float", pl.col(column), self.schema.get(column, pl.Null()))
+        return pl.when(number.is_finite()).then(number)
+
     def _table(self) -> pl.DataFrame:
         import polars as pl
 
         unit_of = {group.number: unit.number for unit in self.units for group in unit.groups}
         rows = [
             {
-                "_dataset": group.dataset,
-                "_config": group.config,
-                "_group": group.number,
-                "_unit": unit_of[group.number],
-                "_result": group.target.result.id,
-                "_template": group.target.result.template_id,
-                "_created": group.target.created_at or None,
+                DATASET: group.dataset,
+                CONFIG: group.config,
+                GROUP: group.number,
+                UNIT: unit_of[group.number],
+                RESULT: group.target.result.id,
+                TEMPLATE: group.target.result.template_id,
+                CREATED: group.target.created_at or None,
             }
             for group in self.groups
         ]
-        texts = dict.fromkeys(("_dataset", "_config", "_result", "_template", "_created"), pl.String)
-        schema = {**texts, "_group": pl.Int64, "_unit": pl.Int64}
+        texts = dict.fromkeys((DATASET, CONFIG, RESULT, TEMPLATE, CREATED), pl.String)
+        schema = {**texts, GROUP: pl.Int64, UNIT: pl.Int64}
         table = pl.DataFrame(rows, schema=schema)
-        return table.with_columns(_time_of(pl.col("_created"), pl.String()))
+        return table.with_columns(_time_of(pl.col(CREATED), pl.String()))
 
     def _fitted(self, frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
-        types = _types()
-        columns: list[pl.Expr] = []
+        columns: dict[str, pl.Expr] = {}
         for name, source in self.schema.items():
-            column, kind = pl.col(name), self._kinds.get(name)
-            if name in _OURS:
-                columns.append(tables.as_text(column, source).alias(f"source_{name}"))
-            elif kind is None:
-                columns.append(column if tables.is_storable(source) else tables.as_text(column, source))
-            elif fits(kind, source):
-                columns.append(_converted(kind, column, source).alias(name))
-            else:
-                fitted = column.cast(types[kind], strict=False)
-                same = (
-                    fitted.cast(source, strict=False) == column
-                    if source.is_numeric()
-                    else fitted.is_not_null()
-                )
-                is_kept = column.is_not_null() & ~same.fill_null(value=False)
-                if frame.select(is_kept.any()).item():
-                    self.unfit.add(name)
-                if name in self.unfit:
-                    kept = pl.when(is_kept).then(tables.as_text(column, source))
-                    columns.append(kept.alias(f"source_{name}"))
-                columns.append(pl.when(~is_kept).then(fitted).alias(name))
-        if "created_at" in self.schema:
-            own = _converted("time", pl.col("created_at"), self.schema["created_at"])
-            columns = [column for column in columns if column.meta.output_name() != "created_at"]
-            columns.append(pl.coalesce(own, "_created").alias("created_at"))
-        else:
-            columns.append(pl.col("_created").alias("created_at"))
-        return frame.select(*columns, *KEYS[1:]).with_columns(pl.col("_dataset").alias("dataset_name"))
+            column, kind = tables.column_of(name), self._kinds.get(name)
+            if kind is None:
+                is_as_it_is = tables.is_storable(source) and name.removeprefix(_BESIDE) not in _OURS
+                columns[name] = column if is_as_it_is else tables.as_text(column, source)
+                continue
+            columns[name] = fitted = _converted(kind, column, source)
+            if fits(kind, source):
+                continue
+            is_number = source.is_numeric() and kind != "time"
+            same = fitted.cast(source, strict=False) == column if is_number else fitted.is_not_null()
+            text = tables.as_text(column, source)
+            is_kept = text.is_not_null() & ~same.fill_null(value=False)
+            columns[name] = pl.when(~is_kept).then(fitted)
+            if frame.select(is_kept.any()).item():
+                self.unfit.add(name)
+            if name in self.unfit:
+                columns[f"{_BESIDE}{name}"] = pl.when(is_kept).then(text)
+        own_time = columns.get("created_at", pl.lit(None, _types()["time"]))
+        columns |= {"created_at": pl.coalesce(own_time, CREATED), "dataset_name": pl.col(DATASET)}
+        return frame.select(*(column.alias(name) for name, column in columns.items()), *KEYS[1:-1])
+
+
+def arrived(name: str, kinds: Mapping[str, str]) -> str:
+    """Return what a column of a source is called from here on.
+
+    That is its own name, but for those that mean something else here, and for those that begin with
+    `source_` as columns that are kept beside others do: they have one more `source_`. No two columns
+    come to the same name.
+    """
+    base = name
+    while base.startswith(_BESIDE):
+        base = base.removeprefix(_BESIDE)
+    is_taken = base in _OURS or base in KEYS or (base in kinds and base != name)
+    return f"{_BESIDE}{name}" if is_taken else name
 
 
 def _null() -> Any:  # noqa: ANN401 - a data type of Polars
     import polars as pl
 
     return pl.Null()
+
+
+def _binary() -> Any:  # noqa: ANN401 - a data type of Polars
+    import polars as pl
+
+    return pl.Binary()
 
 
 _TYPES: dict[str, Any] = {}
@@ -299,25 +343,38 @@ def fits(kind: str, source: Any) -> bool:  # noqa: ANN401 - a data type of Polar
         )
     if kind == "int":
         return bool(source.is_integer() and source not in (pl.UInt64, pl.Int128))
-    return kind == "time" and (source == pl.String or isinstance(source, pl.Datetime))
+    return kind == "time" and (source == pl.Date or isinstance(source, pl.Datetime))
 
 
 def _converted(kind: str, column: pl.Expr, source: Any) -> pl.Expr:  # noqa: ANN401 - a data type of Polars
+    """What a segment has of a column; null where it cannot have it."""
+    import polars as pl
+
     if kind == "text":
         return tables.as_text(column, source)
-    return _time_of(column, source) if kind == "time" else column.cast(_types()[kind])
+    if kind == "time":
+        return _time_of(column, source)
+    has_numbers = source.is_numeric() or source in (pl.String, pl.Boolean)
+    return column.cast(_types()[kind], strict=False) if has_numbers else pl.lit(None, _types()[kind])
 
 
 def _time_of(column: pl.Expr, source: Any) -> pl.Expr:  # noqa: ANN401 - a data type of Polars
     import polars as pl
 
-    time = pl.Datetime("us", "UTC")
+    time = _types()["time"]
     if source == pl.String:
-        return column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
-    if isinstance(source, pl.Datetime):
-        return (
-            column.cast(pl.Datetime("us", source.time_zone)).dt.convert_time_zone("UTC")
-            if (source.time_zone)
-            else column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        )
+        return column.map_elements(_parsed, return_dtype=time)
+    if isinstance(source, pl.Datetime) and source.time_zone:
+        return column.cast(pl.Datetime("us", source.time_zone)).dt.convert_time_zone("UTC")
+    if isinstance(source, pl.Datetime) or source == pl.Date:
+        return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return pl.lit(None, time)
+
+
+def _parsed(text: str) -> datetime | None:
+    """A time in ISO-8601; without an offset it is UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None

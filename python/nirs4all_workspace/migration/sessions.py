@@ -117,13 +117,21 @@ class Sessions:
     ) -> None:
         dataset = manifest["dataset"]
         planned = plan.planned_result(run_id, config, {"name": dataset})
-        result = replace(planned, artifacts=artifacts, completed_at=manifest["created_at"])
+        created_at = manifest["created_at"] or self._time_of(manifest, run_id)
+        result = replace(planned, artifacts=artifacts, completed_at=created_at)
         key = (dataset, manifest["pipeline_id"])
-        target = Target(run_id, manifest["created_at"] or "", result)
+        target = Target(run_id, created_at, result)
         if self.targets.setdefault(key, target) is not target:
             message = f"another manifest is of {key[1]} on {dataset} too; rows go to the first"
             self._report.note(manifest["path"], "repeated", message, run_id)
         self.waiting[result.id] = (*key, target)
+
+    def _time_of(self, manifest: dict[str, Any], run_id: str) -> str:
+        """When a manifest that says no time was last written."""
+        time = files.written_at(self._source / manifest["path"] / "manifest.yaml")
+        message = f"its manifest says no time; {time}, when it was last written, stands for it"
+        self._report.note(manifest["path"], "no_time", message, run_id)
+        return time
 
     def _artifacts_of(
         self, run_id: str, manifest: dict[str, Any], content: dict[str, Any]

@@ -133,6 +133,13 @@ def count(lost: Lost) -> int:
     return sum(length for _, length in lost)
 
 
+def column_of(name: str) -> pl.Expr:
+    """Return a column by its name, which Polars would take for a pattern if it looked like one."""
+    from polars import selectors
+
+    return selectors.by_name(name).as_expr()
+
+
 def as_text(column: pl.Expr, kind: Any) -> pl.Expr:  # noqa: ANN401 - a data type of Polars
     """Return a column of names as text, a whole number without a point, as rows have it everywhere."""
     import polars as pl
@@ -147,6 +154,8 @@ def as_text(column: pl.Expr, kind: Any) -> pl.Expr:  # noqa: ANN401 - a data typ
         return column.map_elements(_json, return_dtype=pl.String)
     if kind == pl.Binary:
         return column.bin.encode("base64")
+    if kind == pl.Duration:
+        return column.dt.to_string()
     return column.cast(pl.String, strict=False)
 
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.migration import tables
-from nirs4all_workspace.migration.rows import KEYS, REFERENCES, Group, PredictionFile, Unit
+from nirs4all_workspace.migration.rows import (
+    KEYS,
+    REFERENCES,
+    RESULT,
+    ROW,
+    TEMPLATE,
+    UNIT,
+    Group,
+    PredictionFile,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +58,7 @@ class Ids:
         import polars as pl
 
         numbers = [self._number[unit.run_id] for unit in file.units]
-        run = pl.col("_unit").replace_strict(list(range(len(numbers))), numbers, return_dtype=pl.UInt32)
+        run = pl.col(UNIT).replace_strict(list(range(len(numbers))), numbers, return_dtype=pl.UInt32)
         return frame.select(
             run.alias("run"), tables.as_text(pl.col("id"), frame["id"].dtype).hash().alias("hash")
         )
@@ -90,7 +101,7 @@ class Ids:
 
     @staticmethod
     def _unlike_any(file: PredictionFile, frame: pl.DataFrame, row: int) -> str:
-        place = f"{file.path.name}\n{frame['_row'][row]}"
+        place = f"{file.path.name}\n{frame[ROW][row]}"
         return _native.blake3_hex(place.encode("utf-8", "surrogateescape"), 16)
 
     def _again(self, file: PredictionFile, frame: pl.DataFrame) -> list[tuple[int, int]]:
@@ -106,12 +117,14 @@ class Moved:
     Attributes:
         rows: Rows that were written.
         renamed: Those of them that got another id.
+        beside: How many values of a column are kept as `source_<column>`.
         segments: The files that they were written to.
         arrays_error: Why arrays, or some of them, cannot be read.
     """
 
     rows: int = 0
     renamed: int = 0
+    beside: Counter[str] = field(default_factory=Counter)
     segments: list[Path] = field(default_factory=list)
     arrays_error: str | None = None
 
@@ -176,12 +189,10 @@ class Transfer:
         if not self.named or not self.arrays.is_file():
             return
         for _, frame in self.file.keyed(self.named, start, stop):
-            frame = frame.filter(pl.col("_unit").is_in(units))
+            frame = frame.filter(pl.col(UNIT).is_in(units))
             for name in self.named:
                 named = (
-                    frame.select(tables.as_text(pl.col(name), frame[name].dtype), "_unit")
-                    .drop_nulls()
-                    .unique()
+                    frame.select(tables.as_text(pl.col(name), frame[name].dtype), UNIT).drop_nulls().unique()
                 )
                 self.database.executemany(
                     "INSERT OR IGNORE INTO named (old, unit) VALUES (?, ?)", named.iter_rows()
@@ -276,20 +287,21 @@ class Transfer:
         unit_of = {group.number: unit for unit in units.values() for group in unit.groups}
         for at, frame in self.file.whole(start, stop):
             stop_at = at + frame.height
-            frame = frame.with_row_index("_row", at).filter(pl.col("_unit").is_in(list(units)))
+            frame = frame.with_row_index(ROW, at).filter(pl.col(UNIT).is_in(list(units)))
             frame = self.renamed(self._ids.given(self.file, frame))
             if "source_id" in frame.columns:
-                self.done.renamed += frame.height - frame["source_id"].null_count()
+                self.done.renamed += frame["source_id"].count()
+            self.done.beside.update({name: frame[f"source_{name}"].count() for name in self.file.unfit})
             frame = frame.with_columns(
-                pl.col("_result").alias("result_id"), pl.col("_template").alias("template_id")
+                pl.col(RESULT).alias("result_id"), pl.col(TEMPLATE).alias("template_id")
             )
-            for (number,), part in frame.partition_by("_unit", as_dict=True, maintain_order=True).items():
+            for (number,), part in frame.partition_by(UNIT, as_dict=True, maintain_order=True).items():
                 unit = units[int(str(number))]
                 lacking = [pl.col(name).is_not_null() & ~_is_found(pl.col(name)) for name in self.named]
                 missing = part.select(pl.sum_horizontal(lacking).sum()).item() if lacking else 0
                 self._missing[unit.run_id] = self._missing.get(unit.run_id, 0) + missing
                 if unit.writer is not None:
-                    unit.writer.write_batch(part.drop(KEYS))
+                    unit.writer.write_batch(part.drop(KEYS, strict=False))
             self.done.rows += frame.height
             step(frame.height)
             while waiting and waiting[0].last < stop_at:
