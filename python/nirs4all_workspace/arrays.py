@@ -29,7 +29,7 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
         frame = pl.read_ipc_stream(batch)
         lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
         for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
-            if id_ in wanted:
+            if id_ in wanted and id_ not in found:  # of those with one id the first counts
                 values = np.array(data, dtype=np.float64)
                 sizes = json.loads(shape or "[]")
                 found[id_] = values.reshape(sizes) if sizes and math.prod(sizes) == values.size else values

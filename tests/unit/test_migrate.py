@@ -629,3 +629,81 @@ def test_a_manifest_without_a_time(old, tmp_path):
     assert row["created_at"] == datetime.fromtimestamp(1.75e9, UTC)
     (note,) = report["notes"]
     assert (note["kind"], note["path"]) == ("no_time", path.parent.relative_to(old.root).as_posix())
+
+
+def test_lost_arrays_whose_ids_look_like_those_here(old, tmp_path):
+    """The source's loss is a note; one that happens here is a problem."""
+    config = old.config("wheat", "Sweep")
+    lost = f"array_{'0123456789ab' * 2}"
+    for _ in range(2):
+        old.row("wheat", config, y_true_id=lost)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert kinds(report) == ["missing_arrays"]
+    ws = n4w.Workspace.open(new)
+    assert ws.predictions.scan().collect()["y_true_id"].to_list() == [f"source_{lost}"] * 2
+    assert ws.predictions.get("0000000000000000", arrays=True)["y_true"] is None
+    assert {note["kind"] for note in ws.verify(full=True)["notes"]} == {"missing_arrays", "lacking"}
+    (path,) = new.glob("arrays/*/*.arrays.parquet")
+    path.unlink()
+    assert [problem["kind"] for problem in ws.verify(full=True)["problems"]] == ["dangling"]
+
+
+def test_arrays_in_another_file(old, tmp_path):
+    """As an old folder finds them: rows may be in a copy of a file, or in one that was renamed."""
+    config = old.config("wheat", "Sweep")
+    old.row("wheat", config)
+    old.row("corn", old.config("corn", "Other", minute=60), y_true_id="array_000000000000")
+    old.write()
+    (old.root / "wheat.arrays.parquet").rename(old.root / "spelt.arrays.parquet")
+    report, new = migrate(old, tmp_path)
+    ws = n4w.Workspace.open(new)
+    assert ws.predictions.get("0000000000000000", arrays=True)["y_pred"].tolist() == [0.0, 0.0]
+    row = ws.predictions.get("0000000000000001", arrays=True)
+    assert (row["y_true"].tolist(), row["y_pred"].tolist()) == ([0.0, 0.0], [1.0, 1 / 3])
+    assert kinds(report) == ["copied"]
+
+
+@pytest.mark.parametrize("between", [0, 5_000])
+@pytest.mark.parametrize("other", [[0.0, 0.0], [5.0, 6.0]])
+def test_arrays_of_one_id(old, tmp_path, between, other):
+    """The first counts, as in the old folder; where they differ, the file is copied too."""
+    old.row("wheat", old.config("wheat", "Sweep"))
+    for number in range(between):
+        old.array("wheat", f"array_{number}", [number])
+        old.rows["wheat"] += [old.rows["wheat"][0] | {"id": str(number), "y_pred_id": f"array_{number}"}]
+    old.write()
+    path = old.root / "wheat.arrays.parquet"
+    frame = pl.read_parquet(path)
+    again = frame.filter(pl.col("array_id") == "array_000000000000")
+    again = again.with_columns(pl.Series("array_data", [other], pl.List(pl.Float64)))
+    pl.concat([frame, again]).write_parquet(path)
+    before = n4w.Workspace.open(old.root).predictions.get("0000000000000000", arrays=True)["y_pred"]
+    shutil.rmtree(old.root / ".cache", ignore_errors=True)
+    report, new = migrate(old, tmp_path)
+    row = n4w.Workspace.open(new).predictions.get("0000000000000000", arrays=True)
+    assert row["y_pred"].tolist() == before.tolist() == [0.0, 0.0]
+    is_one = other == [0.0, 0.0]
+    assert kinds(report) == ([] if is_one else ["repeated"])
+    assert (new / "source" / path.name).exists() != is_one
+
+
+def test_arrays_with_nulls(old, tmp_path):
+    """Within an array, one is NaN, as NumPy has it; an array that is null is none, and the file is copied."""
+    config = old.config("wheat", "Sweep")
+    for _ in range(2):
+        old.row("wheat", config)
+    old.arrays["wheat"]["array_000000000000"] = ([1.0, None], "[2]", "y_pred")
+    old.write()
+    path = old.root / "wheat.arrays.parquet"
+    report, new = migrate(old, tmp_path)
+    row = n4w.Workspace.open(new).predictions.get("0000000000000000", arrays=True)
+    assert [str(value) for value in row["y_pred"]] == ["1.0", "nan"]
+    assert kinds(report) == []
+    shutil.rmtree(new)
+    data = pl.when(pl.col("array_id") != "array_000000000000").then("array_data").alias("array_data")
+    pl.read_parquet(path).with_columns(data).write_parquet(path)
+    report, new = migrate(old, tmp_path, ["corrupt"])
+    assert kinds(report) == ["missing_arrays"]
+    assert "1 of its rows cannot be read, or lack" in report["errors"][0]["message"]
+    assert (new / "source" / path.name).read_bytes() == path.read_bytes()

@@ -152,16 +152,23 @@ class _Builder:
         missing = transfer.missing()
         name = transfer.arrays.name
         for run_id, count in missing.items():
-            what = "is not there" if not transfer.arrays.is_file() else "lacks them"
+            what = "lacks them" if transfer.arrays.is_file() else "is not there"
             message = f"rows name arrays {count} times, but {name} {what}"
             self.report.note(transfer.file.path.name, "missing_arrays", message, run_id)
         if transfer.done.arrays_error:
             message = f"{transfer.done.arrays_error}; it was copied as it is"
             self.report.error(name, "corrupt", message)
-        elif transfer.unnamed():
-            message = f"no row names {transfer.unnamed()} of its arrays; it was copied as it is"
+            return
+        if transfer.done.unnamed:
+            message = f"no row names {transfer.done.unnamed} of its arrays; it was copied as it is"
             self.report.note(name, "unnamed_arrays", message)
-        elif transfer.arrays.is_file():
+        if transfer.done.repeated:
+            message = (
+                f"{transfer.done.repeated} times an id is there again with other values; rows got the first "
+                "of them; it was copied as it is"
+            )
+            self.report.note(name, "repeated", message)
+        if transfer.arrays.is_file() and not (transfer.done.unnamed or transfer.done.repeated):
             self.sessions.carried.add(transfer.arrays)
 
     def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:

@@ -94,16 +94,7 @@ def _digest(frame: pl.DataFrame, columns: list[str]) -> int:
 def _compare_arrays(transfer: Transfer) -> tuple[int, int, int]:
     """Arrays of the source that rows name, arrays that were stored, and how many are not the same."""
     ask = transfer.database.execute
-    wrong = 0
-    for frame in transfer.array_batches():
-        olds = frame["array_id"].to_list()
-        new = transfer.new_names(olds)
-        contents: dict[str, set[str]] = {}
-        for old, content in zip(olds, _native.array_ids(frame), strict=True):
-            contents.setdefault(old, set()).add(content)
-        transfer.count_unnamed(len(contents) - len(new))
-        # Where one id is there twice, either content will do.
-        wrong += sum(name not in contents[old] for old, name in new.items())
+    wrong = _compare_contents(transfer)
     ask("CREATE TABLE stored (new TEXT, segment INTEGER, PRIMARY KEY (new, segment)) WITHOUT ROWID")
     for number, path in enumerate(_array_files(transfer)):
         _, height = tables.outline(path)
@@ -118,6 +109,31 @@ def _compare_arrays(transfer: Transfer) -> tuple[int, int, int]:
     stored = ask("SELECT count(*) FROM stored").fetchone()[0]
     lacking = ask("SELECT count(*) FROM moved WHERE new NOT IN (SELECT new FROM stored)").fetchone()[0]
     return arrays, stored, wrong + lacking + int(arrays != stored)
+
+
+def _compare_contents(transfer: Transfer) -> int:
+    """How many arrays are called after another content; also counts those that were not moved."""
+    done, others = transfer.done, set()
+    for path, frame in transfer.array_batches():
+        olds = frame["array_id"].to_list()
+        new = transfer.new_names(olds)
+        contents: dict[str, set[str]] = {}
+        for old, content in zip(olds, _native.array_ids(frame), strict=True):
+            contents.setdefault(old, set()).add(content)
+        differing = {old for old, name in new.items() if contents[old] != {name}}
+        others |= differing
+        if path == transfer.arrays:
+            done.unnamed += len(contents) - len(new)
+            done.repeated += len(differing)
+    if not others:
+        return 0
+    # Where one id is there several times, one of its contents will do.
+    for _, frame in transfer.array_batches():
+        part = frame.filter(frame["array_id"].is_in(list(others)))
+        new = transfer.new_names(part["array_id"].to_list())
+        pairs = zip(part["array_id"], _native.array_ids(part), strict=True)
+        others -= {old for old, content in pairs if new[old] == content}
+    return len(others)
 
 
 def _array_files(transfer: Transfer) -> Iterator[Path]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 _WRITERS = 32
 _BYTES = 32 * 1024 * 1024
 _ARRAYS = 4_096
+_IS_FOUND = "^array_[0-9a-f]{24}$"
+_WANTED = "SELECT old, unit FROM named WHERE new IS NULL AND old"
 _ARRAY_COLUMNS = ("array_id", "array_data", "array_shape", "array_type")
 
 
@@ -120,6 +124,8 @@ class Moved:
         beside: How many values of a column are kept as `source_<column>`.
         segments: The files that they were written to.
         arrays_error: Why arrays, or some of them, cannot be read.
+        unnamed: Arrays of the file beside that no row names.
+        repeated: Ids that it has twice, with different values. This and `unnamed` are known once compared.
     """
 
     rows: int = 0
@@ -127,6 +133,8 @@ class Moved:
     beside: Counter[str] = field(default_factory=Counter)
     segments: list[Path] = field(default_factory=list)
     arrays_error: str | None = None
+    unnamed: int = 0
+    repeated: int = 0
 
 
 class Transfer:
@@ -141,9 +149,9 @@ class Transfer:
         self.file = file
         self._ids = ids
         self.done = Moved()
-        self._unnamed = 0
         self._missing: dict[str, int] = {}
         self.arrays = file.path.with_name(f"{file.name}.arrays.parquet")
+        self._array_files = [self.arrays] if self.arrays.is_file() else []
         self.database = sqlite3.connect("")
         self.database.execute("PRAGMA cache_size = -65536")
         self.database.execute(
@@ -186,8 +194,6 @@ class Transfer:
     def _find_names(self, units: set[int], start: int, stop: int) -> None:
         import polars as pl
 
-        if not self.named or not self.arrays.is_file():
-            return
         for _, frame in self.file.keyed(self.named, start, stop):
             frame = frame.filter(pl.col(UNIT).is_in(units))
             for name in self.named:
@@ -199,11 +205,20 @@ class Transfer:
                 )
 
     def _move_arrays(self, units: list[Unit]) -> None:
+        self._move_found(units)
+        if self.database.execute("SELECT 1 FROM named WHERE new IS NULL LIMIT 1").fetchone():
+            before = len(self._array_files)
+            self._look_elsewhere()
+            if len(self._array_files) > before:
+                self._move_found(units)
+
+    def _move_found(self, units: list[Unit]) -> None:
         writers = {unit.number: unit.writer for unit in units}
-        for frame in self.array_batches():
+        for _, frame in self.array_batches():
             rows: dict[int, list[int]] = {}
-            places = {old: row for row, old in enumerate(frame["array_id"])}
-            for old, unit in self._select("SELECT old, unit FROM named WHERE new IS NULL AND old", places):
+            # Of those with one id the first counts.
+            places = {old: row for row, old in reversed(list(enumerate(frame["array_id"])))}
+            for old, unit in self._select(_WANTED, places):
                 rows.setdefault(unit, []).append(places[old])
             for unit, chosen in rows.items():
                 writer = writers.get(unit)
@@ -216,48 +231,35 @@ class Transfer:
                     zip(new, part["array_id"], [unit] * len(new), strict=True),
                 )
 
-    def array_batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the arrays of the file beside, those of which nothing is missing."""
-        import polars as pl
+    def array_batches(self) -> Iterator[tuple[Path, pl.DataFrame]]:
+        """Yield arrays, those of which nothing is missing, with the file that they are in.
 
-        if not self.arrays.is_file() or self.done.arrays_error:
-            return
-        try:
-            schema, rows = tables.outline(self.arrays)
-            if not {"array_id", "array_data"} <= set(schema.names()):
-                raise CorruptFileError("has no columns array_id and array_data", str(self.arrays))
-        except (CorruptFileError, OSError) as error:
-            self.done.arrays_error = str(getattr(error, "message", error))
-            return
-        lost: tables.Lost = []
-        columns = [name for name in _ARRAY_COLUMNS if name in schema]
-        data = pl.col("array_data").cast(pl.List(pl.Float64))
-        blank = [pl.lit(None, pl.String).alias(name) for name in _ARRAY_COLUMNS if name not in schema]
-        for _, frame in tables.batches(self.arrays, columns, 0, rows, lost, _ARRAYS):
+        These are those of the file beside and, once some were not found there, of others that have them.
+        """
+        for path in self._array_files:
             try:
-                whole = frame.with_columns(data, *blank)
-            except pl.exceptions.PolarsError as error:
-                self.done.arrays_error = f"its arrays are no lists of numbers: {error}"
-                return
-            is_whole = (
-                pl.col("array_data").is_not_null()
-                & pl.col("array_data").list.eval(pl.element().is_not_null()).list.all()
-            )
-            yield whole.filter(is_whole & pl.col("array_id").is_not_null())
-        if lost:
-            self.done.arrays_error = f"{tables.count(lost)} of its rows cannot be read"
+                for frame in _arrays_in(path):
+                    yield path, frame
+            except (CorruptFileError, OSError) as error:
+                # What is wrong with another file is said where its own rows are moved.
+                if path == self.arrays:
+                    self.done.arrays_error = str(getattr(error, "message", error))
+
+    def _look_elsewhere(self) -> None:
+        """Look for arrays that the file beside lacks in all others, as an old folder does."""
+        for path in sorted(self.file.path.parent.glob("*.arrays.parquet")):
+            if path in self._array_files:
+                continue
+            with suppress(CorruptFileError, OSError):
+                _, rows = tables.outline(path)
+                for _, frame in tables.batches(path, ["array_id"], 0, rows):
+                    if self._select(_WANTED, frame["array_id"].drop_nulls()):
+                        self._array_files.append(path)
+                        break
 
     def missing(self) -> dict[str, int]:
         """Return how often rows name arrays that were not found, by run."""
         return {run: number for run, number in sorted(self._missing.items()) if number}
-
-    def count_unnamed(self, number: int) -> None:
-        """Take note of arrays that no row names."""
-        self._unnamed += number
-
-    def unnamed(self) -> int:
-        """Return how many arrays no row names, once they were compared."""
-        return self._unnamed
 
     def new_names(self, olds: list[str]) -> dict[str, str]:
         """Return what arrays are called now, those that were found."""
@@ -268,14 +270,18 @@ class Transfer:
         return self.database.execute(f"{query} IN (SELECT value FROM json_each(?))", (listed,)).fetchall()  # noqa: S608 - of our own
 
     def renamed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return rows with the ids that arrays have by their content."""
+        """Return rows with the ids that arrays have by their content.
+
+        One that was not found, but looks like those, has `source_` before it from here on.
+        """
         import polars as pl
 
         named = [name for name in self.named if frame[name].null_count() < frame.height]
         if not named:
             return frame
         olds = pl.concat([frame[name].unique().rename("old") for name in named]).unique().drop_nulls()
-        new = self.new_names(olds.to_list())
+        alike = olds.filter(olds.str.contains(_IS_FOUND))
+        new = {old: f"source_{old}" for old in alike} | self.new_names(olds.to_list())
         return frame.with_columns(pl.col(named).replace(list(new), list(new.values())))
 
     def _move_rows(
@@ -319,4 +325,42 @@ class Transfer:
 
 def _is_found(column: pl.Expr) -> pl.Expr:
     """Whether an array has the id of its content by now."""
-    return column.str.contains("^array_[0-9a-f]{24}$")
+    return column.str.contains(_IS_FOUND)
+
+
+def _arrays_in(path: Path) -> Iterator[pl.DataFrame]:
+    """Yield batches of arrays with an id and values, a null among these as NaN.
+
+    Raises:
+        CorruptFileError: None of them, or some, cannot be read.
+        OSError: None of them can.
+    """
+    import polars as pl
+
+    schema, rows = tables.outline(path)
+    if not {"array_id", "array_data"} <= set(schema.names()):
+        raise CorruptFileError("has no columns array_id and array_data", str(path))
+    lost: tables.Lost = []
+    empty = 0
+    columns = [name for name in _ARRAY_COLUMNS if name in schema]
+    texts = [name for name in _ARRAY_COLUMNS if name != "array_data"]
+    named = [
+        tables.as_text(pl.col(name), schema[name]) if name in schema else _no_text(name) for name in texts
+    ]
+    data = pl.col("array_data").cast(pl.List(pl.Float64)).list.eval(pl.element().fill_null(math.nan))
+    for _, frame in tables.batches(path, columns, 0, rows, lost, _ARRAYS):
+        try:
+            whole = frame.with_columns(data, *named)
+        except pl.exceptions.PolarsError as error:
+            raise CorruptFileError(f"its arrays are no lists of numbers: {error}", str(path)) from error
+        found = whole.drop_nulls(["array_id", "array_data"])
+        empty += whole.height - found.height
+        yield found
+    if bad := tables.count(lost) + empty:
+        raise CorruptFileError(f"{bad} of its rows cannot be read, or lack an id or values", str(path))
+
+
+def _no_text(name: str) -> pl.Expr:
+    import polars as pl
+
+    return pl.lit(None, pl.String).alias(name)
