@@ -245,9 +245,12 @@ class _Builder:
                 continue
             files.copy(path, self.workspace.path / files.SOURCE / path.relative_to(self.source))
             self.report.count(self.report.target, copied_files=1)
-            if shown(name) not in known and _is_misplaced(Path(name)):
+            place = _place_of(Path(name))
+            if shown(name) not in known and place is not None:
                 message = (
-                    f"is not where nirs4all 0.6 has it and became no run; it was copied to {files.SOURCE}/"
+                    "is not where nirs4all 0.6 has it and became no run; it was copied to "
+                    f"{files.SOURCE}/. To have it as a run, move it to {place} in a copy of the folder and "
+                    "migrate that"
                 )
                 self.report.error(name, "misplaced", message)
             elif shown(name) not in known:
@@ -266,8 +269,10 @@ class _Builder:
             self.report.count(self.report.target, results=about["results"])
 
 
-def _is_misplaced(path: Path) -> bool:
-    """Whether a file has rows or a configuration, and lies where nirs4all 0.6 has none."""
-    if path.name.endswith(".meta.parquet"):
-        return len(path.parts) > 1
-    return path.name == "manifest.yaml" and (len(path.parts) != 4 or path.parts[0] != "runs")
+def _place_of(path: Path) -> str | None:
+    """Where a file that has rows or a configuration ought to be; None where it is there, or has none."""
+    if path.name.endswith(".meta.parquet") and len(path.parts) > 1:
+        return f"{path.name}, and its arrays beside it,"
+    if path.name == "manifest.yaml" and (len(path.parts) != 4 or path.parts[0] != "runs"):
+        return f"runs/<dataset>/{path.parent.name or '<configuration>'}/{path.name}"
+    return None
