@@ -56,7 +56,8 @@ def migrate(
         SchemaError: The source is a workspace already, a store of nirs4all 1.x, or nothing of nirs4all.
         ConflictError: The target holds something else, or the source changed meanwhile.
         LockTimeoutError: Another process migrates to this target.
-        OSError: It could not be read or written; the target is as it was.
+        OSError: It could not be read or written, or the disk has less room (ENOSPC) than the source takes;
+            the target is as it was.
     """
     origin, place = _checked(Path(source), Path(target))
     before = files.fingerprint(origin)
@@ -68,6 +69,7 @@ def migrate(
     lock = locks.take(staging / ".locks" / "migrate.lock", timeout=0)
     try:
         _clear(staging)
+        _check_space(staging, place, before[2])
         report = _build(origin, staging, place, before, progress)
         if files.fingerprint(origin)[0] != before[0]:
             raise ConflictError("changed while it was read; nothing was made, try again", str(origin))
@@ -127,6 +129,14 @@ def _clear(staging: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _check_space(staging: Path, target: Path, size: int) -> None:
+    """Refuse at once what cannot fit: a workspace is about as large as what it is made of."""
+    free = shutil.disk_usage(staging).free
+    if free < size:
+        message = f"the source has {size} bytes, which need as many at least, but {free} are free"
+        raise OSError(errno.ENOSPC, message, str(target))
 
 
 def _publish(staging: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,7 @@ os.read(0, 1)
 try:
     answer = {"done": n4w.migrate(sys.argv[1], sys.argv[2])["counts"]}
 except OSError as error:
-    answer = {"raised": type(error).__name__, "errno": error.errno}
+    answer = {"raised": type(error).__name__, "errno": error.errno, "message": str(error)}
 os.writev(report, [json.dumps(answer).encode()])  # a call that no test lets fail
 os._exit(0)
 """
@@ -105,6 +106,70 @@ def test_killed_at_random_moments(source, expected, tmp_path):
         check(source, target, expected)
 
 
+# Where a migration is when it dies: a function of the package, and whether that has begun or has returned.
+STAGES = [
+    ("migration.sessions", "Sessions.add", "after"),
+    ("artifacts", "Artifacts.put", "after"),
+    ("migration.transfer", "Transfer._move_found", "after"),
+    ("writer", "Writer.write_batch", "after"),
+    ("writer", "Writer.checkpoint", "after"),
+    ("migration.transfer", "Transfer._close", "after"),
+    ("migration.builder", "compare", "before"),
+    ("migration.builder", "_Builder._copy_rest", "after"),
+    ("migration.builder", "_Builder._finish_runs", "after"),
+    ("migrate", "_publish", "before"),
+    ("migrate", "_publish", "after"),
+]
+DYING = """
+import importlib, os, signal, sys
+module, path, when = sys.argv[4:7]
+owner = importlib.import_module(f"nirs4all_workspace.{module}")
+*inner, name = path.split(".")
+for part in inner:
+    owner = getattr(owner, part)
+function = getattr(owner, name)
+
+def dying(*args, **more):
+    if when == "after":
+        function(*args, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(owner, name, dying)
+"""
+
+
+def kill_at(stage, source, target, report):
+    command = [sys.executable, "-c", DYING + WORKER, source, target, report, *stage]
+    code = subprocess.run(command, input=b"g", stdout=subprocess.PIPE, check=False).returncode
+    assert code == -signal.SIGKILL, "the stage was reached"
+    staging = target.with_name(f".n4w-migrating-{target.name}")
+    is_published = stage == ("migrate", "_publish", "after")
+    assert (staging.exists(), target.exists()) == (not is_published, is_published)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=" ".join)
+def test_killed_at_a_stage(source, expected, tmp_path, stage):
+    target = tmp_path / "new"
+    for _ in range(2):
+        if not target.exists():
+            kill_at(stage, source, target, tmp_path / "report.json")
+    check(source, target, expected)
+
+
+def test_a_source_that_changes_between_two_attempts(source, expected, tmp_path):
+    """What the first attempt left is not taken for the source that there is now."""
+    other, target = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(source, other)
+    corn = other / "corn.meta.parquet"
+    shutil.move(corn, tmp_path / corn.name)
+    kill_at(("migration.builder", "_Builder._copy_rest", "after"), other, target, tmp_path / "report.json")
+    shutil.move(tmp_path / corn.name, corn)
+    check(other, target, expected)
+    (other / "wheat.meta.parquet").unlink()
+    with pytest.raises(n4w.ConflictError, match="changed since"):
+        n4w.migrate(other, target)
+
+
 def moments(source, tmp_path, kind):
     """Each call of this kind that a migration makes: its name and which of its like it is."""
     code, lines = traced(WORKER, [source, tmp_path / "count" / "new", tmp_path / "count.json"], CALLS[kind])
@@ -152,6 +217,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk(source, expected, tmp_path, small_disk):
+    messages = []
     for kilobytes in (4, 24, 60, 100, 150, 200, 240):
         disk = small_disk(kilobytes)
         code = subprocess.run(
@@ -164,6 +230,12 @@ def test_a_full_disk(source, expected, tmp_path, small_disk):
         assert code == 0
         assert (answer.get("raised"), answer.get("errno")) == ("OSError", 28), kilobytes
         assert list(disk.iterdir()) == []
+        messages.append(answer["message"])
+    size = sum(map(len, files_of(source).values()))
+    refused = [message for message in messages if f"the source has {size} bytes" in message]
+    assert refused == messages[: len(refused)]
+    assert 0 < len(refused) < len(messages) - 3, "some sizes suffice to begin"
+    assert all(re.search(r" but \d+ are free: .*new", message) for message in refused)
     check(source, small_disk(64 * 1024) / "new", expected)
 
 
