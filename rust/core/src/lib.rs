@@ -40,6 +40,7 @@ pub mod tally;
 pub mod threads;
 pub mod value;
 pub mod verify;
+mod verify_arrays;
 pub mod verify_segments;
 pub mod writer;
 

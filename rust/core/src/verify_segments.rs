@@ -1,13 +1,10 @@
-//! Checking what writers left: journals, leftovers, copies that went apart, and references to arrays.
+//! Checking what writers left: journals, leftovers, and copies that went apart.
 
-use std::collections::HashSet;
 use std::path::Path;
 
-use arrow_array::cast::AsArray;
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
-use crate::arrays::{self, ROLES};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::journal::{End, Journal};
@@ -15,7 +12,7 @@ use crate::progress::Progress;
 use crate::seal::Survey;
 use crate::segments::{self, Name};
 use crate::verify::Finding;
-use crate::{ipc, journal, lock, platform, scan};
+use crate::{journal, lock, verify_arrays};
 
 /// Checks the folders of `predictions`, in name order; with `full` also every frame of journals and
 /// whether the arrays that rows name are there.
@@ -79,19 +76,8 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
                 find(file, true, "corrupt", message);
             }
         }
-        for (file, missing, lacked) in dangling(root, folder, &judged, progress)? {
-            if missing > 0 {
-                let message =
-                    format!("{missing} of the arrays that its rows name are nowhere in arrays/{folder}");
-                find(&file, true, "dangling", message);
-            }
-            if lacked > 0 {
-                let message =
-                    format!("its rows name {lacked} arrays that the workspace it was migrated from lacked");
-                find(&file, false, "lacking", message);
-            }
-        }
     }
+    findings.extend(verify_arrays::verify(root, folder, &judged, full, progress)?);
     Ok(findings)
 }
 
@@ -125,73 +111,4 @@ fn damage_in(path: &Path, progress: &Progress) -> Option<(bool, String)> {
         }
         Ok(_) => None,
     }
-}
-
-/// Sealed segments whose rows name arrays that are not there: how many, and how many by the id that nirs4all 0.6
-/// gave them, in a run that was migrated. What a migration finds gets another id.
-fn dangling(
-    root: &Path,
-    folder: &str,
-    judged: &segments::Counted,
-    progress: &Progress,
-) -> Result<Vec<(String, usize, usize)>> {
-    let mut known: Option<HashSet<String>> = None;
-    let mut found = Vec::new();
-    for file in &judged.files {
-        progress.check()?;
-        let path = root.join("predictions").join(folder).join(file);
-        // A segment that cannot be read is reported as that.
-        let Ok(named) = array_ids(&path, &ROLES.map(|(_, column, _)| column)) else { continue };
-        if named.is_empty() {
-            continue;
-        }
-        let known = match &known {
-            Some(known) => known,
-            None => known.insert(arrays_in(root, folder, judged)?),
-        };
-        let is_migrated = Name::of(file)
-            .is_some_and(|name| root.join("runs").join(name.run_id).join("migrated.yaml").is_file());
-        let (lacked, missing): (Vec<_>, Vec<_>) =
-            named.difference(known).partition(|id| is_migrated && !arrays::is_id(id));
-        if missing.len() + lacked.len() > 0 {
-            found.push((file.clone(), missing.len(), lacked.len()));
-        }
-    }
-    Ok(found)
-}
-
-/// The ids of all arrays in a folder, those in journals among them.
-fn arrays_in(root: &Path, folder: &str, judged: &segments::Counted) -> Result<HashSet<String>> {
-    let path = root.join("arrays").join(folder);
-    let mut known = HashSet::new();
-    for file in files::names_in(&path)?.iter().filter(|file| Name::of(file).is_some()) {
-        known.extend(array_ids(&path.join(file), &["array_id"])?);
-    }
-    for file in &judged.journals {
-        let journal = Journal::open(&root.join("predictions").join(folder).join(file))?;
-        journal.read(journal.begin(), &mut |kind, payload| {
-            if kind == journal::Kind::Arrays {
-                ipc::decode(payload)?.iter().for_each(|batch| known.extend(texts_of(batch, "array_id")));
-            }
-            Ok(())
-        })?;
-    }
-    Ok(known)
-}
-
-fn array_ids(path: &Path, columns: &[&str]) -> Result<HashSet<String>> {
-    let mut ids = HashSet::new();
-    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    scan::read_batches(path, file, Some(columns), &mut |batches| {
-        for batch in batches {
-            columns.iter().for_each(|column| ids.extend(texts_of(batch, column)));
-        }
-        Ok(())
-    })?;
-    Ok(ids)
-}
-
-fn texts_of(batch: &arrow_array::RecordBatch, column: &str) -> HashSet<String> {
-    let texts = batch.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
-    texts.into_iter().flatten().flatten().map(str::to_owned).collect()
 }

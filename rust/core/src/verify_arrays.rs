@@ -1,0 +1,209 @@
+//! Checking files of arrays, and whether the arrays that rows name are there.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use twox_hash::XxHash3_64;
+
+use crate::arrays::{self, ROLES};
+use crate::error::{Error, Result};
+use crate::files::FileError;
+use crate::footer::TailReader;
+use crate::journal::{self, Journal};
+use crate::progress::Progress;
+use crate::segments::{self, Name};
+use crate::summary::columns::Texts;
+use crate::verify::Finding;
+use crate::{files, ipc, platform, scan};
+
+/// So many ids are held at a time; where there are more they take turns.
+const AT_ONCE: u64 = 4_000_000;
+
+/// Checks the arrays of one folder of predictions: with `full` whether they hold what rows name, else their
+/// footers alone.
+pub fn verify(
+    root: &Path,
+    folder: &str,
+    judged: &segments::Counted,
+    full: bool,
+    progress: &Progress,
+) -> Result<Vec<Finding>> {
+    let place = root.join("arrays").join(folder);
+    let mut findings = Vec::new();
+    let mut of_runs: BTreeMap<String, Files> = BTreeMap::new();
+    for file in files::names_in(&place)? {
+        let Some(name) = Name::of(&file) else { continue };
+        let path = place.join(&file);
+        let rows = rows_in(&path).and_then(|rows| {
+            if full { each_id(&path, &["array_id"], &mut |_| ()).map(|()| rows) } else { Ok(rows) }
+        });
+        match rows {
+            Ok(rows) => {
+                let of_run = of_runs.entry(name.run_id).or_default();
+                of_run.ids += rows;
+                of_run.arrays.push(path);
+            }
+            // A compaction replaced it meanwhile.
+            Err(error) if FileError::is_vanished(&error) => {}
+            Err(error) => findings.push(Finding {
+                path: format!("arrays/{folder}/{file}"),
+                is_problem: true,
+                kind: error.kind.name(),
+                message: error.message,
+            }),
+        }
+    }
+    if full {
+        let predictions = root.join("predictions").join(folder);
+        for file in &judged.files {
+            let Some(name) = Name::of(file) else { continue };
+            let of_run = of_runs.entry(name.run_id).or_default();
+            of_run.ids += rows_in(&predictions.join(file)).unwrap_or_default();
+            of_run.segments.push(predictions.join(file));
+        }
+        for file in &judged.journals {
+            let Some(name) = Name::of(file) else { continue };
+            of_runs.entry(name.run_id).or_default().journals.push(predictions.join(file));
+        }
+        for (run_id, files) in &of_runs {
+            let is_migrated = root.join("runs").join(run_id).join("migrated.yaml").is_file();
+            for (path, lacking) in files.segments.iter().zip(files.lacking(is_migrated, progress)?) {
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                findings.extend(lacking.findings(folder, &file));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// What one run has in one folder.
+#[derive(Default)]
+struct Files {
+    arrays: Vec<PathBuf>,
+    segments: Vec<PathBuf>,
+    journals: Vec<PathBuf>,
+    /// Arrays and rows in them.
+    ids: u64,
+}
+
+impl Files {
+    /// What each of the segments lacks.
+    fn lacking(&self, is_migrated: bool, progress: &Progress) -> Result<Vec<Lacking>> {
+        let mut lacking = vec![Lacking::default(); self.segments.len()];
+        let turns = self.ids / AT_ONCE + 1;
+        for turn in 0..turns {
+            let is_due = |hash: u64| hash % turns == turn;
+            let known = self.known_ids(&is_due)?;
+            for (path, lacking) in self.segments.iter().zip(&mut lacking) {
+                progress.check()?;
+                lacking.add(path, is_migrated, &known, &is_due);
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// The ids of arrays whose turn it is, as hashes.
+    fn known_ids(&self, is_due: &impl Fn(u64) -> bool) -> Result<HashSet<u64>> {
+        let mut known = HashSet::new();
+        let mut add = |id: &str| {
+            let hash = hash_of(id);
+            if is_due(hash) {
+                known.insert(hash);
+            }
+        };
+        for path in &self.arrays {
+            each_id(path, &["array_id"], &mut add)?;
+        }
+        for path in &self.journals {
+            // A journal that cannot be read is reported as that.
+            let Ok(journal) = Journal::open(path) else { continue };
+            journal.read(journal.begin(), &mut |kind, payload| {
+                if kind == journal::Kind::Arrays {
+                    ipc::decode(payload)?.iter().for_each(|batch| texts_of(batch, "array_id", &mut add));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(known)
+    }
+}
+
+/// Arrays that the rows of a segment name and that are not there.
+#[derive(Clone, Default)]
+struct Lacking {
+    lost: usize,
+    /// By the id that nirs4all 0.6 gave them, in a run that was migrated: what a migration finds gets another id.
+    never_there: usize,
+}
+
+impl Lacking {
+    /// A segment that cannot be read is reported as that, and not counted.
+    fn add(&mut self, path: &Path, is_migrated: bool, known: &HashSet<u64>, is_due: &impl Fn(u64) -> bool) {
+        let (mut lost, mut never_there) = (HashSet::new(), HashSet::new());
+        let read = each_id(path, &ROLES.map(|(_, column, _)| column), &mut |id| {
+            let hash = hash_of(id);
+            if is_due(hash) && !known.contains(&hash) {
+                let missing = if is_migrated && !arrays::is_id(id) { &mut never_there } else { &mut lost };
+                missing.insert(hash);
+            }
+        });
+        if read.is_ok() {
+            self.lost += lost.len();
+            self.never_there += never_there.len();
+        }
+    }
+
+    fn findings(&self, folder: &str, file: &str) -> impl Iterator<Item = Finding> {
+        let path = format!("predictions/{folder}/{file}");
+        let lost = (self.lost > 0).then(|| Finding {
+            path: path.clone(),
+            is_problem: true,
+            kind: "dangling",
+            message: format!(
+                "{} of the arrays that its rows name are in no file of its run in arrays/{folder}",
+                self.lost
+            ),
+        });
+        let lacking = (self.never_there > 0).then(|| Finding {
+            path,
+            is_problem: false,
+            kind: "lacking",
+            message: format!(
+                "its rows name {} arrays that the workspace it was migrated from lacked",
+                self.never_there
+            ),
+        });
+        lost.into_iter().chain(lacking)
+    }
+}
+
+/// A missing id goes unnoticed where an array that is there has the same hash: 1 in 2^64 for each of them.
+fn hash_of(id: &str) -> u64 {
+    XxHash3_64::oneshot(id.as_bytes())
+}
+
+fn rows_in(path: &Path) -> Result<u64> {
+    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    let rows = TailReader::default().read_file(&file).and_then(|tail| {
+        let footer = tail.footer()?;
+        footer.check()?;
+        Ok(footer.num_rows)
+    });
+    rows.map_err(|error| error.at(path))
+}
+
+fn each_id(path: &Path, columns: &[&str], take: &mut dyn FnMut(&str)) -> Result<()> {
+    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    scan::read_batches(path, file, Some(columns), &mut |batches| {
+        for batch in batches {
+            columns.iter().for_each(|column| texts_of(batch, column, take));
+        }
+        Ok(())
+    })
+}
+
+fn texts_of(batch: &RecordBatch, column: &str, take: &mut dyn FnMut(&str)) {
+    let Ok(texts) = Texts::of(batch, column) else { return };
+    (0..batch.num_rows()).filter_map(|row| texts.get(row)).for_each(take);
+}
