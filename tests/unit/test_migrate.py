@@ -737,3 +737,26 @@ def test_what_lies_deeper_is_told_where_it_belongs(old, tmp_path):
     assert again["errors"] == []
     assert sorted(run["name"] for run in again["runs"]) == ["Deep", "Sweep"]
     assert again["counts"]["target"]["rows"] == 2
+
+
+def test_what_was_written_is_verified_to_the_last_row(old, tmp_path, monkeypatch):
+    """An artifact that changed after it was stored, say on a bad disk."""
+    item = {"artifact_id": "a", "path": "model.joblib", "content_hash": "sha256:0"}
+    config = old.config("wheat", "Sweep", artifacts={"schema_version": "2.0", "items": [item]})
+    old.row("wheat", config)
+    old.write()
+    (old.root / "binaries" / "wheat").mkdir(parents=True)
+    (old.root / "binaries" / "wheat" / "model.joblib").write_bytes(b"model")
+    put = n4w.artifacts.Artifacts.put
+
+    def put_and_damage(self, content):
+        digest = put(self, content)
+        path = self.get(digest)
+        path.chmod(0o644)
+        path.write_bytes(b"muddle")
+        return digest
+
+    monkeypatch.setattr(n4w.artifacts.Artifacts, "put", put_and_damage)
+    report = n4w.migrate(old.root, tmp_path / "new")
+    assert [error["kind"] for error in report["errors"]] == ["corrupt"]
+    assert report["errors"][0]["path"].startswith("artifacts/")

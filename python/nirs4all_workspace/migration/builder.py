@@ -64,7 +64,7 @@ class _Builder:
         self._checkpoint_rowless()
         self._copy_rest()
         self._finish_runs()
-        found = self.workspace.verify()
+        found = self.workspace.verify(full=True)
         self.report.errors += found["problems"]
 
     def _add_run(self, entry: dict[str, Any], kind: str) -> None:
