@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import blake3
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
@@ -760,3 +761,40 @@ def test_what_was_written_is_verified_to_the_last_row(old, tmp_path, monkeypatch
     report = n4w.migrate(old.root, tmp_path / "new")
     assert [error["kind"] for error in report["errors"]] == ["corrupt"]
     assert report["errors"][0]["path"].startswith("artifacts/")
+
+
+def test_artifacts_where_older_versions_have_them(old, tmp_path):
+    """0.5 lists them under other keys, in `_binaries` beside its configurations; some steps of 0.6 do so."""
+    item = {"name": "PLS_1", "path": "PLS_aa.joblib", "hash": "sha256:aa", "size": 5, "step": 3}
+    config = old.config("wheat", "Sweep", artifacts=[item, item | {"path": "gone"}])
+    old.row("wheat", config)
+    old.write()
+    (old.root / "runs" / "wheat" / "_binaries").mkdir()
+    (old.root / "runs" / "wheat" / "_binaries" / "PLS_aa.joblib").write_bytes(b"model")
+    report, new = migrate(old, tmp_path)
+    digest = blake3.blake3(b"model").hexdigest()
+    (path,) = new.glob("runs/*/artifacts.jsonl")
+    found, gone = (json.loads(line) for line in path.read_text().splitlines())
+    keys = ("hash", "status", "custom_name", "content_hash", "size_bytes", "step_index")
+    assert [found[key] for key in keys] == [digest, "present", "PLS_1", "sha256:aa", 5, 3]
+    assert gone["status"] == "missing"
+    (result,) = results_of(new).values()
+    assert result["artifacts"] == [digest]
+    (note,) = report["notes"]
+    assert note["message"] == "1 of its 2 artifacts are not in binaries/wheat or runs/wheat/_binaries"
+    assert not (new / "source").exists()
+
+
+@pytest.mark.parametrize("path", ["../../secret", "{root}/../secret", 7, ["a"], ""])
+def test_artifacts_are_of_the_folder_alone(old, tmp_path, path):
+    """A manifest may name anything; no file from elsewhere ends in a workspace that is then shared."""
+    secret = tmp_path.with_name(f"{tmp_path.name}-secret")
+    secret.write_bytes(b"secret")
+    named = f"../../../../{secret.name}" if path == "../../secret" else path
+    named = str(secret) if path == "{root}/../secret" else named
+    config = old.config("wheat", "Sweep", artifacts={"items": [{"artifact_id": "a", "path": named}]})
+    old.row("wheat", config)
+    old.write()
+    report, new = migrate(old, tmp_path)
+    assert kinds(report) == ["missing_artifacts"]
+    assert b"secret" not in files_of(new).values()

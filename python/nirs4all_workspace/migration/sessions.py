@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ARTIFACTS = "artifacts.jsonl"
 TRACES = "traces.jsonl"
+# What versions before 0.6 called these.
+_LATER_NAMES = {"hash": "content_hash", "name": "custom_name", "step": "step_index", "size": "size_bytes"}
 _ARTIFACT_KEYS = ("artifact_id", "artifact_type", "class_name", "custom_name", "fold_id", "chain_path")
 
 
@@ -144,11 +146,12 @@ class Sessions:
         for item in items if isinstance(items, list) else []:
             if not isinstance(item, dict):
                 continue
-            path = self._source / "binaries" / manifest["dataset"] / str(item.get("path"))
-            digest = self._put(path) if item.get("path") else None
+            path = self._find(manifest, item.get("path"))
+            digest = None if path is None else self._put(path)
             missing += digest is None
             if digest is not None and digest not in hashes:
                 hashes.append(digest)
+            item = {_LATER_NAMES.get(key, key): value for key, value in item.items()}
             about = {key: item.get(key) for key in _ARTIFACT_KEYS}
             lines.append(
                 strict_json.dumps(
@@ -167,14 +170,28 @@ class Sessions:
                 )
             )
         if missing:
-            message = f"{missing} of its {len(lines)} artifacts are not in binaries/{manifest['dataset']}"
+            places = " or ".join(
+                shown(f"{place.relative_to(self._source)}") for place in self._places(manifest)
+            )
+            message = f"{missing} of its {len(lines)} artifacts are not in {places}"
             self._report.note(manifest["path"], "missing_artifacts", message, run_id)
         self._report.count(self._report.source, artifacts=len(lines) - missing, artifacts_missing=missing)
         return hashes, lines
 
-    def _put(self, path: Path) -> str | None:
+    def _places(self, manifest: dict[str, Any]) -> list[Path]:
+        """Where nirs4all 0.6 has artifacts, and where versions before it, and some of its steps, do."""
+        runs = (self._source / manifest["path"]).parent
+        return [self._source / "binaries" / manifest["dataset"], runs / "_binaries"]
+
+    def _find(self, manifest: dict[str, Any], name: Any) -> Path | None:  # noqa: ANN401 - what a file says
+        if not isinstance(name, str) or ".." in name.split("/"):
+            return None
+        found = (place / name.lstrip("/") for place in self._places(manifest))
+        return next((path for path in found if path.is_file()), None)
+
+    def _put(self, path: Path) -> str:
         known = self._hashes.get(path)
-        if known is None and path.is_file():
+        if known is None:
             known = self._hashes[path] = self._workspace.artifacts.put(path)
             self.carried.add(path)
             self._report.count(self._report.target, artifact_files=1)
