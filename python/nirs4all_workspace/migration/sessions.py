@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import plan, records, run_record, strict_json
@@ -14,8 +16,6 @@ from nirs4all_workspace.migration.rows import Target
 from nirs4all_workspace.templates import Template
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nirs4all_workspace.migration.report import Report
     from nirs4all_workspace.workspace import Workspace
 
@@ -170,9 +170,7 @@ class Sessions:
                 )
             )
         if missing:
-            places = " or ".join(
-                shown(f"{place.relative_to(self._source)}") for place in self._places(manifest)
-            )
+            places = " or ".join(os.path.relpath(place, self._source) for place in self._places(manifest))
             message = f"{missing} of its {len(lines)} artifacts are not in {places}"
             self._report.note(manifest["path"], "missing_artifacts", message, run_id)
         self._report.count(self._report.source, artifacts=len(lines) - missing, artifacts_missing=missing)
@@ -184,10 +182,11 @@ class Sessions:
         return [self._source / "binaries" / manifest["dataset"], runs / "_binaries"]
 
     def _find(self, manifest: dict[str, Any], name: Any) -> Path | None:  # noqa: ANN401 - what a file says
-        if not isinstance(name, str) or ".." in name.split("/"):
+        if not isinstance(name, str):
             return None
-        found = (place / name.lstrip("/") for place in self._places(manifest))
-        return next((path for path in found if path.is_file()), None)
+        # A manifest may name anything; what is not of this folder is none of its artifacts.
+        found = (Path(os.path.normpath(place / name)) for place in self._places(manifest))
+        return next((path for path in found if path.is_relative_to(self._source) and path.is_file()), None)
 
     def _put(self, path: Path) -> str:
         known = self._hashes.get(path)
@@ -276,6 +275,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - plain data
 
 def _traces_of(manifest: dict[str, Any], content: dict[str, Any]) -> list[str]:
     traces = content.get("execution_traces") or {}
+    if not isinstance(traces, dict | list):
+        traces = [traces]
     listed = traces.items() if isinstance(traces, dict) else ((None, trace) for trace in traces)
     about = {"dataset": manifest["dataset"], "config": manifest["pipeline_id"]}
     return [

@@ -51,13 +51,14 @@ pub fn read(dataset: &str, config: &str, [manifest]: [Snapshot; 1], unit: &mut U
     };
     let pipeline = manifest.get("pipeline");
     let steps = pipeline.and_then(|pipeline| pipeline.get("steps")).or(pipeline);
+    let text = |key| manifest.text(key).filter(|text| !text.is_empty());
     let content = Tree::map([
         ("path", unit.path.as_str().into()),
         ("folder", dataset.into()),
-        ("dataset", manifest.text("dataset").unwrap_or(dataset).into()),
-        ("pipeline_id", manifest.text("pipeline_id").unwrap_or(config).into()),
+        ("dataset", text("dataset").unwrap_or(dataset).into()),
+        ("pipeline_id", text("pipeline_id").unwrap_or(config).into()),
         ("uid", manifest.text("uid").into()),
-        ("name", manifest.text("name").unwrap_or_else(|| without_number(config).1).into()),
+        ("name", text("name").unwrap_or_else(|| without_number(config).1).into()),
         ("time", manifest.get("created_at").and_then(time_of).into()),
         ("generator_choices", manifest.get("generator_choices").cloned().unwrap_or(Tree::Null)),
         ("steps", steps.cloned().unwrap_or(Tree::Null)),
