@@ -839,3 +839,25 @@ def test_manifests_that_say_anything(old, tmp_path, key):
     report, new = migrate(old, tmp_path)
     assert rows_of_target(new) == rows_of_source(old.root)
     assert report["counts"]["target"]["manifests"] == len(ANYTHING)
+
+
+def test_names_of_files_that_are_no_unicode(old, tmp_path):
+    """As unzip makes of old archives: rows are moved, under a name that can be written."""
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.row("latin", old.config("latin", "Other", minute=60))
+    old.row("latin", None, dataset_name=None)
+    old.write()
+    for name in ("latin.meta.parquet", "latin.arrays.parquet", "runs/latin"):
+        raw = os.fsencode(name).replace(b"latin", b"caf\xe9")
+        (old.root / name).rename(old.root / os.fsdecode(raw))
+    before = files_of(old.root)
+    report = n4w.migrate(old.root, tmp_path / "new")
+    assert files_of(old.root) == before
+    ws = n4w.Workspace.open(tmp_path / "new")
+    assert ws.verify(full=True)["problems"] == []
+    rows = ws.predictions.scan().sort("id").collect()
+    assert rows["dataset_name"].to_list() == ["wheat", "latin", "caf\\xe9"]
+    assert ws.predictions.get("0000000000000001", arrays=True)["y_pred"].tolist() == [1.0, 1 / 3]
+    assert {error["kind"] for error in report["errors"]} <= {"corrupt", "misplaced"}
+    manifests = [path.parent.name for path in (tmp_path / "new").rglob("manifest.yaml")]
+    assert len(manifests) == 2

@@ -150,7 +150,7 @@ class Transfer:
         self._ids = ids
         self.done = Moved()
         self._missing: dict[str, int] = {}
-        self.arrays = file.path.with_name(f"{file.name}.arrays.parquet")
+        self.arrays = file.path.with_name(f"{file.path.name.removesuffix('.meta.parquet')}.arrays.parquet")
         self._array_files = [self.arrays] if self.arrays.is_file() else []
         self.database = sqlite3.connect("")
         self.database.execute("PRAGMA cache_size = -65536")
