@@ -64,7 +64,8 @@ def migrate(
     if _is_made(place, before[0]):
         made: dict[str, Any] = json.loads((place / notes.OF_WORKSPACE).read_bytes())
         return made | {"status": "unchanged"}
-    staging = place.with_name(f"{_STAGING}{place.name}")
+    # Of a name as long as names can be, the beginning.
+    staging = place.with_name(_STAGING + os.fsencode(place.name)[:200].decode("utf-8", "ignore"))
     _native.make_folder(staging)
     lock = locks.take(staging / ".locks" / "migrate.lock", timeout=0)
     try:
@@ -89,9 +90,13 @@ def migrate(
 def _checked(source: Path, target: Path) -> tuple[Path, Path]:
     if not source.is_dir():
         raise NotFoundError("there is no such folder", str(source))
-    origin, place = source.resolve(), target.absolute()
-    if place.resolve().is_relative_to(origin) or origin.is_relative_to(place.resolve()):
+    origin, place = source.resolve(), target.resolve()
+    if place.is_relative_to(origin) or origin.is_relative_to(place):
         raise ConflictError("lies within the other; choose a folder beside it", str(target))
+    if place.is_mount():
+        raise ConflictError(
+            "is where a disk is mounted, and cannot be replaced; choose a folder on it", str(target)
+        )
     if (origin / "workspace.yaml").exists():
         raise SchemaError("is a workspace of format 2 already", str(source))
     is_old = any(origin.glob("*.meta.parquet")) or any(origin.glob("runs/*/*/manifest.yaml"))

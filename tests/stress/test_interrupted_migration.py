@@ -237,6 +237,8 @@ def test_a_full_disk(source, expected, tmp_path, small_disk):
     assert 0 < len(refused) < len(messages) - 3, "some sizes suffice to begin"
     assert all(re.search(r" but \d+ are free: .*new", message) for message in refused)
     check(source, small_disk(64 * 1024) / "new", expected)
+    with pytest.raises(n4w.ConflictError, match="disk is mounted"):
+        n4w.migrate(source, disk)
 
 
 @pytest.mark.parametrize("kind", CALLS)

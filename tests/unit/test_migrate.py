@@ -24,16 +24,23 @@ def old(tmp_path):
 
 def migrate(old, tmp_path, errors=()):
     """Migrate, and check what holds of every migration."""
-    before = files_of(old.root)
+    before = listing(old.root)
     report = n4w.migrate(old.root, tmp_path / "new")
-    assert files_of(old.root) == before
-    assert not (old.root / ".cache").exists()
+    assert listing(old.root) == before
     assert [error["kind"] for error in report["errors"]] == list(errors), report["errors"]
     found = n4w.Workspace.open(tmp_path / "new").verify(full=True)
     assert found["problems"] == []
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
     return report, tmp_path / "new"
+
+
+def listing(root):
+    """All of a folder, contents and times: what is made and removed again shows in a folder's time."""
+    return {
+        path: (path.lstat().st_mode, path.lstat().st_mtime_ns, path.is_file() and path.read_bytes())
+        for path in [root, *root.rglob("*")]
+    }
 
 
 def kinds(report):
@@ -861,3 +868,34 @@ def test_names_of_files_that_are_no_unicode(old, tmp_path):
     assert {error["kind"] for error in report["errors"]} <= {"corrupt", "misplaced"}
     manifests = [path.parent.name for path in (tmp_path / "new").rglob("manifest.yaml")]
     assert len(manifests) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "小麦" * 42, " ", "new\nline", ".hidden", "-v"])
+def test_any_name_of_a_target(old, tmp_path, name):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    target = tmp_path / name
+    assert n4w.migrate(old.write(), target)["status"] == "migrated"
+    assert rows_of_target(target) == rows_of_source(old.root)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["old", name])
+
+
+def test_a_target_that_is_a_link(old, tmp_path):
+    """To an empty folder, perhaps on another disk: the workspace is made there, and the link stays."""
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.write()
+    elsewhere = tmp_path / "elsewhere" / "empty"
+    elsewhere.mkdir(parents=True)
+    (tmp_path / "new").symlink_to(elsewhere)
+    assert n4w.migrate(old.root, tmp_path / "new")["status"] == "migrated"
+    assert (tmp_path / "new").readlink() == elsewhere
+    assert rows_of_target(elsewhere) == rows_of_source(old.root)
+    assert list((tmp_path / "elsewhere").iterdir()) == [elsewhere]
+    assert n4w.migrate(old.root, tmp_path / "new")["status"] == "unchanged"
+    (tmp_path / "back").symlink_to(old.root)
+    for target in (tmp_path / "back", tmp_path / "back" / "new"):
+        with pytest.raises(n4w.ConflictError, match="lies within"):
+            n4w.migrate(old.root, target)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(n4w.ConflictError, match="not empty"):
+        n4w.migrate(old.root, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
