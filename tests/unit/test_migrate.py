@@ -10,6 +10,8 @@ from decimal import Decimal
 import blake3
 import nirs4all_workspace as n4w
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from migrations import Old, files_of, results_of, rows_of_source, rows_of_target
@@ -576,6 +578,8 @@ def test_times_of_other_types(old, tmp_path, times, kind, kept):
 
 VALUES = {
     "list": [1, 2],
+    "list of bytes": [b"\xff"],
+    "array": [1.5, 2.0],
     "struct": {"a": 1, "b": "x"},
     "bytes": b"\0\xff",
     "bool": True,
@@ -595,7 +599,7 @@ def test_any_type_in_any_column(old, tmp_path, name):
     value = VALUES[name]
     columns = [column for column, _ in n4w._native.row_schema() if column not in ("id", "dataset_name")]
     config = old.config("wheat", "Sweep")
-    kind = {"big": pl.UInt64, "null": pl.Null}.get(name)
+    kind = {"big": pl.UInt64, "null": pl.Null, "array": pl.Array(pl.Float64, 2)}.get(name)
     for _ in range(2):
         old.row("wheat", config, **dict.fromkeys(columns, value), own=value)
     old.write(kind and dict.fromkeys([*columns, "own"], kind))
@@ -899,3 +903,50 @@ def test_a_target_that_is_a_link(old, tmp_path):
     with pytest.raises(n4w.ConflictError, match="not empty"):
         n4w.migrate(old.root, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def write(old, table):
+    old.root.mkdir()
+    pq.write_table(table, old.root / "wheat.meta.parquet")
+
+
+def test_times_with_a_fixed_offset(old, tmp_path):
+    """As pandas writes them, and Polars does not read."""
+    times = pa.array([0, 3_600_000_000, None], pa.timestamp("us", "+01:00"))
+    write(old, pa.table({"id": ["a", "b", "c"], "created_at": times, "other": times}))
+    _, new = migrate(old, tmp_path)
+    rows = n4w.Workspace.open(new).predictions.scan().sort("id").collect()
+    assert rows["other"].to_list() == [
+        datetime.fromtimestamp(0, UTC),
+        datetime.fromtimestamp(3600, UTC),
+        None,
+    ]
+    assert rows["created_at"].to_list()[:2] == rows["other"].to_list()[:2]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.Table.from_arrays([pa.array(["a"])] * 3, ["id", "model_name", "model_name"]),
+        pa.table({"id": ["a"], "decimal": pa.array([Decimal(1)], pa.decimal256(50, 2))}),
+        pa.table({"id": ["a"], "zero\0": [1]}),
+    ],
+    ids=["twice", "decimal256", "zero byte"],
+)
+def test_columns_that_cannot_be_told_apart_or_read(old, tmp_path, table):
+    write(old, table)
+    report, new = migrate(old, tmp_path, ["corrupt"])
+    assert "has a column" in report["errors"][0]["message"]
+    name = "wheat.meta.parquet"
+    assert (new / "source" / name).read_bytes() == (old.root / name).read_bytes()
+
+
+def test_a_file_of_ids_alone(old, tmp_path):
+    write(old, pa.table({"id": ["a", "b"]}))
+    report, new = migrate(old, tmp_path)
+    rows = n4w.Workspace.open(new).predictions.scan().sort("id").collect()
+    assert rows.select("id", "dataset_name", "config_name").rows() == [
+        ("a", "wheat", None),
+        ("b", "wheat", None),
+    ]
+    assert kinds(report) == ["no_dataset", "no_manifest"]

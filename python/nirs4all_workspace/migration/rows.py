@@ -218,10 +218,11 @@ class PredictionFile:
 
         if not columns:
             rows = stop - start
-            yield start, pl.DataFrame({DATASET: [self.name] * rows, CONFIG: [None] * rows})
+            named = pl.select(pl.repeat(self.name, rows).alias(DATASET))
+            yield start, named.with_columns(pl.lit(None, pl.String).alias(CONFIG))
             return
-        named = {ours: name for name, ours in self.moved_names.items()}
-        read = [named.get(column, column) for column in columns]
+        names = {ours: name for name, ours in self.moved_names.items()}
+        read = [names.get(column, column) for column in columns]
         for at, frame in tables.batches(self.path, read, start, stop, lost):
             yield (
                 at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def outline(path: Path) -> tuple[pl.Schema, int]:
     """Return the schema of a file and its number of rows.
 
     Raises:
-        CorruptFileError: It is no Parquet file, or its end is missing.
+        CorruptFileError: It is no Parquet file, its end is missing, or its columns cannot be told apart.
         OSError: It cannot be read.
     """
     import polars as pl
@@ -34,7 +35,14 @@ def outline(path: Path) -> tuple[pl.Schema, int]:
     if isinstance(footer, Exception):
         raise footer
     reader = _native.RowReader(path, None, 0, 0, ROWS)
-    return pl.read_ipc_stream(reader.schema()).schema, int(footer["num_rows"])
+    try:
+        schema = pl.read_ipc_stream(reader.schema()).schema
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        message = "has a column twice, or one of a type that Polars does not know"
+        raise CorruptFileError(message, str(path)) from error
+    if any("\0" in name for name in schema):
+        raise CorruptFileError("has a column whose name no program can hand on: with a zero byte", str(path))
+    return schema, int(footer["num_rows"])
 
 
 def batches(
@@ -150,6 +158,8 @@ def as_text(column: pl.Expr, kind: Any) -> pl.Expr:  # noqa: ANN401 - a data typ
         whole = column.cast(pl.Int64, strict=False)
         text = pl.when(column == whole).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
         return pl.when(column.is_nan()).then(None).otherwise(text)
+    if isinstance(kind, pl.Array):
+        column = column.arr.to_list()
     if kind.is_nested():
         return column.map_elements(_json, return_dtype=pl.String)
     if kind == pl.Binary:
@@ -160,7 +170,17 @@ def as_text(column: pl.Expr, kind: Any) -> pl.Expr:  # noqa: ANN401 - a data typ
 
 
 def _json(value: Any) -> str:  # noqa: ANN401 - what a cell holds
-    return strict_json.dumps(value.to_list() if hasattr(value, "to_list") else value)
+    return strict_json.dumps(_plain(value))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what a cell holds
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return [_plain(item) for item in value] if hasattr(value, "__iter__") else str(value)
 
 
 def is_storable(kind: Any) -> bool:  # noqa: ANN401 - a data type of Polars
@@ -170,5 +190,5 @@ def is_storable(kind: Any) -> bool:  # noqa: ANN401 - a data type of Polars
     if isinstance(kind, pl.Struct):
         return all(is_storable(field.dtype) and field.dtype != pl.String for field in kind.fields)
     if kind.is_nested():
-        return is_storable(kind.inner) and kind.inner != pl.String
+        return isinstance(kind, pl.List | pl.Array) and is_storable(kind.inner) and kind.inner != pl.String
     return not isinstance(kind, pl.Categorical | pl.Enum | pl.Object) and kind not in (pl.Binary, pl.Null)

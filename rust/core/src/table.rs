@@ -1,9 +1,10 @@
 //! Rows of any Parquet file, a batch at a time, from any row on.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{Array, RecordBatch, make_array};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
@@ -43,13 +44,40 @@ impl Reader {
             builder.with_batch_size(batch).build().map_err(unreadable)
         };
         let batches = guarded("the rows", open).map_err(|error| error.at(path))?;
-        let schema = arrow_array::RecordBatchReader::schema(&batches);
+        let schema = known_zones(&arrow_array::RecordBatchReader::schema(&batches));
         Ok(Self { path: path.to_path_buf(), schema, batches })
     }
 
     /// The next rows; `None` after the last ones.
     pub fn read(&mut self) -> Result<Option<RecordBatch>> {
         let next = guarded("the rows", || self.batches.next().transpose().map_err(unreadable));
-        next.map_err(|error| error.at(&self.path))
+        let Some(batch) = next.map_err(|error| error.at(&self.path))? else { return Ok(None) };
+        let columns = batch.columns().iter().zip(self.schema.fields());
+        let columns = columns.map(|(column, field)| match field.data_type() {
+            kind if kind == column.data_type() => Ok(column.clone()),
+            // The same numbers: they count from 1970 UTC in every zone.
+            kind => column
+                .to_data()
+                .into_builder()
+                .data_type(kind.clone())
+                .build()
+                .map(make_array)
+                .map_err(unreadable),
+        });
+        let columns = columns.collect::<Result<_>>().map_err(|error| error.at(&self.path))?;
+        RecordBatch::try_new(self.schema.clone(), columns)
+            .map(Some)
+            .map_err(|error| unreadable(error).at(&self.path))
     }
+}
+
+/// A schema in which times with a fixed offset, which Polars does not know, are in UTC.
+fn known_zones(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Timestamp(unit, Some(zone)) if zone.starts_with(['+', '-']) => {
+            field.as_ref().clone().with_data_type(DataType::Timestamp(*unit, Some("UTC".into())))
+        }
+        _ => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
 }
