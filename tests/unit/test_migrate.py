@@ -823,6 +823,18 @@ def test_artifacts_are_of_the_folder_alone(old, tmp_path, key, name):
     assert b"secret" not in files_of(new).values()
 
 
+def test_a_file_that_is_named_as_an_artifact_is_still_what_it_is(old, tmp_path):
+    item = {"artifact_id": "a", "path": "../../wheat.meta.parquet"}
+    config = old.config("wheat", "Sweep", artifacts=[item, item | {"path": "../0001_Sweep_x/manifest.yaml"}])
+    old.row("wheat", config)
+    old.write()
+    (old.root / "binaries" / "wheat").mkdir(parents=True)
+    (old.root / "wheat.meta.parquet").write_bytes(b"torn")
+    report, new = migrate(old, tmp_path, ["corrupt"])
+    assert (new / "source" / "wheat.meta.parquet").read_bytes() == b"torn"
+    assert kinds(report) == ["copied", "missing_artifacts", "no_rows"]
+
+
 ANYTHING = [
     None,
     7,

@@ -184,9 +184,13 @@ class Sessions:
     def _find(self, manifest: dict[str, Any], name: Any) -> Path | None:  # noqa: ANN401 - what a file says
         if not isinstance(name, str):
             return None
-        # A manifest may name anything; what is not of this folder is none of its artifacts.
-        found = (Path(os.path.normpath(place / name)) for place in self._places(manifest))
-        return next((path for path in found if path.is_relative_to(self._source) and path.is_file()), None)
+        places = self._places(manifest)
+        for place, bound in zip(places, (self._source / "binaries", places[1]), strict=True):
+            path = Path(os.path.normpath(place / name))
+            # A manifest may name anything; what lies elsewhere is none of its artifacts.
+            if path.is_relative_to(bound) and path.is_file():
+                return path
+        return None
 
     def _put(self, path: Path) -> str:
         known = self._hashes.get(path)
