@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 
 import nirs4all_workspace as n4w
 import pytest
@@ -218,3 +219,14 @@ def test_damage_is_one_flagged_item(tmp_path):
         f"runs/{lost.id}/run.yaml",
         *[f"runs/{torn.id}/results.000000000001.jsonl"] * 2,
     ]
+
+
+def test_scores_are_what_was_written_to_the_last_bit(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = new_run(ws, "one")
+    numbers = random.Random(1)
+    scores = [368.79294574193716, *(numbers.random() * 1000 for _ in range(2000))]
+    lay(run, [result(number, run, best_score=score) for number, score in enumerate(scores)])
+    wanted = {result(number, run)["id"]: score for number, score in enumerate(scores)}
+    for results in (run.results(), ws.results.list(limit=None)):
+        assert {found.id: found.best_score for found in results} == wanted
