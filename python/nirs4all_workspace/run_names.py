@@ -38,14 +38,18 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
                 yield {**config, "id": id_, "name": name}
 
     def fill(part: dict[str, Any], datasets: Iterable[str]) -> None:
+        found: set[str] = set()
         for metric, group in part["by_metric"].items():
             named = [{**run, "name": names.get(run["id"], run["name"])} for run in group["runs"]]
-            named += [run for dataset in datasets for run in of_sessions(dataset, metric)]
-            group["runs"] = _merged(named, group["direction"])
+            of_old = [run for dataset in datasets for run in of_sessions(dataset, metric)]
+            found |= {run["id"] for run in of_old}
+            group["runs"] = _merged([*named, *of_old], group["direction"])
         groups = {metric: group["runs"] for metric, group in part["by_metric"].items()}
         main = groups.pop(part["metric"] or "", [])
         others = [{**run, "best_val_score": None} for runs in groups.values() for run in runs]
         part["runs"] = _merged([*main, *others], part["direction"])
+        if "facets" in part:
+            part["facets"]["n_runs"] += len(found)
 
     for dataset in summary.get("datasets", ()):
         fill(dataset, [dataset["dataset_name"]])

@@ -348,3 +348,31 @@ def test_ids_of_content_are_those_that_python_makes(tmp_path_factory, steps):
     assert run["templates"][0]["id"] == content_id("tpl", steps)
     assert run["manifests"][0]["config_id"] == content_id("cfg", steps)
     shutil.rmtree(root)
+
+
+def test_a_copy_of_a_configuration_is_listed_once(old):
+    choices = {number: [{"_or_": number}] for number in (1, 2)}
+    for number in (1, 2):
+        at = f"2026-03-01T10:00:0{number}+00:00"
+        manifest(old, number=number, steps=[number], choices=choices[number], at=at)
+    first = next(old.path.glob("runs/wheat/0001*"))
+    shutil.copytree(first, first.with_name(f"{first.name} (copy)"))
+    shutil.copytree(old.path / "runs" / "wheat", old.path / "runs" / "wheat_backup")
+    assert uids(old.runs.list()) == [["uid-wheat-1", "uid-wheat-2"]]
+
+
+def test_a_summary_counts_the_sessions_that_it_lists(old):
+    for number in (1, 2):
+        config = manifest(old, number=number, name=f"call {number}").name
+        rows(old, "wheat", config, [0.5, 0.25])
+    for summary in (old.summary("wheat"), *old.summary()["datasets"]):
+        assert len(summary["runs"]) == summary["facets"]["n_runs"] == 2
+
+
+def test_rows_of_hidden_files_are_nobodys(old):
+    config = manifest(old, "mem")
+    file = config / "manifest.yaml"
+    file.write_text(file.read_text("utf-8").replace("dataset: mem", "dataset: .mem"), "utf-8")
+    rows(old, ".mem", config.name, [0.5])
+    (result,) = old.results.list()
+    assert (result.n_rows, old.predictions.page(result=result.id).total) == (0, 0)

@@ -311,7 +311,7 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<Strin
     }
     let mut datasets: Vec<String> = datasets.into_iter().map(|name| format!("{name}{SUFFIX}")).collect();
     datasets.sort_unstable();
-    datasets.retain(|file| root.join(file).is_file());
+    datasets.retain(|file| files::is_prediction_file(file) && root.join(file).is_file());
     wanted.extend(datasets.into_iter().map(|file| (None, vec![file])));
     if !segments.is_empty() {
         // What counts of them: journals that nobody sealed, and compactions in place of their inputs.

@@ -166,13 +166,14 @@ pub fn group(manifests: Vec<Manifest>) -> Vec<Entry> {
 }
 
 /// One after another, as they were made; a manifest that does not say when comes after the one before it in
-/// its folder.
+/// its folder. Of copies of one the first counts.
 fn in_order(manifests: Vec<Manifest>) -> Vec<(Option<i64>, Manifest)> {
     let mut folders = BTreeMap::<String, Vec<Manifest>>::new();
     for manifest in manifests {
         folders.entry(manifest.folder.clone()).or_default().push(manifest);
     }
     let mut found = Vec::new();
+    let mut seen = HashSet::new();
     for (_, mut manifests) in folders {
         let last = |manifest: &Manifest| manifest.path.rsplit('/').next().unwrap_or_default().to_owned();
         manifests.sort_by_cached_key(|manifest| {
@@ -182,7 +183,10 @@ fn in_order(manifests: Vec<Manifest>) -> Vec<(Option<i64>, Manifest)> {
         let mut before = None;
         for manifest in manifests {
             before = manifest.time.or(before);
-            found.push((before, manifest));
+            let own = (manifest.uid.clone(), manifest.dataset.clone(), manifest.pipeline_id.clone());
+            if manifest.uid.is_none() || seen.insert(own) {
+                found.push((before, manifest));
+            }
         }
     }
     // Stable: within a folder the numbers decide between equal times.
