@@ -60,10 +60,10 @@ def _whole(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
         # An empty journal goes when its writer closes.
         with contextlib.suppress(FileNotFoundError):
             return _listed(root, live, partial)
-    return _listed(root, live, partial)
+    return _listed(root, live, partial, is_last=True)
 
 
-def _listed(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
+def _listed(root: Path, live: bool, partial: bool, is_last: bool = False) -> pl.LazyFrame:
     import polars as pl
 
     names = _native.list_files(root, live=live)
@@ -72,7 +72,7 @@ def _listed(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
     if partial:
         sealed += _partial(root, set(journals))
     frames = [pl.LazyFrame(schema=_schema(_native.row_schema()))]
-    frames += [pl.scan_parquet(paths, glob=False, hive_partitioning=False) for paths in _by_schema(sealed)]
+    frames += [_of_files(paths) for paths in _by_schema(sealed, is_last)]
     frames += [_of_journal(root / name) for name in journals]
     return pl.concat(frames, how="diagonal_relaxed")
 
@@ -87,17 +87,33 @@ def _partial(root: Path, journals: set[str]) -> list[Path]:
     return found
 
 
-def _by_schema(paths: list[Path]) -> list[list[Path]]:
-    """Group files of equal columns; a file that cannot be used is left out with a warning."""
+def _by_schema(paths: list[Path], is_last: bool) -> list[list[Path]]:
+    """Group files of equal columns; a file that cannot be used is left out with a warning.
+
+    Raises:
+        FileNotFoundError: A file vanished since it was listed, and it is not the last time to look.
+    """
     groups = defaultdict(list)
     for path, footer in zip(paths, _native.read_footers(paths), strict=True):
-        if isinstance(footer, FileNotFoundError):
+        if isinstance(footer, FileNotFoundError) and not is_last:
             raise footer
         if isinstance(footer, Exception):
             warnings.warn(f"left out: {footer}", stacklevel=2)
         else:
-            groups[footer["schema_fingerprint"]].append(path)
+            # Polars reads columns as the types that another tool wrote, which may be categories of text.
+            kinds = footer["key_values"].get("ARROW:schema")
+            groups[footer["schema_fingerprint"], kinds].append(path)
     return list(groups.values())
+
+
+def _of_files(paths: list[Path]) -> pl.LazyFrame:
+    """The rows of files of equal columns, categories as text."""
+    import polars as pl
+
+    frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+    kinds = frame.collect_schema().items()
+    texts = [name for name, kind in kinds if isinstance(kind, pl.Categorical | pl.Enum)]
+    return frame.with_columns(pl.col(texts).cast(pl.String)) if texts else frame
 
 
 def _of_journal(path: Path) -> pl.LazyFrame:

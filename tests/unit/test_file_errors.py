@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import nirs4all_workspace as n4w
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -270,3 +271,28 @@ def test_hidden_and_partial_files_are_none(folder):
         (folder / name).write_bytes(good_bytes())
     summary = n4w.Workspace.open(folder).summary()
     assert (summary["files"], summary["total_predictions"]) == (2, 120)
+
+
+def test_a_name_that_is_no_utf_8(folder):
+    (folder / os.fsdecode(b"caf\xe9.meta.parquet")).write_bytes(good_bytes())
+    ws = n4w.Workspace.open(folder)
+    for errors in (ws.summary()["errors"], ws.predictions.page().errors, ws.verify()["problems"]):
+        (error,) = errors
+        assert (error["path"], error["kind"]) == ("caf\N{REPLACEMENT CHARACTER}.meta.parquet", "corrupt")
+        assert "UTF-8" in error["message"]
+
+
+def test_scan_of_a_dangling_link(folder):
+    (folder / BAD).symlink_to("nowhere")
+    with pytest.warns(UserWarning, match=BAD):
+        assert len(n4w.Workspace.open(folder).predictions.scan().collect()) == 120
+
+
+def test_scan_of_text_that_another_tool_made_categories(tmp_path):
+    frame = pl.from_arrow(table())
+    kinds = {"a": pl.String, "b": pl.Categorical, "c": pl.Enum(["rmse"]), "d": pl.String}
+    for name, kind in kinds.items():
+        frame.with_columns(pl.col("metric").cast(kind)).write_parquet(tmp_path / f"{name}.meta.parquet")
+    scan = n4w.Workspace.open(tmp_path).predictions.scan()
+    assert scan.collect_schema()["metric"] == scan.collect().schema["metric"] == pl.String
+    assert len(scan.filter(pl.col("metric") == "rmse").collect()) == 240

@@ -1,11 +1,12 @@
 //! The prediction files of a workspace.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::segments::{self, Name};
 
 /// What a prediction file's name ends with.
@@ -79,15 +80,13 @@ pub fn list(root: &Path, open: Open) -> Result<Listing> {
 fn list_once(root: &Path, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
     let trash = names_in(&root.join(TRASH))?.into_iter().collect();
-    for name in entries(root)? {
-        if name == "predictions" {
-            for folder in listing.inside(root, &name) {
-                listing.add_segments(root, &format!("{name}/{folder}"), &trash, open);
-            }
-        } else if is_prediction_file(&name) {
-            listing.files.push(name);
+    let names = entries(root)?;
+    if names.iter().any(|name| name == "predictions") {
+        for folder in listing.inside(root, "predictions") {
+            listing.add_segments(root, &format!("predictions/{folder}"), &trash, open);
         }
     }
+    listing.add_old(names);
     listing.files.sort_unstable();
     Ok(listing)
 }
@@ -96,7 +95,7 @@ fn list_once(root: &Path, open: Open) -> Result<Listing> {
 pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
     if folder.is_empty() {
-        listing.files.extend(entries(root)?.into_iter().filter(|name| is_prediction_file(name)));
+        listing.add_old(entries(root)?);
     } else {
         let trash = names_in(&root.join(TRASH))?.into_iter().collect();
         listing.add_segments(root, folder, &trash, open);
@@ -106,6 +105,20 @@ pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
 }
 
 impl Listing {
+    /// Adds the files of nirs4all 0.6, which lie in the workspace itself.
+    fn add_old(&mut self, names: Vec<OsString>) {
+        for name in names {
+            match name.into_string() {
+                Ok(name) if is_prediction_file(&name) => self.files.push(name),
+                Err(name) if is_prediction_file(&name.to_string_lossy()) => {
+                    let error = corrupt("has a name that is no UTF-8, and was left out; rename it");
+                    self.errors.push(FileError::new(&name.to_string_lossy(), &error));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Adds what counts of a folder of `predictions`, runs in the trash left out.
     fn add_segments(&mut self, root: &Path, folder: &str, trash: &HashSet<String>, open: Open) {
         let is_deleted =
@@ -154,26 +167,25 @@ pub fn prediction_folders(root: &Path) -> Result<Vec<String>> {
     Ok(folders)
 }
 
-/// The names in a folder, sorted; none where it is missing or a file.
+/// The names in a folder that are UTF-8, sorted; none where it is missing or a file.
 pub fn names_in(folder: &Path) -> Result<Vec<String>> {
     let mut names = match entries(folder) {
         Err(error) if FileError::is_vanished(&error) => Vec::new(),
         names => names?,
     };
     names.sort_unstable();
-    Ok(names)
+    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
 }
 
 pub(crate) fn is_prediction_file(name: &str) -> bool {
     name.ends_with(SUFFIX) && !name.ends_with(PARTIAL_SUFFIX) && !name.starts_with('.')
 }
 
-/// Names in a folder; those that are no UTF-8 cannot be a prediction file's, which this package names.
-fn entries(folder: &Path) -> Result<Vec<String>> {
+fn entries(folder: &Path) -> Result<Vec<OsString>> {
     let fail = |error| Error::io(folder, error);
     let mut names = Vec::new();
     for entry in folder.read_dir().map_err(fail)? {
-        names.extend(entry.map_err(fail)?.file_name().into_string());
+        names.push(entry.map_err(fail)?.file_name());
     }
     Ok(names)
 }
