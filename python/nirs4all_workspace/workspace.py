@@ -292,9 +292,10 @@ class Workspace:
         """
         found = _native.verify_files(self.path, full, progress)
         checks.check(self, full, found)
-        if self.format_version == 1 and (self.path / "store.sqlite").exists():
-            message = "holds a store of nirs4all 1.x, which this version does not read"
-            found["notes"].append({"path": "store.sqlite", "kind": "foreign", "message": message})
+        for store in ("store.duckdb", "store.sqlite"):
+            if self.format_version == 1 and (self.path / store).exists():
+                message = "holds a store of a later nirs4all, which this version does not read"
+                found["notes"].append({"path": store, "kind": "foreign", "message": message})
         if not self.is_writable:
             message = f"format {self.format_version} is newer than this version can write"
             found["notes"].append({"path": _MANIFEST, "kind": "newer_format", "message": message})

@@ -376,3 +376,34 @@ def test_rows_of_hidden_files_are_nobodys(old):
     rows(old, ".mem", config.name, [0.5])
     (result,) = old.results.list()
     assert (result.n_rows, old.predictions.page(result=result.id).total) == (0, 0)
+
+
+def test_what_nirs4all_0_5_left(old):
+    """The day before the dataset in the folder's name, and manifests of fewer keys."""
+    said = dict.fromkeys(("schema_version", "generator_choices", "predictions"))
+    said |= {"version": "1.0", "artifacts": [{"name": "PLS_1", "path": "PLS_1.joblib"}]}
+    folder = old.path / "runs" / "2026-03-01_wheat"
+    for number, steps in ((1, ["SNV"]), (2, ["MSC"])):
+        at = f"2026-03-01T10:00:0{number}+00:00"
+        config = old_runs.manifest(
+            old.path, folder.name, number, "config", steps, [], at, str(number), **said
+        )
+        file = config / "manifest.yaml"
+        file.write_text(file.read_text("utf-8").replace(folder.name, "wheat"), "utf-8")
+        rows(old, "wheat", config.name, [0.5] * number)
+    (folder / "_binaries").mkdir()
+    listed = old.runs.list()
+    assert listed.errors == []
+    for number, run in enumerate(listed, 1):
+        assert (run.kind, run.created_at[:10], run.datasets[0]["name"]) == ("session", "2026-03-01", "wheat")
+        (result,) = run.results()
+        assert (result.status, result.n_rows) == ("done", number)
+        assert old.predictions.page(run=run.id).total == number
+    assert number == 2
+
+
+@pytest.mark.parametrize("store", ["store.duckdb", "store.sqlite"])
+def test_stores_of_later_versions_are_noted(old, store):
+    (old.path / store).touch()
+    (note,) = old.verify()["notes"]
+    assert (note["path"], note["kind"]) == (store, "foreign")
