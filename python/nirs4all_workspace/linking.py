@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import contents, dataset_records, references
+from nirs4all_workspace import _native, contents, dataset_records, references
 from nirs4all_workspace.dataset_records import DatasetRecord
 from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.references import Reference
@@ -179,17 +181,29 @@ def record_of(reference: Reference) -> DatasetRecord:
     )
 
 
+def _paths_in(file: Path) -> dict[str, str | None]:
+    """Return the datasets that the rows of a file name, each with the path that they give."""
+    import polars as pl
+
+    columns = ["dataset_name", "dataset_path"]
+    # Polars itself panics where somebody writes the file meanwhile.
+    reader = _native.RowReader(file, columns, 0, sys.maxsize, 65_536)
+    found: dict[str, str | None] = {}
+    while (payload := reader.next()) is not None:
+        name = pl.col("dataset_name").fill_null(file.name.removesuffix(".meta.parquet"))
+        found |= dict(pl.read_ipc_stream(payload).select(name, "dataset_path").unique().iter_rows())
+    return found
+
+
 def old_references(workspace: Workspace) -> tuple[list[Reference], list[dict[str, str]]]:
     """Return what prediction files of nirs4all 0.6 name, by name, and the files that cannot be read."""
     import polars as pl
 
     summary = workspace.summary()
     names: dict[str, str | None] = {dataset["dataset_name"]: None for dataset in summary["datasets"]}
-    for file in sorted(workspace.path.glob("*.meta.parquet")):
-        try:
-            rows = pl.scan_parquet(file).select("dataset_name", "dataset_path").unique().collect()
-        except Exception:  # noqa: BLE001, S112 -- the summary lists it, or it has no such columns
-            continue
-        names |= dict(rows.rows())
+    for file in _native.list_files(workspace.path):
+        # The summary lists a file that cannot be read; others have no such columns.
+        with suppress(OSError, WorkspaceError, pl.exceptions.PolarsError):
+            names |= _paths_in(workspace.path / file)
     nothing = dict.fromkeys(("run_id", "created_at", "id", "hash", "file_size", "quick_hash"))
     return [Reference(name=name, path=names[name], **nothing) for name in sorted(names)], summary["errors"]

@@ -105,3 +105,16 @@ def test_what_lies_deeper_is_not_lost_in_silence(tmp_path):
         ("deep/oat.meta.parquet", "misplaced")
     ]
     assert (target / "source" / "deep" / "oat.meta.parquet").exists()
+
+
+def test_datasets_of_files_that_are_odd_or_that_somebody_writes(tmp_path):
+    frame = pl.DataFrame({"id": ["1", "2"], "dataset_name": ["rye", None], "dataset_path": ["/rye", "/oats"]})
+    frame.write_parquet(tmp_path / "oats [1].meta.parquet")
+    frame.write_parquet(tmp_path / "torn.meta.parquet")
+    content = (tmp_path / "torn.meta.parquet").read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    # Its data are not there: what a reader sees of a file that is being written in its place.
+    (tmp_path / "torn.meta.parquet").write_bytes(content[:4] + content[-footer:])
+    listed = n4w.Workspace.open(tmp_path).datasets.list()
+    assert {record.name: record.current_path for record in listed} == {"rye": "/rye", "oats [1]": "/oats"}
+    assert [error["path"] for error in listed.errors] == ["torn.meta.parquet"]
