@@ -93,17 +93,24 @@ def _by_schema(paths: list[Path], is_last: bool) -> list[list[Path]]:
     Raises:
         FileNotFoundError: A file vanished since it was listed, and it is not the last time to look.
     """
-    groups = defaultdict(list)
+    import polars as pl
+
+    groups: dict[str, dict[str | None, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path, footer in zip(paths, _native.read_footers(paths), strict=True):
         if isinstance(footer, FileNotFoundError) and not is_last:
             raise footer
         if isinstance(footer, Exception):
             warnings.warn(f"left out: {footer}", stacklevel=2)
         else:
-            # Polars reads columns as the types that another tool wrote, which may be categories of text.
-            kinds = footer["key_values"].get("ARROW:schema")
-            groups[footer["schema_fingerprint"], kinds].append(path)
-    return list(groups.values())
+            written = footer["key_values"].get("ARROW:schema")
+            groups[footer["schema_fingerprint"]][written].append(path)
+    found: dict[object, list[Path]] = defaultdict(list)
+    for fingerprint, alike in groups.items():
+        for same in alike.values():
+            # Polars reads what its writer meant, which may be categories where others have text.
+            kinds = tuple(pl.read_parquet_schema(same[0]).items()) if len(alike) > 1 else ()
+            found[fingerprint, kinds] += same
+    return list(found.values())
 
 
 def _of_files(paths: list[Path]) -> pl.LazyFrame:
