@@ -16,6 +16,7 @@ from nirs4all_workspace.states import VALID_TRANSITIONS, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nirs4all_workspace.run import Run
     from nirs4all_workspace.runs import RunList
@@ -31,12 +32,22 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
     found["problems"] += runs.errors
     if workspace.format_version > 1:
         found["problems"] += workspace.datasets.list().errors
+    else:
+        found["problems"] += _torn_arrays(workspace.path)
     listed = {(error["path"], error["kind"]) for error in runs.errors}
     for is_problem, path, kind, message in _findings(workspace, runs, full):
         if (path, kind) in listed:
             continue
         finding = {"path": path, "kind": kind, "message": message}
         found["problems" if is_problem else "notes"].append(finding)
+
+
+def _torn_arrays(root: Path) -> Iterator[dict[str, str]]:
+    """Yield the files of arrays of nirs4all 0.6 that are none."""
+    paths = [path for path in sorted(root.glob("*.arrays.parquet")) if not path.name.startswith(".")]
+    for path, footer in zip(paths, _native.read_footers(paths), strict=True):
+        if isinstance(footer, WorkspaceError | OSError):
+            yield problem(path.name, footer)
 
 
 def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Finding]:

@@ -296,3 +296,11 @@ def test_scan_of_text_that_another_tool_made_categories(tmp_path):
     scan = n4w.Workspace.open(tmp_path).predictions.scan()
     assert scan.collect_schema()["metric"] == scan.collect().schema["metric"] == pl.String
     assert len(scan.filter(pl.col("metric") == "rmse").collect()) == 240
+
+
+def test_torn_arrays_of_an_old_folder(folder):
+    for name, content in (("wheat", good_bytes()[:-9]), ("barley", good_bytes()), (".hidden", b"")):
+        (folder / f"{name}.arrays.parquet").write_bytes(content)
+    (problem,) = n4w.Workspace.open(folder).verify()["problems"]
+    assert (problem["path"], problem["kind"]) == ("wheat.arrays.parquet", "corrupt")
+    assert str(folder) not in problem["message"]
