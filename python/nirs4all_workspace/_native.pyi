@@ -378,6 +378,31 @@ def lock_is_held(path: _Path) -> bool:
 def lock_holder(path: _Path) -> dict[str, Any] | None:
     """Return host, boot_id, pid and since of whoever holds the lock or held it last, if that is known."""
 
+class Draft:
+    """A file that is written piece by piece beside its target.
+
+    Where its `with` block ends well it replaces the target, atomically and durably, as `replace_file`
+    does; where it does not, nothing is left of it. Every error names the target.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __new__(cls, target: _Path) -> Self: ...
+    def write(self, content: bytes) -> int:
+        """Write all of it, and return how much that is.
+
+        Raises:
+            OSError: It cannot be written.
+            ValueError: The block has ended.
+        """
+
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, value: object, trace: object) -> None: ...
+
 def replace_file(path: _Path, content: bytes) -> None:
     """Replace a file, atomically and durably: fsync, rename, fsync of the folder.
 

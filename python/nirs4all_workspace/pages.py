@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import operator
-import os
-import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.strict_json import strict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     import polars as pl
-
-# Rows that are written at a time where a whole list is exported.
-EXPORT_ROWS = 131_072
 
 
 @dataclass(frozen=True)
@@ -63,14 +57,14 @@ class Page:
 
 def page(root: Path, asked: dict[str, Any]) -> Page:
     """Return the page that `Predictions.page` describes."""
-    answer = _native.page_predictions(root, _checked(asked))
+    answer = _native.page_predictions(root, checked(asked))
     if answer["batch"] is None:
         records = answer["records"]
         for record in records:
             if record.get("created_at") is not None:
                 record["created_at"] = datetime.fromisoformat(record["created_at"])
     else:
-        records = _frame(answer["batch"]).to_dicts()
+        records = frame(answer["batch"]).to_dicts()
     return Page(
         records,
         answer["total"],
@@ -82,72 +76,19 @@ def page(root: Path, asked: dict[str, Any]) -> Page:
     )
 
 
-def export(root: Path, asked: dict[str, Any], target: Path, kind: str) -> list[dict[str, str]]:
-    """Write what `Predictions.export` describes."""
-    errors: list[dict[str, str]] = []
-    frames = _frames(root, _checked(asked), errors)
-    if kind == "csv" and target == Path("-"):
-        _write_csv(frames, sys.stdout.buffer)
-    elif kind in ("csv", "parquet"):
-        folder = target.absolute().parent
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".n4w-", delete=False) as temp:
-            try:
-                _write_csv(frames, temp) if kind == "csv" else _write_parquet(frames, temp)
-                temp.flush()
-                os.fsync(temp.fileno())
-                Path(temp.name).chmod(0o666 & ~_umask())
-                Path(temp.name).replace(target)
-            except BaseException:
-                Path(temp.name).unlink()
-                raise
-        _native.sync_folder(folder)
-    else:
-        raise ValueError(f"kind is {kind!r}; it must be 'csv' or 'parquet'")
-    return errors
-
-
-def _frames(root: Path, asked: dict[str, Any], errors: list[dict[str, str]]) -> Iterator[pl.DataFrame]:
-    """Give all rows of a list in its order; what cannot be read is added to `errors`."""
-    asked = asked | {"limit": EXPORT_ROWS}
-    while True:
-        answer = _native.page_predictions(root, asked, as_batch=True)
-        errors += [error for error in answer["errors"] if error not in errors]
-        yield _frame(answer["batch"])
-        if answer["next_cursor"] is None:
-            return
-        asked |= {"cursor": answer["next_cursor"], "offset": 0}
-
-
-def _write_csv(frames: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
-    for number, frame in enumerate(frames):
-        frame.write_csv(out, include_header=number == 0)
-
-
-def _write_parquet(frames: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
-    from polars.io.plugins import register_io_source
-
-    first = next(frames)
-
-    def source(*_: object) -> Iterator[pl.DataFrame]:
-        yield first
-        yield from frames
-
-    register_io_source(source, schema=first.schema).sink_parquet(out.name)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _frame(batch: bytes) -> pl.DataFrame:
+def frame(batch: bytes) -> pl.DataFrame:
+    """Return rows that came as Arrow IPC."""
     import polars as pl
 
     return pl.read_ipc_stream(batch)
 
 
-def _checked(asked: dict[str, Any]) -> dict[str, Any]:
+def checked(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what is asked for.
+
+    Raises:
+        ValueError: A number is negative, or columns are no list of names.
+    """
     for name in ("offset", "limit"):
         if operator.index(asked[name]) < 0:
             raise ValueError(f"{name} is {asked[name]}; it cannot be negative")

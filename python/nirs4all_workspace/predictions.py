@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, files, locks, pages, rows
+from nirs4all_workspace import _native, catalogue, export, files, locks, pages, rows
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
@@ -161,6 +161,7 @@ class Predictions:
         sort_by: str = "val_score",
         descending: bool | None = None,
         columns: Sequence[str] | None = None,
+        limit: int | None = None,
         *,
         live: bool = True,
         **filters: str | float | None,
@@ -168,11 +169,12 @@ class Predictions:
         """Write all rows of a sorted list to a file, as many at a time as memory should hold.
 
         Args:
-            target: The file, which is replaced atomically and durably; for CSV "-" is stdout.
-            kind: "csv" or "parquet".
+            target: The file, which is replaced atomically and durably; "-" is stdout.
+            kind: "csv", where nested values are strict JSON, or "parquet".
             sort_by: As for `page`.
             descending: As for `page`.
             columns: As for `page`.
+            limit: The first so many rows; None for all.
             live: As for `page`.
             filters: As for `page`.
 
@@ -184,7 +186,7 @@ class Predictions:
             OSError: The workspace cannot be listed, or the file cannot be written.
         """
         asked = self._asked(0, 0, sort_by, descending, None, columns, live, filters)
-        return pages.export(self._workspace.path, asked, Path(target), kind)
+        return export.export(self._workspace.path, asked, Path(target), kind, limit)
 
     def _asked(
         self,

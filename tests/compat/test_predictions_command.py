@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import nirs4all_workspace as n4w
 import polars as pl
@@ -72,7 +73,7 @@ def test_csv_on_stdout(ws):
 
 
 def test_many_pieces(ws, tmp_path, monkeypatch):
-    monkeypatch.setattr("nirs4all_workspace.pages.EXPORT_ROWS", 7)
+    monkeypatch.setattr("nirs4all_workspace.export.EXPORT_ROWS", 7)
     for kind in ("csv", "parquet"):
         assert ws.predictions.export(tmp_path / "out", kind, columns=["id"]) == []
         frame = pl.read_csv(tmp_path / "out") if kind == "csv" else pl.read_parquet(tmp_path / "out")
@@ -106,3 +107,63 @@ def test_usage_and_problems(ws, tmp_path):
 def test_top_takes_the_same_filters(ws):
     shown = strict(n4w_command("top", ws.path, "--json", "--fold", "0", "--min-val-score", 0.3))
     assert shown["records"] == list(ws.predictions.top(fold="0", min_val_score=0.3))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_first_rows_on_stdout(ws, kind, monkeypatch, tmp_path):
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "nirs4all_workspace.cli",
+            "predictions",
+            ws.path,
+            f"--{kind}",
+            "-",
+            "--limit",
+            "7",
+        ],
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    read = pl.read_csv if kind == "csv" else pl.read_parquet
+    assert read(run.stdout)["id"].to_list() == [row["id"] for row in ws.predictions.page(limit=7).records]
+    assert [path.name for path in tmp_path.iterdir()] == ["ws"]
+    assert ws.predictions.export(tmp_path / "none", kind, limit=0) == []
+    assert read(tmp_path / "none").shape == (0, 13)
+    monkeypatch.setattr("nirs4all_workspace.export.EXPORT_ROWS", 3)
+    ws.predictions.export(tmp_path / "seven", kind, limit=7)
+    assert len(read(tmp_path / "seven")) == 7
+    with pytest.raises(ValueError, match="limit is -1"):
+        ws.predictions.export(tmp_path / "less", kind, limit=-1)
+
+
+def test_nested_values_are_strict_json_in_csv(tmp_path):
+    nested = [[1.5, float("nan")], None, []]
+    deep = [{"a": 1, "b": ["x"]}, {"a": None, "b": None}, None]
+    write(tmp_path / "a.meta.parquet", table(3, nested=nested, deep=deep, blob=[b"x"] * 3))
+    found = n4w.Workspace.open(tmp_path).predictions
+    columns = ["id", "nested", "deep"]
+    found.export(tmp_path / "out.csv", "csv", "id", columns=columns)
+    frame = pl.read_csv(tmp_path / "out.csv")
+    assert [value and strict(value) for value in frame["nested"]] == [[1.5, "NaN"], None, []]
+    assert [value and strict(value) for value in frame["deep"]] == deep
+    found.export(tmp_path / "out.parquet", "parquet", "id", columns=columns)
+    assert pl.read_parquet(tmp_path / "out.parquet")["deep"].to_list() == deep
+    with pytest.raises(ValueError, match="no place for the columns blob;"):
+        found.export(tmp_path / "bytes.csv", "csv", columns=["id", "blob"])
+    assert not (tmp_path / "bytes.csv").exists()
+
+
+def test_what_is_wrong_with_a_target_names_it(ws, tmp_path):
+    for target in (tmp_path / "no" / "out.csv", ws.path):
+        with pytest.raises(OSError) as caught:  # noqa: PT011 -- which one it is does not matter
+            ws.predictions.export(target, "csv")
+        assert caught.value.filename == str(target)
+    command = [sys.executable, "-m", "nirs4all_workspace.cli", "predictions", ws.path, "--limit", "5"]
+    both = subprocess.run([*command, "--csv", "a", "--parquet", "b"], capture_output=True, text=True)
+    assert (both.returncode, "not both" in both.stderr) == (2, True)
+    subprocess.run([*command, "--csv", "/dev/null"], check=True)
+    assert Path("/dev/null").is_char_device()
+    assert [path.name for path in ws.path.iterdir() if "n4w" in path.name] == []

@@ -83,6 +83,7 @@ def test_every_native_class_is_frozen(tmp_path):
         _native.Lock(tmp_path / "a.lock"),
         writer._native,
         _native.HashCache(tmp_path),
+        _native.Draft(tmp_path / "draft"),
         n4w.FileIndex(tmp_path),
         _native.list_heads(ws.path)["runs"][0][-1],
         _native.RowReader(

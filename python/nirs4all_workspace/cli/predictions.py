@@ -84,7 +84,9 @@ def top(
 def predictions(
     path: Folder = Path(),
     offset: Annotated[int, typer.Option(min=0, help="Rows before the page.")] = 0,
-    limit: Annotated[int, typer.Option(min=0, help="Rows of the page.")] = 100,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="Rows of the page, 100 unless said; of a file, all unless said.")
+    ] = None,
     sort_by: Annotated[str, typer.Option(help="The column to sort by.")] = "val_score",
     descending: Annotated[
         bool | None,
@@ -94,8 +96,8 @@ def predictions(
         str | None, typer.Option(help="The next_cursor of a page, in place of an offset.")
     ] = None,
     columns: Annotated[str | None, typer.Option(help="Names of columns, with commas between.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write all rows to this file; - is stdout.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write all rows to this file.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the rows to this file; - is stdout.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the rows to this file; - is stdout.")] = None,
     as_json: AsJson = False,
     *,
     filters: dict[str, Any],
@@ -105,7 +107,9 @@ def predictions(
     names = columns.split(",") if columns is not None else None
     target = csv or parquet
     if target is None:
-        page = found.page(offset, limit, sort_by, descending, cursor, names, **filters)
+        page = found.page(
+            offset, 100 if limit is None else limit, sort_by, descending, cursor, names, **filters
+        )
         if as_json:
             print_json(page.to_dict())
         else:
@@ -113,9 +117,11 @@ def predictions(
             show_errors(page.errors)
         exit_with(page.errors)
         return
-    if offset or cursor or as_json or (csv and parquet):
-        raise typer.BadParameter("all rows are written to one file: no --offset, --cursor or --json")
-    errors = found.export(target, "csv" if csv else "parquet", sort_by, descending, names, **filters)
+    if csv and parquet:
+        raise typer.BadParameter("one file is written: pass --csv or --parquet, not both")
+    if offset or cursor or as_json:
+        raise typer.BadParameter("a file has the list from its first row: no --offset, --cursor or --json")
+    errors = found.export(target, "csv" if csv else "parquet", sort_by, descending, names, limit, **filters)
     show_errors(errors)
     exit_with(errors)
 

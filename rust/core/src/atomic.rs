@@ -4,7 +4,7 @@
 //! exclusively), and the folder is fsynced. The temporary file is locked by its writer, so that
 //! [`sweep`] can tell what a dead process left from what a living one is writing.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Metadata};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,15 +75,11 @@ impl Draft {
 }
 
 /// A temporary file that others may read as far as the umask allows, like any file of a workspace.
+///
+/// It is opened here because the crate's own opening forgets the number of the system's error.
 pub(crate) fn temp_in(folder: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    builder.prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
+    let open = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
+    Builder::new().prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX).make_in(folder, open)
 }
 
 /// Replaces `target` by `content`, durably: a reader sees the old or the new, whatever dies.

@@ -1,11 +1,65 @@
 //! Durable files.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use n4w_core::atomic;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::gate::to_py;
+
+/// A file that is written piece by piece and replaces its target where its `with` block ends well.
+#[pyclass(frozen, module = "nirs4all_workspace._native")]
+pub struct Draft {
+    draft: Mutex<Option<atomic::Draft>>,
+    target: PathBuf,
+}
+
+#[pymethods]
+impl Draft {
+    #[new]
+    fn new(py: Python<'_>, target: PathBuf) -> PyResult<Self> {
+        let draft = atomic::Draft::begin(&target).map_err(|error| to_py(py, &error))?;
+        Ok(Self { draft: Mutex::new(Some(draft)), target })
+    }
+
+    fn write(&self, py: Python<'_>, content: &[u8]) -> PyResult<usize> {
+        let written = py.detach(|| {
+            let mut draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner);
+            let written = draft.as_mut().map(|draft| draft.file().write_all(content));
+            written.transpose().map_err(|error| n4w_core::Error::io(&self.target, error))
+        });
+        match written.map_err(|error| to_py(py, &error))? {
+            Some(()) => Ok(content.len()),
+            None => Err(PyValueError::new_err("this file is closed")),
+        }
+    }
+
+    #[allow(clippy::unused_self)]
+    fn flush(&self) {}
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _trace: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match draft.filter(|_| kind.is_none()) {
+            Some(draft) => {
+                py.detach(|| draft.sync().and_then(|()| draft.replace())).map_err(|error| to_py(py, &error))
+            }
+            None => Ok(()),
+        }
+    }
+}
 
 #[pyfunction]
 pub fn replace_file(py: Python<'_>, path: PathBuf, content: &[u8]) -> PyResult<()> {

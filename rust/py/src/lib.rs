@@ -31,7 +31,9 @@ mod _native {
     #[pymodule_export]
     use crate::artifacts::{hash_artifact, put_artifact};
     #[pymodule_export]
-    use crate::atomic::{create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder};
+    use crate::atomic::{
+        Draft, create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder,
+    };
     #[pymodule_export]
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]

@@ -1,0 +1,96 @@
+"""Whole lists of predictions as one file, CSV or Parquet."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, pages, strict_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    import polars as pl
+
+# Rows that are read and written at a time.
+EXPORT_ROWS = 131_072
+
+
+def export(
+    root: Path, asked: dict[str, Any], target: Path, kind: str, limit: int | None
+) -> list[dict[str, str]]:
+    """Write what `Predictions.export` describes."""
+    if kind not in ("csv", "parquet"):
+        raise ValueError(f"kind is {kind!r}; it must be 'csv' or 'parquet'")
+    errors: list[dict[str, str]] = []
+    frames = _frames(root, pages.checked(asked | {"limit": 0 if limit is None else limit}), limit, errors)
+    first = next(frames)
+    with _opened(target) as out:
+        _write_csv(first, frames, out) if kind == "csv" else _write_parquet(first, frames, out)
+    return errors
+
+
+def _opened(target: Path) -> AbstractContextManager[Any]:
+    """Where bytes go: stdout, a pipe or device as it is, else a file that appears when it is complete."""
+    if target == Path("-"):
+        return contextlib.nullcontext(sys.stdout.buffer)
+    if target.exists() and not target.is_file() and not target.is_dir():
+        return target.open("wb")
+    return _native.Draft(target)
+
+
+def _frames(
+    root: Path, asked: dict[str, Any], limit: int | None, errors: list[dict[str, str]]
+) -> Iterator[pl.DataFrame]:
+    """Give the rows of a list in its order, at least once; what cannot be read is added to `errors`."""
+    while True:
+        count = EXPORT_ROWS if limit is None else min(limit, EXPORT_ROWS)
+        answer = _native.page_predictions(root, asked | {"limit": count}, as_batch=True)
+        errors += [error for error in answer["errors"] if error not in errors]
+        rows = pages.frame(answer["batch"])
+        yield rows
+        limit = None if limit is None else limit - len(rows)
+        if answer["next_cursor"] is None or limit == 0:
+            return
+        asked = asked | {"cursor": answer["next_cursor"], "offset": 0}
+
+
+def _write_csv(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
+    import polars as pl
+
+    unfit = [name for name, kind in first.schema.items() if kind in (pl.Binary, pl.Duration, pl.Object)]
+    if unfit:
+        raise ValueError(
+            f"CSV has no place for the columns {', '.join(unfit)}; leave them out, or write Parquet"
+        )
+    _flat(first).write_csv(out)
+    for frame in rest:
+        _flat(frame).write_csv(out, include_header=False)
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same with strict JSON for what is nested, which CSV lacks."""
+    import polars as pl
+
+    nested = [column for column in frame if column.dtype.is_nested()]
+    return frame.with_columns(
+        pl.Series(
+            column.name,
+            [None if value is None else strict_json.dumps(value) for value in column.to_list()],
+            dtype=pl.String,
+        )
+        for column in nested
+    )
+
+
+def _write_parquet(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
+    from polars.io.plugins import register_io_source
+
+    def source(*_: object) -> Iterator[pl.DataFrame]:
+        yield first
+        yield from rest
+
+    register_io_source(source, schema=first.schema).sink_parquet(out)
