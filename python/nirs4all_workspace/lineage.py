@@ -146,7 +146,9 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
     if id_ not in known:
         id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
-        raise NotFoundError(f"there is no run or result {id_!r}", str(workspace.path))
+        raise NotFoundError(
+            f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them", str(workspace.path)
+        )
     ancestors = ancestors_of(id_, lambda run_id: edges[run_id].parent if run_id in edges else None)
     children = _children(edges.values())
     descendants: list[str] = []

@@ -130,7 +130,7 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError) as error:
         if folder.is_dir():
             raise CorruptFileError("is missing from the run's folder", str(path)) from error
-        raise NotFoundError("there is no such run", str(folder)) from error
+        raise NotFoundError("there is no such run; `n4w runs` lists all", str(folder)) from error
     record = records.parse(content, path)
     complete(record, path)
     return content, record

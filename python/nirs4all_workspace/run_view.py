@@ -153,6 +153,7 @@ class RunView:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `n4w show --json` prints: its record, flags, references, configuration and summary."""
+        summary = self.summary()
         return {
             "kind": "run",
             **{key: value for key, value in self.record.items() if key != "schema_version"},
@@ -160,7 +161,8 @@ class RunView:
             "templates": self.templates,
             "datasets": self.datasets,
             "config": self.config,
-            "summary": self.summary(),
+            "n_configs": summary["counts"]["configs"],
+            "summary": summary,
         }
 
     def summary(self, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:

@@ -33,15 +33,34 @@ class RunList(list["Run | RecordedRun"]):
         errors: Files that cannot be read, as dicts of path, kind and message.
     """
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, root: Path) -> None:
+        """Begin empty, of the workspace in `root`."""
         super().__init__()
+        self._root = root
         self.heads: list[_native.Head] = []
         self.errors: list[dict[str, str]] = []
 
     def writable(self) -> list[Run]:
         """Return those whose state can be changed."""
         return [run for run in self if isinstance(run, Run)]
+
+    def is_interrupted(self, head: catalogue.Head) -> bool:
+        """Return whether one of them says "running" but nobody runs it."""
+        return catalogue.is_interrupted(self._root, head)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `n4w runs --json` prints: of each what `to_dict` of all kinds has, as it was listed.
+
+        That is all of `run.yaml`, kind, templates, datasets, summary (None while it is not written),
+        n_configs and is_interrupted.
+        """
+        only_of_some = ("manifests", "steps", "files")
+        runs = [
+            {key: value for key, value in head.entry().items() if key not in only_of_some}
+            | {"is_interrupted": self.is_interrupted(head)}
+            for head in self.heads
+        ]
+        return {"runs": runs, "errors": self.errors}
 
 
 class Runs:
@@ -180,7 +199,7 @@ class Runs:
         """
         status = None if status is None else RunStatus(status)
         heads, errors = catalogue.heads(self._workspace.path)
-        listed = RunList()
+        listed = RunList(self._workspace.path)
         listed.errors = errors
         for head in heads:
             if status is not None and head.status != status:

@@ -74,7 +74,10 @@ class Workspace:
         """
         self.check_not_newer()
         if self.format_version < FORMAT_VERSION:
-            message = "is a folder of nirs4all 0.6, to which nothing is added; `n4w init` makes a workspace"
+            message = (
+                "has no workspace.yaml, and to a folder of nirs4all 0.6 nothing is added; "
+                "`n4w migrate` makes a workspace of one, `n4w init` a new one"
+            )
             raise SchemaError(message, str(self.path))
 
     def check_not_newer(self) -> None:
@@ -181,7 +184,9 @@ class Workspace:
         """
         summary = _native.summarise(self.path, dataset, live=live)
         if summary is None:
-            raise NotFoundError(f"no prediction names a dataset {dataset!r}", str(self.path))
+            names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]
+            there_are = f"there are {', '.join(names)}" if names else "there are none"
+            raise NotFoundError(f"no prediction names a dataset {dataset!r}; {there_are}", str(self.path))
         run_names.name_runs(self.path, summary, summary.pop("configurations"))
         return summary
 

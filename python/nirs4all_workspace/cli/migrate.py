@@ -51,7 +51,7 @@ def _show(report: dict[str, Any], console: Console) -> None:
     if report["status"] == "unchanged":
         made = report["migrated_at"][:19]
         text = f"{report['target']} was made of {report['source']} at {made}; nothing to do"
-        console.print(text, highlight=False, markup=False)
+        console.print(text)
         return
     before, after = report["counts"]["source"], report["counts"]["target"]
     table = new_table(f"{report['source']} → {report['target']}")
@@ -61,6 +61,6 @@ def _show(report: dict[str, Any], console: Console) -> None:
     table.add_row("bytes", str(report["bytes_before"]), str(report["bytes_after"]))
     console.print(table)
     for note in report["notes"]:
-        console.print(f"note: {note['path']}: {note['message']}", highlight=False, markup=False)
+        console.print(f"note: {note['path']}: {note['message']}")
     text = f"{len(report['runs'])} runs in {report['seconds']:.1f} s, read again and compared"
-    console.print(text, highlight=False, markup=False)
+    console.print(text)

@@ -52,9 +52,9 @@ def show_errors(errors: Sequence[dict[str, str]]) -> None:
 
 def terminal() -> Console:
     """Return where tables are printed."""
-    # A pipe has no width: nothing is cut off there.
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    # Names are shown as they are, brackets too. A pipe has no width: nothing is cut off there.
+    console = Console(markup=False, highlight=False)
+    return console if console.is_terminal else Console(markup=False, highlight=False, width=200)
 
 
 def new_table(title: str) -> Table:

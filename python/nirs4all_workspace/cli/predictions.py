@@ -175,7 +175,7 @@ def demo(as_json: AsJson = False) -> None:
 
 def _show_summary(answer: dict[str, Any], path: Path) -> None:
     console = terminal()
-    console.print(f"[bold]{path}[/bold]: {_totals(answer)}", highlight=False)
+    console.print(f"{path}: {_totals(answer)}")
     if answer["files"] == 0:
         console.print(
             "There is no prediction file (*.meta.parquet) here or in predictions/*/."
@@ -184,7 +184,6 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
                 if (path / "store.sqlite").exists()
                 else ""
             ),
-            highlight=False,
         )
     if "datasets" in answer:
         _show_datasets(answer["datasets"])
@@ -211,7 +210,6 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
         console.print(
             f"{len(answer['scanned'])} of {answer['files']} files have no summary to be trusted and "
             "were scanned; `n4w rebuild-summaries` adds one.",
-            highlight=False,
         )
     show_errors(answer["errors"])
 
@@ -234,17 +232,17 @@ def _show_datasets(datasets: Sequence[dict[str, Any]]) -> None:
 
 
 def _totals(answer: dict[str, Any]) -> str:
-    parts = [f"{answer['total_predictions']} predictions"]
+    of_runs = f" of {len(answer['runs'])} runs" if answer["runs"] else ""
+    parts = [f"{answer['total_predictions']} predictions{of_runs}"]
     if "datasets" in answer:
         parts.append(f"{answer['total_datasets']} datasets")
-    if answer["runs"]:
-        parts.append(f"{len(answer['runs'])} runs")
     parts.append(f"{answer['files']} files")
     return ", ".join(parts)
 
 
 def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
     if not predictions:
+        print(f"{title}: no prediction")
         return
     table = new_table(title)
     add_columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
@@ -256,9 +254,12 @@ def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
 
 
 def _show_page(page: Page) -> None:
-    table = new_table(f"{page.offset} to {page.offset + len(page.records)} of {page.total}")
-    names = list(page.records[0]) if page.records else []
-    for name in names:
+    rows = f"{page.offset} to {page.offset + len(page.records)} of {page.total}"
+    if not page.records:
+        print(f"{rows}: no prediction")
+        return
+    table = new_table(rows)
+    for name in page.records[0]:
         table.add_column(name)
     for row in page.records:
         cells = [number(value) if isinstance(value, float) else value for value in row.values()]

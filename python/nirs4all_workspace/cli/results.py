@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from nirs4all_workspace.cli.output import (
     AsJson,
@@ -71,7 +70,7 @@ def results(
         add_columns(table, "id", "dataset", "config", "model", "metric", "best", "status", "rows")
         for it in listed:
             names = (it.id, it.dataset_name, it.config_name or it.config_id, it.best_model, it.metric)
-            cells = [escape(str(name or "")) for name in names]
+            cells = [str(name or "") for name in names]
             table.add_row(*cells, number(it.best_score), it.status or "", number(it.n_rows))
         terminal().print(table)
         show_errors(listed.errors)
@@ -98,7 +97,7 @@ def templates(
     table = new_table(f"{len(listed)} templates")
     add_columns(table, "id", "name", "runs")
     for template in listed:
-        table.add_row(template["id"], escape(", ".join(template["names"])), str(template["n_runs"]))
+        table.add_row(template["id"], ", ".join(template["names"]), str(template["n_runs"]))
     terminal().print(table)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nirs4all_workspace import catalogue
 from nirs4all_workspace.cli.output import (
     AsJson,
     Folder,
@@ -43,18 +41,15 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, oldest first."""
-    workspace = Workspace.open(path)
-    listed = workspace.runs.list(status, dataset, template)
-    is_dead = partial(catalogue.is_interrupted, workspace.path)
+    listed = Workspace.open(path).runs.list(status, dataset, template)
     if as_json:
-        lines = [{**head.entry(), "is_interrupted": is_dead(head)} for head in listed.heads]
-        print_json({"runs": lines, "errors": listed.errors})
+        print_json(listed.to_dict())
     else:
         table = new_table(f"{len(listed)} runs")
         add_columns(table, "id", "name", "status", "datasets", "configs", "created")
         for head in listed.heads:
             entry = head.entry()
-            state = "interrupted" if is_dead(head) else head.status or head.kind
+            state = "interrupted" if listed.is_interrupted(head) else head.status or head.kind
             asked = f" ({entry['requested']['status']} requested)" if entry["requested"] else ""
             datasets, configs = str(len(entry["datasets"])), number(entry["n_configs"])
             table.add_row(head.id, head.name, state + asked, datasets, configs, head.created_at[:19])
@@ -175,33 +170,21 @@ def _transition(path: Path, run_id: str, to: RunStatus, reason: str | None, as_j
 
 
 def _say(run: Run, as_json: bool) -> None:
-    line = _line(run)
     if as_json:
-        print_json(line)
+        print_json(run.to_dict())
     else:
-        asked = f", {line['requested']} requested" if line["requested"] else ""
-        print(f"{run.id}: {line['status']}{asked}")
-
-
-def _line(run: Run) -> dict[str, Any]:
-    record = run.record
-    keys = ("id", "name", "description", "created_at", "status", "revision", "attempts", "parent_run")
-    return {
-        **{key: record[key] for key in keys},
-        "requested": run.requested,
-        "is_interrupted": run.is_interrupted,
-    }
+        asked = f", {run.requested} requested" if run.requested else ""
+        print(f"{run.id}: {run.status}{asked}")
 
 
 def _show(answer: dict[str, Any]) -> None:
     console = terminal()
     state = "interrupted" if answer["is_interrupted"] else answer["status"]
     counts = answer["summary"]["counts"]
-    console.print(f"[bold]{answer['name']}[/bold] {answer['id']}: {state}", highlight=False)
+    console.print(f"{answer['name']} {answer['id']}: {state}")
     console.print(
         f"{counts['results']} of {counts['planned']} planned results ({counts['failed']} failed), "
         f"{counts['rows']} rows; templates: {len(answer['templates'])}, datasets: {len(answer['datasets'])}",
-        highlight=False,
     )
     if answer["history"]:
         table = new_table("history")
@@ -218,4 +201,4 @@ def _show(answer: dict[str, Any]) -> None:
         console.print(table)
     for error in answer["summary"]["errors"]:
         where = f"{error.get('dataset')} {error.get('config')}: " if "result" in error else ""
-        console.print(f"error: {where}{error['error']}", highlight=False, markup=False)
+        console.print(f"error: {where}{error['error']}")

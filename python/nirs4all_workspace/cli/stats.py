@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from nirs4all_workspace import strict_json
 from nirs4all_workspace.cli.output import (
@@ -79,6 +78,6 @@ def _show(answer: dict[str, Any]) -> None:
     add_columns(models, "dataset", "metric", "model", "rows", "mean", "best")
     for model in answer["model_performance"]:
         names = (model["dataset"], model["metric"], model["model"])
-        cells = [escape("" if name is None else name) for name in names]
+        cells = ["" if name is None else name for name in names]
         models.add_row(*cells, str(model["count"]), number(model["mean"]), number(model["best"]))
     console.print(models)

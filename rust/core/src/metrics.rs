@@ -220,8 +220,8 @@ pub fn unknown(name: &str) -> Error {
     Error::new(
         ErrorKind::Metric,
         format!(
-            "no direction is known for metric {name:?}; pass direction='maximize', 'minimize' or 'zero', or call \
-             register_metric({name:?}, direction) first"
+            "no direction is known for metric {name:?}; give a direction, 'maximize', 'minimize' or 'zero', or \
+             call register_metric({name:?}, direction) first"
         ),
     )
 }

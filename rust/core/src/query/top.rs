@@ -66,7 +66,10 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
     let known = if stored == Direction::Unknown { table } else { stored };
     let direction = query.direction.unwrap_or(known);
     if direction == Direction::Unknown {
-        return Err(metrics::unknown(&metric));
+        return Err(match group {
+            Some(_) => metrics::unknown(&metric),
+            None => no_rows_of(&metric, &whole),
+        });
     }
     let by_default = group.map_or(0, |group| group.ranking().score());
     let score = match &query.score {
@@ -181,9 +184,15 @@ fn only_metric(whole: &Accumulator) -> Result<String> {
         _ => Err(Error::new(
             ErrorKind::Argument,
             format!(
-                "there are several metrics, which do not compare; pass metric= one of {}",
+                "there are several metrics, which do not compare; name the metric to rank, one of {}",
                 named.join(", ")
             ),
         )),
     }
+}
+
+fn no_rows_of(metric: &str, whole: &Accumulator) -> Error {
+    let named: Vec<&str> = whole.groups().map(|(name, _)| name).filter(|name| !name.is_empty()).collect();
+    let there_are = if named.is_empty() { "none has a metric".to_owned() } else { named.join(", ") };
+    Error::new(ErrorKind::Metric, format!("no prediction has the metric {metric:?}; there are {there_are}"))
 }
