@@ -44,7 +44,7 @@ class RunList(list["Run | RecordedRun"]):
         """Return those whose state can be changed."""
         return [run for run in self if isinstance(run, Run)]
 
-    def is_interrupted(self, head: catalogue.Head) -> bool:
+    def is_interrupted(self, head: _native.Head) -> bool:
         """Return whether one of them says "running" but nobody runs it."""
         return catalogue.is_interrupted(self._root, head)
 

@@ -52,10 +52,7 @@ class _Builder:
         for item in errors:
             self.report.error(item["path"], item["kind"], item["message"])
         for entry in entries:
-            if entry["id"] in self.report.runs:
-                message = f"is a copy of session {entry['id']}; its files were copied"
-                self.report.note(entry["manifests"][0]["path"], "repeated", message, entry["id"])
-            elif entry["kind"] == "session":
+            if entry["kind"] == "session":
                 self._add_run(entry, "session")
                 self.sessions.add(entry)
             elif entry["kind"] == "files":
