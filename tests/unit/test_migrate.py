@@ -962,3 +962,14 @@ def test_a_file_of_ids_alone(old, tmp_path):
         ("b", "wheat", None),
     ]
     assert kinds(report) == ["no_dataset", "no_manifest"]
+
+
+@pytest.mark.parametrize("folder", ["exports", "library"])
+def test_copies_that_nirs4all_made_are_no_errors(old, tmp_path, folder):
+    config = old.config("wheat", "Sweep")
+    old.row("wheat", config)
+    old.write()
+    shutil.copytree(old.root / "runs" / "wheat" / config, old.root / folder / "best")
+    report, new = migrate(old, tmp_path)
+    assert kinds(report) == ["copied"] * 2
+    assert (new / "source" / folder / "best" / "manifest.yaml").exists()

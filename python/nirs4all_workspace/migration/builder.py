@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace
 
 
+# Folders in which nirs4all 0.6 itself puts copies of configurations.
+_COPIES = ("exports", "library")
+
+
 def build(source: Path, workspace: Workspace, progress: Callable[[int, int], object] | None) -> Report:
     """Carry everything over into a workspace that nobody else sees, and compare."""
     builder = _Builder(source, workspace)
@@ -268,6 +272,8 @@ class _Builder:
 
 def _place_of(path: Path) -> str | None:
     """Where a file that has rows or a configuration ought to be; None where it is there, or has none."""
+    if path.parts[0] in _COPIES:
+        return None
     if path.name.endswith(".meta.parquet") and len(path.parts) > 1:
         return f"{path.name}, and its arrays beside it,"
     if path.name == "manifest.yaml" and (len(path.parts) != 4 or path.parts[0] != "runs"):
