@@ -577,9 +577,9 @@ def page_predictions(
     """
 
 def find_predictions(
-    root: _Path, id: str, run_id: str | None = None, *, threads: int = 0
+    root: _Path, id: str, filters: dict[str, Any], *, threads: int = 0
 ) -> tuple[bytes, list[dict[str, str]]]:
-    """Return the rows with an id, all columns, as an Arrow IPC stream; and files that could not be used."""
+    """Return rows with an id that fit, all columns, as an Arrow IPC stream; and files that were left out."""
 
 def find_arrays(path: _Path, ids: Sequence[str]) -> list[bytes]:
     """Return the rows of a file of arrays with these ids (id, data and shape) as Arrow IPC streams.

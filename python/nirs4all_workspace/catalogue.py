@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, ownership
+from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.results import Result, ResultList
 from nirs4all_workspace.states import RunStatus
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace._native import Head
+
+SUFFIX = ".meta.parquet"
 
 
 def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -64,6 +67,13 @@ def names(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
     return any(wanted in (item.get("id"), item.get("name")) for item in references)
 
 
+def with_rows(root: Path, dataset: str) -> set[str]:
+    """Return the runs that have prediction files of a dataset, by id; they need not name it themselves."""
+    folder = root / "predictions" / dataset_folder(dataset)
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    return {path.name.removesuffix(".journal").removesuffix(SUFFIX).rpartition(".")[0] for path in found}
+
+
 def pairs_of(entry: Mapping[str, Any], result: Result | None = None) -> Iterator[tuple[str, str]]:
     """Yield the datasets and configurations by which rows of nirs4all 0.6 name a session, or a result.
 
@@ -75,6 +85,25 @@ def pairs_of(entry: Mapping[str, Any], result: Result | None = None) -> Iterator
             yield manifest["dataset"], manifest["pipeline_id"]
     if entry["kind"] == "files" and result and result.dataset_name and result.config_name:
         yield result.dataset_name, result.config_name
+
+
+def members_of(
+    root: Path, entry: Mapping[str, Any], result: Result | None = None
+) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the same behind the dataset that their file is named after: copies of it are no part of it."""
+    if entry["kind"] == "files":
+        if result and result.dataset_name:
+            for file in entry["files"]:
+                yield file.rpartition("/")[2].removesuffix(SUFFIX), result.dataset_name, result.config_name
+        return
+    for manifest in entry.get("manifests", ()):
+        if result is None or (manifest["dataset"], manifest["config_id"]) == (
+            result.dataset_name,
+            result.config_id,
+        ):
+            folder = manifest["path"].split("/")[1]
+            file = folder if (root / f"{folder}{SUFFIX}").is_file() else manifest["dataset"]
+            yield file, manifest["dataset"], manifest["pipeline_id"]
 
 
 def is_interrupted(root: Path, head: Head) -> bool:

@@ -83,15 +83,26 @@ def frame(batch: bytes) -> pl.DataFrame:
     return pl.read_ipc_stream(batch)
 
 
+def check_count(name: str, count: int) -> None:
+    """Refuse a count that cannot be one.
+
+    Raises:
+        TypeError: It is no whole number.
+        ValueError: It is negative, or needs more than 63 bits.
+    """
+    if not 0 <= operator.index(count) < 2**63:
+        raise ValueError(f"{name} is {count}; it must lie between 0 and 2**63 - 1")
+
+
 def checked(asked: dict[str, Any]) -> dict[str, Any]:
     """Return what is asked for.
 
     Raises:
-        ValueError: A number is negative, or columns are no list of names.
+        TypeError: A number is no whole number.
+        ValueError: A number is negative or needs more than 63 bits, or columns are a text or name one twice.
     """
     for name in ("offset", "limit"):
-        if operator.index(asked[name]) < 0:
-            raise ValueError(f"{name} is {asked[name]}; it cannot be negative")
+        check_count(name, asked[name])
     columns: Sequence[str] | None = asked["columns"]
     if columns is not None:
         if isinstance(columns, str):

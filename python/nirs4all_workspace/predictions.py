@@ -76,20 +76,20 @@ class Predictions:
     ) -> Ranking:
         """Rank predictions of one metric.
 
-        Candidates are the rows of partition "val" where the metric has any, else all rows, unless
-        `partition=` says otherwise: the rows of a fold repeat the same scores, and a ranking must
-        not show one model three times. NaN never ranks; ties break by id. Footers alone answer for
-        k up to 32 where the filters allow; else the rows of those files are read whose footers say
-        that they can matter.
+        Candidates are the rows of partition "val" where the metric has any among those that are asked
+        for, else all rows, unless `partition=` says otherwise: the rows of a fold repeat the same scores,
+        and a ranking must not show one model three times. NaN never ranks; ties break by id. Footers alone
+        answer for k up to 32 where the filters allow; else the rows of those files are read whose footers
+        say that they can matter.
 
         Args:
             k: How many predictions.
             metric: The metric to rank; None means the one that there is.
             score: "val_score", "test_score" or "train_score"; None means val_score, and test_score
-                for a metric without any val_score.
+                where the metric has no val_score in any row that is asked for.
             direction: "maximize", "minimize" or "zero"; None means what the table of metrics says.
             live: Whether open segments count.
-            filters: dataset, model, partition, run, result, fold, task_type (equal to a text);
+            filters: dataset, model, partition, run (id or name), result, fold, task_type (equal to a text);
                 min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
         Returns:
@@ -98,16 +98,16 @@ class Predictions:
             used are in its `errors`.
 
         Raises:
-            ValueError: There are several metrics and none was named, or an argument makes no sense.
+            ValueError: There are several metrics and none was named, no row has the one that was, or an
+                argument makes no sense.
+            TypeError: A filter is of a wrong type.
+            NotFoundError: There is no such run.
             UnknownMetricError: No direction is known for the metric.
             OSError: The workspace cannot be listed.
         """
-        if k < 0:
-            raise ValueError(f"k is {k}; it cannot be negative")
+        pages.check_count("k", k)
         root = self._workspace.path
         asked = self._filters(filters)
-        if metric is None and any(value is not None for key, value in filters.items() if key != "dataset"):
-            metric = self._only_metric(asked, live)
         return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
 
     def page(
@@ -130,7 +130,7 @@ class Predictions:
 
         Args:
             offset: Rows before the page.
-            limit: Rows of the page.
+            limit: Rows of the page. With 0 it says no more than `total`, and leads nowhere.
             sort_by: Any column. Rows of equal values come in the order of id, run_id and dataset_name;
                 NaN comes after other values, null last.
             descending: Whether larger values come first. None: for a score the best first, metric by
@@ -141,14 +141,16 @@ class Predictions:
                 model_name, config_name, the three scores, fold_id, partition, preprocessings, metric
                 and task_type.
             live: Whether open segments count.
-            filters: dataset, model, partition, run, result, fold, task_type, metric (equal to a text);
-                min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
+            filters: dataset, model, partition, run (id or name), result, fold, task_type, metric (equal to a
+                text); min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
         Returns:
             The page. `total` is exact; an offset beyond it gives an empty page.
 
         Raises:
             ValueError: An argument makes no sense, or the cursor is of another query.
+            TypeError: A filter is of a wrong type.
+            NotFoundError: There is no such run.
             OSError: The workspace cannot be listed.
         """
         asked = self._asked(offset, limit, sort_by, descending, cursor, columns, live, filters)
@@ -183,6 +185,7 @@ class Predictions:
 
         Raises:
             ValueError: An argument makes no sense, or CSV cannot hold a column.
+            NotFoundError: There is no such run.
             OSError: The workspace cannot be listed, or the file cannot be written.
         """
         asked = self._asked(0, 0, sort_by, descending, None, columns, live, filters)
@@ -210,32 +213,40 @@ class Predictions:
             "filters": self._filters(filters),
         }
 
-    def _only_metric(self, filters: dict[str, Any], live: bool) -> str | None:
-        """The metric of the rows that are asked for; None where they have several or none."""
-        found = set()
-        for descending in (False, True):
-            ends = self.page(0, 1, "metric", descending, columns=["metric"], live=live, **filters).records
-            found.add(ends[0]["metric"] if ends else None)
-        return found.pop() if len(found) == 1 else None
-
     def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
-        """Rows of nirs4all 0.6 name no run and no result: they are found by dataset and configuration."""
+        """Say by what rows name a run: its id, or with nirs4all 0.6 file, dataset and configuration."""
         run, result = filters.get("run"), filters.get("result")
-        if self._workspace.format_version > 1 or not (run or result):
+        is_old = self._workspace.format_version < 2
+        if not isinstance(run, str | None) or (run is None and (result is None or not is_old)):
+            return filters
+        if run is not None and not is_old and self._workspace.runs.has(run):
             return filters
         root = self._workspace.path
-        entries = {one["id"]: one for one in catalogue.read(root)[0] if run in (None, one["id"])}
-        members: list[tuple[str, str]] = []
-        if result:
-            made = self._workspace.results.with_id(result)
-        else:
-            members += [pair for one in entries.values() for pair in catalogue.pairs_of(one)]
-            of_files = [id_ for id_, one in entries.items() if one["kind"] == "files"]
+        found = [head for head in catalogue.heads(root)[0] if run in (None, head.id, head.name)]
+        if not found:
+            if self._is_named(str(run)):
+                return filters
+            raise NotFoundError(f"there is no run {run!r}", str(root))
+        if not is_old:
+            return {**filters, "run": None, "runs": [head.id for head in found]}
+        entries = {head.id: head.entry() for head in found}
+        members: list[tuple[str, str, str | None]] = []
+        if result is None:
+            members += [one for entry in entries.values() for one in catalogue.members_of(root, entry)]
+            of_files = [id_ for id_, entry in entries.items() if entry["kind"] == "files"]
             made = catalogue.results(root, of_files) if of_files else ResultList()
+        else:
+            made = self._workspace.results.with_id(result)
         for one in made:
             if one.run_id in entries:
-                members += catalogue.pairs_of(entries[one.run_id], one)
-        return {**filters, "run": None, "result": None, "members": members} if members else filters
+                members += catalogue.members_of(root, entries[one.run_id], one)
+        return {**filters, "run": None, "result": None, "members": members}
+
+    def _is_named(self, run: str) -> bool:
+        """Whether rows name a run that the catalogue does not: somebody put segments into an old folder."""
+        asked = {"offset": 0, "limit": 0, "sort_by": "created_at", "descending": None, "cursor": None}
+        asked |= {"columns": ["id"], "live": True, "filters": {"run": run}}
+        return pages.page(self._workspace.path, asked).total > 0
 
     def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
         """Return all rows as a Polars LazyFrame.
@@ -262,24 +273,21 @@ class Predictions:
 
         Args:
             id: Its id, unique within a run.
-            run_id: Its run, where several have a row of that id.
+            run_id: Its run, by id or name, where several have a row of that id.
             arrays: Whether `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights` are read too,
                 each a NumPy array of float64 in its stored shape, None where the row has none or the
                 workspace has lost it.
 
         Raises:
-            NotFoundError: There is no such row.
+            NotFoundError: There is no such row, or no such run.
             ValueError: There are several; name the run.
         """
         import polars as pl
 
-        members = self._filters({"run": run_id}).get("members")
-        batch, errors = _native.find_predictions(self._workspace.path, id, None if members else run_id)
+        batch, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
             warnings.warn(f"left out: {error['path']}: {error['message']}", stacklevel=2)
         found = pl.read_ipc_stream(batch).to_dicts()
-        if members:
-            found = [row for row in found if (row["dataset_name"], row["config_name"]) in set(members)]
         if not found:
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:

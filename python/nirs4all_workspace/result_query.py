@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import NotFoundError
+from nirs4all_workspace.pages import check_count
 from nirs4all_workspace.results import Result, ResultList
 
 if TYPE_CHECKING:
@@ -49,19 +50,21 @@ class Results:
             min_score: Only those whose best score is at least this.
             max_score: Only those whose best score is at most this.
             sort_by: A field of `Result`; None for `best_score`.
-            descending: Largest first; None for best first, or smallest first of another field. What has
-                no value comes last in either case.
+            descending: Largest or smallest first, whatever the metric; None for best first, or smallest
+                first of another field. What has no value comes last in either case.
             offset: How many to leave out.
             limit: How many to return at most; None for all.
 
         Raises:
             ValueError: An argument makes no sense.
+            NotFoundError: There is no such run.
             OSError: The workspace cannot be listed.
         """
         if status not in (None, "done", "failed"):
             raise ValueError(f"status is {status!r}, neither 'done' nor 'failed'")
-        if offset < 0 or (limit is not None and limit < 0):
-            raise ValueError(f"offset is {offset} and limit {limit}; they cannot be negative")
+        check_count("offset", offset)
+        if limit is not None:
+            check_count("limit", limit)
         equal = {"best_model": model, "metric": metric, "status": status}
         found = _native.page_results(
             self._workspace.path,

@@ -27,12 +27,15 @@ def summarise(run: RunView, completed_at: str | None = None, error: str | None =
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
     ended = history[-1]["time"] if history and run.status in _ENDED else None
     problems = [] if error is None else [error]
+    n_rows = 0
     try:
+        n_rows = run.count_rows()
         results = run.results()
     except (CorruptFileError, NotFoundError, OSError) as problem:
         results = ResultList()
         problems.append(str(problem))
     summary = of_results(results, len(run.configs()), len(run.datasets))
+    summary["counts"]["rows"] = n_rows
     summary["errors"][:0] = [{"error": message} for message in problems]
     return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
 

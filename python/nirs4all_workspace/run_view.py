@@ -179,6 +179,11 @@ class RunView:
         """
         return run_summary.summarise(self, completed_at, error)
 
+    def count_rows(self) -> int:
+        """Return how many rows name it, of a result or of none; files say it without being read."""
+        page = self._workspace.predictions.page(0, 0, "created_at", columns=["id"], run=self.id)
+        return page.total
+
     def configs(self) -> list[dict[str, Any]]:
         """Return the configurations that were planned."""
         return plan.read(self.path / plan.FILE)

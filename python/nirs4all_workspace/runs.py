@@ -168,6 +168,14 @@ class Runs:
             raise
         return Run(self._workspace, run_id)
 
+    def has(self, run_id: str) -> bool:
+        """Return whether there is a run of format 2 with this id; nothing of it is read."""
+        try:
+            files.check_run_id(run_id)
+        except ValueError:
+            return False
+        return (self.folder / run_id / run_record.FILE).exists()
+
     def get_writable(self, run_id: str) -> Run:
         """Return a run whose state can be changed.
 
@@ -190,7 +198,7 @@ class Runs:
 
         Args:
             status: Only those in this state.
-            dataset: Only those that use this dataset, by id or name.
+            dataset: Only those that use this dataset, by id or name, or have rows of it, by name.
             template: Only those that use this template, by id or name.
 
         Raises:
@@ -199,6 +207,7 @@ class Runs:
         """
         status = None if status is None else RunStatus(status)
         heads, errors = catalogue.heads(self._workspace.path)
+        with_rows = set() if dataset is None else catalogue.with_rows(self._workspace.path, dataset)
         listed = RunList(self._workspace.path)
         listed.errors = errors
         for head in heads:
@@ -206,7 +215,11 @@ class Runs:
                 continue
             if dataset is not None or template is not None:
                 entry = head.entry()
-                if dataset is not None and not catalogue.names(entry["datasets"], dataset):
+                if (
+                    dataset is not None
+                    and head.id not in with_rows
+                    and not catalogue.names(entry["datasets"], dataset)
+                ):
                     continue
                 if template is not None and not catalogue.names(entry["templates"], template):
                     continue

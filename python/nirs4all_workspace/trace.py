@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue
-from nirs4all_workspace.exceptions import NotFoundError
+from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,8 +42,8 @@ class Trace:
         n_predictions: How many prediction rows there are.
         predictions: The first 100 of them by id: dicts of id, name (of the model), run_id, fold_id, partition
             and val_score.
-        artifacts: Dicts of id (the hash), name (None where nobody says) and path (relative to the workspace;
-            None where it is missing).
+        artifacts: Dicts of id (the hash, with nirs4all 0.6 the one that its manifest says), name (None where
+            nobody says) and path (relative to the workspace; None where it is missing).
         errors: What cannot be read, as dicts of path, kind and message.
     """
 
@@ -95,7 +96,7 @@ class _Found:
     Attributes:
         runs: Entries of the catalogue.
         results: Finished results.
-        rows: Which rows, as a filter of Polars.
+        rows: Which rows, as filters of `ws.predictions.page` or as one of Polars.
         datasets: Ids and names of the datasets; None for all of the runs.
         templates: Ids of the templates; None for all of the runs.
         artifacts: Their hashes, beside those that results name.
@@ -103,7 +104,7 @@ class _Found:
 
     runs: list[dict[str, Any]]
     results: list[Result]
-    rows: pl.Expr
+    rows: Mapping[str, str] | pl.Expr
     datasets: set[str] | None = None
     templates: set[str] | None = None
     artifacts: set[str] = field(default_factory=set)
@@ -115,6 +116,7 @@ class _Walk:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._runs, self.errors = catalogue.read(workspace.path)
+        self._read: dict[str, list[dict[str, Any]]] = {}
         self._by_id = {run["id"]: run for run in self._runs}
 
     def from_dataset(self, id_: str) -> _Found | None:
@@ -124,22 +126,21 @@ class _Walk:
         with suppress(NotFoundError):
             record = self._workspace.datasets.get(id_)
             wanted |= {record.id, record.name}
-        runs = [run for run in self._runs if _refers(run["datasets"], wanted)]
+        with_rows = {run for name in wanted for run in catalogue.with_rows(self._workspace.path, name)}
+        runs = [run for run in self._runs if run["id"] in with_rows or _refers(run["datasets"], wanted)]
         for run in runs:
             for item in _refers(run["datasets"], wanted):
                 wanted |= {item["id"] or item["name"], item["name"]}
         results = [it for it in self._results(runs) if wanted & {it.dataset_id, it.dataset_name}]
-        found = _Found(runs, results, pl.col("dataset_name").is_in(sorted(wanted)), datasets=wanted)
-        return found if runs or len(wanted) > 1 or self._has_rows(found.rows) else None
+        rows = pl.col("dataset_name").is_in(sorted(wanted))
+        found = _Found(runs, results, rows, datasets=wanted)
+        return found if runs or len(wanted) > 1 or self._has_rows(rows) else None
 
     def from_run(self, id_: str) -> _Found | None:
-        import polars as pl
-
         runs = [run for run in self._runs if run["id"] == id_]
         if not runs:
             return None
-        results = self._results(runs)
-        return _Found(runs, results, (pl.col("run_id") == id_) | self._rows_of(results))
+        return _Found(runs, self._results(runs), {"run": id_})
 
     def from_template(self, id_: str) -> _Found | None:
         import polars as pl
@@ -152,8 +153,8 @@ class _Walk:
         return _Found(runs, results, rows, templates={id_})
 
     def from_result(self, id_: str) -> _Found | None:
-        results = self._workspace.results.with_id(id_)
-        return self._of_results(results, self._rows_of(results)) if results else None
+        results = self._with_artifacts(self._workspace.results.with_id(id_))
+        return self._of_results(results, {"result": id_}) if results else None
 
     def from_prediction(self, id_: str) -> _Found | None:
         import polars as pl
@@ -167,6 +168,8 @@ class _Walk:
             found.datasets, found.templates = {row["dataset_name"]}, {row["template_id"]}
         # It names its model; what else its result has is of its neighbours.
         named = self._artifacts_named({row["model_artifact_id"]})
+        # With nirs4all 0.6 several datasets have artifacts of one name.
+        named = named & {hash_ for result in results for hash_ in result.artifacts} or named
         if named:
             found.results = [replace(result, artifacts=[]) for result in found.results]
             found.artifacts = named
@@ -177,9 +180,13 @@ class _Walk:
 
         hashes = {id_, *self._artifacts_named({id_})}
         names = {id_, *(str(line.get("artifact_id")) for line in self._lines() if line.get("hash") in hashes)}
-        rows = pl.col("model_artifact_id").is_in(sorted(names | hashes))
-        named_by = _Rows(self._workspace, rows)
         all_results = self._results(self._runs)
+        own = [result for result in all_results if hashes & {*result.artifacts}]
+        rows = pl.col("model_artifact_id").is_in(sorted(names - hashes))
+        rows = pl.col("model_artifact_id").is_in(sorted(hashes)) | (
+            rows & self._rows_of(own) if own else rows
+        )
+        named_by = _Rows(self._workspace, rows)
         results = [it for it in all_results if hashes & {*it.artifacts} or it.id in named_by.results]
         if not (results or named_by.total or self._artifacts_named({id_})):
             return None
@@ -195,6 +202,10 @@ class _Walk:
         into.n_predictions, into.predictions = rows.total, rows.shown
         into.runs = [{"id": run["id"], "name": run["name"]} for run in found.runs]
         into.datasets = _references(found.runs, "datasets", found.datasets)
+        known = {name for item in into.datasets for name in item.values()}
+        into.datasets += [
+            {"id": None, "name": name} for name in self._datasets_of(found) if name not in known
+        ]
         into.templates = _references(found.runs, "templates", found.templates)
         into.results = [
             {"id": it.id, "name": it.config_name or it.config_id}
@@ -202,21 +213,48 @@ class _Walk:
             for it in found.results
         ]
         hashes = {hash_ for result in found.results for hash_ in result.artifacts} | found.artifacts
-        lines = [line for line in self._lines() if line.get("hash") in hashes]
-        names = {line["hash"]: line.get("artifact_id") for line in lines}
+        lines: dict[str, dict[str, Any]] = {}
+        for line in self._lines(found.runs):
+            if line.get("hash") in hashes and not lines.get(line["hash"], {}).get("in_place"):
+                lines[line["hash"]] = line
         for hash_ in sorted(hashes):
-            path = self._workspace.artifacts.find(hash_)
+            line = lines.get(hash_, {})
+            path = line.get("in_place") or self._workspace.artifacts.find(hash_)
             relative = None if path is None else path.relative_to(self._workspace.path).as_posix()
-            into.artifacts.append({"id": hash_, "name": names.get(hash_), "path": relative})
+            into.artifacts.append({"id": hash_, "name": line.get("artifact_id"), "path": relative})
         into.errors = self.errors
         return into
 
     def _results(self, runs: Sequence[dict[str, Any]]) -> list[Result]:
         listed = catalogue.results(self._workspace.path, [run["id"] for run in runs])
         self.errors += listed.errors
-        return list(listed)
+        return self._with_artifacts(listed)
 
-    def _of_results(self, results: list[Result], rows: pl.Expr) -> _Found:
+    def _with_artifacts(self, results: Sequence[Result]) -> list[Result]:
+        """Of nirs4all 0.6, manifests say which artifacts are a result's."""
+        if self._workspace.format_version > 1:
+            return list(results)
+        of = {result.run_id for result in results}
+        hashes: dict[tuple[Any, ...], list[str]] = {}
+        for line in self._lines([run for run in self._runs if run["id"] in of]):
+            own = hashes.setdefault((line["run_id"], line["dataset"], line["config_id"]), [])
+            own += [line["hash"]] if line["hash"] not in own else []
+        return [
+            replace(it, artifacts=hashes.get((it.run_id, it.dataset_name, it.config_id), []))
+            for it in results
+        ]
+
+    def _datasets_of(self, found: _Found) -> list[str]:
+        """Names of datasets that runs have rows of, referred to or not."""
+        of = {run["id"] for run in found.runs}
+        return [
+            dataset["dataset_name"]
+            for dataset in self._workspace.summary()["datasets"]
+            if of & {run["id"] for run in dataset["runs"]}
+            and (found.datasets is None or dataset["dataset_name"] in found.datasets)
+        ]
+
+    def _of_results(self, results: list[Result], rows: Mapping[str, str] | pl.Expr) -> _Found:
         of = {result.run_id for result in results}
         return _Found(
             [run for run in self._runs if run["id"] in of],
@@ -254,8 +292,15 @@ class _Walk:
         lines = [line for line in self._lines() if names & {line.get("artifact_id"), line.get("hash")}]
         return found | {line["hash"] for line in lines if line.get("hash")}
 
-    def _lines(self) -> list[dict[str, Any]]:
-        """What migrated runs say of their artifacts."""
+    def _lines(self, runs: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+        """What migrated runs say of their artifacts, or the manifests of these sessions."""
+        if self._workspace.format_version < 2:
+            return [
+                line
+                for run in (self._runs if runs is None else runs)
+                for manifest in run.get("manifests", ())
+                for line in self._in_place(run["id"], manifest)
+            ]
         if self._listed is None:
             self._listed = []
             for path in sorted(self._workspace.runs.folder.glob("*/artifacts.jsonl")):
@@ -268,20 +313,53 @@ class _Walk:
                 self._listed += [line for line in lines if isinstance(line, dict)]
         return self._listed
 
+    def _in_place(self, run_id: str, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if manifest["path"] in self._read:
+            return self._read[manifest["path"]]
+        lines = self._read[manifest["path"]] = []
+        name = f"{manifest['path']}/manifest.yaml"
+        try:
+            content = _native.read_yaml(self._workspace.path / name)
+        except (OSError, WorkspaceError) as error:
+            self.errors.append({"path": name, "kind": "corrupt", "message": str(error)})
+            return lines
+        found = content.get("artifacts") if isinstance(content, dict) else None
+        items = found.get("items") if isinstance(found, dict) else found
+        for item in items if isinstance(items, list) else []:
+            if not isinstance(item, dict) or not item.get("path"):
+                continue
+            within = PurePosixPath(str(item["path"]))
+            file = self._workspace.path / "binaries" / manifest["dataset"] / within
+            is_there = not within.is_absolute() and ".." not in within.parts and file.is_file()
+            line = {"hash": str(item.get("content_hash") or within), "in_place": file if is_there else None}
+            about = {"artifact_id": str(item.get("artifact_id")), "run_id": run_id}
+            lines.append(line | about | {key: manifest[key] for key in ("dataset", "config_id")})
+        return lines
+
     _listed: list[dict[str, Any]] | None = None
 
 
 class _Rows:
     """Some rows: how many there are, and the first of them; memory does not grow with them."""
 
-    def __init__(self, workspace: Workspace, rows: pl.Expr) -> None:
+    def __init__(self, workspace: Workspace, rows: Mapping[str, str] | pl.Expr) -> None:
         import polars as pl
 
+        self.results: set[str] = set()
+        shown = ("run_id", "fold_id", "partition", "val_score")
+        if not isinstance(rows, pl.Expr):
+            names = ["id", "model_name", *shown]
+            page = workspace.predictions.page(0, SHOWN, "id", None, None, names, live=True, **rows)
+            self.total = page.total
+            self.shown = [
+                {"id": row["id"], "name": row["model_name"]} | {key: row[key] for key in shown}
+                for row in page.records
+            ]
+            return
         named = pl.col("model_name").alias("name")
-        columns = pl.col("run_id", "fold_id", "partition", "val_score", "result_id")
+        columns = pl.col(*shown, "result_id")
         frame = workspace.predictions.scan().filter(rows).select(pl.col("id"), named, columns)
         self.total = 0
-        self.results: set[str] = set()
         first = None
         for batch in frame.collect_batches():
             self.total += len(batch)

@@ -23,11 +23,6 @@ def expected(frame, metric, score, direction, filters):
     if "dataset" in filters:
         rows = rows.filter(pl.col("dataset_name") == filters["dataset"])
     rows = rows.filter(pl.col("metric").fill_null("") == metric)
-    score = score or (
-        "val_score" if rows["val_score"].null_count() < len(rows) or rows.is_empty() else "test_score"
-    )
-    if "partition" not in filters and (rows["partition"] == "val").any():
-        rows = rows.filter(pl.col("partition") == "val")
     for key, column in [("model", "model_name"), ("partition", "partition"), ("run", "run_id"),
                         ("fold", "fold_id"), ("task_type", "task_type")]:  # fmt: skip
         if key in filters:
@@ -41,6 +36,12 @@ def expected(frame, metric, score, direction, filters):
         rows = rows.filter(
             pl.col("preprocessings").str.contains(filters["preprocessings_contains"], literal=True)
         )
+    # What the metric has is judged by the rows that are asked for.
+    score = score or (
+        "val_score" if rows["val_score"].null_count() < len(rows) or rows.is_empty() else "test_score"
+    )
+    if "partition" not in filters and (rows["partition"] == "val").any():
+        rows = rows.filter(pl.col("partition") == "val")
     return score, oracle.ranking(rows, direction, score, only_val=False)
 
 
@@ -84,6 +85,15 @@ def test_any_question(contents, rebuilt, k, metric, score, direction, filters):
         ws = workspace(Path(folder), parts, rebuilt)
         if known == "unknown":
             with pytest.raises(n4w.UnknownMetricError, match=metric):
+                ws.predictions.top(k, metric, score, direction, **filters)
+            return
+        if "run" in filters and not any(filters["run"] in part["run_id"] for part in parts):
+            with pytest.raises(n4w.NotFoundError, match=f"there is no run '{filters['run']}'"):
+                ws.predictions.top(k, metric, score, direction, **filters)
+            return
+        named = {row["metric"] for part in parts for row in part.to_dicts() if row["metric"]}
+        if named and metric not in named:
+            with pytest.raises(ValueError, match=f"'?{metric}.*there are {', '.join(sorted(named))}"):
                 ws.predictions.top(k, metric, score, direction, **filters)
             return
         top = ws.predictions.top(k, metric, score, direction, **filters)

@@ -220,6 +220,32 @@ def test_files_that_nobody_claims(tmp_path, old):
     assert ws.runs.get(made.id).kind == "files"
 
 
+def test_a_copied_file_is_no_part_of_a_session(old):
+    folder = manifest(old, "wheat")
+    rows(old, "wheat", folder.name, [2.0, 1.0, 3.0])
+    shutil.copy(old.path / "wheat.meta.parquet", old.path / "wheat copy.meta.parquet")
+    for _ in range(2):
+        runs = {run.kind: run for run in old.runs.list()}
+        assert runs["files"].files == ["wheat copy.meta.parquet"]
+        for run in runs.values():
+            assert [result.n_rows for result in run.results()] == [3]
+            page = old.predictions.page(run=run.id)
+            assert (page.total, [row["val_score"] for row in page.records]) == (3, [1.0, 2.0, 3.0])
+            assert [row["val_score"] for row in old.predictions.top(9, run=run.id)] == [1.0, 2.0, 3.0]
+            assert old.predictions.page(result=run.results()[0].id).total == 3
+            assert old.trace("run", run.id).n_predictions == run.counts["rows"] == 3
+            assert old.predictions.get(f"{folder.name}-1", run_id=run.id)["val_score"] == 1.0
+        assert old.predictions.page().total == 6
+        assert old.summary()["total_predictions"] == 6
+        old.predictions.rebuild_summaries()
+
+
+def test_rows_without_a_configuration_are_of_their_files(old):
+    rows(old, "lost", None, [2.0, 1.0])
+    (run,) = old.runs.list()
+    assert old.predictions.page(run=run.id).total == run.counts["rows"] == 2
+
+
 def test_what_was_recorded_cannot_be_changed(old):
     manifest(old)
     run = old.runs.get(old.runs.list()[0].id)

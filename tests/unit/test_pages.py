@@ -75,12 +75,14 @@ def test_pages_at_the_ends(ws):
     empty = ws.predictions.page(1000, 5)
     assert (empty.records, empty.total, empty.has_more, empty.next_cursor) == ([], 120, False, None)
     none = ws.predictions.page(3, 0)
-    assert (none.records, none.total, none.has_more) == ([], 120, True)
+    assert (none.records, none.total, none.has_more, none.next_cursor) == ([], 120, False, None)
     last = ws.predictions.page(115, 5)
     assert (len(last.records), last.has_more, last.next_cursor) == (5, False, None)
     first = ws.predictions.page(limit=5)
     held = ws.predictions.page(limit=0, cursor=first.next_cursor)
     assert (held.records, held.offset, held.next_cursor) == ([], 5, first.next_cursor)
+    assert len(ws.predictions.page(0, 2**63 - 1).records) == 120
+    assert ws.predictions.page(2**63 - 1, 2**63 - 1).records == []
 
 
 def test_a_folder_without_rows(tmp_path):
@@ -95,6 +97,8 @@ def test_a_folder_without_rows(tmp_path):
     [
         ({"offset": -1}, "offset is -1"),
         ({"limit": -5}, "limit is -5"),
+        ({"offset": 2**65}, "offset is 36893488147419103232; it must lie between"),
+        ({"limit": 2**64}, "limit is 18446744073709551616"),
         ({"sort_by": "colour"}, r"(?s)colour.*val_score.*created_at"),
         ({"columns": ["id", "colour"]}, r"(?s)colour.*val_score.*created_at"),
         ({"columns": ["id", "id"]}, "twice"),
@@ -110,6 +114,43 @@ def test_a_folder_without_rows(tmp_path):
 def test_arguments_that_make_no_sense(ws, arguments, message):
     with pytest.raises(ValueError, match=message):
         ws.predictions.page(**arguments)
+
+
+@pytest.mark.parametrize("value", [["model_1"], {"model_1"}, 1.5, True, b"model_1"])
+@pytest.mark.parametrize("name", ["model", "run", "result", "dataset"])
+def test_what_a_column_must_equal_is_one_text(ws, name, value):
+    for ask in (ws.predictions.page, ws.predictions.top):
+        with pytest.raises(TypeError):
+            ask(**{name: value})
+
+
+def test_a_fold_may_be_a_number(ws):
+    rows = pl.concat([frame_of(path) for path in ws.path.glob("*.meta.parquet")])
+    assert ws.predictions.page(fold=1).total == rows.filter(pl.col("fold_id") == "1").height > 0
+
+
+def test_runs_by_name(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    ids = {}
+    for number, name in enumerate(("spring", "spring", "autumn")):
+        run = ws.runs.create(name, templates=[["PLS"]], datasets=["wheat"])
+        with run, run.writer("wheat") as writer:
+            for row in range(number + 2):
+                writer.write(
+                    {"id": f"{number}-{row}", "metric": "rmse", "partition": "val", "val_score": 1.0}
+                )
+        ids[run.id] = {f"{number}-{row}" for row in range(number + 2)}
+    first, second, third = ids
+    for run, members in ((first, [first]), ("spring", [first, second]), ("autumn", [third])):
+        wanted = set().union(*(ids[member] for member in members))
+        assert {row["id"] for row in ws.predictions.page(run=run).records} == wanted
+        assert {row["id"] for row in ws.predictions.top(50, run=run)} == wanted
+        assert ws.predictions.page(limit=0, run=run).total == len(wanted)
+    assert ws.predictions.get("1-1", run_id="spring")["run_id"] == second
+    for ask in (ws.predictions.page, ws.predictions.top, ws.results.list):
+        for unknown in ("winter", third[:-1], "..", ""):
+            with pytest.raises(n4w.NotFoundError, match="there is no run"):
+                ask(run=unknown)
 
 
 def test_a_cursor_belongs_to_its_query(ws):
@@ -149,6 +190,26 @@ def test_extra_columns(tmp_path):
     assert [row["flag"] for row in flags] == [True, False, *[None] * 6]
     with pytest.raises(ValueError, match="lists"):
         predictions.page(sort_by="lists")
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64(), pa.timestamp("ms"), pa.timestamp("ns", "UTC")])
+def test_days_and_times_order(tmp_path, kind):
+    days = [
+        None if row % 7 == 3 else dt.datetime(2026, 1, 1) + dt.timedelta(row * 37 % 60) for row in range(60)
+    ]
+    content = table(seed=1, harvested=pa.array(days).cast(kind))
+    write(tmp_path / "a.meta.parquet", content)
+    predictions = n4w.Workspace.open(tmp_path).predictions
+    for descending in (False, True):
+        wanted = pl.from_arrow(content).sort(
+            "harvested", "id", descending=[descending, False], nulls_last=True
+        )
+        page = predictions.page(0, 60, "harvested", descending, columns=["id", "harvested"])
+        assert [row["id"] for row in page.records] == wanted["id"].to_list()
+        assert [row["harvested"] for row in page.records] == wanted["harvested"].to_list()
+        first = predictions.page(0, 25, "harvested", descending, columns=["id"])
+        rest = predictions.page(0, 60, "harvested", descending, first.next_cursor, ["id"])
+        assert [row["id"] for row in rest.records] == wanted["id"].to_list()[25:]
 
 
 def test_broken_files_are_listed_beside_the_page(ws):
@@ -214,7 +275,8 @@ def test_a_session_of_old_files_is_a_run(shared_workspace_runs):
         assert {row["config_name"][5:] for row in page.records} == {result.config_name}
     best = ws.predictions.top(1, metric="mse", run=run.id)[0]
     assert best["id"] in wanted
-    assert ws.predictions.page(run="2026-01-01_Nothing_000000000000").total == 0
+    with pytest.raises(n4w.NotFoundError, match="no run '2026-01-01_Nothing_000000000000'"):
+        ws.predictions.page(run="2026-01-01_Nothing_000000000000")
 
 
 @pytest.fixture

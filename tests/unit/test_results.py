@@ -136,6 +136,10 @@ def test_any_filter_and_page_is_what_plain_python_finds(many, filters):
         expected = [it for it in expected if score(it) is not None and score(it) <= asked["max_score"]]
     start = asked.get("offset", 0)
     stop = None if "limit" not in asked else start + asked["limit"]
+    if asked.get("run") == "nobody":
+        with pytest.raises(n4w.NotFoundError, match='there is no run "nobody"'):
+            ws.results.list(**asked)
+        return
     listed = ws.results.list(**asked)
     assert ids(listed) == ids(expected[start:stop])
     assert listed.total == len(expected)
@@ -155,19 +159,27 @@ def test_any_field_sorts_and_ties_go_by_id(many, field, descending):
 
 
 @pytest.mark.parametrize("descending", [False, True])
-def test_plain_order_of_scores_is_within_metrics_too(many, descending):
+def test_plain_order_of_scores_knows_no_metric(many, descending):
     ws, _, laid = many
-    listed = ws.results.list(metric="bias", descending=descending)
-    scores = [score(it) for it in laid if it["metric"] == "bias" and score(it) is not None]
-    found = [score(it.to_dict()) for it in listed]
-    assert found[: len(scores)] == sorted(scores, reverse=descending)
-    assert set(found[len(scores) :]) == {None}
-    metrics = [it.metric for it in ws.results.list(descending=descending) if score(it.to_dict()) is not None]
-    assert list(dict.fromkeys(metrics)) == ["bias", "mystery", "r2", "rmse", None]
+    for metric in ("bias", None):
+        of = [it for it in laid if metric in (None, it["metric"])]
+        there = sorted((it for it in of if score(it) is not None), key=lambda it: it["id"])
+        there.sort(key=score, reverse=descending)
+        none = sorted(it["id"] for it in of if score(it) is None)
+        listed = ws.results.list(metric=metric, sort_by="best_score", descending=descending)
+        assert ids(listed) == ids(there) + none
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"sort_by": "colour"}, {"status": "idle"}, {"offset": -1}, {"limit": -1}]
+    "arguments",
+    [
+        {"sort_by": "colour"},
+        {"status": "idle"},
+        {"offset": -1},
+        {"limit": -1},
+        {"offset": 2**65},
+        {"limit": 2**64},
+    ],
 )
 def test_what_makes_no_sense_is_refused(many, arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):

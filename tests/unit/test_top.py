@@ -2,6 +2,7 @@
 
 import nirs4all_workspace as n4w
 import oracle
+import polars as pl
 import pytest
 from agreement import check_ranking
 from samples import frame_of, table, write
@@ -90,9 +91,36 @@ def test_filters_of_none_do_not_filter(two_metrics):
     assert two_metrics.predictions.top(5, metric="r2", model=None, min_val_score=None, dataset=None) == plain
 
 
-def test_a_known_metric_without_rows_is_an_empty_ranking(two_metrics):
-    top = two_metrics.predictions.top(5, metric="mae")
+def test_a_metric_without_rows_is_refused_with_those_that_there_are(two_metrics, tmp_path):
+    for metric in ("mae", "RMSE"):
+        with pytest.raises(ValueError, match=f"{metric}.*there are r2, rmse"):
+            two_metrics.predictions.top(5, metric=metric)
+    top = two_metrics.predictions.top(5, metric="rmse", dataset="b")
     assert (list(top), top.direction, top.errors) == ([], "minimize", [])
+    (tmp_path / "empty").mkdir()
+    top = n4w.Workspace.open(tmp_path / "empty").predictions.top(5, metric="mae")
+    assert (list(top), top.direction, top.errors) == ([], "minimize", [])
+
+
+def test_partitions_and_scores_are_judged_by_the_rows_that_are_asked_for(tmp_path):
+    write(tmp_path / "a.meta.parquet", table(seed=1))
+    no_val = pl.from_arrow(table(seed=2)).with_columns(
+        pl.lit("lone").alias("model_name"), pl.lit("test").alias("partition")
+    )
+    write(tmp_path / "b.meta.parquet", no_val.to_arrow())
+    bare = no_val.with_columns(
+        pl.lit("bare").alias("model_name"), pl.lit(None, pl.Float64).alias("val_score")
+    )
+    write(tmp_path / "c.meta.parquet", bare.with_columns("c" + pl.col("id")).to_arrow())
+    predictions = n4w.Workspace.open(tmp_path).predictions
+    for _ in range(2):
+        for model, rows, score in (("lone", no_val, "val_score"), ("bare", bare, "test_score")):
+            top = predictions.top(4, model=model)
+            assert [row[score] for row in top] == rows[score].sort().head(4).to_list()
+            assert top.ranked_by == score
+        assert [row["model_name"] for row in predictions.top(4)] != ["lone"] * 4
+        assert {row["partition"] for row in predictions.top(40)} == {"val"}
+        predictions.rebuild_summaries()
 
 
 def test_an_unknown_metric_needs_the_callers_word(tmp_path):

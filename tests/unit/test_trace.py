@@ -1,9 +1,12 @@
 """The chain dataset, run, template, result, prediction, artifact, walked from each of them."""
 
+import hashlib
 import json
 
 import nirs4all_workspace as n4w
+import old_runs
 import pytest
+import yaml
 
 KINDS = ("datasets", "runs", "templates", "results", "predictions", "artifacts")
 
@@ -179,6 +182,86 @@ def test_what_migrated_runs_call_their_artifacts(tmp_path):
         assert [it["id"] for it in trace.results] == [planned.id]
     assert [it["id"] for it in ws.trace("prediction", "0").artifacts] == [hashes[0]]
     assert sorted(it["name"] for it in ws.trace("run", run.id).artifacts) == ["0001:0", "0001:1"]
+
+
+def test_a_dataset_that_only_rows_name(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("plain", templates=[["SNV"]], datasets=["wheat"])
+    other = ws.runs.create("other", templates=[["SNV"]], datasets=["wheat"])
+    with run, run.writer("Röst/1") as writer:
+        (planned,) = run.plan([{"name": "a"}])
+        writer.write({"id": "1", "metric": "rmse", "val_score": 1.0})
+        result = n4w.Result("res_own", run_id=run.id, dataset_id="Röst/1", dataset_name="Röst/1")
+        writer.write({"id": "2", "metric": "rmse", "val_score": 2.0, "result_id": result.id})
+        writer.checkpoint(result)
+        live = run.counts["rows"]
+    assert [it.id for it in ws.runs.list(dataset="Röst/1")] == [run.id]
+    assert [it.id for it in ws.runs.list(dataset="wheat")] == [run.id, other.id]
+    assert [it.id for it in ws.results.list(dataset="Röst/1")] == ["res_own"]
+    assert list(ws.results.list(dataset="wheat")) == []
+    trace = ws.trace("dataset", "Röst/1")
+    assert [it["id"] for it in trace.runs] == [run.id]
+    assert trace.datasets == [{"id": None, "name": "Röst/1"}]
+    assert [it["id"] for it in trace.results] == ["res_own"]
+    assert [it["name"] for it in ws.trace("run", run.id).datasets] == ["wheat", "Röst/1"]
+    assert ws.trace("dataset", "wheat").n_predictions == 0
+    # One of the two rows is of no result.
+    assert live == run.counts["rows"] == ws.trace("run", run.id).n_predictions == 2
+    assert yaml.safe_load((run.path / "summary.yaml").read_text())["counts"]["rows"] == 2
+    assert planned.id != "res_own"
+
+
+def test_artifacts_of_nirs4all_06_lie_where_they_were_left(shared):
+    ws = n4w.Workspace.open(shared("nirs4all-0.6.2"))
+    wanted, lying = {}, {}
+    for path in sorted(ws.path.glob("runs/*/*/manifest.yaml")):
+        content = yaml.safe_load(path.read_text())
+        for item in content["artifacts"]["items"]:
+            file = ws.path / "binaries" / path.parts[-3] / item["path"]
+            hash_ = item["content_hash"]
+            wanted.setdefault(hash_, set()).add((content["pipeline_id"], item["artifact_id"]))
+            if file.is_file():
+                assert hash_ == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+                lying.setdefault(hash_, set()).add(file.relative_to(ws.path).as_posix())
+    found, paths = set(), {}
+    for run in ws.runs.list():
+        for item in ws.trace("run", run.id).artifacts:
+            found.add(item["id"])
+            if item["path"]:
+                paths[item["id"]] = item["path"]
+    assert found == set(wanted)
+    assert paths.keys() == lying.keys()
+    assert all(path in lying[hash_] for hash_, path in paths.items())
+    rows = {row["id"]: row for row in ws.predictions.scan().collect().to_dicts()}
+    for hash_, named in list(wanted.items())[::25]:
+        (_, artifact_id), *_ = sorted(named)
+        for id_ in (hash_, artifact_id):
+            trace = ws.trace("artifact", id_)
+            alike = {one for one, others in wanted.items() if id_ in {one, *(it[1] for it in others)}}
+            assert {item["id"] for item in trace.artifacts} == alike
+            configs = {pipeline_id[5:] for one in alike for pipeline_id, _ in wanted[one]}
+            assert {result["name"] for result in trace.results} <= configs
+    for row in [row for row in rows.values() if row["model_artifact_id"]][::150]:
+        path = ws.path / "runs" / row["dataset_name"] / row["config_name"] / "manifest.yaml"
+        items = yaml.safe_load(path.read_text())["artifacts"]["items"]
+        (mine,) = (it["content_hash"] for it in items if it["artifact_id"] == row["model_artifact_id"])
+        assert [item["id"] for item in ws.trace("prediction", row["id"]).artifacts] == [mine]
+        (result,) = ws.trace("prediction", row["id"]).results
+        down = ws.trace("artifact", mine)
+        assert row["id"] in [item["id"] for item in down.predictions]
+        assert result["id"] in [item["id"] for item in down.results]
+
+
+def test_an_artifact_outside_of_its_folder_is_missing(tmp_path):
+    (tmp_path / "secret").write_bytes(b"1")
+    items = [{"artifact_id": ["odd"], "path": path} for path in ("../../secret", str(tmp_path / "secret"))]
+    old_runs.manifest(
+        tmp_path, "wheat", 1, "a", ["PLS"], [], "2026-03-01T10:00:00+00:00", "u", artifacts={"items": items}
+    )
+    ws = n4w.Workspace.open(tmp_path)
+    trace = ws.trace("run", ws.runs.list()[0].id)
+    assert [item["path"] for item in trace.artifacts] == [None, None]
+    assert trace.errors == []
 
 
 def test_a_workspace_of_nirs4all_06(shared):

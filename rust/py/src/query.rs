@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use n4w_core::ipc;
 use n4w_core::metrics::Direction;
-use n4w_core::query::filter::{Asks, Filter};
+use n4w_core::query::filter::{Asks, Filter, Member};
 use n4w_core::query::find;
 use n4w_core::query::keys::Sort;
 use n4w_core::query::page::{Ask, page};
@@ -16,8 +16,9 @@ use n4w_core::query::top::{Query, top};
 use n4w_core::summary::columns::{SCORES, format_time};
 use n4w_core::summary::report;
 use n4w_core::value::Value;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBool, PyBytes, PyDict};
 
 use crate::convert::{Converter, errors_value};
 use crate::gate::{enter, to_py};
@@ -115,15 +116,16 @@ fn bytes_of<'py>(py: Python<'py>, rows: &RecordBatch) -> PyResult<Bound<'py, PyB
 }
 
 #[pyfunction]
-#[pyo3(signature = (root, id, run_id=None, *, threads=0))]
+#[pyo3(signature = (root, id, filters, *, threads=0))]
 pub fn find_predictions<'py>(
     py: Python<'py>,
     root: PathBuf,
     id: &str,
-    run_id: Option<&str>,
+    filters: &Bound<'py, PyDict>,
     threads: usize,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
-    let (rows, errors) = enter(py, threads, None, |progress| find::with_id(&root, id, run_id, progress))?;
+    let filter = filter(filters)?;
+    let (rows, errors) = enter(py, threads, None, |progress| find::with_id(&root, id, &filter, progress))?;
     Ok((bytes_of(py, &rows)?, Converter::new(py).object(&errors_value(&errors))?))
 }
 
@@ -167,18 +169,34 @@ fn values(array: &ArrayRef) -> Option<Vec<Value>> {
     })
 }
 
+/// A text, or a whole number, such as that of a fold, as one.
+fn text(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let number = || Some(value).filter(|value| !value.is_instance_of::<PyBool>())?.extract::<i64>().ok();
+    match value.extract::<String>() {
+        Ok(text) => Ok(text),
+        Err(_) => number().map(|number| number.to_string()).ok_or_else(|| {
+            PyTypeError::new_err(format!("filter {name} is {}; it must be one text", repr(value)))
+        }),
+    }
+}
+
+fn repr(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "of another type".to_owned(), |text| text.to_string())
+}
+
 /// Filters by name; those of None do not filter.
 fn filter(filters: &Bound<'_, PyDict>) -> PyResult<Filter> {
     let mut filter = Filter::default();
     for (name, value) in filters.iter().filter(|(_, value)| !value.is_none()) {
         let asks = Asks::of(&name.extract::<String>()?).map_err(|error| to_py(filters.py(), &error))?;
         match asks {
-            Asks::Equal(column) => filter.equal.push((column, value.str()?.to_string())),
+            Asks::Equal(column) => filter.equal.push((column, text(&name, &value)?)),
             Asks::AtLeast(score) => filter.ranges.push((score, value.extract()?..=f64::INFINITY)),
             Asks::AtMost(score) => filter.ranges.push((score, f64::NEG_INFINITY..=value.extract()?)),
             Asks::Contains => filter.preprocessings_contains = Some(value.extract()?),
+            Asks::Runs => filter.runs = Some(value.extract::<Vec<String>>()?.into_iter().collect()),
             Asks::Members => {
-                filter.members = Some(value.extract::<Vec<(String, String)>>()?.into_iter().collect());
+                filter.members = Some(value.extract::<Vec<Member>>()?.into_iter().collect());
             }
         }
     }

@@ -11,7 +11,7 @@ use super::tree::Tree;
 use super::{Entry, Listed, list};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
-use crate::metrics::{self, Direction};
+use crate::metrics;
 use crate::progress::Progress;
 use crate::summary::Writer;
 
@@ -30,7 +30,7 @@ pub struct ResultQuery {
     pub min_score: Option<f64>,
     /// The largest score.
     pub max_score: Option<f64>,
-    /// The field that orders; `best_score` does so within a metric.
+    /// The field that orders; `best_score` does so within a metric where the best come first.
     pub sort_by: String,
     /// Largest first; without a value best first, or smallest first of another field than the score.
     pub descending: Option<bool>,
@@ -60,11 +60,21 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     let catalogue = list(root, true, progress)?;
     let mut wanted = Vec::new();
     let mut of = Vec::new();
+    let mut is_there = false;
     for Listed { entry, .. } in catalogue.entries {
+        if !is_of_run(&entry, query)? {
+            continue;
+        }
+        is_there = true;
         if let Some(ids) = Ids::of(&entry, query)? {
             wanted.push(entry);
             of.push(ids);
         }
+    }
+    if let Some(run) = query.run.as_deref()
+        && !is_there
+    {
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run:?}")).at(root));
     }
     let mut errors = catalogue.errors;
     let found = results::of_entries(root, &wanted, &mut errors, progress)?;
@@ -78,7 +88,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
         all.extend(ranked);
         errors.extend(problems);
     }
-    let is_reversed = query.descending == Some(true) && !query.is_of_scores();
+    let is_reversed = query.descending == Some(true);
     all.par_sort_unstable_by(|one, other| one.compare(other, is_reversed));
     let total = all.len();
     let page = all.into_iter().skip(query.offset).take(query.limit.unwrap_or(usize::MAX));
@@ -113,8 +123,8 @@ pub fn count(root: &Path, run_ids: &[String], progress: &Progress) -> Result<Vec
 }
 
 impl ResultQuery {
-    fn is_of_scores(&self) -> bool {
-        self.sort_by == "best_score"
+    fn is_best_first(&self) -> bool {
+        self.sort_by == "best_score" && self.descending.is_none()
     }
 }
 
@@ -127,26 +137,31 @@ struct Ids {
 impl Ids {
     /// `None` for a run that is not wanted.
     fn of(entry: &Entry, query: &ResultQuery) -> Result<Option<Self>> {
-        let Some(tree) = (query.run.is_some() || query.template.is_some() || query.dataset.is_some())
-            .then(|| entry.tree())
-            .transpose()?
-        else {
+        if query.template.is_none() && query.dataset.is_none() {
             return Ok(Some(Self { template: Vec::new(), dataset: Vec::new() }));
-        };
-        let is_run =
-            query.run.as_deref().is_none_or(|wanted| wanted == entry.id || tree.text("name") == Some(wanted));
+        }
+        let tree = entry.tree()?;
         let ids = |key: &str, wanted: &Option<String>| {
-            let Some(wanted) = wanted.as_deref() else { return Some(Vec::new()) };
+            let Some(wanted) = wanted.as_deref() else { return Vec::new() };
             let references = tree.get(key).and_then(Tree::items).unwrap_or_default().iter();
             let named = references.filter_map(|item| {
                 let (id, name) = (item.text("id"), item.text("name"));
                 (id == Some(wanted) || name == Some(wanted)).then(|| id.or(name).map(str::to_owned))?
             });
-            Some(named.collect::<Vec<_>>()).filter(|ids| !ids.is_empty())
+            named.collect::<Vec<_>>()
         };
-        let found = ids("templates", &query.template).zip(ids("datasets", &query.dataset));
-        Ok(found.filter(|_| is_run).map(|(template, dataset)| Self { template, dataset }))
+        let (template, mut dataset) = (ids("templates", &query.template), ids("datasets", &query.dataset));
+        // A result may be of a dataset that its run does not refer to.
+        dataset.extend(query.dataset.clone());
+        let is_ruled_out = query.template.is_some() && template.is_empty();
+        Ok((!is_ruled_out).then_some(Self { template, dataset }))
     }
+}
+
+/// Whether this is the run that is wanted, by id or name.
+fn is_of_run(entry: &Entry, query: &ResultQuery) -> Result<bool> {
+    let Some(wanted) = query.run.as_deref() else { return Ok(true) };
+    Ok(wanted == entry.id || entry.tree()?.text("name") == Some(wanted))
 }
 
 fn fits(result: &Tree, query: &ResultQuery, ids: &Ids) -> bool {
@@ -200,8 +215,10 @@ struct Ranked {
 
 impl Ranked {
     fn new(result: Tree, query: &ResultQuery) -> Self {
-        let key = if query.is_of_scores() {
-            score_of(&result).map(|score| Key::of_score(&result, score, query.descending))
+        let key = if query.is_best_first() {
+            score_of(&result).map(|score| Key::of_score(&result, score))
+        } else if query.sort_by == "best_score" {
+            score_of(&result).map(Key::Number)
         } else {
             result.get(&query.sort_by).and_then(Key::of)
         };
@@ -235,13 +252,9 @@ impl Key {
         }
     }
 
-    fn of_score(result: &Tree, score: f64, descending: Option<bool>) -> Self {
+    fn of_score(result: &Tree, score: f64) -> Self {
         let metric = result.text("metric");
-        let direction = match descending {
-            None => metrics::direction(metric.unwrap_or_default()),
-            Some(true) => Direction::Maximize,
-            Some(false) => Direction::Minimize,
-        };
+        let direction = metrics::direction(metric.unwrap_or_default());
         // Where nobody can say which is better, ids order.
         let badness = direction.goodness(score).map_or(0.0, |goodness| -goodness);
         Self::Score { metric: (metric.is_none(), metric.unwrap_or_default().to_owned()), badness }

@@ -13,6 +13,7 @@ use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::progress::Progress;
+use crate::query::filter::Member;
 use crate::segments::Name;
 use crate::summary::columns::{Numbers, SCORES, Texts};
 use crate::summary::topk::TEXTS;
@@ -180,9 +181,13 @@ struct Key {
 }
 
 /// What the rows of files say of each result, by the entry or the dataset that the files are of.
+#[derive(Default)]
 struct Groups {
     of_files: HashMap<String, Vec<Tree>>,
-    of_configs: HashMap<(String, String), Tree>,
+    /// By the dataset that the file is named after, dataset and configuration.
+    of_configs: HashMap<Member, Tree>,
+    /// The datasets that files are named after which sessions share.
+    shared: HashSet<String>,
 }
 
 impl Groups {
@@ -192,7 +197,7 @@ impl Groups {
         errors: &mut Vec<FileError>,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut groups = Self { of_files: HashMap::new(), of_configs: HashMap::new() };
+        let mut groups = Self::default();
         if entries.iter().all(|entry| entry.kind == Kind::Run) {
             return Ok(groups);
         }
@@ -217,10 +222,14 @@ impl Groups {
                 Some(entry) => {
                     groups.of_files.insert(entry.clone(), said.to_vec());
                 }
-                None => groups.of_configs.extend(said.iter().filter_map(|group| {
-                    let text = |key| group.text(key).map(str::to_owned);
-                    Some(((text("dataset_name")?, text("config_name")?), group.clone()))
-                })),
+                None => {
+                    let file = unit.path.strip_suffix(SUFFIX).unwrap_or(&unit.path);
+                    groups.of_configs.extend(said.iter().filter_map(|group| {
+                        let text = |key| group.text(key).map(str::to_owned);
+                        Some(((file.to_owned(), text("dataset_name")?, text("config_name")), group.clone()))
+                    }));
+                    groups.shared.insert(file.to_owned());
+                }
             }
             units.push(unit);
         }
@@ -258,7 +267,11 @@ impl Groups {
                 ("error", "no prediction names it".into()),
                 ("n_rows", Tree::Int(0)),
             ]);
-            let group = self.of_configs.get(&(text("dataset"), text("pipeline_id"))).unwrap_or(&nothing);
+            // A copy of its file beside it is no part of it.
+            let folder = folder_of(manifest).filter(|folder| self.shared.contains(*folder));
+            let file = folder.map_or_else(|| text("dataset"), str::to_owned);
+            let member = (file, text("dataset"), Some(text("pipeline_id")));
+            let group = self.of_configs.get(&member).unwrap_or(&nothing);
             let config = manifest.get("config_id").cloned().unwrap_or(Tree::Null);
             let named = [entry.id.as_str().into(), template.clone(), config.clone(), text("dataset").into()];
             let own = vec![
@@ -277,6 +290,11 @@ impl Groups {
         };
         Ok(manifests.iter().map(result).collect())
     }
+}
+
+/// The folder below `runs` that a manifest lies in, which is named after its dataset.
+fn folder_of(manifest: &Tree) -> Option<&str> {
+    manifest.text("path").and_then(|path| path.split('/').nth(1))
 }
 
 fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
@@ -298,8 +316,9 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<Strin
         };
         let items = |key: &str| tree.get(key).and_then(Tree::items).unwrap_or_default().to_vec();
         for manifest in items("manifests") {
-            let folder = manifest.text("path").and_then(|path| path.split('/').nth(1));
-            datasets.extend([folder, manifest.text("dataset")].into_iter().flatten().map(str::to_owned));
+            datasets.extend(
+                [folder_of(&manifest), manifest.text("dataset")].into_iter().flatten().map(str::to_owned),
+            );
         }
         let files: Vec<String> =
             items("files").iter().filter_map(|file| file.as_str().map(str::to_owned)).collect();

@@ -22,10 +22,14 @@ pub struct Filter {
     pub ranges: Vec<(usize, RangeInclusive<f64>)>,
     /// A text that `preprocessings` contains.
     pub preprocessings_contains: Option<String>,
-    /// Names of dataset and configuration of which the rows, which name no run, have one: what a session
-    /// of nirs4all 0.6 made.
-    pub members: Option<BTreeSet<(String, String)>>,
+    /// Runs, by id, of which rows name one.
+    pub runs: Option<BTreeSet<String>>,
+    /// Of rows that name no run: what a session of nirs4all 0.6 made.
+    pub members: Option<BTreeSet<Member>>,
 }
+
+/// The dataset that a file is named after, and dataset and configuration that its rows name.
+pub type Member = (String, String, Option<String>);
 
 /// What a filter of some name asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,9 @@ pub enum Asks {
     AtMost(usize),
     /// That `preprocessings` contains a text.
     Contains,
-    /// That dataset and configuration are one of these.
+    /// That the run is one of these.
+    Runs,
+    /// That file, dataset and configuration are one of these.
     Members,
 }
 
@@ -54,6 +60,7 @@ impl Asks {
             .and_then(|(bound, score)| Some((bound, SCORES.iter().position(|column| *column == score)?)));
         match (name, bound) {
             ("preprocessings_contains", _) => Ok(Self::Contains),
+            ("runs", _) => Ok(Self::Runs),
             ("members", _) => Ok(Self::Members),
             (_, Some(("min", score))) => Ok(Self::AtLeast(score)),
             (_, Some(("max", score))) => Ok(Self::AtMost(score)),
@@ -91,8 +98,10 @@ pub enum Predicate<'a> {
     Lies(usize, &'a RangeInclusive<f64>),
     /// `preprocessings` contains a text.
     Contains(&'a str),
-    /// Dataset and configuration are among these.
-    Members(&'a BTreeSet<(String, String)>),
+    /// The run is among these.
+    Runs(&'a BTreeSet<String>),
+    /// File, dataset and configuration are among these.
+    Members(&'a BTreeSet<Member>),
 }
 
 impl Filter {
@@ -111,15 +120,16 @@ impl Filter {
         let equal = self.equal.iter().map(|(column, value)| Predicate::Equal(column, value));
         let ranges = self.ranges.iter().map(|(score, range)| Predicate::Lies(*score, range));
         let contains = self.preprocessings_contains.as_deref().map(Predicate::Contains);
+        let runs = self.runs.as_ref().map(Predicate::Runs);
         let members = self.members.as_ref().map(Predicate::Members);
-        equal.chain(ranges).chain(contains).chain(members).collect()
+        equal.chain(ranges).chain(contains).chain(runs).chain(members).collect()
     }
 
     /// Whether a file with this summary can hold a row that fits.
     pub fn can_be_in(&self, datasets: &Datasets) -> bool {
         datasets.iter().any(|(name, accumulator)| {
             self.value("dataset_name").is_none_or(|wanted| wanted == name)
-                && self.members.as_ref().is_none_or(|members| members.iter().any(|(of, _)| of == name))
+                && self.members.as_ref().is_none_or(|members| members.iter().any(|(_, of, _)| of == name))
                 && accumulator.groups().any(|(metric, group)| {
                     self.value("metric").is_none_or(|wanted| wanted == metric)
                         && self.can_be_in_group(accumulator, group)
@@ -135,7 +145,8 @@ impl Filter {
             "fold_id" => accumulator.folds().may_have(value),
             "task_type" => accumulator.task_types().may_have(value),
             _ => true,
-        }) && self.ranges.iter().all(|(score, wanted)| group.scores()[*score].may_lie_in(wanted))
+        }) && self.runs.as_ref().is_none_or(|runs| runs.iter().any(|run| group.runs().may_have(run)))
+            && self.ranges.iter().all(|(score, wanted)| group.scores()[*score].may_lie_in(wanted))
     }
 }
 
@@ -146,6 +157,7 @@ impl Predicate<'_> {
             Self::Equal(column, _) => vec![column],
             Self::Lies(score, _) => vec![SCORES[*score]],
             Self::Contains(_) => vec!["preprocessings"],
+            Self::Runs(_) => vec!["run_id"],
             Self::Members(_) => vec!["dataset_name", "config_name"],
         }
     }
@@ -160,6 +172,10 @@ impl Predicate<'_> {
                 let is_outside = *value < low.as_str() || *value > high.as_str();
                 let null_fits = nulls && or_default(column, None, unnamed) == Some(value);
                 (is_outside && !null_fits).then_some(false)
+            }
+            (Self::Runs(runs), Known::Always(run)) => Some(run.is_some_and(|run| runs.contains(&run))),
+            (Self::Runs(runs), Known::Texts(low, high, _)) => {
+                runs.range(low..=high).next().is_none().then_some(false)
             }
             (Self::Lies(_, range), Known::Numbers(low, high)) => {
                 (low > *range.end() || high < *range.start()).then_some(false)
@@ -186,14 +202,20 @@ impl Predicate<'_> {
                 let numbers = Numbers::of(batch, SCORES[*score])?;
                 Ok(keep_rows(all, rows, |row| numbers.get(row).is_some_and(|number| range.contains(&number))))
             }
+            Self::Runs(runs) => {
+                let texts = Texts::of(batch, "run_id")?;
+                Ok(keep_texts(&texts, all, rows, |text| text.is_some_and(|text| runs.contains(text))))
+            }
             Self::Members(members) => {
                 let (datasets, configs) =
                     (Texts::of(batch, "dataset_name")?, Texts::of(batch, "config_name")?);
+                let wanted: BTreeSet<(&str, Option<&str>)> = members
+                    .iter()
+                    .filter(|(file, ..)| file == unnamed)
+                    .map(|(_, dataset, config)| (dataset.as_str(), config.as_deref()))
+                    .collect();
                 Ok(keep_rows(all, rows, |row| {
-                    let dataset = datasets.get(row).unwrap_or(unnamed);
-                    configs
-                        .get(row)
-                        .is_some_and(|config| members.contains(&(dataset.to_owned(), config.to_owned())))
+                    wanted.contains(&(datasets.get(row).unwrap_or(unnamed), configs.get(row)))
                 }))
             }
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_array::{Array, RecordBatch};
 use rayon::prelude::*;
 
-use super::filter::{Filter, fitting};
+use super::filter::{Filter, Predicate, fitting};
 use super::listed::{Failed, Files, Listed, all_of, read_journal};
 use super::page::attempts;
 use super::source::Source;
@@ -18,20 +18,18 @@ use crate::progress::Progress;
 use crate::scan;
 use crate::summary::columns::Texts;
 
-/// Rows with this id, of one run or of all, with all columns that there are; and files that could not be used.
+/// Rows with this id that fit a filter, with all columns that there are; and files that could not be used.
 pub fn with_id(
     root: &Path,
     id: &str,
-    run_id: Option<&str>,
+    filter: &Filter,
     progress: &Progress,
 ) -> Result<(RecordBatch, Vec<FileError>)> {
-    let mut filter = Filter::default();
-    filter.equal.extend(run_id.map(|run| ("run_id", run.to_owned())));
     attempts(root, Open::Counted, |Files { files, errors, .. }| {
         let read = || {
             let found = files.par_iter().enumerate().map(|(number, listed)| {
                 progress.check()?;
-                entries(listed, number as u32, id, &filter).map_err(|error| error.at(&listed.path))
+                entries(listed, number as u32, id, filter).map_err(|error| error.at(&listed.path))
             });
             let found = all_of(found.collect())?.concat();
             take(&files, &found, &whole_schema(&files)?)
@@ -45,6 +43,7 @@ pub fn with_id(
 
 fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<Entry>> {
     let predicates = filter.predicates();
+    let columns: Vec<&str> = predicates.iter().flat_map(Predicate::columns).chain(["id"]).collect();
     let unnamed = scan::dataset_of(&listed.path);
     let mut found = Vec::new();
     let mut look = |first: u32, batch: &RecordBatch| {
@@ -67,7 +66,7 @@ fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<
         let is_ruled_out = predicates.iter().any(|one| one.decided_by(&known, &unnamed) == Some(false));
         if !is_ruled_out && source.may_hold(group, "id", id)? {
             let mut first = source.starts[group] as u32;
-            source.read_group(group, &["id", "run_id"], &mut |batch| {
+            source.read_group(group, &columns, &mut |batch| {
                 look(first, batch)?;
                 first += batch.num_rows() as u32;
                 Ok(())

@@ -69,9 +69,9 @@ pub struct Page {
 }
 
 impl Page {
-    /// Whether rows follow.
+    /// Whether its cursor leads on. A page that was asked for no rows, and without a cursor, has none.
     pub fn has_more(&self) -> bool {
-        self.offset + (self.rows.num_rows() as u64) < self.total
+        self.next_cursor.is_some()
     }
 }
 

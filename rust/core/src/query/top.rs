@@ -6,7 +6,7 @@ use super::filter::Filter;
 use super::keys::Sort;
 use super::listed::{Failed, Files};
 use super::order::Order;
-use super::page::{Unread, attempts};
+use super::page::{self, Ask, Unread, attempts};
 use super::take::{schema_of, take};
 use crate::collect::{self, Caching, Collected};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,14 +51,15 @@ pub struct Answer {
 /// The best predictions of one metric.
 ///
 /// Candidates are rows of partition "val" where the metric has any, else all rows, unless the query
-/// names a partition. NaN never ranks, ties break by id.
+/// names a partition; what the metric has is judged by the rows that are asked for. NaN never ranks, ties
+/// break by id.
 pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
     let mut collected = collect::collect_rankings(root, open, caching, progress)?;
     collected.keep(root);
     let whole = matching(&collected, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
-        None => only_metric(&whole)?,
+        None => only_metric(root, &whole, &query.filter, open, progress)?,
     };
     let group = whole.group(&metric);
     let stored = group.map_or(Direction::Unknown, crate::summary::Group::direction);
@@ -71,8 +72,13 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
             None => no_rows_of(&metric, &whole),
         });
     }
+    let named = named_metrics(&collected.whole);
+    if !named.is_empty() && !named.contains(&metric.as_str()) {
+        let message = format!("there is no row with the metric {metric:?}; there are {}", named.join(", "));
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
     let by_default = group.map_or(0, |group| group.ranking().score());
-    let score = match &query.score {
+    let mut score = match &query.score {
         None => by_default,
         Some(column) => SCORES.iter().position(|score| score == column).ok_or_else(|| {
             Error::new(
@@ -86,30 +92,37 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
         Answer { metric, direction, score, top: TopK::new(query.k), files_read: 0, errors: Vec::new() };
 
     let filter = &query.filter;
-    let only_default_rows = filter.equal.iter().all(|(column, value)| match *column {
-        "dataset_name" => true,
-        "partition" => of_val_rows && value == "val",
-        _ => false,
-    });
-    let footers_suffice = query.k <= TOP_K
-        && only_default_rows
-        && filter.ranges.is_empty()
-        && filter.preprocessings_contains.is_none()
-        && filter.members.is_none()
-        && (direction, score) == (stored, by_default);
+    let has_top = group.is_some_and(|group| !group.ranking().top().sorted().is_empty());
+    let asks_for_val_rows = of_val_rows && has_top && filter.value("partition") == Some("val");
+    let counted = if asks_for_val_rows { &["dataset_name", "partition"][..] } else { &WHOLE };
+    let footers_suffice =
+        query.k <= TOP_K && asks_only_for(filter, counted) && (direction, score) == (stored, by_default);
     match group {
         None => {}
         Some(group) if footers_suffice => answer.top.merge(group.ranking().top()),
         Some(_) => {
             let mut filter = filter.clone();
             filter.equal.push(("metric", answer.metric.clone()));
-            if of_val_rows && filter.value("partition").is_none() {
-                filter.equal.push(("partition", "val".to_owned()));
+            let mut of_val = filter.clone();
+            of_val.equal.push(("partition", "val".to_owned()));
+            let mut is_of_val = of_val_rows && filter.value("partition").is_none();
+            let read = |score: usize, is_of_val: bool| {
+                let filter = if is_of_val { &of_val } else { &filter };
+                let column = SCORES[score].to_owned();
+                let sort = Sort { column, descending: None, direction: Some(direction) };
+                attempts(root, open, |files| rank(root, filter, &sort, query.k, files, progress))
+            };
+            let mut found = read(score, is_of_val)?;
+            if found.top.sorted().is_empty() && !asks_only_for(&filter, &["dataset_name", "metric"]) {
+                // What the metric has, the rows that are asked for may lack.
+                let first = |filter| first(root, filter, SCORES[0], false, open, progress);
+                is_of_val = is_of_val && first(&of_val)?.total > 0;
+                if query.score.is_none() && first(&filter)?.rows.column(0).logical_null_count() > 0 {
+                    score = 1;
+                }
+                found = read(score, is_of_val)?;
             }
-            let column = SCORES[score].to_owned();
-            let sort = Sort { column, descending: None, direction: Some(direction) };
-            let read = attempts(root, open, |files| rank(root, &filter, &sort, query.k, files, progress))?;
-            answer = Answer { metric: answer.metric, direction, score, ..read };
+            answer = Answer { metric: answer.metric, direction, score, ..found };
         }
     }
     let known: Vec<String> = collected.errors.iter().map(|error| error.path.clone()).collect();
@@ -175,9 +188,55 @@ fn matching(collected: &Collected, query: &Query) -> Accumulator {
     }
 }
 
-fn only_metric(whole: &Accumulator) -> Result<String> {
-    let named: Vec<&str> =
-        whole.groups().map(|(metric, _)| metric).filter(|metric| !metric.is_empty()).collect();
+/// What the footers of a dataset count.
+const WHOLE: [&str; 1] = ["dataset_name"];
+
+/// Whether nothing but texts of these columns is asked.
+fn asks_only_for(filter: &Filter, columns: &[&str]) -> bool {
+    filter.equal.iter().all(|(column, _)| columns.contains(column))
+        && *filter == Filter { equal: filter.equal.clone(), ..Filter::default() }
+}
+
+/// The first row that fits in the order of a column, with this column.
+fn first(
+    root: &Path,
+    filter: &Filter,
+    column: &str,
+    descending: bool,
+    open: Open,
+    progress: &Progress,
+) -> Result<page::Page> {
+    let sort = Sort { column: column.to_owned(), descending: Some(descending), direction: None };
+    let columns = Some(vec![column.to_owned()]);
+    let ask = Ask { filter: filter.clone(), sort, offset: 0, limit: 1, cursor: None, columns, open };
+    page::page(root, &ask, progress)
+}
+
+fn named_metrics(whole: &Accumulator) -> Vec<&str> {
+    whole.groups().map(|(metric, _)| metric).filter(|metric| !metric.is_empty()).collect()
+}
+
+/// The metric of the rows that are asked for, where they have one.
+fn only_metric(
+    root: &Path,
+    whole: &Accumulator,
+    filter: &Filter,
+    open: Open,
+    progress: &Progress,
+) -> Result<String> {
+    let named = named_metrics(whole);
+    if named.len() > 1 && !asks_only_for(filter, &WHOLE) {
+        let end = |descending| {
+            let rows = first(root, filter, "metric", descending, open, progress)?.rows;
+            let metric = Texts::of(&rows, "metric")?;
+            Ok::<_, Error>((rows.num_rows() > 0).then(|| metric.get(0).map(str::to_owned)).flatten())
+        };
+        if let (Some(smallest), Some(largest)) = (end(false)?, end(true)?)
+            && smallest == largest
+        {
+            return Ok(smallest);
+        }
+    }
     match named[..] {
         [only] => Ok(only.to_owned()),
         [] => Err(Error::new(ErrorKind::Argument, "there is no row with a metric to rank")),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
@@ -385,6 +385,14 @@ pub fn times(batch: &RecordBatch, column: &str) -> Result<Vec<Option<i64>>> {
     let Some(array) = batch.column_by_name(column) else { return Ok(vec![None; batch.num_rows()]) };
     match array.data_type() {
         DataType::Timestamp(unit, _) => Ok(timestamps(array, *unit).collect()),
+        DataType::Date32 => {
+            let days = array.as_primitive::<Date32Type>().iter();
+            Ok(days.map(|day| day.map(|day| i64::from(day) * 86_400_000_000)).collect())
+        }
+        DataType::Date64 => {
+            let times = array.as_primitive::<Date64Type>().iter();
+            Ok(times.map(|time| time.map(|time| time.saturating_mul(1_000))).collect())
+        }
         other => {
             let texts = Texts::from_array(array, column)?;
             let time = |text| parse_time(text).ok_or_else(|| unfit(column, other, "a time in ISO-8601"));
