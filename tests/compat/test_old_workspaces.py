@@ -1,13 +1,23 @@
 """Real workspaces of older nirs4all: what is said of them equals what their rows say."""
 
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
 from agreement import check_summary, check_workspace, timeless
 from conftest import DEMO, copy_files
+from nirs4all_workspace.migrate import migrate
 from oracle import summarise
 from samples import frame_of, keys, strict
 
+# Files that are older than this are believed to stay as they are.
+SETTLED = 2.2
 NAMES = ["nirs4all-0.6.2", "nirs4all-2026-01"]
 RANKED = {"mse": "minimize", "balanced_accuracy": "maximize"}
 
@@ -117,3 +127,73 @@ def test_opening_and_reading_add_nothing_but_cache(workspace):
     ws.predictions.top(3, metric="mse")
     after = {path.name: path.read_bytes() for path in workspace.iterdir() if path.name != ".cache"}
     assert after == before
+
+
+ANSWERS = """
+import json, os, sys
+import polars, yaml
+import nirs4all_workspace as n4w
+if len(sys.argv) > 2:
+    os.environ["XDG_CACHE_HOME"] = sys.argv[2]
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+answers = []
+for _ in range(2):
+    ws = n4w.Workspace.open(sys.argv[1])
+    runs = ws.runs.list()
+    page = ws.predictions.page(3, 50)
+    answers.append([
+        [run.to_dict() for run in runs],
+        [ws.predictions.page(limit=5, run=run.id).to_dict() for run in runs],
+        ws.predictions.page(0, 9, "model_name", True).to_dict(),
+        page.to_dict(),
+        ws.results.list().to_dict(),
+        runs.errors,
+    ])
+print(json.dumps(answers))
+"""
+
+
+@pytest.mark.parametrize("sample", ["nirs4all-0.6.2", "nirs4all-2026-01", "migrated"])
+def test_a_read_only_folder_answers_as_a_writable_one(shared, tmp_path, sample):
+    """In a process without rights, since root may write everywhere."""
+    root = tmp_path / "ws"
+    if sample == "migrated":
+        migrate(shared("nirs4all-0.6.2"), root)
+        shutil.rmtree(root / ".cache", ignore_errors=True)
+    else:
+        shutil.copytree(
+            shared(sample), root, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns(".cache")
+        )
+    user = tmp_path / "user"
+    user.mkdir()
+    user.chmod(0o777)
+    for parent in [tmp_path, *list(tmp_path.parents)[:3]]:
+        if parent.owner() == user.owner() and parent != Path("/tmp"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    folders = [path for path in [root, *root.rglob("*")] if path.is_dir()]
+    for path in [*folders, *(path for path in root.rglob("*") if path.is_file())]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = sorted(root.rglob("*"))
+    time.sleep(SETTLED)
+
+    def ask(*arguments):
+        run = subprocess.run(
+            [sys.executable, "-c", ANSWERS, *arguments], capture_output=True, text=True, timeout=120
+        )
+        assert run.returncode == 0, run.stderr
+        return json.loads(run.stdout)
+
+    try:
+        read_only = [ask(root, user), ask(root, user)]
+        assert sorted(root.rglob("*")) == before
+        assert {path.name for path in user.rglob("*.bin")} >= {"catalogue.bin"}
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+    writable = ask(root)
+    assert read_only == [writable, writable]
+    assert writable[0] == writable[1]
+    assert writable[0][0]
+    assert (root / ".cache").exists()
