@@ -279,3 +279,17 @@ def test_processes_that_race_give_one_answer(folder, tmp_path):
         [seen] = strict(file.read_text())
         assert json.loads(seen) == answer
     assert [path.name for path in folder.iterdir() if path.name.startswith(".n4w")] == []
+
+
+def test_a_folder_that_is_no_workspace_is_left_as_it_is(tmp_path, own_cache_folder):
+    foreign = tmp_path / "foreign"
+    for folder in ("runs/detect", ".cache", "predictions/images"):
+        (foreign / folder).mkdir(parents=True)
+    (foreign / "predictions" / "images" / "a.png").touch()
+    before = sorted(foreign.rglob("*"))
+    ws = n4w.Workspace.open(foreign)
+    assert ws.summary()["total_predictions"] == 0
+    assert ws.stats()["workspace"]["predictions"]["total"] == 0
+    ws.runs.list(), ws.results.list(), ws.prewarm(), ws.verify()
+    assert sorted(foreign.rglob("*")) == before
+    assert list(own_cache_folder.iterdir()) == []

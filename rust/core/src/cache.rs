@@ -113,10 +113,28 @@ impl Entry {
 /// Where the cache of a workspace may lie, the better place first.
 ///
 /// A folder on a network drive is cached in the user's cache folder, and so is one that may not be
-/// written to.
+/// written to. Where there is nothing of ours, nothing is left behind.
 pub(crate) fn places(root: &Path) -> Vec<PathBuf> {
+    if !is_ours(root) {
+        return Vec::new();
+    }
     let inside = (!platform::is_network_drive(root)).then(|| root.join(".cache"));
     inside.into_iter().chain(outside(root)).collect()
+}
+
+/// Whether a folder is a workspace or has prediction files where they are looked for.
+fn is_ours(root: &Path) -> bool {
+    let entries = |folder: &Path| folder.read_dir().into_iter().flatten().flatten();
+    let has_files = |folder: &Path| {
+        entries(folder).any(|entry| {
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            name.ends_with(b".meta.parquet") || name.ends_with(b".journal")
+        })
+    };
+    root.join("workspace.yaml").exists()
+        || has_files(root)
+        || entries(&root.join("predictions")).any(|folder| has_files(&folder.path()))
 }
 
 /// The folder for what is cached of `root` outside of it, where the user has one.

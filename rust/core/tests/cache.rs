@@ -35,6 +35,7 @@ fn sorted(entries: &Entries) -> String {
 
 fn stored() -> (TempDir, PathBuf, Vec<u8>) {
     let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("workspace.yaml"), "").unwrap();
     cache::store(root.path(), FILES, &filled());
     let path = root.path().join(".cache").join(FILES);
     let bytes = std::fs::read(&path).unwrap();
