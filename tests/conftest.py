@@ -65,9 +65,18 @@ def data():
 
 
 @pytest.fixture
-def shared():
-    """Give `shared(name)`: the path of a sample workspace, read only."""
-    return shared_workspace
+def shared(tmp_path_factory):
+    """Give `shared(name)`: a whole copy of a sample workspace, which must stay as it is."""
+
+    def copy(name):
+        target = tmp_path_factory.mktemp("sample") / name
+        ignore = shutil.ignore_patterns(".cache")
+        shutil.copytree(shared_workspace(name), target, copy_function=shutil.copyfile, ignore=ignore)
+        for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+            folder.chmod(0o755)
+        return target
+
+    return copy
 
 
 @pytest.fixture

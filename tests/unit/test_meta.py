@@ -85,7 +85,7 @@ def test_every_native_class_is_frozen(tmp_path):
         _native.HashCache(tmp_path),
         _native.Draft(tmp_path / "draft"),
         n4w.FileIndex(tmp_path),
-        _native.list_heads(ws.path)["runs"][0][-1],
+        _native.list_heads(ws.path)["runs"][0],
         _native.RowReader(
             Path(__file__).parents[1] / "compat" / "data" / "pyarrow.meta.parquet", None, 0, 0, 1
         ),
