@@ -301,6 +301,17 @@ def test_garbage_in_the_cache_and_its_absence_change_nothing(tmp_path):
         assert both(ws.path) == expected
 
 
+def test_what_changed_is_read_again(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    for number in range(3):
+        ws.runs.create(f"run {number}", [["SNV", number]], ["wheat"])
+    time.sleep(2.1)  # the cache does not trust files younger than that
+    assert [run.name for run in ws.runs.list()] == ["run 0", "run 1", "run 2"]
+    file = ws.runs.list()[1].path / "run.yaml"
+    file.write_text(file.read_text().replace("run 1", "run 9"))  # of the same size
+    assert [run.name for run in ws.runs.list()] == ["run 0", "run 9", "run 2"]
+
+
 def test_unknown_and_odd_keys_survive(tmp_path):
     ws = n4w.Workspace.create(tmp_path / "ws")
     run = ws.runs.create("odd")

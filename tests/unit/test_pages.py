@@ -153,6 +153,14 @@ def test_runs_by_name(tmp_path):
                 ask(run=unknown)
 
 
+def test_bounds_are_part_of_what_is_asked_for(ws):
+    scores = frame_of(ws.path / "a.meta.parquet")["val_score"]
+    page = ws.predictions.page(limit=200, dataset="a", min_val_score=scores.max())
+    assert [row["val_score"] for row in page.records] == [scores.max()]
+    page = ws.predictions.page(limit=200, dataset="a", max_val_score=scores.min())
+    assert [row["val_score"] for row in page.records] == [scores.min()]
+
+
 def test_a_cursor_belongs_to_its_query(ws):
     cursor = ws.predictions.page(limit=5, model="model_1").next_cursor
     assert ws.predictions.page(limit=3, cursor=cursor, columns=["id"], model="model_1").offset == 5
