@@ -682,6 +682,22 @@ def test_arrays_in_another_file(old, tmp_path):
     assert kinds(report) == ["copied"]
 
 
+def test_arrays_in_files_of_other_shapes(old, tmp_path):
+    """Ids elsewhere may be of any type, or not be there at all."""
+    old.row("wheat", old.config("wheat", "Sweep"), y_pred_id="7", y_true_id="array_nowhere")
+    old.arrays.clear()
+    old.write()
+    values = [[1.0, 2.0], [3.0, 4.0]]
+    for name, ids in (("bytes", [b"7", b"8"]), ("lists", [[7], [8]]), ("whole", [7, 8])):
+        frame = pl.DataFrame({"array_id": ids, "array_data": values})
+        frame.write_parquet(old.root / f"{name}.arrays.parquet")
+    pl.DataFrame({"array_data": values}).write_parquet(old.root / "another.arrays.parquet")
+    report, new = migrate(old, tmp_path)
+    row = n4w.Workspace.open(new).predictions.get("0000000000000000", arrays=True)
+    assert (row["y_pred"].tolist(), row["y_true"]) == ([1.0, 2.0], None)
+    assert kinds(report) == ["copied"] * 4 + ["missing_arrays"]
+
+
 @pytest.mark.parametrize("between", [0, 5_000])
 @pytest.mark.parametrize("other", [[0.0, 0.0], [5.0, 6.0]])
 def test_arrays_of_one_id(old, tmp_path, between, other):

@@ -205,6 +205,8 @@ class Transfer:
                 )
 
     def _move_arrays(self, units: list[Unit]) -> None:
+        if not self.named:
+            return
         self._move_found(units)
         if self.database.execute("SELECT 1 FROM named WHERE new IS NULL LIMIT 1").fetchone():
             before = len(self._array_files)
@@ -247,13 +249,18 @@ class Transfer:
 
     def _look_elsewhere(self) -> None:
         """Look for arrays that the file beside lacks in all others, as an old folder does."""
+        import polars as pl
+
         for path in sorted(self.file.path.parent.glob("*.arrays.parquet")):
             if path in self._array_files:
                 continue
             with suppress(CorruptFileError, OSError):
-                _, rows = tables.outline(path)
+                schema, rows = tables.outline(path)
+                if "array_id" not in schema:
+                    continue
+                ids = tables.as_text(pl.col("array_id"), schema["array_id"]).drop_nulls()
                 for _, frame in tables.batches(path, ["array_id"], 0, rows):
-                    if self._select(_WANTED, frame["array_id"].drop_nulls()):
+                    if self._select(_WANTED, frame.select(ids).to_series()):
                         self._array_files.append(path)
                         break
 
