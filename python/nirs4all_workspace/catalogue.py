@@ -74,36 +74,32 @@ def with_rows(root: Path, dataset: str) -> set[str]:
     return {path.name.removesuffix(".journal").removesuffix(SUFFIX).rpartition(".")[0] for path in found}
 
 
-def pairs_of(entry: Mapping[str, Any], result: Result | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the datasets and configurations by which rows of nirs4all 0.6 name a session, or a result.
-
-    Of files without a manifest only results say it.
-    """
-    for manifest in entry.get("manifests", ()):
-        own = manifest["dataset"], manifest["config_id"]
-        if result is None or own == (result.dataset_name, result.config_id):
-            yield manifest["dataset"], manifest["pipeline_id"]
-    if entry["kind"] == "files" and result and result.dataset_name and result.config_name:
-        yield result.dataset_name, result.config_name
-
-
 def members_of(
     root: Path, entry: Mapping[str, Any], result: Result | None = None
 ) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the same behind the dataset that their file is named after: copies of it are no part of it."""
+    """Yield whose old rows are a session's, a file's, or one of their results'.
+
+    Of files without a manifest only results say it.
+
+    Returns:
+        The dataset that their file is named after, and the dataset and configuration that they name.
+    """
     if entry["kind"] == "files":
         if result and result.dataset_name:
             for file in entry["files"]:
                 yield file.rpartition("/")[2].removesuffix(SUFFIX), result.dataset_name, result.config_name
         return
     for manifest in entry.get("manifests", ()):
-        if result is None or (manifest["dataset"], manifest["config_id"]) == (
-            result.dataset_name,
-            result.config_id,
-        ):
-            folder = manifest["path"].split("/")[1]
-            file = folder if (root / f"{folder}{SUFFIX}").is_file() else manifest["dataset"]
-            yield file, manifest["dataset"], manifest["pipeline_id"]
+        own = manifest["dataset"], manifest["config_id"]
+        if result is None or own == (result.dataset_name, result.config_id):
+            yield member_of(root, manifest)
+
+
+def member_of(root: Path, manifest: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    """Return the same of a manifest: a copy of its file, or a file of another name, is no part of it."""
+    folder = manifest["path"].split("/")[1]
+    file = folder if (root / f"{folder}{SUFFIX}").is_file() else manifest["dataset"]
+    return file, manifest["dataset"], manifest["pipeline_id"]
 
 
 def is_interrupted(root: Path, head: Head) -> bool:

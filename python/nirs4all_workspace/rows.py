@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 _RESTARTS = 20
 
 
-def scan(root: Path, *, live: bool, partial: bool) -> pl.LazyFrame:
-    """Return all rows; files are listed when the frame is collected, not before."""
+# A column that says after which dataset a row's file is named; of segments it says nothing of use.
+FILE = "n4w:file"
+
+
+def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> pl.LazyFrame:
+    """Return all rows, with `FILE` if asked; files are listed when the frame is collected, not before."""
     import polars as pl
     from polars.io.plugins import register_io_source
 
@@ -28,7 +32,7 @@ def scan(root: Path, *, live: bool, partial: bool) -> pl.LazyFrame:
 
     def schema() -> pl.Schema:
         planned.clear()
-        planned.update(_whole(root, live, partial).collect_schema())
+        planned.update(_whole(root, live, partial, with_file).collect_schema())
         return pl.Schema(planned)
 
     def source(
@@ -37,7 +41,7 @@ def scan(root: Path, *, live: bool, partial: bool) -> pl.LazyFrame:
         for attempt in range(_RESTARTS + 1):
             has_yielded = False
             try:
-                frame = _with_columns(_whole(root, live, partial), planned)
+                frame = _with_columns(_whole(root, live, partial, with_file), planned)
                 frame = frame if predicate is None else frame.filter(predicate)
                 frame = frame if columns is None else frame.select(columns)
                 frame = frame if n_rows is None else frame.head(n_rows)
@@ -55,15 +59,15 @@ def scan(root: Path, *, live: bool, partial: bool) -> pl.LazyFrame:
     )
 
 
-def _whole(root: Path, live: bool, partial: bool) -> pl.LazyFrame:
+def _whole(root: Path, live: bool, partial: bool, with_file: bool) -> pl.LazyFrame:
     for _ in range(_RESTARTS):
         # An empty journal goes when its writer closes.
         with contextlib.suppress(FileNotFoundError):
-            return _listed(root, live, partial)
-    return _listed(root, live, partial, is_last=True)
+            return _listed(root, live, partial, with_file)
+    return _listed(root, live, partial, with_file, is_last=True)
 
 
-def _listed(root: Path, live: bool, partial: bool, is_last: bool = False) -> pl.LazyFrame:
+def _listed(root: Path, live: bool, partial: bool, with_file: bool, is_last: bool = False) -> pl.LazyFrame:
     import polars as pl
 
     names = _native.list_files(root, live=live)
@@ -71,8 +75,9 @@ def _listed(root: Path, live: bool, partial: bool, is_last: bool = False) -> pl.
     sealed = [root / name for name in names if not name.endswith(".journal")]
     if partial:
         sealed += _partial(root, set(journals))
-    frames = [pl.LazyFrame(schema=_schema(_native.row_schema()))]
-    frames += [_of_files(paths) for paths in _by_schema(sealed, is_last)]
+    of_file = {FILE: pl.String()} if with_file else {}
+    frames = [pl.LazyFrame(schema=_schema(_native.row_schema()) | of_file)]
+    frames += [_of_files(paths, with_file) for paths in _by_schema(sealed, is_last)]
     frames += [_of_journal(root / name) for name in journals]
     return pl.concat(frames, how="diagonal_relaxed")
 
@@ -113,11 +118,14 @@ def _by_schema(paths: list[Path], is_last: bool) -> list[list[Path]]:
     return list(found.values())
 
 
-def _of_files(paths: list[Path]) -> pl.LazyFrame:
+def _of_files(paths: list[Path], with_file: bool) -> pl.LazyFrame:
     """The rows of files of equal columns, categories as text."""
     import polars as pl
 
-    frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+    file = FILE if with_file else None
+    frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=file)
+    if with_file:
+        frame = frame.with_columns(pl.col(FILE).str.extract(r"([^/\\]*)\.meta\.parquet$"))
     kinds = frame.collect_schema().items()
     texts = [name for name, kind in kinds if isinstance(kind, pl.Categorical | pl.Enum)]
     return frame.with_columns(pl.col(texts).cast(pl.String)) if texts else frame

@@ -29,7 +29,8 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
     for head in catalogue.heads(root)[0]:
         names[head.id] = head.name
         if head.kind == "session":
-            sessions |= dict.fromkeys(catalogue.pairs_of(head.entry()), (head.id, head.name))
+            for manifest in head.entry()["manifests"]:
+                sessions[manifest["dataset"], manifest["pipeline_id"]] = head.id, head.name
 
     def of_sessions(dataset: str, metric: str) -> Iterable[Run]:
         for config in configurations.get(dataset, {}).get(metric, ()):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
+from nirs4all_workspace.rows import FILE, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -178,7 +179,7 @@ class _Walk:
     def from_artifact(self, id_: str) -> _Found | None:
         import polars as pl
 
-        hashes = {id_, *self._artifacts_named({id_})}
+        hashes = self._artifacts_named({id_}) or {id_}
         names = {id_, *(str(line.get("artifact_id")) for line in self._lines() if line.get("hash") in hashes)}
         all_results = self._results(self._runs)
         own = [result for result in all_results if hashes & {*result.artifacts}]
@@ -268,20 +269,34 @@ class _Walk:
         """The rows of results: they name their result, or with nirs4all 0.6 dataset and configuration."""
         import polars as pl
 
-        rows = pl.col("result_id").is_in([result.id for result in results])
-        pairs = {pair for result in results for pair in self._pairs(result)}
-        if not pairs:
-            return rows
-        wanted = [{"dataset_name": dataset, "config_name": config} for dataset, config in sorted(pairs)]
-        return rows | pl.col("run_id").is_null() & pl.struct("dataset_name", "config_name").is_in(wanted)
+        named = pl.col("result_id").is_in([result.id for result in results])
+        configs: dict[tuple[str, str], set[str | None]] = {}
+        for file, dataset, config in (one for result in results for one in self._members(result)):
+            configs.setdefault((file, dataset), set()).add(config)
+        of_dataset = pl.col("dataset_name").fill_null(pl.col(FILE))
+        old = [
+            (pl.col(FILE) == file)
+            & (of_dataset == dataset)
+            & pl.col("config_name").is_in(list(wanted), nulls_equal=True)
+            for (file, dataset), wanted in configs.items()
+        ]
+        return pl.any_horizontal(named, *old) if old else named
 
-    def _pairs(self, result: Result) -> Iterator[tuple[str, str]]:
-        return catalogue.pairs_of(self._by_id.get(str(result.run_id), {"kind": "run"}), result)
+    def _members(self, result: Result) -> Iterator[tuple[str, str, str | None]]:
+        entry = self._by_id.get(str(result.run_id), {"kind": "run"})
+        return catalogue.members_of(self._workspace.path, entry, result)
 
     def _has_row(self, result: Result, row: Mapping[str, Any]) -> bool:
+        import polars as pl
+
         if row["result_id"] is not None:
             return bool(result.id == row["result_id"])
-        return row["run_id"] is None and (row["dataset_name"], row["config_name"]) in self._pairs(result)
+        members = list(self._members(result))
+        if row["config_name"] not in {config for *_, config in members}:
+            return False
+        # The row does not say which file it is in.
+        batch, _ = _native.find_predictions(self._workspace.path, row["id"], {"members": members})
+        return not pl.read_ipc_stream(batch).is_empty()
 
     def _has_rows(self, rows: pl.Expr) -> bool:
         return not self._workspace.predictions.scan().filter(rows).head(1).collect().is_empty()
@@ -358,7 +373,8 @@ class _Rows:
             return
         named = pl.col("model_name").alias("name")
         columns = pl.col(*shown, "result_id")
-        frame = workspace.predictions.scan().filter(rows).select(pl.col("id"), named, columns)
+        whole = scan(workspace.path, live=True, partial=False, with_file=True)
+        frame = whole.filter(rows).select(pl.col("id"), named, columns)
         self.total = 0
         first = None
         for batch in frame.collect_batches():

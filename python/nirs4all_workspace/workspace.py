@@ -176,7 +176,8 @@ class Workspace:
             top_predictions, task_types, date_range, generated_at. In either case also files,
             scanned (dicts of path and reason) and errors (dicts of path, kind and message), which
             concern the whole workspace. What `by_metric` says of the main metric is the same
-            object as beside it: change a copy.
+            object as beside it: change a copy. `runs` counts for a session the rows of its
+            datasets and configurations in any file, copies of its own too; its results do not.
 
         Raises:
             NotFoundError: There is no such dataset.

@@ -307,6 +307,35 @@ def test_a_copy_of_a_file_is_another_run(old, tmp_path):
     assert kinds(report) == ["no_manifest"]
 
 
+def test_whose_rows_are_is_the_same_before_and_after(old, tmp_path):
+    """A copy and a file of another name are no session's: not listed, not traced, not migrated as one's."""
+    wheat, corn = old.config("wheat", "Sweep"), old.config("corn", "Other", ["MSC", "PLS"], minute=60)
+    for dataset, config in (("wheat", wheat), ("wheat", wheat), ("corn", corn)):
+        old.row(dataset, config)
+    old.write()
+    frame = pl.read_parquet(old.root / "wheat.meta.parquet").with_columns(pl.format("id{}", "id").alias("id"))
+    frame.write_parquet(old.root / "wheat copy.meta.parquet")
+    (old.root / "corn.meta.parquet").rename(old.root / "corn_2024.meta.parquet")
+    ws = n4w.Workspace.open(old.root)
+    expected = {"Sweep": 2, "Other": 0, "wheat copy": 2, "corn_2024": 1}
+    assert {run.name: ws.predictions.page(run=run.id).total for run in ws.runs.list()} == expected
+    assert {run.name: ws.trace("run", run.id).n_predictions for run in ws.runs.list()} == expected
+    for run in ws.runs.list():
+        (result,) = run.results()
+        assert ws.trace("result", result.id).n_predictions == expected[run.name]
+        for template in run.templates:
+            assert ws.trace("template", template["id"]).n_predictions == expected[run.name]
+        assert result.status == ("done" if expected[run.name] else "failed")
+    for id_, name in (("0" * 16, "Sweep"), ("id" + "0" * 16, "wheat copy"), (f"{2:016x}", "corn_2024")):
+        assert [run["name"] for run in ws.trace("prediction", id_).runs] == [name]
+    listed = {run.id: expected[run.name] for run in ws.runs.list()}
+    shutil.rmtree(old.root / ".cache", ignore_errors=True)
+    report, new = migrate(old, tmp_path)
+    assert {run["id"]: run["rows"] for run in report["runs"]} == listed
+    ids = n4w.Workspace.open(new).predictions.scan().collect().sort("id")["id"].to_list()
+    assert ids == sorted([f"{number:016x}" for number in range(3)] + list(frame["id"]))
+
+
 def test_a_copy_of_a_configuration(old, tmp_path):
     """Beside it, and as somebody else's: its name again under another uid."""
     config = old.config("wheat", "Sweep")
@@ -354,10 +383,11 @@ def test_rows_of_several_datasets_in_one_file(old, tmp_path):
     assert rows["dataset_name"].to_list() == ["wheat", "corn", "rye", "wheat", "wheat"]
     assert sorted((run["name"], run["rows"]) for run in report["runs"]) == [
         ("One", 3),
-        ("Two", 1),
-        ("wheat", 1),
+        ("Two", 0),
+        ("wheat", 2),
     ]
-    assert [run.datasets[0]["name"] for run in n4w.Workspace.open(new).runs.list(dataset="rye")] == ["rye"]
+    (run,) = n4w.Workspace.open(new).runs.list(dataset="rye")
+    assert [dataset["name"] for dataset in run.datasets] == ["corn", "rye"]
 
 
 def test_configurations_without_rows_are_results(old, tmp_path):

@@ -5,6 +5,7 @@ import json
 
 import nirs4all_workspace as n4w
 import old_runs
+import polars as pl
 import pytest
 import yaml
 
@@ -262,6 +263,22 @@ def test_an_artifact_outside_of_its_folder_is_missing(tmp_path):
     trace = ws.trace("run", ws.runs.list()[0].id)
     assert [item["path"] for item in trace.artifacts] == [None, None]
     assert trace.errors == []
+
+
+def test_a_copy_of_a_file_does_not_use_its_artifacts(tmp_path):
+    items = [{"artifact_id": "0001:0:all", "content_hash": "sha256:1", "path": "a"}]
+    folder = old_runs.manifest(
+        tmp_path, "wheat", 1, "a", ["PLS"], [], "2026-03-01T10:00:00+00:00", "u", artifacts={"items": items}
+    )
+    row = {"dataset_name": [None, "wheat"], "config_name": folder.name, "model_artifact_id": "0001:0:all"}
+    for file, prefix in (("wheat", ""), ("wheat copy", "copy")):
+        frame = pl.DataFrame(row).with_columns(id=pl.Series([f"{prefix}1", f"{prefix}2"]))
+        frame.write_parquet(tmp_path / f"{file}.meta.parquet")
+    ws = n4w.Workspace.open(tmp_path)
+    for id_ in ("sha256:1", "0001:0:all"):
+        trace = ws.trace("artifact", id_)
+        assert [item["id"] for item in trace.predictions] == ["1", "2"]
+        assert [run["name"] for run in trace.runs] == ["a"]
 
 
 def test_a_workspace_of_nirs4all_06(shared):

@@ -46,8 +46,6 @@ class _Builder:
         self.workspace = workspace
         self.report = Report()
         self.sessions = Sessions(workspace, source, self.report)
-        self.names: set[str] = set()
-        self.claims: dict[tuple[str, str | None], str] = {}
         self.loose: dict[str, str] = {}
         self.of_files: dict[str, tuple[PredictionFile, str, dict[str, None]]] = {}
 
@@ -81,7 +79,6 @@ class _Builder:
                 continue
             with self._reporting(path.name):
                 listed.append(PredictionFile(path))
-        self.names = {file.name for file in listed}
         for file in list(listed):
             listed.remove(file)
             with self._reporting(file.path.name):
@@ -174,10 +171,10 @@ class _Builder:
 
     def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:
         """Where rows of a configuration go: to its session, or to a run of what no manifest claims."""
-        claimed = self.sessions.targets.get((dataset, config))
-        if claimed is not None and self._may_claim(file.name, dataset, config):
-            return claimed
         name = file.path.name
+        claimed = self.sessions.targets.get((name.removesuffix(catalogue.SUFFIX), dataset, config))
+        if claimed is not None:
+            return claimed
         run_id = self.loose.get(name)
         if run_id is None:
             digest = _native.blake3_hex(os.fsencode(name), 12)
@@ -193,12 +190,6 @@ class _Builder:
             completed_at=made,
         )
         return Target(run_id, made, result)
-
-    def _may_claim(self, file: str, dataset: str, config: str | None) -> bool:
-        """Whether a file is the one that holds a configuration's rows: others are copies of it."""
-        if file != dataset and dataset in self.names:
-            return False
-        return self.claims.setdefault((dataset, config), file) == file
 
     def _add_files(self) -> None:
         """Write the runs of rows that no manifest claims."""

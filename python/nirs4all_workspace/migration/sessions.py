@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import plan, records, run_record, strict_json
+from nirs4all_workspace import catalogue, plan, records, run_record, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.migration import files, notes
 from nirs4all_workspace.migration.report import shown
@@ -30,7 +30,8 @@ class Sessions:
     """Writes sessions as runs, without their rows.
 
     Attributes:
-        targets: Where rows go, by dataset and configuration.
+        targets: Where rows go, by the dataset that their file is named after, and dataset and
+            configuration that they name.
         waiting: Results without a row so far, by id: dataset, configuration, and where its rows would go.
         carried: Files of the source that need no further copy.
     """
@@ -42,7 +43,7 @@ class Sessions:
         self._report = report
         self._hashes: dict[Path, str] = {}
         self._written: dict[str, tuple[list[str], list[str]]] = {}
-        self.targets: dict[tuple[str, str | None], Target] = {}
+        self.targets: dict[tuple[str, str, str | None], Target] = {}
         self.waiting: dict[str, tuple[str, str, Target]] = {}
         self.carried: set[Path] = set()
 
@@ -121,12 +122,13 @@ class Sessions:
         planned = plan.planned_result(run_id, config, {"name": dataset})
         created_at = manifest["created_at"] or self._time_of(manifest, run_id)
         result = replace(planned, artifacts=artifacts, completed_at=created_at)
-        key = (dataset, manifest["pipeline_id"])
+        config_name = manifest["pipeline_id"]
         target = Target(run_id, created_at, result)
-        if self.targets.setdefault(key, target) is not target:
-            message = f"another manifest is of {key[1]} on {dataset} too; rows go to the first"
+        member = catalogue.member_of(self._source, manifest)
+        if self.targets.setdefault(member, target) is not target:
+            message = f"another manifest is of {config_name} on {dataset} too; rows go to the first"
             self._report.note(manifest["path"], "repeated", message, run_id)
-        self.waiting[result.id] = (*key, target)
+        self.waiting[result.id] = (dataset, config_name, target)
 
     def _time_of(self, manifest: dict[str, Any], run_id: str) -> str:
         """When a manifest that says no time was last written."""
