@@ -161,6 +161,22 @@ def test_bounds_are_part_of_what_is_asked_for(ws):
     assert [row["val_score"] for row in page.records] == [scores.min()]
 
 
+def test_statistics_of_texts_that_contradict_themselves_rule_nothing_out(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("spring")
+    path = ws.path / "predictions" / "wheat" / "foreign.meta.parquet"
+    other = "~" * len(run.id)
+    path.parent.mkdir(parents=True)
+    write(path, table(2, run_id=pa.array([run.id, other])))
+    content = path.read_bytes()
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    low, high = run.id.encode(), other.encode()
+    footer = content[start:].replace(low, b"?" * len(low)).replace(high, low).replace(b"?" * len(low), high)
+    assert footer != content[start:]
+    path.write_bytes(content[:start] + footer)
+    assert [row["run_id"] for row in ws.predictions.page(run="spring").records] == [run.id]
+
+
 def test_a_cursor_belongs_to_its_query(ws):
     cursor = ws.predictions.page(limit=5, model="model_1").next_cursor
     assert ws.predictions.page(limit=3, cursor=cursor, columns=["id"], model="model_1").offset == 5

@@ -311,7 +311,7 @@ fn known(group: &RowGroupMetaData, leaf: usize) -> Known {
                         Known::Nothing
                     }
                 }
-                (Some(low), Some(high)) => Known::Texts(low, high, nulls != Some(0)),
+                (Some(low), Some(high)) if low <= high => Known::Texts(low, high, nulls != Some(0)),
                 _ => Known::Nothing,
             }
         }
