@@ -267,7 +267,9 @@ class Run(RunView):
 
     def _write_summary(self, to: RunStatus, reason: str | None) -> None:
         completed_at = None if to is RunStatus.PAUSED else run_record.now()
-        summary = self.summary(completed_at, reason if to is RunStatus.FAILED else None)
+        # What a writer that is still open has flushed may be of a result that it never finishes.
+        error = reason if to is RunStatus.FAILED else None
+        summary = run_summary.summarise(self, completed_at, error, live=False)
         run_summary.write(self.path / run_summary.FILE, summary)
 
     def _start(

@@ -21,18 +21,19 @@ FILE = "summary.yaml"
 _LARGEST = 100
 
 
-def summarise(run: RunView, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:
-    """Return the summary of a run as it is now; see `Run.summary`."""
+def summarise(
+    run: RunView, completed_at: str | None = None, error: str | None = None, *, live: bool = True
+) -> dict[str, Any]:
+    """Return the summary of a run as it is now, with open segments if `live`; see `Run.summary`."""
     history = run.history
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
     ended = history[-1]["time"] if history and run.status in _ENDED else None
     problems = [] if error is None else [error]
-    n_rows = 0
+    n_rows, results = 0, ResultList()
     try:
-        n_rows = run.count_rows()
         results = run.results()
+        n_rows = run.count_rows(live=live)
     except (CorruptFileError, NotFoundError, OSError) as problem:
-        results = ResultList()
         problems.append(str(problem))
     summary = of_results(results, len(run.configs()), len(run.datasets))
     summary["counts"]["rows"] = n_rows

@@ -179,10 +179,10 @@ class RunView:
         """
         return run_summary.summarise(self, completed_at, error)
 
-    def count_rows(self) -> int:
-        """Return how many rows name it, of a result or of none; files say it without being read."""
-        page = self._workspace.predictions.page(0, 0, "created_at", columns=["id"], run=self.id)
-        return page.total
+    def count_rows(self, *, live: bool = True) -> int:
+        """Return how many rows name it, of a result or of none; only its own files are opened."""
+        rows = self._workspace.predictions
+        return rows.page(0, 0, "created_at", columns=["id"], live=live, run=self.id).total
 
     def configs(self) -> list[dict[str, Any]]:
         """Return the configurations that were planned."""

@@ -68,6 +68,16 @@ def test_a_failed_result_is_a_result(run):
     ]
 
 
+def test_rows_of_results_that_may_never_be_finished_are_not_in_the_stored_summary(run):
+    with run:
+        writer = run.writer("wheat", flush_rows=1)
+        writer.write({"id": "1", "result_id": run.plan(CONFIGS)[0].id})
+        assert run.counts["rows"] == 1
+    assert yaml.safe_load((run.path / "summary.yaml").read_text())["counts"]["rows"] == 0
+    writer.close()
+    assert run.counts["rows"] == 0
+
+
 def test_the_summary_names_the_best(run):
     with run:
         for score, result in zip([3.0, 1.0, 2.0, 4.0, 1.5, float("nan")], run.plan(CONFIGS), strict=True):

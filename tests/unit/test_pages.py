@@ -161,6 +161,29 @@ def test_bounds_are_part_of_what_is_asked_for(ws):
     assert [row["val_score"] for row in page.records] == [scores.min()]
 
 
+def test_files_of_other_runs_are_not_opened(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    runs = [ws.runs.create("spring"), ws.runs.create("autumn")]
+    for run in runs:
+        for part in range(3):
+            with ws.predictions.writer(run.id, "wheat") as writer:
+                writer.write({"id": f"{run.name}-{part}"})
+    for path in ws.path.glob("predictions/*/*.journal"):
+        path.unlink()
+    own, other = runs
+    merged = next(ws.path.glob(f"predictions/*/{own.id}.*.meta.parquet"))
+    merged.rename(merged.with_name(f"{own.id}.c0123456789ab.meta.parquet"))
+    for path in ws.path.glob(f"predictions/*/{other.id}.*.meta.parquet"):
+        path.write_bytes(path.read_bytes()[:-1])
+    for run in (own.id, own.name):
+        page = ws.predictions.page(run=run)
+        assert {row["id"] for row in page.records} == {"spring-0", "spring-1", "spring-2"}
+        assert page.errors == []
+    assert own.summary()["counts"]["rows"] == 3
+    assert ws.predictions.page(run=other.id).errors
+    assert ws.predictions.page().errors
+
+
 def test_statistics_of_texts_that_contradict_themselves_rule_nothing_out(tmp_path):
     ws = n4w.Workspace.create(tmp_path / "ws")
     run = ws.runs.create("spring")

@@ -37,7 +37,11 @@ impl Facts {
         needs_metrics: bool,
         tails: &mut TailReader,
     ) -> Result<Self> {
-        let mut facts = Self { can_fit: true, types: Vec::new(), metrics: BTreeSet::new(), damage: None };
+        let can_fit = listed.run_id().is_none_or(|run_id| filter.allows_run(&run_id));
+        let mut facts = Self { can_fit, types: Vec::new(), metrics: BTreeSet::new(), damage: None };
+        if !can_fit {
+            return Ok(facts);
+        }
         let type_in =
             |schema: &SchemaRef| schema.field_with_name(column).map(|field| field.data_type().clone()).ok();
         if listed.is_journal() {

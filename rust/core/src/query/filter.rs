@@ -125,6 +125,12 @@ impl Filter {
         equal.chain(ranges).chain(contains).chain(runs).chain(members).collect()
     }
 
+    /// Whether rows of this run can fit.
+    pub fn allows_run(&self, run_id: &str) -> bool {
+        self.value("run_id").is_none_or(|wanted| wanted == run_id)
+            && self.runs.as_ref().is_none_or(|runs| runs.contains(run_id))
+    }
+
     /// Whether a file with this summary can hold a row that fits.
     pub fn can_be_in(&self, datasets: &Datasets) -> bool {
         datasets.iter().any(|(name, accumulator)| {

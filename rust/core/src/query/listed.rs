@@ -52,6 +52,12 @@ impl Listed {
         name.strip_suffix(files::SUFFIX).unwrap_or(name)
     }
 
+    /// The run of all its rows, as the name of a segment says; `None` of other files.
+    pub fn run_id(&self) -> Option<String> {
+        let file = self.name.strip_prefix("predictions/")?;
+        Some(segments::Name::of_path(Path::new(file))?.run_id)
+    }
+
     /// Whether it is an open segment.
     pub fn is_journal(&self) -> bool {
         segments::is_journal(&self.name)
