@@ -210,6 +210,7 @@ class Predictions:
             "cursor": cursor,
             "columns": columns if columns is None or isinstance(columns, str) else list(columns),
             "live": live,
+            "named": repr((filters.get("run"), filters.get("result"))),
             "filters": self._filters(filters),
         }
 
@@ -245,7 +246,7 @@ class Predictions:
     def _is_named(self, run: str) -> bool:
         """Whether rows name a run that the catalogue does not: somebody put segments into an old folder."""
         asked = {"offset": 0, "limit": 0, "sort_by": "created_at", "descending": None, "cursor": None}
-        asked |= {"columns": ["id"], "live": True, "filters": {"run": run}}
+        asked |= {"columns": ["id"], "live": True, "named": run, "filters": {"run": run}}
         return pages.page(self._workspace.path, asked).total > 0
 
     def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:

@@ -80,7 +80,7 @@ def test_pages_at_the_ends(ws):
     assert (len(last.records), last.has_more, last.next_cursor) == (5, False, None)
     first = ws.predictions.page(limit=5)
     held = ws.predictions.page(limit=0, cursor=first.next_cursor)
-    assert (held.records, held.offset, held.next_cursor) == ([], 5, first.next_cursor)
+    assert (held.records, held.offset, held.has_more, held.next_cursor) == ([], 5, False, None)
     assert len(ws.predictions.page(0, 2**63 - 1).records) == 120
     assert ws.predictions.page(2**63 - 1, 2**63 - 1).records == []
 
@@ -215,6 +215,25 @@ def test_a_cursor_belongs_to_its_query(ws):
         ws.predictions.page(cursor=cursor, model="model_1", live=False)
     with pytest.raises(ValueError, match="offset"):
         ws.predictions.page(3, cursor=cursor, model="model_1")
+
+
+def test_a_cursor_outlives_what_its_run_is_found_by(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+
+    def add(*ids):
+        run = ws.runs.create("spring")
+        with ws.predictions.writer(run.id, "wheat") as writer:
+            for id_ in ids:
+                writer.write({"id": id_})
+
+    add("b", "d", "f")
+    first = ws.predictions.page(limit=2, sort_by="id", run="spring")
+    add("a", "c", "e", "g")
+    rest = ws.predictions.page(limit=9, sort_by="id", run="spring", cursor=first.next_cursor)
+    assert [row["id"] for row in first.records + rest.records] == ["b", "d", "e", "f", "g"]
+    assert rest.total == 7
+    with pytest.raises(ValueError, match="another query"):
+        ws.predictions.page(run=ws.runs.list()[0].id, sort_by="id", cursor=first.next_cursor)
 
 
 def test_a_cursor_outlives_its_row_and_its_file(ws):

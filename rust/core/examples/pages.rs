@@ -24,6 +24,7 @@ fn main() -> n4w_core::Result<()> {
     }
     let mut ask = Ask {
         filter,
+        named: String::new(),
         sort: Sort { column, descending: None, direction: None },
         offset,
         limit: 100,

@@ -67,6 +67,7 @@ pub struct Asked<'py> {
     cursor: Option<String>,
     columns: Option<Vec<String>>,
     live: bool,
+    named: String,
     filters: Bound<'py, PyDict>,
 }
 
@@ -74,6 +75,7 @@ impl Asked<'_> {
     fn ask(self) -> PyResult<Ask> {
         Ok(Ask {
             filter: filter(&self.filters)?,
+            named: self.named,
             sort: Sort { column: self.sort_by, descending: self.descending, direction: None },
             offset: self.offset,
             limit: self.limit,

@@ -40,6 +40,8 @@ pub const LIST: [&str; 13] = [
 pub struct Ask {
     /// What rows must have.
     pub filter: Filter,
+    /// By what the runs and members of the filter were named: others may come to be called so.
+    pub named: String,
     /// What orders them.
     pub sort: Sort,
     /// Rows before the page.
@@ -69,7 +71,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Whether its cursor leads on. A page that was asked for no rows, and without a cursor, has none.
+    /// Whether its cursor leads on. A page that was asked for no rows has none.
     pub fn has_more(&self) -> bool {
         self.next_cursor.is_some()
     }
@@ -121,7 +123,7 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
             schema_of(&files, std::slice::from_ref(&ask.sort.column))?;
         }
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
-        let query = format!("{} {fingerprint}", root.display());
+        let query = format!("{} {fingerprint} {:?}", root.display(), ask.filter);
         let order = Order::of(query, &files, &ask.filter, &ask.sort, progress)?;
         let total = order.total()?;
         let offset = match &cursor {
@@ -139,7 +141,6 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
                 let tie = Tie::of_row(&rows, entries.len() - 1, text, file, last.row)?;
                 Some(Cursor::new(&order.levels.keys, last.key, tie).encode(&fingerprint))
             }
-            None if offset < total => ask.cursor.clone(),
             _ => None,
         };
         let shown: Vec<usize> = (0..shown).collect();
@@ -150,8 +151,9 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
     read().map_err(|failed: Failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
 }
 
-/// What tells a query from others: all that decides which rows come in which order.
+/// What tells a query from others: all that decides which rows come in which order, as it was asked.
 fn fingerprint(ask: &Ask) -> String {
+    let filter = Filter { runs: None, members: None, ..ask.filter.clone() };
     let live = ask.open == Open::Counted;
-    blake3_hex(format!("{:?} {:?} {live}", ask.filter, ask.sort).as_bytes(), 16)
+    blake3_hex(format!("{filter:?} {:?} {:?} {live}", ask.named, ask.sort).as_bytes(), 16)
 }

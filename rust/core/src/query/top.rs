@@ -208,7 +208,8 @@ fn first(
 ) -> Result<page::Page> {
     let sort = Sort { column: column.to_owned(), descending: Some(descending), direction: None };
     let columns = Some(vec![column.to_owned()]);
-    let ask = Ask { filter: filter.clone(), sort, offset: 0, limit: 1, cursor: None, columns, open };
+    let filter = filter.clone();
+    let ask = Ask { filter, named: String::new(), sort, offset: 0, limit: 1, cursor: None, columns, open };
     page::page(root, &ask, progress)
 }
 
