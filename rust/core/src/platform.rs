@@ -105,7 +105,8 @@ impl Folder {
     pub fn open_file(&self, below: &str) -> io::Result<File> {
         use rustix::fs::{Mode, OFlags, openat};
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        Ok(openat(&self.0, below, flags, Mode::empty())?.into())
+        let file = rustix::io::retry_on_intr(|| openat(&self.0, below, flags, Mode::empty()))?;
+        Ok(file.into())
     }
 }
 
