@@ -92,11 +92,17 @@ def test_filters_of_none_do_not_filter(two_metrics):
 
 
 def test_a_metric_without_rows_is_refused_with_those_that_there_are(two_metrics, tmp_path):
-    for metric in ("mae", "RMSE"):
+    for metric in ("mae", "RMSE", "house"):
         with pytest.raises(ValueError, match=f"{metric}.*there are r2, rmse"):
             two_metrics.predictions.top(5, metric=metric)
     top = two_metrics.predictions.top(5, metric="rmse", dataset="b")
     assert (list(top), top.direction, top.errors) == ([], "minimize", [])
+    write(tmp_path / "c.meta.parquet", table(dataset="c", metric="house"))
+    assert list(two_metrics.predictions.top(5, metric="house", dataset="a")) == []
+    (tmp_path / "bad.meta.parquet").write_bytes(b"bad")
+    for metric in ("mae", "mansion"):
+        top = two_metrics.predictions.top(5, metric=metric)
+        assert (list(top), [error["path"] for error in top.errors]) == ([], ["bad.meta.parquet"])
     (tmp_path / "empty").mkdir()
     top = n4w.Workspace.open(tmp_path / "empty").predictions.top(5, metric="mae")
     assert (list(top), top.direction, top.errors) == ([], "minimize", [])
