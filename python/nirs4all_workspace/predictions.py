@@ -216,6 +216,9 @@ class Predictions:
 
     def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
         """Say by what rows name a run: its id, or with nirs4all 0.6 file, dataset and configuration."""
+        for name in ("runs", "members"):
+            if name in filters:
+                raise ValueError(f"unknown filter {name!r}; a run is named by run=")
         run, result = filters.get("run"), filters.get("result")
         is_old = self._workspace.format_version < 2
         if not isinstance(run, str | None) or (run is None and (result is None or not is_old)):

@@ -105,6 +105,7 @@ def test_a_folder_without_rows(tmp_path):
         ({"columns": "id"}, "list"),
         ({"colour": "red"}, "unknown filter 'colour'; known are dataset"),
         ({"min_id": 1}, "min_id"),
+        *[({name: "x"}, name) for name in ("run_id", "dataset_name", "runs", "members")],
         ({"cursor": "nonsense"}, "cursor"),
         ({"cursor": "ü"}, "cursor"),
         ({"cursor": base64.urlsafe_b64encode(b"[99]").decode().rstrip("=")}, "version"),

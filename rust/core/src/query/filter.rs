@@ -51,8 +51,10 @@ pub enum Asks {
 impl Asks {
     /// What the filter of that name asks: `dataset`, `model`, `min_val_score`, ...
     pub fn of(name: &str) -> Result<Self> {
-        let short = |column: &str| column.strip_suffix("_name").or(column.strip_suffix("_id")) == Some(name);
-        if let Some(column) = EQUAL.iter().find(|column| **column == name || short(column)) {
+        let short = |column: &'static str| {
+            column.strip_suffix("_name").or(column.strip_suffix("_id")).unwrap_or(column)
+        };
+        if let Some(column) = EQUAL.iter().find(|column| short(column) == name) {
             return Ok(Self::Equal(column));
         }
         let bound = name
