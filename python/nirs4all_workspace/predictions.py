@@ -227,8 +227,8 @@ class Predictions:
             return filters
         root = self._workspace.path
         found = [head for head in catalogue.heads(root)[0] if run in (None, head.id, head.name)]
-        if not found:
-            if self._is_named(str(run)):
+        if run is not None and not found:
+            if self._is_named(run):
                 return filters
             raise NotFoundError(f"there is no run {run!r}", str(root))
         if not is_old:

@@ -40,6 +40,11 @@ def test_files_that_no_manifest_claims(folder):
     assert folder.predictions.page(result=result.id).total == 2
 
 
+def test_a_result_in_a_folder_without_files(tmp_path):
+    page = n4w.Workspace.open(tmp_path).predictions.page(result="res_none")
+    assert (page.records, page.total, page.errors) == ([], 0, [])
+
+
 def test_one_of_several_rows_of_an_id(folder):
     with pytest.raises(ValueError, match=r"several predictions have the id '1'.*run_id="):
         folder.predictions.get("1")
