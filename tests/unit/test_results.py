@@ -231,6 +231,8 @@ def test_damage_is_one_flagged_item(tmp_path):
         f"runs/{lost.id}/run.yaml",
         *[f"runs/{torn.id}/results.000000000001.jsonl"] * 2,
     ]
+    asked = ws.results.list(run=lost.id)
+    assert (list(asked), [error["path"] for error in asked.errors]) == ([], [f"runs/{lost.id}/run.yaml"])
 
 
 def test_scores_are_what_was_written_to_the_last_bit(tmp_path):

@@ -62,7 +62,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     let mut of = Vec::new();
     let mut is_there = false;
     for Listed { entry, .. } in catalogue.entries {
-        if !is_of_run(&entry, query)? {
+        if !is_of_run(&entry, query) {
             continue;
         }
         is_there = true;
@@ -73,6 +73,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     }
     if let Some(run) = query.run.as_deref()
         && !is_there
+        && !catalogue.errors.iter().any(|error| error.path.starts_with(&format!("runs/{run}/")))
     {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run:?}")).at(root));
     }
@@ -159,9 +160,8 @@ impl Ids {
 }
 
 /// Whether this is the run that is wanted, by id or name.
-fn is_of_run(entry: &Entry, query: &ResultQuery) -> Result<bool> {
-    let Some(wanted) = query.run.as_deref() else { return Ok(true) };
-    Ok(wanted == entry.id || entry.tree()?.text("name") == Some(wanted))
+fn is_of_run(entry: &Entry, query: &ResultQuery) -> bool {
+    query.run.as_deref().is_none_or(|wanted| wanted == entry.id || wanted == entry.name)
 }
 
 fn fits(result: &Tree, query: &ResultQuery, ids: &Ids) -> bool {
