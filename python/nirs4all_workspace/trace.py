@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace import _native, catalogue, old_artifacts
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
 from nirs4all_workspace.rows import FILE, scan
 
@@ -180,7 +179,8 @@ class _Walk:
         import polars as pl
 
         hashes = self._artifacts_named({id_}) or {id_}
-        names = {id_, *(str(line.get("artifact_id")) for line in self._lines() if line.get("hash") in hashes)}
+        named = {line.get("artifact_id") for line in self._lines() if line.get("hash") in hashes}
+        names = {id_} | named - {None}
         all_results = self._results(self._runs)
         own = [result for result in all_results if hashes & {*result.artifacts}]
         rows = pl.col("model_artifact_id").is_in(sorted(names - hashes))
@@ -303,6 +303,7 @@ class _Walk:
 
     def _artifacts_named(self, names: set[str | None]) -> set[str]:
         """The hashes of artifacts by hash, or by the name that migrated runs had for them."""
+        names = names - {None}
         found = {name for name in names if name and self._workspace.artifacts.find(name) is not None}
         lines = [line for line in self._lines() if names & {line.get("artifact_id"), line.get("hash")}]
         return found | {line["hash"] for line in lines if line.get("hash")}
@@ -338,16 +339,13 @@ class _Walk:
         except (OSError, WorkspaceError) as error:
             self.errors.append({"path": name, "kind": "corrupt", "message": str(error)})
             return lines
-        found = content.get("artifacts") if isinstance(content, dict) else None
-        items = found.get("items") if isinstance(found, dict) else found
-        for item in items if isinstance(items, list) else []:
-            if not isinstance(item, dict) or not item.get("path"):
+        for item in old_artifacts.items_of(content):
+            if not item.get("path"):
                 continue
-            within = PurePosixPath(str(item["path"]))
-            file = self._workspace.path / "binaries" / manifest["dataset"] / within
-            is_there = not within.is_absolute() and ".." not in within.parts and file.is_file()
-            line = {"hash": str(item.get("content_hash") or within), "in_place": file if is_there else None}
-            about = {"artifact_id": str(item.get("artifact_id")), "run_id": run_id}
+            file = old_artifacts.find(self._workspace.path, manifest, item["path"])
+            line = {"hash": str(item.get("content_hash") or item["path"]), "in_place": file, "run_id": run_id}
+            named = item.get("artifact_id")
+            about = {"artifact_id": None if named is None else str(named)}
             lines.append(line | about | {key: manifest[key] for key in ("dataset", "config_id")})
         return lines
 

@@ -829,7 +829,7 @@ def test_what_was_written_is_verified_to_the_last_row(old, tmp_path, monkeypatch
 def test_artifacts_where_older_versions_have_them(old, tmp_path):
     """0.5 lists them under other keys, in `_binaries` beside its configurations; some steps of 0.6 do so."""
     item = {"name": "PLS_1", "path": "PLS_aa.joblib", "hash": "sha256:aa", "size": 5, "step": 3}
-    config = old.config("wheat", "Sweep", artifacts=[item, item | {"path": "gone"}])
+    config = old.config("wheat", "Sweep", artifacts=[item, {"custom_name": "new", **item, "path": "gone"}])
     old.row("wheat", config)
     old.write()
     (old.root / "runs" / "wheat" / "_binaries").mkdir()
@@ -840,7 +840,7 @@ def test_artifacts_where_older_versions_have_them(old, tmp_path):
     found, gone = (json.loads(line) for line in path.read_text().splitlines())
     keys = ("hash", "status", "custom_name", "content_hash", "size_bytes", "step_index")
     assert [found[key] for key in keys] == [digest, "present", "PLS_1", "sha256:aa", 5, 3]
-    assert gone["status"] == "missing"
+    assert (gone["status"], gone["custom_name"]) == ("missing", "new")
     (result,) = results_of(new).values()
     assert result["artifacts"] == [digest]
     (note,) = report["notes"]

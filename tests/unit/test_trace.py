@@ -259,10 +259,38 @@ def test_an_artifact_outside_of_its_folder_is_missing(tmp_path):
     old_runs.manifest(
         tmp_path, "wheat", 1, "a", ["PLS"], [], "2026-03-01T10:00:00+00:00", "u", artifacts={"items": items}
     )
+    folder = old_runs.manifest(tmp_path, "corn", 1, "a", ["MSC"], [], "2026-03-01T10:00:01+00:00", "v")
+    content = yaml.safe_load((folder / "manifest.yaml").read_text())
+    content |= {"dataset": str(tmp_path), "artifacts": [{"artifact_id": "a", "path": "secret"}]}
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(content))
     ws = n4w.Workspace.open(tmp_path)
-    trace = ws.trace("run", ws.runs.list()[0].id)
-    assert [item["path"] for item in trace.artifacts] == [None, None]
-    assert trace.errors == []
+    for run in ws.runs.list():
+        trace = ws.trace("run", run.id)
+        assert {item["path"] for item in trace.artifacts} == {None}
+        assert trace.errors == []
+
+
+def test_artifacts_where_older_versions_have_them(tmp_path):
+    """0.5 lists them under other keys, in `_binaries` beside its configurations; some have no id."""
+    items = [{"name": "PLS_1", "path": "PLS_aa.joblib", "hash": "sha256:aa"}, {"path": "b.joblib"}]
+    folder = old_runs.manifest(
+        tmp_path, "wheat", 1, "a", ["PLS"], [], "2026-03-01T10:00:00+00:00", "u", artifacts=items
+    )
+    (folder.parent / "_binaries").mkdir()
+    (folder.parent / "_binaries" / "PLS_aa.joblib").write_bytes(b"model")
+    row = {"id": ["1", "2"], "dataset_name": "wheat", "config_name": folder.name, "model_artifact_id": None}
+    pl.DataFrame(row).write_parquet(tmp_path / "wheat.meta.parquet")
+    (tmp_path / "runs" / "wheat" / "_binaries" / "b.joblib").mkdir()
+    ws = n4w.Workspace.open(tmp_path)
+    found = [
+        {"id": "b.joblib", "name": None, "path": None},
+        {"id": "sha256:aa", "name": None, "path": "runs/wheat/_binaries/PLS_aa.joblib"},
+    ]
+    assert ws.trace("run", ws.runs.list()[0].id).artifacts == found
+    assert ws.trace("artifact", "sha256:aa").artifacts == found[1:]
+    assert ws.trace("prediction", "1").artifacts == found
+    with pytest.raises(n4w.NotFoundError):
+        ws.trace("artifact", "None")
 
 
 def test_a_copy_of_a_file_does_not_use_its_artifacts(tmp_path):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, plan, records, run_record, strict_json
+from nirs4all_workspace import catalogue, old_artifacts, plan, records, run_record, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.migration import files, notes
 from nirs4all_workspace.migration.report import shown
@@ -16,13 +14,13 @@ from nirs4all_workspace.migration.rows import Target
 from nirs4all_workspace.templates import Template
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nirs4all_workspace.migration.report import Report
     from nirs4all_workspace.workspace import Workspace
 
 ARTIFACTS = "artifacts.jsonl"
 TRACES = "traces.jsonl"
-# What versions before 0.6 called these.
-_LATER_NAMES = {"hash": "content_hash", "name": "custom_name", "step": "step_index", "size": "size_bytes"}
 _ARTIFACT_KEYS = ("artifact_id", "artifact_type", "class_name", "custom_name", "fold_id", "chain_path")
 
 
@@ -140,20 +138,15 @@ class Sessions:
     def _artifacts_of(
         self, run_id: str, manifest: dict[str, Any], content: dict[str, Any]
     ) -> tuple[list[str], list[str]]:
-        found = content.get("artifacts")
-        items = found.get("items") if isinstance(found, dict) else found
         hashes: list[str] = []
         lines: list[str] = []
         missing = 0
-        for item in items if isinstance(items, list) else []:
-            if not isinstance(item, dict):
-                continue
-            path = self._find(manifest, item.get("path"))
+        for item in old_artifacts.items_of(content):
+            path = old_artifacts.find(self._source, manifest, item.get("path"))
             digest = None if path is None else self._put(path)
             missing += digest is None
             if digest is not None and digest not in hashes:
                 hashes.append(digest)
-            item = {_LATER_NAMES.get(key, key): value for key, value in item.items()}
             about = {key: item.get(key) for key in _ARTIFACT_KEYS}
             lines.append(
                 strict_json.dumps(
@@ -172,27 +165,11 @@ class Sessions:
                 )
             )
         if missing:
-            places = " or ".join(os.path.relpath(place, self._source) for place in self._places(manifest))
+            places = " or ".join(place.as_posix() for place in old_artifacts.places_of(manifest))
             message = f"{missing} of its {len(lines)} artifacts are not in {places}"
             self._report.note(manifest["path"], "missing_artifacts", message, run_id)
         self._report.count(self._report.source, artifacts=len(lines) - missing, artifacts_missing=missing)
         return hashes, lines
-
-    def _places(self, manifest: dict[str, Any]) -> list[Path]:
-        """Where nirs4all 0.6 has artifacts, and where versions before it, and some of its steps, do."""
-        runs = (self._source / manifest["path"]).parent
-        return [self._source / "binaries" / manifest["dataset"], runs / "_binaries"]
-
-    def _find(self, manifest: dict[str, Any], name: Any) -> Path | None:  # noqa: ANN401 - what a file says
-        if not isinstance(name, str):
-            return None
-        places = self._places(manifest)
-        for place, bound in zip(places, (self._source / "binaries", places[1]), strict=True):
-            path = Path(os.path.normpath(place / name))
-            # A manifest may name anything; what lies elsewhere is none of its artifacts.
-            if path.is_relative_to(bound) and path.is_file():
-                return path
-        return None
 
     def _put(self, path: Path) -> str:
         known = self._hashes.get(path)

@@ -1,0 +1,48 @@
+"""The artifacts that manifests of nirs4all 0.6 name, and where they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What versions before 0.6 called these.
+_LATER_NAMES = {"hash": "content_hash", "name": "custom_name", "step": "step_index", "size": "size_bytes"}
+
+
+def items_of(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - what a file says
+    """Return what a manifest says of its artifacts, in the words of 0.6."""
+    found = content.get("artifacts") if isinstance(content, dict) else None
+    items = found.get("items") if isinstance(found, dict) else found
+    return [
+        {later: item[name] for name, later in _LATER_NAMES.items() if name in item} | item
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict)
+    ]
+
+
+def places_of(manifest: Mapping[str, Any]) -> list[Path]:
+    """Return where nirs4all 0.6 has artifacts, and where versions before it, and some of its steps, do."""
+    return [Path("binaries", manifest["dataset"]), Path(manifest["path"]).with_name("_binaries")]
+
+
+def find(root: Path, manifest: Mapping[str, Any], name: Any) -> Path | None:  # noqa: ANN401 - what a file says
+    """Return the file of an artifact; None where it is missing.
+
+    Args:
+        root: The folder of nirs4all 0.6.
+        manifest: What the catalogue says of the manifest.
+        name: What the manifest says of the file.
+    """
+    if not isinstance(name, str) or not name:
+        return None
+    places = places_of(manifest)
+    for place, bound in zip(places, (Path("binaries"), places[1]), strict=True):
+        path = Path(os.path.normpath(place / name))
+        # A manifest may name anything; what lies elsewhere is none of its artifacts.
+        if path.is_relative_to(bound) and (root / path).is_file():
+            return root / path
+    return None
