@@ -59,9 +59,7 @@ def _frames(
 
 
 def _write_csv(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
-    import polars as pl
-
-    unfit = [name for name, kind in first.schema.items() if kind in (pl.Binary, pl.Duration, pl.Object)]
+    unfit = [name for name, kind in first.schema.items() if not _fits(kind)]
     if unfit:
         raise ValueError(
             f"CSV has no place for the columns {', '.join(unfit)}; leave them out, or write Parquet"
@@ -69,6 +67,17 @@ def _write_csv(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]
     _flat(first).write_csv(out)
     for frame in rest:
         _flat(frame).write_csv(out, include_header=False)
+
+
+def _fits(kind: Any, within: bool = False) -> bool:  # noqa: ANN401 - a data type of Polars
+    """Whether CSV has a text for values of a type; what is nested is JSON, which lacks some more."""
+    import polars as pl
+
+    if isinstance(kind, pl.Struct):
+        return all(_fits(field.dtype, within=True) for field in kind.fields)
+    if isinstance(kind, pl.List | pl.Array):
+        return _fits(kind.inner, within=True)
+    return kind not in (pl.Binary, pl.Duration, pl.Object) and not (within and isinstance(kind, pl.Decimal))
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import nirs4all_workspace as n4w
@@ -52,6 +54,13 @@ def test_a_table_for_people(ws):
     assert "0 to 2 of 300" in shown
     assert all(row["id"] in shown for row in page.records)
     assert page.next_cursor in shown
+
+
+def test_names_are_shown_as_they_are(tmp_path):
+    write(tmp_path / "a.meta.parquet", table(3, model_name=["PLS:smile:1", "[red]PLS[/red]", ":x:"]))
+    shown = n4w_command("predictions", tmp_path)
+    for name in ("PLS:smile:1", "[red]PLS[/red]", ":x:"):
+        assert name in shown
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -154,6 +163,15 @@ def test_nested_values_are_strict_json_in_csv(tmp_path):
     with pytest.raises(ValueError, match="no place for the columns blob;"):
         found.export(tmp_path / "bytes.csv", "csv", columns=["id", "blob"])
     assert not (tmp_path / "bytes.csv").exists()
+
+
+@pytest.mark.parametrize("value", [Decimal("1.5"), timedelta(1), b"x"])
+def test_nested_values_without_json_are_named_before_anything_is_written(tmp_path, value):
+    write(tmp_path / "a.meta.parquet", table(3, lists=[[value]] * 3, deep=[{"a": [value]}] * 3))
+    found = n4w.Workspace.open(tmp_path).predictions
+    with pytest.raises(ValueError, match="no place for the columns lists, deep;"):
+        found.export(tmp_path / "out.csv", "csv", columns=["id", "lists", "deep"])
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_what_is_wrong_with_a_target_names_it(ws, tmp_path):

@@ -52,9 +52,10 @@ def show_errors(errors: Sequence[dict[str, str]]) -> None:
 
 def terminal() -> Console:
     """Return where tables are printed."""
-    # Names are shown as they are, brackets too. A pipe has no width: nothing is cut off there.
-    console = Console(markup=False, highlight=False)
-    return console if console.is_terminal else Console(markup=False, highlight=False, width=200)
+    # Names are shown as they are, brackets and colons too. A pipe has no width: nothing is cut off there.
+    options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+    console = Console(**options)
+    return console if console.is_terminal else Console(**options, width=200)
 
 
 def new_table(title: str) -> Table:
