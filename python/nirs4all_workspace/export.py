@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -36,10 +38,23 @@ def export(
 def _opened(target: Path) -> AbstractContextManager[Any]:
     """Where bytes go: stdout, a pipe or device as it is, else a file that appears when it is complete."""
     if target == Path("-"):
-        return contextlib.nullcontext(sys.stdout.buffer)
+        return _stdout()
     if target.exists() and not target.is_file() and not target.is_dir():
         return target.open("wb")
     return _native.Draft(target)
+
+
+@contextlib.contextmanager
+def _stdout() -> Iterator[IO[bytes]]:
+    """Stdout; that nobody reads it any more, Polars says only in the text of its errors."""
+    import polars as pl
+
+    try:
+        yield sys.stdout.buffer
+    except (OSError, pl.exceptions.ComputeError) as error:
+        if f"(os error {errno.EPIPE})" in str(error):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+        raise
 
 
 def _frames(

@@ -174,6 +174,20 @@ def test_nested_values_without_json_are_named_before_anything_is_written(tmp_pat
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("how", ["--csv", "--parquet", "--json", None])
+def test_a_reader_that_goes_is_no_error_to_speak_of(tmp_path, how):
+    """As in `n4w predictions --csv - | head -1`; the list is longer than what a pipe holds."""
+    write(tmp_path / "a.meta.parquet", table(40_000))
+    command = [sys.executable, "-m", "nirs4all_workspace.cli", "predictions", tmp_path]
+    command += ["--limit", "10000"] if how in ("--json", None) else []
+    command += [how] if how == "--json" else [how, "-"] if how else []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout.read(1)
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 1
+
+
 def test_what_is_wrong_with_a_target_names_it(ws, tmp_path):
     for target in (tmp_path / "no" / "out.csv", ws.path):
         with pytest.raises(OSError) as caught:  # noqa: PT011 -- which one it is does not matter
