@@ -36,9 +36,7 @@ class Row:
         medians = {name: median(times) for name, times in self.times.items()}
         mine = medians.pop("ours")
         floor = medians.pop(self.floor, 0.0)
-        shown = [
-            f"{name} {self.amount(value)}" for name, value in medians.items() if not name.startswith("floor")
-        ]
+        shown = [f"{name} {self.amount(value)}" for name, value in medians.items() if "floor" not in name]
         ratios, bars, met = [], [], []
         for peer, factor in self.faster_than.items():
             ratios.append(f"{medians[peer] / mine:.1f}x faster than {peer}")
