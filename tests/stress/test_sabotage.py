@@ -1,7 +1,7 @@
 """Every patch of `make sabotage` still applies to the sources, in one place, and names a test."""
 
 import pytest
-from sabotage import REPO, SABOTAGES, STRESS
+from sabotage import REPO, SABOTAGES
 
 
 @pytest.mark.parametrize("name", SABOTAGES)
@@ -10,4 +10,4 @@ def test_a_patch_applies(name):
     assert (REPO / file).read_text("utf-8").count(right) == 1
     assert right != wrong
     module, _, function = test.partition("::")
-    assert f"def {function.partition('[')[0]}(" in (REPO / STRESS / module).read_text("utf-8")
+    assert f"def {function.partition('[')[0]}(" in (REPO / "tests" / module).read_text("utf-8")
