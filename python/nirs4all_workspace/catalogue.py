@@ -85,7 +85,7 @@ def members_of(
         The dataset that their file is named after, and the dataset and configuration that they name.
     """
     if entry["kind"] == "files":
-        if result and result.dataset_name:
+        if result is not None and result.dataset_name is not None:
             for file in entry["files"]:
                 yield file.rpartition("/")[2].removesuffix(SUFFIX), result.dataset_name, result.config_name
         return

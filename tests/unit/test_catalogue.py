@@ -246,6 +246,15 @@ def test_rows_without_a_configuration_are_of_their_files(old):
     assert old.predictions.page(run=run.id).total == run.counts["rows"] == 2
 
 
+@pytest.mark.parametrize("dataset", ["", None])
+def test_rows_without_a_dataset_are_of_their_files(old, dataset):
+    rows(old, "lost", "0001_config_000000", [2.0, 1.0])
+    file = old.path / "lost.meta.parquet"
+    pl.read_parquet(file).with_columns(dataset_name=pl.lit(dataset, pl.String)).write_parquet(file)
+    (run,) = old.runs.list()
+    assert old.predictions.page(run=run.id).total == run.counts["rows"] == 2
+
+
 def test_what_was_recorded_cannot_be_changed(old):
     manifest(old)
     run = old.runs.get(old.runs.list()[0].id)
