@@ -83,12 +83,12 @@ def test_any_question(contents, rebuilt, k, metric, score, direction, filters):
     known = direction or oracle.direction_of(metric)
     with TemporaryDirectory() as folder:
         ws = workspace(Path(folder), parts, rebuilt)
-        if known == "unknown":
-            with pytest.raises(n4w.UnknownMetricError, match=metric):
-                ws.predictions.top(k, metric, score, direction, **filters)
-            return
         if "run" in filters and not any(filters["run"] in part["run_id"] for part in parts):
             with pytest.raises(n4w.NotFoundError, match=f"there is no run '{filters['run']}'"):
+                ws.predictions.top(k, metric, score, direction, **filters)
+            return
+        if known == "unknown":
+            with pytest.raises(n4w.UnknownMetricError, match=metric):
                 ws.predictions.top(k, metric, score, direction, **filters)
             return
         named = {row["metric"] for part in parts for row in part.to_dicts() if row["metric"]}

@@ -77,7 +77,7 @@ def test_a_changed_run_is_shown_as_show_does(ws):
         ("lineage nobody", 1, "`n4w runs` and `n4w results`"),
         ("summary --dataset barley", 1, "'barley'; there are corn, wheat"),
         ("top", 2, "name the metric to rank, one of r2, rmse"),
-        ("top --metric nope", 2, 'with the metric "nope"; there are r2, rmse'),
+        ("top --metric nope", 1, 'with the metric "nope"; there are r2, rmse'),
         ("top --metric r2 --dataset wheat", 0, ""),
         ("predictions --sort-by nope", 2, "val_score"),
         ("predictions --cursor nope", 2, "ask again without it"),

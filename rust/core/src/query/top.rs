@@ -61,18 +61,19 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
         Some(metric) => metric.clone(),
         None => only_metric(root, &whole, &query.filter, open, progress)?,
     };
-    let named = named_metrics(&collected.whole);
-    // A file that cannot be used may have had it.
-    if !named.is_empty() && !named.contains(&metric.as_str()) && collected.errors.is_empty() {
-        let message = format!("there is no row with the metric {metric:?}; there are {}", named.join(", "));
-        return Err(Error::new(ErrorKind::Argument, message));
-    }
     let group = whole.group(&metric);
     let stored = group.map_or(Direction::Unknown, crate::summary::Group::direction);
     let table = metrics::direction(&metric);
     let known = if stored == Direction::Unknown { table } else { stored };
     let direction = query.direction.unwrap_or(known);
-    if direction == Direction::Unknown && group.is_some() {
+    let named = named_metrics(&collected.whole);
+    // A file that cannot be used may have had it.
+    if !named.is_empty() && !named.contains(&metric.as_str()) && collected.errors.is_empty() {
+        let message = format!("there is no row with the metric {metric:?}; there are {}", named.join(", "));
+        let is_known = direction != Direction::Unknown;
+        return Err(Error::new(if is_known { ErrorKind::Argument } else { ErrorKind::Metric }, message));
+    }
+    if direction == Direction::Unknown {
         return Err(metrics::unknown(&metric));
     }
     let by_default = group.map_or(0, |group| group.ranking().score());
