@@ -98,10 +98,10 @@ def test_a_metric_without_rows_is_refused_with_those_that_there_are(two_metrics,
     top = two_metrics.predictions.top(5, metric="rmse", dataset="b")
     assert (list(top), top.direction, top.errors) == ([], "minimize", [])
     write(tmp_path / "c.meta.parquet", table(dataset="c", metric="house"))
-    assert list(two_metrics.predictions.top(5, metric="house", dataset="a")) == []
+    assert list(two_metrics.predictions.top(5, metric="house", dataset="a", direction="maximize")) == []
     (tmp_path / "bad.meta.parquet").write_bytes(b"bad")
     for metric in ("mae", "mansion"):
-        top = two_metrics.predictions.top(5, metric=metric)
+        top = two_metrics.predictions.top(5, metric=metric, direction="minimize")
         assert (list(top), [error["path"] for error in top.errors]) == ([], ["bad.meta.parquet"])
     (tmp_path / "empty").mkdir()
     top = n4w.Workspace.open(tmp_path / "empty").predictions.top(5, metric="mae")
