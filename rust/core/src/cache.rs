@@ -11,6 +11,7 @@ use twox_hash::XxHash3_64;
 
 use crate::atomic;
 use crate::error::{Result, corrupt};
+use crate::files;
 use crate::platform::{self, Identity};
 use crate::summary::{Accumulator, Datasets, Reader, Writer, embedded};
 
@@ -113,24 +114,18 @@ impl Entry {
 /// Where the cache of a workspace may lie, the better place first.
 ///
 /// A folder on a network drive is cached in the user's cache folder, and so is one that may not be
-/// written to. Where there is nothing of ours, nothing is left behind.
+/// written to.
 pub(crate) fn places(root: &Path) -> Vec<PathBuf> {
-    if !is_ours(root) {
-        return Vec::new();
-    }
     let inside = (!platform::is_network_drive(root)).then(|| root.join(".cache"));
     inside.into_iter().chain(outside(root)).collect()
 }
 
-/// Whether a folder is a workspace or has prediction files where they are looked for.
-fn is_ours(root: &Path) -> bool {
+/// Whether a folder is a workspace or has prediction files where they are looked for; in any other nothing is
+/// left behind.
+pub(crate) fn is_ours(root: &Path) -> bool {
     let entries = |folder: &Path| folder.read_dir().into_iter().flatten().flatten();
     let has_files = |folder: &Path| {
-        entries(folder).any(|entry| {
-            let name = entry.file_name();
-            let name = name.as_encoded_bytes();
-            name.ends_with(b".meta.parquet") || name.ends_with(b".journal")
-        })
+        entries(folder).any(|entry| files::is_of_predictions(&entry.file_name().to_string_lossy()))
     };
     root.join("workspace.yaml").exists()
         || has_files(root)
@@ -174,7 +169,7 @@ pub fn read_any(root: &Path, file: &str) -> Option<Vec<u8>> {
 
 /// Writes a file of the cache where that is allowed; a cache that cannot be written is no failure.
 pub fn write_any(root: &Path, file: &str, bytes: &[u8]) {
-    places(root).into_iter().any(|folder| write(&folder.join(file), bytes).is_ok());
+    let _ = is_ours(root) && places(root).into_iter().any(|folder| write(&folder.join(file), bytes).is_ok());
 }
 
 /// The bytes of a file of the cache.

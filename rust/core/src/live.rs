@@ -69,8 +69,7 @@ impl Journals {
     pub fn store(root: &Path, found: impl IntoIterator<Item = (String, Live)>, before: &Self) {
         let now = Self { known: found.into_iter().map(|(file, live)| (file, live.known)).collect() };
         if now != *before {
-            let bytes = now.encode();
-            cache::places(root).into_iter().any(|folder| cache::write(&folder.join(FILE), &bytes).is_ok());
+            cache::write_any(root, FILE, &now.encode());
         }
     }
 

@@ -70,7 +70,7 @@ pub struct HashCache {
 impl HashCache {
     /// What earlier processes kept for a workspace.
     pub fn of(root: &Path) -> Self {
-        Self::load(&cache::places(root))
+        Self::load(&if cache::is_ours(root) { cache::places(root) } else { Vec::new() })
     }
 
     /// What earlier processes kept in the first of these folders that has it; nothing where that is
