@@ -446,9 +446,6 @@ def is_network_drive(path: _Path) -> bool:
 def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
     """Return what `Artifacts.put` returns."""
 
-def hash_artifact(path: _Path) -> str:
-    """Return the hash that a file's content has, as `Artifacts.put` names it."""
-
 def list_heads(root: _Path) -> dict[str, Any]:
     """List the same as `list_runs`, as much as a table of runs shows.
 

@@ -74,7 +74,7 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
             yield True, item["path"], item["kind"], item["message"]
     if full:
         for path in workspace.artifacts.files():
-            if _native.hash_artifact(path) != hash_of(path):
+            if _native.hash_file(path) != f"blake3:{hash_of(path)}":
                 name = str(path.relative_to(workspace.path))
                 yield True, name, "corrupt", "its content is not what it is named after"
     yield from _lacking(notes.of_workspace(workspace.path), notes.OF_WORKSPACE)

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use crate::atomic::{Draft, make_folder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::names_in;
-use crate::platform;
 use crate::progress::Progress;
 
 /// Bytes read at once.
@@ -28,9 +27,17 @@ pub fn put(
     let folder = root.join("artifacts");
     make_folder(&folder)?;
     let mut draft = Draft::begin(&folder.join("artifact"))?;
-    let hash = hash_blocks(content, source, progress, |block| {
-        draft.file().write_all(block).map_err(|error| Error::io(&folder, error))
-    })?;
+    let (mut hasher, mut block) = (blake3::Hasher::new(), vec![0; BLOCK]);
+    loop {
+        progress.check()?;
+        let count = content.read(&mut block).map_err(|error| Error::io(source, error))?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&block[..count]);
+        draft.file().write_all(&block[..count]).map_err(|error| Error::io(&folder, error))?;
+    }
+    let hash = hasher.finalize().to_hex().to_string();
     let folder = folder.join(&hash[..2]);
     make_folder(&folder)?;
     for name in names_in(&folder)? {
@@ -47,31 +54,6 @@ pub fn put(
         done => done?,
     }
     Ok(hash)
-}
-
-/// The hash that a file's content has.
-pub fn hash(path: &Path, progress: &Progress) -> Result<String> {
-    let mut file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    hash_blocks(&mut file, path, progress, |_| Ok(()))
-}
-
-fn hash_blocks(
-    content: &mut dyn Read,
-    source: &Path,
-    progress: &Progress,
-    mut each: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut block = vec![0; BLOCK];
-    loop {
-        progress.check()?;
-        let count = content.read(&mut block).map_err(|error| Error::io(source, error))?;
-        if count == 0 {
-            return Ok(hasher.finalize().to_hex().to_string());
-        }
-        hasher.update(&block[..count]);
-        each(&block[..count])?;
-    }
 }
 
 /// Sets a file's time to now; `false` where there is none.

@@ -27,8 +27,3 @@ pub fn put_artifact(py: Python<'_>, root: PathBuf, content: Content, extension: 
         }
     }
 }
-
-#[pyfunction]
-pub fn hash_artifact(py: Python<'_>, path: PathBuf) -> PyResult<String> {
-    enter(py, 0, None, |progress| artifacts::hash(&path, progress))
-}

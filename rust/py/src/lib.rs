@@ -29,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pyo3::pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::artifacts::{hash_artifact, put_artifact};
+    use crate::artifacts::put_artifact;
     #[pymodule_export]
     use crate::atomic::{
         Draft, create_file, is_network_drive, make_folder, move_folder, replace_file, sync_folder,
