@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, contents, dataset_records, references
+from nirs4all_workspace import _native, catalogue, contents, dataset_records, references
 from nirs4all_workspace.dataset_records import DatasetRecord
 from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.references import Reference
@@ -190,7 +190,7 @@ def _paths_in(file: Path) -> dict[str, str | None]:
     reader = _native.RowReader(file, columns, 0, sys.maxsize, 65_536)
     found: dict[str, str | None] = {}
     while (payload := reader.next()) is not None:
-        name = pl.col("dataset_name").fill_null(file.name.removesuffix(".meta.parquet"))
+        name = pl.col("dataset_name").fill_null(file.name.removesuffix(catalogue.SUFFIX))
         found |= dict(pl.read_ipc_stream(payload).select(name, "dataset_path").unique().iter_rows())
     return found
 

@@ -265,7 +265,7 @@ def _place_of(path: Path) -> str | None:
     """Where a file that has rows or a configuration ought to be; None where it is there, or has none."""
     if path.parts[0] in _COPIES:
         return None
-    if path.name.endswith(".meta.parquet") and len(path.parts) > 1:
+    if path.name.endswith(catalogue.SUFFIX) and len(path.parts) > 1:
         return f"{path.name}, and its arrays beside it,"
     if path.name == "manifest.yaml" and (len(path.parts) != 4 or path.parts[0] != "runs"):
         return f"runs/<dataset>/{path.parent.name or '<configuration>'}/{path.name}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace.arrays import ROLES
 from nirs4all_workspace.migration import tables
 from nirs4all_workspace.migration.report import shown
@@ -135,7 +135,7 @@ class PredictionFile:
             OSError: It cannot be read.
         """
         self.path = path
-        self.name = shown(path.name.removesuffix(".meta.parquet"))
+        self.name = shown(path.name.removesuffix(catalogue.SUFFIX))
         self._kinds = dict(_native.row_schema())
         schema, self.rows = tables.outline(path)
         arriving = {name: arrived(name, self._kinds) for name in schema}

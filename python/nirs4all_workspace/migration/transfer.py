@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.migration import tables
 from nirs4all_workspace.migration.rows import (
@@ -150,7 +150,7 @@ class Transfer:
         self._ids = ids
         self.done = Moved()
         self._missing: dict[str, int] = {}
-        self.arrays = file.path.with_name(f"{file.path.name.removesuffix('.meta.parquet')}.arrays.parquet")
+        self.arrays = file.path.with_name(f"{file.path.name.removesuffix(catalogue.SUFFIX)}.arrays.parquet")
         self._array_files = [self.arrays] if self.arrays.is_file() else []
         self.database = sqlite3.connect("")
         self.database.execute("PRAGMA cache_size = -65536")
