@@ -85,6 +85,8 @@ def listing(bench: Bench) -> None:
         folder = bench.make(f"runs-{runs}", make_runs, runs)
         if list_runs(str(folder)) != runs:
             raise AssertionError(f"{folder} does not list {runs} runs")
+        # The page cache is warm wherever something is measured; the look above found our own cache.
+        bench.uncached("listing:list_runs", folder)
         cases = {
             "ours": lambda folder=folder: bench.uncached("listing:list_runs", folder),
             "again": lambda folder=folder: bench.once("listing:list_runs", folder),
