@@ -539,9 +539,25 @@ def read_summaries(
     """Return summary, reason for scanning, and error of each file; see `summaries.FileSummary`."""
 
 def summarise(
-    root: _Path, dataset: str | None = None, *, live: bool = True, use_cache: bool = True, threads: int = 0
+    root: _Path,
+    dataset: str | None = None,
+    *,
+    configurations: bool = False,
+    live: bool = True,
+    use_cache: bool = True,
+    threads: int = 0,
 ) -> dict[str, Any] | None:
-    """Return what `Workspace.summary` returns; None where there is no such dataset."""
+    """Return what `Workspace.summary` returns; None where there is no such dataset.
+
+    Args:
+        root: The workspace.
+        dataset: The name of a dataset; None for all.
+        configurations: Whether to return `configurations` as well, what rows without a run are counted under, by
+            dataset and metric: there can be as many as results.
+        live: Whether open segments count.
+        use_cache: Whether what was read may be kept, and is looked for.
+        threads: How many threads work; 0 for one per core.
+    """
 
 def top_predictions(
     root: _Path,

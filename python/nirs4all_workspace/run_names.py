@@ -22,8 +22,6 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
         summary: Of a dataset or of all; its lists of runs are replaced.
         configurations: What rows without a run are counted under, by dataset and metric.
     """
-    if not (root / "runs").is_dir():
-        return
     names: dict[str, str] = {}
     sessions: dict[tuple[str, str], tuple[str, str]] = {}
     for head in catalogue.heads(root)[0]:

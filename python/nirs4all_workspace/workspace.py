@@ -183,12 +183,14 @@ class Workspace:
             NotFoundError: There is no such dataset.
             OSError: The workspace cannot be listed.
         """
-        summary = _native.summarise(self.path, dataset, live=live)
+        has_runs = (self.path / "runs").is_dir()
+        summary = _native.summarise(self.path, dataset, configurations=has_runs, live=live)
         if summary is None:
             names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]
             there_are = f"there are {', '.join(names)}" if names else "there are none"
             raise NotFoundError(f"no prediction names a dataset {dataset!r}; {there_are}", str(self.path))
-        run_names.name_runs(self.path, summary, summary.pop("configurations"))
+        if has_runs:
+            run_names.name_runs(self.path, summary, summary.pop("configurations"))
         return summary
 
     def stats(self, rebuild: bool = False) -> dict[str, Any]:

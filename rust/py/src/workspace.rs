@@ -12,29 +12,28 @@ use n4w_core::{collect, files, verify};
 use pyo3::prelude::*;
 
 use crate::convert::{Converter, errors_value, findings_value};
-use crate::gate::{enter, enter_early, to_py};
+use crate::gate::{enter, enter_early};
 
 #[pyfunction]
 #[pyo3(signature = (root, *, live=true))]
 pub fn list_files(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<String>> {
-    py.detach(|| files::list(&root, open(live)))
-        .map(|listing| listing.files)
-        .map_err(|error| to_py(py, &error))
+    enter(py, 0, None, |_| files::list(&root, open(live))).map(|listing| listing.files)
 }
 
 #[pyfunction]
-#[pyo3(signature = (root, dataset=None, *, live=true, use_cache=true, threads=0))]
+#[pyo3(signature = (root, dataset=None, *, configurations=false, live=true, use_cache=true, threads=0))]
 pub fn summarise<'py>(
     py: Python<'py>,
     root: PathBuf,
     dataset: Option<&str>,
+    configurations: bool,
     live: bool,
     use_cache: bool,
     threads: usize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let work = |progress: &Progress, deliver: &dyn Fn(Option<Value>)| {
         let mut collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
-        deliver(summary_value(&collected, dataset));
+        deliver(summary_value(&collected, dataset, configurations));
         collected.keep(&root);
         Ok(())
     };
@@ -44,7 +43,7 @@ pub fn summarise<'py>(
     Ok(enter_early(py, threads, None, work, convert)?.map(|summary| summary.into_bound(py)))
 }
 
-fn summary_value(collected: &Collected, dataset: Option<&str>) -> Option<Value> {
+fn summary_value(collected: &Collected, dataset: Option<&str>, configurations: bool) -> Option<Value> {
     let now = report::now();
     let summary = match dataset {
         None => report::workspace_summary(&collected.datasets, &collected.whole, &now),
@@ -54,7 +53,9 @@ fn summary_value(collected: &Collected, dataset: Option<&str>) -> Option<Value> 
     let scanned = collected.scanned.iter().map(|(path, reason)| {
         Value::map([("path", path.as_str().into()), ("reason", reason.as_str().into())])
     });
-    entries.push(("configurations".into(), report::configurations(&collected.datasets)));
+    if configurations {
+        entries.push(("configurations".into(), report::configurations(&collected.datasets)));
+    }
     entries.push(("files".into(), (collected.files as u64).into()));
     entries.push(("scanned".into(), scanned.collect()));
     entries.push(("errors".into(), errors_value(&collected.errors)));
