@@ -74,6 +74,7 @@ impl Writer {
         };
         let states: Vec<(String, Vec<u8>)> = datasets.par_iter().map(state_of).collect();
         self.int(states.len() as u64);
+        self.bytes.reserve(states.iter().map(|(name, state)| name.len() + state.len() + 20).sum());
         for (name, state) in states {
             self.text(&name);
             self.int(state.len() as u64);
@@ -255,6 +256,7 @@ impl<'a> Reader<'a> {
     }
 
     /// So many bytes.
+    #[inline]
     pub fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
         let (bytes, rest) =
             self.rest.split_at_checked(count).ok_or_else(|| corrupt("the sketch ends inside a value"))?;
@@ -262,6 +264,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let (bytes, rest) =
             self.rest.split_first_chunk().ok_or_else(|| corrupt("the sketch ends inside a value"))?;
@@ -270,11 +273,13 @@ impl<'a> Reader<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8> {
         self.array().map(|[byte]| byte)
     }
 
     /// A varint.
+    #[inline]
     pub fn int(&mut self) -> Result<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -288,12 +293,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A number of rows, small enough that thousands of them can be added.
+    #[inline]
     fn rows(&mut self) -> Result<u64> {
         let rows = self.int()?;
         if rows > MOST_ROWS { Err(corrupt("the sketch counts more rows than can be")) } else { Ok(rows) }
     }
 
     /// A varint that counts items of at least `size` bytes each, which must be there.
+    #[inline]
     pub fn count(&mut self, size: usize) -> Result<usize> {
         let count = self.int()?;
         if count > (self.rest.len() / size) as u64 {
@@ -303,21 +310,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Eight bytes.
+    #[inline]
     pub fn u64(&mut self) -> Result<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// Length and UTF-8.
+    #[inline]
     pub fn text(&mut self) -> Result<&'a str> {
         let length = self.count(1)?;
         std::str::from_utf8(self.bytes(length)?)
             .map_err(|_| corrupt("the sketch has a text that is not UTF-8"))
     }
 
+    #[inline]
     fn f64(&mut self) -> Result<f64> {
         self.u64().map(f64::from_bits)
     }
 
+    #[inline]
     fn maybe<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
         match self.byte()? {
             0 => Ok(None),
@@ -332,6 +343,10 @@ impl<'a> Reader<'a> {
     /// no memory. After an error `into` holds a part.
     pub fn merge_datasets(&mut self, into: &mut Datasets) -> Result<()> {
         let count = self.count(2)?;
+        if count == 1 {
+            let (name, mut state) = self.dataset()?;
+            return state.merge_accumulator(into.entry(name.to_owned()).or_default());
+        }
         let mut states = Vec::with_capacity(count);
         for _ in 0..count {
             let (name, state) = self.dataset()?;
@@ -494,7 +509,7 @@ impl<'a> Reader<'a> {
             if stored.is_multiple_of(2) {
                 let (stored, _) = self.bytes(count * 8)?.as_chunks();
                 if let Some(values) = values {
-                    values.extend(stored.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+                    values.extend(stored.iter().map(|bytes| quantiles::key_of(f64::from_le_bytes(*bytes))));
                 }
                 continue;
             }
@@ -503,7 +518,7 @@ impl<'a> Reader<'a> {
                 let (value, times) = (self.f64()?, self.int()?);
                 room = room.checked_sub(times).ok_or_else(too_many_values)?;
                 if let Some(values) = &mut values {
-                    values.extend(std::iter::repeat_n(value, times as usize));
+                    values.extend(std::iter::repeat_n(quantiles::key_of(value), times as usize));
                 }
             }
         }

@@ -69,7 +69,9 @@ pub fn read(footer: &Footer<'_>) -> Result<Embedded> {
 
 fn read_sketch(bytes: Vec<u8>, is_sealed: bool) -> Result<Embedded> {
     let untrusted = |reason: &str| Ok(Embedded::Untrusted(reason.to_owned()));
-    let mut reader = match open(&bytes) {
+    // A seal is the checksum of more.
+    let opened = if is_sealed { open_checked(&bytes) } else { open(&bytes) };
+    let mut reader = match opened {
         Ok(Opened::Known(reader)) => reader,
         Ok(Opened::Newer(version)) => {
             return Ok(Embedded::Newer(format!(
@@ -302,12 +304,18 @@ enum Opened<'a> {
 }
 
 fn open(bytes: &[u8]) -> Result<Opened<'_>> {
-    let Some((content, checksum)) = bytes.split_last_chunk::<CHECKSUM>() else {
-        return Err(corrupt("the sketch is too short"));
-    };
-    if XxHash3_64::oneshot(content) != u64::from_le_bytes(*checksum) {
+    if let Some((content, checksum)) = bytes.split_last_chunk::<CHECKSUM>()
+        && XxHash3_64::oneshot(content) != u64::from_le_bytes(*checksum)
+    {
         return Err(corrupt("the sketch's checksum is wrong"));
     }
+    open_checked(bytes)
+}
+
+/// Opens what is known to be as it was written.
+fn open_checked(bytes: &[u8]) -> Result<Opened<'_>> {
+    let (content, _) =
+        bytes.split_last_chunk::<CHECKSUM>().ok_or_else(|| corrupt("the sketch is too short"))?;
     let mut reader = Reader::new(content);
     if reader.bytes(MAGIC.len())? != MAGIC {
         return Err(corrupt("the sketch does not begin with N4AK"));
