@@ -236,8 +236,17 @@ impl Accumulator {
     ///
     /// Where the two rank a metric differently it becomes unranked.
     pub fn merge(&mut self, other: &Self) {
+        self.merge_without_configs(other);
         for (metric, theirs) in &other.groups {
-            self.group_of(metric, theirs.direction).merge(theirs);
+            let ours = self.group_of(metric, theirs.direction);
+            ours.configs.merge(&theirs.configs, ours.direction);
+        }
+    }
+
+    /// The same, but for the rows of single configurations, which are told apart within a dataset alone.
+    pub(super) fn merge_without_configs(&mut self, other: &Self) {
+        for (metric, theirs) in &other.groups {
+            self.group_of(metric, theirs.direction).merge_without_configs(theirs);
         }
         for (ours, theirs) in [
             (&mut self.datasets, &other.datasets),
@@ -343,14 +352,13 @@ impl Group {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    fn merge_without_configs(&mut self, other: &Self) {
         self.rows += other.rows;
         for (ours, theirs) in self.scores.iter_mut().zip(&other.scores) {
             ours.merge(theirs);
         }
         self.models.merge(&other.models, self.direction);
         self.runs.merge(&other.runs, self.direction);
-        self.configs.merge(&other.configs, self.direction);
         self.ranking.merge(&other.ranking, self.direction);
     }
 

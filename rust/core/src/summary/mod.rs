@@ -19,28 +19,26 @@ pub use codec::{Reader, Writer};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use rayon::prelude::*;
-
 /// What is known of each dataset, by its name.
 pub type Datasets = BTreeMap<String, Accumulator>;
 
-/// So many datasets are merged at a time: never the number of threads, which must not change an answer.
-const PIECE: usize = 8;
-
-/// What is known of several datasets together; in parallel.
+/// What is known of several datasets together, but for single configurations; in parallel.
 pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Accumulator>) -> Accumulator {
-    let parts: Vec<&Accumulator> = parts.into_iter().collect();
-    let pieces: Vec<Accumulator> = parts
-        .par_chunks(PIECE)
-        .map(|parts| {
-            let mut piece = Accumulator::default();
-            parts.iter().for_each(|part| piece.merge(part));
-            piece
-        })
-        .collect();
-    let mut pieces = pieces.into_iter();
-    let mut whole = pieces.next().unwrap_or_default();
-    pieces.for_each(|piece| whole.merge(&piece));
+    merged_in_halves(&parts.into_iter().collect::<Vec<_>>())
+}
+
+/// The halves depend on the parts alone: the number of threads must not change an answer.
+fn merged_in_halves(parts: &[&Accumulator]) -> Accumulator {
+    const FEW: usize = 8;
+    let mut whole = Accumulator::default();
+    if parts.len() <= FEW {
+        parts.iter().for_each(|part| whole.merge_without_configs(part));
+    } else {
+        let (left, right) = parts.split_at(parts.len() / 2);
+        let (left, right) = rayon::join(|| merged_in_halves(left), || merged_in_halves(right));
+        whole = left;
+        whole.merge_without_configs(&right);
+    }
     whole
 }
 
