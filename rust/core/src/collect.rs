@@ -4,6 +4,8 @@
 //! name order, datasets in parallel: neither threads nor the cache change an answer.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,15 +17,17 @@ use crate::files::{self, FileError, Listing, Open};
 use crate::footer::TailReader;
 use crate::live::{Journals, Live};
 use crate::metrics;
-use crate::platform::{self, Identity};
+use crate::platform::{self, Folder, Identity};
 use crate::progress::Progress;
 use crate::scan;
 use crate::segments;
 use crate::summary::embedded::{self, Embedded, Sketch};
 use crate::summary::{Accumulator, Datasets, Reader, merged};
 
-/// So many files are read before what they say is merged.
-const BATCH: usize = 2048;
+/// So many files are read while what was read before is merged.
+const BATCH: usize = 256;
+/// So many of them a thread reads before another may take over.
+const SHARE: usize = 8;
 /// So many files of one dataset are merged at a time; more are merged in parallel.
 const PIECE: usize = 64;
 /// So often a listing is repeated because a listed file vanished.
@@ -57,11 +61,11 @@ enum Depth {
 }
 
 impl Depth {
-    /// Where answers are kept: the one that is written first.
-    fn caches(self) -> &'static [&'static str] {
+    /// Where answers are kept: where they are written, and where else they may be found.
+    fn caches(self) -> (&'static str, Option<&'static str>) {
         match self {
-            Self::Rankings => &[cache::RANKINGS, cache::WHOLE],
-            Self::Whole => &[cache::WHOLE],
+            Self::Rankings => (cache::RANKINGS, Some(cache::WHOLE)),
+            Self::Whole => (cache::WHOLE, None),
         }
     }
 }
@@ -188,35 +192,42 @@ fn collect_once(
     undecodable: &Undecodable,
     progress: &Progress,
 ) -> Result<Attempt> {
-    let listing = match folder {
+    let list = || match folder {
         None => files::list(root, open),
         Some(folder) => files::list_folder(root, folder, open),
     };
-    let Listing { files: names, errors: unlisted } = listing?;
-    progress.expect(names.len());
     let load = |file| if caching >= Caching::Whole { cache::load(root, file) } else { Entries::new() };
     let keeps = folder.is_none() && caching >= Caching::Whole;
-    let known_whole = || depth.caches().iter().find_map(|file| unchanged(root, &names, &load(file)));
-    if let Some(collected) = keeps.then(known_whole).flatten() {
+    let (first, others) = depth.caches();
+    let (listing, known) = rayon::join(list, || keeps.then(|| load(first)));
+    let Listing { files: names, errors: unlisted } = listing?;
+    progress.expect(names.len());
+    let known_whole = |known| {
+        let others = others.iter().map(|file| load(file));
+        std::iter::once(known).chain(others).find_map(|known| unchanged(root, &names, &known))
+    };
+    if let Some(collected) = known.and_then(known_whole) {
         return Ok(Attempt::Done(Box::new(Collected { errors: unlisted, ..collected })));
     }
     let file_cache = if caching >= Caching::Files { cache::FILES } else { cache::SCANS };
     let has_journals = caching >= Caching::Whole && names.iter().any(|name| segments::is_journal(name));
     let journals = if has_journals { Journals::load(root) } else { Journals::default() };
     let known = Known { files: load(file_cache), journals };
+    let folder = Folder::open(root).map_err(|error| Error::io(root, error))?;
+    let read_batch = |batch: &[String]| -> Vec<Result<FileSummary>> {
+        let one = |tails: &mut TailReader, file| {
+            let summary = summarise(root, &folder, file, &known, tails);
+            progress.step()?;
+            summary
+        };
+        batch.par_iter().with_max_len(SHARE).map_init(TailReader::default, one).collect()
+    };
     let mut lives = Vec::new();
     let mut collected = Collected { files: names.len(), ..Collected::default() };
     let (mut kept, mut seen) = (Entries::new(), Vec::with_capacity(names.len()));
-    for batch in names.chunks(BATCH) {
-        let read_at = now_ns();
-        let read: Vec<Result<FileSummary>> = batch
-            .par_iter()
-            .map_init(TailReader::default, |tails, file| {
-                let summary = summarise(root, file, &known, tails);
-                progress.step()?;
-                summary
-            })
-            .collect();
+    let mut batches = names.chunks(BATCH);
+    let mut next = batches.next().map(|batch| (batch, now_ns(), read_batch(batch)));
+    while let Some((batch, read_at, read)) = next.take() {
         let mut good = Vec::with_capacity(batch.len());
         for (file, summary) in batch.iter().zip(read) {
             match summary {
@@ -231,7 +242,11 @@ fn collect_once(
                 Err(error) => collected.errors.push(FileError::new(file, &error)),
             }
         }
-        let found = merge_files(&good, depth, &mut collected.datasets);
+        let (found, following) = rayon::join(
+            || merge_files(&good, depth, &mut collected.datasets),
+            || batches.next().map(|batch| (batch, now_ns(), read_batch(batch))),
+        );
+        next = following;
         if !found.is_empty() {
             return Ok(Attempt::Undecodable(found));
         }
@@ -263,12 +278,14 @@ fn collect_once(
         Journals::store(root, lives, &known.journals);
     }
     collected.whole = merged(collected.datasets.values());
-    collected.whole.close();
-    collected.datasets.par_iter_mut().for_each(|(_, accumulator)| accumulator.close());
+    rayon::join(
+        || collected.whole.close(),
+        || collected.datasets.par_iter_mut().for_each(|(_, accumulator)| accumulator.close()),
+    );
     let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
     collected.is_for_all = is_for_all;
     if keeps && collected.errors.is_empty() && is_for_all {
-        collected.unkept = Some((depth.caches()[0], seen));
+        collected.unkept = Some((depth.caches().0, seen));
     }
     collected.errors.extend(unlisted);
     Ok(Attempt::Done(Box::new(collected)))
@@ -309,6 +326,7 @@ fn merge_files(files: &[(&String, FileSummary)], depth: Depth, into: &mut Datase
         .collect();
     let merged: Vec<_> = jobs
         .into_par_iter()
+        .with_max_len(1)
         .map(|(name, mut known, parts)| {
             let bad = merge_parts(&mut known, &parts).err().map(|_| undecodable(&parts)).unwrap_or_default();
             (name, known, bad)
@@ -356,7 +374,8 @@ fn undecodable(parts: &[Part<'_>]) -> Undecodable {
 /// The answer of the last time, where no file was added, removed or changed.
 fn unchanged(root: &Path, names: &[String], known: &Entries) -> Option<Collected> {
     let known = known.get(names.first()?)?;
-    let identities: Vec<_> = names.par_iter().with_min_len(256).map(|name| identity_of(root, name)).collect();
+    let folder = Folder::open(root).ok()?;
+    let identities: Vec<_> = names.par_iter().with_min_len(256).map(|name| folder.identity(name)).collect();
     let (datasets, whole) = known.is_of(names, identities.into_iter()).then(|| known.all())??;
     Some(Collected {
         datasets,
@@ -384,7 +403,13 @@ struct Known {
     journals: Journals,
 }
 
-fn summarise(root: &Path, file: &String, known: &Known, tails: &mut TailReader) -> Result<FileSummary> {
+fn summarise(
+    root: &Path,
+    folder: &Folder,
+    file: &String,
+    known: &Known,
+    tails: &mut TailReader,
+) -> Result<FileSummary> {
     if segments::is_journal(file) {
         let path = files::path_of(root, file);
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
@@ -399,12 +424,17 @@ fn summarise(root: &Path, file: &String, known: &Known, tails: &mut TailReader) 
         let scanned = known.scanned.first().map(|(_, reason)| reason.clone());
         return Ok(FileSummary { content: Content::Datasets(datasets), scanned, identity });
     }
-    summarise_file(&files::path_of(root, file), tails)
+    let path = files::path_of(root, file);
+    summarise_opened(&path, folder.open_file(file), tails)
 }
 
 /// What one file says: from its footer where that can be trusted, else from its rows.
 pub fn summarise_file(path: &Path, tails: &mut TailReader) -> Result<FileSummary> {
-    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    summarise_opened(path, platform::open(path), tails)
+}
+
+fn summarise_opened(path: &Path, opened: io::Result<File>, tails: &mut TailReader) -> Result<FileSummary> {
+    let file = opened.map_err(|error| Error::io(path, error))?;
     let tail = tails.read_file(&file).map_err(|error| error.at(path))?;
     let identity = tail.identity;
     let (content, scanned) = match embedded::read_bytes(tail.bytes()).map_err(|error| error.at(path))? {

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::segments::{self, Name};
 
@@ -82,8 +84,15 @@ fn list_once(root: &Path, open: Open) -> Result<Listing> {
     let trash = names_in(&root.join(TRASH))?.into_iter().collect();
     let names = entries(root)?;
     if names.iter().any(|name| name == "predictions") {
-        for folder in listing.inside(root, "predictions") {
+        let list = |folder: String| {
+            let mut listing = Listing::default();
             listing.add_segments(root, &format!("predictions/{folder}"), &trash, open);
+            listing
+        };
+        let folders = listing.inside(root, "predictions");
+        for folder in folders.into_par_iter().map(list).collect::<Vec<_>>() {
+            listing.files.extend(folder.files);
+            listing.errors.extend(folder.errors);
         }
     }
     listing.add_old(names);
