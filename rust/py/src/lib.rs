@@ -7,6 +7,7 @@ mod cache;
 mod catalogue;
 mod content;
 mod convert;
+mod dict;
 mod footer;
 mod gate;
 mod hash;

@@ -17,10 +17,12 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString, PyTuple, PyType};
 use rayon::prelude::*;
 
 use crate::convert::Converter;
+use crate::dict::{Shape, Values};
 use crate::gate::{enter, to_py};
 
 /// So many rows of a stream are read before they are added together.
@@ -28,7 +30,14 @@ const ROWS_AT_ONCE: usize = 1 << 20;
 
 #[pyclass(frozen, module = "nirs4all_workspace")]
 pub struct SummaryAccumulator {
-    state: Mutex<Accumulator>,
+    state: Mutex<State>,
+}
+
+/// What rows are added to, and what is remembered of them so that more of their kind are added faster.
+struct State {
+    accumulator: Accumulator,
+    shape: Shape<{ COLUMNS.len() }>,
+    times: Option<Times>,
 }
 
 #[pymethods]
@@ -40,54 +49,18 @@ impl SummaryAccumulator {
     }
 
     fn add(&self, row: &Bound<'_, PyAny>) -> PyResult<()> {
-        let row = match row.cast::<PyDict>() {
-            Ok(dict) => dict.clone(),
-            Err(_) => {
-                let copy = PyDict::new(row.py());
-                copy.update(row.cast::<PyMapping>()?)?;
-                copy
-            }
-        };
-        let values = values_of(&row)?;
-        let [val, test, train, _, names @ .., created_at, branch_id, branch_name] = &values;
-        let [names @ .., _, metric, task_type] = names;
-        let scores = [
-            number(val.as_ref(), SCORES[0])?,
-            number(test.as_ref(), SCORES[1])?,
-            number(train.as_ref(), SCORES[2])?,
-        ];
-        let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
-        for (text, value) in texts[1..].iter_mut().zip(names) {
-            *text = text_of(value.as_ref())?;
+        if let Ok(dict) = row.cast::<PyDict>() {
+            return self.add_dict(dict);
         }
-        let [metric, task_type] = [text_of(metric.as_ref())?, text_of(task_type.as_ref())?];
-        let [branch_id, branch_name] = [text_of(branch_id.as_ref())?, text_of(branch_name.as_ref())?];
-        let created_at = created_at.as_ref().map(time_of).transpose()?.flatten();
-        let mut summed = Row {
-            scores,
-            texts: texts.each_ref().map(Option::as_deref),
-            metric: metric.as_deref(),
-            task_type: task_type.as_deref(),
-            branch_id: branch_id.as_deref(),
-            branch_name: branch_name.as_deref(),
-            created_at,
-        };
-        // Under the lock runs no Python code, which might come back here.
-        if self.lock().add_unranked(&summed) {
-            return Ok(());
-        }
-        let [id, preprocessings] = RANKED_ONLY.map(|place| value_of(&row, place));
-        let [id, preprocessings] = [id?, preprocessings?];
-        let [id, preprocessings] = [text_of(id.as_ref())?, text_of(preprocessings.as_ref())?];
-        (summed.texts[0], summed.texts[7]) = (id.as_deref(), preprocessings.as_deref());
-        self.lock().add(&summed);
-        Ok(())
+        let copy = PyDict::new(row.py());
+        copy.update(row.cast::<PyMapping>()?)?;
+        self.add_dict(&copy)
     }
 
     #[pyo3(signature = (batch, *, threads=0))]
     fn add_batch(&self, batch: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
         let py = batch.py();
-        let top_k = self.lock().top_k();
+        let top_k = self.lock().accumulator.top_k();
         let added = if batch.hasattr(intern!(py, "__arrow_c_stream__"))? {
             let stream = RecordBatchStreamReader::from_pyarrow_bound(batch)?;
             enter(py, threads, None, |progress| {
@@ -124,23 +97,23 @@ impl SummaryAccumulator {
             )));
         };
         // All of the batch or nothing: it is added in one piece, after it was read without error.
-        self.lock().merge(&added);
+        self.lock().accumulator.merge(&added);
         Ok(())
     }
 
     fn merge(&self, other: &Self) {
         // A copy first: an accumulator may be merged with itself, and two with each other.
-        let other = other.lock().clone();
-        self.lock().merge(&other);
+        let other = other.lock().accumulator.clone();
+        self.lock().accumulator.merge(&other);
     }
 
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = report::summary(&self.lock(), None, &report::now());
+        let value = report::summary(&self.lock().accumulator, None, &report::now());
         Converter::new(py).object(&value)
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &embedded::to_bytes(&self.lock()))
+        PyBytes::new(py, &embedded::to_bytes(&self.lock().accumulator))
     }
 
     #[classmethod]
@@ -152,7 +125,7 @@ impl SummaryAccumulator {
         let dict = PyDict::new(py);
         dict.set_item("n4a_version", report::VERSION)?;
         dict.set_item("summary", self.summary(py)?)?;
-        dict.set_item("sketch", embedded::to_text(&self.lock()))?;
+        dict.set_item("sketch", embedded::to_text(&self.lock().accumulator))?;
         Ok(dict)
     }
 
@@ -166,7 +139,7 @@ impl SummaryAccumulator {
     }
 
     fn __len__(&self) -> usize {
-        self.lock().rows() as usize
+        self.lock().accumulator.rows() as usize
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
@@ -176,11 +149,161 @@ impl SummaryAccumulator {
 
 impl SummaryAccumulator {
     fn of(accumulator: Accumulator) -> Self {
-        Self { state: Mutex::new(accumulator) }
+        Self { state: Mutex::new(State { accumulator, shape: Shape::default(), times: None }) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Accumulator> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_dict(&self, row: &Bound<'_, PyDict>) -> PyResult<()> {
+        match with_critical_section(row, || self.lock().add_alike(row)) {
+            Alike::Added => Ok(()),
+            alike => self.add_looked_up(row, matches!(alike, Alike::No)),
+        }
+    }
+
+    /// Adds any row, by looking up its values; of an unlike one the shape is remembered.
+    fn add_looked_up(&self, row: &Bound<'_, PyDict>, is_unlike: bool) -> PyResult<()> {
+        let values = values_of(row)?;
+        let [val, test, train, _, names @ .., created_at, branch_id, branch_name] = &values;
+        let [names @ .., _, metric, task_type] = names;
+        let scores = [
+            number(val.as_ref(), SCORES[0])?,
+            number(test.as_ref(), SCORES[1])?,
+            number(train.as_ref(), SCORES[2])?,
+        ];
+        let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
+        for (text, value) in texts[1..].iter_mut().zip(names) {
+            *text = text_of(value.as_ref())?;
+        }
+        let [metric, task_type] = [text_of(metric.as_ref())?, text_of(task_type.as_ref())?];
+        let [branch_id, branch_name] = [text_of(branch_id.as_ref())?, text_of(branch_name.as_ref())?];
+        let time = created_at.as_ref().map(time_of).transpose()?.flatten();
+        let mut summed = Row {
+            scores,
+            texts: texts.each_ref().map(Option::as_deref),
+            metric: metric.as_deref(),
+            task_type: task_type.as_deref(),
+            branch_id: branch_id.as_deref(),
+            branch_name: branch_name.as_deref(),
+            created_at: time,
+        };
+        // Under the lock runs no Python code, which might come back here.
+        if !self.lock().accumulator.add_unranked(&summed) {
+            let [id, preprocessings] = RANKED_ONLY.map(|place| value_of(row, place));
+            let [id, preprocessings] = [id?, preprocessings?];
+            let [id, preprocessings] = [text_of(id.as_ref())?, text_of(preprocessings.as_ref())?];
+            (summed.texts[0], summed.texts[7]) = (id.as_deref(), preprocessings.as_deref());
+            self.lock().accumulator.add(&summed);
+        }
+        let shape = is_unlike.then(|| with_critical_section(row, || Shape::of(row, &COLUMNS))).flatten();
+        let times = created_at.as_ref().filter(|_| time.is_some()).and_then(Times::of);
+        let mut state = self.lock();
+        let before = (
+            shape.map(|shape| std::mem::replace(&mut state.shape, shape)),
+            times.map(|times| state.times.replace(times)),
+        );
+        // What is forgotten may be the last of its kind and run code of Python.
+        drop(state);
+        drop(before);
+        Ok(())
+    }
+}
+
+/// What became of a row that was compared with those before it.
+enum Alike {
+    Added,
+    /// Its keys are where they were, but some value must be looked at closely.
+    Keys,
+    No,
+}
+
+impl State {
+    /// Adds a row of plain values whose keys are where those of another row were; runs no code of Python.
+    fn add_alike(&mut self, row: &Bound<'_, PyDict>) -> Alike {
+        // SAFETY: only plain values are touched, which run no code of Python: exact strings and datetimes,
+        // floats, None, and zones that `Times` has found to be plain.
+        #[allow(unsafe_code, reason = "values that are not owned")]
+        let Some(values) = (unsafe { self.shape.values(row) }) else { return Alike::No };
+        self.add_plain(&values).map_or(Alike::Keys, |()| Alike::Added)
+    }
+
+    /// Adds a row, if all its values are plain.
+    #[inline]
+    fn add_plain(&mut self, values: &Values<'_, '_, { COLUMNS.len() }>) -> Option<()> {
+        let [val, test, train, id, run, dataset, model, config, fold, partition, rest @ ..] = values;
+        let [preprocessings, metric, task_type, created_at, branch_id, branch_name] = rest;
+        let mut row = Row {
+            scores: [plain_number(val)?, plain_number(test)?, plain_number(train)?],
+            texts: [
+                None,
+                plain_text(run)?,
+                plain_text(dataset)?,
+                plain_text(model)?,
+                plain_text(config)?,
+                plain_text(fold)?,
+                plain_text(partition)?,
+                None,
+            ],
+            metric: plain_text(metric)?,
+            task_type: plain_text(task_type)?,
+            branch_id: plain_text(branch_id)?,
+            branch_name: plain_text(branch_name)?,
+            created_at: None,
+        };
+        if let Some(time) = created_at {
+            row.created_at = self.times.as_ref()?.new_extreme(time)?;
+        }
+        if !self.accumulator.add_unranked(&row) {
+            (row.texts[0], row.texts[7]) = (plain_text(id)?, plain_text(preprocessings)?);
+            self.accumulator.add(&row);
+        }
+        if row.created_at.is_some()
+            && let (Some(times), Some(time)) = (&mut self.times, created_at)
+        {
+            times.widen(time);
+        }
+        Some(())
+    }
+}
+
+/// Datetimes of one zone that were counted already: those between them tell nothing new.
+struct Times {
+    zone: Py<PyAny>,
+    low: Py<PyAny>,
+    high: Py<PyAny>,
+}
+
+impl Times {
+    /// A datetime whose zone is plain and always the same time ahead, so that its clock orders instants.
+    fn of(time: &Bound<'_, PyAny>) -> Option<Self> {
+        static ZONES: [PyOnceLock<Py<PyType>>; 2] = [const { PyOnceLock::new() }; 2];
+        let py = time.py();
+        let zone = zone_of(time)?;
+        let is_plain = zone.get_type().is(ZONES[0].import(py, "datetime", "timezone").ok()?)
+            || zone.get_type().is(ZONES[1].import(py, "zoneinfo", "ZoneInfo").ok()?);
+        let has_one_offset = || zone.call_method1(intern!(py, "utcoffset"), (py.None(),));
+        (is_plain && !has_one_offset().ok()?.is_none()).then(|| Self {
+            zone: zone.unbind(),
+            low: time.clone().unbind(),
+            high: time.clone().unbind(),
+        })
+    }
+
+    /// The time of a datetime, if it is earlier or later than all of them; `None` where that is not plain.
+    fn new_extreme(&self, time: &Bound<'_, PyAny>) -> Option<Option<i64>> {
+        if !zone_of(time)?.is(&self.zone) {
+            return None;
+        }
+        let is_between = time.ge(&self.low).ok()? && time.le(&self.high).ok()?;
+        if is_between { Some(None) } else { time_of(time).ok()?.map(Some) }
+    }
+
+    /// Takes note of an extreme that was added.
+    fn widen(&mut self, time: &Bound<'_, PyAny>) {
+        let is_earlier = time.lt(&self.low).is_ok_and(|is_earlier| is_earlier);
+        *if is_earlier { &mut self.low } else { &mut self.high } = time.clone().unbind();
     }
 }
 
@@ -226,18 +349,29 @@ fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, s
     Ok(Some(Cow::Owned(value.str()?.to_str()?.to_owned())))
 }
 
+/// A float or None; else `None`.
+#[inline]
+fn plain_number(value: &Option<Borrowed<'_, '_, PyAny>>) -> Option<Option<f64>> {
+    let Some(value) = value else { return Some(None) };
+    value.cast::<PyFloat>().ok().map(|number| Some(number.value()))
+}
+
+/// Text or None; else `None`.
+#[inline]
+fn plain_text<'a>(value: &'a Option<Borrowed<'_, '_, PyAny>>) -> Option<Option<&'a str>> {
+    let Some(value) = value else { return Some(None) };
+    let value: &Bound<'_, PyAny> = value;
+    value.cast_exact::<PyString>().ok()?.to_str().ok().map(Some)
+}
+
 /// Text in ISO-8601, or anything with `isoformat`.
 fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     if let Ok(text) = value.cast::<PyString>() {
         return Ok(parse_time(text.to_str()?));
     }
-    let py = value.py();
     // The shorter way for what is an instant, and no time of day somewhere.
-    if value.get_type().is(DATETIME.import(py, "datetime", "datetime")?)
-        && !value.getattr(intern!(py, "tzinfo"))?.is_none()
-    {
-        let seconds: f64 = value.call_method0(intern!(py, "timestamp"))?.extract()?;
+    if zone_of(value).is_some() {
+        let seconds: f64 = value.call_method0(intern!(value.py(), "timestamp"))?.extract()?;
         // From 1871 to 2068, where a float tells microseconds apart beyond doubt.
         if seconds.abs() < 3.1e9 {
             return Ok(Some((seconds * 1e6).round() as i64));
@@ -245,6 +379,16 @@ fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     }
     let text = value.call_method0(intern!(value.py(), "isoformat"))?;
     Ok(parse_time(text.cast::<PyString>()?.to_str()?))
+}
+
+/// The zone of what is exactly a datetime and has one.
+fn zone_of<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = value.py();
+    if !value.get_type().is(DATETIME.import(py, "datetime", "datetime").ok()?) {
+        return None;
+    }
+    value.getattr(intern!(py, "tzinfo")).ok().filter(|zone| !zone.is_none())
 }
 
 #[pyfunction]
