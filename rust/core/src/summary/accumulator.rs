@@ -36,6 +36,8 @@ pub struct DistinctCounts {
     pub(super) configs: Distinct,
     pub(super) runs: Distinct,
     pub(super) branches: Distinct,
+    /// The configuration and the run of the row that was added last, which most often are the next one's.
+    last: [Option<String>; 2],
 }
 
 /// The rows of one metric.
@@ -92,6 +94,12 @@ pub struct Row<'a> {
     pub branch_name: Option<&'a str>,
     /// When the row was made, µs since 1970 UTC.
     pub created_at: Option<i64>,
+}
+
+impl Row<'_> {
+    fn is_val(&self) -> bool {
+        self.texts[6] == Some("val")
+    }
 }
 
 impl Default for Accumulator {
@@ -155,18 +163,21 @@ impl Accumulator {
     }
 
     pub(super) fn group_mut(&mut self, metric: &str) -> &mut Group {
-        match self.place(metric) {
-            Ok(place) => &mut self.groups[place].1,
-            Err(_) => self.group_of(metric, metrics::direction(metric)),
-        }
+        let place = self.place_of(metric, || metrics::direction(metric));
+        &mut self.groups[place].1
+    }
+
+    /// The place of a metric's group, made if it is new.
+    fn place_of(&mut self, metric: &str, direction: impl FnOnce() -> Direction) -> usize {
+        self.place(metric).unwrap_or_else(|place| {
+            self.groups.insert(place, (metric.to_owned(), Group::new(direction(), self.top_k)));
+            place
+        })
     }
 
     /// The group of a metric to which rows of this direction are to be added.
     pub(super) fn group_of(&mut self, metric: &str, direction: Direction) -> &mut Group {
-        let place = self.place(metric).unwrap_or_else(|place| {
-            self.groups.insert(place, (metric.to_owned(), Group::new(direction, self.top_k)));
-            place
-        });
+        let place = self.place_of(metric, || direction);
         let group = &mut self.groups[place].1;
         group.settle(direction);
         group
@@ -176,19 +187,31 @@ impl Accumulator {
     ///
     /// Returns whether it was added.
     pub fn add_unranked(&mut self, row: &Row<'_>) -> bool {
-        let [is_val, has_val_score] = [row.texts[6] == Some("val"), row.scores[0].is_some()];
-        let ranks = self.group(row.metric.unwrap_or_default()).is_none_or(|group| {
-            group.ranking.changes_with(is_val, has_val_score)
-                || group.ranking.goodness(is_val, row.scores, group.direction).is_some()
-        });
+        let Ok(place) = self.place(row.metric.unwrap_or_default()) else { return false };
+        let (group, is_val) = (&self.groups[place].1, row.is_val());
+        let ranks = group.ranking.changes_with(is_val, row.scores[0].is_some())
+            || group.ranking.goodness(is_val, row.scores, group.direction).is_some();
         if !ranks {
-            self.add(row);
+            self.count(row, place);
         }
         !ranks
     }
 
     /// Adds one row.
     pub fn add(&mut self, row: &Row<'_>) {
+        let metric = row.metric.unwrap_or_default();
+        let place = self.place_of(metric, || metrics::direction(metric));
+        self.count(row, place);
+        let Group { ranking, direction, .. } = &mut self.groups[place].1;
+        let is_val = row.is_val();
+        ranking.note(is_val, row.scores[0].is_some());
+        if let Some(goodness) = ranking.goodness(is_val, row.scores, *direction) {
+            ranking.top.offer(Ranked::new(goodness, row.scores, row.texts.into_iter()));
+        }
+    }
+
+    /// Adds one row to everything but the ranking of its group.
+    fn count(&mut self, row: &Row<'_>, place: usize) {
         let [_, run, dataset, model, config, fold, partition, _] = row.texts;
         *self.datasets.entry(dataset) += 1;
         *self.task_types.entry(row.task_type) += 1;
@@ -199,15 +222,11 @@ impl Accumulator {
         if self.folds.count(fold) {
             self.distinct.folds.add(fold.unwrap_or_default());
         }
-        for (distinct, name) in [(&mut self.distinct.configs, config), (&mut self.distinct.runs, run)] {
-            if let Some(name) = name {
-                distinct.add(name);
-            }
-        }
+        self.distinct.add_config_and_run([config, run]);
         self.distinct.add_branch(row.branch_id, row.branch_name);
         self.add_date(row.created_at.map(|time| (time, time)));
 
-        let group = self.group_mut(row.metric.unwrap_or_default());
+        let group = &mut self.groups[place].1;
         group.rows += 1;
         for (stats, &score) in group.scores.iter_mut().zip(&row.scores) {
             stats.add(score);
@@ -217,11 +236,6 @@ impl Accumulator {
         match run {
             Some(run) => group.runs.entry(Some(run)).add(val_score, group.direction),
             None => group.configs.entry(config).add(val_score, group.direction),
-        }
-        let is_val = partition == Some("val");
-        group.ranking.note(is_val, val_score.is_some());
-        if let Some(goodness) = group.ranking.goodness(is_val, row.scores, group.direction) {
-            group.ranking.top.offer(Ranked::new(goodness, row.scores, row.texts.into_iter()));
         }
     }
 
@@ -307,6 +321,18 @@ impl Accumulator {
 }
 
 impl DistinctCounts {
+    fn add_config_and_run(&mut self, names: [Option<&str>; 2]) {
+        let counts = [&mut self.configs, &mut self.runs];
+        for ((distinct, last), name) in counts.into_iter().zip(&mut self.last).zip(names) {
+            if let Some(name) = name
+                && last.as_deref() != Some(name)
+            {
+                distinct.add(name);
+                *last = Some(name.to_owned());
+            }
+        }
+    }
+
     /// A branch is known by its number or, without one, by its name; an empty name is none.
     pub(super) fn add_branch(&mut self, id: Option<&str>, name: Option<&str>) {
         if let Some(id) = id {
