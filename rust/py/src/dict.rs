@@ -9,70 +9,86 @@ use pyo3::types::{PyDict, PyString};
 /// Other dicts are compared by the identity of keys alone, which we own, so that no other object can come
 /// to lie where one of them lay. By default it is the shape of an empty dict.
 pub struct Shape<const N: usize> {
-    entries: Vec<Entry>,
-    /// Whether some key that is asked for is missing, so that all keys are `entries`, to be sure it is.
-    is_all: bool,
+    asked: [Option<Entry>; N],
+    /// All keys, where one that is asked for is missing: only so it is sure to be missing again.
+    all: Option<Vec<Entry>>,
 }
 
 struct Entry {
     /// What `PyDict_Next` is given to come to the key.
     at: ffi::Py_ssize_t,
     key: Py<PyString>,
-    /// Which one of those that are asked for.
-    asked: Option<usize>,
 }
-
-/// The values of the keys that are asked for: `None` where there is no such key, or where it is None.
-pub type Values<'a, 'py, const N: usize> = [Option<Borrowed<'a, 'py, PyAny>>; N];
 
 impl<const N: usize> Default for Shape<N> {
     fn default() -> Self {
-        Self { entries: Vec::new(), is_all: true }
+        Self { asked: [const { None }; N], all: Some(Vec::new()) }
     }
 }
 
 impl<const N: usize> Shape<N> {
     /// The shape of a dict; `None` where a key is no plain text, which might be equal to anything.
     pub fn of(dict: &Bound<'_, PyDict>, asked: &[&str; N]) -> Option<Self> {
-        let (mut entries, mut at) = (Vec::new(), 0);
+        let mut shape = Self::default();
+        let (mut all, mut at) = (Vec::new(), 0);
         loop {
             let start = at;
             // SAFETY: the key is owned before anything else is done.
-            #[allow(unsafe_code, reason = "the stable interface of dicts")]
+            #[allow(unsafe_code, reason = "keys that are not owned")]
             let Some(key) = (unsafe { next(dict, &mut at) }).map(|(key, _)| key.to_owned()) else { break };
             let key = key.cast_into_exact::<PyString>().ok()?;
-            let asked = asked.iter().position(|&name| key.to_str().is_ok_and(|key| key == name));
-            entries.push(Entry { at: start, key: key.unbind(), asked });
+            if let Some(place) = key.to_str().ok().and_then(|key| asked.iter().position(|&name| name == key))
+            {
+                shape.asked[place] = Some(Entry { at: start, key: key.clone().unbind() });
+            }
+            all.push(Entry { at: start, key: key.unbind() });
         }
-        let is_all = entries.iter().filter(|entry| entry.asked.is_some()).count() < N;
-        entries.retain(|entry| is_all || entry.asked.is_some());
-        Some(Self { entries, is_all })
+        let is_whole = shape.asked.iter().all(Option::is_some);
+        Some(Self { all: (!is_whole).then_some(all), ..shape })
     }
 
-    /// The values of a dict, where it is of this shape.
+    /// Whether a dict can be of this shape, which [`Self::value`] finds out for sure.
+    #[inline]
+    pub fn may_be_of(&self, dict: &Bound<'_, PyDict>) -> bool {
+        self.all.as_ref().is_none_or(|all| {
+            // SAFETY: the values are not used.
+            #[allow(unsafe_code, reason = "values that are not owned")]
+            let is_there = |entry: &Entry| unsafe { entry.value(dict) }.is_some();
+            dict.len() == all.len() && all.iter().all(is_there)
+        })
+    }
+
+    /// The value of the key that is asked for at a place, `None` if there is none or if it is None; nothing
+    /// at all where the dict is of another shape.
     ///
     /// # Safety
     ///
-    /// They are not owned: no code of Python may run before they are used for the last time.
+    /// It is not owned: no code of Python may run before it is used for the last time.
     #[inline]
-    #[allow(unsafe_code, reason = "values that are not owned")]
-    pub unsafe fn values<'a, 'py>(&self, dict: &'a Bound<'py, PyDict>) -> Option<Values<'a, 'py, N>> {
-        if self.is_all && dict.len() != self.entries.len() {
-            return None;
-        }
-        let mut values = [None; N];
-        for entry in &self.entries {
-            let mut at = entry.at;
-            // SAFETY: no code of Python runs here, and the caller promises the rest.
-            let (key, value) = unsafe { next(dict, &mut at) }?;
-            if key.as_ptr() != entry.key.as_ptr() {
-                return None;
-            }
-            if let Some(asked) = entry.asked {
-                values[asked] = Some(value).filter(|value| !value.is_none());
-            }
-        }
-        Some(values)
+    #[allow(unsafe_code, reason = "a value that is not owned")]
+    pub unsafe fn value<'a, 'py>(
+        &self,
+        dict: &'a Bound<'py, PyDict>,
+        place: usize,
+    ) -> Option<Option<Borrowed<'a, 'py, PyAny>>> {
+        let Some(entry) = &self.asked[place] else { return Some(None) };
+        // SAFETY: the caller promises it.
+        let value = unsafe { entry.value(dict) }?;
+        Some((!value.is_none()).then_some(value))
+    }
+}
+
+impl Entry {
+    /// # Safety
+    ///
+    /// As of [`Shape::value`].
+    #[inline]
+    #[allow(unsafe_code, reason = "a value that is not owned")]
+    unsafe fn value<'a, 'py>(&self, dict: &'a Bound<'py, PyDict>) -> Option<Borrowed<'a, 'py, PyAny>> {
+        let mut at = self.at;
+        // SAFETY: the caller promises it.
+        let (key, value) = unsafe { next(dict, &mut at) }?;
+        (key.as_ptr() == self.key.as_ptr()).then_some(value)
     }
 }
 

@@ -12,7 +12,7 @@ use n4w_core::footer::TailReader;
 use n4w_core::summary::columns::{COLUMNS, SCORES, float_name, parse_time};
 use n4w_core::summary::topk::TEXTS;
 use n4w_core::summary::{Accumulator, Row, add_batches, embedded, report};
-use n4w_core::{Error, ErrorKind, Result};
+use n4w_core::{Error, ErrorKind};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -22,7 +22,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString,
 use rayon::prelude::*;
 
 use crate::convert::Converter;
-use crate::dict::{Shape, Values};
+use crate::dict::Shape;
 use crate::gate::{enter, to_py};
 
 /// So many rows of a stream are read before they are added together.
@@ -157,14 +157,14 @@ impl SummaryAccumulator {
     }
 
     fn add_dict(&self, row: &Bound<'_, PyDict>) -> PyResult<()> {
-        match with_critical_section(row, || self.lock().add_alike(row)) {
-            Alike::Added => Ok(()),
-            alike => self.add_looked_up(row, matches!(alike, Alike::No)),
+        match with_critical_section(row, || self.lock().add_plain(row)) {
+            Ok(()) => Ok(()),
+            Err(unlike) => self.add_looked_up(row, unlike),
         }
     }
 
-    /// Adds any row, by looking up its values; of an unlike one the shape is remembered.
-    fn add_looked_up(&self, row: &Bound<'_, PyDict>, is_unlike: bool) -> PyResult<()> {
+    /// Adds any row, by looking up its values, and remembers what it is like.
+    fn add_looked_up(&self, row: &Bound<'_, PyDict>, unlike: Unlike) -> PyResult<()> {
         let values = values_of(row)?;
         let [val, test, train, _, names @ .., created_at, branch_id, branch_name] = &values;
         let [names @ .., _, metric, task_type] = names;
@@ -197,7 +197,10 @@ impl SummaryAccumulator {
             (summed.texts[0], summed.texts[7]) = (id.as_deref(), preprocessings.as_deref());
             self.lock().accumulator.add(&summed);
         }
-        let shape = is_unlike.then(|| with_critical_section(row, || Shape::of(row, &COLUMNS))).flatten();
+        let shape = match unlike {
+            Unlike::Keys => with_critical_section(row, || Shape::of(row, &COLUMNS)),
+            Unlike::Value => None,
+        };
         let times = created_at.as_ref().filter(|_| time.is_some()).and_then(Times::of);
         let mut state = self.lock();
         let before = (
@@ -211,30 +214,36 @@ impl SummaryAccumulator {
     }
 }
 
-/// What became of a row that was compared with those before it.
-enum Alike {
-    Added,
-    /// Its keys are where they were, but some value must be looked at closely.
+/// What keeps a row from being added as the one before it was.
+enum Unlike {
+    /// The keys are elsewhere, or others.
     Keys,
-    No,
+    /// A value is not plain.
+    Value,
 }
 
 impl State {
-    /// Adds a row of plain values whose keys are where those of another row were; runs no code of Python.
-    fn add_alike(&mut self, row: &Bound<'_, PyDict>) -> Alike {
-        // SAFETY: only plain values are touched, which run no code of Python: exact strings and datetimes,
-        // floats, None, and zones that `Times` has found to be plain.
-        #[allow(unsafe_code, reason = "values that are not owned")]
-        let Some(values) = (unsafe { self.shape.values(row) }) else { return Alike::No };
-        self.add_plain(&values).map_or(Alike::Keys, |()| Alike::Added)
-    }
-
-    /// Adds a row, if all its values are plain.
+    /// Adds a row whose keys are where those of another row were, if all its values are plain.
+    ///
+    /// Runs no code of Python, not even of a type: plain are exact strings, floats, datetimes of one zone, None.
     #[inline]
-    fn add_plain(&mut self, values: &Values<'_, '_, { COLUMNS.len() }>) -> Option<()> {
-        let [val, test, train, id, run, dataset, model, config, fold, partition, rest @ ..] = values;
-        let [preprocessings, metric, task_type, created_at, branch_id, branch_name] = rest;
-        let mut row = Row {
+    fn add_plain(&mut self, row: &Bound<'_, PyDict>) -> Result<(), Unlike> {
+        if !self.shape.may_be_of(row) {
+            return Err(Unlike::Keys);
+        }
+        // SAFETY: no code of Python is run before they are used for the last time.
+        #[allow(unsafe_code, reason = "values that are not owned")]
+        let value = |column| unsafe { self.shape.value(row, column) }.ok_or(Unlike::Keys);
+        let ranked_only;
+        let mut values = [None; COLUMNS.len()];
+        for (column, slot) in
+            values.iter_mut().enumerate().filter(|(column, _)| !RANKED_ONLY.contains(column))
+        {
+            *slot = value(column)?;
+        }
+        let [val, test, train, _, run, dataset, model, config, fold, partition, _, rest @ ..] = &values;
+        let [metric, task_type, created_at, branch_id, branch_name] = rest;
+        let mut counted = Row {
             scores: [plain_number(val)?, plain_number(test)?, plain_number(train)?],
             texts: [
                 None,
@@ -253,18 +262,21 @@ impl State {
             created_at: None,
         };
         if let Some(time) = created_at {
-            row.created_at = self.times.as_ref()?.new_extreme(time)?;
+            counted.created_at =
+                self.times.as_ref().and_then(|times| times.new_extreme(time)).ok_or(Unlike::Value)?;
         }
-        if !self.accumulator.add_unranked(&row) {
-            (row.texts[0], row.texts[7]) = (plain_text(id)?, plain_text(preprocessings)?);
-            self.accumulator.add(&row);
+        if !self.accumulator.add_unranked(&counted) {
+            ranked_only = [value(RANKED_ONLY[0])?, value(RANKED_ONLY[1])?];
+            let [id, preprocessings] = &ranked_only;
+            (counted.texts[0], counted.texts[7]) = (plain_text(id)?, plain_text(preprocessings)?);
+            self.accumulator.add(&counted);
         }
-        if row.created_at.is_some()
+        if counted.created_at.is_some()
             && let (Some(times), Some(time)) = (&mut self.times, created_at)
         {
             times.widen(time);
         }
-        Some(())
+        Ok(())
     }
 }
 
@@ -349,19 +361,19 @@ fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, s
     Ok(Some(Cow::Owned(value.str()?.to_str()?.to_owned())))
 }
 
-/// A float or None; else `None`.
+/// A float or None.
 #[inline]
-fn plain_number(value: &Option<Borrowed<'_, '_, PyAny>>) -> Option<Option<f64>> {
-    let Some(value) = value else { return Some(None) };
-    value.cast::<PyFloat>().ok().map(|number| Some(number.value()))
+fn plain_number(value: &Option<Borrowed<'_, '_, PyAny>>) -> Result<Option<f64>, Unlike> {
+    let Some(value) = value else { return Ok(None) };
+    value.cast::<PyFloat>().map(|number| Some(number.value())).map_err(|_| Unlike::Value)
 }
 
-/// Text or None; else `None`.
+/// Text or None.
 #[inline]
-fn plain_text<'a>(value: &'a Option<Borrowed<'_, '_, PyAny>>) -> Option<Option<&'a str>> {
-    let Some(value) = value else { return Some(None) };
-    let value: &Bound<'_, PyAny> = value;
-    value.cast_exact::<PyString>().ok()?.to_str().ok().map(Some)
+fn plain_text<'a>(value: &'a Option<Borrowed<'_, '_, PyAny>>) -> Result<Option<&'a str>, Unlike> {
+    let Some(value) = value else { return Ok(None) };
+    let text = value.as_any().cast_exact::<PyString>().map_err(|_| Unlike::Value)?;
+    text.to_str().map(Some).map_err(|_| Unlike::Value)
 }
 
 /// Text in ISO-8601, or anything with `isoformat`.
@@ -406,7 +418,7 @@ pub fn read_summaries<'py>(
             let summary = |(datasets, scanned)| (embedded::summary_of(&datasets, &generated_at), scanned);
             Ok(read.map(summary).map_err(|error| error.at(path)))
         };
-        paths.par_iter().map_init(TailReader::default, one).collect::<Result<Vec<_>>>()
+        paths.par_iter().map_init(TailReader::default, one).collect::<n4w_core::Result<Vec<_>>>()
     })?;
     let mut converter = Converter::new(py);
     let list = PyList::empty(py);

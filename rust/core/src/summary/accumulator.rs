@@ -36,8 +36,8 @@ pub struct DistinctCounts {
     pub(super) configs: Distinct,
     pub(super) runs: Distinct,
     pub(super) branches: Distinct,
-    /// The configuration and the run of the row that was added last, which most often are the next one's.
-    last: [Option<String>; 2],
+    /// The configuration of the row that was added last, which most often is the next one's.
+    last_config: Option<String>,
 }
 
 /// The rows of one metric.
@@ -222,7 +222,9 @@ impl Accumulator {
         if self.folds.count(fold) {
             self.distinct.folds.add(fold.unwrap_or_default());
         }
-        self.distinct.add_config_and_run([config, run]);
+        if let Some(config) = config {
+            self.distinct.add_config(config);
+        }
         self.distinct.add_branch(row.branch_id, row.branch_name);
         self.add_date(row.created_at.map(|time| (time, time)));
 
@@ -234,7 +236,13 @@ impl Accumulator {
         let val_score = row.scores[0];
         group.models.entry(model).add(val_score, group.direction);
         match run {
-            Some(run) => group.runs.entry(Some(run)).add(val_score, group.direction),
+            Some(name) => {
+                let tally = group.runs.entry(run);
+                tally.add(val_score, group.direction);
+                if tally.rows == 1 || group.runs.other.is_some() {
+                    self.distinct.runs.add(name);
+                }
+            }
             None => group.configs.entry(config).add(val_score, group.direction),
         }
     }
@@ -321,15 +329,10 @@ impl Accumulator {
 }
 
 impl DistinctCounts {
-    fn add_config_and_run(&mut self, names: [Option<&str>; 2]) {
-        let counts = [&mut self.configs, &mut self.runs];
-        for ((distinct, last), name) in counts.into_iter().zip(&mut self.last).zip(names) {
-            if let Some(name) = name
-                && last.as_deref() != Some(name)
-            {
-                distinct.add(name);
-                *last = Some(name.to_owned());
-            }
+    fn add_config(&mut self, name: &str) {
+        if self.last_config.as_deref() != Some(name) {
+            self.configs.add(name);
+            self.last_config = Some(name.to_owned());
         }
     }
 

@@ -116,6 +116,8 @@ pub struct Names<T> {
     pub(super) named: Table<T>,
     pub(super) null: Option<T>,
     pub(super) other: Option<T>,
+    /// The place of the name that was counted last, which often is the next one.
+    last: usize,
 }
 
 /// So few names are found faster one by one than by their hash.
@@ -185,12 +187,14 @@ impl<T: Count> Names<T> {
     #[inline]
     pub fn entry(&mut self, name: Option<&str>) -> &mut T {
         let Some(name) = name else { return self.null.get_or_insert_default() };
-        let place = match self.named.place(name) {
-            Some(place) => place,
-            None if self.named.len() >= KEPT => return self.other.get_or_insert_default(),
-            None => self.named.insert(name),
-        };
-        &mut self.named.entries[place].1
+        if self.named.entries.get(self.last).is_none_or(|last| last.0 != name) {
+            self.last = match self.named.place(name) {
+                Some(place) => place,
+                None if self.named.len() >= KEPT => return self.other.get_or_insert_default(),
+                None => self.named.insert(name),
+            };
+        }
+        &mut self.named.entries[self.last].1
     }
 
     /// Whether a name may be among them: names that were counted together prove nothing.
