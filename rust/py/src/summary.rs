@@ -164,6 +164,7 @@ impl SummaryAccumulator {
     }
 
     /// Adds any row, by looking up its values, and remembers what it is like.
+    #[cold]
     fn add_looked_up(&self, row: &Bound<'_, PyDict>, unlike: Unlike) -> PyResult<()> {
         let values = values_of(row)?;
         let [val, test, train, _, names @ .., created_at, branch_id, branch_name] = &values;
