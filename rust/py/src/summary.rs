@@ -22,7 +22,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString,
 use rayon::prelude::*;
 
 use crate::convert::Converter;
-use crate::dict::Shape;
+use crate::dict::{self, Shape, is_less};
 use crate::gate::{enter, to_py};
 
 /// So many rows of a stream are read before they are added together.
@@ -235,14 +235,13 @@ impl State {
         // SAFETY: no code of Python is run before they are used for the last time.
         #[allow(unsafe_code, reason = "values that are not owned")]
         let value = |column| unsafe { self.shape.value(row, column) }.ok_or(Unlike::Keys);
-        let ranked_only;
         let mut values = [None; COLUMNS.len()];
         for (column, slot) in
             values.iter_mut().enumerate().filter(|(column, _)| !RANKED_ONLY.contains(column))
         {
             *slot = value(column)?;
         }
-        let [val, test, train, _, run, dataset, model, config, fold, partition, _, rest @ ..] = &values;
+        let [val, test, train, _, run, dataset, model, config, fold, partition, _, rest @ ..] = values;
         let [metric, task_type, created_at, branch_id, branch_name] = rest;
         let mut counted = Row {
             scores: [plain_number(val)?, plain_number(test)?, plain_number(train)?],
@@ -264,18 +263,18 @@ impl State {
         };
         if let Some(time) = created_at {
             counted.created_at =
-                self.times.as_ref().and_then(|times| times.new_extreme(time)).ok_or(Unlike::Value)?;
+                self.times.as_ref().and_then(|times| times.new_extreme(&time)).ok_or(Unlike::Value)?;
         }
         if !self.accumulator.add_unranked(&counted) {
-            ranked_only = [value(RANKED_ONLY[0])?, value(RANKED_ONLY[1])?];
-            let [id, preprocessings] = &ranked_only;
+            let [id, preprocessings] = RANKED_ONLY.map(value);
+            let [id, preprocessings] = [id?, preprocessings?];
             (counted.texts[0], counted.texts[7]) = (plain_text(id)?, plain_text(preprocessings)?);
             self.accumulator.add(&counted);
         }
         if counted.created_at.is_some()
             && let (Some(times), Some(time)) = (&mut self.times, created_at)
         {
-            times.widen(time);
+            times.widen(&time);
         }
         Ok(())
     }
@@ -309,14 +308,15 @@ impl Times {
         if !zone_of(time)?.is(&self.zone) {
             return None;
         }
-        let is_between = time.ge(&self.low).ok()? && time.le(&self.high).ok()?;
-        if is_between { Some(None) } else { time_of(time).ok()?.map(Some) }
+        let is_extreme =
+            is_less(time, self.low.bind(time.py()))? || is_less(self.high.bind(time.py()), time)?;
+        if is_extreme { time_of(time).ok()?.map(Some) } else { Some(None) }
     }
 
     /// Takes note of an extreme that was added.
     fn widen(&mut self, time: &Bound<'_, PyAny>) {
-        let is_earlier = time.lt(&self.low).is_ok_and(|is_earlier| is_earlier);
-        *if is_earlier { &mut self.low } else { &mut self.high } = time.clone().unbind();
+        let is_earlier = is_less(time, self.low.bind(time.py()));
+        *if is_earlier == Some(true) { &mut self.low } else { &mut self.high } = time.clone().unbind();
     }
 }
 
@@ -364,17 +364,15 @@ fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, s
 
 /// A float or None.
 #[inline]
-fn plain_number(value: &Option<Borrowed<'_, '_, PyAny>>) -> Result<Option<f64>, Unlike> {
+fn plain_number(value: Option<Borrowed<'_, '_, PyAny>>) -> Result<Option<f64>, Unlike> {
     let Some(value) = value else { return Ok(None) };
     value.cast::<PyFloat>().map(|number| Some(number.value())).map_err(|_| Unlike::Value)
 }
 
 /// Text or None.
 #[inline]
-fn plain_text<'a>(value: &'a Option<Borrowed<'_, '_, PyAny>>) -> Result<Option<&'a str>, Unlike> {
-    let Some(value) = value else { return Ok(None) };
-    let text = value.as_any().cast_exact::<PyString>().map_err(|_| Unlike::Value)?;
-    text.to_str().map(Some).map_err(|_| Unlike::Value)
+fn plain_text<'a>(value: Option<Borrowed<'a, '_, PyAny>>) -> Result<Option<&'a str>, Unlike> {
+    value.map(|value| dict::text(value).ok_or(Unlike::Value)).transpose()
 }
 
 /// Text in ISO-8601, or anything with `isoformat`.
@@ -398,7 +396,7 @@ fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
 fn zone_of<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = value.py();
-    if !value.get_type().is(DATETIME.import(py, "datetime", "datetime").ok()?) {
+    if value.get_type_ptr() != DATETIME.import(py, "datetime", "datetime").ok()?.as_type_ptr() {
         return None;
     }
     value.getattr(intern!(py, "tzinfo")).ok().filter(|zone| !zone.is_none())
