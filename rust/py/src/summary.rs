@@ -30,12 +30,15 @@ const ROWS_AT_ONCE: usize = 1 << 20;
 
 #[pyclass(frozen, module = "nirs4all_workspace")]
 pub struct SummaryAccumulator {
-    state: Mutex<State>,
+    /// Under its lock runs no code of Python, which might come back here.
+    state: Mutex<Accumulator>,
+    /// Whoever does not get it does without.
+    known: Mutex<Known>,
 }
 
-/// What rows are added to, and what is remembered of them so that more of their kind are added faster.
-struct State {
-    accumulator: Accumulator,
+/// What is known of rows that were added, so that more of their kind are added faster.
+#[derive(Default)]
+struct Known {
     shape: Shape<{ COLUMNS.len() }>,
     times: Option<Times>,
 }
@@ -60,7 +63,7 @@ impl SummaryAccumulator {
     #[pyo3(signature = (batch, *, threads=0))]
     fn add_batch(&self, batch: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
         let py = batch.py();
-        let top_k = self.lock().accumulator.top_k();
+        let top_k = self.lock().top_k();
         let added = if batch.hasattr(intern!(py, "__arrow_c_stream__"))? {
             let stream = RecordBatchStreamReader::from_pyarrow_bound(batch)?;
             enter(py, threads, None, |progress| {
@@ -97,23 +100,23 @@ impl SummaryAccumulator {
             )));
         };
         // All of the batch or nothing: it is added in one piece, after it was read without error.
-        self.lock().accumulator.merge(&added);
+        self.lock().merge(&added);
         Ok(())
     }
 
     fn merge(&self, other: &Self) {
         // A copy first: an accumulator may be merged with itself, and two with each other.
-        let other = other.lock().accumulator.clone();
-        self.lock().accumulator.merge(&other);
+        let other = other.lock().clone();
+        self.lock().merge(&other);
     }
 
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = report::summary(&self.lock().accumulator, None, &report::now());
+        let value = report::summary(&self.lock(), None, &report::now());
         Converter::new(py).object(&value)
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &embedded::to_bytes(&self.lock().accumulator))
+        PyBytes::new(py, &embedded::to_bytes(&self.lock()))
     }
 
     #[classmethod]
@@ -125,7 +128,7 @@ impl SummaryAccumulator {
         let dict = PyDict::new(py);
         dict.set_item("n4a_version", report::VERSION)?;
         dict.set_item("summary", self.summary(py)?)?;
-        dict.set_item("sketch", embedded::to_text(&self.lock().accumulator))?;
+        dict.set_item("sketch", embedded::to_text(&self.lock()))?;
         Ok(dict)
     }
 
@@ -139,7 +142,7 @@ impl SummaryAccumulator {
     }
 
     fn __len__(&self) -> usize {
-        self.lock().accumulator.rows() as usize
+        self.lock().rows() as usize
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
@@ -149,18 +152,19 @@ impl SummaryAccumulator {
 
 impl SummaryAccumulator {
     fn of(accumulator: Accumulator) -> Self {
-        Self { state: Mutex::new(State { accumulator, shape: Shape::default(), times: None }) }
+        Self { state: Mutex::new(accumulator), known: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Accumulator> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add_dict(&self, row: &Bound<'_, PyDict>) -> PyResult<()> {
-        match with_critical_section(row, || self.lock().add_plain(row)) {
-            Ok(()) => Ok(()),
-            Err(unlike) => self.add_looked_up(row, unlike),
-        }
+        let added = match self.known.try_lock() {
+            Ok(mut known) => with_critical_section(row, || known.add_plain(row, || self.lock())),
+            Err(_) => Err(Unlike::Value),
+        };
+        added.or_else(|unlike| self.add_looked_up(row, unlike))
     }
 
     /// Adds any row, by looking up its values, and remembers what it is like.
@@ -190,27 +194,26 @@ impl SummaryAccumulator {
             branch_name: branch_name.as_deref(),
             created_at: time,
         };
-        // Under the lock runs no Python code, which might come back here.
-        if !self.lock().accumulator.add_unranked(&summed) {
+        if !self.lock().add_unranked(&summed) {
             let [id, preprocessings] = RANKED_ONLY.map(|place| value_of(row, place));
             let [id, preprocessings] = [id?, preprocessings?];
             let [id, preprocessings] = [text_of(id.as_ref())?, text_of(preprocessings.as_ref())?];
             (summed.texts[0], summed.texts[7]) = (id.as_deref(), preprocessings.as_deref());
-            self.lock().accumulator.add(&summed);
+            self.lock().add(&summed);
         }
-        let shape = match unlike {
-            Unlike::Keys => with_critical_section(row, || Shape::of(row, &COLUMNS)),
-            Unlike::Value => None,
-        };
-        let times = created_at.as_ref().filter(|_| time.is_some()).and_then(Times::of);
-        let mut state = self.lock();
-        let before = (
-            shape.map(|shape| std::mem::replace(&mut state.shape, shape)),
-            times.map(|times| state.times.replace(times)),
-        );
-        // What is forgotten may be the last of its kind and run code of Python.
-        drop(state);
-        drop(before);
+        if let Ok(mut known) = self.known.try_lock() {
+            if matches!(unlike, Unlike::Keys)
+                && let Some(shape) = with_critical_section(row, || Shape::of(row, &COLUMNS))
+            {
+                known.shape = shape;
+            }
+            if let (Some(created_at), Some(_)) = (&created_at, time)
+                && !known.times.as_ref().is_some_and(|times| times.are_like(created_at))
+                && let Some(times) = Times::of(created_at)
+            {
+                known.times = Some(times);
+            }
+        }
         Ok(())
     }
 }
@@ -223,58 +226,54 @@ enum Unlike {
     Value,
 }
 
-impl State {
-    /// Adds a row whose keys are where those of another row were, if all its values are plain.
-    ///
-    /// Runs no code of Python, not even of a type: plain are exact strings, floats, datetimes of one zone, None.
+impl Known {
+    /// Adds a row whose keys are where those of another row were, if all its values are plain: exact strings,
+    /// floats, datetimes of one zone, None.
     #[inline]
-    fn add_plain(&mut self, row: &Bound<'_, PyDict>) -> Result<(), Unlike> {
+    fn add_plain<'a>(
+        &mut self,
+        row: &Bound<'_, PyDict>,
+        accumulator: impl Fn() -> MutexGuard<'a, Accumulator>,
+    ) -> Result<(), Unlike> {
         if !self.shape.may_be_of(row) {
             return Err(Unlike::Keys);
         }
-        // SAFETY: no code of Python is run before they are used for the last time.
+        // SAFETY: the time is used before any other value is asked for, and owned before what may run code of
+        // Python. With the others only such is done that cannot: not even their types are asked.
         #[allow(unsafe_code, reason = "values that are not owned")]
         let value = |column| unsafe { self.shape.value(row, column) }.ok_or(Unlike::Keys);
-        let mut values = [None; COLUMNS.len()];
-        for (column, slot) in
-            values.iter_mut().enumerate().filter(|(column, _)| !RANKED_ONLY.contains(column))
-        {
-            *slot = value(column)?;
-        }
-        let [val, test, train, _, run, dataset, model, config, fold, partition, _, rest @ ..] = values;
-        let [metric, task_type, created_at, branch_id, branch_name] = rest;
+
+        let extreme = match value(CREATED_AT)? {
+            Some(time) => self.times.as_ref().and_then(|times| times.extreme(&time)).ok_or(Unlike::Value)?,
+            None => None,
+        };
+        let [val, test, train, names @ .., branch_id, branch_name] = COUNTED.map(value);
+        let [run, dataset, model, config, fold, partition, metric, task_type] = names;
         let mut counted = Row {
-            scores: [plain_number(val)?, plain_number(test)?, plain_number(train)?],
+            scores: [plain_number(val?)?, plain_number(test?)?, plain_number(train?)?],
             texts: [
                 None,
-                plain_text(run)?,
-                plain_text(dataset)?,
-                plain_text(model)?,
-                plain_text(config)?,
-                plain_text(fold)?,
-                plain_text(partition)?,
+                plain_text(run?)?,
+                plain_text(dataset?)?,
+                plain_text(model?)?,
+                plain_text(config?)?,
+                plain_text(fold?)?,
+                plain_text(partition?)?,
                 None,
             ],
-            metric: plain_text(metric)?,
-            task_type: plain_text(task_type)?,
-            branch_id: plain_text(branch_id)?,
-            branch_name: plain_text(branch_name)?,
-            created_at: None,
+            metric: plain_text(metric?)?,
+            task_type: plain_text(task_type?)?,
+            branch_id: plain_text(branch_id?)?,
+            branch_name: plain_text(branch_name?)?,
+            created_at: extreme.as_ref().map(|extreme| extreme.1),
         };
-        if let Some(time) = created_at {
-            counted.created_at =
-                self.times.as_ref().and_then(|times| times.new_extreme(&time)).ok_or(Unlike::Value)?;
-        }
-        if !self.accumulator.add_unranked(&counted) {
+        if !accumulator().add_unranked(&counted) {
             let [id, preprocessings] = RANKED_ONLY.map(value);
-            let [id, preprocessings] = [id?, preprocessings?];
-            (counted.texts[0], counted.texts[7]) = (plain_text(id)?, plain_text(preprocessings)?);
-            self.accumulator.add(&counted);
+            (counted.texts[0], counted.texts[7]) = (plain_text(id?)?, plain_text(preprocessings?)?);
+            accumulator().add(&counted);
         }
-        if counted.created_at.is_some()
-            && let (Some(times), Some(time)) = (&mut self.times, created_at)
-        {
-            times.widen(&time);
+        if let (Some(times), Some((time, _))) = (&mut self.times, extreme) {
+            times.widen(time);
         }
         Ok(())
     }
@@ -303,25 +302,41 @@ impl Times {
         })
     }
 
-    /// The time of a datetime, if it is earlier or later than all of them; `None` where that is not plain.
-    fn new_extreme(&self, time: &Bound<'_, PyAny>) -> Option<Option<i64>> {
-        if !zone_of(time)?.is(&self.zone) {
+    #[inline]
+    fn are_like(&self, time: &Bound<'_, PyAny>) -> bool {
+        zone_of(time).is_some_and(|zone| zone.is(&self.zone))
+    }
+
+    /// A datetime and its time, if that is earlier or later than all of them; nothing where it is not plain.
+    #[inline]
+    fn extreme<'py>(&self, time: &Bound<'py, PyAny>) -> Option<Option<(Bound<'py, PyAny>, i64)>> {
+        let py = time.py();
+        if !self.are_like(time) {
             return None;
         }
-        let is_extreme =
-            is_less(time, self.low.bind(time.py()))? || is_less(self.high.bind(time.py()), time)?;
-        if is_extreme { time_of(time).ok()?.map(Some) } else { Some(None) }
+        if !is_less(time, self.low.bind(py))? && !is_less(self.high.bind(py), time)? {
+            return Some(None);
+        }
+        let time = time.clone();
+        let micros = time_of(&time).ok()??;
+        Some(Some((time, micros)))
     }
 
     /// Takes note of an extreme that was added.
-    fn widen(&mut self, time: &Bound<'_, PyAny>) {
-        let is_earlier = is_less(time, self.low.bind(time.py()));
-        *if is_earlier == Some(true) { &mut self.low } else { &mut self.high } = time.clone().unbind();
+    fn widen(&mut self, time: Bound<'_, PyAny>) {
+        let is_earlier = is_less(&time, self.low.bind(time.py())) == Some(true);
+        *if is_earlier { &mut self.low } else { &mut self.high } = time.unbind();
     }
 }
 
 /// The places of `id` and `preprocessings` in [`COLUMNS`], which are looked up for ranked rows alone.
 const RANKED_ONLY: [usize; 2] = [3, 10];
+
+/// The place of `created_at`.
+const CREATED_AT: usize = 13;
+
+/// The places of all others.
+const COUNTED: [usize; 13] = [0, 1, 2, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15];
 
 /// The values of a row that are not None, in the order of [`COLUMNS`].
 fn values_of<'py>(row: &Bound<'py, PyDict>) -> PyResult<[Option<Bound<'py, PyAny>>; COLUMNS.len()]> {
