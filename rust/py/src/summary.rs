@@ -238,33 +238,39 @@ impl Known {
         if !self.shape.may_be_of(row) {
             return Err(Unlike::Keys);
         }
-        // SAFETY: the time is used before any other value is asked for, and owned before what may run code of
-        // Python. With the others only such is done that cannot: not even their types are asked.
+        // SAFETY: the time is owned before its zone may run code of Python, and the others are asked for after
+        // that. With them only such is done that runs none: not even their types are asked.
         #[allow(unsafe_code, reason = "values that are not owned")]
         let value = |column| unsafe { self.shape.value(row, column) }.ok_or(Unlike::Keys);
 
         let extreme = match value(CREATED_AT)? {
-            Some(time) => self.times.as_ref().and_then(|times| times.extreme(&time)).ok_or(Unlike::Value)?,
+            Some(time) => {
+                self.times.as_ref().and_then(|times| times.extreme(time.to_owned())).ok_or(Unlike::Value)?
+            }
             None => None,
         };
-        let [val, test, train, names @ .., branch_id, branch_name] = COUNTED.map(value);
+        let mut values = [None; COUNTED.len()];
+        for (found, place) in values.iter_mut().zip(COUNTED) {
+            *found = value(place)?;
+        }
+        let [val, test, train, names @ .., branch_id, branch_name] = values;
         let [run, dataset, model, config, fold, partition, metric, task_type] = names;
         let mut counted = Row {
-            scores: [plain_number(val?)?, plain_number(test?)?, plain_number(train?)?],
+            scores: [plain_number(val)?, plain_number(test)?, plain_number(train)?],
             texts: [
                 None,
-                plain_text(run?)?,
-                plain_text(dataset?)?,
-                plain_text(model?)?,
-                plain_text(config?)?,
-                plain_text(fold?)?,
-                plain_text(partition?)?,
+                plain_text(run)?,
+                plain_text(dataset)?,
+                plain_text(model)?,
+                plain_text(config)?,
+                plain_text(fold)?,
+                plain_text(partition)?,
                 None,
             ],
-            metric: plain_text(metric?)?,
-            task_type: plain_text(task_type?)?,
-            branch_id: plain_text(branch_id?)?,
-            branch_name: plain_text(branch_name?)?,
+            metric: plain_text(metric)?,
+            task_type: plain_text(task_type)?,
+            branch_id: plain_text(branch_id)?,
+            branch_name: plain_text(branch_name)?,
             created_at: extreme.as_ref().map(|extreme| extreme.1),
         };
         if !accumulator().add_unranked(&counted) {
@@ -302,23 +308,23 @@ impl Times {
         })
     }
 
-    #[inline]
     fn are_like(&self, time: &Bound<'_, PyAny>) -> bool {
         zone_of(time).is_some_and(|zone| zone.is(&self.zone))
     }
 
     /// A datetime and its time, if that is earlier or later than all of them; nothing where it is not plain.
+    ///
+    /// Those of other zones are compared as instants, by what these zones say.
     #[inline]
-    fn extreme<'py>(&self, time: &Bound<'py, PyAny>) -> Option<Option<(Bound<'py, PyAny>, i64)>> {
+    fn extreme<'py>(&self, time: Bound<'py, PyAny>) -> Option<Option<(Bound<'py, PyAny>, i64)>> {
         let py = time.py();
-        if !self.are_like(time) {
+        if !is_datetime(&time) {
             return None;
         }
-        if !is_less(time, self.low.bind(py))? && !is_less(self.high.bind(py), time)? {
+        if !is_less(&time, self.low.bind(py))? && !is_less(self.high.bind(py), &time)? {
             return Some(None);
         }
-        let time = time.clone();
-        let micros = time_of(&time).ok()??;
+        let micros = if self.are_like(&time) { time_of(&time).ok()?? } else { return None };
         Some(Some((time, micros)))
     }
 
@@ -409,12 +415,18 @@ fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
 
 /// The zone of what is exactly a datetime and has one.
 fn zone_of<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
-    static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let py = value.py();
-    if value.get_type_ptr() != DATETIME.import(py, "datetime", "datetime").ok()?.as_type_ptr() {
+    if !is_datetime(value) {
         return None;
     }
-    value.getattr(intern!(py, "tzinfo")).ok().filter(|zone| !zone.is_none())
+    value.getattr(intern!(value.py(), "tzinfo")).ok().filter(|zone| !zone.is_none())
+}
+
+#[inline]
+fn is_datetime(value: &Bound<'_, PyAny>) -> bool {
+    static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    DATETIME
+        .import(value.py(), "datetime", "datetime")
+        .is_ok_and(|datetime| value.get_type_ptr() == datetime.as_type_ptr())
 }
 
 #[pyfunction]
