@@ -20,6 +20,9 @@ struct Entry {
     key: Py<PyString>,
 }
 
+/// A dict is of another shape.
+pub struct Elsewhere;
+
 impl<const N: usize> Default for Shape<N> {
     fn default() -> Self {
         Self { asked: [const { None }; N], all: Some(Vec::new()) }
@@ -58,8 +61,7 @@ impl<const N: usize> Shape<N> {
         })
     }
 
-    /// The value of the key that is asked for at a place, `None` if there is none or if it is None; nothing
-    /// at all where the dict is of another shape.
+    /// The value of the key that is asked for at a place, `None` if there is none or if it is None.
     ///
     /// # Safety
     ///
@@ -70,11 +72,11 @@ impl<const N: usize> Shape<N> {
         &self,
         dict: &'a Bound<'py, PyDict>,
         place: usize,
-    ) -> Option<Option<Borrowed<'a, 'py, PyAny>>> {
-        let Some(entry) = &self.asked[place] else { return Some(None) };
+    ) -> Result<Option<Borrowed<'a, 'py, PyAny>>, Elsewhere> {
+        let Some(entry) = &self.asked[place] else { return Ok(None) };
         // SAFETY: the caller promises it.
-        let value = unsafe { entry.value(dict) }?;
-        Some((!value.is_none()).then_some(value))
+        let value = unsafe { entry.value(dict) }.ok_or(Elsewhere)?;
+        Ok((!value.is_none()).then_some(value))
     }
 }
 
@@ -106,7 +108,7 @@ pub fn text<'a>(value: Borrowed<'a, '_, PyAny>) -> Option<&'a str> {
             drop(PyErr::take(value.py()));
             return None;
         }
-        Some(std::str::from_utf8_unchecked(std::slice::from_raw_parts(start.cast(), length as usize)))
+        Some(std::str::from_utf8_unchecked(std::slice::from_raw_parts(start.cast(), length.cast_unsigned())))
     }
 }
 

@@ -22,7 +22,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString,
 use rayon::prelude::*;
 
 use crate::convert::Converter;
-use crate::dict::{self, Shape, is_less};
+use crate::dict::{self, Elsewhere, Shape, is_less};
 use crate::gate::{enter, to_py};
 
 /// So many rows of a stream are read before they are added together.
@@ -226,6 +226,12 @@ enum Unlike {
     Value,
 }
 
+impl From<Elsewhere> for Unlike {
+    fn from(_: Elsewhere) -> Self {
+        Self::Keys
+    }
+}
+
 impl Known {
     /// Adds a row whose keys are where those of another row were, if all its values are plain: exact strings,
     /// floats, datetimes of one zone, None.
@@ -241,12 +247,10 @@ impl Known {
         // SAFETY: the time is owned before its zone may run code of Python, and the others are asked for after
         // that. With them only such is done that runs none: not even their types are asked.
         #[allow(unsafe_code, reason = "values that are not owned")]
-        let value = |column| unsafe { self.shape.value(row, column) }.ok_or(Unlike::Keys);
+        let value = |column| unsafe { self.shape.value(row, column) };
 
         let extreme = match value(CREATED_AT)? {
-            Some(time) => {
-                self.times.as_ref().and_then(|times| times.extreme(time.to_owned())).ok_or(Unlike::Value)?
-            }
+            Some(time) => self.times.as_ref().ok_or(Unlike::Value)?.extreme(time.to_owned())?,
             None => None,
         };
         let mut values = [None; COUNTED.len()];
@@ -312,20 +316,18 @@ impl Times {
         zone_of(time).is_some_and(|zone| zone.is(&self.zone))
     }
 
-    /// A datetime and its time, if that is earlier or later than all of them; nothing where it is not plain.
+    /// A datetime and its time, if that is earlier or later than all of them.
     ///
     /// Those of other zones are compared as instants, by what these zones say.
     #[inline]
-    fn extreme<'py>(&self, time: Bound<'py, PyAny>) -> Option<Option<(Bound<'py, PyAny>, i64)>> {
-        let py = time.py();
-        if !is_datetime(&time) {
-            return None;
+    fn extreme<'py>(&self, time: Bound<'py, PyAny>) -> Result<Option<(Bound<'py, PyAny>, i64)>, Unlike> {
+        let is_less = |one, other| is_less(one, other).ok_or(Unlike::Value);
+        let [low, high] = [&self.low, &self.high].map(|known| known.bind(time.py()));
+        if is_datetime(&time) && !is_less(&time, low)? && !is_less(high, &time)? {
+            return Ok(None);
         }
-        if !is_less(&time, self.low.bind(py))? && !is_less(self.high.bind(py), &time)? {
-            return Some(None);
-        }
-        let micros = if self.are_like(&time) { time_of(&time).ok()?? } else { return None };
-        Some(Some((time, micros)))
+        let micros = if self.are_like(&time) { time_of(&time) } else { return Err(Unlike::Value) };
+        micros.ok().flatten().map(|micros| Some((time, micros))).ok_or(Unlike::Value)
     }
 
     /// Takes note of an extreme that was added.
