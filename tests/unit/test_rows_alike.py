@@ -124,7 +124,7 @@ def test_subclasses_of_dict_are_read_as_what_they_hold():
         def __missing__(self, key):
             return "made up"
 
-        def get(self, key, default=None):
+        def get(self, _key, _default=None):
             return "overridden"
 
         __getitem__ = get
@@ -200,8 +200,12 @@ def test_values_that_are_not_plain_among_those_that_are():
     check(given, meant)
 
 
-@pytest.mark.parametrize("column", ["config_name", "run_id", "dataset_name", "model_name", "fold_id", "metric"])
-@pytest.mark.parametrize("names", [["a", "b", "a"], ["", None, ""], ["a", None, "a", "b"], ["ab", "a", "abc"]])
+@pytest.mark.parametrize(
+    "column", ["config_name", "run_id", "dataset_name", "model_name", "fold_id", "metric"]
+)
+@pytest.mark.parametrize(
+    "names", [["a", "b", "a"], ["", None, ""], ["a", None, "a", "b"], ["ab", "a", "abc"]]
+)
 def test_names_that_come_again(column, names):
     rows = [row | {column: name} for row, name in zip(some(), itertools.cycle(names), strict=False)]
     check(rows)
@@ -256,17 +260,17 @@ class Wandering(datetime.tzinfo):
 
     made = None
 
-    def utcoffset(self, when):
+    def utcoffset(self, _when):
         if self.made is not None:
             made, self.made = self.made, None
             made.add({"metric": "rmse", "val_score": 1.0})
             made.summary()
         return datetime.timedelta(hours=3)
 
-    def dst(self, when):
+    def dst(self, _when):
         return None
 
-    def tzname(self, when):
+    def tzname(self, _when):
         return "wandering"
 
 
@@ -295,12 +299,12 @@ def test_times_in_any_zones(zones):
     """Around the hour that Paris and London have twice, with both of its folds."""
     rng = random.Random(5)
     for _ in range(30):
-        times = []
+        times, made = [], SummaryAccumulator()
         for at in range(12):
             clock = NEW.replace(tzinfo=None) + datetime.timedelta(minutes=rng.randrange(300), microseconds=at)
             times.append(clock.replace(tzinfo=rng.choice(zones), fold=rng.randrange(2)))
             row = {"metric": "rmse", "created_at": times[-1]}
-            made = added([row], made if at else None)
+            made.add(row)
             told = made.summary()["date_range"] if rng.random() < 0.5 or at == 11 else None
             if told:
                 found = tuple(datetime.datetime.fromisoformat(told[end]) for end in ("earliest", "latest"))
@@ -309,16 +313,16 @@ def test_times_in_any_zones(zones):
 
 def test_times_of_every_kind_in_turn():
     class Stamp(datetime.datetime):
-        def isoformat(self, *args, **kwargs):
+        def isoformat(self, *_args, **_kwargs):
             return "2020-01-01T00:00:00+00:00"
 
     kinds = [
         lambda time: time,
         lambda time: time.isoformat(),
         lambda time: time.replace(tzinfo=None),
-        lambda time: None,
-        lambda time: Stamp(1990, 1, 1, tzinfo=UTC),
-        lambda time: "nonsense",
+        lambda _: None,
+        lambda _: Stamp(1990, 1, 1, tzinfo=UTC),
+        lambda _: "nonsense",
     ]
     rng = random.Random(6)
     for _ in range(20):
@@ -335,11 +339,41 @@ def test_times_of_every_kind_in_turn():
             assert found == instants(meant)
 
 
+@pytest.mark.parametrize("zone", [UTC, INDIA, zoneinfo.ZoneInfo("UTC")], ids=str)
+def test_times_that_rise_and_fall_are_kept_to_the_microsecond(zone):
+    years = [2026, 2025, 1971, 1969, 1600, 2, 2100, 9998]
+    times = [
+        datetime.datetime(year, 12, 31, 23, 59, 59, micros, zone)
+        for year in years
+        for micros in (123_457, 0, 999_999)
+    ]
+    made = SummaryAccumulator()
+    for at, time in enumerate(times):
+        made.add({"metric": "rmse", "created_at": time})
+        told = made.summary()["date_range"]
+        found = tuple(datetime.datetime.fromisoformat(told[end]) for end in ("earliest", "latest"))
+        assert found == instants(times[: at + 1])
+
+
+@pytest.mark.parametrize("column", ["fold_id", "branch_id"])
+def test_integers_of_any_size_as_names(column):
+    numbers = [0, -1, 7, 2**62, -(2**63), 2**63, 10**30, True, 7]
+    rows = [{"metric": "rmse", "id": str(at), column: number} for at, number in enumerate(numbers)]
+    written = ["true" if number is True else str(number) for number in numbers]
+    summary = added(rows).summary()
+    count = summary["facets"]["n_folds"] if column == "fold_id" else summary["branch_count"]
+    assert count == len(set(written))
+    if column == "fold_id":
+        assert sorted(summary["facets"]["folds"]) == sorted(set(written))
+
+
 def test_a_zone_that_adds_rows_itself():
     zone, made = Wandering(), SummaryAccumulator()
     for at in range(6):
         zone.made = made
-        made.add({"metric": "rmse", "val_score": 2.0, "created_at": NEW.replace(tzinfo=zone if at % 2 else UTC)})
+        made.add(
+            {"metric": "rmse", "val_score": 2.0, "created_at": NEW.replace(tzinfo=zone if at % 2 else UTC)}
+        )
     zone.made = None
     assert made.summary()["total_predictions"] == 6 + 3
 
@@ -348,7 +382,7 @@ def test_a_zone_that_takes_the_values_away():
     class Thief(Wandering):
         row = None
 
-        def utcoffset(self, when):
+        def utcoffset(self, _when):
             if self.row is not None:
                 self.row.clear()
             return datetime.timedelta(0)

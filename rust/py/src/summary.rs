@@ -18,7 +18,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::sync::critical_section::with_critical_section;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
 use rayon::prelude::*;
 
 use crate::convert::Converter;
@@ -207,9 +207,9 @@ impl SummaryAccumulator {
             {
                 known.shape = shape;
             }
-            if let (Some(created_at), Some(_)) = (&created_at, time)
+            if let (Some(created_at), Some(micros)) = (&created_at, time)
                 && !known.times.as_ref().is_some_and(|times| times.are_like(created_at))
-                && let Some(times) = Times::of(created_at)
+                && let Some(times) = Times::of(created_at, micros)
             {
                 known.times = Some(times);
             }
@@ -234,7 +234,7 @@ impl From<Elsewhere> for Unlike {
 
 impl Known {
     /// Adds a row whose keys are where those of another row were, if all its values are plain: exact strings,
-    /// floats, datetimes of one zone, None.
+    /// floats, datetimes, None; folds and branches may be integers.
     #[inline]
     fn add_plain<'a>(
         &mut self,
@@ -249,16 +249,20 @@ impl Known {
         #[allow(unsafe_code, reason = "values that are not owned")]
         let value = |column| unsafe { self.shape.value(row, column) };
 
-        let extreme = match value(CREATED_AT)? {
-            Some(time) => self.times.as_ref().ok_or(Unlike::Value)?.extreme(time.to_owned())?,
-            None => None,
-        };
+        let (mut text_time, mut extreme) = (None, None);
+        if let Some(time) = value(CREATED_AT)? {
+            match dict::text(time) {
+                Some(text) => text_time = parse_time(text),
+                None => extreme = self.times.as_ref().ok_or(Unlike::Value)?.extreme(time.to_owned())?,
+            }
+        }
         let mut values = [None; COUNTED.len()];
         for (found, place) in values.iter_mut().zip(COUNTED) {
             *found = value(place)?;
         }
         let [val, test, train, names @ .., branch_id, branch_name] = values;
         let [run, dataset, model, config, fold, partition, metric, task_type] = names;
+        let [fold, branch_id] = [plain_name(fold)?, plain_name(branch_id)?];
         let mut counted = Row {
             scores: [plain_number(val)?, plain_number(test)?, plain_number(train)?],
             texts: [
@@ -267,15 +271,15 @@ impl Known {
                 plain_text(dataset)?,
                 plain_text(model)?,
                 plain_text(config)?,
-                plain_text(fold)?,
+                fold.as_deref(),
                 plain_text(partition)?,
                 None,
             ],
             metric: plain_text(metric)?,
             task_type: plain_text(task_type)?,
-            branch_id: plain_text(branch_id)?,
+            branch_id: branch_id.as_deref(),
             branch_name: plain_text(branch_name)?,
-            created_at: extreme.as_ref().map(|extreme| extreme.1),
+            created_at: text_time.or(extreme.as_ref().map(|extreme| extreme.1)),
         };
         if !accumulator().add_unranked(&counted) {
             let [id, preprocessings] = RANKED_ONLY.map(value);
@@ -294,11 +298,13 @@ struct Times {
     zone: Py<PyAny>,
     low: Py<PyAny>,
     high: Py<PyAny>,
+    /// Of one of them, by which the time of others is known.
+    first: (Py<PyAny>, i64),
 }
 
 impl Times {
     /// A datetime whose zone is plain and always the same time ahead, so that its clock orders instants.
-    fn of(time: &Bound<'_, PyAny>) -> Option<Self> {
+    fn of(time: &Bound<'_, PyAny>, micros: i64) -> Option<Self> {
         static ZONES: [PyOnceLock<Py<PyType>>; 2] = [const { PyOnceLock::new() }; 2];
         let py = time.py();
         let zone = zone_of(time)?;
@@ -309,6 +315,7 @@ impl Times {
             zone: zone.unbind(),
             low: time.clone().unbind(),
             high: time.clone().unbind(),
+            first: (time.clone().unbind(), micros),
         })
     }
 
@@ -326,8 +333,12 @@ impl Times {
         if is_datetime(&time) && !is_less(&time, low)? && !is_less(high, &time)? {
             return Ok(None);
         }
-        let micros = if self.are_like(&time) { time_of(&time) } else { return Err(Unlike::Value) };
-        micros.ok().flatten().map(|micros| Some((time, micros))).ok_or(Unlike::Value)
+        if !self.are_like(&time) {
+            return Err(Unlike::Value);
+        }
+        let (first, micros) = &self.first;
+        let since = micros_between(&time, first.bind(time.py())).map_err(|_| Unlike::Value)?;
+        Ok(Some((time, micros + since)))
     }
 
     /// Takes note of an extreme that was added.
@@ -335,6 +346,14 @@ impl Times {
         let is_earlier = is_less(&time, self.low.bind(time.py())) == Some(true);
         *if is_earlier { &mut self.low } else { &mut self.high } = time.unbind();
     }
+}
+
+/// From one datetime to another of the same zone, several times faster than `timestamp` tells either's time.
+fn micros_between(time: &Bound<'_, PyAny>, first: &Bound<'_, PyAny>) -> PyResult<i64> {
+    let (py, delta) = (time.py(), time.sub(first)?);
+    let part = |name| delta.getattr(name)?.extract::<i64>();
+    let [days, seconds] = [part(intern!(py, "days"))?, part(intern!(py, "seconds"))?];
+    Ok((days * 86_400 + seconds) * 1_000_000 + part(intern!(py, "microseconds"))?)
 }
 
 /// The places of `id` and `preprocessings` in [`COLUMNS`], which are looked up for ranked rows alone.
@@ -396,6 +415,18 @@ fn plain_number(value: Option<Borrowed<'_, '_, PyAny>>) -> Result<Option<f64>, U
 #[inline]
 fn plain_text<'a>(value: Option<Borrowed<'a, '_, PyAny>>) -> Result<Option<&'a str>, Unlike> {
     value.map(|value| dict::text(value).ok_or(Unlike::Value)).transpose()
+}
+
+/// Text, an integer or None: what folds and branches are named with.
+#[inline]
+fn plain_name<'a>(value: Option<Borrowed<'a, '_, PyAny>>) -> Result<Option<Cow<'a, str>>, Unlike> {
+    match value {
+        Some(value) if value.is_exact_instance_of::<PyInt>() => {
+            let number: i64 = value.extract().map_err(|_| Unlike::Value)?;
+            Ok(Some(Cow::Owned(number.to_string())))
+        }
+        value => Ok(plain_text(value)?.map(Cow::Borrowed)),
+    }
 }
 
 /// Text in ISO-8601, or anything with `isoformat`.
