@@ -40,8 +40,13 @@ pub struct SummaryAccumulator {
 #[derive(Default)]
 struct Known {
     shape: Shape<{ COLUMNS.len() }>,
+    /// So many more rows of other shapes are looked up: to learn one takes longer than to do without it once.
+    patience: usize,
     times: Option<Times>,
 }
+
+/// How many rows are looked up before another shape is learned.
+const PATIENCE: usize = 8;
 
 #[pymethods]
 impl SummaryAccumulator {
@@ -202,10 +207,13 @@ impl SummaryAccumulator {
             self.lock().add(&summed);
         }
         if let Ok(mut known) = self.known.try_lock() {
-            if matches!(unlike, Unlike::Keys)
-                && let Some(shape) = with_critical_section(row, || Shape::of(row, &COLUMNS))
-            {
-                known.shape = shape;
+            if matches!(unlike, Unlike::Keys) {
+                if known.patience > 0 {
+                    known.patience -= 1;
+                } else if let Some(shape) = with_critical_section(row, || Shape::of(row, &COLUMNS)) {
+                    known.shape = shape;
+                    known.patience = PATIENCE;
+                }
             }
             if let (Some(created_at), Some(micros)) = (&created_at, time)
                 && !known.times.as_ref().is_some_and(|times| times.are_like(created_at))
