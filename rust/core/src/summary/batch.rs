@@ -16,13 +16,24 @@ const PIECE: usize = 65_536;
 
 /// Adds batches to a summary, in parallel within the current thread pool.
 pub fn add_batches(into: &mut Accumulator, batches: &[RecordBatch]) -> Result<()> {
-    let top_k = into.top_k();
     let pieces: Vec<RecordBatch> = batches.iter().flat_map(pieces).collect();
-    let parts: Vec<Result<Accumulator>> = pieces.par_iter().map(|piece| of_piece(piece, top_k)).collect();
-    for part in parts {
-        into.merge(&part?);
-    }
+    into.merge(&of_pieces(&pieces, into.top_k())?);
     Ok(())
+}
+
+/// In halves, which depend on the pieces alone: the number of threads must not change an answer.
+fn of_pieces(pieces: &[RecordBatch], top_k: usize) -> Result<Accumulator> {
+    match pieces {
+        [] => Ok(Accumulator::new(top_k)),
+        [piece] => of_piece(piece, top_k),
+        _ => {
+            let (left, right) = pieces.split_at(pieces.len() / 2);
+            let (left, right) = rayon::join(|| of_pieces(left, top_k), || of_pieces(right, top_k));
+            let mut both = left?;
+            both.merge(&right?);
+            Ok(both)
+        }
+    }
 }
 
 fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
@@ -251,12 +262,19 @@ fn tally(
 ) {
     let direction = group.direction;
     let mut tallies = vec![Tally::default(); codes.names.len() + 1];
+    // The tally of the row before, which most often is the next one's.
+    let (mut last, mut tally) = (0, Tally::default());
     members.for_each(|row| {
         if counts(row) {
             let code = (codes.at(row) as usize).min(codes.names.len());
-            tallies[code].add(val_scores.get(row), direction);
+            if code != last {
+                tallies[last] = std::mem::replace(&mut tally, std::mem::take(&mut tallies[code]));
+                last = code;
+            }
+            tally.add(val_scores.get(row), direction);
         }
     });
+    tallies[last] = tally;
     let names = table(group);
     for (code, tally) in tallies.iter().enumerate().filter(|(_, tally)| tally.rows() > 0) {
         names.entry(codes.name(code as u32)).merge(tally, direction);
