@@ -1,7 +1,7 @@
 //! Folders of prediction files, answered for as a whole.
 //!
-//! Files are listed and read in parallel, some thousand at a time; what they say of a dataset is merged in
-//! name order, datasets in parallel: neither threads nor the cache change an answer.
+//! Files are listed and read in parallel, some hundred at a time; what they say of a dataset is merged in
+//! name order, datasets in parallel, while the next are read: neither threads nor the cache change an answer.
 
 use std::collections::BTreeMap;
 use std::fs::File;
