@@ -14,6 +14,7 @@ mod hash;
 mod index;
 mod journal;
 mod lock;
+mod mapping;
 mod metrics;
 mod query;
 mod recover;
