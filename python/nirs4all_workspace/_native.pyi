@@ -552,8 +552,8 @@ def summarise(
     Args:
         root: The workspace.
         dataset: The name of a dataset; None for all.
-        configurations: Whether to return `configurations` as well, what rows without a run are counted under, by
-            dataset and metric: there can be as many as results.
+        configurations: Whether to return `configurations` as well, what rows without a run are counted
+            under, by dataset and metric: there can be as many as results.
         live: Whether open segments count.
         use_cache: Whether what was read may be kept, and is looked for.
         threads: How many threads work; 0 for one per core.
