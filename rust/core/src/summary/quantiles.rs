@@ -169,46 +169,30 @@ impl Quantiles {
             self.levels.push(Vec::new());
         }
         let (lower, upper) = self.levels.split_at_mut(level + 1);
-        let (keys, above) = (&mut lower[level], &mut upper[0]);
+        let keys = sorted(&lower[level]);
         let offset = (self.flips >> level & 1) as usize;
         self.flips ^= 1 << level;
-        let moved = offset..keys.len().min(offset + keys.len() / 2 * 2);
+        upper[0].extend(keys.iter().skip(offset).step_by(2).take(keys.len() / 2));
         // Of an odd count one value stays behind: the largest or, the other time, the smallest.
         let rest = match offset {
             _ if keys.len().is_multiple_of(2) => None,
-            0 => keys.iter().max().copied(),
-            _ => keys.iter().min().copied(),
+            0 => keys.last().copied(),
+            _ => keys.first().copied(),
         };
-        if repeat(keys) {
-            let mut place = 0;
-            for (key, times) in sorted_runs(keys) {
-                let places = place.max(moved.start)..(place + times as usize).min(moved.end);
-                place += times as usize;
-                let first = places.start + (places.start + offset) % 2;
-                above.extend(std::iter::repeat_n(key, (places.end.max(first) - first).div_ceil(2)));
-            }
-        } else {
-            sort_keys(keys);
-            above.extend(keys[moved].iter().step_by(2));
-        }
-        keys.clear();
-        keys.extend(rest);
+        lower[level].clear();
+        lower[level].extend(rest);
     }
 }
 
 /// A key, and how often it follows itself.
 type Run = (i64, u32);
 
-/// Whether most keys follow themselves.
+/// The keys in order.
 ///
 /// The train, val and test rows of a fold carry the same scores, so that values mostly come in threes: to
 /// sort each of them once is then enough.
-fn repeat(keys: &[i64]) -> bool {
-    2 * keys.windows(2).filter(|pair| pair[0] == pair[1]).count() >= keys.len()
-}
-
 fn sorted(keys: &[i64]) -> Vec<i64> {
-    if repeat(keys) {
+    if 2 * keys.windows(2).filter(|pair| pair[0] == pair[1]).count() >= keys.len() {
         let mut sorted = Vec::with_capacity(keys.len());
         for (key, times) in sorted_runs(keys) {
             sorted.extend(std::iter::repeat_n(key, times as usize));
@@ -246,30 +230,27 @@ fn sorted_runs(keys: &[i64]) -> Vec<Run> {
             _ => runs.push((key, 1)),
         }
     }
-    let times = runs.first().map_or(0, |run| run.1);
-    if runs.iter().all(|run| run.1 == times) {
-        // Bare keys are half as long.
-        let mut keys: Vec<i64> = runs.iter().map(|run| run.0).collect();
-        sort_keys(&mut keys);
-        return keys.into_iter().map(|key| (key, times)).collect();
-    }
     sort_by_key(&mut runs, |run| run.0);
     runs
 }
 
 /// Long parts that are in order already, as lower levels leave them, are merged in linear time.
 fn sort_by_key<T>(items: &mut [T], key: impl Fn(&T) -> i64) {
-    if falls(items, &key) < items.len() / 128 {
+    if are_long_parts(items, &key) {
         items.sort_by_key(key);
     } else {
         items.sort_unstable_by_key(key);
     }
 }
 
+fn are_long_parts<T>(items: &[T], key: impl Fn(&T) -> i64) -> bool {
+    items.windows(2).filter(|pair| key(&pair[1]) < key(&pair[0])).count() < items.len() / 128
+}
+
 /// The same of bare keys. Many are put in order by the leading bits of what tells them apart, which takes two thirds of
 /// the time that comparing takes; only what these bits leave out of order is compared.
 fn sort_keys(keys: &mut [i64]) {
-    if keys.len() >= EXACT / 2 && falls(keys, |&key| key) >= keys.len() / 128 {
+    if keys.len() >= EXACT / 2 && !are_long_parts(keys, |&key| key) {
         sort_by_leading_bits(keys);
     }
     sort_by_key(keys, |&key| key);
@@ -300,11 +281,6 @@ fn sort_by_leading_bits(keys: &mut [i64]) {
     };
     pass(keys, &mut sorted, 0);
     pass(&sorted, keys, 1);
-}
-
-/// How often an item is smaller than the one before.
-fn falls<T>(items: &[T], key: impl Fn(&T) -> i64) -> usize {
-    items.windows(2).filter(|pair| key(&pair[1]) < key(&pair[0])).count()
 }
 
 /// An integer of the same order.
