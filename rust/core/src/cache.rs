@@ -202,10 +202,6 @@ pub(crate) fn checked(bytes: &[u8]) -> Result<Reader<'_>> {
 
 fn encode(entries: &Entries) -> Vec<u8> {
     let mut writer = Writer::default();
-    let room = |entry: &Entry| {
-        entry.state.len() + entry.files.iter().map(|seen| seen.file.len() + 45).sum::<usize>()
-    };
-    writer.bytes.reserve(entries.values().map(room).sum());
     writer.bytes.extend_from_slice(MAGIC);
     writer.text(VERSION);
     writer.int(entries.len() as u64);

@@ -388,10 +388,6 @@ fn unchanged(root: &Path, names: &[String], known: &Entries) -> Option<Collected
     })
 }
 
-fn identity_of(root: &Path, file: &str) -> Option<Identity> {
-    std::fs::metadata(files::path_of(root, file)).ok().map(|metadata| platform::identity(&metadata))
-}
-
 /// Whether some metric is ranked in a direction that only this process was told.
 fn knows_more(datasets: &Datasets) -> bool {
     datasets.values().flat_map(Accumulator::groups).any(|(metric, _)| metrics::is_registered(metric))
@@ -417,7 +413,7 @@ fn summarise(
         return Ok(FileSummary { content, scanned: None, identity: platform::identity(&metadata) });
     }
     if let Some(known) = known.files.get(file)
-        && let Some(identity) = identity_of(root, file)
+        && let Some(identity) = folder.identity(file)
         && known.is_of(std::slice::from_ref(file), std::iter::once(Some(identity)))
         && let Some(datasets) = known.datasets()
     {

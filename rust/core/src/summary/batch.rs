@@ -7,7 +7,7 @@ use super::accumulator::{Accumulator, Group, ScoreStats};
 use super::columns::{Codes, NULL, Numbers, SCORES, Texts, time_range};
 use super::names::{Count, Names, Tally};
 use super::topk::{Ranked, TEXTS};
-use super::{Datasets, merge_datasets};
+use super::{Datasets, in_halves, merge_datasets};
 use crate::error::{Error, ErrorKind, Result};
 
 /// So many rows are summarised as one piece; pieces are merged in order, so that the number of
@@ -17,23 +17,17 @@ const PIECE: usize = 65_536;
 /// Adds batches to a summary, in parallel within the current thread pool.
 pub fn add_batches(into: &mut Accumulator, batches: &[RecordBatch]) -> Result<()> {
     let pieces: Vec<RecordBatch> = batches.iter().flat_map(pieces).collect();
-    into.merge(&of_pieces(&pieces, into.top_k())?);
+    let top_k = into.top_k();
+    let one = |piece: &[RecordBatch]| {
+        piece.first().map_or_else(|| Ok(Accumulator::new(top_k)), |piece| of_piece(piece, top_k))
+    };
+    let added: Result<Accumulator> = in_halves(&pieces, 1, &one, &|left, right| {
+        let mut both = left?;
+        both.merge(&right?);
+        Ok(both)
+    });
+    into.merge(&added?);
     Ok(())
-}
-
-/// In halves, which depend on the pieces alone: the number of threads must not change an answer.
-fn of_pieces(pieces: &[RecordBatch], top_k: usize) -> Result<Accumulator> {
-    match pieces {
-        [] => Ok(Accumulator::new(top_k)),
-        [piece] => of_piece(piece, top_k),
-        _ => {
-            let (left, right) = pieces.split_at(pieces.len() / 2);
-            let (left, right) = rayon::join(|| of_pieces(left, top_k), || of_pieces(right, top_k));
-            let mut both = left?;
-            both.merge(&right?);
-            Ok(both)
-        }
-    }
 }
 
 fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {

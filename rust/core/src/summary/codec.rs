@@ -74,7 +74,6 @@ impl Writer {
         };
         let states: Vec<(String, Vec<u8>)> = datasets.par_iter().map(state_of).collect();
         self.int(states.len() as u64);
-        self.bytes.reserve(states.iter().map(|(name, state)| name.len() + state.len() + 20).sum());
         for (name, state) in states {
             self.text(&name);
             self.int(state.len() as u64);

@@ -24,22 +24,35 @@ pub type Datasets = BTreeMap<String, Accumulator>;
 
 /// What is known of several datasets together, but for single configurations; in parallel.
 pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Accumulator>) -> Accumulator {
-    merged_in_halves(&parts.into_iter().collect::<Vec<_>>())
+    const FEW: usize = 8;
+    let parts: Vec<&Accumulator> = parts.into_iter().collect();
+    let few = |parts: &[&Accumulator]| {
+        let mut whole = Accumulator::default();
+        parts.iter().for_each(|part| whole.merge_without_configs(part));
+        whole
+    };
+    in_halves(&parts, FEW, &few, &|mut left, right| {
+        left.merge_without_configs(&right);
+        left
+    })
 }
 
+/// What few parts make, merged with what the others make; in parallel.
+///
 /// The halves depend on the parts alone: the number of threads must not change an answer.
-fn merged_in_halves(parts: &[&Accumulator]) -> Accumulator {
-    const FEW: usize = 8;
-    let mut whole = Accumulator::default();
-    if parts.len() <= FEW {
-        parts.iter().for_each(|part| whole.merge_without_configs(part));
-    } else {
-        let (left, right) = parts.split_at(parts.len() / 2);
-        let (left, right) = rayon::join(|| merged_in_halves(left), || merged_in_halves(right));
-        whole = left;
-        whole.merge_without_configs(&right);
+fn in_halves<T: Sync, M: Send>(
+    parts: &[T],
+    few: usize,
+    make: &(impl Fn(&[T]) -> M + Sync),
+    merge: &(impl Fn(M, M) -> M + Sync),
+) -> M {
+    if parts.len() <= few {
+        return make(parts);
     }
-    whole
+    let (left, right) = parts.split_at(parts.len() / 2);
+    let half = |parts| in_halves(parts, few, make, merge);
+    let (left, right) = rayon::join(|| half(left), || half(right));
+    merge(left, right)
 }
 
 /// Merges what is known of the same datasets.
