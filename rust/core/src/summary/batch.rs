@@ -1,5 +1,7 @@
 //! Adding Arrow batches, a column at a time and in parallel.
 
+use std::borrow::Cow;
+
 use arrow_array::{BooleanArray, RecordBatch};
 use rayon::prelude::*;
 
@@ -9,6 +11,7 @@ use super::names::{Count, Names, Tally};
 use super::topk::{Ranked, TEXTS};
 use super::{Datasets, in_halves, merge_datasets};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Direction;
 
 /// So many rows are summarised as one piece; pieces are merged in order, so that the number of
 /// threads never changes an answer.
@@ -72,7 +75,8 @@ fn piece_by_dataset(piece: &RecordBatch, unnamed: &str) -> Result<Datasets> {
 
 /// The columns of one piece.
 struct Piece<'a> {
-    scores: [Numbers<'a>; SCORES.len()],
+    rows: usize,
+    numbers: [Numbers<'a>; SCORES.len()],
     texts: [Texts<'a>; TEXTS.len()],
 }
 
@@ -86,7 +90,8 @@ fn of_piece(batch: &RecordBatch, top_k: usize) -> Result<Accumulator> {
     let [id, run, dataset, model, config, fold, partition, preprocessings] =
         TEXTS.map(|column| Texts::of(batch, column));
     let piece = Piece {
-        scores: [val?, test?, train?],
+        rows,
+        numbers: [val?, test?, train?],
         texts: [id?, run?, dataset?, model?, config?, fold?, partition?, preprocessings?],
     };
     let [_, runs, datasets, models, configs, folds, partitions, _] = &piece.texts;
@@ -112,34 +117,22 @@ fn of_piece(batch: &RecordBatch, top_k: usize) -> Result<Accumulator> {
 
     let val_code =
         partitions.names.iter().position(|&name| name == "val").map_or(NULL - 1, |code| code as u32);
-    let rows_without_run = runs.codes.is_empty() || runs.codes.contains(&NULL);
+    let val_scores = piece.numbers[0].or_nan(rows);
     for (metric, members) in members_by_metric(&metrics, rows) {
         let group = into.group_mut(metric);
         group.rows += members.len() as u64;
-        for (stats, numbers) in group.scores.iter_mut().zip(&piece.scores) {
+        for (stats, numbers) in group.scores.iter_mut().zip(&piece.numbers) {
             add_scores(stats, numbers, &members);
         }
-        tally(group, |group| &mut group.models, &models, &piece.scores[0], &members, |_| true);
         // A run's rows are counted by run; rows without a run by configuration.
-        if !runs.names.is_empty() {
-            tally(
-                group,
-                |group| &mut group.runs,
-                &runs,
-                &piece.scores[0],
-                &members,
-                |row| runs.at(row) != NULL,
-            );
-        }
-        if rows_without_run {
-            tally(
-                group,
-                |group| &mut group.configs,
-                &configs,
-                &piece.scores[0],
-                &members,
-                |row| runs.at(row) == NULL,
-            );
+        let [with_run, without_run] =
+            [true, false].map(|has| members.only(|row| (runs.at(row) != NULL) == has));
+        for (names, codes, members) in [
+            (&mut group.models, &models, &members),
+            (&mut group.runs, &runs, &with_run),
+            (&mut group.configs, &configs, &without_run),
+        ] {
+            tally(names, group.direction, codes, &val_scores, members);
         }
         rank(group, &piece, &members, |row| partitions.at(row) == val_code);
     }
@@ -160,18 +153,30 @@ impl Members {
         }
     }
 
-    fn any(&self, mut fits: impl FnMut(usize) -> bool) -> bool {
+    /// The row of the piece that is at this place among them.
+    fn row(&self, place: usize) -> usize {
         match self {
-            Self::All(rows) => (0..*rows).any(fits),
-            Self::Some(rows) => rows.iter().any(|&row| fits(row as usize)),
+            Self::All(_) => place,
+            Self::Some(rows) => rows[place] as usize,
         }
     }
 
-    #[inline]
-    fn for_each(&self, mut visit: impl FnMut(usize)) {
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).map(|place| self.row(place))
+    }
+
+    fn only(&self, mut fits: impl FnMut(usize) -> bool) -> Self {
         match self {
-            Self::All(rows) => (0..*rows).for_each(visit),
-            Self::Some(rows) => rows.iter().for_each(|&row| visit(row as usize)),
+            Self::All(rows) if (0..*rows).all(&mut fits) => Self::All(*rows),
+            _ => Self::Some(self.rows().filter(|&row| fits(row)).map(|row| row as u32).collect()),
+        }
+    }
+
+    /// What a column holds for them; nothing, where there is no column.
+    fn of<'v, T: Copy>(&self, column: &'v [T]) -> Cow<'v, [T]> {
+        match self {
+            Self::All(_) => column.into(),
+            Self::Some(rows) => rows.iter().filter_map(|&row| column.get(row as usize)).copied().collect(),
         }
     }
 }
@@ -230,7 +235,7 @@ fn add_scores(stats: &mut ScoreStats, numbers: &Numbers<'_>, members: &Members) 
     let finite = match dense {
         Some(values) if values.iter().all(|value| value.is_finite()) => values,
         _ => {
-            members.for_each(|row| match numbers.get(row) {
+            members.rows().for_each(|row| match numbers.get(row) {
                 None => stats.nulls += 1,
                 Some(value) if value.is_finite() => gathered.push(value),
                 Some(value) => stats.add_odd(value),
@@ -247,47 +252,52 @@ fn add_scores(stats: &mut ScoreStats, numbers: &Numbers<'_>, members: &Members) 
 }
 
 fn tally(
-    group: &mut Group,
-    table: impl Fn(&mut Group) -> &mut Names<Tally>,
+    names: &mut Names<Tally>,
+    direction: Direction,
     codes: &Codes<'_>,
-    val_scores: &Numbers<'_>,
+    val_scores: &[f64],
     members: &Members,
-    counts: impl Fn(usize) -> bool,
 ) {
-    let direction = group.direction;
+    let (codes_of, val_scores) = (members.of(&codes.codes), members.of(val_scores));
     let mut tallies = vec![Tally::default(); codes.names.len() + 1];
-    // The tally of the row before, which most often is the next one's.
-    let (mut last, mut tally) = (0, Tally::default());
-    members.for_each(|row| {
-        if counts(row) {
-            let code = (codes.at(row) as usize).min(codes.names.len());
-            if code != last {
-                tallies[last] = std::mem::replace(&mut tally, std::mem::take(&mut tallies[code]));
-                last = code;
-            }
-            tally.add(val_scores.get(row), direction);
-        }
-    });
-    tallies[last] = tally;
-    let names = table(group);
+    let mut scores = &*val_scores;
+    // The same name most often follows.
+    for alike in codes_of.chunk_by(|a, b| a == b) {
+        let (theirs, later) = scores.split_at(alike.len());
+        tallies[(alike[0] as usize).min(codes.names.len())].add_slice(theirs, direction);
+        scores = later;
+    }
+    // Where there is no column.
+    tallies[codes.names.len()].add_slice(scores, direction);
     for (code, tally) in tallies.iter().enumerate().filter(|(_, tally)| tally.rows() > 0) {
         names.entry(codes.name(code as u32)).merge(tally, direction);
     }
 }
 
 fn rank(group: &mut Group, piece: &Piece<'_>, members: &Members, is_val: impl Fn(usize) -> bool) {
-    let ranking = &mut group.ranking;
-    ranking.note(members.any(&is_val), members.any(|row| piece.scores[0].get(row).is_some()));
-    let ranked_by = &piece.scores[ranking.score()];
+    /// So many rows are passed over at once where none of them gets in.
+    const BLOCK: usize = 64;
+    let (ranking, direction) = (&mut group.ranking, group.direction);
+    ranking.note(members.rows().any(&is_val), members.rows().any(|row| piece.numbers[0].get(row).is_some()));
     let only_val = ranking.has_val_rows;
-    members.for_each(|row| {
-        if only_val && !is_val(row) {
-            return;
+    let ranked_by = piece.numbers[ranking.score()].or_nan(piece.rows);
+    for (block, scores) in members.of(&ranked_by).chunks(BLOCK).enumerate() {
+        let top = &ranking.top;
+        let gets_in = |&score: &f64| direction.goodness(score).is_some_and(|goodness| top.admits(goodness));
+        if !scores.iter().fold(false, |any, score| any | gets_in(score)) {
+            continue;
         }
-        let goodness = ranked_by.get(row).and_then(|score| group.direction.goodness(score));
-        if let Some(goodness) = goodness.filter(|&goodness| ranking.top.admits(goodness)) {
-            let scores = [0, 1, 2].map(|score: usize| piece.scores[score].get(row));
-            ranking.top.offer(Ranked::new(goodness, scores, piece.texts.iter().map(|texts| texts.get(row))));
+        for (place, &score) in scores.iter().enumerate() {
+            let row = members.row(block * BLOCK + place);
+            if only_val && !is_val(row) {
+                continue;
+            }
+            let goodness = direction.goodness(score).filter(|&goodness| ranking.top.admits(goodness));
+            if let Some(goodness) = goodness {
+                let scores = piece.numbers.each_ref().map(|numbers| numbers.get(row));
+                let texts = piece.texts.iter().map(|texts| texts.get(row));
+                ranking.top.offer(Ranked::new(goodness, scores, texts));
+            }
         }
-    });
+    }
 }

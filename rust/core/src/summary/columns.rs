@@ -1,5 +1,6 @@
 //! The columns of a prediction table that a summary reads, whatever Arrow type they come in.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
@@ -103,6 +104,14 @@ impl<'a> Numbers<'a> {
         let (values, nulls) = self.parts();
         let value = *values.get(row)?;
         nulls.is_none_or(|nulls| nulls.is_valid(row)).then_some(value)
+    }
+
+    /// The values of the first rows, NaN where there is none.
+    pub fn or_nan(&self, rows: usize) -> Cow<'_, [f64]> {
+        match self.dense(0..rows) {
+            Some(values) => values.into(),
+            None => (0..rows).map(|row| self.get(row).unwrap_or(f64::NAN)).collect(),
+        }
     }
 
     /// The values of a range without nulls, where none is null.

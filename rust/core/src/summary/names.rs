@@ -53,6 +53,13 @@ impl Tally {
         }
     }
 
+    /// Counts rows and their validation scores, NaN for none.
+    pub fn add_slice(&mut self, scores: &[f64], direction: Direction) {
+        let mut all = self.clone();
+        scores.iter().for_each(|&score| all.add(Some(score), direction));
+        *self = all;
+    }
+
     fn add_to_sum(&mut self, value: f64) {
         let sum = self.sum + value;
         self.lost +=
