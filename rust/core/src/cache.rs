@@ -202,6 +202,10 @@ pub(crate) fn checked(bytes: &[u8]) -> Result<Reader<'_>> {
 
 fn encode(entries: &Entries) -> Vec<u8> {
     let mut writer = Writer::default();
+    // Growing by steps would copy all of it several times.
+    writer
+        .bytes
+        .reserve(entries.values().map(|entry| entry.state.len() + 128 * (1 + entry.files.len())).sum());
     writer.bytes.extend_from_slice(MAGIC);
     writer.text(VERSION);
     writer.int(entries.len() as u64);

@@ -73,6 +73,7 @@ impl Writer {
             ((*name).clone(), state.bytes)
         };
         let states: Vec<(String, Vec<u8>)> = datasets.par_iter().map(state_of).collect();
+        self.bytes.reserve(states.iter().map(|(name, state)| name.len() + state.len() + 16).sum());
         self.int(states.len() as u64);
         for (name, state) in states {
             self.text(&name);

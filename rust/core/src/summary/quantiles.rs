@@ -137,24 +137,14 @@ impl Quantiles {
         if let Some(closed) = &self.closed {
             return closed.quartiles;
         }
-        let exact = self.is_exact();
-        let mut weighted: Vec<(i64, u64)> = Vec::new();
-        for (level, keys) in self.levels.iter().enumerate() {
-            weighted.extend(sorted(keys).into_iter().map(|key| (key, 1u64 << level)));
-        }
-        if weighted.is_empty() {
-            return None;
-        }
-        sort_by_key(&mut weighted, |item| item.0);
-        let value = |item: (i64, u64)| value_of(item.0);
+        let weighted = self.levels.iter().enumerate();
+        let weighted = weighted.flat_map(|(level, keys)| keys.iter().map(move |&key| (key, 1 << level)));
+        let ranks = Ranks::of(weighted.collect())?;
+        let value = |rank: f64| value_of(ranks.key_at(rank as u64));
         Some([0.25, 0.5, 0.75].map(|q| {
-            if exact {
-                let position = q * (weighted.len() - 1) as f64;
-                let (low, high) = (weighted[position.floor() as usize], weighted[position.ceil() as usize]);
-                between(value(low), value(high), position.fract())
-            } else {
-                value(at_rank(&weighted, q))
-            }
+            let rank = q * ranks.last() as f64;
+            let low = value(rank.floor());
+            if self.is_exact() { between(low, value(rank.ceil()), rank.fract()) } else { low }
         }))
     }
 
@@ -205,7 +195,9 @@ fn sorted(keys: &[i64]) -> Vec<i64> {
             }
         }
         sort_by_key(&mut runs, |run| run.0);
-        return runs.into_iter().flat_map(|(key, times)| std::iter::repeat_n(key, times as usize)).collect();
+        let mut sorted = Vec::with_capacity(keys.len());
+        runs.iter().for_each(|&(key, times)| sorted.extend(std::iter::repeat_n(key, times as usize)));
+        return sorted;
     }
     let mut sorted = keys.to_vec();
     sort_by_key(&mut sorted, |&key| key);
@@ -233,7 +225,7 @@ impl Stored {
 fn sort_by_key<T: Copy>(items: &mut [T], key: impl Fn(&T) -> i64) {
     if items.windows(2).filter(|pair| key(&pair[1]) < key(&pair[0])).count() < items.len() / 128 {
         items.sort_by_key(key);
-    } else if items.len() < EXACT / 2 {
+    } else if items.len() < 128 {
         items.sort_unstable_by_key(key);
     } else {
         sort_by_leading_bits(items, key);
@@ -243,15 +235,16 @@ fn sort_by_key<T: Copy>(items: &mut [T], key: impl Fn(&T) -> i64) {
 /// Two passes of a radix sort by the leading bits of what tells items apart, the lower digit first; only items that
 /// are alike in these are compared. For many items a third faster than to compare all.
 fn sort_by_leading_bits<T: Copy>(items: &mut [T], key: impl Fn(&T) -> i64) {
-    const DIGIT: u32 = 11;
-    const VALUES: usize = 1 << DIGIT;
+    const MOST: usize = 1 << 11;
+    // Counting must not take longer than what is counted.
+    let digit = if items.len() < 2 * MOST { 8 } else { MOST.ilog2() };
     let (low, high) =
         items.iter().map(&key).fold((i64::MAX, i64::MIN), |(low, high), key| (low.min(key), high.max(key)));
-    let shift = (u64::BITS - (high.wrapping_sub(low) as u64).leading_zeros()).saturating_sub(2 * DIGIT);
+    let shift = (u64::BITS - (high.wrapping_sub(low) as u64).leading_zeros()).saturating_sub(2 * digit);
     let leading = |item: &T| (key(item).wrapping_sub(low) as u64) >> shift;
     let leading = &leading;
-    let digits = [0, DIGIT].map(|low| move |item: &T| (leading(item) >> low) as usize % VALUES);
-    let mut places = [[0u32; VALUES]; 2];
+    let digits = [0, digit].map(|low| move |item: &T| (leading(item) >> low) as usize & ((1 << digit) - 1));
+    let mut places = [[0u32; MOST]; 2];
     for item in &*items {
         places[0][digits[0](item)] += 1;
         places[1][digits[1](item)] += 1;
@@ -259,7 +252,7 @@ fn sort_by_leading_bits<T: Copy>(items: &mut [T], key: impl Fn(&T) -> i64) {
     let mut sorted = items.to_vec();
     let mut pass = |from: &[T], to: &mut [T], pass: usize| {
         let mut next = 0;
-        places[pass].iter_mut().for_each(|place| next += std::mem::replace(place, next));
+        places[pass][..1 << digit].iter_mut().for_each(|place| next += std::mem::replace(place, next));
         for &item in from {
             let place = &mut places[pass][digits[pass](&item)];
             to[*place as usize] = item;
@@ -293,15 +286,53 @@ fn between(low: f64, high: f64, part: f64) -> f64 {
     if step.is_finite() { low + step * part } else { low * (1.0 - part) + high * part }
 }
 
-fn at_rank(weighted: &[(i64, u64)], q: f64) -> (i64, u64) {
-    let total: u64 = weighted.iter().map(|item| item.1).sum();
-    let target = q * (total - 1) as f64;
-    let mut below = 0u64;
-    for &item in weighted {
-        below += item.1;
-        if below as f64 > target {
-            return item;
+/// Keys, each with the number of values that it stands for, in parts by their leading bits: whoever asks for the key
+/// at a rank sorts but the part that it lies in.
+struct Ranks {
+    weighted: Vec<(i64, u64)>,
+    lowest: i64,
+    shift: u32,
+    /// How many values lie below each part, and last how many there are.
+    below: Vec<u64>,
+}
+
+impl Ranks {
+    fn of(weighted: Vec<(i64, u64)>) -> Option<Self> {
+        let keys = weighted.iter().map(|item| item.0);
+        let (lowest, highest) = (keys.clone().min()?, keys.max()?);
+        let span = highest.wrapping_sub(lowest) as u64;
+        let shift = (u64::BITS - span.leading_zeros()).saturating_sub(weighted.len().ilog2().min(10));
+        let mut ranks = Self { weighted, lowest, shift, below: vec![0; (span >> shift) as usize + 2] };
+        for &(key, values) in &ranks.weighted {
+            let part = ranks.part(key);
+            ranks.below[part + 1] += values;
         }
+        let mut total = 0;
+        for below in &mut ranks.below {
+            total += *below;
+            *below = total;
+        }
+        Some(ranks)
     }
-    weighted[weighted.len() - 1]
+
+    fn part(&self, key: i64) -> usize {
+        (key.wrapping_sub(self.lowest) as u64 >> self.shift) as usize
+    }
+
+    /// The highest rank; the lowest is 0.
+    fn last(&self) -> u64 {
+        self.below.last().map_or(0, |values| values - 1)
+    }
+
+    fn key_at(&self, rank: u64) -> i64 {
+        let part = self.below.partition_point(|&below| below <= rank) - 1;
+        let mut alike: Vec<_> = self.weighted.iter().filter(|item| self.part(item.0) == part).collect();
+        alike.sort_unstable();
+        let mut below = self.below[part];
+        let reaches = |item: &&&(i64, u64)| {
+            below += item.1;
+            below > rank
+        };
+        alike.iter().find(reaches).map_or(self.lowest, |item| item.0)
+    }
 }
