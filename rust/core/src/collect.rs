@@ -278,10 +278,7 @@ fn collect_once(
         Journals::store(root, lives, &known.journals);
     }
     collected.whole = merged(collected.datasets.values());
-    rayon::join(
-        || collected.whole.close(),
-        || collected.datasets.par_iter_mut().for_each(|(_, accumulator)| accumulator.close()),
-    );
+    collected.datasets.par_iter_mut().for_each(|(_, accumulator)| accumulator.close());
     let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
     collected.is_for_all = is_for_all;
     if keeps && collected.errors.is_empty() && is_for_all {

@@ -251,3 +251,32 @@ fn a_closed_sketch_knows_its_answers_and_nothing_of_others() {
         assert_eq!((one.quartiles(), one.is_exact()), (None, false));
     }
 }
+
+#[test]
+fn sketches_answer_together_as_one_of_all_values_does() {
+    for (count, size) in [(1, 1), (5, 2), (EXACT, 37), (EXACT + 1, 37), (30_000, 500), (200_000, 7000)] {
+        for (name, values) in inputs(count) {
+            let parts: Vec<Quantiles> = values.chunks(size).map(of).chain([Quantiles::default()]).collect();
+            let together = Quantiles::together(&parts.iter().collect::<Vec<_>>());
+            assert_eq!(together.is_exact(), count <= EXACT, "{count} {name}");
+            if together.is_exact() {
+                assert_eq!(together.quartiles().unwrap(), expected(&values), "{count} {name}");
+            }
+            let error = rank_error(&together, &values);
+            assert!(error < 0.01, "{count} in parts of {size}, {name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn together_with_a_closed_sketch_nothing_is_known() {
+    let (open, mut closed, none) = (of(&[1.0, 2.0, 3.0]), of(&[4.0, 5.0]), Quantiles::default());
+    closed.close();
+    assert_eq!(Quantiles::together(&[&none, &closed, &none]), closed);
+    for parts in [vec![&open, &closed], vec![&closed, &closed]] {
+        let together = Quantiles::together(&parts);
+        assert_eq!((together.quartiles(), together.is_exact()), (None, false));
+    }
+    let nothing = Quantiles::together(&[&none]);
+    assert_eq!((nothing.quartiles(), nothing.is_exact()), (None, true));
+}

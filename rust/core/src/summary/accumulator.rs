@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use rayon::prelude::*;
+
 use super::columns::SCORES;
 use super::distinct::Distinct;
 use super::moments::Moments;
@@ -258,17 +260,21 @@ impl Accumulator {
     ///
     /// Where the two rank a metric differently it becomes unranked.
     pub fn merge(&mut self, other: &Self) {
-        self.merge_without_configs(other);
+        self.merge_outline(other);
         for (metric, theirs) in &other.groups {
             let ours = self.group_of(metric, theirs.direction);
+            for (ours, theirs) in ours.scores.iter_mut().zip(&theirs.scores) {
+                ours.quantiles.merge(&theirs.quantiles);
+            }
             ours.configs.merge(&theirs.configs, ours.direction);
         }
     }
 
-    /// The same, but for the rows of single configurations, which are told apart within a dataset alone.
-    pub(super) fn merge_without_configs(&mut self, other: &Self) {
+    /// The same, but for what is told apart within a dataset alone, single configurations, and for the values behind
+    /// quartiles, which [`Self::close_over`] finds where they are.
+    pub(super) fn merge_outline(&mut self, other: &Self) {
         for (metric, theirs) in &other.groups {
-            self.group_of(metric, theirs.direction).merge_without_configs(theirs);
+            self.group_of(metric, theirs.direction).merge_outline(theirs);
         }
         for (ours, theirs) in [
             (&mut self.datasets, &other.datasets),
@@ -308,6 +314,17 @@ impl Accumulator {
     pub fn close(&mut self) {
         for group in self.groups.iter_mut().map(|(_, group)| group) {
             group.scores.iter_mut().for_each(|stats| stats.quantiles.close());
+        }
+    }
+
+    /// Takes the quartiles from the parts whose outlines were merged; in parallel.
+    pub(super) fn close_over(&mut self, parts: &[&Self]) {
+        for (metric, group) in &mut self.groups {
+            let parts: Vec<&Group> = parts.iter().filter_map(|part| part.group(metric)).collect();
+            group.scores.par_iter_mut().enumerate().for_each(|(column, stats)| {
+                let sketches: Vec<_> = parts.iter().map(|part| &part.scores[column].quantiles).collect();
+                stats.quantiles = Quantiles::together(&sketches);
+            });
         }
     }
 
@@ -381,10 +398,10 @@ impl Group {
         }
     }
 
-    fn merge_without_configs(&mut self, other: &Self) {
+    fn merge_outline(&mut self, other: &Self) {
         self.rows += other.rows;
         for (ours, theirs) in self.scores.iter_mut().zip(&other.scores) {
-            ours.merge(theirs);
+            ours.merge_outline(theirs);
         }
         self.models.merge(&other.models, self.direction);
         self.runs.merge(&other.runs, self.direction);
@@ -507,12 +524,11 @@ impl ScoreStats {
         self.range = Some((min.min(low), max.max(high)));
     }
 
-    fn merge(&mut self, other: &Self) {
+    fn merge_outline(&mut self, other: &Self) {
         self.nulls += other.nulls;
         self.nans += other.nans;
         self.infs += other.infs;
         self.moments.merge(&other.moments);
-        self.quantiles.merge(&other.quantiles);
         if let Some((low, high)) = other.range {
             self.widen(low, high);
         }

@@ -22,19 +22,21 @@ use std::collections::btree_map::Entry;
 /// What is known of each dataset, by its name.
 pub type Datasets = BTreeMap<String, Accumulator>;
 
-/// What is known of several datasets together, but for single configurations; in parallel.
+/// What is known of several datasets together, but for single configurations; closed. In parallel.
 pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Accumulator>) -> Accumulator {
     const FEW: usize = 8;
     let parts: Vec<&Accumulator> = parts.into_iter().collect();
     let few = |parts: &[&Accumulator]| {
         let mut whole = Accumulator::default();
-        parts.iter().for_each(|part| whole.merge_without_configs(part));
+        parts.iter().for_each(|part| whole.merge_outline(part));
         whole
     };
-    in_halves(&parts, FEW, &few, &|mut left, right| {
-        left.merge_without_configs(&right);
+    let mut whole = in_halves(&parts, FEW, &few, &|mut left, right| {
+        left.merge_outline(&right);
         left
-    })
+    });
+    whole.close_over(&parts);
+    whole
 }
 
 /// What few parts make, merged with what the others make; in parallel.

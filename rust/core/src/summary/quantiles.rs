@@ -73,8 +73,22 @@ impl Quantiles {
 
     /// Keeps the answers and forgets the values, which take most of the space of a summary.
     pub fn close(&mut self) {
-        self.closed = Some(Closed { quartiles: self.quartiles(), is_exact: self.is_exact() });
-        self.levels.clear();
+        *self = Self::together(&[self]);
+    }
+
+    /// What several sketches say together, closed.
+    pub fn together(parts: &[&Self]) -> Self {
+        let parts: Vec<&Self> = parts.iter().copied().filter(|part| part.count > 0).collect();
+        let count = parts.iter().map(|part| part.count).sum();
+        let closed = match parts[..] {
+            [only] => Closed { quartiles: only.quartiles(), is_exact: only.is_exact() },
+            _ if parts.iter().any(|part| part.closed.is_some()) => Closed::default(),
+            _ => {
+                let is_exact = count <= EXACT as u64 && parts.iter().all(|part| part.is_exact());
+                Closed { quartiles: quartiles_of(&parts, is_exact), is_exact }
+            }
+        };
+        Self { count, closed: Some(closed), ..Self::default() }
     }
 
     /// Adds what another sketch holds; the quartiles of closed ones are not known together.
@@ -134,18 +148,7 @@ impl Quantiles {
 
     /// The quartiles q25, q50 and q75, interpolated linearly while exact; `None` without values.
     pub fn quartiles(&self) -> Option<[f64; 3]> {
-        if let Some(closed) = &self.closed {
-            return closed.quartiles;
-        }
-        let weighted = self.levels.iter().enumerate();
-        let weighted = weighted.flat_map(|(level, keys)| keys.iter().map(move |&key| (key, 1 << level)));
-        let ranks = Ranks::of(weighted.collect())?;
-        let value = |rank: f64| value_of(ranks.key_at(rank as u64));
-        Some([0.25, 0.5, 0.75].map(|q| {
-            let rank = q * ranks.last() as f64;
-            let low = value(rank.floor());
-            if self.is_exact() { between(low, value(rank.ceil()), rank.fract()) } else { low }
-        }))
+        self.closed.map_or_else(|| quartiles_of(&[self], self.is_exact()), |closed| closed.quartiles)
     }
 
     fn shrink(&mut self) {
@@ -286,36 +289,52 @@ fn between(low: f64, high: f64, part: f64) -> f64 {
     if step.is_finite() { low + step * part } else { low * (1.0 - part) + high * part }
 }
 
-/// Keys, each with the number of values that it stands for, in parts by their leading bits: whoever asks for the key
-/// at a rank sorts but the part that it lies in.
-struct Ranks {
-    weighted: Vec<(i64, u64)>,
+/// The quartiles of what all parts hold.
+fn quartiles_of(parts: &[&Quantiles], is_exact: bool) -> Option<[f64; 3]> {
+    let ranks = Ranks::of(parts)?;
+    let value = |rank: f64| value_of(ranks.key_at(rank as u64));
+    Some([0.25, 0.5, 0.75].map(|q| {
+        let rank = q * ranks.last() as f64;
+        let low = value(rank.floor());
+        if is_exact { between(low, value(rank.ceil()), rank.fract()) } else { low }
+    }))
+}
+
+/// The keys of sketches in ranges by their leading bits: whoever asks for the key at a rank sorts no more than the
+/// range that it lies in.
+struct Ranks<'a> {
+    parts: &'a [&'a Quantiles],
     lowest: i64,
     shift: u32,
-    /// How many values lie below each part, and last how many there are.
+    /// How many values lie below each range, and last how many there are.
     below: Vec<u64>,
 }
 
-impl Ranks {
-    fn of(weighted: Vec<(i64, u64)>) -> Option<Self> {
-        let keys = weighted.iter().map(|item| item.0);
-        let (lowest, highest) = (keys.clone().min()?, keys.max()?);
+impl<'a> Ranks<'a> {
+    fn of(parts: &'a [&'a Quantiles]) -> Option<Self> {
+        let mut ranks = Self { parts, lowest: 0, shift: 0, below: Vec::new() };
+        let keys = || ranks.keys().map(|(key, _)| key);
+        let (lowest, highest, count) = (keys().min()?, keys().max()?, keys().count());
         let span = highest.wrapping_sub(lowest) as u64;
-        let shift = (u64::BITS - span.leading_zeros()).saturating_sub(weighted.len().ilog2().min(10));
-        let mut ranks = Self { weighted, lowest, shift, below: vec![0; (span >> shift) as usize + 2] };
-        for &(key, values) in &ranks.weighted {
-            let part = ranks.part(key);
-            ranks.below[part + 1] += values;
-        }
+        ranks.lowest = lowest;
+        ranks.shift = (u64::BITS - span.leading_zeros()).saturating_sub(count.ilog2().min(11));
+        let mut below = vec![0; (span >> ranks.shift) as usize + 2];
+        ranks.keys().for_each(|(key, values)| below[ranks.range(key) + 1] += values);
         let mut total = 0;
-        for below in &mut ranks.below {
+        for below in &mut below {
             total += *below;
             *below = total;
         }
-        Some(ranks)
+        Some(Self { below, ..ranks })
     }
 
-    fn part(&self, key: i64) -> usize {
+    /// Each with the number of values that it stands for.
+    fn keys(&self) -> impl Iterator<Item = (i64, u64)> {
+        let levels = self.parts.iter().flat_map(|part| part.levels.iter().enumerate());
+        levels.flat_map(|(level, keys)| keys.iter().map(move |&key| (key, 1 << level)))
+    }
+
+    fn range(&self, key: i64) -> usize {
         (key.wrapping_sub(self.lowest) as u64 >> self.shift) as usize
     }
 
@@ -325,14 +344,14 @@ impl Ranks {
     }
 
     fn key_at(&self, rank: u64) -> i64 {
-        let part = self.below.partition_point(|&below| below <= rank) - 1;
-        let mut alike: Vec<_> = self.weighted.iter().filter(|item| self.part(item.0) == part).collect();
-        alike.sort_unstable();
-        let mut below = self.below[part];
-        let reaches = |item: &&&(i64, u64)| {
-            below += item.1;
+        let range = self.below.partition_point(|&below| below <= rank) - 1;
+        let mut keys: Vec<(i64, u64)> = self.keys().filter(|&(key, _)| self.range(key) == range).collect();
+        keys.sort_unstable();
+        let mut below = self.below[range];
+        let reaches = |&&(_, values): &&(i64, u64)| {
+            below += values;
             below > rank
         };
-        alike.iter().find(reaches).map_or(self.lowest, |item| item.0)
+        keys.iter().find(reaches).map_or(self.lowest, |&(key, _)| key)
     }
 }
