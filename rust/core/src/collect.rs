@@ -25,7 +25,7 @@ use crate::summary::embedded::{self, Embedded, Sketch};
 use crate::summary::{Accumulator, Datasets, Reader, merged};
 
 /// So many files are read while what was read before is merged.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 /// So many of them a thread reads before another may take over.
 const SHARE: usize = 8;
 /// So many files of one dataset are merged at a time; more are merged in parallel.

@@ -44,8 +44,16 @@ pub fn sealed(footer: &[u8]) -> Option<&[u8]> {
 
 /// Where the hash of the last seal stands.
 fn hash_at(footer: &[u8]) -> Option<usize> {
-    let mark = footer.windows(MARK.len()).rposition(|window| window == MARK)?;
-    let at = mark + MARK.len() + LENGTH;
+    let mut end = footer.len();
+    let mark_end = loop {
+        // Its last byte is rare in what stands after it.
+        let last = footer[..end].iter().rposition(|byte| MARK.last() == Some(byte))?;
+        if footer[..=last].ends_with(MARK) {
+            break last + 1;
+        }
+        end = last;
+    };
+    let at = mark_end + LENGTH;
     (at + HASH <= footer.len()).then_some(at)
 }
 

@@ -91,7 +91,7 @@ impl TailReader {
         if needed > self.buffer.len() {
             self.fill(file, needed, size)?;
         }
-        self.guess = LEAST_READ.max(needed + needed / 8);
+        self.guess = LEAST_READ.max(needed + needed / 32);
         let end = self.buffer.len() - TRAILER;
         Ok(Tail { identity, bytes: &self.buffer[end - length..end] })
     }
