@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import shutil
-import sqlite3
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, locks, strict_json
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, SchemaError
 from nirs4all_workspace.migration import files, notes
-from nirs4all_workspace.migration.builder import build
 from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.workspace import Workspace
 
@@ -59,6 +57,8 @@ def migrate(
         OSError: It could not be read or written, or the disk has less room (ENOSPC) than the source takes;
             the target is as it was.
     """
+    import sqlite3
+
     origin, place = _checked(Path(source), Path(target))
     before = files.fingerprint(origin)
     if _is_made(place, before[0]):
@@ -160,6 +160,8 @@ def _build(
     before: tuple[str, int, int],
     progress: Callable[[int, int], object] | None,
 ) -> dict[str, Any]:
+    from nirs4all_workspace.migration.builder import build
+
     began, migrated_at = time.monotonic(), datetime.now(UTC).isoformat()
     report = build(source, Workspace.create(staging), progress)
     report.count(report.source, files=before[1])

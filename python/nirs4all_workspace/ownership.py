@@ -7,7 +7,6 @@ its parent's.
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -90,6 +89,8 @@ def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
         return True
     if not _native.is_network_drive(root):
         return False
+    import socket
+
     holder = _native.lock_holder(path)
     return holder is not None and holder["host"] not in {socket.gethostname(), *dead_hosts}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import re
-import socket
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -57,6 +56,7 @@ def now() -> str:
 def who() -> dict[str, Any]:
     """Return who this process is: user, host and pid."""
     import getpass
+    import socket
 
     try:
         user = getpass.getuser()

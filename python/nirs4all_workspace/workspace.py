@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +105,8 @@ class Workspace:
             ConflictError: The folder is a workspace already, or holds files of nirs4all 0.6.
             OSError: The folder cannot be written.
         """
+        import uuid
+
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / _MANIFEST).exists():
