@@ -61,19 +61,6 @@ impl Entry {
         Self { files, scanned, state: writer.bytes }
     }
 
-    /// Encodes what all files say, by dataset and together.
-    pub fn of_all(
-        files: Vec<Seen>,
-        scanned: Vec<(String, String)>,
-        datasets: &Datasets,
-        whole: &Accumulator,
-    ) -> Self {
-        let mut writer = Writer::default();
-        writer.datasets(datasets);
-        writer.accumulator(whole);
-        Self { files, scanned, state: writer.bytes }
-    }
-
     /// The entry by the name of its first file.
     pub fn by_name(self) -> Entries {
         let name = self.files.first().map(|seen| seen.file.clone());
@@ -201,32 +188,58 @@ pub(crate) fn checked(bytes: &[u8]) -> Result<Reader<'_>> {
 }
 
 fn encode(entries: &Entries) -> Vec<u8> {
-    let mut writer = Writer::default();
-    // Growing by steps would copy all of it several times.
-    writer
-        .bytes
-        .reserve(entries.values().map(|entry| entry.state.len() + 128 * (1 + entry.files.len())).sum());
-    writer.bytes.extend_from_slice(MAGIC);
-    writer.text(VERSION);
-    writer.int(entries.len() as u64);
-    for entry in entries.values() {
-        writer.int(entry.files.len() as u64);
-        for seen in &entry.files {
-            writer.text(&seen.file);
-            let Identity { size, mtime_ns, ctime_ns, inode } = seen.identity;
-            for number in [size, mtime_ns as u64, ctime_ns as u64, inode, seen.read_at as u64] {
-                writer.u64(number);
-            }
-        }
-        writer.int(entry.scanned.len() as u64);
-        for (file, reason) in &entry.scanned {
-            writer.text(file);
-            writer.text(reason);
-        }
-        writer.int(entry.state.len() as u64);
-        writer.bytes.extend_from_slice(&entry.state);
+    let size = entries.values().map(|entry| entry.state.len() + SEEN * (1 + entry.files.len())).sum();
+    let mut writer = begin(entries.len(), size);
+    for Entry { files, scanned, state } in entries.values() {
+        write_entry(&mut writer, files, scanned, state);
     }
     finish(writer)
+}
+
+/// The bytes of a file of the cache with one entry: what all files say, by dataset and together.
+pub fn encode_whole(
+    files: &[Seen],
+    scanned: &[(String, String)],
+    datasets: &Datasets,
+    whole: &Accumulator,
+) -> Vec<u8> {
+    let mut state = Writer::default();
+    state.datasets(datasets);
+    state.accumulator(whole);
+    let mut writer = begin(1, state.bytes.len() + SEEN * (1 + files.len()));
+    write_entry(&mut writer, files, scanned, &state.bytes);
+    finish(writer)
+}
+
+/// About as many bytes are written for a file.
+const SEEN: usize = 128;
+
+/// Begins a file of about so many bytes: growing by steps would copy all of it several times.
+fn begin(entries: usize, size: usize) -> Writer {
+    let mut writer = Writer::default();
+    writer.bytes.reserve(size);
+    writer.bytes.extend_from_slice(MAGIC);
+    writer.text(VERSION);
+    writer.int(entries as u64);
+    writer
+}
+
+fn write_entry(writer: &mut Writer, files: &[Seen], scanned: &[(String, String)], state: &[u8]) {
+    writer.int(files.len() as u64);
+    for seen in files {
+        writer.text(&seen.file);
+        let Identity { size, mtime_ns, ctime_ns, inode } = seen.identity;
+        for number in [size, mtime_ns as u64, ctime_ns as u64, inode, seen.read_at as u64] {
+            writer.u64(number);
+        }
+    }
+    writer.int(scanned.len() as u64);
+    for (file, reason) in scanned {
+        writer.text(file);
+        writer.text(reason);
+    }
+    writer.int(state.len() as u64);
+    writer.bytes.extend_from_slice(state);
 }
 
 /// The bytes of a file of the cache: its content and their checksum.

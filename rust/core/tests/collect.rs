@@ -60,8 +60,10 @@ fn collected(root: &Path, threads: usize, caching: Caching) -> Collected {
 }
 
 fn kept(root: &Path, collected: n4w_core::Result<Collected>) -> Collected {
-    let mut collected = collected.unwrap();
-    collected.keep(root);
+    let collected = collected.unwrap();
+    if let Some(kept) = collected.kept() {
+        kept.store(root);
+    }
     collected
 }
 

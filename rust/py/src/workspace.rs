@@ -32,9 +32,13 @@ pub fn summarise<'py>(
     threads: usize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let work = |progress: &Progress, deliver: &dyn Fn(Option<Value>)| {
-        let mut collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
-        deliver(summary_value(&collected, dataset, configurations));
-        collected.keep(&root);
+        let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
+        let (summary, kept) =
+            rayon::join(|| summary_value(&collected, dataset, configurations), || collected.kept());
+        deliver(summary);
+        if let Some(kept) = kept {
+            kept.store(&root);
+        }
         Ok(())
     };
     let convert = |py: Python<'_>, summary: Option<Value>| {

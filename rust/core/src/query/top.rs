@@ -54,8 +54,10 @@ pub struct Answer {
 /// names a partition; what the metric has is judged by the rows that are asked for. NaN never ranks, ties
 /// break by id.
 pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
-    let mut collected = collect::collect_rankings(root, open, caching, progress)?;
-    collected.keep(root);
+    let collected = collect::collect_rankings(root, open, caching, progress)?;
+    if let Some(kept) = collected.kept() {
+        kept.store(root);
+    }
     let whole = matching(&collected, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
