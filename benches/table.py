@@ -115,8 +115,8 @@ def measure_footers(
     """Ours without and with cache, the floors of both, and peers."""
     check_footers(folder, files)
     kib = 4 * -(-median_footer(folder) // 4096)
-    # Both of fresh processes, since the first threads and pages of each cost more than five files, and the median of
-    # five, since the first after a peer finds the caches full of what the peer left.
+    # Both of fresh processes, since the first threads and pages of each cost more than five files, and
+    # the median of five, since the first after a peer finds the caches full of what the peer left.
     five = range(5)
     cases: dict[str, Case] = {
         "ours": lambda: median(bench.uncached("ours:summary", folder) for _ in five),

@@ -164,7 +164,7 @@ class Workspace:
     def summary(self, dataset: str | None = None, *, live: bool = True) -> dict[str, Any]:
         """Summarise the workspace, or one dataset of it.
 
-        Footers alone are read, and in a later process only those that changed; files whose footer
+        Footers alone are read, and in a later process only where a file changed; files whose footer
         has no summary to be trusted are scanned, once, and listed under `scanned`.
 
         Args:

@@ -319,10 +319,14 @@ impl<'a> Ranks<'a> {
         ranks.lowest = lowest;
         ranks.shift = (u64::BITS - span.leading_zeros()).saturating_sub(count.ilog2().min(11));
         let mut below = vec![0; (span >> ranks.shift) as usize + 2];
-        ranks.keys().for_each(|(key, values)| below[ranks.range(key) + 1] += values);
-        let mut total = 0;
+        // Sketches that nobody wrote may announce more than can be counted.
+        ranks.keys().for_each(|(key, values)| {
+            let own = &mut below[ranks.range(key) + 1];
+            *own = values.saturating_add(*own);
+        });
+        let mut total = 0u64;
         for below in &mut below {
-            total += *below;
+            total = total.saturating_add(*below);
             *below = total;
         }
         Some(Self { below, ..ranks })
@@ -349,7 +353,7 @@ impl<'a> Ranks<'a> {
         keys.sort_unstable();
         let mut below = self.below[range];
         let reaches = |&&(_, values): &&(i64, u64)| {
-            below += values;
+            below = below.saturating_add(values);
             below > rank
         };
         keys.iter().find(reaches).map_or(self.lowest, |&(key, _)| key)
