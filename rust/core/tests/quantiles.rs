@@ -268,6 +268,22 @@ fn sketches_answer_together_as_one_of_all_values_does() {
     }
 }
 
+/// The bits of floats next to zero lie far apart: all but one value are alike in their leading ones.
+#[test]
+fn values_beside_one_across_zero_are_ranked_as_others() {
+    let mut rng = Rng(35);
+    for outlier in [-0.5, 0.0, f64::MIN, -5e-324] {
+        let values: Vec<f64> = (0..100_000).map(|_| 0.5 + rng.unit() / 2.0).chain([outlier]).collect();
+        let few = &values[values.len() - EXACT..];
+        assert_eq!(of(few).quartiles().unwrap(), expected(few));
+        let parts: Vec<Quantiles> = values.chunks(1000).map(of).collect();
+        let together = Quantiles::together(&parts.iter().collect::<Vec<_>>());
+        for quantiles in [&together, &of(&values)] {
+            assert!(rank_error(quantiles, &values) < 0.01, "{outlier}");
+        }
+    }
+}
+
 #[test]
 fn together_with_a_closed_sketch_nothing_is_known() {
     let (open, mut closed, none) = (of(&[1.0, 2.0, 3.0]), of(&[4.0, 5.0]), Quantiles::default());

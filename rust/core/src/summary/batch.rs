@@ -75,7 +75,6 @@ fn piece_by_dataset(piece: &RecordBatch, unnamed: &str) -> Result<Datasets> {
 
 /// The columns of one piece.
 struct Piece<'a> {
-    rows: usize,
     numbers: [Numbers<'a>; SCORES.len()],
     texts: [Texts<'a>; TEXTS.len()],
 }
@@ -90,7 +89,6 @@ fn of_piece(batch: &RecordBatch, top_k: usize) -> Result<Accumulator> {
     let [id, run, dataset, model, config, fold, partition, preprocessings] =
         TEXTS.map(|column| Texts::of(batch, column));
     let piece = Piece {
-        rows,
         numbers: [val?, test?, train?],
         texts: [id?, run?, dataset?, model?, config?, fold?, partition?, preprocessings?],
     };
@@ -169,6 +167,14 @@ impl Members {
         match self {
             Self::All(rows) if (0..*rows).all(&mut fits) => Self::All(*rows),
             _ => Self::Some(self.rows().filter(|&row| fits(row)).map(|row| row as u32).collect()),
+        }
+    }
+
+    /// Their numbers, NaN where there is none.
+    fn numbers<'v>(&self, numbers: &'v Numbers<'_>) -> Cow<'v, [f64]> {
+        match self {
+            Self::All(rows) => numbers.or_nan(*rows),
+            Self::Some(_) => self.rows().map(|row| numbers.get(row).unwrap_or(f64::NAN)).collect(),
         }
     }
 
@@ -280,8 +286,8 @@ fn rank(group: &mut Group, piece: &Piece<'_>, members: &Members, is_val: impl Fn
     let (ranking, direction) = (&mut group.ranking, group.direction);
     ranking.note(members.rows().any(&is_val), members.rows().any(|row| piece.numbers[0].get(row).is_some()));
     let only_val = ranking.has_val_rows;
-    let ranked_by = piece.numbers[ranking.score()].or_nan(piece.rows);
-    for (block, scores) in members.of(&ranked_by).chunks(BLOCK).enumerate() {
+    let ranked_by = members.numbers(&piece.numbers[ranking.score()]);
+    for (block, scores) in ranked_by.chunks(BLOCK).enumerate() {
         let top = &ranking.top;
         let gets_in = |&score: &f64| direction.goodness(score).is_some_and(|goodness| top.admits(goodness));
         if !scores.iter().fold(false, |any, score| any | gets_in(score)) {

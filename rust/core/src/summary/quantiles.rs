@@ -24,7 +24,7 @@ pub struct Quantiles {
     pub(super) count: u64,
     /// Level h holds values of weight 2^h.
     pub(super) levels: Vec<Vec<i64>>,
-    /// Bit h: which half the next compaction of level h moves up.
+    /// Bit h: which of the two middle ones moves up the next time that something moves up to level h + 1.
     pub(super) flips: u64,
     /// What is known of values that were forgotten.
     pub(super) closed: Option<Closed>,
@@ -79,7 +79,7 @@ impl Quantiles {
     /// What several sketches say together, closed.
     pub fn together(parts: &[&Self]) -> Self {
         let parts: Vec<&Self> = parts.iter().copied().filter(|part| part.count > 0).collect();
-        let count = parts.iter().map(|part| part.count).sum();
+        let count = parts.iter().map(|part| part.count).fold(0, u64::saturating_add);
         let closed = match parts[..] {
             [only] => Closed { quartiles: only.quartiles(), is_exact: only.is_exact() },
             _ if parts.iter().any(|part| part.closed.is_some()) => Closed::default(),
@@ -291,7 +291,8 @@ fn between(low: f64, high: f64, part: f64) -> f64 {
 
 /// The quartiles of what all parts hold.
 fn quartiles_of(parts: &[&Quantiles], is_exact: bool) -> Option<[f64; 3]> {
-    let ranks = Ranks::of(parts)?;
+    let levels = parts.iter().flat_map(|part| part.levels.iter().enumerate());
+    let ranks = Ranks::of(levels.flat_map(|(level, keys)| keys.iter().map(move |&key| (key, 1 << level))))?;
     let value = |rank: f64| value_of(ranks.key_at(rank as u64));
     Some([0.25, 0.5, 0.75].map(|q| {
         let rank = q * ranks.last() as f64;
@@ -300,42 +301,34 @@ fn quartiles_of(parts: &[&Quantiles], is_exact: bool) -> Option<[f64; 3]> {
     }))
 }
 
-/// The keys of sketches in ranges by their leading bits: whoever asks for the key at a rank sorts no more than the
-/// range that it lies in.
-struct Ranks<'a> {
-    parts: &'a [&'a Quantiles],
+/// Keys, each with the number of values that it stands for, in ranges by the leading bits of what tells them apart:
+/// whoever asks for the key at a rank looks on in the range that it lies in.
+struct Ranks<K> {
+    keys: K,
     lowest: i64,
     shift: u32,
     /// How many values lie below each range, and last how many there are.
     below: Vec<u64>,
 }
 
-impl<'a> Ranks<'a> {
-    fn of(parts: &'a [&'a Quantiles]) -> Option<Self> {
-        let mut ranks = Self { parts, lowest: 0, shift: 0, below: Vec::new() };
-        let keys = || ranks.keys().map(|(key, _)| key);
-        let (lowest, highest, count) = (keys().min()?, keys().max()?, keys().count());
+impl<K: Iterator<Item = (i64, u64)> + Clone> Ranks<K> {
+    fn of(keys: K) -> Option<Self> {
+        let bare = || keys.clone().map(|(key, _)| key);
+        let (lowest, highest, count) = (bare().min()?, bare().max()?, bare().count());
         let span = highest.wrapping_sub(lowest) as u64;
-        ranks.lowest = lowest;
-        ranks.shift = (u64::BITS - span.leading_zeros()).saturating_sub(count.ilog2().min(11));
-        let mut below = vec![0; (span >> ranks.shift) as usize + 2];
+        let shift = (u64::BITS - span.leading_zeros()).saturating_sub(count.ilog2().min(11));
+        let mut ranks = Self { keys, lowest, shift, below: vec![0; (span >> shift) as usize + 2] };
         // Sketches that nobody wrote may announce more than can be counted.
-        ranks.keys().for_each(|(key, values)| {
-            let own = &mut below[ranks.range(key) + 1];
-            *own = values.saturating_add(*own);
-        });
+        for (key, values) in ranks.keys.clone() {
+            let range = ranks.range(key);
+            ranks.below[range + 1] = values.saturating_add(ranks.below[range + 1]);
+        }
         let mut total = 0u64;
-        for below in &mut below {
+        for below in &mut ranks.below {
             total = total.saturating_add(*below);
             *below = total;
         }
-        Some(Self { below, ..ranks })
-    }
-
-    /// Each with the number of values that it stands for.
-    fn keys(&self) -> impl Iterator<Item = (i64, u64)> {
-        let levels = self.parts.iter().flat_map(|part| part.levels.iter().enumerate());
-        levels.flat_map(|(level, keys)| keys.iter().map(move |&key| (key, 1 << level)))
+        Some(ranks)
     }
 
     fn range(&self, key: i64) -> usize {
@@ -348,14 +341,12 @@ impl<'a> Ranks<'a> {
     }
 
     fn key_at(&self, rank: u64) -> i64 {
-        let range = self.below.partition_point(|&below| below <= rank) - 1;
-        let mut keys: Vec<(i64, u64)> = self.keys().filter(|&(key, _)| self.range(key) == range).collect();
-        keys.sort_unstable();
-        let mut below = self.below[range];
-        let reaches = |&&(_, values): &&(i64, u64)| {
-            below = below.saturating_add(values);
-            below > rank
-        };
-        keys.iter().find(reaches).map_or(self.lowest, |&(key, _)| key)
+        let range = self.below.partition_point(|&below| below <= rank).clamp(1, self.below.len() - 1) - 1;
+        if self.shift == 0 {
+            return self.lowest.wrapping_add(range as i64);
+        }
+        let keys: Vec<_> = self.keys.clone().filter(|&(key, _)| self.range(key) == range).collect();
+        // Such a range is narrower than all were together.
+        Ranks::of(keys.iter().copied()).map_or(self.lowest, |ranks| ranks.key_at(rank - self.below[range]))
     }
 }
