@@ -44,16 +44,9 @@ pub fn sealed(footer: &[u8]) -> Option<&[u8]> {
 
 /// Where the hash of the last seal stands.
 fn hash_at(footer: &[u8]) -> Option<usize> {
-    let mut end = footer.len();
-    let mark_end = loop {
-        // Its last byte is rare in what stands after it.
-        let last = footer[..end].iter().rposition(|byte| MARK.last() == Some(byte))?;
-        if footer[..=last].ends_with(MARK) {
-            break last + 1;
-        }
-        end = last;
-    };
-    let at = mark_end + LENGTH;
+    // Its last byte is rare in what stands after it.
+    let ends_mark = |&end: &usize| footer[end - 1] == MARK[MARK.len() - 1] && footer[..end].ends_with(MARK);
+    let at = (1..=footer.len()).rev().find(ends_mark)? + LENGTH;
     (at + HASH <= footer.len()).then_some(at)
 }
 
