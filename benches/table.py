@@ -83,12 +83,11 @@ class Bench:
         ours.forget(folder, self.user_cache)
         return self.once(work, folder)
 
-    def kernel(self, mode: str, folder: Path, *arguments: object, processes: int = 1) -> float:
-        """Seconds of the system calls alone, the median of five, all in one process or each in its own."""
-        command = [str(argument) for argument in (self.floor, mode, folder, *arguments, 5 // processes)]
-        run = functools.partial(subprocess.run, command, check=True, stdout=subprocess.PIPE, text=True)
-        lines = [line for _ in range(processes) for line in run().stdout.splitlines()]
-        return median(float(line.split()[0]) for line in lines)
+    def kernel(self, mode: str, folder: Path, *arguments: object, repeats: int = 5) -> float:
+        """Seconds of the system calls alone, the median of so many times in one process."""
+        command = [str(argument) for argument in (self.floor, mode, folder, *arguments, repeats)]
+        run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return median(float(line.split()[0]) for line in run.stdout.splitlines())
 
     def make(self, name: str, make: Callable[..., None], *arguments: int) -> Path:
         """Makes data, with summaries in the footers if these are prediction files."""
@@ -121,9 +120,9 @@ def measure_footers(
     cases: dict[str, Case] = {
         "ours": lambda: median(bench.uncached("ours:summary", folder) for _ in five),
         "again": lambda: median(bench.once("ours:summary", folder) for _ in five),
-        "floor": lambda: bench.kernel("tail", folder, kib, processes=5),
+        "floor": lambda: median(bench.kernel("tail", folder, kib, repeats=1) for _ in five),
         "warm floor": lambda: bench.kernel("tail", folder, kib),
-        "floor of again": lambda: bench.kernel("stat", folder, processes=5),
+        "floor of again": lambda: median(bench.kernel("stat", folder, repeats=1) for _ in five),
         "warm floor of again": lambda: bench.kernel("stat", folder),
     }
     for name in peer_names:
