@@ -291,14 +291,22 @@ fn between(low: f64, high: f64, part: f64) -> f64 {
 
 /// The quartiles of what all parts hold.
 fn quartiles_of(parts: &[&Quantiles], is_exact: bool) -> Option<[f64; 3]> {
+    const QUARTILES: [f64; 3] = [0.25, 0.5, 0.75];
     let levels = parts.iter().flat_map(|part| part.levels.iter().enumerate());
+    if is_exact {
+        let mut keys: Vec<i64> = levels.flat_map(|(_, keys)| keys).copied().collect();
+        keys.sort(); // Those of a file are in order.
+        let last = keys.len().checked_sub(1)? as f64;
+        let value = |rank: f64| value_of(keys[rank as usize]);
+        return Some(
+            QUARTILES
+                .map(|q| q * last)
+                .map(|rank| between(value(rank.floor()), value(rank.ceil()), rank.fract())),
+        );
+    }
     let ranks = Ranks::of(levels.flat_map(|(level, keys)| keys.iter().map(move |&key| (key, 1 << level))))?;
-    let value = |rank: f64| value_of(ranks.key_at(rank as u64));
-    Some([0.25, 0.5, 0.75].map(|q| {
-        let rank = q * ranks.last() as f64;
-        let low = value(rank.floor());
-        if is_exact { between(low, value(rank.ceil()), rank.fract()) } else { low }
-    }))
+    let last = ranks.last() as f64;
+    Some(ranks.keys_at(QUARTILES.map(|q| (q * last) as u64)).map(value_of))
 }
 
 /// Keys, each with the number of values that it stands for, in ranges by the leading bits of what tells them apart:
@@ -340,13 +348,24 @@ impl<K: Iterator<Item = (i64, u64)> + Clone> Ranks<K> {
         self.below.last().map_or(0, |values| values - 1)
     }
 
-    fn key_at(&self, rank: u64) -> i64 {
-        let range = self.below.partition_point(|&below| below <= rank).clamp(1, self.below.len() - 1) - 1;
+    fn keys_at<const N: usize>(&self, wanted: [u64; N]) -> [i64; N] {
+        let range =
+            |rank| self.below.partition_point(|&below| below <= rank).clamp(1, self.below.len() - 1) - 1;
+        let ranges = wanted.map(range);
         if self.shift == 0 {
-            return self.lowest.wrapping_add(range as i64);
+            return ranges.map(|range| self.lowest.wrapping_add(range as i64));
         }
-        let keys: Vec<_> = self.keys.clone().filter(|&(key, _)| self.range(key) == range).collect();
+        let mut within: [Vec<(i64, u64)>; N] = std::array::from_fn(|_| Vec::new());
+        for (key, values) in self.keys.clone() {
+            let own = self.range(key);
+            for (keys, _) in within.iter_mut().zip(ranges).filter(|&(_, range)| range == own) {
+                keys.push((key, values));
+            }
+        }
         // Such a range is narrower than all were together.
-        Ranks::of(keys.iter().copied()).map_or(self.lowest, |ranks| ranks.key_at(rank - self.below[range]))
+        std::array::from_fn(|at| {
+            let rank = wanted[at] - self.below[ranges[at]];
+            Ranks::of(within[at].iter().copied()).map_or(self.lowest, |ranks| ranks.keys_at([rank])[0])
+        })
     }
 }
