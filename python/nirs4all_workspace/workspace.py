@@ -147,10 +147,11 @@ class Workspace:
             OSError: The folder cannot be read.
         """
         folder = Path(path)
-        if not folder.exists():
-            raise NotFoundError("there is no such folder; `n4w init` makes a workspace", str(folder))
         if not folder.is_dir():
-            raise NotFoundError("is a file; a workspace is a folder", str(folder))
+            message = "there is no such folder; `n4w init` makes a workspace"
+            raise NotFoundError(
+                "is a file; a workspace is a folder" if folder.exists() else message, str(folder)
+            )
         file = folder / _MANIFEST
         try:
             manifest = _native.read_yaml(file)

@@ -23,7 +23,7 @@ pub fn run<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T
 /// delivers, or its error.
 pub fn run_beside<T: Send, W>(
     threads: usize,
-    work: impl FnOnce(&dyn Fn(T)) -> Result<()> + Send,
+    work: impl FnOnce(&(dyn Fn(T) + Sync)) -> Result<()> + Send,
     wait: impl FnOnce(&Receiver<Result<T>>) -> W,
 ) -> Result<W> {
     let (send, receive) = channel();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use n4w_core::files::FileError;
 use n4w_core::value::{Key, Value};
 use n4w_core::verify::Finding;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 
@@ -34,6 +35,7 @@ impl<'py> Converter<'py> {
     /// The Python object of a value: dict, list, str, float, int, bool or None.
     pub fn object(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
         self.shared.clear(); // addresses say nothing beyond one answer
+        let _uncollected = Uncollected::begin(self.py);
         self.convert(value)
     }
 
@@ -114,6 +116,29 @@ impl<'py> Converter<'py> {
                 }
             },
         })
+    }
+}
+
+/// Holds off the collector of reference cycles, which would pass over what is being made again and again.
+struct Uncollected {
+    was_enabled: bool,
+}
+
+#[allow(unsafe_code, reason = "the stable interface of the collector")]
+impl Uncollected {
+    fn begin(_: Python<'_>) -> Self {
+        // SAFETY: the GIL is held, here and until this is dropped.
+        Self { was_enabled: unsafe { ffi::PyGC_Disable() } == 1 }
+    }
+}
+
+#[allow(unsafe_code, reason = "the stable interface of the collector")]
+impl Drop for Uncollected {
+    fn drop(&mut self) {
+        if self.was_enabled {
+            // SAFETY: as above.
+            unsafe { ffi::PyGC_Enable() };
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub fn enter<T: Send>(
     report: Option<&Py<PyAny>>,
     work: impl FnOnce(&Progress) -> Result<T> + Send,
 ) -> PyResult<T> {
-    let whole = |progress: &Progress, deliver: &dyn Fn(T)| work(progress).map(deliver);
+    let whole = |progress: &Progress, deliver: &(dyn Fn(T) + Sync)| work(progress).map(deliver);
     enter_early(py, threads, report, whole, |_, value| Ok(value))
 }
 
@@ -31,7 +31,7 @@ pub fn enter_early<T: Send, R: Send>(
     py: Python<'_>,
     threads: usize,
     report: Option<&Py<PyAny>>,
-    work: impl FnOnce(&Progress, &dyn Fn(T)) -> Result<()> + Send,
+    work: impl FnOnce(&Progress, &(dyn Fn(T) + Sync)) -> Result<()> + Send,
     convert: impl FnOnce(Python<'_>, T) -> PyResult<R> + Send,
 ) -> PyResult<R> {
     let progress = Progress::default();

@@ -31,11 +31,10 @@ pub fn summarise<'py>(
     use_cache: bool,
     threads: usize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let work = |progress: &Progress, deliver: &dyn Fn(Option<Value>)| {
+    let work = |progress: &Progress, deliver: &(dyn Fn(Option<Value>) + Sync)| {
         let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
-        let (summary, kept) =
-            rayon::join(|| summary_value(&collected, dataset, configurations), || collected.kept());
-        deliver(summary);
+        let describe = || deliver(summary_value(&collected, dataset, configurations));
+        let ((), kept) = rayon::join(describe, || collected.kept());
         if let Some(kept) = kept {
             kept.store(&root);
         }

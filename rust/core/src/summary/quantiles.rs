@@ -321,22 +321,26 @@ struct Ranks<K> {
 
 impl<K: Iterator<Item = (i64, u64)> + Clone> Ranks<K> {
     fn of(keys: K) -> Option<Self> {
-        let bare = || keys.clone().map(|(key, _)| key);
-        let (lowest, highest, count) = (bare().min()?, bare().max()?, bare().count());
+        let widened = |(low, high, count): (i64, i64, usize), (key, _): (i64, u64)| {
+            (key.min(low), key.max(high), count + 1)
+        };
+        let (lowest, highest, count) = keys.clone().fold((i64::MAX, i64::MIN, 0), widened);
+        let bits = count.checked_ilog2()?.min(11);
         let span = highest.wrapping_sub(lowest) as u64;
-        let shift = (u64::BITS - span.leading_zeros()).saturating_sub(count.ilog2().min(11));
-        let mut ranks = Self { keys, lowest, shift, below: vec![0; (span >> shift) as usize + 2] };
+        let shift = (u64::BITS - span.leading_zeros()).saturating_sub(bits);
+        let mut below = vec![0u64; (span >> shift) as usize + 2];
+        let ranks = Self { keys, lowest, shift, below: Vec::new() };
         // Sketches that nobody wrote may announce more than can be counted.
-        for (key, values) in ranks.keys.clone() {
-            let range = ranks.range(key);
-            ranks.below[range + 1] = values.saturating_add(ranks.below[range + 1]);
-        }
+        ranks.keys.clone().for_each(|(key, values)| {
+            let above = &mut below[ranks.range(key) + 1];
+            *above = values.saturating_add(*above);
+        });
         let mut total = 0u64;
-        for below in &mut ranks.below {
+        for below in &mut below {
             total = total.saturating_add(*below);
             *below = total;
         }
-        Some(ranks)
+        Some(Self { below, ..ranks })
     }
 
     fn range(&self, key: i64) -> usize {
@@ -356,12 +360,12 @@ impl<K: Iterator<Item = (i64, u64)> + Clone> Ranks<K> {
             return ranges.map(|range| self.lowest.wrapping_add(range as i64));
         }
         let mut within: [Vec<(i64, u64)>; N] = std::array::from_fn(|_| Vec::new());
-        for (key, values) in self.keys.clone() {
+        self.keys.clone().for_each(|(key, values)| {
             let own = self.range(key);
             for (keys, _) in within.iter_mut().zip(ranges).filter(|&(_, range)| range == own) {
                 keys.push((key, values));
             }
-        }
+        });
         // Such a range is narrower than all were together.
         std::array::from_fn(|at| {
             let rank = wanted[at] - self.below[ranges[at]];
