@@ -90,24 +90,13 @@ pub struct Collected {
     unkept: Option<(&'static str, Vec<Seen>)>,
 }
 
-/// An answer as it is kept for as long as no file changes.
-pub struct Kept {
-    file: &'static str,
-    bytes: Vec<u8>,
-}
-
 impl Collected {
-    /// What is to be kept of the answer, where that is allowed.
-    pub fn kept(&self) -> Option<Kept> {
-        let (file, seen) = self.unkept.as_ref()?;
-        Some(Kept { file, bytes: cache::encode_whole(seen, &self.scanned, &self.datasets, &self.whole) })
-    }
-}
-
-impl Kept {
-    /// Writes it; nobody need wait for that.
-    pub fn store(&self, root: &Path) {
-        cache::write_any(root, self.file, &self.bytes);
+    /// Keeps the answer for as long as no file changes, where that is allowed; nobody need wait for that.
+    pub fn keep(&self, root: &Path) {
+        if let Some((file, seen)) = &self.unkept {
+            let bytes = cache::encode_whole(seen, &self.scanned, &self.datasets, &self.whole);
+            cache::write_any(root, file, &bytes);
+        }
     }
 }
 
@@ -144,7 +133,7 @@ impl FileSummary {
 
 /// Summarises all prediction files of a workspace within the current thread pool.
 ///
-/// With caching, a folder is not read again where its answer was kept ([`Collected::kept`]) and no file changed, and
+/// With caching, a folder is not read again where its answer was kept ([`Collected::keep`]) and no file changed, and
 /// files are not scanned twice.
 pub fn collect(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
     collect_to(Depth::Whole, root, None, open, caching, progress)

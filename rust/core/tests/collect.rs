@@ -61,9 +61,7 @@ fn collected(root: &Path, threads: usize, caching: Caching) -> Collected {
 
 fn kept(root: &Path, collected: n4w_core::Result<Collected>) -> Collected {
     let collected = collected.unwrap();
-    if let Some(kept) = collected.kept() {
-        kept.store(root);
-    }
+    collected.keep(root);
     collected
 }
 

@@ -34,10 +34,7 @@ pub fn summarise<'py>(
     let work = |progress: &Progress, deliver: &(dyn Fn(Option<Value>) + Sync)| {
         let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
         let describe = || deliver(summary_value(&collected, dataset, configurations));
-        let ((), kept) = rayon::join(describe, || collected.kept());
-        if let Some(kept) = kept {
-            kept.store(&root);
-        }
+        rayon::join(describe, || collected.keep(&root));
         Ok(())
     };
     let convert = |py: Python<'_>, summary: Option<Value>| {

@@ -55,9 +55,7 @@ pub struct Answer {
 /// break by id.
 pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
     let collected = collect::collect_rankings(root, open, caching, progress)?;
-    if let Some(kept) = collected.kept() {
-        kept.store(root);
-    }
+    collected.keep(root);
     let whole = matching(&collected, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
