@@ -277,8 +277,12 @@ fn collect_once(
     if keeps && has_journals && lives.iter().all(|(_, live)| !knows_more(&live.datasets)) {
         Journals::store(root, lives, &known.journals);
     }
+    let close = |datasets: &mut Datasets| datasets.par_iter_mut().for_each(|(_, dataset)| dataset.close());
+    if collected.datasets.len() == 1 {
+        close(&mut collected.datasets); // It says what the whole says, which need not be found again.
+    }
     collected.whole = merged(collected.datasets.values());
-    collected.datasets.par_iter_mut().for_each(|(_, accumulator)| accumulator.close());
+    close(&mut collected.datasets);
     let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
     collected.is_for_all = is_for_all;
     if keeps && collected.errors.is_empty() && is_for_all {

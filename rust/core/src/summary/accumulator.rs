@@ -313,7 +313,7 @@ impl Accumulator {
     /// Keeps what a report says and forgets the values behind the quartiles: nothing can be added then.
     pub fn close(&mut self) {
         for group in self.groups.iter_mut().map(|(_, group)| group) {
-            group.scores.iter_mut().for_each(|stats| stats.quantiles.close());
+            group.scores.par_iter_mut().for_each(|stats| stats.quantiles.close());
         }
     }
 
