@@ -16,8 +16,12 @@ pub struct Ranked {
     pub(super) goodness: f64,
     /// `val_score`, `test_score`, `train_score`.
     pub(super) scores: [Option<f64>; SCORES.len()],
-    /// The columns of [`TEXTS`], each as its length plus one (0: null), little-endian u32, and its bytes.
-    pub(super) texts: Box<[u8]>,
+    /// The columns of [`TEXTS`], one after the other.
+    texts: Box<str>,
+    /// Where each of them ends.
+    ends: [u32; TEXTS.len()],
+    /// Bit n: column n has no text.
+    nulls: u8,
 }
 
 impl Ranked {
@@ -27,13 +31,14 @@ impl Ranked {
         scores: [Option<f64>; 3],
         texts: impl Iterator<Item = Option<&'a str>> + Clone,
     ) -> Self {
-        let length = texts.clone().map(|text| 4 + text.map_or(0, str::len)).sum();
-        let mut packed = Vec::with_capacity(length);
-        for text in texts {
-            packed.extend_from_slice(&text.map_or(0, |text| text.len() as u32 + 1).to_le_bytes());
-            packed.extend_from_slice(text.unwrap_or_default().as_bytes());
+        let mut packed = String::with_capacity(texts.clone().flatten().map(str::len).sum());
+        let (mut ends, mut nulls) = ([0; TEXTS.len()], 0);
+        for (at, (end, text)) in ends.iter_mut().zip(texts).enumerate() {
+            packed.push_str(text.unwrap_or_default());
+            nulls |= u8::from(text.is_none()) << at;
+            *end = packed.len() as u32;
         }
-        Self { goodness, scores, texts: packed.into() }
+        Self { goodness, scores, texts: packed.into(), ends, nulls }
     }
 
     /// The scores, in the order of [`SCORES`].
@@ -43,22 +48,17 @@ impl Ranked {
 
     /// The texts, in the order of [`TEXTS`].
     pub fn texts(&self) -> [Option<&str>; TEXTS.len()] {
-        let mut rest = &*self.texts;
-        std::array::from_fn(|_| split_text(&mut rest).ok().flatten())
+        let mut start = 0;
+        std::array::from_fn(|at| {
+            let end = self.ends[at] as usize;
+            let text = &self.texts[std::mem::replace(&mut start, end)..end];
+            (self.nulls >> at & 1 == 0).then_some(text)
+        })
     }
 
     fn id(&self) -> &str {
-        split_text(&mut &*self.texts).ok().flatten().unwrap_or_default()
+        &self.texts[..self.ends[0] as usize]
     }
-}
-
-/// Takes the next packed text; an error where the bytes are no text.
-fn split_text<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a str>, ()> {
-    let (length, after) = rest.split_first_chunk::<4>().ok_or(())?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let (text, after) = after.split_at_checked(length.saturating_sub(1)).ok_or(())?;
-    *rest = after;
-    if length == 0 { Ok(None) } else { std::str::from_utf8(text).map(Some).map_err(drop) }
 }
 
 impl PartialEq for Ranked {
@@ -82,7 +82,7 @@ impl Ord for Ranked {
             .goodness
             .total_cmp(&self.goodness)
             .then_with(|| self.id().cmp(other.id()))
-            .then_with(|| self.texts.cmp(&other.texts))
+            .then_with(|| (&self.texts, self.ends, self.nulls).cmp(&(&other.texts, other.ends, other.nulls)))
             .then_with(|| {
                 let bits = |ranked: &Self| ranked.scores.map(|score| score.map(f64::to_bits));
                 bits(self).cmp(&bits(other))
