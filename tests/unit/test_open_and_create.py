@@ -1,6 +1,7 @@
 """Opening and creating workspaces: what is promised, and every documented error."""
 
 import datetime
+import gc
 import os
 import pickle
 import uuid
@@ -236,3 +237,14 @@ def test_raised_exceptions_survive_pickling(tmp_path):
         assert (type(again), str(again)) == (type(error), str(error))
         if isinstance(error, OSError):
             assert (again.errno, again.filename) == (error.errno, error.filename) == (2, str(path))
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_collector_of_cycles_is_left_as_it_was(tmp_path, is_enabled):
+    write(tmp_path / "wheat.meta.parquet", table(10))
+    (gc.enable if is_enabled else gc.disable)()
+    try:
+        assert n4w.Workspace.open(tmp_path).summary()["total_predictions"] == 10
+        assert gc.isenabled() is is_enabled
+    finally:
+        gc.enable()
