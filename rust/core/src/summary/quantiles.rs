@@ -295,14 +295,11 @@ fn quartiles_of(parts: &[&Quantiles], is_exact: bool) -> Option<[f64; 3]> {
     let levels = parts.iter().flat_map(|part| part.levels.iter().enumerate());
     if is_exact {
         let mut keys: Vec<i64> = levels.flat_map(|(_, keys)| keys).copied().collect();
-        keys.sort(); // Those of a file are in order.
+        sort_by_key(&mut keys, |&key| key);
         let last = keys.len().checked_sub(1)? as f64;
         let value = |rank: f64| value_of(keys[rank as usize]);
-        return Some(
-            QUARTILES
-                .map(|q| q * last)
-                .map(|rank| between(value(rank.floor()), value(rank.ceil()), rank.fract())),
-        );
+        let ranks = QUARTILES.map(|q| q * last);
+        return Some(ranks.map(|rank| between(value(rank.floor()), value(rank.ceil()), rank.fract())));
     }
     let ranks = Ranks::of(levels.flat_map(|(level, keys)| keys.iter().map(move |&key| (key, 1 << level))))?;
     let last = ranks.last() as f64;

@@ -82,7 +82,7 @@ impl Ord for Ranked {
             .goodness
             .total_cmp(&self.goodness)
             .then_with(|| self.id().cmp(other.id()))
-            .then_with(|| (&self.texts, self.ends, self.nulls).cmp(&(&other.texts, other.ends, other.nulls)))
+            .then_with(|| (self.ends, self.nulls, &self.texts).cmp(&(other.ends, other.nulls, &other.texts)))
             .then_with(|| {
                 let bits = |ranked: &Self| ranked.scores.map(|score| score.map(f64::to_bits));
                 bits(self).cmp(&bits(other))
