@@ -166,14 +166,12 @@ def footers(bench: Bench) -> None:
     every = [*few, "footers_pyarrow_loop", "footers_polars_2_threads", "scan_polars"]
     flat = make_workspace.make_flat
     datasets, most = (5, 300) if bench.quick else (50, 10_000)
-    for files in (5, 25, 50, 200):
-        folder = bench.make(f"flat-{files}", flat, files, ROWS_PER_FILE, datasets)
-        what = f"{files} footers of {min(files, datasets)} datasets"
-        measure_footers(bench, what, "flat", folder, files, few, floors=3.0, plus=0.001)
-    for files in () if bench.quick else (25, 50, 200):
-        folder = bench.make(f"five-{files}", flat, files, ROWS_PER_FILE, 5)
-        what = f"{files} footers of 5 datasets"
-        measure_footers(bench, what, "five", folder, files, few, floors=3.0, plus=0.001)
+    small = [("flat", datasets, (5, 25, 50, 200))] + ([] if bench.quick else [("five", 5, (25, 50, 200))])
+    for family, most_datasets, sizes in small:
+        for files in sizes:
+            folder = bench.make(f"{family}-{files}", flat, files, ROWS_PER_FILE, most_datasets)
+            what = f"{files} footers of {min(files, most_datasets)} datasets"
+            measure_footers(bench, what, family, folder, files, few, floors=3.0, plus=0.001)
     if not bench.quick:
         folder = bench.make("flat-1000", flat, 1_000, ROWS_PER_FILE, datasets)
         measure_footers(bench, "1,000 footers", "flat", folder, 1_000, few)

@@ -148,10 +148,9 @@ class Workspace:
         """
         folder = Path(path)
         if not folder.is_dir():
-            message = "there is no such folder; `n4w init` makes a workspace"
-            raise NotFoundError(
-                "is a file; a workspace is a folder" if folder.exists() else message, str(folder)
-            )
+            if folder.exists():
+                raise NotFoundError("is a file; a workspace is a folder", str(folder))
+            raise NotFoundError("there is no such folder; `n4w init` makes a workspace", str(folder))
         file = folder / _MANIFEST
         try:
             manifest = _native.read_yaml(file)
