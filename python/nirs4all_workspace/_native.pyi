@@ -591,8 +591,8 @@ def page_predictions(
 
 def find_predictions(
     root: _Path, id: str, filters: dict[str, Any], *, threads: int = 0
-) -> tuple[bytes, list[dict[str, str]]]:
-    """Return rows with an id that fit, all columns, as an Arrow IPC stream; and files that were left out."""
+) -> tuple[list[bytes], list[dict[str, str]]]:
+    """Return rows with an id that fit, those of each file as an Arrow IPC stream with its own types; and errors."""
 
 def find_arrays(path: _Path, ids: Sequence[str]) -> list[bytes]:
     """Return the rows of a file of arrays with these ids (id, data and shape) as Arrow IPC streams.
@@ -706,6 +706,69 @@ def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[st
     """
 
 @final
+class ScanPlan:
+    """The files of a workspace at one moment, and in which columns and types their rows are answered."""
+
+    def __init__(self, root: _Path, *, live: bool, partial: bool, is_last: bool) -> None:
+        """Look what lies in a workspace.
+
+        Args:
+            root: The workspace.
+            live: Whether open segments are read.
+            partial: Whether rows of results that were never finished are read.
+            is_last: Whether a file that vanished is one of the errors.
+
+        Raises:
+            FileNotFoundError: A listed file vanished.
+            OSError: The workspace cannot be listed.
+        """
+
+    def schema(self) -> bytes:
+        """Return the columns of the answer, as an Arrow IPC stream without rows."""
+
+    def errors(self) -> list[dict[str, str]]:
+        """Return files that cannot be used, as dicts of path, kind and message."""
+
+    def groups(
+        self, columns: list[str], like: ScanPlan
+    ) -> tuple[list[tuple[list[tuple[int, Path]], list[str], int]], list[int]]:
+        """Return how files are read for these columns of the answer of a plan.
+
+        Returns:
+            Groups of files of equal columns that another Parquet reader reads as the answer says, each with
+            places and paths of its files, the columns that they have and their rows; and the places of all
+            other files, which `stream` reads.
+        """
+
+    def stream(self, file: int, columns: list[str], like: ScanPlan) -> RowStream:
+        """Return the rows of a file in these columns of the answer of a plan."""
+
+    def path(self, file: int) -> Path:
+        """Return the path of a file, by its place."""
+
+    def name(self, file: int) -> str:
+        """Return the name of a file in the workspace, by its place."""
+
+class RowStream:
+    """The rows of one file, converted, a few at a time."""
+
+    def next(self) -> Rows | None:
+        """Return the next rows; None after the last ones.
+
+        Raises:
+            CorruptFileError: The file cannot be read.
+            FileNotFoundError: It was replaced since it was listed.
+        """
+
+    def errors(self) -> list[dict[str, str]]:
+        """Return what was damaged or did not convert so far, as dicts of path, kind and message."""
+
+class Rows:
+    """Rows that any library takes by the Arrow PyCapsule interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return them as an Arrow stream; what schema is requested changes nothing."""
+
 class RowReader:
     """Rows of a Parquet file, a batch at a time; memory does not grow with the file.
 

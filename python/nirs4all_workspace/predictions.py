@@ -288,10 +288,10 @@ class Predictions:
         """
         import polars as pl
 
-        batch, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
+        batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
             warnings.warn(f"left out: {error['path']}: {error['message']}", stacklevel=2)
-        found = pl.read_ipc_stream(batch).to_dicts()
+        found = [row for batch in batches for row in pl.read_ipc_stream(batch).to_dicts()]
         if not found:
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:

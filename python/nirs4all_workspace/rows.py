@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import queue
+import threading
 import warnings
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
+from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,124 +19,249 @@ if TYPE_CHECKING:
 # So often a listing is repeated because a listed file was replaced meanwhile.
 _RESTARTS = 20
 
-
 # A column that says after which dataset a row's file is named; of segments it says nothing of use.
 FILE = "n4w:file"
 
 
 def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> pl.LazyFrame:
     """Return all rows, with `FILE` if asked; files are listed when the frame is collected, not before."""
-    import polars as pl
     from polars.io.plugins import register_io_source
 
-    planned: dict[str, Any] = {}
+    scanned = _Scan(root, live=live, partial=partial, with_file=with_file)
+    return register_io_source(scanned.read, schema=scanned.schema)
 
-    def schema() -> pl.Schema:
-        planned.clear()
-        planned.update(_whole(root, live, partial, with_file).collect_schema())
-        return pl.Schema(planned)
 
-    def source(
-        columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+class _Scan:
+    """What one frame reads: its columns are those of the first look, its files those of each collect."""
+
+    def __init__(self, root: Path, *, live: bool, partial: bool, with_file: bool) -> None:
+        self._root = root
+        self._live = live
+        self._partial = partial
+        self._with_file = with_file
+        self._lock = threading.Lock()
+        self._answer: _native.ScanPlan | None = None
+        self._schema: pl.Schema | None = None
+
+    def schema(self) -> pl.Schema:
+        """Return the columns, the same for every thread that collects the frame."""
+        import polars as pl
+
+        with self._lock:
+            if self._schema is None:
+                self._answer = self._plan(is_last=False)
+                kinds = dict(pl.read_ipc_stream(self._answer.schema()).schema)
+                self._schema = pl.Schema(kinds | ({FILE: pl.String()} if self._with_file else {}))
+            return self._schema
+
+    def _plan(self, is_last: bool) -> _native.ScanPlan:
+        for _ in range(_RESTARTS):
+            try:
+                return _native.ScanPlan(self._root, live=self._live, partial=self._partial, is_last=is_last)
+            except FileNotFoundError:
+                # An empty journal goes when its writer closes.
+                continue
+        return _native.ScanPlan(self._root, live=self._live, partial=self._partial, is_last=True)
+
+    def read(
+        self,
+        columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        for attempt in range(_RESTARTS + 1):
+        """Give the rows; `n_rows` counts them before the predicate."""
+        shown = list(self.schema()) if columns is None else columns
+        asked = [*shown, *(name for name in _names_in(predicate) if name not in shown)]
+        bad: dict[str, dict[str, str]] = {}
+        attempts = 0
+        while True:
             has_yielded = False
             try:
-                frame = _with_columns(_whole(root, live, partial, with_file), planned)
-                frame = frame if predicate is None else frame.filter(predicate)
-                frame = frame if columns is None else frame.select(columns)
-                frame = frame if n_rows is None else frame.head(n_rows)
-                for batch in frame.collect_batches(chunk_size=batch_size):
+                part = _Part(self, asked, bad, is_last=attempts == _RESTARTS)
+                for frame in part.frames(predicate, n_rows, batch_size):
                     has_yielded = True
+                    yield frame.select(shown)
+            except _BadFileError as error:
+                if has_yielded:
+                    raise CorruptFileError(error.entry["message"], error.entry["path"]) from error
+                bad[error.entry["path"]] = error.entry
+                continue
+            except FileNotFoundError:
+                if has_yielded or attempts == _RESTARTS:
+                    raise
+                attempts += 1
+                continue
+            part.warn()
+            return
+
+
+class _BadFileError(Exception):
+    """A file that turned out to be unusable while rows were read."""
+
+    def __init__(self, entry: dict[str, str]) -> None:
+        super().__init__(entry["message"])
+        self.entry = entry
+
+
+class _Part:
+    """One reading of all files: those of equal types as plans of Polars, the rest converted."""
+
+    def __init__(
+        self, scanned: _Scan, asked: list[str], bad: dict[str, dict[str, str]], *, is_last: bool
+    ) -> None:
+        self._scanned = scanned
+        self._asked = asked
+        self._bad = bad
+        self._errors: list[dict[str, str]] = list(bad.values())
+        answer = scanned._answer
+        assert answer is not None  # noqa: S101 - the schema was asked for before
+        self._answer = answer
+        self._columns = [name for name in asked if name != FILE]
+        self._plan = scanned._plan(is_last)
+        self._errors += [error for error in self._plan.errors() if error["path"] not in bad]
+
+    def warn(self) -> None:
+        """Say once of each file what was left out or lost."""
+        for error in self._errors:
+            warnings.warn(f"{error['path']}: {error['kind']}: {error['message']}", stacklevel=2)
+
+    def frames(
+        self, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        left = n_rows
+        groups, converted = self._plan.groups(self._columns, self._answer)
+        for files, columns, rows in groups:
+            if left == 0:
+                return
+            good = [(place, path) for place, path in files if self._plan.name(place) not in self._bad]
+            if len(good) < len(files):
+                # Their rows cannot be counted apart: what is left is read by ourselves.
+                converted += [place for place, _ in good]
+                continue
+            frame = self._of_files([path for _, path in good], columns)
+            frame = frame if left is None else frame.head(left)
+            expected = rows if left is None else min(rows, left)
+            left = None if left is None else left - expected
+            frame = frame if predicate is None else frame.filter(predicate)
+            came = 0
+            try:
+                for batch in _batches(frame, batch_size):
+                    came += batch.height
                     yield batch
             except FileNotFoundError:
-                if has_yielded or attempt == _RESTARTS:
+                raise
+            except Exception as error:
+                raise self._culprit(files) or error from error
+            except BaseException as error:
+                if type(error).__name__ != "PanicException":
                     raise
-            else:
+                raise self._culprit(files) or RuntimeError(f"Polars cannot read the rows: {error}") from error
+            if predicate is None and came != expected:
+                raise self._culprit(files) or CorruptFileError(
+                    f"the footers announce {expected} rows and {came} came", str(files[0][1])
+                )
+        for place in converted:
+            name = self._plan.name(place)
+            if left == 0 or name in self._bad:
+                continue
+            stream = self._plan.stream(place, self._columns, self._answer)
+            for frame in self._converted(stream, place):
+                batch = frame if left is None else frame.head(left)
+                left = None if left is None else left - batch.height
+                yield batch if predicate is None else batch.filter(predicate)
+            self._errors += stream.errors()
+
+    def _converted(self, stream: _native.RowStream, place: int) -> Iterator[pl.DataFrame]:
+        import polars as pl
+
+        name = self._plan.name(place)
+        while True:
+            try:
+                rows = stream.next()
+            except FileNotFoundError:
+                raise
+            except Exception as error:
+                raise _BadFileError(stream.errors()[0]) from error
+            if rows is None:
                 return
+            frame = pl.DataFrame(rows)
+            if FILE in self._asked:
+                stem = name.rsplit("/", 1)[-1].removesuffix(".meta.parquet")
+                frame = frame.with_columns(pl.lit(stem, pl.String()).alias(FILE))
+            yield frame.select(self._asked)
 
-    return register_io_source(
-        source, schema=schema, explain_name="nirs4all-workspace", explain_detail=str(root)
-    )
+    def _of_files(self, paths: list[Path], columns: list[str]) -> pl.LazyFrame:
+        """The rows of files of equal columns, those that they lack as null, categories as text."""
+        import polars as pl
+
+        file = FILE if FILE in self._asked else None
+        frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=file)
+        kinds, found = self._scanned.schema(), frame.collect_schema()
+        shown = []
+        for name in self._asked:
+            if name == FILE:
+                shown.append(pl.col(FILE).str.extract(r"([^/\\]*)\.meta\.parquet$"))
+            elif name not in columns:
+                shown.append(pl.lit(None, kinds[name]).alias(name))
+            else:
+                column = pl.col(name)
+                shown.append(column if found[name] == kinds[name] else column.cast(kinds[name]))
+        return frame.select(shown)
+
+    def _culprit(self, files: list[tuple[int, Path]]) -> _BadFileError | None:
+        """The first of some files that our own reader cannot read either."""
+        for place, _ in files:
+            stream = self._plan.stream(place, self._columns, self._answer)
+            try:
+                while stream.next() is not None:
+                    pass
+            except FileNotFoundError:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, it is this file's
+                return _BadFileError(stream.errors()[0])
+        return None
 
 
-def _whole(root: Path, live: bool, partial: bool, with_file: bool) -> pl.LazyFrame:
-    for _ in range(_RESTARTS):
-        # An empty journal goes when its writer closes.
-        with contextlib.suppress(FileNotFoundError):
-            return _listed(root, live, partial, with_file)
-    return _listed(root, live, partial, with_file, is_last=True)
+def _names_in(predicate: pl.Expr | None) -> list[str]:
+    return [] if predicate is None else predicate.meta.root_names()
 
 
-def _listed(root: Path, live: bool, partial: bool, with_file: bool, is_last: bool = False) -> pl.LazyFrame:
-    import polars as pl
+def _batches(frame: pl.LazyFrame, batch_size: int | None) -> Iterator[pl.DataFrame]:
+    """Give the rows of a plan as they come.
 
-    names = _native.list_files(root, live=live)
-    journals = [name for name in names if name.endswith(".journal")]
-    sealed = [root / name for name in names if not name.endswith(".journal")]
-    if partial:
-        sealed += _partial(root, set(journals))
-    of_file = {FILE: pl.String()} if with_file else {}
-    frames = [pl.LazyFrame(schema=_schema(_native.row_schema()) | of_file)]
-    frames += [_of_files(paths, with_file) for paths in _by_schema(sealed, is_last)]
-    frames += [_of_journal(root / name) for name in journals]
-    return pl.concat(frames, how="diagonal_relaxed")
-
-
-def _partial(root: Path, journals: set[str]) -> list[Path]:
-    """The rows of unfinished results, but for those that a journal still counts."""
-    found = []
-    for path in sorted(root.glob("predictions/*/partial/*.partial.meta.parquet")):
-        journal = path.parent.with_name(path.name.removesuffix(".partial.meta.parquet") + ".journal")
-        if journal.relative_to(root).as_posix() not in journals:
-            found.append(path)
-    return found
-
-
-def _by_schema(paths: list[Path], is_last: bool) -> list[list[Path]]:
-    """Group files of equal columns; a file that cannot be used is left out with a warning.
-
-    Raises:
-        FileNotFoundError: A file vanished since it was listed, and it is not the last time to look.
+    Polars' own iterator ends in silence where one of its threads panics; a sink raises.
     """
-    import polars as pl
+    came: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(4)
+    stopped = threading.Event()
 
-    groups: dict[str, dict[str | None, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    for path, footer in zip(paths, _native.read_footers(paths), strict=True):
-        if isinstance(footer, FileNotFoundError) and not is_last:
-            raise footer
-        if isinstance(footer, Exception):
-            warnings.warn(f"left out: {footer}", stacklevel=2)
+    def give(item: pl.DataFrame | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                came.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return False
+        return True
+
+    def work() -> None:
+        try:
+            frame.sink_batches(give, chunk_size=batch_size)
+        except BaseException as error:  # noqa: BLE001 - raised by whoever reads the rows
+            give(error)
         else:
-            written = footer["key_values"].get("ARROW:schema")
-            groups[footer["schema_fingerprint"]][written].append(path)
-    found: dict[object, list[Path]] = defaultdict(list)
-    for fingerprint, alike in groups.items():
-        for same in alike.values():
-            # Polars reads what its writer meant, which may be categories where others have text.
-            kinds = tuple(pl.read_parquet_schema(same[0]).items()) if len(alike) > 1 else ()
-            found[fingerprint, kinds] += same
-    return list(found.values())
+            give(None)
 
-
-def _of_files(paths: list[Path], with_file: bool) -> pl.LazyFrame:
-    """The rows of files of equal columns, categories as text."""
-    import polars as pl
-
-    file = FILE if with_file else None
-    frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=file)
-    if with_file:
-        frame = frame.with_columns(pl.col(FILE).str.extract(r"([^/\\]*)\.meta\.parquet$"))
-    kinds = frame.collect_schema().items()
-    texts = [name for name, kind in kinds if isinstance(kind, pl.Categorical | pl.Enum)]
-    return frame.with_columns(pl.col(texts).cast(pl.String)) if texts else frame
-
-
-def _of_journal(path: Path) -> pl.LazyFrame:
-    import polars as pl
-
-    frames = [pl.read_ipc_stream(payload) for payload in frames_of(path, "rows")]
-    return pl.concat(frames, how="diagonal_relaxed").lazy() if frames else pl.LazyFrame()
+    thread = threading.Thread(target=work, name="n4w-scan", daemon=True)
+    thread.start()
+    try:
+        while (item := came.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def frames_of(path: Path, kind: str) -> Iterator[bytes]:
@@ -148,22 +274,3 @@ def frames_of(path: Path, kind: str) -> Iterator[bytes]:
             warnings.warn(f"{path}: {damage}", stacklevel=2)
         if place is None:
             return
-
-
-def _with_columns(frame: pl.LazyFrame, planned: dict[str, Any]) -> pl.LazyFrame:
-    """The columns that were planned, though files came or went since."""
-    import polars as pl
-
-    now = frame.collect_schema()
-    columns = [
-        (pl.col(name) if name in now else pl.lit(None)).cast(kind).alias(name)
-        for name, kind in planned.items()
-    ]
-    return frame.select(columns)
-
-
-def _schema(columns: list[tuple[str, str]]) -> dict[str, Any]:
-    import polars as pl
-
-    kinds = {"text": pl.String(), "int": pl.Int64(), "float": pl.Float64(), "time": pl.Datetime("us", "UTC")}
-    return {name: kinds[kind] for name, kind in columns}

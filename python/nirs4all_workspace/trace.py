@@ -295,8 +295,8 @@ class _Walk:
         if row["config_name"] not in {config for *_, config in members}:
             return False
         # The row does not say which file it is in.
-        batch, _ = _native.find_predictions(self._workspace.path, row["id"], {"members": members})
-        return not pl.read_ipc_stream(batch).is_empty()
+        batches, _ = _native.find_predictions(self._workspace.path, row["id"], {"members": members})
+        return any(not pl.read_ipc_stream(batch).is_empty() for batch in batches)
 
     def _has_rows(self, rows: pl.Expr) -> bool:
         return not self._workspace.predictions.scan().filter(rows).head(1).collect().is_empty()

@@ -38,6 +38,7 @@ pub mod survey;
 pub mod table;
 pub mod tally;
 pub mod threads;
+pub mod types;
 pub mod value;
 pub mod verify;
 mod verify_arrays;

@@ -3,17 +3,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use rayon::prelude::*;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::summary::columns::{Numbers, Texts, times};
+use crate::types::{self, Converted};
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,8 +136,7 @@ pub fn schema() -> Result<SchemaRef> {
 /// A batch with all columns that every segment has, each in its type; other columns stay as they are.
 pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
     let column = |(name, kind): &(&str, Type)| match batch.column_by_name(name) {
-        Some(array) if *array.data_type() == kind.arrow() => Ok(Arc::clone(array)),
-        Some(array) => convert(batch, name, *kind, array),
+        Some(array) => fit(name, *kind, array),
         None => Ok(new_null_array(&kind.arrow(), batch.num_rows())),
     };
     let mut arrays: Vec<ArrayRef> = if batch.num_rows() < MANY {
@@ -158,17 +152,7 @@ pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
                 let message = format!("column {:?} is there twice", field.name());
                 return Err(Error::new(ErrorKind::Argument, message));
             }
-            let array = match field.data_type() {
-                // Data frames hand out texts as views, which not every reader of Arrow IPC knows.
-                DataType::Utf8View => convert(batch, field.name(), Type::Text, array)?,
-                kind if is_storable(kind) => Arc::clone(array),
-                kind => {
-                    let name = field.name();
-                    let message =
-                        format!("column {name:?} has type {kind}, which segments cannot hold; cast it");
-                    return Err(Error::new(ErrorKind::Type, message));
-                }
-            };
+            let array = types::store(field.name(), array)?;
             fields.push(Field::new(field.name(), array.data_type().clone(), true));
             arrays.push(array);
         }
@@ -176,75 +160,18 @@ pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
     batch_of(fields, arrays)
 }
 
-/// Whether journals and segments, and those who read them, know a type.
-fn is_storable(kind: &DataType) -> bool {
-    match kind {
-        DataType::Interval(_)
-        | DataType::Union(..)
-        | DataType::RunEndEncoded(..)
-        | DataType::Utf8View
-        | DataType::BinaryView
-        | DataType::ListView(_)
-        | DataType::LargeListView(_) => false,
-        DataType::Struct(fields) => {
-            !fields.is_empty() && fields.iter().all(|field| is_storable(field.data_type()))
-        }
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => is_storable(field.data_type()),
-        DataType::Dictionary(_, values) => is_storable(values),
-        _ => true,
+/// A known column in its type; fails where a value does not fit.
+fn fit(name: &str, kind: Type, array: &ArrayRef) -> Result<ArrayRef> {
+    let found = |what: &str| unfit(name, kind, what);
+    if !array.data_type().is_primitive() {
+        array.to_data().validate_full().map_err(|error| found(&format!("damaged values ({error})")))?;
     }
-}
-
-pub(crate) fn convert(batch: &RecordBatch, name: &str, kind: Type, array: &ArrayRef) -> Result<ArrayRef> {
-    let rows = 0..batch.num_rows();
-    let found = || unfit(name, kind, &format!("of type {}", array.data_type()));
-    Ok(match kind {
-        Type::Text => {
-            let texts = Texts::of(batch, name).map_err(|_| found())?;
-            Arc::new(rows.map(|row| texts.get(row)).collect::<StringArray>())
+    match types::known_column(kind, array) {
+        Ok(Converted { array, failed: 0 }) => Ok(array),
+        Ok(Converted { failed, .. }) => {
+            Err(found(&format!("{failed} values of type {} that do not convert", array.data_type())))
         }
-        Type::Float => {
-            let numbers = Numbers::of(batch, name).map_err(|_| found())?;
-            Arc::new(rows.map(|row| numbers.get(row)).collect::<Float64Array>())
-        }
-        Type::Int => Arc::new(integers(array).ok_or_else(found)?),
-        Type::Time => {
-            let times = times(batch, name).map_err(|_| found())?;
-            Arc::new(arrow_array::TimestampMicrosecondArray::from(times).with_timezone("UTC"))
-        }
-        Type::Bool => return Err(found()),
-    })
-}
-
-/// Numbers of any type as 64-bit integers; `None` where one of them is none.
-pub(crate) fn integers(array: &ArrayRef) -> Option<Int64Array> {
-    macro_rules! each {
-        ($type:ty, $convert:expr) => {
-            array
-                .as_primitive::<$type>()
-                .iter()
-                .map(|value| value.map_or(Some(None), $convert))
-                .collect::<Option<Int64Array>>()
-        };
-    }
-    let float = |value: f64| if value.is_nan() { Some(None) } else { whole(value).map(Some) };
-    match array.data_type() {
-        DataType::Null => Some(Int64Array::new_null(array.len())),
-        DataType::Int8 => each!(Int8Type, |value| Some(Some(i64::from(value)))),
-        DataType::Int16 => each!(Int16Type, |value| Some(Some(i64::from(value)))),
-        DataType::Int32 => each!(Int32Type, |value| Some(Some(i64::from(value)))),
-        DataType::Int64 => each!(Int64Type, |value| Some(Some(value))),
-        DataType::UInt8 => each!(UInt8Type, |value| Some(Some(i64::from(value)))),
-        DataType::UInt16 => each!(UInt16Type, |value| Some(Some(i64::from(value)))),
-        DataType::UInt32 => each!(UInt32Type, |value| Some(Some(i64::from(value)))),
-        DataType::UInt64 => each!(UInt64Type, |value| i64::try_from(value).ok().map(Some)),
-        DataType::Float16 => each!(Float16Type, |value| float(value.to_f64())),
-        DataType::Float32 => each!(Float32Type, |value| float(f64::from(value))),
-        DataType::Float64 => each!(Float64Type, float),
-        _ => None,
+        Err(_) => Err(found(&format!("of type {}", array.data_type()))),
     }
 }
 
@@ -283,11 +210,14 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let arrays = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
         None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
-        Some(_) => {
-            let numbers = Numbers::of(batch, field.name())?;
-            Ok(Arc::new((0..batch.num_rows()).map(|row| numbers.get(row)).collect::<Float64Array>())
-                as ArrayRef)
-        }
+        Some(array) => match types::convert(array, field.data_type())? {
+            Converted { array, failed: 0 } => Ok(array),
+            Converted { failed, .. } => {
+                let (name, kind) = (field.name(), field.data_type());
+                let message = format!("column {name:?}: {failed} values do not convert to {kind} exactly");
+                Err(Error::new(ErrorKind::Schema, message))
+            }
+        },
     });
     let arrays = arrays.collect::<Result<Vec<_>>>()?;
     RecordBatch::try_new(Arc::clone(schema), arrays)

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -13,7 +13,7 @@ use crate::footer::TailReader;
 use crate::journal::Journal;
 use crate::summary::columns::COLUMNS;
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
-use crate::{live, platform, segments};
+use crate::{live, platform, segments, types};
 
 /// Rows per batch: as many as a summary takes as one piece.
 const BATCH: usize = 65_536;
@@ -62,8 +62,13 @@ pub fn read_rows(
 /// The columns of a Parquet file.
 pub fn schema_of(path: &Path) -> Result<SchemaRef> {
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    let opened = guarded("the schema", || ParquetRecordBatchReaderBuilder::try_new(file).map_err(no_schema));
-    opened.map(|builder| builder.schema().clone()).map_err(|error| error.at(path))
+    guarded("the schema", || schema_of_open(&file)).map_err(|error| error.at(path))
+}
+
+/// The columns of an open Parquet file.
+pub(crate) fn schema_of_open(file: &File) -> Result<SchemaRef> {
+    let file = file.try_clone().map_err(Error::pathless)?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map(|builder| builder.schema().clone()).map_err(no_schema)
 }
 
 /// Hands out the rows of a Parquet file, some columns of it or all, a few batches at a time.
@@ -125,18 +130,7 @@ fn open_batches(
             "not a file of predictions: it has none of the columns that a summary reads",
         ));
     }
-    for &index in &wanted {
-        let field = schema.field(index);
-        if matches!(
-            field.data_type(),
-            DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) | DataType::Map(_, _)
-        ) {
-            return Err(Error::new(
-                ErrorKind::Schema,
-                format!("column {:?} has the nested type {}", field.name(), field.data_type()),
-            ));
-        }
-    }
+    types::check(schema)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
     builder.with_projection(mask).with_batch_size(BATCH).build().map_err(unreadable)
 }

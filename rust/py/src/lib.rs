@@ -18,6 +18,7 @@ mod mapping;
 mod metrics;
 mod query;
 mod recover;
+mod scan;
 mod summary;
 mod survey;
 mod table;
@@ -60,6 +61,8 @@ mod _native {
     use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]
     use crate::recover::{compact, live_journals, read_results, recover, remove_partial, run_files, sweep};
+    #[pymodule_export]
+    use crate::scan::{RowStream, Rows, ScanPlan};
     #[pymodule_export]
     use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]

@@ -125,10 +125,11 @@ pub fn find_predictions<'py>(
     id: &str,
     filters: &Bound<'py, PyDict>,
     threads: usize,
-) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyAny>)> {
+) -> PyResult<(Vec<Bound<'py, PyBytes>>, Bound<'py, PyAny>)> {
     let filter = filter(filters)?;
     let (rows, errors) = enter(py, threads, None, |progress| find::with_id(&root, id, &filter, progress))?;
-    Ok((bytes_of(py, &rows)?, Converter::new(py).object(&errors_value(&errors))?))
+    let rows = rows.iter().map(|rows| bytes_of(py, rows)).collect::<PyResult<_>>()?;
+    Ok((rows, Converter::new(py).object(&errors_value(&errors))?))
 }
 
 #[pyfunction]
@@ -146,7 +147,9 @@ fn records(rows: &RecordBatch) -> Option<Value> {
     let schema = rows.schema();
     let mut columns = Vec::with_capacity(rows.num_columns());
     for (field, array) in schema.fields().iter().zip(rows.columns()) {
-        columns.push((field.name().clone(), values(array)?));
+        // Of times Python makes one itself, that of when a row was made; others come as Arrow has them.
+        let is_other_time = field.data_type().is_temporal() && field.name() != "created_at";
+        columns.push((field.name().clone(), values(array).filter(|_| !is_other_time)?));
     }
     let mut columns: Vec<_> = columns.into_iter().map(|(name, values)| (name, values.into_iter())).collect();
     let row = |_| {

@@ -1,15 +1,17 @@
 //! One prediction by its id, and arrays by theirs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
+use arrow_schema::{Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
 use super::filter::{Filter, Predicate, fitting};
-use super::listed::{Failed, Files, Listed, all_of, read_journal};
+use super::listed::{Failed, Files, Listed, all_of, read_journal, schemas_of};
 use super::page::attempts;
 use super::source::Source;
-use super::take::{take, whole_schema};
+use super::take::{schemas, take};
 use super::window::Entry;
 use crate::error::{Error, Result, corrupt};
 use crate::files::{FileError, Open};
@@ -17,28 +19,52 @@ use crate::platform;
 use crate::progress::Progress;
 use crate::scan;
 use crate::summary::columns::Texts;
+use crate::types;
 
-/// Rows with this id that fit a filter, with all columns that there are; and files that could not be used.
+/// Rows with this id that fit a filter, those of each file as it has them, with all columns that any file has;
+/// and files that could not be used.
 pub fn with_id(
     root: &Path,
     id: &str,
     filter: &Filter,
     progress: &Progress,
-) -> Result<(RecordBatch, Vec<FileError>)> {
-    attempts(root, Open::Counted, |Files { files, errors, .. }| {
+) -> Result<(Vec<RecordBatch>, Vec<FileError>)> {
+    attempts(root, Open::Counted, |Files { files, mut errors, .. }| {
         let read = || {
             let found = files.par_iter().enumerate().map(|(number, listed)| {
                 progress.check()?;
                 entries(listed, number as u32, id, filter).map_err(|error| error.at(&listed.path))
             });
-            let found = all_of(found.collect())?.concat();
-            take(&files, &found, &whole_schema(&files)?)
+            let found = all_of(found.collect())?;
+            let names = types::all_names(&schemas(&files)?);
+            let (mut rows, mut lost) = (Vec::new(), Vec::new());
+            for (number, entries) in found.iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
+                let failed = |error| Failed { file: Some(number), error };
+                let own = schemas_of(&files[number]).map_err(failed)?;
+                // A column that only other files have is null.
+                let schema = own_schema(&own, &names);
+                let taken = take(&files, entries, &schema)?;
+                rows.push(taken.rows);
+                lost.extend(taken.lost);
+            }
+            Ok((rows, lost))
         };
         match read() {
-            Ok(rows) => Ok((rows, errors)),
+            Ok((rows, lost)) => {
+                errors.extend(lost);
+                Ok((rows, errors))
+            }
             Err(Failed { file, error }) => Err((file.map(|file| files[file].name.clone()), error)),
         }
     })
+}
+
+fn own_schema(own: &[SchemaRef], names: &[String]) -> SchemaRef {
+    let fields = names.iter().map(|name| {
+        let types = own.iter().filter_map(|schema| Some(schema.column_with_name(name)?.1.data_type()));
+        Field::new(name, types::answer_type(name, types), true)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<Entry>> {

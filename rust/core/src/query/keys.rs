@@ -3,18 +3,22 @@
 //! Keys of texts are places among some texts that were chosen beforehand: equal keys of odd number are
 //! equal texts, equal keys of even number lie between the same two.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::types::Int64Type;
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field};
 
 use super::filter::Known;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{self, Direction};
 use crate::rows::{self, Type};
 use crate::summary::columns::{Numbers, SCORES, Texts, times};
+use crate::types;
 
 /// A place in an order: group, then number.
 pub type Key = (u32, u64);
@@ -42,51 +46,24 @@ impl Sort {
     }
 }
 
-/// The type in which a column is ordered that some files have in one type and some in another; `None` where
-/// it cannot be ordered.
-pub fn common_type(column: &str, types: impl Iterator<Item = DataType>) -> Result<Type> {
-    let known = rows::known(column);
-    if let Some(kind @ (Type::Text | Type::Time | Type::Float)) = known {
-        return Ok(kind);
-    }
-    let mut common = None;
-    for data_type in types {
-        let kind = match &data_type {
-            DataType::Null => continue,
-            DataType::Boolean => Type::Bool,
-            DataType::UInt64 => Type::Float,
-            other if other.is_integer() => Type::Int,
-            other if other.is_floating() => Type::Float,
-            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Type::Time,
-            other if is_text(other) => Type::Text,
-            other => {
-                let message = format!(
-                    "column {column:?} holds values of type {other}, which cannot be ordered, nor joined with others"
-                );
-                return Err(Error::new(ErrorKind::Argument, message));
-            }
-        };
-        common = Some(match common {
-            None => kind,
-            Some(other) if other == kind => kind,
-            Some(Type::Int | Type::Float | Type::Bool)
-                if matches!(kind, Type::Int | Type::Bool | Type::Float) =>
-            {
-                if common == Some(Type::Float) || kind == Type::Float { Type::Float } else { Type::Int }
-            }
-            Some(_) => Type::Text,
-        });
-    }
-    Ok(common.or(known).unwrap_or(Type::Text))
-}
-
-/// Whether values of a type are texts.
-pub fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
+/// The type in which a column of an answer's type is ordered.
+pub fn ordered_as(column: &str, answer: &DataType) -> Result<Type> {
+    Ok(match answer {
+        DataType::Boolean => Type::Bool,
+        DataType::UInt64 => Type::Float,
+        other if other.is_integer() => Type::Int,
+        other if other.is_floating() => Type::Float,
+        DataType::Decimal128(..) => Type::Float,
+        DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_) => Type::Int,
+        DataType::Timestamp(..) | DataType::Date32 => Type::Time,
+        DataType::Utf8 => Type::Text,
+        other => {
+            let message = format!(
+                "column {column:?} holds values of type {other}, which have no order; sort by another column"
+            );
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+    })
 }
 
 /// Metrics by name, with their directions: those that rank, in their order.
@@ -187,6 +164,8 @@ pub struct Keys {
     pub column: String,
     /// In what type it is compared.
     pub kind: Type,
+    /// In what type answers have it, which that of a file is converted to.
+    pub answer: DataType,
     /// Whether larger values come first.
     pub descending: bool,
     /// Where metrics say which scores come first: which metrics there are.
@@ -201,7 +180,8 @@ impl Keys {
         let next = TIES.iter().find(|column| !columns.contains(column));
         let kind = next.map_or(Type::Int, |_| Type::Text);
         let column = next.map_or(String::new(), |column| (*column).to_owned());
-        Self { column, kind, descending: false, ranks: None, splitters: Arc::default() }
+        let answer = kind.arrow();
+        Self { column, kind, answer, descending: false, ranks: None, splitters: Arc::default() }
     }
 
     /// Whether places order, which no two rows share.
@@ -265,6 +245,7 @@ impl Keys {
         if let Some(ranks) = &self.ranks {
             return self.of_scores(ranks, batch, metric, rows, take);
         }
+        let batch = &*self.converted(batch)?;
         match self.kind {
             Type::Text => {
                 let texts = Texts::of(batch, &self.column)?;
@@ -290,6 +271,20 @@ impl Keys {
             }
         }
         Ok(())
+    }
+
+    /// The column as answers have it, where it is none of those that every segment has: a value that does
+    /// not convert is null.
+    pub fn converted<'b>(&self, batch: &'b RecordBatch) -> Result<Cow<'b, RecordBatch>> {
+        let Some(array) = batch.column_by_name(&self.column) else { return Ok(Cow::Borrowed(batch)) };
+        let is_coded_text =
+            matches!(array.data_type(), DataType::Dictionary(_, values) if **values == self.answer);
+        if rows::known(&self.column).is_some() || *array.data_type() == self.answer || is_coded_text {
+            return Ok(Cow::Borrowed(batch));
+        }
+        let field = Field::new(&self.column, self.answer.clone(), true);
+        let array = types::convert(array, &self.answer)?.array;
+        rows::batch_of(vec![field], vec![array]).map(Cow::Owned)
     }
 
     fn of_scores(
@@ -348,12 +343,13 @@ fn whole_numbers(batch: &RecordBatch, column: &str, kind: Type) -> Result<Vec<Op
     if kind == Type::Time {
         return times(batch, column);
     }
-    if let Some(truths) = array.as_boolean_opt() {
-        return Ok(truths.iter().map(|truth| truth.map(i64::from)).collect());
-    }
-    let whole = rows::integers(array).ok_or_else(|| {
-        let message = format!("column {column:?} has type {}, expected whole numbers", array.data_type());
+    let failed = |error: arrow_schema::ArrowError| {
+        let message = format!("column {column:?} of type {} has no order: {error}", array.data_type());
         Error::new(ErrorKind::Schema, message)
-    })?;
-    Ok(whole.iter().collect())
+    };
+    let whole = match array.data_type() {
+        DataType::Time32(_) => cast(&cast(array, &DataType::Int32).map_err(failed)?, &DataType::Int64),
+        _ => cast(array, &DataType::Int64),
+    };
+    Ok(whole.map_err(failed)?.as_primitive::<Int64Type>().iter().collect())
 }

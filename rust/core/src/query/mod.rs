@@ -12,6 +12,7 @@ pub mod keys;
 pub mod listed;
 pub mod order;
 pub mod page;
+pub mod scan_plan;
 pub mod source;
 pub mod take;
 pub mod top;

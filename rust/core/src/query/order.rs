@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::facts::Facts;
 use super::filter::{Filter, Known, Predicate, fitting};
-use super::keys::{Key, Keys, Ranks, Sort, Splitters, common_type, of_place};
+use super::keys::{Key, Keys, Ranks, Sort, Splitters, of_place, ordered_as};
 use super::listed::{Failed, Listed, all_of, all_with, read_journal};
 use super::source::Source;
 use super::window::Limits;
@@ -21,6 +21,7 @@ use crate::progress::Progress;
 use crate::rows::Type;
 use crate::scan;
 use crate::summary::columns::Texts;
+use crate::types;
 
 /// So many splitters are chosen of a column of texts, about.
 const SPLITTERS: usize = 65_536;
@@ -133,7 +134,8 @@ impl<'a> Order<'a> {
         let known = Arc::new(known.collect());
         with_shape(&query, |shape| shape.facts = known);
         let fitting = || facts.iter().filter(|facts| facts.can_fit);
-        let kind = common_type(&sort.column, fitting().flat_map(|facts| facts.types.iter().cloned()))?;
+        let answer = types::answer_type(&sort.column, fitting().flat_map(|facts| &facts.types));
+        let kind = ordered_as(&sort.column, &answer)?;
         let ranks = sort.is_best_first().then(|| match filter.value("metric") {
             Some(metric) => Ranks::of(&BTreeSet::from([metric.to_owned()]), sort.direction),
             None => Ranks::of(
@@ -144,11 +146,12 @@ impl<'a> Order<'a> {
         let keys = Keys {
             column: sort.column.clone(),
             kind,
+            answer,
             descending: sort.descending.unwrap_or(false),
             ranks,
             splitters: Arc::default(),
         };
-        let name = format!("{kind:?} {:?}", keys.ranks);
+        let name = format!("{} {:?}", keys.answer, keys.ranks);
         let usable = (0..files.len()).filter(|&file| facts[file].can_fit).collect();
         let damage = facts.iter().filter_map(|facts| facts.damage.clone()).collect();
         let levels = Levels { pins: Vec::new(), keys, name };
@@ -198,6 +201,7 @@ impl<'a> Order<'a> {
         let column = levels.keys.column.as_str();
         let texts = Mutex::new(BTreeSet::new());
         self.visit(&units, levels, &|Seen { batch, rows, .. }| {
+            let batch = &*levels.keys.converted(batch)?;
             let all = Texts::of(batch, column)?;
             let mut found = BTreeSet::new();
             if let Texts::Dictionary { keys, values, .. } = &all {

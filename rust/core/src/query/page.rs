@@ -10,7 +10,7 @@ use super::filter::Filter;
 use super::keys::Sort;
 use super::listed::{Failed, Files};
 use super::order::Order;
-use super::take::{Tie, schema_of, take};
+use super::take::{Taken, Tie, schema_of, take};
 use crate::collect::RESTARTS;
 use crate::content::blake3_hex;
 use crate::error::{Error, ErrorKind, Result};
@@ -134,7 +134,7 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
         let text = (order.levels.keys.kind == Type::Text).then_some(ask.sort.column.as_str());
         names.extend(Tie::columns(text).into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
         let schema = schema_of(&files, &names)?;
-        let rows = take(&files, &entries, &schema)?;
+        let Taken { rows, lost } = take(&files, &entries, &schema)?;
         let next_cursor = match entries.last() {
             Some(last) if offset + (entries.len() as u64) < total => {
                 let file = &files[last.file as usize];
@@ -145,7 +145,7 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
         };
         let shown: Vec<usize> = (0..shown).collect();
         let rows = rows.project(&shown).map_err(|error| Error::new(ErrorKind::Schema, error.to_string()))?;
-        let errors = errors.iter().chain(&order.damage).cloned().collect();
+        let errors = errors.iter().chain(&order.damage).chain(&lost).cloned().collect();
         Ok(Page { rows, total, offset, next_cursor, errors })
     };
     read().map_err(|failed: Failed| (failed.file.map(|file| files[file].name.clone()), failed.error))

@@ -24,6 +24,7 @@ use crate::error::{Result, corrupt, guarded};
 use crate::footer::TailReader;
 use crate::platform::Identity;
 use crate::scan::unreadable;
+use crate::types;
 
 /// Rows of a batch at most.
 pub const BATCH: usize = 65_536;
@@ -95,6 +96,7 @@ impl Source {
                 Arc::new(ParquetMetaDataReader::decode_metadata(tail.bytes()).map_err(unreadable)?);
             let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
                 .map_err(unreadable)?;
+            types::check(plain.schema())?;
             let options = ArrowReaderOptions::new().with_schema(coded_schema(plain.schema(), &metadata));
             let coded = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options)
                 .unwrap_or_else(|_| plain.clone());

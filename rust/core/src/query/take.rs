@@ -3,49 +3,37 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
-};
-use arrow_array::{BooleanArray, UInt32Array};
+use arrow_array::{RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take_record_batch;
 use rayon::prelude::*;
 
-use super::keys::{TIES, common_type, is_text};
+use super::keys::TIES;
 use super::listed::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
 use super::source::Source;
 use super::window::Entry;
 use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::rows::{self, COLUMNS, Type};
-use crate::summary::columns::{Numbers, Texts};
+use crate::files::FileError;
+use crate::rows;
+use crate::summary::columns::Texts;
+use crate::types::{self, Lost, conform};
 
 /// The columns of these names in the types that rows are handed out in.
 ///
 /// Files are looked at for columns that not every segment has; a column that no file has is an error.
 pub fn schema_of(files: &[Listed], names: &[String]) -> Result<SchemaRef, Failed> {
-    let extra = |name: &&String| rows::known(name).is_none();
-    let known = if names.iter().any(|name| extra(&name)) { schemas(files)? } else { Vec::new() };
-    let fields = names.iter().map(|name| {
-        let kind = match rows::known(name) {
-            Some(kind) => kind.arrow(),
-            None => extra_type(&known, name)?.ok_or_else(|| unknown(&known, name))?,
-        };
-        Ok(Field::new(name, kind, true))
-    });
-    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?)))
+    let extra = |name: &String| rows::known(name).is_none();
+    let schemas = if names.iter().any(extra) { schemas(files)? } else { Vec::new() };
+    types::answer_schema(&schemas, names).map_err(|name| {
+        let message = format!("no column {name:?}; there are {}", types::all_names(&schemas).join(", "));
+        Error::new(ErrorKind::Argument, message).into()
+    })
 }
 
-/// All columns of all files: those that every segment has, then the others as they come.
-pub fn whole_schema(files: &[Listed]) -> Result<SchemaRef, Failed> {
-    let known = schemas(files)?;
-    let mut names: Vec<String> = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    names.extend(extras(&known));
-    schema_of(files, &names)
-}
-
-fn schemas(files: &[Listed]) -> Result<Vec<SchemaRef>, Failed> {
+/// The columns of all files, each schema once.
+pub fn schemas(files: &[Listed]) -> Result<Vec<SchemaRef>, Failed> {
     let all = all_of(files.par_iter().map(schemas_of).collect())?;
     let mut schemas: Vec<SchemaRef> = Vec::new();
     for schema in all.into_iter().flatten() {
@@ -56,35 +44,16 @@ fn schemas(files: &[Listed]) -> Result<Vec<SchemaRef>, Failed> {
     Ok(schemas)
 }
 
-fn extras(schemas: &[SchemaRef]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for field in schemas.iter().flat_map(|schema| rows::extras(schema)) {
-        if !names.contains(field.name()) {
-            names.push(field.name().clone());
-        }
-    }
-    names
-}
-
-fn extra_type(schemas: &[SchemaRef], name: &str) -> Result<Option<DataType>> {
-    let types = schemas.iter().filter_map(|schema| schema.field_with_name(name).ok());
-    let types: Vec<DataType> = types.map(|field| field.data_type().clone()).collect();
-    let mut valued = types.iter().filter(|kind| **kind != DataType::Null);
-    let Some(first) = valued.next() else { return Ok(types.first().map(|_| DataType::Utf8)) };
-    if valued.all(|kind| kind == first) && !is_text(first) {
-        return Ok(Some(first.clone()));
-    }
-    common_type(name, types.iter().cloned()).map(|kind| Some(kind.arrow()))
-}
-
-fn unknown(schemas: &[SchemaRef], name: &str) -> Error {
-    let known = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).chain(extras(schemas));
-    let message = format!("no column {name:?}; there are {}", known.collect::<Vec<_>>().join(", "));
-    Error::new(ErrorKind::Argument, message)
+/// Rows that were taken, and the values of files that do not convert to the types of the answer.
+pub struct Taken {
+    /// In the order that was asked for.
+    pub rows: RecordBatch,
+    /// One for each column of a file that lost a value.
+    pub lost: Vec<FileError>,
 }
 
 /// The rows at some places, in this order.
-pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<RecordBatch, Failed> {
+pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<Taken, Failed> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_unstable_by_key(|&at| (entries[at].file, entries[at].row));
     let mut pieces = Vec::new();
@@ -109,23 +78,29 @@ pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<R
         let rows: Vec<u32> = piece.places.iter().map(|&at| entries[at].row - piece.first).collect();
         piece.read(&files[piece.file], &rows, schema).map_err(|error| error.at(&files[piece.file].path))
     };
-    let batches: Vec<Result<RecordBatch>> = pieces.par_iter().with_max_len(1).map(read).collect();
+    let batches: Vec<Result<(RecordBatch, Vec<Lost>)>> =
+        pieces.par_iter().with_max_len(1).map(read).collect();
     let numbers: Vec<usize> = pieces.iter().map(|piece| piece.file).collect();
-    let batches = all_with(&numbers, batches)?;
+    let (batches, losses): (Vec<_>, Vec<_>) = all_with(&numbers, batches)?.into_iter().unzip();
+    let mut lost: Vec<FileError> = Vec::new();
+    for (&file, losses) in numbers.iter().zip(losses) {
+        lost.extend(losses.iter().map(|lost| FileError::new(&files[file].name, &lost.error())));
+    }
     let mut indices = vec![(0, 0); entries.len()];
     for (number, piece) in pieces.iter().enumerate() {
         piece.places.iter().enumerate().for_each(|(row, &at)| indices[at] = (number, row));
     }
     if batches.is_empty() {
-        return Ok(RecordBatch::new_empty(Arc::clone(schema)));
+        return Ok(Taken { rows: RecordBatch::new_empty(Arc::clone(schema)), lost });
     }
     if schema.fields().is_empty() {
         let options = RecordBatchOptions::new().with_row_count(Some(entries.len()));
-        return RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options)
-            .map_err(|error| unjoined(&error).into());
+        let rows = RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options);
+        return Ok(Taken { rows: rows.map_err(|error| unjoined(&error))?, lost });
     }
     let batches: Vec<&RecordBatch> = batches.iter().collect();
-    interleave_record_batch(&batches, &indices).map_err(|error| unjoined(&error).into())
+    let rows = interleave_record_batch(&batches, &indices).map_err(|error| unjoined(&error))?;
+    Ok(Taken { rows, lost })
 }
 
 fn unjoined(error: &arrow_schema::ArrowError) -> Error {
@@ -144,12 +119,18 @@ struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    fn read(&self, listed: &Listed, rows: &[u32], schema: &SchemaRef) -> Result<RecordBatch> {
-        let mut batches = Vec::new();
+    fn read(&self, listed: &Listed, rows: &[u32], schema: &SchemaRef) -> Result<(RecordBatch, Vec<Lost>)> {
+        let (mut batches, mut lost) = (Vec::new(), Vec::new());
+        let mut add = |batch: &RecordBatch| {
+            let (batch, more) = conform(batch, schema)?;
+            batches.push(batch);
+            Lost::add(&mut lost, more);
+            Ok::<_, Error>(())
+        };
         if let Some(source) = &self.source {
             let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
             for batch in source.read_rows(self.group, rows, &columns)? {
-                batches.push(conform(&batch, schema)?);
+                add(&batch)?;
             }
         } else {
             let mut left = rows;
@@ -163,59 +144,12 @@ impl Piece<'_> {
                 }
                 let indices: UInt32Array = now.iter().map(|row| row - first).collect();
                 let taken = take_record_batch(batch, &indices).map_err(|error| unjoined(&error))?;
-                batches.push(conform(&taken, schema)?);
-                Ok(())
+                add(&taken)
             })?;
         }
         let joined = concat_batches(schema, &batches).map_err(|error| unjoined(&error))?;
-        if joined.num_rows() == rows.len() { Ok(joined) } else { Err(corrupt("rows are missing")) }
+        if joined.num_rows() == rows.len() { Ok((joined, lost)) } else { Err(corrupt("rows are missing")) }
     }
-}
-
-/// The columns of a schema, as they are in a batch, or null.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let arrays = schema.fields().iter().map(|field| {
-        let name = field.name();
-        match batch.column_by_name(name) {
-            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-            Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
-            Some(array) if *array.data_type() == DataType::Null => {
-                Ok(new_null_array(field.data_type(), batch.num_rows()))
-            }
-            Some(array) => match Type::of(field.data_type()) {
-                Some(Type::Int) if !array.data_type().is_numeric() => {
-                    let truths: Option<&BooleanArray> = array.as_any().downcast_ref();
-                    let truths = truths.ok_or_else(|| rows::unfit(name, Type::Int, "others"))?;
-                    let whole = truths.iter().map(|truth| truth.map(i64::from));
-                    Ok(Arc::new(whole.collect::<arrow_array::Int64Array>()) as ArrayRef)
-                }
-                Some(Type::Float) if array.data_type() == &DataType::Boolean => {
-                    let texts = Texts::of(batch, name)?;
-                    let number = |row| texts.get(row).map(|text| f64::from(u8::from(text == "true")));
-                    Ok(Arc::new((0..batch.num_rows()).map(number).collect::<Float64Array>()) as ArrayRef)
-                }
-                Some(Type::Float) => {
-                    let numbers = Numbers::of(batch, name)?;
-                    let number = |row| numbers.get(row);
-                    Ok(Arc::new((0..batch.num_rows()).map(number).collect::<Float64Array>()) as ArrayRef)
-                }
-                Some(Type::Text) => {
-                    let texts = Texts::of(batch, name)?;
-                    let text = |row| texts.get(row);
-                    Ok(Arc::new((0..batch.num_rows()).map(text).collect::<StringArray>()) as ArrayRef)
-                }
-                Some(kind) => rows::convert(batch, name, kind, array),
-                None => {
-                    let (found, wanted) = (array.data_type(), field.data_type());
-                    let message = format!("column {name:?} has type {found}, elsewhere {wanted}");
-                    Err(Error::new(ErrorKind::Schema, message))
-                }
-            },
-        }
-    });
-    let arrays = arrays.collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|error| unjoined(&error))
 }
 
 /// What orders rows of equal keys.
@@ -290,7 +224,7 @@ pub fn ties(files: &[Listed], entries: &[Entry], text: Option<&str>) -> Result<V
     // As texts, whatever their type: that is how they are ordered.
     let fields = columns.iter().map(|name| Field::new(name, DataType::Utf8, true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let batch = take(files, entries, &schema)?;
+    let batch = take(files, entries, &schema)?.rows;
     let column = |name: &str| Texts::of(&batch, name);
     let texts = text.map(column).transpose()?;
     let (ids, runs, datasets) = (column("id")?, column("run_id")?, column("dataset_name")?);

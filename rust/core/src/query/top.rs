@@ -148,7 +148,7 @@ fn rank(
         let ranks = order.levels.keys.ranks.as_ref();
         entries.retain(|entry| ranks.is_some_and(|ranks| ranks.has_scores(entry.key.0)));
         let names: Vec<String> = TEXTS.iter().chain(&SCORES).map(|&name| name.to_owned()).collect();
-        let rows = take(&files, &entries, &schema_of(&files, &names)?)?;
+        let rows = take(&files, &entries, &schema_of(&files, &names)?)?.rows;
         let mut scores = Vec::with_capacity(SCORES.len());
         for column in SCORES {
             scores.push(Numbers::of(&rows, column)?);

@@ -5,17 +5,18 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch, StringViewArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::rows::Type;
+use crate::types;
 
 /// The score columns, in the order in which everything keeps them.
 pub const SCORES: [&str; 3] = ["val_score", "test_score", "train_score"];
@@ -86,6 +87,11 @@ impl<'a> Numbers<'a> {
             DataType::UInt16 => convert!(UInt16Type),
             DataType::UInt32 => convert!(UInt32Type),
             DataType::UInt64 => convert!(UInt64Type),
+            other if types::accepts(Type::Float, other) => {
+                let floats = types::known_column(Type::Float, array)?.array;
+                let floats = floats.as_primitive::<Float64Type>();
+                Self::Owned(floats.values().to_vec(), floats.nulls().cloned())
+            }
             other => return Err(unfit(column, other, "a number")),
         })
     }
@@ -189,6 +195,11 @@ impl<'a> Texts<'a> {
                 floats(array.as_primitive::<Float32Type>().iter().map(|value| value.map(f64::from)))
             }
             DataType::Float64 => floats(array.as_primitive::<Float64Type>().iter()),
+            DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) => {
+                let texts = types::known_column(Type::Text, array)?.array;
+                let texts = texts.as_string::<i32>().iter();
+                Self::Written(texts.map(|text| text.map(str::to_owned)).collect())
+            }
             other => return Err(unfit(column, other, "text")),
         })
     }
@@ -380,52 +391,25 @@ fn cheap_hash(bytes: &[u8]) -> usize {
     (mixed >> 56) as usize
 }
 
-/// The earliest and the latest time of a column, in µs since 1970 UTC.
+/// The earliest and the latest time of a column, in µs since 1970 UTC; what is no time counts as none.
 pub fn time_range(batch: &RecordBatch, column: &str) -> Result<Option<(i64, i64)>> {
     let Some(array) = batch.column_by_name(column) else { return Ok(None) };
     Ok(match array.data_type() {
-        DataType::Timestamp(unit, _) => extremes(timestamps(array, *unit).flatten()),
-        _ => text_time_range(&Texts::from_array(array, column)?),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            text_time_range(&Texts::from_array(array, column)?)
+        }
+        _ => extremes(times(batch, column)?.into_iter().flatten()),
     })
 }
 
-/// The time of each row, in µs since 1970 UTC; a text that is no time is an error.
+/// The time of each row, in µs since 1970 UTC; none where a value is no time.
 pub fn times(batch: &RecordBatch, column: &str) -> Result<Vec<Option<i64>>> {
     let Some(array) = batch.column_by_name(column) else { return Ok(vec![None; batch.num_rows()]) };
-    match array.data_type() {
-        DataType::Timestamp(unit, _) => Ok(timestamps(array, *unit).collect()),
-        DataType::Date32 => {
-            let days = array.as_primitive::<Date32Type>().iter();
-            Ok(days.map(|day| day.map(|day| i64::from(day) * 86_400_000_000)).collect())
-        }
-        DataType::Date64 => {
-            let times = array.as_primitive::<Date64Type>().iter();
-            Ok(times.map(|time| time.map(|time| time.saturating_mul(1_000))).collect())
-        }
-        other => {
-            let texts = Texts::from_array(array, column)?;
-            let time = |text| parse_time(text).ok_or_else(|| unfit(column, other, "a time in ISO-8601"));
-            (0..batch.num_rows()).map(|row| texts.get(row).map(time).transpose()).collect()
-        }
+    if !types::accepts(Type::Time, array.data_type()) {
+        return Err(unfit(column, array.data_type(), "a time"));
     }
-}
-
-/// Timestamps of a unit, in µs since 1970.
-fn timestamps(array: &ArrayRef, unit: TimeUnit) -> impl Iterator<Item = Option<i64>> + '_ {
-    type Scale = fn(i64) -> i64;
-    let (ticks, scale): (&[i64], Scale) = match unit {
-        TimeUnit::Second => {
-            (array.as_primitive::<TimestampSecondType>().values(), |t| t.saturating_mul(1_000_000))
-        }
-        TimeUnit::Millisecond => {
-            (array.as_primitive::<TimestampMillisecondType>().values(), |t| t.saturating_mul(1_000))
-        }
-        TimeUnit::Microsecond => (array.as_primitive::<TimestampMicrosecondType>().values(), |t| t),
-        TimeUnit::Nanosecond => {
-            (array.as_primitive::<TimestampNanosecondType>().values(), |t| t.div_euclid(1_000))
-        }
-    };
-    ticks.iter().enumerate().map(move |(row, &tick)| array.is_valid(row).then(|| scale(tick)))
+    let times = types::known_column(Type::Time, array)?.array;
+    Ok(times.as_primitive::<TimestampMicrosecondType>().iter().collect())
 }
 
 /// Times of one shape in UTC are ordered as texts, so that only the outermost two are parsed.

@@ -1,0 +1,370 @@
+//! What a scan of all rows reads: which files another library's Parquet reader may read as they are, and
+//! the rows of all others, converted.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use rayon::prelude::*;
+use twox_hash::XxHash3_64;
+
+use super::listed::{open_same, schemas_of};
+use super::source::Source;
+use crate::error::{Error, Result, guarded};
+use crate::files::{self, FileError, Open};
+use crate::footer::TailReader;
+use crate::hash::stream::now_ns;
+use crate::ipc;
+use crate::journal::{Journal, Kind, Position};
+use crate::platform::{self, Identity};
+use crate::progress::Progress;
+use crate::types::{self, Lost, conform};
+use crate::{live, scan, segments};
+
+/// Bytes of a journal's frames that are decoded at a time.
+const AT_ONCE: usize = 4 << 20;
+/// Files whose columns are remembered, by their stat.
+const REMEMBERED: usize = 65_536;
+
+/// The columns and rows of one file that can be used.
+#[derive(Clone, Debug)]
+struct Part {
+    /// Relative to the workspace.
+    name: String,
+    path: PathBuf,
+    identity: Identity,
+    /// Of a sealed file one; of a journal those of its frames.
+    schemas: Vec<SchemaRef>,
+    /// Rows that the footer announces; `None` of a journal.
+    rows: Option<u64>,
+}
+
+/// The files of a workspace at one moment, as a scan of all rows reads them.
+#[derive(Debug)]
+pub struct Plan {
+    parts: Vec<Part>,
+    /// The columns of all files, in the types of the answer.
+    pub schema: SchemaRef,
+    /// Files that cannot be used, and what is damaged in others.
+    pub errors: Vec<FileError>,
+}
+
+/// Files of equal columns that are read together, as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// By their place in the plan.
+    pub files: Vec<usize>,
+    /// Which columns of the answer they have.
+    pub columns: Vec<String>,
+    /// Rows of all of them.
+    pub rows: u64,
+}
+
+impl Plan {
+    /// Looks what lies in a workspace, within the current thread pool.
+    ///
+    /// `partial` adds rows of results that were never finished. Fails with the error of a file that vanished,
+    /// unless `is_last`, when it is one of the errors.
+    pub fn of(root: &Path, open: Open, partial: bool, is_last: bool, progress: &Progress) -> Result<Self> {
+        let listing = files::list(root, open)?;
+        let mut errors = listing.errors;
+        let mut names = listing.files;
+        if partial {
+            names.extend(partial_files(root, &names)?);
+        }
+        let parts: Vec<Result<Part>> = names
+            .par_iter()
+            .map_init(TailReader::default, |tails, name| {
+                progress.check()?;
+                Part::of(root, name, tails)
+            })
+            .collect();
+        let mut good = Vec::with_capacity(parts.len());
+        for (name, part) in names.iter().zip(parts) {
+            match part {
+                Ok(part) => good.push(part),
+                Err(error) if FileError::is_vanished(&error) && !is_last => return Err(error),
+                Err(error) if error.kind == crate::error::ErrorKind::Interrupted => return Err(error),
+                Err(error) => errors.push(FileError::new(name, &error)),
+            }
+        }
+        let mut schemas: Vec<SchemaRef> = Vec::new();
+        for schema in good.iter().flat_map(|part| &part.schemas) {
+            if !schemas.iter().any(|known| Arc::ptr_eq(known, schema) || known == schema) {
+                schemas.push(Arc::clone(schema));
+            }
+        }
+        let names = types::all_names(&schemas);
+        let schema = types::answer_schema(&schemas, &names);
+        let schema = schema.unwrap_or_else(|_| Arc::new(Schema::empty()));
+        Ok(Self { parts: good, schema, errors })
+    }
+
+    /// The path of a file, by its place.
+    pub fn path(&self, file: usize) -> Option<&Path> {
+        self.parts.get(file).map(|part| part.path.as_path())
+    }
+
+    /// The name of a file in the workspace, by its place.
+    pub fn name(&self, file: usize) -> Option<&str> {
+        self.parts.get(file).map(|part| part.name.as_str())
+    }
+
+    /// Files that another reader reads as they are, by equal columns, for an answer of these columns; and the
+    /// files whose rows must be converted.
+    pub fn groups(&self, answer: &Schema) -> (Vec<Group>, Vec<usize>) {
+        let mut verdicts: Vec<(SchemaRef, Option<Vec<String>>)> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut converted = Vec::new();
+        for (file, part) in self.parts.iter().enumerate() {
+            let (Some(rows), [schema]) = (part.rows, &part.schemas[..]) else {
+                converted.push(file);
+                continue;
+            };
+            let known = verdicts.iter().find(|(known, _)| Arc::ptr_eq(known, schema));
+            let columns = match known {
+                Some((_, columns)) => columns.clone(),
+                None => {
+                    let columns = readable(schema, answer);
+                    verdicts.push((Arc::clone(schema), columns.clone()));
+                    columns
+                }
+            };
+            let Some(columns) = columns else {
+                converted.push(file);
+                continue;
+            };
+            // Readers that are given files of several schemas compare all of them.
+            let alike = groups.iter_mut().find(|group| {
+                group.files.first().is_some_and(|&first| Arc::ptr_eq(&self.parts[first].schemas[0], schema))
+            });
+            match alike {
+                Some(group) => {
+                    group.files.push(file);
+                    group.rows += rows;
+                }
+                None => groups.push(Group { files: vec![file], columns, rows }),
+            }
+        }
+        (groups, converted)
+    }
+
+    /// The rows of one file in the columns of an answer, a few at a time.
+    pub fn stream(&self, file: usize, answer: SchemaRef) -> Option<Stream> {
+        let part = self.parts.get(file)?.clone();
+        Some(Stream {
+            part,
+            answer,
+            place: Place::Begin,
+            waiting: VecDeque::new(),
+            lost: Vec::new(),
+            failed: None,
+        })
+    }
+}
+
+/// The columns of an answer that a file has, where another reader reads all of the file as the answer says.
+fn readable(schema: &Schema, answer: &Schema) -> Option<Vec<String>> {
+    let mut columns = Vec::new();
+    for field in schema.fields() {
+        let kind = field.data_type();
+        let wanted = answer.field_with_name(field.name()).ok();
+        // A reader looks at the types of all columns, whether they are asked for or not.
+        let shown = types::shown(kind);
+        if !types::reads_as(kind, wanted.map_or(&shown, |wanted| wanted.data_type())) {
+            return None;
+        }
+        columns.extend(wanted.map(|wanted| wanted.name().clone()));
+    }
+    Some(columns)
+}
+
+/// The rows of unfinished results, but for those that a journal still counts.
+fn partial_files(root: &Path, listed: &[String]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for folder in files::prediction_folders(root)? {
+        let inner = format!("predictions/{folder}/{}", segments::PARTIAL_FOLDER);
+        for file in files::names_in(&root.join(&inner))? {
+            let Some(stem) = file.strip_suffix(".partial.meta.parquet") else { continue };
+            if !listed.contains(&format!("predictions/{folder}/{stem}.journal")) {
+                found.push(format!("{inner}/{file}"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What was read of a footer, for as long as the file's stat is unchanged.
+type Remembered = HashMap<PathBuf, (Identity, SchemaRef, u64)>;
+
+static PARTS: Mutex<Option<Remembered>> = Mutex::new(None);
+/// Schemas by the hash of what the footer says of them: files of one writer share theirs.
+static SCHEMAS: Mutex<Option<HashMap<(u64, u64), SchemaRef>>> = Mutex::new(None);
+
+impl Part {
+    fn of(root: &Path, name: &str, tails: &mut TailReader) -> Result<Self> {
+        let path = files::path_of(root, name);
+        if segments::is_journal(name) {
+            let journal = Journal::open(&path)?;
+            let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
+            let identity = platform::identity(&metadata);
+            let listed = super::listed::Listed { name: name.to_owned(), path, identity, seen_at: 0 };
+            let schemas = schemas_of(&listed)?;
+            schemas
+                .iter()
+                .try_for_each(|schema| types::check(schema))
+                .map_err(|error| error.at(&listed.path))?;
+            return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None });
+        }
+        let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let identity = platform::identity(&metadata);
+        if let Some((schema, rows)) = remembered(&path, identity) {
+            return Ok(Self {
+                name: name.to_owned(),
+                path,
+                identity,
+                schemas: vec![schema],
+                rows: Some(rows),
+            });
+        }
+        let file = open_same(&path, identity)?;
+        let tail = tails.read_file(&file).map_err(|error| error.at(&path))?;
+        let read = || {
+            let footer = tail.footer()?;
+            // A decoder believes a footer that contradicts itself and reads other numbers than were written.
+            footer.check()?;
+            let written = footer.get("ARROW:schema").unwrap_or_default();
+            let key = (footer.schema_fingerprint(), XxHash3_64::oneshot(written.as_bytes()));
+            let known = shared(|schemas| schemas.get(&key).cloned()).flatten();
+            let schema = match known {
+                Some(schema) => schema,
+                None => {
+                    let schema = guarded("the schema", || scan::schema_of_open(&file))?;
+                    shared(|schemas| {
+                        if schemas.len() > REMEMBERED {
+                            schemas.clear();
+                        }
+                        Arc::clone(schemas.entry(key).or_insert_with(|| Arc::clone(&schema)))
+                    })
+                    .unwrap_or(schema)
+                }
+            };
+            types::check(&schema)?;
+            Ok((schema, footer.num_rows))
+        };
+        let (schema, rows) = read().map_err(|error: Error| error.at(&path))?;
+        remember(&path, identity, &schema, rows);
+        Ok(Self { name: name.to_owned(), path, identity, schemas: vec![schema], rows: Some(rows) })
+    }
+}
+
+fn shared<T>(work: impl FnOnce(&mut HashMap<(u64, u64), SchemaRef>) -> T) -> Option<T> {
+    // A fork may have left the lock taken for good: then nothing is kept.
+    let mut schemas = SCHEMAS.try_lock().ok()?;
+    Some(work(schemas.get_or_insert_default()))
+}
+
+fn remembered(path: &Path, identity: Identity) -> Option<(SchemaRef, u64)> {
+    let parts = PARTS.try_lock().ok()?;
+    let (of, schema, rows) = parts.as_ref()?.get(path)?;
+    (*of == identity).then(|| (Arc::clone(schema), *rows))
+}
+
+fn remember(path: &Path, identity: Identity, schema: &SchemaRef, rows: u64) {
+    // A younger file may be edited again without its stat telling.
+    if identity.settled_at(now_ns())
+        && let Ok(mut parts) = PARTS.try_lock()
+    {
+        let parts = parts.get_or_insert_default();
+        if parts.len() >= REMEMBERED {
+            parts.clear();
+        }
+        parts.insert(path.to_path_buf(), (identity, Arc::clone(schema), rows));
+    }
+}
+
+/// Where a stream goes on.
+enum Place {
+    Begin,
+    /// At a row group.
+    Group(Arc<Source>, usize),
+    /// At a frame.
+    Frame(Box<Journal>, Position),
+    End,
+}
+
+/// The rows of one file in the columns of an answer.
+pub struct Stream {
+    part: Part,
+    answer: SchemaRef,
+    place: Place,
+    waiting: VecDeque<RecordBatch>,
+    lost: Vec<Lost>,
+    failed: Option<FileError>,
+}
+
+impl Stream {
+    /// What is wrong with the file, and which values did not convert, so far.
+    pub fn errors(&self) -> Vec<FileError> {
+        let lost = self.lost.iter().map(|lost| FileError::new(&self.part.name, &lost.error()));
+        self.failed.iter().cloned().chain(lost).collect()
+    }
+
+    /// The next rows; `None` after the last ones.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let next = self.read_on().map_err(|error| error.at(&self.part.path));
+        next.inspect_err(|error| self.failed = Some(FileError::new(&self.part.name, error)))
+    }
+
+    fn read_on(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.waiting.pop_front() {
+                return Ok(Some(batch));
+            }
+            match std::mem::replace(&mut self.place, Place::End) {
+                Place::End => return Ok(None),
+                Place::Begin if self.part.rows.is_none() => {
+                    let journal = Box::new(Journal::open(&self.part.path)?);
+                    let begin = journal.begin();
+                    self.place = Place::Frame(journal, begin);
+                }
+                Place::Begin => {
+                    let source = Source::open(&self.part.path, self.part.identity)?;
+                    self.place = Place::Group(source, 0);
+                }
+                Place::Group(source, group) if group < source.groups() => {
+                    let columns: Vec<&str> =
+                        self.answer.fields().iter().map(|field| field.name().as_str()).collect();
+                    let (answer, waiting, lost) = (&self.answer, &mut self.waiting, &mut self.lost);
+                    source.read_group(group, &columns, &mut |batch| {
+                        let (batch, more) = conform(batch, answer)?;
+                        waiting.push_back(batch);
+                        Lost::add(lost, more);
+                        Ok(())
+                    })?;
+                    self.place = Place::Group(source, group + 1);
+                }
+                Place::Group(..) => {}
+                Place::Frame(journal, place) => {
+                    let (payloads, next, end) = journal.some(Kind::Rows, place, AT_ONCE)?;
+                    for payload in payloads {
+                        for batch in ipc::decode(&payload).map_err(|error| error.at(&self.part.path))? {
+                            let (batch, more) = conform(&batch, &self.answer)?;
+                            self.waiting.push_back(batch);
+                            Lost::add(&mut self.lost, more);
+                        }
+                    }
+                    match end {
+                        None => self.place = Place::Frame(journal, next),
+                        Some(end) => {
+                            let damage = live::damage(&journal, next, &end);
+                            self.failed = damage.map(|error| FileError::new(&self.part.name, &error));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
