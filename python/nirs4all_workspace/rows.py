@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import CorruptFileError
@@ -166,8 +166,8 @@ class _Part:
             if left == 0 or name in self._bad:
                 continue
             stream = self._plan.stream(place, self._columns, self._answer)
-            for frame in self._converted(stream, place):
-                batch = frame if left is None else frame.head(left)
+            for rows_of in self._converted(stream, place):
+                batch = rows_of if left is None else rows_of.head(left)
                 left = None if left is None else left - batch.height
                 yield batch if predicate is None else batch.filter(predicate)
             self._errors += stream.errors()

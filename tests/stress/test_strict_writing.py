@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from decimal import Decimal
 
 import nirs4all_workspace as n4w
 import polars as pl
@@ -151,8 +152,9 @@ def test_batches_are_added_whole_or_not_at_all(tmp_path):
     [
         pa.array([pa.MonthDayNano([1, 2, 3])]),
         pa.array([{}], pa.struct([])),
-        pa.array([b"x"], pa.binary_view()),
-        pa.array([["x"]], pa.list_(pa.string_view())),
+        pa.array([["x"]], pa.list_view(pa.string())),
+        pa.array([Decimal("1.5")], pa.decimal256(50, 2)),
+        pa.array([Decimal("1200")], pa.decimal128(5, -2)),
         pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["x"])),
         pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])]),
     ],

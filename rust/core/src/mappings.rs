@@ -1,7 +1,7 @@
 //! Rows as mappings, which become columns one by one.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow_array::builder::{
     ArrayBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
@@ -54,7 +54,8 @@ impl Cell<'_> {
     fn fit(self, kind: Type) -> Option<Self> {
         Some(match (kind, self) {
             (_, Self::Null) => Self::Null,
-            (Type::Float, Self::Int(value)) => Self::Float(value as f64),
+            // Beyond 2^53 a float next to a whole number may be another one.
+            (Type::Float, Self::Int(value)) => Self::Float(exact(value)?),
             (Type::Int, Self::Float(value)) if value.is_nan() => Self::Null,
             (Type::Int, Self::Float(value)) => Self::Int(whole(value)?),
             (Type::Text, Self::Int(value)) => Self::Text(value.to_string().into()),
@@ -70,6 +71,17 @@ impl Cell<'_> {
             _ => return None,
         })
     }
+}
+
+/// Whether a column has whole numbers that no float is.
+fn is_inexact(batch: &RecordBatch, column: &str) -> bool {
+    let whole = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<Int64Type>());
+    whole.is_some_and(|whole| whole.iter().flatten().any(|value| exact(value).is_none()))
+}
+
+/// The float that is just this whole number.
+fn exact(value: i64) -> Option<f64> {
+    Some(value as f64).filter(|float| *float as i128 == i128::from(value))
 }
 
 enum Builder {
@@ -131,6 +143,8 @@ pub struct Table {
     places: HashMap<String, usize>,
     /// Extra columns of batches with types that mappings have no values of.
     foreign: HashMap<String, DataType>,
+    /// Extra columns of whole numbers that no column of floats can hold.
+    inexact: HashSet<String>,
     rows: usize,
     bytes: usize,
 }
@@ -142,6 +156,7 @@ impl Default for Table {
             columns: Vec::new(),
             places: HashMap::new(),
             foreign: HashMap::new(),
+            inexact: HashSet::new(),
             rows: 0,
             bytes: 0,
         };
@@ -170,15 +185,22 @@ impl Table {
         self.columns.len() - 1
     }
 
-    /// Whether the extra columns of a batch have the types of earlier rows.
-    pub fn check(&self, schema: &Schema) -> Result<()> {
-        for field in extras(schema) {
-            let place = self.places.get(field.name()).map(|place| self.columns[*place].kind.arrow());
-            if let Some(earlier) = place.as_ref().or(self.foreign.get(field.name()))
-                && common(earlier, field.data_type()).is_none()
-            {
-                let (name, kind) = (field.name(), field.data_type());
-                let message = format!("column {name:?} has type {kind} here and {earlier} in earlier rows");
+    /// Whether the extra columns of a batch have the types of earlier rows, and values that fit beside them.
+    pub fn check(&self, batch: &RecordBatch) -> Result<()> {
+        for field in extras(&batch.schema()) {
+            let (name, kind) = (field.name(), field.data_type());
+            let place = self.places.get(name).map(|place| self.columns[*place].kind.arrow());
+            let Some(earlier) = place.as_ref().or(self.foreign.get(name)) else { continue };
+            let is_lossy = match (earlier, kind) {
+                (DataType::Int64, DataType::Float64) => self.inexact.contains(name),
+                (DataType::Float64, DataType::Int64) => is_inexact(batch, name),
+                _ => common(earlier, kind).is_none(),
+            };
+            if is_lossy {
+                let message = format!(
+                    "column {name:?} has type {kind} here and {earlier} in earlier rows, and not all values \
+                     have a place in both; cast it, or write it under another name"
+                );
                 return Err(Error::new(ErrorKind::Type, message));
             }
         }
@@ -186,8 +208,11 @@ impl Table {
     }
 
     /// Takes note of the extra columns of a batch.
-    pub fn admit(&mut self, schema: &Schema) {
-        for field in extras(schema) {
+    pub fn admit(&mut self, batch: &RecordBatch) {
+        for field in extras(&batch.schema()) {
+            if is_inexact(batch, field.name()) {
+                self.inexact.insert(field.name().clone());
+            }
             match Type::of(field.data_type()) {
                 Some(_) if self.places.contains_key(field.name()) => {}
                 Some(kind) => drop(self.add_column(field.name(), kind)),
@@ -211,7 +236,10 @@ impl Table {
                 return Err(Error::new(ErrorKind::Type, message));
             }
             let kind = place.map_or(natural, |place| self.columns[place].kind);
-            let is_wider = kind == Type::Int && natural == Type::Float && known(&name).is_none();
+            let is_wider = kind == Type::Int
+                && natural == Type::Float
+                && known(&name).is_none()
+                && !self.inexact.contains(&*name);
             let kind = if is_wider { Type::Float } else { kind };
             let cell = cell.fit(kind).ok_or_else(|| unfit(&name, kind, natural.name()))?;
             cells.push((name, place, kind, cell));
@@ -225,6 +253,11 @@ impl Table {
             while column.rows < self.rows {
                 column.values.append(None);
                 column.rows += 1;
+            }
+            if let Cell::Int(value) = cell
+                && exact(value).is_none()
+            {
+                self.inexact.insert(name.clone().into_owned());
             }
             self.bytes += if let Cell::Text(text) = &cell { text.len() + 5 } else { 9 };
             column.values.append(Some(&cell));

@@ -263,10 +263,12 @@ impl Writer {
         let batches = batches.iter().filter(|batch| batch.num_rows() > 0).map(rows::complete);
         let batches = batches.collect::<Result<Vec<_>>>()?;
         batches.iter().try_for_each(|batch| self.check_batch(batch))?;
-        let Some(first) = batches.first() else { return Ok(false) };
-        self.table.check(&first.schema())?;
+        if batches.is_empty() {
+            return Ok(false);
+        }
+        batches.iter().try_for_each(|batch| self.table.check(batch))?;
         self.take_ids(&batches)?;
-        self.table.admit(&first.schema());
+        batches.iter().for_each(|batch| self.table.admit(batch));
         self.stage()?;
         for batch in batches {
             let batch = self.filled(&batch)?;
