@@ -9,7 +9,7 @@ use arrow_array::builder::{
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::{COLUMNS, Type, batch_of, common, extras, known, unfit, whole};

@@ -1,0 +1,369 @@
+"""Extra columns of any Arrow type: refused by name, or the values that were written, in every answer."""
+
+import datetime as dt
+import math
+import shutil
+import tempfile
+import warnings
+from decimal import Decimal
+from pathlib import Path
+
+import nirs4all_workspace as n4w
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nirs4all_workspace import _native
+from writing import age
+
+RUN = "2026-01-02_Types_0123456789ab"
+TIMES = st.datetimes(dt.datetime(1680, 1, 1), dt.datetime(2260, 1, 1))
+UNITS = st.sampled_from(["s", "ms", "us", "ns"])
+
+
+def whole_ms(time):
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def whole_s(time):
+    return time.replace(microsecond=0)
+
+
+def timestamps(zone):
+    def of(unit):
+        kind = pa.timestamp(unit, zone)
+        times = TIMES.map({"s": whole_s, "ms": whole_ms}.get(unit, lambda time: time))
+        if zone is not None:
+            times = times.map(lambda time: time.replace(tzinfo=dt.UTC))
+        return st.tuples(st.just(kind), st.just(times))
+
+    return UNITS.flatmap(of)
+
+
+def ints(bits, signed):
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return st.integers(low, high)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+# Arrow types with the values that they hold: the closed list of docs/format.md.
+FLAT = st.one_of(
+    st.sampled_from(
+        [
+            (pa.bool_(), st.booleans()),
+            *((getattr(pa, f"int{bits}")(), ints(bits, True)) for bits in (8, 16, 32, 64)),
+            *((getattr(pa, f"uint{bits}")(), ints(bits, False)) for bits in (8, 16, 32, 64)),
+            (pa.float16(), st.floats(width=16)),
+            (pa.float32(), st.floats(width=32)),
+            (pa.float64(), st.floats()),
+            *((kind, TEXTS) for kind in (pa.string(), pa.large_string(), pa.string_view())),
+            *((kind, st.binary(max_size=4)) for kind in (pa.binary(), pa.large_binary(), pa.binary_view())),
+            (pa.binary(3), st.binary(min_size=3, max_size=3)),
+            (pa.date32(), st.dates()),
+            (pa.time32("s"), st.times().map(whole_s)),
+            (pa.time32("ms"), st.times().map(whole_ms)),
+            (pa.time64("us"), st.times()),
+            (pa.decimal128(12, 3), st.decimals(-(10**9), 10**9, places=3).filter(lambda d: abs(d) < 10**9)),
+            (pa.decimal128(38, 0), st.integers(-(10**37), 10**37).map(Decimal)),
+            (pa.decimal32(5, 2), st.decimals(-100, 100, places=2)),
+            (pa.decimal64(15, 2), st.decimals(-100, 100, places=2)),
+        ]
+    ),
+    timestamps(None),
+    timestamps("UTC"),
+    timestamps("Europe/Paris"),
+    timestamps("+02:00"),
+    UNITS.map(
+        lambda unit: (
+            pa.duration(unit),
+            st.integers(-(10**6), 10**6).map(lambda seconds: dt.timedelta(seconds=seconds)),
+        )
+    ),
+)
+
+
+def nested(inner):
+    kinds = st.tuples(inner, st.sampled_from(["list", "large_list", "fixed", "struct", "map"]))
+
+    def of(drawn):
+        (kind, values), shape = drawn
+        maybe = st.none() | values
+        if shape == "list":
+            return pa.list_(kind), st.lists(maybe, max_size=3)
+        if shape == "large_list":
+            return pa.large_list(kind), st.lists(maybe, max_size=3)
+        if shape == "fixed":
+            return pa.list_(kind, 2), st.lists(maybe, min_size=2, max_size=2)
+        if shape == "struct":
+            return pa.struct([("a", kind), ("ü", pa.int64())]), st.fixed_dictionaries(
+                {"a": maybe, "ü": st.none() | st.integers(0, 9)}
+            )
+        pairs = st.dictionaries(TEXTS, maybe, max_size=2).map(lambda pairs: list(pairs.items()))
+        return pa.map_(pa.string(), kind), pairs
+
+    return kinds.map(of)
+
+
+TYPES = st.recursive(FLAT, nested, max_leaves=3)
+REFUSED = st.sampled_from(
+    [
+        pa.array([Decimal("1.5")], pa.decimal256(50, 2)),
+        pa.array([Decimal("1200")], pa.decimal128(5, -2)),
+        pa.array([b""], pa.binary(0)),
+        pa.array([[]], pa.list_(pa.int64(), 0)),
+        pa.array([[1]], pa.list_view(pa.int64())),
+        pa.array([{}], pa.struct([])),
+        pa.array([pa.MonthDayNano([1, 2, 3])]),
+        pa.StructArray.from_arrays([pa.array([1]), pa.array([1])], ["a", "a"]),
+        pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["x"])),
+        pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])]),
+        pa.array([2**31 - 1], pa.int32()).cast(pa.date32()),
+        pa.array([1_790_000_000_000], pa.timestamp("s")),
+        pa.array([[2**62]], pa.list_(pa.int64())).cast(pa.list_(pa.timestamp("us"))),
+        pa.array([-1], pa.int64()).cast(pa.time64("us")),
+        pa.array([2**62], pa.int64()).cast(pa.duration("s")),
+        pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")),
+    ]
+)
+
+
+def plain(value):
+    """A value as any library gives it: maps as dicts, times in UTC, NaN as a word."""
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return value.astimezone(dt.UTC)
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        if value and all(isinstance(inner, tuple) for inner in value):
+            return {key: plain(inner) for key, inner in value}
+        return [plain(inner) for inner in value]
+    return {} if isinstance(value, tuple) and not value else value
+
+
+def empty_maps(value, kind):
+    """An empty map looks like an empty list to pyarrow."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return {key: empty_maps(inner, kind.item_type) for key, inner in value}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return [empty_maps(inner, kind.value_type) for inner in value]
+    if pa.types.is_struct(kind):
+        return {field.name: empty_maps(value[field.name], field.type) for field in kind}
+    return plain(value)
+
+
+def answers(ws, ids):
+    """The column in every answer that has rows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scanned = ws.predictions.scan().sort("id").collect()
+        page = ws.predictions.page(sort_by="id", columns=["id", "x"])
+        exported = ws.path.parent / "all.parquet"
+        assert ws.predictions.export(exported, sort_by="id", columns=["id", "x"]) == []
+        assert page.errors == []
+        return {
+            "scan": scanned["x"].to_list(),
+            "page": [record["x"] for record in page.records],
+            "get": [ws.predictions.get(id_)["x"] for id_ in ids],
+            "export": pl.read_parquet(exported)["x"].to_list(),
+        }
+
+
+@given(TYPES, st.data())
+def test_any_value_comes_back_or_is_refused_by_name(drawn, data):
+    kind, values = drawn
+    written = pa.array([data.draw(st.none() | values), data.draw(values)], kind)
+    with tempfile.TemporaryDirectory() as folder:
+        ws = n4w.Workspace.create(Path(folder) / "ws")
+        writer = ws.predictions.writer(RUN, "wheat")
+        writer.write_batch(pa.table({"id": ["0", "1"], "val_score": [0.1, 0.2], "x": written}))
+        writer.flush()
+        expected = [empty_maps(value, kind) for value in written.to_pylist()]
+
+        def check(where, ids=("0", "1")):
+            for name, got in answers(ws, ids).items():
+                assert [plain(value) for value in got] == expected, (where, name, kind)
+
+        check("live")
+        writer.close()
+        check("sealed")
+        with ws.predictions.writer(RUN, "wheat") as other:
+            other.write_batch(pa.table({"id": ["2"], "val_score": [0.3], "x": written.slice(1)}))
+        expected.append(expected[1])
+        check("two segments", ("0", "1", "2"))
+        age(ws.path)
+        _native.sweep(ws.path)
+        assert _native.compact(ws.path, RUN, None)
+        check("compacted", ("0", "1", "2"))
+        shutil.copytree(ws.path, Path(folder) / "copy")
+        ws = n4w.Workspace.open(Path(folder) / "copy")
+        check("copied", ("0", "1", "2"))
+        assert ws.verify(full=True)["problems"] == []
+
+
+@given(REFUSED)
+def test_what_has_no_place_is_refused_and_the_writer_goes_on(column):
+    with tempfile.TemporaryDirectory() as folder:
+        ws = n4w.Workspace.create(Path(folder) / "ws")
+        with ws.predictions.writer(RUN, "wheat") as writer:
+            with pytest.raises(TypeError, match="x"):
+                writer.write_batch(pa.table({"id": ["0"], "x": column}))
+            writer.write({"id": "0", "val_score": 0.1})
+        assert ws.predictions.scan().collect()["id"].to_list() == ["0"]
+
+
+# Two columns of one name, and what answers have of both: the rule of docs/format.md, written again.
+PAIRS = [
+    (pa.int8(), [1], pa.int64(), [2**40], [1, 2**40]),
+    (pa.uint8(), [1], pa.uint64(), [2**64 - 1], [1, 2**64 - 1]),
+    (pa.uint64(), [2**64 - 1, 5], pa.int64(), [-1], [None, 5, -1]),
+    (pa.int64(), [2**53 + 1, 2**53], pa.float64(), [0.5], [None, float(2**53), 0.5]),
+    (pa.bool_(), [True], pa.int16(), [7], [1, 7]),
+    (pa.bool_(), [True], pa.float32(), [0.5], [1.0, 0.5]),
+    (pa.float32(), [0.5], pa.float64(), [0.1], [0.5, 0.1]),
+    (pa.decimal128(5, 2), [Decimal("1.25")], pa.float64(), [0.5], [1.25, 0.5]),
+    (
+        pa.decimal128(5, 2),
+        [Decimal("1.25")],
+        pa.decimal128(9, 4),
+        [Decimal("0.0001")],
+        [Decimal("1.2500"), Decimal("0.0001")],
+    ),
+    (pa.decimal128(5, 2), [Decimal("1.25")], pa.int64(), [3], [1.25, 3.0]),
+    (pa.int64(), [1], pa.string(), ["a"], ["1", "a"]),
+    (pa.float64(), [1.0, 0.5], pa.string(), ["a"], ["1", "0.5", "a"]),
+    (pa.bool_(), [True], pa.string(), ["a"], ["true", "a"]),
+    (pa.list_(pa.float64()), [[1.5, None]], pa.string(), ["all"], ["[1.5, null]", "all"]),
+    (pa.list_(pa.int64()), [[1]], pa.list_(pa.float64()), [[0.5]], [[1.0], [0.5]]),
+    (pa.list_(pa.int64(), 2), [[1, 2]], pa.list_(pa.int64()), [[3]], [[1, 2], [3]]),
+    (pa.list_(pa.int64()), [[1]], pa.list_(pa.string()), [["a"]], [["1"], ["a"]]),
+    (
+        pa.struct([("a", pa.int64())]),
+        [{"a": 1}],
+        pa.struct([("a", pa.float64())]),
+        [{"a": 0.5}],
+        [{"a": 1.0}, {"a": 0.5}],
+    ),
+    (pa.struct([("a", pa.int64())]), [{"a": 1}], pa.int64(), [2], ['{"a": 1}', "2"]),
+    (pa.binary(), [b"\xff"], pa.string(), ["a"], ["/w==", "a"]),
+    (pa.binary(2), [b"ab"], pa.binary(), [b"c"], [b"ab", b"c"]),
+    (
+        pa.date32(),
+        [dt.date(2026, 1, 2)],
+        pa.timestamp("us"),
+        [dt.datetime(2026, 1, 2, 3)],
+        [dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 2, 3)],
+    ),
+    (
+        pa.timestamp("ms"),
+        [dt.datetime(2026, 1, 2)],
+        pa.timestamp("us", "UTC"),
+        [dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC)],
+        [dt.datetime(2026, 1, 2, tzinfo=dt.UTC), dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC)],
+    ),
+    (
+        pa.timestamp("us", "Europe/Paris"),
+        [dt.datetime(2026, 1, 2, tzinfo=dt.UTC)],
+        pa.string(),
+        ["a"],
+        ["2026-01-02T00:00:00.000000+00:00", "a"],
+    ),
+    (pa.time32("s"), [dt.time(1)], pa.time64("us"), [dt.time(2)], [dt.time(1), dt.time(2)]),
+    (
+        pa.duration("s"),
+        [dt.timedelta(1)],
+        pa.duration("us"),
+        [dt.timedelta(2)],
+        [dt.timedelta(1), dt.timedelta(2)],
+    ),
+    (pa.dictionary(pa.int8(), pa.string()), ["a"], pa.string(), ["b"], ["a", "b"]),
+]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0]} {pair[2]}")
+def test_columns_of_two_types_are_answered_alike(tmp_path, pair, swapped):
+    one, first, two, second, expected = pair
+    names = ("b", "a") if swapped else ("a", "b")
+    ids, values = [], first + second
+    for name, kind, column in zip(names, (one, two), (first, second), strict=True):
+        own = [f"{len(ids) + place}" for place in range(len(column))]
+        ids += own
+        table = pa.table({"id": own, "val_score": [0.1] * len(own), "x": pa.array(column, kind)})
+        pq.write_table(table, tmp_path / f"{name}.meta.parquet")
+    pq.write_table(pa.table({"id": ["~"], "val_score": [0.1]}), tmp_path / "c.meta.parquet")
+    ws = n4w.Workspace.open(tmp_path)
+    is_lossy = None in expected
+    page = ws.predictions.page(sort_by="id", columns=["id", "x"])
+    assert [plain(record["x"]) for record in page.records] == [*expected, None]
+    assert [error["kind"] for error in page.errors] == ["type"] * is_lossy
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        scanned = ws.predictions.scan().sort("id").collect()
+    assert [plain(value) for value in scanned["x"].to_list()] == [*expected, None]
+    assert len(said) == is_lossy
+    assert ws.predictions.scan().select("id").collect().height == len(ids) + 1
+    by_page = (
+        sorted(record["x"] for record in page.records if record["x"] is not None)
+        if (not isinstance(expected[-1], dict | list))
+        else None
+    )
+    if by_page is not None and not isinstance(expected[-1], bytes):
+        ordered = ws.predictions.page(sort_by="x", columns=["x"])
+        assert [plain(record["x"]) for record in ordered.records if record["x"] is not None] == by_page
+    for id_, value in zip(ids, values, strict=True):
+        assert plain(ws.predictions.get(id_)["x"]) == plain(value)
+    assert ws.predictions.get("~")["x"] is None
+
+
+KNOWN_WRONG = [
+    ("val_score", pa.array(["0.5", "n/a"])),
+    ("val_score", pa.array([[0.1], [0.2]])),
+    ("id", pa.array([b"a", b"b"])),
+    ("created_at", pa.array([dt.time(1), dt.time(2)])),
+    ("n_samples", pa.array(["1", "2"])),
+    ("fold_id", pa.array([dt.date(2026, 1, 2)] * 2)),
+    ("metric", pa.array([{"a": 1}] * 2)),
+]
+
+
+@pytest.mark.parametrize(("column", "values"), KNOWN_WRONG, ids=lambda value: str(value)[:12])
+def test_a_known_column_of_another_type_is_one_error_in_every_answer(tmp_path, column, values):
+    def rows(name):
+        return {"id": [f"{name}{i}" for i in range(2)], "val_score": [0.1, 0.2], "metric": ["rmse"] * 2}
+
+    pq.write_table(pa.table(rows("good")), tmp_path / "good.meta.parquet")
+    pq.write_table(pa.table(rows("bad") | {column: values}), tmp_path / "bad.meta.parquet")
+    ws = n4w.Workspace.open(tmp_path)
+    summary = ws.summary()
+    assert summary["total_predictions"] == 2
+    page = ws.predictions.page(sort_by="id")
+    assert [record["id"] for record in page.records] == ["good0", "good1"]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        scanned = ws.predictions.scan().sort("id").collect()
+    assert scanned["id"].to_list() == ["good0", "good1"]
+    (warning,) = said
+    for errors in (summary["errors"], page.errors):
+        (error,) = errors
+        assert (error["path"], error["kind"]) == ("bad.meta.parquet", "schema")
+        assert column in error["message"]
+        assert str(warning.message) == f"{error['path']}: {error['kind']}: {error['message']}"
+
+
+def test_a_column_that_stands_twice_is_an_error_of_its_file(tmp_path):
+    table = pa.Table.from_arrays(
+        [pa.array(["a"]), pa.array([0.1]), pa.array([1]), pa.array([2])], ["id", "val_score", "x", "x"]
+    )
+    pq.write_table(table, tmp_path / "twice.meta.parquet")
+    pq.write_table(pa.table({"id": ["b"], "val_score": [0.2]}), tmp_path / "good.meta.parquet")
+    ws = n4w.Workspace.open(tmp_path)
+    with pytest.warns(UserWarning, match=r"twice\.meta\.parquet: schema: .*'?x"):
+        assert ws.predictions.scan().collect()["id"].to_list() == ["b"]
+    for answer in (ws.summary()["errors"], ws.predictions.page().errors):
+        assert [(error["path"], error["kind"]) for error in answer] == [("twice.meta.parquet", "schema")]
