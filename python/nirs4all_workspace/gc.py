@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, deletion, files, locks, ownership, records
+from nirs4all_workspace import _native, deletion, files, locks, ownership, records, run_record
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.run_record import problem
@@ -87,7 +87,7 @@ def _finish(workspace: Workspace, folder: Path) -> bool:
     root, run_id = workspace.path, folder.name
     ownership.take(root, run_id)
     try:
-        with locks.take(files.transition_lock(root, run_id)):
+        with run_record.locked(root, run_id):
             deletion.finish(workspace, run_id)
     finally:
         ownership.release(root, run_id)
