@@ -344,12 +344,12 @@ def read_footers(
 class Lock:
     """A lock between processes, held until `release`, the end of a `with` block, or the process's death.
 
-    `flock` on POSIX, `LockFileEx` on Windows. The file is made where it is missing and never
-    deleted; who holds it stands beside it, in a file that ends with `.holder`.
+    `flock` on POSIX, `LockFileEx` on Windows. The file is made where it is missing; who holds it
+    stands beside it, in a file that ends with `.holder`. The calling thread waits, without the GIL.
 
     Args:
         path: The lock file, in a folder that exists.
-        timeout: Seconds to wait for another holder; 0 for one try.
+        timeout: Seconds to wait for another holder; 0 for one try, which takes up to 100 ms.
 
     Raises:
         LockTimeoutError: Another process kept it; the message names the process.
@@ -359,8 +359,12 @@ class Lock:
     def __new__(cls, path: _Path, timeout: float = 10.0) -> Self: ...
     @property
     def path(self) -> Path: ...
-    def filenos(self) -> list[int]:
-        """Return the numbers of the files that are open."""
+    def remove_on_release(self) -> None:
+        """Let `release` and the `with` block remove the lock file and its `.holder`, as their last act.
+
+        For a lock whose object is gone or whose run has ended. Where a file cannot be removed it stays, on
+        Windows always.
+        """
 
     def release(self) -> None:
         """Let go of the lock; once more does nothing.
@@ -821,9 +825,6 @@ class JournalWriter:
         flush_bytes: int,
         flush_seconds: float,
     ) -> Self: ...
-    def filenos(self) -> list[int]:
-        """Return the numbers of the files that are open."""
-
     @property
     def writer_id(self) -> str: ...
     @property

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, locks, ownership, plan
+from nirs4all_workspace import _native, files, ownership, plan, run_record
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
         raise NotFoundError(f"there is no run {run_id!r}", str(root))
     ownership.take(root, run_id)
     try:
-        with locks.take(files.transition_lock(root, run_id)):
+        with run_record.locked(root, run_id):
             if run.is_dir():
                 _move_to_trash(root, run_id, run, trash)
             return finish(workspace, run_id)

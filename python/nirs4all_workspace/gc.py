@@ -7,9 +7,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, deletion, files, locks, ownership, records
+from nirs4all_workspace import _native, deletion, files, locks, ownership, records, run_record
 from nirs4all_workspace.artifacts import hash_of
-from nirs4all_workspace.exceptions import WorkspaceError
+from nirs4all_workspace.exceptions import LockTimeoutError, WorkspaceError
 from nirs4all_workspace.run_record import problem
 from nirs4all_workspace.runs import STAGING
 
@@ -54,6 +54,8 @@ def _garbage(
     for folder in sorted(workspace.runs.folder.glob(f"{STAGING}*")):
         if _age(folder) < oldest:
             yield "staging", folder, partial(_remove_folder, folder)
+    for path in _locks_without_a_run(root):
+        yield "lock", path, partial(_remove_lock, path)
     used = _templates_in_use(workspace)
     named = deletion.referenced(workspace)
     if used is None or named is None:
@@ -67,6 +69,25 @@ def _garbage(
     for path in workspace.artifacts.files():
         if hash_of(path) not in named and _age(path) < oldest:
             yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
+
+
+def _locks_without_a_run(root: Path) -> Iterator[Path]:
+    """Yield what older versions, and processes that were killed, left of runs that have ended or are gone."""
+    in_trash = {folder.name for folder in deletion.trashed(root)}
+    for path in sorted((root / ".locks" / "runs").glob("*.lock")):
+        run_id = path.name.removesuffix(".lock").removesuffix(".owner")
+        if run_id not in in_trash and run_record.is_gone_or(run_record.ENDED, root, run_id):
+            yield path
+
+
+def _remove_lock(path: Path) -> bool:
+    try:
+        lock = locks.take(path, timeout=0)
+    except LockTimeoutError:
+        return False
+    lock.remove_on_release()
+    lock.release()
+    return True
 
 
 def _templates_in_use(workspace: Workspace) -> set[str] | None:
@@ -87,7 +108,7 @@ def _finish(workspace: Workspace, folder: Path) -> bool:
     root, run_id = workspace.path, folder.name
     ownership.take(root, run_id)
     try:
-        with locks.take(files.transition_lock(root, run_id)):
+        with run_record.locked(root, run_id):
             deletion.finish(workspace, run_id)
     finally:
         ownership.release(root, run_id)

@@ -67,7 +67,8 @@ def migrate(
     # Of a name as long as names can be, the beginning.
     staging = place.with_name(_STAGING + os.fsencode(place.name)[:200].decode("utf-8", "ignore"))
     _native.make_folder(staging)
-    lock = locks.take(staging / ".locks" / "migrate.lock", timeout=0)
+    file = Path(".locks") / "migrate.lock"
+    lock = locks.take(staging / file, timeout=0)
     try:
         _clear(staging)
         _check_space(staging, place, before[2])
@@ -75,6 +76,10 @@ def migrate(
         if files.fingerprint(origin)[0] != before[0]:
             raise ConflictError("changed while it was read; nothing was made, try again", str(origin))
         _publish(staging, place)
+        # The workspace has been published with it: nobody else will ask for it there.
+        for name in (file, file.with_suffix(".holder")):
+            with contextlib.suppress(OSError):
+                (place / name).unlink()
     except BaseException as error:
         # Still under the lock: nobody else has begun here.
         shutil.rmtree(staging, ignore_errors=True)
@@ -83,7 +88,7 @@ def migrate(
             raise OSError(errno.ENOSPC, message, str(staging)) from error
         raise
     finally:
-        del lock
+        lock.release()
     return report
 
 

@@ -7,58 +7,57 @@ its parent's.
 from __future__ import annotations
 
 import os
-import threading
-import time
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native, files, locks
+from nirs4all_workspace import _native, files, locks, run_record
 from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError
+from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-_PATIENCE = 0.3
-_PAUSE = 0.005
+# In all states but "running", nobody owns a run.
+_UNOWNED = frozenset(RunStatus) - {RunStatus.RUNNING}
 
 _held: dict[Path, tuple[int, _native.Lock]] = {}
-_guard = threading.Lock()
 
 
 def take(root: Path, run_id: str, is_wanted: Callable[[], bool] = lambda: True) -> bool:
-    """Take the owner lock of a run; `False` where it is not wanted any more.
-
-    Somebody who looks whether it is held holds it for an instant, so a few tries are made.
+    """Take the owner lock of a run in one try; `False` where it is not wanted any more.
 
     Raises:
         ConflictError: Another process, or this one, owns the run.
         OSError: The lock file cannot be made.
     """
     path = _key(root, run_id)
-    deadline = time.monotonic() + _PATIENCE
-    with _guard:
-        if is_mine(root, run_id):
-            raise ConflictError("this process owns the run already", run_id)
-    while is_wanted():
-        try:
-            lock = locks.take(path, timeout=0)
-        except LockTimeoutError as error:
-            if time.monotonic() > deadline:
-                raise ConflictError(f"run {run_id} {error.message}", error.path) from error
-            time.sleep(_PAUSE)
-            continue
-        with _guard:
-            _held[path] = (os.getpid(), lock)
-        return True
-    return False
+    if is_mine(root, run_id):
+        raise ConflictError("this process owns the run already", run_id)
+    if not is_wanted():
+        return False
+    try:
+        lock = locks.take(path, timeout=0)
+    except LockTimeoutError as error:
+        raise ConflictError(f"run {run_id} {error.message}", error.path) from error
+    _held[path] = (os.getpid(), lock)
+    return True
 
 
 def release(root: Path, run_id: str) -> None:
-    """Let go of the owner lock of a run, if this process holds it."""
-    with _guard:
-        pid, lock = _held.pop(_key(root, run_id), (0, None))
+    """Let go of the owner lock of a run, if this process holds it; its file goes unless the run is running.
+
+    Who owned a run that was left running stands beside the lock, for hosts that locks do not reach.
+    """
+    pid, lock = _held.pop(_key(root, run_id), (0, None))
     if lock is not None and pid == os.getpid():
-        lock.release()
+        give_back(root, run_id, lock)
+
+
+def give_back(root: Path, run_id: str, lock: _native.Lock) -> None:
+    """Let go of the owner lock of a run, with its file unless the run is running."""
+    if run_record.is_gone_or(_UNOWNED, root, run_id):
+        lock.remove_on_release()
+    lock.release()
 
 
 def is_mine(root: Path, run_id: str) -> bool:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, export, files, locks, pages, rows
+from nirs4all_workspace import _native, catalogue, export, files, locks, ownership, pages, rows
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
@@ -345,13 +345,22 @@ class Predictions:
         _native.sweep(root)
         folder = None if dataset is None else dataset_folder(dataset)
         done: dict[str, Any] = {"compacted": [], "skipped": []}
+        is_shared = _native.is_network_drive(root)
         names = (PurePosixPath(name).name for name in _native.list_files(root, live=False))
         for run_id in sorted({name.rsplit(".", 3)[0] for name in names if name.count(".") >= 3}):
+            if is_shared and ownership.is_owned(root, run_id):
+                # Taking the lock would say that this host had it last.
+                done["skipped"].append({"run_id": run_id, "reason": "a process of another host owns it"})
+                continue
             try:
-                with locks.take(files.owner_lock(root, run_id), timeout=0):
-                    done["compacted"] += _native.compact(root, run_id, folder)
+                lock = locks.take(files.owner_lock(root, run_id), timeout=0)
             except LockTimeoutError as error:
                 done["skipped"].append({"run_id": run_id, "reason": error.message})
+                continue
+            try:
+                done["compacted"] += _native.compact(root, run_id, folder)
+            finally:
+                ownership.give_back(root, run_id, lock)
         return done
 
     def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from nirs4all_workspace import _native, locks
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 SCHEMA_VERSION = "1.0"
@@ -88,7 +88,12 @@ def create(path: Path, mapping: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def edit(path: Path, lock: Path, timeout: float = 10.0) -> Iterator[dict[str, Any]]:
+def edit(
+    path: Path,
+    lock: Path,
+    timeout: float = 10.0,
+    is_over: Callable[[dict[str, Any]], bool] = lambda _: False,
+) -> Iterator[dict[str, Any]]:
     """Read a record under its lock, hand it out, and replace it durably if it was changed.
 
     Nothing is written where the block raises, and nothing where the file was edited by somebody who
@@ -98,6 +103,8 @@ def edit(path: Path, lock: Path, timeout: float = 10.0) -> Iterator[dict[str, An
         path: The record.
         lock: Its lock file; made, with its folder, where it is missing.
         timeout: Seconds to wait for the lock.
+        is_over: Whether the lock file goes with the lock, by the record as it is in the end; it goes
+            where there is no record.
 
     Raises:
         LockTimeoutError: Another process kept the lock.
@@ -107,23 +114,30 @@ def edit(path: Path, lock: Path, timeout: float = 10.0) -> Iterator[dict[str, An
         ConflictError: Somebody edited the file meanwhile.
         OSError: The record is as it was.
     """
-    with locks.take(lock, timeout):
+    with locks.take(lock, timeout) as held:
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
+            held.remove_on_release()
             raise NotFoundError("there is no such record", str(path)) from error
         mapping = parse(content, path)
-        check_writable(mapping, path)
-        before = dump(mapping)
-        yield mapping
-        after = dump(mapping)
-        if after == before:
-            return
-        if path.read_bytes() != content:
-            raise ConflictError(
-                "was edited by somebody else meanwhile; nothing was written, try again", str(path)
-            )
-        _native.replace_file(path, after)
+        is_last = is_over(mapping)
+        try:
+            check_writable(mapping, path)
+            before = dump(mapping)
+            yield mapping
+            after = dump(mapping)
+            if after == before:
+                return
+            if path.read_bytes() != content:
+                raise ConflictError(
+                    "was edited by somebody else meanwhile; nothing was written, try again", str(path)
+                )
+            _native.replace_file(path, after)
+            is_last = is_over(mapping)
+        finally:
+            if is_last:
+                held.remove_on_release()
 
 
 def check_writable(mapping: Mapping[str, Any], path: Path) -> None:

@@ -119,7 +119,9 @@ class Registry:
             SchemaError: A newer version of this package wrote it.
         """
         path = self.path(id_)
-        with records.edit(path, self._locks / "datasets" / f"{id_}.lock", _LOCK_TIMEOUT_S) as mapping:
+        lock = self._locks / "datasets" / f"{id_}.lock"
+        # Edits are rare, and datasets many: no lock file is left for the next one.
+        with records.edit(path, lock, _LOCK_TIMEOUT_S, is_over=lambda _: True) as mapping:
             dataset_records.check(mapping, path)
             change(mapping)
         return self.read(id_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, locks, ownership, plan, records, run_record, run_summary
+from nirs4all_workspace import _native, ownership, plan, records, run_record, run_summary
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError, WorkspaceError
 from nirs4all_workspace.run_view import RunView
 from nirs4all_workspace.states import RunStatus, check_transition
@@ -233,7 +233,7 @@ class Run(RunView):
             raise ValueError(f"run {self.id} has no datasets to plan for; give them to ws.runs.create")
         templates = [template["id"] for template in self.templates]
         normal = [plan.normalise(config, templates) for config in configs]
-        with locks.take(files.transition_lock(self._root, self.id)):
+        with run_record.locked(self._root, self.id):
             plan.add(self.path / plan.FILE, normal)
         done = {result.id for result in self.results()}
         return [result for result in plan.results_of(self.id, normal, datasets) if result.id not in done]

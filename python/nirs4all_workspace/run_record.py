@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import files, records
+from nirs4all_workspace import _native, files, locks, records
 from nirs4all_workspace.exceptions import (
     ConflictError,
     CorruptFileError,
@@ -21,10 +21,11 @@ from nirs4all_workspace.names import slug
 from nirs4all_workspace.states import RunStatus, check_transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 FILE = "run.yaml"
+ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 # The keys that may be missing, and what they are then.
 _DEFAULTS: dict[str, Any] = {
     "description": None,
@@ -163,7 +164,7 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
         OSError: It is as it was.
     """
     path = root / "runs" / run_id / FILE
-    with records.edit(path, files.transition_lock(root, run_id)) as record:
+    with records.edit(path, files.transition_lock(root, run_id), is_over=has_ended) as record:
         complete(record, path)
         if record["revision"] != revision:
             raise ConflictError(
@@ -171,6 +172,37 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
                 str(path),
             )
         yield record
+
+
+@contextmanager
+def locked(root: Path, run_id: str) -> Iterator[None]:
+    """Hold the lock under which a run is changed; its file goes where the run has ended or is gone.
+
+    Raises:
+        LockTimeoutError: Another process kept the lock.
+        OSError: The lock file cannot be made.
+    """
+    with locks.take(files.transition_lock(root, run_id)) as lock:
+        try:
+            yield
+        finally:
+            if is_gone_or(ENDED, root, run_id):
+                lock.remove_on_release()
+
+
+def is_gone_or(states: Collection[str], root: Path, run_id: str) -> bool:
+    """Return whether a run is gone or in one of these states; `False` where that cannot be told."""
+    try:
+        return _native.read_yaml(root / "runs" / run_id / FILE).get("status") in states
+    except (FileNotFoundError, NotFoundError):
+        return not (root / "runs" / run_id).exists()
+    except (WorkspaceError, OSError):
+        return False
+
+
+def has_ended(record: Mapping[str, Any]) -> bool:
+    """Return whether a run is completed, failed or cancelled, by its record."""
+    return record.get("status") in ENDED
 
 
 def move(

@@ -331,7 +331,7 @@ class Workspace:
         return recovery.recover(self, dead_hosts)
 
     def gc(self, yes: bool = False) -> dict[str, Any]:
-        """Find what nothing refers to any more: templates, artifacts, rests of deletions and of deaths.
+        """Find what nothing refers to any more: templates, artifacts, locks, rests of deletions and deaths.
 
         What was made, or stored again, in the last 24 hours stays: it may belong to a run or result in
         the making.

@@ -8,7 +8,7 @@ import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from nirs4all_workspace import _native, files, locks, strict_json
+from nirs4all_workspace import _native, files, strict_json
 from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.names import dataset_folder
 
@@ -98,7 +98,6 @@ class Writer:
         self._is_closed = False
         self._closing = threading.Lock()
         self._pid = os.getpid()
-        locks.watch(self._native)
         self.writer_id: str = self._native.writer_id
 
     def __repr__(self) -> str:

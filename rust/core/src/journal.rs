@@ -12,6 +12,7 @@ use twox_hash::XxHash3_64;
 
 use crate::content::{hex, random_hex};
 use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::forks::OwnFile;
 use crate::lock::{self, Holder};
 use crate::platform;
 use crate::segments::Name;
@@ -409,7 +410,7 @@ pub struct Appender {
     /// What its header says.
     pub header: Header,
     /// The open file.
-    pub file: File,
+    pub file: OwnFile,
     /// The end of what was appended successfully.
     pub position: Position,
 }
@@ -419,7 +420,8 @@ impl Appender {
     pub fn create(path: &Path, header: Header) -> Result<Self> {
         let fail = |error| Error::io(path, error);
         let bytes = header.encode_checked()?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(fail)?;
+        let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
+        let file = OwnFile::open(create).map_err(fail)?;
         let made = (|| {
             if !lock::lock_file(&file, path, LOCKING)? {
                 return Err(Error::new(ErrorKind::Conflict, "was taken by another process").at(path));

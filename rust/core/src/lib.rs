@@ -15,6 +15,11 @@ pub mod content;
 pub mod error;
 pub mod files;
 pub mod footer;
+#[cfg(unix)]
+pub mod forks;
+#[cfg(not(unix))]
+#[path = "no_forks.rs"]
+pub mod forks;
 pub mod hash;
 pub mod index;
 pub mod ipc;

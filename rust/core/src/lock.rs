@@ -1,8 +1,9 @@
 //! Locks between processes: who may write, and whether whoever did is still alive.
 //!
 //! `flock` on POSIX and `LockFileEx` on Windows, which the kernel releases when their process dies.
-//! Lock files are never deleted, so that two processes cannot hold locks on two files of one name;
-//! who holds one stands in a sibling file that anybody may read.
+//! Only who holds a lock removes its file, as the last thing before letting go; others compare path and
+//! handle after locking, and try again where they got a file that is no longer there. Who holds one
+//! stands in a sibling file that anybody may read.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -10,83 +11,131 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::forks::OwnFile;
 use crate::platform;
-use crate::progress::Progress;
 use crate::summary::report::now;
 use crate::value::Value;
 
+/// The timeout of who does not want to wait.
+pub const ONE_TRY: Duration = Duration::ZERO;
+/// However short its timeout, a lock is tried for so long: whoever looks whether it is held has it for an
+/// instant.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
 /// Between two tries of a lock that is held.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const SHORTEST_PAUSE: Duration = Duration::from_micros(200);
+/// The same until [`SHORTEST_PATIENCE`] is over.
+const SHORT_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// Who looks follows a name that is given to one file after the other so often.
+const MOST_REPLACED: usize = 100;
+
+/// What a wait calls between two tries; an error ends it.
+pub type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
 
 /// A lock that this process holds until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    file: OwnFile,
+    path: PathBuf,
 }
 
 impl Lock {
     /// Takes the lock at `path`, whose folder must exist, and says in its sibling file who holds it.
     ///
-    /// Fails with [`ErrorKind::LockTimeout`], naming the holder, where it is held for all of `timeout`.
-    pub fn take(path: &Path, timeout: Duration, progress: &Progress) -> Result<Self> {
-        let file = until(timeout, || {
-            progress.check()?;
+    /// The calling thread waits. Fails with [`ErrorKind::LockTimeout`], naming the holder, where it is held
+    /// for all of `timeout`, or for 100 ms where that is longer.
+    pub fn take(path: &Path, timeout: Duration, check: Check<'_>) -> Result<Self> {
+        let file = until(timeout, check, || {
             let file = open(path).map_err(|error| Error::io(path, error))?;
             Ok(try_exclusive(&file, path)?.then_some(file))
         })?
         .ok_or_else(|| held_by_other(path, timeout))?;
         // For people and other hosts: losing it loses no lock.
         let _ = std::fs::write(holder_path(path), Holder::this_process().to_value().to_json());
-        Ok(Self { file })
+        Ok(Self { file, path: path.to_path_buf() })
     }
 
-    /// The open file.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// Lets go of the lock and removes its file, where what it guards is gone or over.
+    ///
+    /// It stays where it cannot be removed, and on systems that do not tell an open file from a new one of
+    /// its name.
+    pub fn remove(self) {
+        if cfg!(unix) && platform::is_same_file(&self.file, &self.path) {
+            // Nobody else can hold the lock before its file is gone.
+            let _ = std::fs::remove_file(holder_path(&self.path));
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Opens a file that will be locked; `None` where there is none.
+pub fn open_existing(path: &Path) -> Result<Option<OwnFile>> {
+    // For writing: on a network drive nobody can lock a file that is only read.
+    let open = || File::options().read(true).write(true).open(path).or_else(|_| platform::open(path));
+    match OwnFile::open(open) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(path, error)),
     }
 }
 
 /// Locks a file that is open already, under the same rules.
 ///
 /// `false` where another process holds it for all of `timeout`, or where `path` names another file.
-pub fn lock_file(file: &File, path: &Path, timeout: Duration) -> Result<bool> {
-    until(timeout, || Ok(try_exclusive(file, path)?.then_some(()))).map(|locked| locked.is_some())
+pub fn lock_file(file: &OwnFile, path: &Path, timeout: Duration) -> Result<bool> {
+    let attempt = || Ok(try_exclusive(file, path)?.then_some(()));
+    until(timeout, &mut || Ok(()), attempt).map(|locked| locked.is_some())
 }
 
 /// Whether some process holds the lock at `path`; without a file nobody does.
 pub fn is_held(path: &Path) -> Result<bool> {
-    let file = match platform::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(Error::io(path, error)),
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(Error::io(path, error)),
+    for _ in 0..MOST_REPLACED {
+        let file = match OwnFile::open(|| platform::open(path)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io(path, error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => {
+                // For an instant only: others try to take it.
+                let _ = file.unlock();
+                if platform::is_same_file(&file, path) {
+                    return Ok(false);
+                }
+            }
+            Err(TryLockError::WouldBlock) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(Error::io(path, error)),
+        }
     }
+    Ok(false)
 }
 
 /// Repeats `attempt` until it gives something or the time is over.
-fn until<T>(timeout: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+fn until<T>(
+    timeout: Duration,
+    check: Check<'_>,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
     let began = Instant::now();
     let mut pause = SHORTEST_PAUSE;
     loop {
         if let Some(got) = attempt()? {
             return Ok(Some(got));
         }
-        let left = timeout.saturating_sub(began.elapsed());
+        let waited = began.elapsed();
+        let left = timeout.max(SHORTEST_PATIENCE).saturating_sub(waited);
         if left.is_zero() {
             return Ok(None);
         }
+        check()?;
         std::thread::sleep(pause.min(left));
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let longest = if waited < SHORTEST_PATIENCE { SHORT_PAUSE } else { LONGEST_PAUSE };
+        pause = (pause * 2).min(longest);
     }
 }
 
 /// `false` where it is held, or where the path names another file by now.
-fn try_exclusive(file: &File, path: &Path) -> Result<bool> {
+fn try_exclusive(file: &OwnFile, path: &Path) -> Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(platform::is_same_file(file, path)),
         Err(TryLockError::WouldBlock) => Ok(false),
@@ -94,15 +143,15 @@ fn try_exclusive(file: &File, path: &Path) -> Result<bool> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+fn open(path: &Path) -> io::Result<OwnFile> {
+    OwnFile::open(|| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path))
 }
 
 fn held_by_other(path: &Path, timeout: Duration) -> Error {
     let holder = holder(path).map_or_else(|| "another process".to_owned(), |holder| holder.to_string());
     let message = format!(
         "is held by {holder} and was not released within {} s; wait for it or end it, then try again",
-        timeout.as_secs_f64()
+        timeout.max(SHORTEST_PATIENCE).as_secs_f64()
     );
     Error::new(ErrorKind::LockTimeout, message).at(path)
 }

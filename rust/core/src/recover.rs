@@ -10,8 +10,9 @@ use std::time::Duration;
 use crate::atomic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::forks::OwnFile;
 use crate::journal::{self, End, Header, Journal};
-use crate::lock::{self, Holder};
+use crate::lock::{self, Holder, ONE_TRY};
 use crate::platform;
 use crate::progress::Progress;
 use crate::seal::{self, Outcome, Survey};
@@ -23,8 +24,6 @@ use crate::verify::Finding;
 const GRACE: Duration = Duration::from_secs(10);
 /// The same on drives whose listings other hosts may see late.
 const NETWORK_GRACE: Duration = Duration::from_secs(120);
-/// Whoever only looks whether a lock is held has it for less than this.
-const LOOKING: Duration = Duration::from_millis(100);
 
 /// Which journals to recover.
 #[derive(Clone, Debug, Default)]
@@ -105,7 +104,7 @@ fn journals_in(root: &Path, folder: &str, run_id: Option<&str>) -> Result<Vec<Na
 
 enum Fate {
     /// Its lock is ours as long as this file is open.
-    Dead(Option<std::fs::File>),
+    Dead(Option<OwnFile>),
     Living(Holder),
     Gone,
     Unreadable(Error),
@@ -115,13 +114,14 @@ enum Fate {
 /// fence before reading.
 fn declare_dead(root: &Path, relative: &str, scope: &Scope) -> Result<Fate> {
     let path = root.join(relative);
-    let Journal { file, header: Header { owner, .. }, .. } = match Journal::open(&path) {
+    // Opened before it is read, so that the lock is not one of a file that came in between.
+    let Some(file) = lock::open_existing(&path)? else { return Ok(Fate::Gone) };
+    let Journal { header: Header { owner, .. }, .. } = match Journal::open(&path) {
         Ok(journal) => journal,
         Err(error) if files::FileError::is_vanished(&error) => return Ok(Fate::Gone),
         Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => {
-            let file = std::fs::File::open(&path).map_err(|error| Error::io(&path, error))?;
             // Where it is locked, its writer is just making it.
-            let is_ours = lock::lock_file(&file, &path, LOOKING)?;
+            let is_ours = lock::lock_file(&file, &path, ONE_TRY)?;
             return Ok(if is_ours { Fate::Unreadable(error) } else { Fate::Gone });
         }
         Err(error) => return Err(error),
@@ -129,7 +129,7 @@ fn declare_dead(root: &Path, relative: &str, scope: &Scope) -> Result<Fate> {
     let is_dead_host = scope.dead_hosts.contains(&owner.host);
     // Where locks may not reach the other host, only a user can say that it is dead.
     let is_out_of_reach = platform::is_network_drive(root) && owner.host != platform::host();
-    let is_ours = lock::lock_file(&file, &path, LOOKING)?;
+    let is_ours = lock::lock_file(&file, &path, ONE_TRY)?;
     if !is_dead_host && (is_out_of_reach || !is_ours) {
         return Ok(Fate::Living(owner));
     }
@@ -142,7 +142,7 @@ fn seal_all(
     root: &Path,
     folder: &str,
     journals: &[Name],
-    dead: &[(Name, Option<std::fs::File>)],
+    dead: &[(Name, Option<OwnFile>)],
     report: &mut Report,
     progress: &Progress,
 ) -> Result<()> {

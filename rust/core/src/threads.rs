@@ -6,13 +6,22 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 
 type Pools = HashMap<(u32, usize), Arc<rayon::ThreadPool>>;
 
 static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
+
+/// The right to make a pool; see [`hold`].
+pub(crate) type Held = MutexGuard<'static, Option<Pools>>;
+
+/// Waits until nobody is making a pool and keeps others from it, for whoever forks: a child whose parent
+/// was just making one would wait for that thread for ever.
+pub(crate) fn hold() -> Held {
+    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `work` in a pool of `threads` threads (0: one per core) of this process.
 pub fn run<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
@@ -41,7 +50,7 @@ pub fn run_beside<T: Send, W>(
 
 fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>> {
     let key = (std::process::id(), threads);
-    let mut guard = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut guard = hold();
     let pools = guard.get_or_insert_default();
     if let Some(pool) = pools.get(&key) {
         return Ok(Arc::clone(pool));

@@ -140,11 +140,6 @@ impl Writer {
         &self.name
     }
 
-    /// Its journals' files.
-    pub fn files(&self) -> impl Iterator<Item = &std::fs::File> {
-        self.failed.iter().chain(&self.current).map(|open| &open.appender.file)
-    }
-
     /// The journal that is written now, or was last.
     pub fn path(&self) -> Option<&Path> {
         self.current.as_ref().or(self.failed.last()).map(|open| open.appender.path.as_path())

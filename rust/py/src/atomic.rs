@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use n4w_core::atomic;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::gate::to_py;
@@ -15,6 +15,7 @@ use crate::gate::to_py;
 pub struct Draft {
     draft: Mutex<Option<atomic::Draft>>,
     target: PathBuf,
+    pid: u32,
 }
 
 #[pymethods]
@@ -22,10 +23,11 @@ impl Draft {
     #[new]
     fn new(py: Python<'_>, target: PathBuf) -> PyResult<Self> {
         let draft = atomic::Draft::begin(&target).map_err(|error| to_py(py, &error))?;
-        Ok(Self { draft: Mutex::new(Some(draft)), target })
+        Ok(Self { draft: Mutex::new(Some(draft)), target, pid: std::process::id() })
     }
 
     fn write(&self, py: Python<'_>, content: &[u8]) -> PyResult<usize> {
+        self.check_process()?;
         let written = py.detach(|| {
             let mut draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner);
             let written = draft.as_mut().map(|draft| draft.file().write_all(content));
@@ -51,12 +53,31 @@ impl Draft {
         _value: &Bound<'_, PyAny>,
         _trace: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
+        self.check_process()?;
         let draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner).take();
         match draft.filter(|_| kind.is_none()) {
             Some(draft) => {
                 py.detach(|| draft.sync().and_then(|()| draft.replace())).map_err(|error| to_py(py, &error))
             }
             None => Ok(()),
+        }
+    }
+}
+
+impl Draft {
+    fn check_process(&self) -> PyResult<()> {
+        if std::process::id() == self.pid {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err("this file belongs to the process that began it, not to its fork"))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if std::process::id() != self.pid {
+            // Dropping it would remove the file that the parent of this fork is writing.
+            std::mem::forget(self.draft.get_mut().ok().and_then(Option::take));
         }
     }
 }

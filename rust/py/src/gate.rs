@@ -1,7 +1,7 @@
 //! The one way into the core for work that takes time.
 
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use n4w_core::progress::Progress;
 use n4w_core::{Error, ErrorKind, Result, threads};
@@ -72,6 +72,32 @@ pub fn enter_early<T: Send, R: Send>(
         report.call1(py, progress.now())?;
     }
     Ok(value)
+}
+
+/// Runs `work`, which mostly waits, in this thread and without the GIL; between two tries it calls what it is
+/// given, which answers signals. An exception of their handlers ends it and is raised.
+pub fn wait<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&mut dyn FnMut() -> Result<()>) -> Result<T> + Send,
+) -> PyResult<T> {
+    let mut raised = None;
+    let result = py.detach(|| {
+        let mut looked = Instant::now();
+        work(&mut || {
+            if looked.elapsed() < TICK {
+                return Ok(());
+            }
+            looked = Instant::now();
+            Python::attach(|py| py.check_signals()).map_err(|error| {
+                raised = Some(error);
+                Error::new(ErrorKind::Interrupted, "interrupted")
+            })
+        })
+    });
+    match raised {
+        Some(error) => Err(error),
+        None => result.map_err(|error| to_py(py, &error)),
+    }
 }
 
 fn tick(py: Python<'_>, report: Option<&Py<PyAny>>, progress: &Progress) -> PyResult<()> {

@@ -31,6 +31,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[pyo3::pymodule]
 mod _native {
+    /// From here on, forked children keep no lock of this process.
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        Ok(n4w_core::forks::watch()?)
+    }
+
     #[pymodule_export]
     use crate::artifacts::put_artifact;
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! Locks between processes.
 
-use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::convert::Converter;
-use crate::gate::{enter, to_py};
+use crate::gate::{to_py, wait};
 
 /// A lock that is held until `release`, the end of a `with` block, or the end of the process.
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
@@ -18,7 +18,7 @@ pub struct Lock {
     held: Mutex<Option<lock::Lock>>,
     #[pyo3(get)]
     path: PathBuf,
-    filenos: Filenos,
+    is_last: AtomicBool,
     pid: u32,
 }
 
@@ -28,25 +28,26 @@ impl Lock {
     #[pyo3(signature = (path, timeout=10.0))]
     fn new(py: Python<'_>, path: PathBuf, timeout: f64) -> PyResult<Self> {
         let timeout = Duration::try_from_secs_f64(timeout.max(0.0)).unwrap_or(Duration::MAX);
-        let held = enter(py, 1, None, |progress| lock::Lock::take(&path, timeout, progress))?;
-        let filenos = Filenos::of([held.file()]);
-        Ok(Self { held: Mutex::new(Some(held)), path, filenos, pid: std::process::id() })
+        let held = wait(py, |check| lock::Lock::take(&path, timeout, check))?;
+        Ok(Self { held: Mutex::new(Some(held)), path, is_last: AtomicBool::new(false), pid: std::process::id() })
     }
 
-    /// The numbers of the open files, for whoever must close them in a forked child.
-    fn filenos(&self) -> Vec<i32> {
-        self.filenos.get()
+    fn remove_on_release(&self) {
+        self.is_last.store(true, Relaxed);
     }
 
-    fn release(&self) -> PyResult<()> {
+    fn release(&self, py: Python<'_>) -> PyResult<()> {
         if std::process::id() != self.pid {
             return Err(PyRuntimeError::new_err(
                 "this lock belongs to the process that took it, not to its fork",
             ));
         }
-        self.filenos.set([]);
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(held);
+        let is_last = self.is_last.load(Relaxed);
+        py.detach(|| match held {
+            Some(held) if is_last => held.remove(),
+            held => drop(held),
+        });
         Ok(())
     }
 
@@ -56,43 +57,13 @@ impl Lock {
 
     fn __exit__(
         &self,
+        py: Python<'_>,
         _kind: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
         _trace: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.release()
+        self.release(py)
     }
-}
-
-/// Numbers of open files. They are looked at and changed under the GIL alone, which a fork waits for.
-pub struct Filenos(Mutex<Vec<i32>>);
-
-impl Filenos {
-    /// Those of some files.
-    pub fn of<'a>(files: impl IntoIterator<Item = &'a File>) -> Self {
-        Self(Mutex::new(numbers(files)))
-    }
-
-    /// Those of other files from now on.
-    pub fn set<'a>(&self, files: impl IntoIterator<Item = &'a File>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = numbers(files);
-    }
-
-    /// All of them.
-    pub fn get(&self) -> Vec<i32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-#[cfg(unix)]
-fn numbers<'a>(files: impl IntoIterator<Item = &'a File>) -> Vec<i32> {
-    files.into_iter().map(std::os::fd::AsRawFd::as_raw_fd).collect()
-}
-
-/// Windows has no forks.
-#[cfg(not(unix))]
-fn numbers<'a>(_files: impl IntoIterator<Item = &'a File>) -> Vec<i32> {
-    Vec::new()
 }
 
 #[pyfunction]

@@ -22,14 +22,12 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::convert::Converter;
 use crate::gate::{enter, to_py};
-use crate::lock::Filenos;
 use crate::recover::outcome_value;
 
 /// One writer of predictions; see `nirs4all_workspace.Writer`.
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
 pub struct JournalWriter {
     writer: Mutex<Writer>,
-    filenos: Filenos,
     pid: u32,
 }
 
@@ -54,27 +52,24 @@ impl JournalWriter {
         let options = Options { is_durable: durable, rows: flush_rows, bytes: flush_bytes, age };
         let opened = py.detach(|| Writer::open(&root, run_id, dataset_name, folder, options));
         let writer = opened.map_err(|error| to_py(py, &error))?;
-        let filenos = Filenos::of(writer.files());
-        Ok(Self { writer: Mutex::new(writer), filenos, pid: std::process::id() })
-    }
-
-    /// The numbers of the open files, for whoever must close them in a forked child.
-    fn filenos(&self) -> Vec<i32> {
-        self.filenos.get()
+        Ok(Self { writer: Mutex::new(writer), pid: std::process::id() })
     }
 
     #[getter]
-    fn writer_id(&self) -> String {
-        self.lock().name().writer.clone()
+    fn writer_id(&self) -> PyResult<String> {
+        self.check_process()?;
+        Ok(self.lock().name().writer.clone())
     }
 
     #[getter]
-    fn path(&self) -> Option<PathBuf> {
-        self.lock().path().map(std::path::Path::to_path_buf)
+    fn path(&self) -> PyResult<Option<PathBuf>> {
+        self.check_process()?;
+        Ok(self.lock().path().map(std::path::Path::to_path_buf))
     }
 
-    fn progress(&self) -> (u64, u64) {
-        self.lock().progress()
+    fn progress(&self) -> PyResult<(u64, u64)> {
+        self.check_process()?;
+        Ok(self.lock().progress())
     }
 
     fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<bool> {
@@ -119,7 +114,6 @@ impl JournalWriter {
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.check_process()?;
         let outcomes = enter(py, 0, None, |progress| self.lock().close(progress));
-        self.filenos.set(self.lock().files());
         Converter::new(py).object(&outcomes?.iter().map(outcome_value).collect::<Value>())
     }
 }
@@ -150,7 +144,6 @@ impl JournalWriter {
             // In a pool of this process: the pool that a fork inherits has no threads.
             threads::run(0, || work(writer)).and_then(|result| result)
         });
-        self.filenos.set(self.lock().files());
         result.map_err(|error| to_py(py, &error))
     }
 }
