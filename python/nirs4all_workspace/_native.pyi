@@ -340,6 +340,26 @@ def read_footers(
         schema_fingerprint (equal for equal columns) and key_values; or the error that it gave.
     """
 
+def check_chunks(
+    paths: Sequence[_Path], columns: Sequence[str] | None = None, *, threads: int = 0
+) -> list[WorkspaceError | OSError | str | None]:
+    """Check column chunks of Parquet files in parallel before somebody decodes them.
+
+    The checksums are compared where the footer has them, and page headers that announce more than a page
+    can hold are refused. What was found is remembered for each state of a file, so that a process reads
+    a chunk once.
+
+    Args:
+        paths: The files.
+        columns: The columns that will be decoded, where a file has them; None for all.
+        threads: How many; 0 for one per core.
+
+    Returns:
+        For each file, in this order: None where anybody may decode these columns; a text where only a
+        reader of few rows at a time may (`RowReader`, every native query), and why; or the error that
+        names the file, the column and the row group, which must not be decoded.
+    """
+
 @final
 class Lock:
     """A lock between processes, held until `release`, the end of a `with` block, or the process's death.

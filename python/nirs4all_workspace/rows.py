@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import sys
 import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 # So often a listing is repeated because a listed file was replaced meanwhile.
 _RESTARTS = 20
+# Rows that are decoded at a time where Polars must not decode a file.
+_ROWS = 65_536
 
 
 # A column that says after which dataset a row's file is named; of segments it says nothing of use.
@@ -41,7 +45,8 @@ def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> p
         for attempt in range(_RESTARTS + 1):
             has_yielded = False
             try:
-                frame = _with_columns(_whole(root, live, partial, with_file), planned)
+                used = _used(columns, predicate)
+                frame = _with_columns(_whole(root, live, partial, with_file, used), planned)
                 frame = frame if predicate is None else frame.filter(predicate)
                 frame = frame if columns is None else frame.select(columns)
                 frame = frame if n_rows is None else frame.head(n_rows)
@@ -59,15 +64,26 @@ def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> p
     )
 
 
-def _whole(root: Path, live: bool, partial: bool, with_file: bool) -> pl.LazyFrame:
+def _used(columns: list[str] | None, predicate: pl.Expr | None) -> list[str] | None:
+    """The columns that a plan decodes; None for all."""
+    if columns is None:
+        return None
+    return [*columns, *([] if predicate is None else predicate.meta.root_names())]
+
+
+def _whole(
+    root: Path, live: bool, partial: bool, with_file: bool, used: list[str] | None = ()
+) -> pl.LazyFrame:
     for _ in range(_RESTARTS):
         # An empty journal goes when its writer closes.
         with contextlib.suppress(FileNotFoundError):
-            return _listed(root, live, partial, with_file)
-    return _listed(root, live, partial, with_file, is_last=True)
+            return _listed(root, live, partial, with_file, used)
+    return _listed(root, live, partial, with_file, used, is_last=True)
 
 
-def _listed(root: Path, live: bool, partial: bool, with_file: bool, is_last: bool = False) -> pl.LazyFrame:
+def _listed(
+    root: Path, live: bool, partial: bool, with_file: bool, used: list[str] | None, is_last: bool = False
+) -> pl.LazyFrame:
     import polars as pl
 
     names = _native.list_files(root, live=live)
@@ -77,7 +93,9 @@ def _listed(root: Path, live: bool, partial: bool, with_file: bool, is_last: boo
         sealed += _partial(root, set(journals))
     of_file = {FILE: pl.String()} if with_file else {}
     frames = [pl.LazyFrame(schema=_schema(_native.row_schema()) | of_file)]
+    sealed, expanding = _checked(sealed, used, is_last)
     frames += [_of_files(paths, with_file) for paths in _by_schema(sealed, is_last)]
+    frames += [_in_batches(path, with_file) for path in expanding]
     frames += [_of_journal(root / name) for name in journals]
     return pl.concat(frames, how="diagonal_relaxed")
 
@@ -90,6 +108,43 @@ def _partial(root: Path, journals: set[str]) -> list[Path]:
         if journal.relative_to(root).as_posix() not in journals:
             found.append(path)
     return found
+
+
+def _checked(paths: list[Path], used: list[str] | None, is_last: bool) -> tuple[list[Path], list[Path]]:
+    """The files that Polars may decode, and those that must be decoded a few rows at a time."""
+    good, expanding = [], []
+    for path, found in zip(paths, _native.check_chunks(paths, used), strict=True):
+        if isinstance(found, FileNotFoundError) and not is_last:
+            raise found
+        if isinstance(found, Exception):
+            warnings.warn(f"left out: {found}", stacklevel=2)
+        else:
+            (good if found is None else expanding).append(path)
+    return good, expanding
+
+
+def _in_batches(path: Path, with_file: bool) -> pl.LazyFrame:
+    """The rows of a file, decoded a few at a time."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    name = re.sub(r"\.meta\.parquet$", "", path.name)
+
+    def frame(payload: bytes) -> pl.DataFrame:
+        rows = pl.read_ipc_stream(payload)
+        return rows.with_columns(pl.lit(name).alias(FILE)) if with_file else rows
+
+    def source(
+        columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        reader = _native.RowReader(path, _used(columns, predicate), 0, n_rows or sys.maxsize, _ROWS)
+        while (payload := reader.next()) is not None:
+            rows = frame(payload)
+            rows = rows if predicate is None else rows.filter(predicate)
+            yield rows if columns is None else rows.select(columns)
+
+    schema = frame(_native.RowReader(path, None, 0, 0, 1).schema()).schema
+    return register_io_source(source, schema=schema, explain_name="nirs4all-workspace")
 
 
 def _by_schema(paths: list[Path], is_last: bool) -> list[list[Path]]:

@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -15,7 +18,8 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use crate::atomic::Draft;
-use crate::error::{Error, ErrorKind, Result};
+use crate::chunk_sums::{self, CHUNKS_KEY, Hashing};
+use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::footer::{MAGIC, TailReader, encode};
 use crate::platform;
 use crate::summary::{Datasets, embedded};
@@ -50,10 +54,12 @@ pub struct SegmentFile {
     writer: SerializedFileWriter<File>,
     factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
+    hashing: Hashing,
+    /// Checksums of the column chunks of each row group that was written.
+    sums: Vec<Vec<u64>>,
     /// The columns of the row group that is being filled, and how many rows it has.
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
-    groups: usize,
     target: PathBuf,
     /// Rows written so far.
     pub rows: u64,
@@ -102,7 +108,11 @@ impl SegmentFile {
             .build();
         let mut draft = Draft::begin(target)?;
         let file = draft.file().try_clone().map_err(|error| Error::io(target, error))?;
-        let (writer, factory) = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+        let hashing = Hashing::default();
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_page_store_factory(Arc::new(hashing.clone()));
+        let (writer, factory) = ArrowWriter::try_new_with_options(file, schema.clone(), options)
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| failed(target, error))?;
         Ok(Self {
@@ -110,9 +120,10 @@ impl SegmentFile {
             writer,
             factory,
             schema,
+            hashing,
+            sums: Vec::new(),
             group: Vec::new(),
             group_rows: 0,
-            groups: 0,
             target: target.to_path_buf(),
             rows: 0,
         })
@@ -145,7 +156,7 @@ impl SegmentFile {
             return Ok(());
         }
         if self.group_rows == 0 {
-            self.group = self.factory.create_column_writers(self.groups)?;
+            self.group = self.factory.create_column_writers(self.sums.len())?;
         }
         // A nested column is stored as several.
         let description = self.writer.schema_descr();
@@ -180,7 +191,7 @@ impl SegmentFile {
         let mut group = self.writer.next_row_group()?;
         chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut group))?;
         group.close()?;
-        self.groups += 1;
+        self.sums.push(self.hashing.take());
         self.group_rows = 0;
         Ok(())
     }
@@ -196,24 +207,32 @@ impl SegmentFile {
             self.writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), value.clone()));
         }
         self.writer.finish().map_err(|error| failed(&self.target, error))?;
-        if let Some(summary) = summary {
-            summarise(self.draft.file(), summary).map_err(|error| error.at(&self.target))?;
-        }
+        complete(self.draft.file(), &self.sums, summary).map_err(|error| error.at(&self.target))?;
         self.draft.sync()?;
         self.draft.replace()
     }
 }
 
-/// Replaces the footer of a file by one with the summary of its rows.
-fn summarise(file: &File, summary: &Datasets) -> Result<()> {
+/// Replaces the footer of a file by one with the checksums of what is before it, and the summary of its rows.
+fn complete(file: &File, sums: &[Vec<u64>], summary: Option<&Datasets>) -> Result<()> {
     let mut tails = TailReader::default();
     let tail = tails.read_file(file)?;
     let footer = tail.footer()?;
-    let keys = match embedded::write(summary, &footer) {
-        Ok(keys) => keys,
-        Err(error) if error.kind == ErrorKind::Argument => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let sums = chunk_sums::encode(&footer, sums, &mut |extent| {
+        let mut bytes = vec![0; (extent.end - extent.start) as usize];
+        let read = platform::read_at(file, &mut bytes, extent.start).map_err(Error::pathless)?;
+        if read < bytes.len() {
+            Err(corrupt("the file became shorter while it was written"))
+        } else {
+            Ok(bytes)
+        }
+    })?;
+    let mut keys = vec![(CHUNKS_KEY, sums)];
+    match summary.map(|summary| embedded::write(summary, &footer)) {
+        Some(Ok(of_summary)) => keys.extend(of_summary),
+        Some(Err(error)) if error.kind != ErrorKind::Argument => return Err(error),
+        _ => {}
+    }
     let mut end = encode(&footer, &keys);
     let length = u32::try_from(end.len()).unwrap_or(u32::MAX);
     end.extend_from_slice(&length.to_le_bytes());
