@@ -36,7 +36,7 @@ def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> p
 
     def schema() -> pl.Schema:
         planned.clear()
-        planned.update(_whole(root, live, partial, with_file).collect_schema())
+        planned.update(_whole(root, live, partial, with_file, []).collect_schema())
         return pl.Schema(planned)
 
     def source(
@@ -71,9 +71,7 @@ def _used(columns: list[str] | None, predicate: pl.Expr | None) -> list[str] | N
     return [*columns, *([] if predicate is None else predicate.meta.root_names())]
 
 
-def _whole(
-    root: Path, live: bool, partial: bool, with_file: bool, used: list[str] | None = ()
-) -> pl.LazyFrame:
+def _whole(root: Path, live: bool, partial: bool, with_file: bool, used: list[str] | None) -> pl.LazyFrame:
     for _ in range(_RESTARTS):
         # An empty journal goes when its writer closes.
         with contextlib.suppress(FileNotFoundError):
@@ -112,7 +110,8 @@ def _partial(root: Path, journals: set[str]) -> list[Path]:
 
 def _checked(paths: list[Path], used: list[str] | None, is_last: bool) -> tuple[list[Path], list[Path]]:
     """The files that Polars may decode, and those that must be decoded a few rows at a time."""
-    good, expanding = [], []
+    good: list[Path] = []
+    expanding: list[Path] = []
     for path, found in zip(paths, _native.check_chunks(paths, used), strict=True):
         if isinstance(found, FileNotFoundError) and not is_last:
             raise found

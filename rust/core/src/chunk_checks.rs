@@ -68,7 +68,6 @@ impl FileChecks {
         }
         let layout = footer.layout()?;
         let sums = Sums::of(footer, &layout)?;
-        let is_landed = sums.is_none() && is_of_earlier_version(path, footer);
         let page_index = layout.page_index();
         let Layout { leaves, groups } = layout;
         let chunks = groups.len() * leaves.len();
@@ -77,7 +76,7 @@ impl FileChecks {
             groups,
             page_index,
             sums,
-            page_limit: if is_landed { LANDED_PAGE_BYTES } else { PAGE_BYTES },
+            page_limit: if may_hold_any_text(path, footer) { LANDED_PAGE_BYTES } else { PAGE_BYTES },
             checked: std::iter::repeat_with(OnceLock::new).take(chunks).collect(),
             checked_filters: Mutex::default(),
             checked_index: OnceLock::new(),
@@ -348,8 +347,8 @@ fn with_buffer<T>(file: &File, extent: &Extent, work: impl FnOnce(&[u8]) -> Resu
     })
 }
 
-/// Whether an earlier version of this package wrote a file, whose texts may have any length.
-fn is_of_earlier_version(path: &Path, footer: &Footer<'_>) -> bool {
+/// Whether this package wrote a file: what earlier versions acknowledged may be of any length.
+fn may_hold_any_text(path: &Path, footer: &Footer<'_>) -> bool {
     if !footer.created_by.is_some_and(|name| name.starts_with("parquet-rs ")) {
         return false;
     }

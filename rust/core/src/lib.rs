@@ -43,6 +43,7 @@ pub mod table;
 pub mod tally;
 pub mod threads;
 pub mod value;
+pub mod value_sizes;
 pub mod verify;
 mod verify_arrays;
 pub mod verify_segments;

@@ -23,9 +23,12 @@ use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::footer::{MAGIC, TailReader, encode};
 use crate::platform;
 use crate::summary::{Datasets, embedded};
+use crate::value_sizes;
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 65_536;
+/// Bytes of the values of a row group, about: one that has more is ended before it has all of its rows.
+const GROUP_BYTES: usize = 512 << 20;
 /// Rows of a data page, so that a reader of one row decodes few others.
 const PAGE_ROWS: usize = 1_024;
 /// The columns with statistics, by which readers skip what cannot matter.
@@ -60,6 +63,7 @@ pub struct SegmentFile {
     /// The columns of the row group that is being filled, and how many rows it has.
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
+    group_bytes: usize,
     target: PathBuf,
     /// Rows written so far.
     pub rows: u64,
@@ -124,6 +128,7 @@ impl SegmentFile {
             sums: Vec::new(),
             group: Vec::new(),
             group_rows: 0,
+            group_bytes: 0,
             target: target.to_path_buf(),
             rows: 0,
         })
@@ -136,9 +141,12 @@ impl SegmentFile {
             let mut start = 0;
             while start < batch.num_rows() {
                 let length = (GROUP_ROWS - self.group_rows - held_rows).min(batch.num_rows() - start);
-                held.push(batch.slice(start, length));
-                (start, held_rows) = (start + length, held_rows + length);
-                if self.group_rows + held_rows == GROUP_ROWS {
+                let room = GROUP_BYTES.saturating_sub(self.group_bytes);
+                let fitting = value_sizes::rows_within(batch, start, length, room).max(1);
+                held.push(batch.slice(start, fitting));
+                self.group_bytes += value_sizes::bytes_of_rows(batch, start, fitting);
+                (start, held_rows) = (start + fitting, held_rows + fitting);
+                if self.group_rows + held_rows == GROUP_ROWS || fitting < length {
                     self.fill(&held)
                         .and_then(|()| self.end_group())
                         .map_err(|error| failed(&self.target, error))?;
@@ -192,7 +200,7 @@ impl SegmentFile {
         chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut group))?;
         group.close()?;
         self.sums.push(self.hashing.take());
-        self.group_rows = 0;
+        (self.group_rows, self.group_bytes) = (0, 0);
         Ok(())
     }
 
