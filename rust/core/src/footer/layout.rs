@@ -237,7 +237,8 @@ impl Stored {
         };
         // Some writers say 0 where there is no dictionary.
         let start = match self.dictionary.filter(|place| *place != 0) {
-            Some(place) if place > self.data_pages => return None,
+            // Without values there may be no data page to be placed.
+            Some(place) if place > self.data_pages && self.num_values > 0 => return None,
             Some(place) => place,
             None => self.data_pages,
         };
