@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, Type as Physical};
+use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, Type as Physical, ZstdLevel};
 use parquet::column::page::{Page, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -105,10 +105,10 @@ fn codec(number: i64) -> Result<Compression, ParquetError> {
     Ok(match number {
         0 => Compression::UNCOMPRESSED,
         1 => Compression::SNAPPY,
-        2 => Compression::GZIP(Default::default()),
-        4 => Compression::BROTLI(Default::default()),
+        2 => Compression::GZIP(GzipLevel::default()),
+        4 => Compression::BROTLI(BrotliLevel::default()),
         5 => Compression::LZ4,
-        6 => Compression::ZSTD(Default::default()),
+        6 => Compression::ZSTD(ZstdLevel::default()),
         7 => Compression::LZ4_RAW,
         other => return Err(ParquetError::NYI(format!("compression {other}"))),
     })

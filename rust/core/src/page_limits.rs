@@ -139,7 +139,7 @@ fn header_at(bytes: &ChunkBytes<'_>, place: u64, length: u64) -> Result<(PageHea
         match PageHeader::read(&found) {
             Ok(read) => return Ok(read),
             Err(thrift::ENDS) if window < HEADER_BYTES && (found.len() as u64) < length - place => {
-                window *= 4
+                window *= 4;
             }
             Err(fault) => {
                 let message =

@@ -72,6 +72,7 @@ pub fn schema_of(path: &Path) -> Result<SchemaRef> {
 }
 
 /// Hands out the rows of a Parquet file, some columns of it or all, a few batches at a time.
+#[allow(clippy::needless_pass_by_value, reason = "every caller is done with it")]
 pub fn read_batches(
     path: &Path,
     file: File,
