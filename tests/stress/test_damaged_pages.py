@@ -18,7 +18,7 @@ from writing import RUN
 COUNT = int(os.environ.get("N4W_STRESS_MUTANTS", "1000")) // 10
 SEED = int(os.environ.get("N4W_STRESS_SEED", "1"))
 ROWS = 1_500
-LIST = ["id", "val_score", "model_name", "fold_id", "note"]
+LIST = ["id", "val_score", "model_name", "fold_id", "note", "noise"]
 
 
 def values(number):
@@ -31,6 +31,7 @@ def values(number):
         "model_name": f"model {number % 3}",
         "fold_id": str(number % 5),
         "note": "long " * (number % 7),
+        "noise": rng.random(),
         "y_pred": np.arange(number % 11, dtype=np.float64) / 7,
     }
 
@@ -233,3 +234,38 @@ def test_a_file_is_checked_again_when_its_state_changes(made, tmp_path):
     assert isinstance(found, n4w.CorruptFileError)
     assert found.path == str(file)
     assert _native.check_chunks([file], ["val_score"]) == [None]
+
+
+@pytest.fixture
+def copied(made, tmp_path):
+    """A copy of the workspace, and one of its segments."""
+    copy = tmp_path / "ws"
+    shutil.copytree(made[0], copy, ignore=shutil.ignore_patterns(".cache"))
+    return copy, sorted(copy.glob("predictions/*/*.meta.parquet"))[0]
+
+
+def test_a_damaged_bloom_filter_denies_no_row(copied):
+    root, file = copied
+    ids = ids_of(file, root)
+    content = bytearray(file.read_bytes())
+    ((start, _),) = places(file)["other"]
+    content[start + 32 : start + 1_056] = bytes(1_024)  # the filter of the only row group
+    file.write_bytes(content)
+    with pytest.warns(UserWarning, match=file.name), pytest.raises(n4w.NotFoundError):
+        n4w.Workspace.open(root).predictions.get(ids[0])
+
+
+def test_rows_are_taken_from_checked_chunks(made, copied):
+    root, file = copied
+    metadata = pq.read_metadata(file)
+    group = metadata.row_group(0)
+    (noise,) = (
+        chunk for chunk in map(group.column, range(group.num_columns)) if chunk.path_in_schema == "noise"
+    )
+    content = bytearray(file.read_bytes())
+    # Random numbers are stored as they are: another bit is another number.
+    content[noise.dictionary_page_offset + 4_001] ^= 1
+    file.write_bytes(content)
+    assert pl.read_parquet(file)["noise"].to_list() != [made[1][id_]["noise"] for id_ in ids_of(file, root)]
+    page = n4w.Workspace.open(root).predictions.page(limit=10, columns=["id", "noise"])
+    assert [error["path"] for error in page.errors] == [file.relative_to(root).as_posix()]

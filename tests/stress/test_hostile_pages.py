@@ -157,6 +157,20 @@ def test_a_page_that_announces_too_much(tmp_path, name):
     assert said == {"page": ["corrupt"], "summary": ["corrupt"], "scan": 2_000}
 
 
+def test_limit_of_a_page(tmp_path):
+    # A text that is really there.
+    for length in (200 << 20, 300 << 20):
+        file = tmp_path / f"{length}.meta.parquet"
+        made = pa.table({"metadata": pa.array([b"x" * length], pa.binary())})
+        pq.write_table(made, file, compression="zstd", use_dictionary=False, write_statistics=False)
+        assert file.stat().st_size < 100_000
+    good, bad = _native.check_chunks(
+        [tmp_path / f"{length}.meta.parquet" for length in (200 << 20, 300 << 20)]
+    )
+    assert good is None
+    assert isinstance(bad, n4w.CorruptFileError)
+
+
 def test_a_nested_column_of_very_many_values_in_few_bytes(tmp_path):
     # One list of nulls: its levels are one run.
     lists = pa.ListArray.from_arrays([0, 20_000_000], pa.nulls(20_000_000, pa.float64()))
