@@ -136,10 +136,14 @@ def _in_batches(path: Path, with_file: bool) -> pl.LazyFrame:
     def source(
         columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
-        reader = _native.RowReader(path, _used(columns, predicate), 0, n_rows or sys.maxsize, _ROWS)
-        while (payload := reader.next()) is not None:
+        left = sys.maxsize if n_rows is None else n_rows
+        # Without any column nothing would say how many rows there are.
+        used = [column for column in _used(columns, predicate) or [] if column != FILE]
+        reader = _native.RowReader(path, used or None, 0, sys.maxsize, _ROWS)
+        while left > 0 and (payload := reader.next()) is not None:
             rows = frame(payload)
-            rows = rows if predicate is None else rows.filter(predicate)
+            rows = (rows if predicate is None else rows.filter(predicate)).head(left)
+            left -= rows.height
             yield rows if columns is None else rows.select(columns)
 
     schema = frame(_native.RowReader(path, None, 0, 0, 1).schema()).schema
