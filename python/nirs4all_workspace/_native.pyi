@@ -340,6 +340,26 @@ def read_footers(
         schema_fingerprint (equal for equal columns) and key_values; or the error that it gave.
     """
 
+def check_chunks(
+    paths: Sequence[_Path], columns: Sequence[str] | None = None, *, threads: int = 0
+) -> list[WorkspaceError | OSError | str | None]:
+    """Check column chunks of Parquet files in parallel before somebody decodes them.
+
+    The checksums are compared where the footer has them, and page headers that announce more than a page
+    can hold are refused. What was found is remembered for each state of a file, so that a process reads
+    a chunk once.
+
+    Args:
+        paths: The files.
+        columns: The columns that will be decoded, where a file has them; None for all.
+        threads: How many; 0 for one per core.
+
+    Returns:
+        For each file, in this order: None where anybody may decode these columns; a text where only a
+        reader of few rows at a time may (`RowReader`, every native query), and why; or the error that
+        names the file, the column and the row group, which must not be decoded.
+    """
+
 @final
 class Lock:
     """A lock between processes, held until `release`, the end of a `with` block, or the process's death.
@@ -735,13 +755,17 @@ class ScanPlan:
 
     def groups(
         self, columns: list[str], like: ScanPlan
-    ) -> tuple[list[tuple[list[tuple[int, Path]], list[str], int]], list[int]]:
+    ) -> tuple[list[tuple[list[tuple[int, Path]], list[str], int]], list[int], list[dict[str, str]]]:
         """Return how files are read for these columns of the answer of a plan.
 
         Returns:
             Groups of files of equal columns that another Parquet reader reads as the answer says, each with
-            places and paths of its files, the columns that they have and their rows; and the places of all
-            other files, which `stream` reads.
+            places and paths of its files, the columns that they have and their rows; the places of other
+            files, which `stream` reads; and files whose columns are damaged, as dicts of path, kind and
+            message.
+
+        Raises:
+            FileNotFoundError: A file vanished.
         """
 
     def stream(self, file: int, columns: list[str], like: ScanPlan) -> RowStream:

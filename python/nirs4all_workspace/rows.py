@@ -130,7 +130,8 @@ class _Part:
         self, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         left = n_rows
-        groups, converted = self._plan.groups(self._columns, self._answer)
+        groups, converted, unread = self._plan.groups(self._columns, self._answer)
+        self._errors += [error for error in unread if error["path"] not in self._bad]
         for files, columns, rows in groups:
             if left == 0:
                 return

@@ -31,6 +31,11 @@ pub struct Values {
 }
 
 impl Values {
+    /// Bytes of the values.
+    pub fn bytes(&self) -> usize {
+        size_of::<f64>() * self.data.len()
+    }
+
     /// BLAKE3 of the shape and the values: the number of dimensions and each length as u64, then each
     /// value as f64, little-endian.
     pub fn hash(&self) -> blake3::Hash {

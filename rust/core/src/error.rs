@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Argument,
     /// The caller's signal handler asked to stop.
     Interrupted,
+    /// This package, or a library that it uses, failed where it should not.
+    Internal,
 }
 
 impl ErrorKind {
@@ -52,6 +54,7 @@ impl ErrorKind {
             Self::Type => "type",
             Self::Argument => "argument",
             Self::Interrupted => "interrupted",
+            Self::Internal => "internal",
         }
     }
 }
@@ -123,4 +126,21 @@ pub(crate) fn corrupt(message: impl Into<String>) -> Error {
 pub(crate) fn guarded<T>(what: &str, decode: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err(corrupt(format!("cannot read {what}: the decoder gave up on damaged bytes"))))
+}
+
+/// Calls what should not panic; where it does, that is an error, of the file where it works on one.
+pub fn caught<T>(path: Option<&Path>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said =
+            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let message = format!(
+            "the native side failed ({}); what was acknowledged is kept, please report it",
+            said.unwrap_or("no message")
+        );
+        let error = Error::new(ErrorKind::Internal, message);
+        Err(match path {
+            Some(path) => error.at(path),
+            None => error,
+        })
+    })
 }

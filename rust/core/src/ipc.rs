@@ -31,6 +31,35 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     })
 }
 
+/// Bytes of the buffers of an Arrow IPC stream once they are decompressed; those of damaged ones are not counted.
+pub fn decoded_bytes(bytes: &[u8]) -> usize {
+    let (mut left, mut total) = (bytes, 0_usize);
+    while let Some((message, body, rest)) = next_message(left) {
+        let buffers = message.header_as_record_batch().and_then(|batch| batch.buffers());
+        for buffer in buffers.iter().flatten() {
+            let start = usize::try_from(buffer.offset()).unwrap_or(usize::MAX);
+            let announced =
+                body.get(start..).and_then(|bytes| bytes.first_chunk()).copied().map(i64::from_le_bytes);
+            // A buffer that compression would not shorten says -1 and follows as it is.
+            let length = announced.filter(|length| *length >= 0).unwrap_or(buffer.length());
+            total = total.saturating_add(usize::try_from(length).unwrap_or(0));
+        }
+        left = rest;
+    }
+    total
+}
+
+/// The next message of a stream, its body, and what follows.
+fn next_message(bytes: &[u8]) -> Option<(arrow_ipc::Message<'_>, &[u8], &[u8])> {
+    let (marks, rest) = bytes.split_first_chunk::<8>()?;
+    let length = i32::from_le_bytes([marks[4], marks[5], marks[6], marks[7]]);
+    let (message, rest) =
+        rest.split_at_checked(usize::try_from(length).ok().filter(|length| *length > 0)?)?;
+    let message = arrow_ipc::root_as_message(message).ok()?;
+    let (body, rest) = rest.split_at_checked(usize::try_from(message.bodyLength()).ok()?)?;
+    Some((message, body, rest))
+}
+
 /// The columns of an Arrow IPC stream.
 pub fn schema_of(bytes: &[u8]) -> Result<SchemaRef> {
     guarded("the Arrow batch", || {

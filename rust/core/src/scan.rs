@@ -6,11 +6,15 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
+use crate::chunk_checks::FileChecks;
 use crate::error::{Error, ErrorKind, Result, corrupt, guarded};
 use crate::footer::TailReader;
 use crate::journal::Journal;
+use crate::query::source::batch_rows;
 use crate::summary::columns::COLUMNS;
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
 use crate::{live, platform, segments, types};
@@ -19,8 +23,9 @@ use crate::{live, platform, segments, types};
 const BATCH: usize = 65_536;
 /// The same where all columns are read.
 const WHOLE_BATCH: usize = 8_192;
-/// So many batches are in memory at a time.
+/// So many batches are in memory at a time, fewer where they are large.
 const BATCHES: usize = 4;
+const BATCHES_BYTES: usize = 256 << 20;
 
 /// The dataset that a file's name stands for: `wheat` for `wheat.meta.parquet`.
 pub fn dataset_of(path: &Path) -> String {
@@ -72,6 +77,7 @@ pub(crate) fn schema_of_open(file: &File) -> Result<SchemaRef> {
 }
 
 /// Hands out the rows of a Parquet file, some columns of it or all, a few batches at a time.
+#[allow(clippy::needless_pass_by_value, reason = "every caller is done with it")]
 pub fn read_batches(
     path: &Path,
     file: File,
@@ -79,23 +85,28 @@ pub fn read_batches(
     take: &mut dyn FnMut(&[RecordBatch]) -> Result<()>,
 ) -> Result<()> {
     // A decoder believes a footer that contradicts itself and reads other numbers than were written.
-    let announced = TailReader::default().read_file(&file).and_then(|tail| {
+    let opened = TailReader::default().read_file(&file).and_then(|tail| {
         let footer = tail.footer()?;
-        footer.check()?;
-        Ok(footer.num_rows)
+        Ok((footer.num_rows, FileChecks::of(path, tail.identity, &footer)?))
     });
-    let announced = announced.map_err(|error| error.at(path))?;
+    let (announced, checks) = opened.map_err(|error| error.at(path))?;
     let read = || {
-        let batches = open_batches(file, columns)?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(no_schema)?;
+        let mask = mask_of(&metadata, columns)?;
         let mut held = Vec::with_capacity(BATCHES);
-        let mut rows = 0u64;
-        for batch in batches {
-            let batch = batch.map_err(unreadable)?;
-            rows += batch.num_rows() as u64;
-            held.push(batch);
-            if held.len() == BATCHES {
-                take(&held)?;
-                held.clear();
+        let (mut rows, mut held_bytes) = (0u64, 0);
+        // Each by itself, so that one is checked before it is decoded and no batch has texts of several.
+        for group in 0..checks.groups() {
+            for batch in open_group(&file, &metadata, &mask, group, columns.is_none(), &checks)? {
+                let batch = batch.map_err(unreadable)?;
+                rows += batch.num_rows() as u64;
+                held_bytes += batch.get_array_memory_size();
+                held.push(batch);
+                if held.len() == BATCHES || held_bytes >= BATCHES_BYTES {
+                    take(&held)?;
+                    held.clear();
+                    held_bytes = 0;
+                }
             }
         }
         take(&held)?;
@@ -108,15 +119,29 @@ pub fn read_batches(
     guarded("the rows", read).map_err(|error| error.at(path))
 }
 
-fn open_batches(
-    file: File,
-    columns: Option<&[&str]>,
+/// The rows of a row group, of which all that is read was checked.
+fn open_group(
+    file: &File,
+    metadata: &ArrowReaderMetadata,
+    mask: &ProjectionMask,
+    group: usize,
+    is_whole: bool,
+    checks: &FileChecks,
 ) -> Result<impl Iterator<Item = Result<RecordBatch, arrow_schema::ArrowError>>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(no_schema)?;
-    let Some(columns) = columns else {
-        return builder.with_batch_size(WHOLE_BATCH).build().map_err(unreadable);
-    };
-    let schema = builder.schema();
+    let asked = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf));
+    checks.check(file, &asked.map(|leaf| (group, leaf)).collect::<Vec<_>>())?;
+    let most = if is_whole { WHOLE_BATCH } else { BATCH };
+    let rows = batch_rows(checks, group, mask, metadata.schema(), most);
+    let file = file.try_clone().map_err(Error::pathless)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+    let builder = builder.with_projection(mask.clone()).with_row_groups(vec![group]).with_batch_size(rows);
+    builder.build().map_err(unreadable)
+}
+
+/// The columns that are read.
+fn mask_of(metadata: &ArrowReaderMetadata, columns: Option<&[&str]>) -> Result<ProjectionMask> {
+    let Some(columns) = columns else { return Ok(ProjectionMask::all()) };
+    let schema = metadata.schema();
     let wanted: Vec<usize> = schema
         .fields()
         .iter()
@@ -131,8 +156,7 @@ fn open_batches(
         ));
     }
     types::check(schema)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    builder.with_projection(mask).with_batch_size(BATCH).build().map_err(unreadable)
+    Ok(ProjectionMask::roots(metadata.parquet_schema(), wanted))
 }
 
 fn no_schema(error: impl std::fmt::Display) -> Error {

@@ -25,8 +25,9 @@ use crate::segment_file::SegmentFile;
 use crate::segments::{JOURNAL_KEY, Name, Sealed};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
 
-/// Bytes of frames that are decoded and written at a time.
+/// Bytes of frames that are decoded and written at a time, as they are stored and once they are decoded.
 const AT_ONCE: usize = 16 * 1024 * 1024;
+const DECODED_AT_ONCE: usize = 256 * 1024 * 1024;
 
 /// What became of a journal.
 #[derive(Clone, Debug)]
@@ -238,6 +239,7 @@ struct Writing<'a> {
     /// Frames of rows that are not yet written.
     held: Vec<Vec<u8>>,
     held_bytes: usize,
+    held_decoded: usize,
 }
 
 impl<'a> Writing<'a> {
@@ -257,6 +259,7 @@ impl<'a> Writing<'a> {
             counted: count.then(Datasets::new),
             held: Vec::new(),
             held_bytes: 0,
+            held_decoded: 0,
         })
     }
 
@@ -266,7 +269,9 @@ impl<'a> Writing<'a> {
             (Kind::Rows, _) => {
                 self.held.push(payload.to_vec());
                 self.held_bytes += payload.len();
-                if self.held_bytes < AT_ONCE { Ok(()) } else { self.write_held() }
+                self.held_decoded += ipc::decoded_bytes(payload);
+                let is_due = self.held_bytes >= AT_ONCE || self.held_decoded >= DECODED_AT_ONCE;
+                if is_due { self.write_held() } else { Ok(()) }
             }
             _ => Ok(()),
         }
@@ -274,7 +279,7 @@ impl<'a> Writing<'a> {
 
     /// Writes the rows of the frames that are held, decoded in parallel within the current thread pool.
     fn write_held(&mut self) -> Result<()> {
-        self.held_bytes = 0;
+        (self.held_bytes, self.held_decoded) = (0, 0);
         let held = std::mem::take(&mut self.held);
         let (schema, finished) = (&self.schema, &self.finished);
         let parts: Vec<Result<Vec<_>>> = held

@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -15,13 +18,17 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use crate::atomic::Draft;
-use crate::error::{Error, ErrorKind, Result};
+use crate::chunk_sums::{self, CHUNKS_KEY, Hashing};
+use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::footer::{MAGIC, TailReader, encode};
 use crate::platform;
 use crate::summary::{Datasets, embedded};
+use crate::value_sizes;
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 65_536;
+/// Bytes of the values of a row group, about: one that has more is ended before it has all of its rows.
+const GROUP_BYTES: usize = 512 << 20;
 /// Rows of a data page, so that a reader of one row decodes few others.
 const PAGE_ROWS: usize = 1_024;
 /// The columns with statistics, by which readers skip what cannot matter.
@@ -50,10 +57,13 @@ pub struct SegmentFile {
     writer: SerializedFileWriter<File>,
     factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
+    hashing: Hashing,
+    /// Checksums of the column chunks of each row group that was written.
+    sums: Vec<Vec<u64>>,
     /// The columns of the row group that is being filled, and how many rows it has.
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
-    groups: usize,
+    group_bytes: usize,
     target: PathBuf,
     /// Rows written so far.
     pub rows: u64,
@@ -102,7 +112,11 @@ impl SegmentFile {
             .build();
         let mut draft = Draft::begin(target)?;
         let file = draft.file().try_clone().map_err(|error| Error::io(target, error))?;
-        let (writer, factory) = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+        let hashing = Hashing::default();
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_page_store_factory(Arc::new(hashing.clone()));
+        let (writer, factory) = ArrowWriter::try_new_with_options(file, schema.clone(), options)
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| failed(target, error))?;
         Ok(Self {
@@ -110,9 +124,11 @@ impl SegmentFile {
             writer,
             factory,
             schema,
+            hashing,
+            sums: Vec::new(),
             group: Vec::new(),
             group_rows: 0,
-            groups: 0,
+            group_bytes: 0,
             target: target.to_path_buf(),
             rows: 0,
         })
@@ -125,9 +141,12 @@ impl SegmentFile {
             let mut start = 0;
             while start < batch.num_rows() {
                 let length = (GROUP_ROWS - self.group_rows - held_rows).min(batch.num_rows() - start);
-                held.push(batch.slice(start, length));
-                (start, held_rows) = (start + length, held_rows + length);
-                if self.group_rows + held_rows == GROUP_ROWS {
+                let room = GROUP_BYTES.saturating_sub(self.group_bytes);
+                let fitting = value_sizes::rows_within(batch, start, length, room).max(1);
+                held.push(batch.slice(start, fitting));
+                self.group_bytes += value_sizes::bytes_of_rows(batch, start, fitting);
+                (start, held_rows) = (start + fitting, held_rows + fitting);
+                if self.group_rows + held_rows == GROUP_ROWS || fitting < length {
                     self.fill(&held)
                         .and_then(|()| self.end_group())
                         .map_err(|error| failed(&self.target, error))?;
@@ -145,7 +164,7 @@ impl SegmentFile {
             return Ok(());
         }
         if self.group_rows == 0 {
-            self.group = self.factory.create_column_writers(self.groups)?;
+            self.group = self.factory.create_column_writers(self.sums.len())?;
         }
         // A nested column is stored as several.
         let description = self.writer.schema_descr();
@@ -180,8 +199,8 @@ impl SegmentFile {
         let mut group = self.writer.next_row_group()?;
         chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut group))?;
         group.close()?;
-        self.groups += 1;
-        self.group_rows = 0;
+        self.sums.push(self.hashing.take());
+        (self.group_rows, self.group_bytes) = (0, 0);
         Ok(())
     }
 
@@ -196,24 +215,32 @@ impl SegmentFile {
             self.writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), value.clone()));
         }
         self.writer.finish().map_err(|error| failed(&self.target, error))?;
-        if let Some(summary) = summary {
-            summarise(self.draft.file(), summary).map_err(|error| error.at(&self.target))?;
-        }
+        complete(self.draft.file(), &self.sums, summary).map_err(|error| error.at(&self.target))?;
         self.draft.sync()?;
         self.draft.replace()
     }
 }
 
-/// Replaces the footer of a file by one with the summary of its rows.
-fn summarise(file: &File, summary: &Datasets) -> Result<()> {
+/// Replaces the footer of a file by one with the checksums of what is before it, and the summary of its rows.
+fn complete(file: &File, sums: &[Vec<u64>], summary: Option<&Datasets>) -> Result<()> {
     let mut tails = TailReader::default();
     let tail = tails.read_file(file)?;
     let footer = tail.footer()?;
-    let keys = match embedded::write(summary, &footer) {
-        Ok(keys) => keys,
-        Err(error) if error.kind == ErrorKind::Argument => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let sums = chunk_sums::encode(&footer, sums, &mut |extent| {
+        let mut bytes = vec![0; (extent.end - extent.start) as usize];
+        let read = platform::read_at(file, &mut bytes, extent.start).map_err(Error::pathless)?;
+        if read < bytes.len() {
+            Err(corrupt("the file became shorter while it was written"))
+        } else {
+            Ok(bytes)
+        }
+    })?;
+    let mut keys = vec![(CHUNKS_KEY, sums)];
+    match summary.map(|summary| embedded::write(summary, &footer)) {
+        Some(Ok(of_summary)) => keys.extend(of_summary),
+        Some(Err(error)) if error.kind != ErrorKind::Argument => return Err(error),
+        _ => {}
+    }
     let mut end = encode(&footer, &keys);
     let length = u32::try_from(end.len()).unwrap_or(u32::MAX);
     end.extend_from_slice(&length.to_le_bytes());

@@ -8,9 +8,11 @@ use arrow_schema::{DataType, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use crate::chunk_checks::FileChecks;
 use crate::error::{Error, Result, guarded};
 use crate::footer::TailReader;
 use crate::platform;
+use crate::query::source::batch_rows;
 use crate::scan::unreadable;
 
 /// Reads some columns of a file from one row to another.
@@ -32,16 +34,28 @@ impl Reader {
     ) -> Result<Self> {
         let file = platform::open(path).map_err(|error| Error::io(path, error))?;
         // A decoder believes a footer that contradicts itself.
-        let checked = TailReader::default().read_file(&file).and_then(|tail| tail.footer()?.check());
-        checked.map_err(|error| error.at(path))?;
+        let checked = TailReader::default()
+            .read_file(&file)
+            .and_then(|tail| FileChecks::of(path, tail.identity, &tail.footer()?));
+        let checks = checked.map_err(|error| error.at(path))?;
+        let again = file.try_clone().map_err(|error| Error::io(path, error))?;
         let open = || {
             let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
             let fields = builder.schema().fields().iter().enumerate();
             let wanted =
                 fields.filter(|(_, field)| columns.is_none_or(|columns| columns.contains(field.name())));
             let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.map(|(place, _)| place));
-            let builder = builder.with_projection(mask).with_offset(start).with_limit(count);
-            builder.with_batch_size(batch).build().map_err(unreadable)
+            let (groups, before) = groups_of(&checks, start, count);
+            let (mut places, mut rows) = (Vec::new(), batch);
+            let leaves: Vec<usize> = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf)).collect();
+            places.extend(groups.iter().flat_map(|&group| leaves.iter().map(move |&leaf| (group, leaf))));
+            checks.check(&again, &places)?;
+            for &group in &groups {
+                rows = rows.min(batch_rows(&checks, group, &mask, builder.schema(), batch));
+            }
+            let builder = builder.with_row_groups(groups).with_projection(mask);
+            let builder = builder.with_offset(start - before).with_limit(count);
+            builder.with_batch_size(rows).build().map_err(unreadable)
         };
         let batches = guarded("the rows", open).map_err(|error| error.at(path))?;
         let schema = known_zones(&arrow_array::RecordBatchReader::schema(&batches));
@@ -69,6 +83,21 @@ impl Reader {
             .map(Some)
             .map_err(|error| unreadable(error).at(&self.path))
     }
+}
+
+/// The row groups that hold some rows, and how many rows lie before them.
+fn groups_of(checks: &FileChecks, start: usize, count: usize) -> (Vec<usize>, usize) {
+    let (mut groups, mut before, mut first) = (Vec::new(), 0, 0);
+    for group in 0..checks.groups() {
+        let end = usize::try_from(checks.rows(group)).map_or(usize::MAX, |rows| rows.saturating_add(first));
+        if end <= start {
+            before = end;
+        } else if first < start.saturating_add(count) {
+            groups.push(group);
+        }
+        first = end;
+    }
+    (groups, before.min(start))
 }
 
 /// A schema in which times with a fixed offset, which Polars does not know, are in UTC.

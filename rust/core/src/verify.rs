@@ -5,6 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::atomic;
+use crate::chunk_checks::FileChecks;
 use crate::collect::{FileSummary, summarise_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, Listing, Open};
@@ -81,6 +82,9 @@ fn check(root: &Path, name: &str, full: bool, tails: &mut TailReader) -> Option<
         Ok(summary) => summary,
         Err(error) => return problem(error),
     };
+    if full && let Err(error) = check_whole(&path) {
+        return problem(error);
+    }
     if let Some(reason) = scanned {
         return found(false, "untrusted_summary", format!("{reason}; rebuild-summaries adds one"));
     }
@@ -98,6 +102,16 @@ fn check(root: &Path, name: &str, full: bool, tails: &mut TailReader) -> Option<
             found(true, ErrorKind::Corrupt.name(), message)
         }),
     }
+}
+
+/// Checks all bytes of a file before its footer.
+pub(crate) fn check_whole(path: &Path) -> Result<()> {
+    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
+    let checked = TailReader::default().read_file(&file).and_then(|tail| {
+        let checks = FileChecks::of(path, tail.identity, &tail.footer()?)?;
+        checks.check_all(&file)
+    });
+    checked.map_err(|error| error.at(path))
 }
 
 /// What a summary says otherwise than the rows; what it knows only approximately is not compared.

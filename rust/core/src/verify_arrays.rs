@@ -14,7 +14,7 @@ use crate::journal::{self, Journal};
 use crate::progress::Progress;
 use crate::segments::{self, Name};
 use crate::summary::columns::Texts;
-use crate::verify::Finding;
+use crate::verify::{Finding, check_whole};
 use crate::{files, ipc, platform, scan};
 
 /// So many ids are held at a time; where there are more they take turns.
@@ -36,7 +36,11 @@ pub fn verify(
         let Some(name) = Name::of(&file) else { continue };
         let path = place.join(&file);
         let rows = rows_in(&path).and_then(|rows| {
-            if full { each_id(&path, &["array_id"], &mut |_| ()).map(|()| rows) } else { Ok(rows) }
+            if full {
+                check_whole(&path)?;
+                each_id(&path, &["array_id"], &mut |_| ())?;
+            }
+            Ok(rows)
         });
         match rows {
             Ok(rows) => {

@@ -26,12 +26,15 @@ use crate::seal::{self, Outcome};
 use crate::segments::Name;
 use crate::summary::{Accumulator, Datasets, add_batches};
 use crate::tally::Tally;
+use crate::value_sizes;
 
 /// Hashes are their own best hash.
 type FastSet<T> = HashSet<T, FixedState>;
 
 /// Rows of one frame: few enough that those of a large flush are encoded in parallel.
 const FRAME_ROWS: usize = 4_096;
+/// Bytes of mappings or arrays that become a batch, whatever waits longer.
+const STAGED_BYTES: usize = 512 << 20;
 
 /// When what waits is flushed without being asked, and how durably.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +166,17 @@ impl Writer {
     /// that does not fit changes nothing.
     pub fn write(&mut self, row: Vec<(Cow<'_, str>, Cell<'_>)>, found: Vec<(usize, Values)>) -> Result<bool> {
         self.check()?;
+        for (name, cell) in &row {
+            if let Cell::Text(text) = cell {
+                value_sizes::check_value(name, text.len())?;
+            }
+        }
+        for (role, values) in &found {
+            value_sizes::check_value(ROLES[*role].0, values.bytes())?;
+        }
+        if self.table.bytes().max(self.waiting.arrays.bytes()) >= STAGED_BYTES {
+            self.stage()?;
+        }
         let mut cells = row;
         for (name, cell) in &mut cells {
             if ["id", "run_id", "dataset_name", "result_id"].contains(&&**name) {
@@ -230,11 +244,13 @@ impl Writer {
     pub fn write_arrays(&mut self, batches: &[RecordBatch]) -> Result<Vec<String>> {
         self.check()?;
         let mut ids = Vec::new();
-        for (values, array_type) in arrays::of_batches(batches)? {
+        let found = arrays::of_batches(batches)?;
+        found.iter().try_for_each(|(values, _)| value_sizes::check_value("array_data", values.bytes()))?;
+        for (values, array_type) in found {
             let hash = values.hash();
             self.add_array(&hash, &values, &array_type);
             ids.push(arrays::id_of(&hash));
-            if self.waiting.arrays.bytes() >= self.options.bytes {
+            if self.waiting.arrays.bytes() >= self.options.bytes.min(STAGED_BYTES) {
                 self.commit(None)?;
             }
         }
@@ -255,7 +271,10 @@ impl Writer {
     /// Adds the rows of batches with one schema, all or none, and says whether it is time to flush.
     pub fn write_batches(&mut self, batches: &[RecordBatch]) -> Result<bool> {
         self.check()?;
-        let batches = batches.iter().filter(|batch| batch.num_rows() > 0).map(rows::complete);
+        batches.iter().try_for_each(value_sizes::check_batch)?;
+        let pieces =
+            batches.iter().filter(|batch| batch.num_rows() > 0).flat_map(value_sizes::pieces_to_convert);
+        let batches = pieces.map(|batch| rows::complete(&batch));
         let batches = batches.collect::<Result<Vec<_>>>()?;
         batches.iter().try_for_each(|batch| self.check_batch(batch))?;
         if batches.is_empty() {
@@ -497,7 +516,8 @@ fn append(open: &mut Open, frames: &[(Kind, Vec<u8>)], is_durable: bool, folder:
 
 fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
     let starts = (0..batch.num_rows()).step_by(FRAME_ROWS);
-    starts.map(|start| batch.slice(start, FRAME_ROWS.min(batch.num_rows() - start)))
+    let frames = starts.map(|start| batch.slice(start, FRAME_ROWS.min(batch.num_rows() - start)));
+    frames.flat_map(value_sizes::pieces_to_store)
 }
 
 fn key_of(hash: &blake3::Hash) -> u128 {

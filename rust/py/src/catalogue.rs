@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 
 use crate::convert::{Converter, errors_value};
-use crate::gate::{enter, to_py};
+use crate::gate::{detached, enter, to_py};
 
 #[pyfunction]
 #[pyo3(signature = (root, progress=None, *, threads=0, keep=true))]
@@ -183,7 +183,7 @@ pub fn read_yaml(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> {
         tree.encode(&mut writer);
         Ok(writer.bytes)
     };
-    let bytes = py.detach(read).map_err(|error| to_py(py, &error))?;
+    let bytes = detached(py, Some(&path), read)?;
     Trees::new(py).object(&bytes)
 }
 

@@ -1,8 +1,10 @@
 //! The one way into the core for work that takes time.
 
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use n4w_core::error::caught;
 use n4w_core::progress::Progress;
 use n4w_core::{Error, ErrorKind, Result, threads};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyTypeError, PyValueError};
@@ -38,7 +40,7 @@ pub fn enter_early<T: Send, R: Send>(
     let waited = py.detach(|| {
         threads::run_beside(
             threads,
-            |deliver| work(&progress, deliver),
+            |deliver| caught(None, || work(&progress, deliver)),
             |result| {
                 let mut raised = None;
                 loop {
@@ -100,6 +102,15 @@ pub fn wait<T: Send>(
     }
 }
 
+/// Runs short work without the GIL, on the file of this path where it is of one.
+pub fn detached<T: Send>(
+    py: Python<'_>,
+    path: Option<&Path>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
+    py.detach(|| caught(path, work)).map_err(|error| to_py(py, &error))
+}
+
 fn tick(py: Python<'_>, report: Option<&Py<PyAny>>, progress: &Progress) -> PyResult<()> {
     py.check_signals()?;
     if let Some(report) = report {
@@ -124,6 +135,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
         ErrorKind::Conflict => "ConflictError",
         ErrorKind::LockTimeout => "LockTimeoutError",
         ErrorKind::NotFound => "NotFoundError",
+        ErrorKind::Internal => "WorkspaceError",
     };
     let made = py
         .import("nirs4all_workspace.exceptions")

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use crate::gate::to_py;
+use crate::gate::detached;
 
 /// Bytes of frames that are handed out at a time.
 const AT_ONCE: usize = 64 * 1024 * 1024;
@@ -30,15 +30,14 @@ pub fn read_frames<'py>(
         "rows" => Kind::Rows,
         other => return Err(PyValueError::new_err(format!("kind is '{other}', not 'arrays' or 'rows'"))),
     };
-    let read = py.detach(|| {
+    let (payloads, next, damage) = detached(py, Some(&path), || {
         let journal = Journal::open(&path)?;
         let from =
             place.map_or(journal.begin(), |(offset, frames, checksum)| Position { offset, frames, checksum });
         let (payloads, at, end) = journal.some(kind, from, AT_ONCE)?;
         let damage = end.as_ref().and_then(|end| live::damage(&journal, at, end));
         Ok((payloads, end.is_none().then_some((at.offset, at.frames, at.checksum)), damage))
-    });
-    let (payloads, next, damage) = read.map_err(|error| to_py(py, &error))?;
+    })?;
     let payloads = PyList::new(py, payloads.iter().map(|payload| PyBytes::new(py, payload)))?;
     Ok((payloads, next, damage.map(|error| error.message)))
 }

@@ -5,6 +5,7 @@ mod artifacts;
 mod atomic;
 mod cache;
 mod catalogue;
+mod chunk_checks;
 mod content;
 mod convert;
 mod dict;
@@ -49,6 +50,8 @@ mod _native {
     use crate::catalogue::{
         Head, count_results, list_heads, list_results, list_runs, page_results, read_yaml,
     };
+    #[pymodule_export]
+    use crate::chunk_checks::check_chunks;
     #[pymodule_export]
     use crate::content::blake3_hex;
     #[pymodule_export]

@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict};
 
 use crate::convert::{Converter, errors_value};
-use crate::gate::{enter, to_py};
+use crate::gate::{detached, enter, to_py};
 use crate::workspace::{caching, open};
 
 #[pyfunction]
@@ -113,7 +113,7 @@ pub fn page_predictions<'py>(
 }
 
 fn bytes_of<'py>(py: Python<'py>, rows: &RecordBatch) -> PyResult<Bound<'py, PyBytes>> {
-    let bytes = py.detach(|| ipc::encode(rows)).map_err(|error| to_py(py, &error))?;
+    let bytes = detached(py, None, || ipc::encode(rows))?;
     Ok(PyBytes::new(py, &bytes))
 }
 

@@ -10,7 +10,7 @@ use n4w_core::value::Value;
 use pyo3::prelude::*;
 
 use crate::convert::{Converter, findings_value};
-use crate::gate::{enter, to_py};
+use crate::gate::{detached, enter};
 
 /// What became of a journal, as answers show it.
 pub fn outcome_value(outcome: &Outcome) -> Value {
@@ -65,29 +65,29 @@ pub fn recover<'py>(
 
 #[pyfunction]
 pub fn live_journals(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Bound<'_, PyAny>> {
-    let living = py.detach(|| core::living(&root, &run_id)).map_err(|error| to_py(py, &error))?;
+    let living = detached(py, Some(&root), || core::living(&root, &run_id))?;
     Converter::new(py).object(&living.iter().map(living_value).collect::<Value>())
 }
 
 #[pyfunction]
 pub fn read_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<(String, String)>> {
-    py.detach(|| live::results_of_run(&root, &run_id)).map_err(|error| to_py(py, &error))
+    detached(py, Some(&root), || live::results_of_run(&root, &run_id))
 }
 
 #[pyfunction]
 pub fn run_files(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<PathBuf>> {
-    py.detach(|| core::files_of_run(&root, &run_id)).map_err(|error| to_py(py, &error))
+    detached(py, Some(&root), || core::files_of_run(&root, &run_id))
 }
 
 #[pyfunction]
 pub fn remove_partial(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<PathBuf>> {
-    py.detach(|| core::remove_partial(&root, &run_id)).map_err(|error| to_py(py, &error))
+    detached(py, Some(&root), || core::remove_partial(&root, &run_id))
 }
 
 #[pyfunction]
 #[pyo3(signature = (root, folder=None))]
 pub fn sweep(py: Python<'_>, root: PathBuf, folder: Option<String>) -> PyResult<Vec<String>> {
-    py.detach(|| core::sweep(&root, folder.as_deref())).map_err(|error| to_py(py, &error))
+    detached(py, Some(&root), || core::sweep(&root, folder.as_deref()))
 }
 
 #[pyfunction]

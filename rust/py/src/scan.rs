@@ -44,19 +44,22 @@ impl ScanPlan {
     }
 
     /// Files of equal columns that another reader reads as they are, each with path; then which columns they have
-    /// and how many rows; and the files that only `stream` reads, by their places.
+    /// and how many rows; the files that only `stream` reads, by their places; and files that must not be read.
     #[allow(clippy::type_complexity, reason = "as Python takes it apart")]
-    fn groups(
+    fn groups<'py>(
         &self,
+        py: Python<'py>,
         columns: Vec<String>,
         like: &Self,
-    ) -> PyResult<(Vec<(Vec<(usize, PathBuf)>, Vec<String>, u64)>, Vec<usize>)> {
-        let (groups, converted) = self.plan.groups(&like.select(&columns)?);
-        let groups = groups.into_iter().map(|group| {
+    ) -> PyResult<(Vec<(Vec<(usize, PathBuf)>, Vec<String>, u64)>, Vec<usize>, Bound<'py, PyAny>)> {
+        let answer = like.select(&columns)?;
+        let reading = enter(py, 0, None, |_| self.plan.reading(&answer))?;
+        let groups = reading.groups.into_iter().map(|group| {
             let path = |&file: &usize| Some((file, self.plan.path(file)?.to_path_buf()));
             (group.files.iter().filter_map(path).collect(), group.columns, group.rows)
         });
-        Ok((groups.collect(), converted))
+        let errors = Converter::new(py).object(&errors_value(&reading.errors))?;
+        Ok((groups.collect(), reading.converted, errors))
     }
 
     /// The rows of one file in these columns of the answer of a plan.

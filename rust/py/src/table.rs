@@ -9,12 +9,13 @@ use n4w_core::table::Reader;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::gate::to_py;
+use crate::gate::{detached, to_py};
 
 /// Reads some columns of a file from one row to another.
 #[pyclass(frozen, module = "nirs4all_workspace._native")]
 pub struct RowReader {
     reader: Mutex<Reader>,
+    path: PathBuf,
 }
 
 #[pymethods]
@@ -28,8 +29,8 @@ impl RowReader {
         count: usize,
         batch: usize,
     ) -> PyResult<Self> {
-        let reader = py.detach(|| Reader::open(&path, columns.as_deref(), start, count, batch));
-        Ok(Self { reader: Mutex::new(reader.map_err(|error| to_py(py, &error))?) })
+        let open = || Reader::open(&path, columns.as_deref(), start, count, batch);
+        Ok(Self { reader: Mutex::new(detached(py, Some(&path), open)?), path })
     }
 
     fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
@@ -40,7 +41,7 @@ impl RowReader {
 
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let read = || self.lock().read().and_then(|batch| batch.as_ref().map(ipc::encode).transpose());
-        let bytes = py.detach(read).map_err(|error| to_py(py, &error))?;
+        let bytes = detached(py, Some(&self.path), read)?;
         Ok(bytes.map(|bytes| PyBytes::new(py, &bytes)))
     }
 }

@@ -1,7 +1,7 @@
 //! Writing predictions: mappings, batches and arrays of Python into one writer of the core.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::ffi_stream::RecordBatchStreamReader;
 use arrow_pyarrow::FromPyArrow;
 use n4w_core::arrays::{ROLES, Values};
+use n4w_core::error::caught;
 use n4w_core::mappings::Cell;
 use n4w_core::summary::columns::parse_time;
 use n4w_core::threads;
@@ -21,7 +22,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::convert::Converter;
-use crate::gate::{enter, to_py};
+use crate::gate::{detached, enter, to_py};
 use crate::recover::outcome_value;
 
 /// One writer of predictions; see `nirs4all_workspace.Writer`.
@@ -50,8 +51,8 @@ impl JournalWriter {
         let age = Duration::try_from_secs_f64(flush_seconds)
             .map_err(|error| PyValueError::new_err(format!("flush_seconds is {flush_seconds}: {error}")))?;
         let options = Options { is_durable: durable, rows: flush_rows, bytes: flush_bytes, age };
-        let opened = py.detach(|| Writer::open(&root, run_id, dataset_name, folder, options));
-        let writer = opened.map_err(|error| to_py(py, &error))?;
+        let open = || Writer::open(&root, run_id, dataset_name, folder, options);
+        let writer = detached(py, Some(&root), open)?;
         Ok(Self { writer: Mutex::new(writer), pid: std::process::id() })
     }
 
@@ -76,7 +77,7 @@ impl JournalWriter {
         self.check_process()?;
         let (cells, arrays) = parts_of(row)?;
         // Under the lock runs no Python code, which might come back here.
-        self.lock().write(cells, arrays).map_err(|error| to_py(py, &error))
+        caught(None, || self.lock().write(cells, arrays)).map_err(|error| to_py(py, &error))
     }
 
     fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -138,13 +139,14 @@ impl JournalWriter {
         work: impl FnOnce(&mut Writer) -> n4w_core::Result<T> + Send,
     ) -> PyResult<T> {
         self.check_process()?;
-        let result = py.detach(|| {
+        let result = detached(py, None, || {
             // Locked outside of the pool, whose threads may take up another call while they wait.
             let writer = &mut *self.lock();
+            let path = writer.path().map(Path::to_path_buf);
             // In a pool of this process: the pool that a fork inherits has no threads.
-            threads::run(0, || work(writer)).and_then(|result| result)
+            caught(path.as_deref(), || threads::run(0, || work(writer)).and_then(|result| result))
         });
-        result.map_err(|error| to_py(py, &error))
+        result
     }
 }
 
@@ -152,9 +154,10 @@ impl JournalWriter {
 #[pyfunction]
 pub fn array_ids(py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     let batches = batches_of(arrays)?;
-    let found = py.detach(|| n4w_core::arrays::of_batches(&batches));
-    let found = found.map_err(|error| to_py(py, &error))?;
-    Ok(py.detach(|| found.iter().map(|(values, _)| n4w_core::arrays::id_of(&values.hash())).collect()))
+    detached(py, None, || {
+        let found = n4w_core::arrays::of_batches(&batches)?;
+        Ok(found.iter().map(|(values, _)| n4w_core::arrays::id_of(&values.hash())).collect())
+    })
 }
 
 fn batches_of(batch: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {

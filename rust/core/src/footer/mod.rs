@@ -1,6 +1,8 @@
 //! Parquet footers: one open, one read, and only what is asked is decoded.
 
 mod check;
+pub mod layout;
+pub mod page_header;
 mod parse;
 pub mod seal;
 mod splice;

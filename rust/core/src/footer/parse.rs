@@ -11,7 +11,7 @@ pub(super) const FIELD_SCHEMA: i16 = 2;
 const FIELD_NUM_ROWS: i16 = 3;
 pub(super) const FIELD_ROW_GROUPS: i16 = 4;
 pub(super) const FIELD_KEY_VALUES: i16 = 5;
-const FIELD_CREATED_BY: i16 = 6;
+pub(super) const FIELD_CREATED_BY: i16 = 6;
 const FIELD_ENCRYPTION: i16 = 8;
 
 /// The parsed outline of one footer; everything but the outline stays undecoded bytes.

@@ -8,7 +8,8 @@ const MAX_DEPTH: u32 = 32;
 /// Why bytes cannot be read. Small, since every step of the reader may return it.
 pub type Fault = &'static str;
 
-const ENDS: Fault = "it ends inside a value";
+/// The bytes end before the value does: where they are a part of more, more may help.
+pub const ENDS: Fault = "it ends inside a value";
 const ENDLESS: Fault = "it has a number without end";
 const UNKNOWN: Fault = "it has an unknown Thrift type";
 const NESTED: Fault = "it is nested too deeply";
@@ -201,6 +202,22 @@ impl<'a> Reader<'a> {
             },
             _ => Err(UNKNOWN),
         }
+    }
+}
+
+/// Hands out the fields of a struct, each with its id and type, whose value must be read or skipped.
+pub fn each_field<'a>(
+    reader: &mut Reader<'a>,
+    mut take: impl FnMut(&mut Reader<'a>, i16, u8) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut id = 0;
+    loop {
+        let (next, kind) = reader.field(id)?;
+        if kind == 0 {
+            return Ok(());
+        }
+        id = next;
+        take(reader, id, kind)?;
     }
 }
 

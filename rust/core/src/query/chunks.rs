@@ -9,7 +9,9 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::chunk_checks::FileChecks;
 use crate::platform;
+use crate::scan::unreadable;
 
 /// A column chunk is read as a whole up to this length.
 const LOADED_BYTES: u64 = 16 << 20;
@@ -27,16 +29,37 @@ impl Chunks {
         Self { file, length, loaded: Vec::new() }
     }
 
-    /// Reads the column chunks of a row group that are asked for, but for very long ones.
-    pub fn load(&mut self, group: &RowGroupMetaData, mask: &ProjectionMask) -> Result<()> {
-        for (leaf, column) in group.columns().iter().enumerate() {
+    /// Reads the column chunks of a row group that are asked for, but for very long ones, and checks all of
+    /// them.
+    pub fn load(
+        &mut self,
+        number: usize,
+        group: &RowGroupMetaData,
+        mask: &ProjectionMask,
+        checks: &FileChecks,
+    ) -> crate::Result<()> {
+        for (leaf, column) in group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf))
+        {
             let (start, length) = column.byte_range();
-            if mask.leaf_included(leaf) && length <= LOADED_BYTES {
-                let bytes = self.fetch(start, length as usize)?;
-                self.loaded.push((start, bytes));
+            if length > LOADED_BYTES {
+                checks.check(&self.file, &[(number, leaf)])?;
+                continue;
             }
+            let bytes = self.fetch(start, length as usize).map_err(unreadable)?;
+            if *checks.pages((number, leaf)) == (start..start + length) {
+                checks.check_bytes(number, leaf, &bytes)?;
+            } else {
+                checks.check(&self.file, &[(number, leaf)])?;
+            }
+            self.loaded.push((start, bytes));
         }
         Ok(())
+    }
+
+    /// Checks the column chunks of a row group that are asked for.
+    pub fn check(&self, number: usize, mask: &ProjectionMask, checks: &FileChecks) -> crate::Result<()> {
+        let asked = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf));
+        checks.check(&self.file, &asked.map(|leaf| (number, leaf)).collect::<Vec<_>>())
     }
 
     fn fetch(&self, start: u64, length: usize) -> Result<Bytes> {

@@ -12,6 +12,7 @@ use twox_hash::XxHash3_64;
 
 use super::listed::{open_same, schemas_of};
 use super::source::Source;
+use crate::chunk_checks::{Readers, check_files};
 use crate::error::{Error, Result, guarded};
 use crate::files::{self, FileError, Open};
 use crate::footer::TailReader;
@@ -48,6 +49,17 @@ pub struct Plan {
     /// The columns of all files, in the types of the answer.
     pub schema: SchemaRef,
     /// Files that cannot be used, and what is damaged in others.
+    pub errors: Vec<FileError>,
+}
+
+/// How the files of a plan are read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Files that another reader reads as they are, those of equal columns together.
+    pub groups: Vec<Group>,
+    /// Files that only [`Plan::stream`] reads, by their place in the plan.
+    pub converted: Vec<usize>,
+    /// Files that must not be decoded.
     pub errors: Vec<FileError>,
 }
 
@@ -112,43 +124,51 @@ impl Plan {
         self.parts.get(file).map(|part| part.name.as_str())
     }
 
-    /// Files that another reader reads as they are, by equal columns, for an answer of these columns; and the
-    /// files whose rows must be converted.
-    pub fn groups(&self, answer: &Schema) -> (Vec<Group>, Vec<usize>) {
+    /// How files are read for an answer of these columns, whose chunks are checked, within the current thread pool.
+    ///
+    /// Fails with the error of a file that vanished since it was listed.
+    pub fn reading(&self, answer: &Schema) -> Result<Reading> {
         let mut verdicts: Vec<(SchemaRef, Option<Vec<String>>)> = Vec::new();
-        let mut groups: Vec<Group> = Vec::new();
-        let mut converted = Vec::new();
+        let mut reading = Reading::default();
+        let (mut plain, mut paths) = (Vec::new(), Vec::new());
         for (file, part) in self.parts.iter().enumerate() {
-            let (Some(rows), [schema]) = (part.rows, &part.schemas[..]) else {
-                converted.push(file);
+            let (Some(_), [schema]) = (part.rows, &part.schemas[..]) else {
+                reading.converted.push(file);
                 continue;
             };
-            let known = verdicts.iter().find(|(known, _)| Arc::ptr_eq(known, schema));
-            let columns = match known {
-                Some((_, columns)) => columns.clone(),
+            let verdict = match verdicts.iter().position(|(known, _)| Arc::ptr_eq(known, schema)) {
+                Some(verdict) => verdict,
                 None => {
-                    let columns = readable(schema, answer);
-                    verdicts.push((Arc::clone(schema), columns.clone()));
-                    columns
+                    verdicts.push((Arc::clone(schema), readable(schema, answer)));
+                    verdicts.len() - 1
                 }
             };
-            let Some(columns) = columns else {
-                converted.push(file);
-                continue;
-            };
-            // Readers that are given files of several schemas compare all of them.
-            let alike = groups.iter_mut().find(|group| {
-                group.files.first().is_some_and(|&first| Arc::ptr_eq(&self.parts[first].schemas[0], schema))
-            });
-            match alike {
-                Some(group) => {
-                    group.files.push(file);
-                    group.rows += rows;
-                }
-                None => groups.push(Group { files: vec![file], columns, rows }),
+            if verdicts[verdict].1.is_some() {
+                plain.push((file, verdict));
+                paths.push(part.path.clone());
+            } else {
+                reading.converted.push(file);
             }
         }
-        (groups, converted)
+        let columns: Vec<String> = answer.fields().iter().map(|field| field.name().clone()).collect();
+        let mut groups: Vec<Group> = verdicts.iter().map(|_| Group::default()).collect();
+        for ((file, verdict), checked) in plain.into_iter().zip(check_files(&paths, Some(&columns))) {
+            match checked {
+                Ok(Readers::All) => {
+                    groups[verdict].files.push(file);
+                    groups[verdict].rows += self.parts[file].rows.unwrap_or_default();
+                }
+                Ok(Readers::InBatches(_)) => reading.converted.push(file),
+                Err(error) if FileError::is_vanished(&error) => return Err(error),
+                Err(error) => reading.errors.push(FileError::new(&self.parts[file].name, &error)),
+            }
+        }
+        for (group, (_, columns)) in groups.iter_mut().zip(verdicts) {
+            group.columns = columns.unwrap_or_default();
+        }
+        groups.retain(|group| !group.files.is_empty());
+        reading.groups = groups;
+        Ok(reading)
     }
 
     /// The rows of one file in the columns of an answer, a few at a time.

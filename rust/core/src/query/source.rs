@@ -20,6 +20,7 @@ use parquet::file::statistics::Statistics;
 use super::chunks::Chunks;
 use super::filter::Known;
 use super::listed::open_same;
+use crate::chunk_checks::FileChecks;
 use crate::error::{Result, corrupt, guarded};
 use crate::footer::TailReader;
 use crate::platform::Identity;
@@ -39,6 +40,8 @@ pub struct Source {
     pub identity: Identity,
     /// Place of the first row of each row group, and the number of all rows.
     pub starts: Vec<u64>,
+    /// What is known of its column chunks.
+    checks: Arc<FileChecks>,
     /// As the columns are stored.
     plain: ArrowReaderMetadata,
     /// With texts as dictionaries where that is how they are stored.
@@ -90,10 +93,13 @@ impl Source {
         let mut tails = TailReader::default();
         let tail = tails.read_file(&file)?;
         // A decoder believes a footer that contradicts itself and reads other numbers than were written.
-        tail.footer()?.check()?;
+        let checks = FileChecks::of(path, tail.identity, &tail.footer()?)?;
         guarded("the rows", || {
             let metadata =
                 Arc::new(ParquetMetaDataReader::decode_metadata(tail.bytes()).map_err(unreadable)?);
+            if metadata.file_metadata().schema_descr().num_columns() != checks.leaves() {
+                return Err(corrupt("the footer has columns of no known kind"));
+            }
             let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
                 .map_err(unreadable)?;
             types::check(plain.schema())?;
@@ -107,7 +113,7 @@ impl Source {
                 starts.push(starts.last().copied().unwrap_or(0) + rows);
             }
             let (path, paged) = (path.to_path_buf(), OnceLock::new());
-            Ok(Self { path, identity, starts, plain, coded, paged })
+            Ok(Self { path, identity, starts, checks, plain, coded, paged })
         })
     }
 
@@ -185,6 +191,7 @@ impl Source {
         }
         let file = open_same(&self.path, self.identity)?;
         let read = guarded("the rows", || {
+            self.checks.check_filter(&file, (group, leaf))?;
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
                 Chunks::of(file, self.identity.size),
                 self.plain.clone(),
@@ -200,6 +207,7 @@ impl Source {
         }
         let file = open_same(&self.path, self.identity)?;
         let read = guarded("the rows", || {
+            self.checks.check_index(&file)?;
             let metadata = self.plain.metadata().as_ref().clone();
             let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
                 .with_offset_index_policy(PageIndexPolicy::Optional);
@@ -230,11 +238,14 @@ impl Source {
         let mut chunks = Chunks::of(open_same(&self.path, self.identity)?, self.identity.size);
         let read = || {
             if selection.is_none() {
-                chunks.load(metadata.metadata().row_group(group), &mask).map_err(unreadable)?;
+                chunks.load(group, metadata.metadata().row_group(group), &mask, &self.checks)?;
+            } else {
+                chunks.check(group, &mask, &self.checks)?;
             }
+            let rows = batch_rows(&self.checks, group, &mask, schema, BATCH);
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone());
             let mut builder =
-                builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(BATCH);
+                builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(rows);
             if let Some(selection) = selection {
                 builder = builder.with_row_selection(selection);
             }
@@ -264,6 +275,22 @@ impl Kept {
         self.sources.retain(|path, (_, used)| *used > middle || *path == source.path);
         self.bytes = self.sources.values().map(|(source, _)| bytes(source)).sum();
     }
+}
+
+/// Rows of a batch of the columns of a mask, `most` of them unless they may hold very long texts.
+pub(crate) fn batch_rows(
+    checks: &FileChecks,
+    group: usize,
+    mask: &ProjectionMask,
+    schema: &Schema,
+    most: usize,
+) -> usize {
+    let leaves: Vec<usize> = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf)).collect();
+    let is_coded = |leaf| {
+        let field = schema.field_with_name(checks.column(leaf));
+        field.is_ok_and(|field| matches!(field.data_type(), DataType::Dictionary(..)))
+    };
+    checks.batch_rows(group, &leaves, most, &is_coded)
 }
 
 /// Texts as dictionaries where their pages have one; else hashing every value would cost more than it spares.

@@ -14,7 +14,7 @@ use super::keys::TIES;
 use super::listed::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
 use super::source::Source;
 use super::window::Entry;
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::error::{Error, ErrorKind, Result, corrupt, guarded};
 use crate::files::FileError;
 use crate::rows;
 use crate::summary::columns::Texts;
@@ -76,7 +76,8 @@ pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<T
     }
     let read = |piece: &Piece<'_>| {
         let rows: Vec<u32> = piece.places.iter().map(|&at| entries[at].row - piece.first).collect();
-        piece.read(&files[piece.file], &rows, schema).map_err(|error| error.at(&files[piece.file].path))
+        guarded("the rows", || piece.read(&files[piece.file], &rows, schema))
+            .map_err(|error| error.at(&files[piece.file].path))
     };
     let batches: Vec<Result<(RecordBatch, Vec<Lost>)>> =
         pieces.par_iter().with_max_len(1).map(read).collect();
