@@ -9,6 +9,7 @@ pub mod artifacts;
 pub mod atomic;
 pub mod cache;
 pub mod catalogue;
+pub mod checkpoint;
 pub mod collect;
 pub mod compact;
 pub mod content;

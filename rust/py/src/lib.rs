@@ -59,7 +59,9 @@ mod _native {
     #[pymodule_export]
     use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]
-    use crate::recover::{compact, live_journals, read_results, recover, remove_partial, run_files, sweep};
+    use crate::recover::{
+        compact, finished_results, live_journals, read_results, recover, remove_partial, run_files, sweep,
+    };
     #[pymodule_export]
     use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]

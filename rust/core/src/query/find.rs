@@ -31,17 +31,19 @@ pub fn with_id(
                 progress.check()?;
                 entries(listed, number as u32, id, filter).map_err(|error| error.at(&listed.path))
             });
-            let found = all_of(found.collect())?.concat();
-            take(&files, &found, &whole_schema(&files)?)
+            let (found, damage): (Vec<_>, Vec<_>) = all_of(found.collect())?.into_iter().unzip();
+            let rows = take(&files, &found.concat(), &whole_schema(&files)?)?;
+            Ok((rows, damage.into_iter().flatten()))
         };
         match read() {
-            Ok(rows) => Ok((rows, errors)),
+            Ok((rows, damage)) => Ok((rows, errors.into_iter().chain(damage).collect())),
             Err(Failed { file, error }) => Err((file.map(|file| files[file].name.clone()), error)),
         }
     })
 }
 
-fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<Entry>> {
+/// The rows of a file with this id, and what is damaged in it while others count.
+fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<(Vec<Entry>, Option<FileError>)> {
     let predicates = filter.predicates();
     let columns: Vec<&str> = predicates.iter().flat_map(Predicate::columns).chain(["id"]).collect();
     let unnamed = scan::dataset_of(&listed.path);
@@ -57,8 +59,8 @@ fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<
         Ok(())
     };
     if listed.is_journal() {
-        read_journal(listed, &mut look)?;
-        return Ok(found);
+        let damage = read_journal(listed, &mut look)?;
+        return Ok((found, damage.map(|error| FileError::new(&listed.name, &error))));
     }
     let source = Source::open(&listed.path, listed.identity)?;
     for group in 0..source.groups() {
@@ -73,7 +75,7 @@ fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<
             })?;
         }
     }
-    Ok(found)
+    Ok((found, None))
 }
 
 /// The rows of a file of arrays that have one of these ids: only the pages are read that hold them.
