@@ -50,9 +50,7 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
     for key in ("config_id", "name"):
         if not isinstance(found[key], str | None):
             raise TypeError(f"config[{key!r}] is {found[key]!r}, not a text or None")
-    stored.check_record(
-        found["generator_choices"], "config['generator_choices']", stored.DEEPEST_CHOICES
-    )
+    stored.check_record(found["generator_choices"], "config['generator_choices']", stored.DEEPEST_CHOICES)
     return {"schema_version": records.SCHEMA_VERSION, **found}
 
 

@@ -1,8 +1,8 @@
 """What may be stored: what a writer accepts, every reader gives back.
 
-Texts are Unicode, whole numbers have the digits that readers keep, nesting is as deep as they follow. All else
-is refused with its place. Texts of errors are never refused: they are for people, and an error must not hide
-the one before it.
+Texts are Unicode, whole numbers have the digits that readers keep, nesting is as deep as they follow. All
+else is refused with its place. Texts of errors are for people and are cut: an error must not hide the one
+before it.
 """
 
 from __future__ import annotations
@@ -43,11 +43,19 @@ def error_text(text: str) -> str:
 
 
 def with_error_texts(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result whose texts of errors are as they are stored."""
-    return {
-        key: error_text(value) if key in _ERRORS and isinstance(value, str) else value
-        for key, value in result.items()
-    }
+    """Return a result whose texts of errors are as they are stored.
+
+    Raises:
+        ValueError: One is no Unicode, and the result did not fail. Of one that did nothing is refused: that
+            would hide why it failed.
+    """
+    found = dict(result)
+    for key in _ERRORS:
+        text = found.get(key)
+        if isinstance(text, str):
+            has_failed = found.get("status") == "failed"
+            found[key] = error_text(text if has_failed else check_text(text, f"result[{key!r}]"))
+    return found
 
 
 def result_text(result: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -109,23 +117,23 @@ def check_record(tree: object, where: str, deepest: int = DEEPEST_RECORD) -> Non
     waiting: list[tuple[object, _Place | None, int]] = [(tree, None, 1)]
     while waiting:
         value, place, depth = waiting.pop()
-        if type(value) is str:
-            check_text(value, "") if value.isascii() else check_text(value, _name(where, place))
-        elif type(value) is int:
-            check_integer(value, _name(where, place)) if value.bit_length() > 64 else None
-        elif value is None or type(value) in (bool, float, bytes) or isinstance(value, date):
-            continue
-        elif type(value) in (dict, list, tuple):
+        kind = type(value)
+        if isinstance(value, dict | list | tuple) and kind in (dict, list, tuple):
             if depth > deepest:
                 raise ValueError(f"{_name(where, place)} {_too_deep(deepest)}")
-            items = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type, var-annotated]
+            items = value.items() if isinstance(value, dict) else enumerate(value)
             for key, item in items:
-                if type(value) is dict:
-                    waiting.append((key, (place, key), depth + 1))
                 waiting.append((item, (place, key), depth + 1))
-        else:
-            kind = type(value).__qualname__
-            raise TypeError(f"{_name(where, place)} is of type {kind}, which no record holds; give plain data")
+                waiting.append((key, (place, key), depth + 1))
+        elif isinstance(value, str) and kind is str:
+            if not value.isascii():
+                check_text(value, _name(where, place))
+        elif isinstance(value, int) and kind is int:
+            if value.bit_length() > 64:
+                check_integer(value, _name(where, place))
+        elif value is not None and kind not in (bool, float, bytes) and not isinstance(value, date):
+            what = f"is of type {kind.__qualname__}, which no record holds; give plain data"
+            raise TypeError(f"{_name(where, place)} {what}")
 
 
 class _Strict:
@@ -176,7 +184,9 @@ class _Strict:
         where = _name(self.where, place)
         check_integer(value, where)
         if self.keeps_numbers:
-            raise ValueError(f"{where} is a whole number beyond 64 bits, of which readers lose digits; give it as a text")
+            raise ValueError(
+                f"{where} is a whole number beyond 64 bits, of which readers lose digits; give it as a text"
+            )
 
 
 def _name(where: str, place: _Place | None) -> str:
@@ -191,12 +201,14 @@ def _name(where: str, place: _Place | None) -> str:
 
 
 def _too_deep(deepest: int) -> str:
-    return f"is nested deeper than {deepest} levels, or contains itself; store it as a file with ws.artifacts.put"
+    what = f"is nested deeper than {deepest} levels, or contains itself"
+    return f"{what}; store it as a file with ws.artifacts.put"
 
 
 def _no_unicode(text: str, error: UnicodeEncodeError) -> str:
     shown = ascii(text[error.start])
     return (
-        f"is a text that is no Unicode: it has the lone surrogate {shown} at position {error.start}, as the name of a "
-        "file has that is no UTF-8; replace it, for example by text.encode(errors='backslashreplace').decode()"
+        f"is a text that is no Unicode: it has the lone surrogate {shown} at position {error.start}, as the "
+        "name of a file has that is no UTF-8; replace it, for example by "
+        "text.encode(errors='backslashreplace').decode()"
     )

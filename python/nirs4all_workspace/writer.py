@@ -188,7 +188,8 @@ class Writer:
                 best_score (best val_score of its rows in the direction of the metric of most of them,
                 test_score where there is none), best_model, metric, score_kind, n_rows, status
                 ("done") and completed_at are filled in where they are missing or None. The texts of `error`
-                and `traceback` are cut at 64 KiB, and what is no Unicode in them is escaped.
+                and `traceback` are cut at 64 KiB; those of a failed result are never refused: what is no
+                Unicode in them is escaped.
 
         Returns:
             The result as it was stored.
