@@ -89,11 +89,13 @@ def encode(mapping: Mapping[str, Any], path: Path) -> bytes:
 
     try:
         content = dump(mapping)
-        _native.check_record(path.name, content)
+        if len(content) <= stored.LARGEST:
+            _native.check_record(path.name, content)
     except (yaml.YAMLError, ValueError, RecursionError, CorruptFileError) as error:
         stored.check_record(dict(mapping), path.name)
         what = error.message if isinstance(error, CorruptFileError) else str(error)
-        raise ValueError(f"{path.name} would be a record that nobody can read: it {what}") from error
+        raise ValueError(f"{path.name} would be a record that nobody can read: {what}") from error
+    stored.check_size(len(content), dict(mapping), path.name)
     return content
 
 

@@ -21,6 +21,8 @@ DEEPEST_RESULT = 127
 DEEPEST_RECORD = 200
 # The choices of a configuration become a value of its results.
 DEEPEST_CHOICES = DEEPEST_RESULT - 1
+# Bytes of a result or a record.
+LARGEST = 64 * 1024 * 1024
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 # More digits than Python reads of a whole number.
 _LONGEST_INTEGER = 10 ** (sys.int_info.default_max_str_digits - 1)
@@ -66,7 +68,9 @@ def result_text(result: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         ValueError: A value is none that readers give back; the message says where it is and what to do.
     """
     tree = _Strict("result", DEEPEST_RESULT, keeps_numbers=True).of(result, None, 1)
-    return tree, json.dumps(tree, allow_nan=False)
+    text = json.dumps(tree, allow_nan=False)
+    check_size(len(text), tree, "result")
+    return tree, text
 
 
 def cell_text(value: object, column: str) -> str:
@@ -136,6 +140,30 @@ def check_record(tree: object, where: str, deepest: int = DEEPEST_RECORD) -> Non
             raise TypeError(f"{_name(where, place)} {what}")
 
 
+def check_size(size: int, tree: object, where: str) -> None:
+    """Check that a record is not larger than its readers take.
+
+    Raises:
+        ValueError: It is; the message names its longest text.
+    """
+    if size > LARGEST:
+        raise ValueError(f"{longest(tree, where)} {_too_large(size)}")
+
+
+def longest(tree: object, where: str) -> str:
+    """Return the place of the longest text in a tree of plain data, for the message that it is too large."""
+    found, length = where, 0
+    waiting: list[tuple[object, _Place | None]] = [(tree, None)]
+    while waiting:
+        value, place = waiting.pop()
+        if isinstance(value, str) and len(value) > length:
+            found, length = _name(where, place), len(value)
+        elif isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting.extend((item, (place, key)) for key, item in items)
+    return found
+
+
 class _Strict:
     """Makes strict JSON of a tree: NaN and infinities are texts, tuples and arrays lists."""
 
@@ -203,6 +231,11 @@ def _name(where: str, place: _Place | None) -> str:
 def _too_deep(deepest: int) -> str:
     what = f"is nested deeper than {deepest} levels, or contains itself"
     return f"{what}; store it as a file with ws.artifacts.put"
+
+
+def _too_large(size: int) -> str:
+    what = f"makes it {size >> 20} MiB long, and readers take {LARGEST >> 20} at most"
+    return f"{what}; store what is large with ws.artifacts.put and name its hash"
 
 
 def _no_unicode(text: str, error: UnicodeEncodeError) -> str:

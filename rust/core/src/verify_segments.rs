@@ -117,7 +117,9 @@ fn damage_in(path: &Path, progress: &Progress) -> Vec<(bool, &'static str, Strin
         Ok((survey, journal)) => {
             let is_problem = journal.damage(&survey.reading).is_some();
             let damage = survey.reading.describe().map(|message| (is_problem, "corrupt", message));
-            let notes = survey.notes.into_iter().map(|(kind, message)| (false, kind, message));
+            // What results lack is told with those of their run.
+            let notes = survey.notes.into_iter().filter(|(kind, _)| *kind != "unreadable");
+            let notes = notes.map(|(kind, message)| (false, kind, message));
             damage.into_iter().chain(notes).collect()
         }
     }
