@@ -113,8 +113,9 @@ def _check_run(workspace: Workspace, run: Run) -> Iterator[_Finding]:
         message = f"{result.id} was checkpointed again at {result.completed_at}; the first counts"
         yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
     for result in results:
-        unreadable = result.extra.get("unreadable")
-        if isinstance(unreadable, list) and unreadable:
+        # A result that has a value of its own under this name has the list under a longer one.
+        lists = [value for key, value in result.extra.items() if key.rstrip("_") == "unreadable"]
+        for unreadable in (value for value in lists if isinstance(value, list)):
             what = f"cannot be read of {result.id}: an earlier version stored it without looking"
             named = ", ".join(map(str, unreadable))
             yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "unreadable", f"{named} {what}"

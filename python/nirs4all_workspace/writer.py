@@ -78,7 +78,6 @@ class Writer:
             raise ValueError(f"durability is {durability!r}, not 'flush' or 'none'")
         if not dataset_name:
             raise ValueError("the name of the dataset is empty")
-        stored.check_text(dataset_name, "the name of the dataset")
         files.check_run_id(run_id)
         if (root / files.TRASH / run_id).exists():
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
