@@ -307,6 +307,34 @@ def test_two_damaged_copies_are_told_and_neither_is_lost(original, tmp_path):
     check_sealed(target, range(5))
 
 
+def test_an_intact_copy_after_a_compaction_brings_what_was_lost(original, tmp_path):
+    """Not what the damaged one had beyond the bad frame: each row counts once."""
+    root, relative, content, bounds = original
+    damaged = bytearray(content)
+    damaged[bounds[1] + 40] ^= 1
+    target = copy(root, tmp_path, "ws", relative, damaged)
+    recover(target)
+    with n4w.Workspace.open(target).predictions.writer(RUN, DATASET) as writer:
+        writer.write(row("d"))
+    age(target)
+    recover(target)
+    assert len(_native.compact(target, RUN)) == 1
+    age(target)
+    recover(target)
+    assert ids(target) == {"b": 1, "c": 1, "d": 1}
+    # The damaged file itself has nothing new.
+    (target / relative).write_bytes(damaged)
+    assert read(target)[0] == {"b": 1, "c": 1, "d": 1}
+    assert recover(target)["sealed"] == []
+    (target / relative).write_bytes(content)
+    assert len(recover(target)["sealed"]) == 1
+    assert ids(target) == {"a": 1, "b": 1, "c": 1, "d": 1}
+    assert results(target) == {"r1": 1}
+    age(target)
+    recover(target)
+    assert ids(target) == sealed_ids(target) == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
 def test_nothing_is_remembered_past_a_damaged_frame(original, tmp_path):
     """An answer that was kept before the damage, or during it, is none after it."""
     root, relative, content, bounds = original

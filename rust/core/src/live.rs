@@ -240,9 +240,12 @@ pub fn sealed_results(root: &Path, run_id: &str, open: &[String]) -> Result<Vec<
     Ok(found)
 }
 
+/// Results as texts, each with the writer that checkpointed it.
+pub type Texts = Vec<(String, String)>;
+
 /// The finished results of a run: those of journals that count, and of the lists that sealing made of others; and
 /// the journals that are damaged.
-pub fn results_of_run(root: &Path, run_id: &str) -> Result<(Vec<(String, String)>, Vec<FileError>)> {
+pub fn results_of_run(root: &Path, run_id: &str) -> Result<(Texts, Vec<FileError>)> {
     let open = open_results(root, &|run| run == run_id)?.remove(run_id).unwrap_or_default();
     let sealed = sealed_results(root, run_id, &open.lists)?;
     Ok((open.results.into_iter().chain(sealed).collect(), open.errors))

@@ -90,7 +90,7 @@ impl Survey {
                 Kind::Checkpoint => match checkpoint::read(payload) {
                     Ok(checkpoint) => results.push((checkpoint, frames.has_lost())),
                     Err(error) => {
-                        notes.push(("corrupt", format!("{}, at byte {}", error.message, at.offset)))
+                        notes.push(("corrupt", format!("{}, at byte {}", error.message, at.offset)));
                     }
                 },
             }
