@@ -531,6 +531,13 @@ def list_runs(
         many folders were `read` now or are `unchanged`. docs/format.md describes the keys of a run.
     """
 
+def check_record(name: str, content: bytes) -> None:
+    """Check that readers can read a record of this file name which is about to be written.
+
+    Raises:
+        CorruptFileError: They cannot; the message says why, and in which line.
+    """
+
 def read_yaml(path: _Path) -> dict[str, Any]:
     """Return the mapping in a YAML file, as PyYAML's safe loader would.
 
@@ -686,7 +693,7 @@ def read_frames(
         place: Where to go on; None for the begin.
 
     Returns:
-        The streams, the place to go on (None at the end), and what is damaged there, if anything is.
+        The streams, the place to go on (None at the end), and what is damaged among them, if anything is.
     """
 
 def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
@@ -700,7 +707,13 @@ def read_results(root: _Path, run_id: str) -> list[tuple[str, str]]:
 
     Raises:
         OSError: A list of results cannot be read.
-        CorruptFileError: A journal cannot be read.
+    """
+
+def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
+    """Return what `read_results` does, and which journals of the run are damaged or cannot be read.
+
+    Raises:
+        OSError: A list of results cannot be read.
     """
 
 def run_files(root: _Path, run_id: str) -> list[Path]:

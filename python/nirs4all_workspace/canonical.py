@@ -21,8 +21,10 @@ from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, stored
 
+# A record has some levels of its own around it.
+_DEEPEST = stored.DEEPEST_RECORD - 10
 _LARGEST_INTEGER = 2**53 - 1
 _LARGEST_ARRAY = 10_000
 _TAG = "n4a:"
@@ -38,12 +40,15 @@ def plain(value: object, where: str = "value") -> Any:  # noqa: ANN401 - a tree 
 
     Raises:
         TypeError: Something in it has no such form; the message says where and what it is.
-        ValueError: It contains itself.
+        ValueError: It contains itself, is nested too deeply for records, or holds a text that is no Unicode
+            or a whole number that is too long; the message says where.
     """
     try:
-        return _plain(value, where)
+        found = _plain(value, where)
     except RecursionError as error:
         raise ValueError(f"{where} is nested too deeply, or contains itself") from error
+    stored.check_record(found, where, _DEEPEST)
+    return found
 
 
 def _plain(value: object, where: str) -> Any:  # noqa: ANN401 - one line for each kind

@@ -34,7 +34,7 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
         found["problems"] += workspace.datasets.list().errors
     else:
         found["problems"] += _torn_arrays(workspace.path)
-    listed = {(error["path"], error["kind"]) for error in runs.errors}
+    listed = {(error["path"], error["kind"]) for error in found["problems"]}
     for is_problem, path, kind, message in _findings(workspace, runs, full):
         if (path, kind) in listed:
             continue
@@ -113,6 +113,12 @@ def _check_run(workspace: Workspace, run: Run) -> Iterator[_Finding]:
         message = f"{result.id} was checkpointed again at {result.completed_at}; the first counts"
         yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
     for result in results:
+        # A result that has a value of its own under this name has the list under a longer one.
+        lists = [value for key, value in result.extra.items() if key.rstrip("_") == "unreadable"]
+        for unreadable in (value for value in lists if isinstance(value, list)):
+            what = f"cannot be read of {result.id}: an earlier version stored it without looking"
+            named = ", ".join(map(str, unreadable))
+            yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "unreadable", f"{named} {what}"
         for artifact in result.artifacts:
             if workspace.artifacts.find(artifact) is None:
                 message = f"{result.id} names artifact {artifact}, which is missing"

@@ -11,7 +11,7 @@ from nirs4all_workspace import names, records
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 STATUSES = (
@@ -161,23 +161,41 @@ def check(mapping: Mapping[str, Any], path: Path) -> None:
         CorruptFileError: As in `read`.
     """
     _refuse_repeated_keys(path)
+    for key, what in _faults(mapping, path.stem):
+        if key in ("id", "name") and mapping.get(key) is None:
+            raise CorruptFileError(f"key '{key}' is missing", str(path))
+        raise _wrong(path, key, what)
+
+
+def refuse(mapping: Mapping[str, Any], id_: str) -> None:
+    """Refuse what is about to be written into the record `id_` and could not be read.
+
+    Raises:
+        TypeError: A key has a value of a wrong type; the message names it.
+    """
+    for key, what in _faults(mapping, id_):
+        raise TypeError(f"key '{key}' of dataset {id_} {what}")
+
+
+def _faults(mapping: Mapping[str, Any], id_: str) -> Iterator[tuple[str, str]]:
+    """Which keys of a record have a value that they cannot have, and what is wrong with it."""
     for key, types in _TYPES.items():
         value = mapping.get(key)
         if value is None:
             if key in ("id", "name"):
-                raise CorruptFileError(f"key '{key}' is missing", str(path))
+                yield key, "is missing"
         elif not isinstance(value, types) or isinstance(value, bool):
             wanted = {str: "a text", int: "a whole number", list: "a list", dict: "a mapping"}[types[0]]
-            raise _wrong(path, key, f"is {value!r}, not {wanted}")
-    if mapping["id"] != path.stem:
-        raise _wrong(path, "id", f"is {mapping['id']!r}, but the file is named after '{path.stem}'")
+            yield key, f"is {value!r}, not {wanted}"
+    if mapping["id"] != id_:
+        yield "id", f"is {mapping['id']!r}, but the file is named after '{id_}'"
     if mapping.get("status", "unknown") not in STATUSES:
-        raise _wrong(path, "status", f"is {mapping['status']!r}, not one of {', '.join(STATUSES)}")
+        yield "status", f"is {mapping['status']!r}, not one of {', '.join(STATUSES)}"
     if any(not isinstance(version, dict) for version in mapping.get("versions") or ()):
-        raise _wrong(path, "versions", "is not a list of mappings")
+        yield "versions", "is not a list of mappings"
     range_ = mapping.get("wavelength_range")
     if range_ is not None and (len(range_) != 2 or not all(isinstance(x, int | float) for x in range_)):
-        raise _wrong(path, "wavelength_range", f"is {range_!r}, not two numbers")
+        yield "wavelength_range", f"is {range_!r}, not two numbers"
 
 
 def _refuse_repeated_keys(path: Path) -> None:

@@ -54,7 +54,8 @@ class Datasets:
             new path.
 
         Raises:
-            TypeError: There is no such field.
+            TypeError: There is no such field, or it cannot have such a value.
+            ValueError: A text is no Unicode, the path among them; nothing was written.
             SchemaError: The workspace's format has no registry that could be written.
             ConflictError: The content changed while it was read.
             CorruptFileError: A record that may be of the same dataset cannot be read.

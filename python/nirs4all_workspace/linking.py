@@ -115,7 +115,7 @@ class Linker:
                 continue
             try:
                 record, is_new = self._registry.create(self._mapping_of(it))
-            except (WorkspaceError, OSError) as error:
+            except (WorkspaceError, OSError, TypeError, ValueError) as error:
                 report.errors.append(problem(self._registry.folder, error))
                 continue
             ids.add(record.id)
@@ -158,7 +158,7 @@ class Linker:
 
         try:
             self._registry.edit(record.id, change)
-        except (WorkspaceError, OSError) as error:
+        except (WorkspaceError, OSError, TypeError, ValueError) as error:
             report.errors.append(problem(self._registry.path(record.id), error))
         else:
             report.updated.append(record.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, stored
 
 _LONGEST = 40
 
@@ -20,7 +20,11 @@ def dataset_folder(name: str) -> str:
     """Return the folder of a dataset below `predictions` and `arrays`: its slug and 8 hex of BLAKE3.
 
     Names that look alike in every normal form of Unicode are the same dataset.
+
+    Raises:
+        ValueError: The name is no Unicode.
     """
+    stored.check_text(name, "the name of the dataset")
     digest = _native.blake3_hex(unicodedata.normalize("NFC", name).encode("utf-8"), 8)
     short = slug(name)[: _LONGEST - 9]
     return f"{short}_{digest}" if short else digest

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, records, strict_json
+from nirs4all_workspace import _native, records, stored, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.results import Result, ResultList
@@ -47,6 +47,10 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
             if content[1:] == [None, None]:
                 raise ValueError("a configuration needs steps, generator_choices, a name or a config_id")
         found["config_id"] = content_id("cfg", content)
+    for key in ("config_id", "name"):
+        if not isinstance(found[key], str | None):
+            raise TypeError(f"config[{key!r}] is {found[key]!r}, not a text or None")
+    stored.check_record(found["generator_choices"], "config['generator_choices']", stored.DEEPEST_CHOICES)
     return {"schema_version": records.SCHEMA_VERSION, **found}
 
 
@@ -61,11 +65,20 @@ def read(path: Path) -> list[dict[str, Any]]:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> list[dict[str, Any]]:
+    """Return the configurations that the content of a `configs.jsonl` holds; `path` is for the message.
+
+    Raises:
+        CorruptFileError: A line is no JSON object with a config_id; the message names it.
+    """
     found = []
     for number, line in enumerate(content.splitlines(), 1):
         try:
             config = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CorruptFileError(f"line {number} is no JSON", str(path)) from error
         if not isinstance(config, dict) or not isinstance(config.get("config_id"), str):
             raise CorruptFileError(f"line {number} is no object with a key 'config_id'", str(path))
@@ -88,8 +101,9 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
     for config in configs:
         known.setdefault(config["config_id"], config)
     if len(known) > len(before):
-        lines = [strict_json.dumps(config) for config in known.values()]
-        _native.replace_file(path, ("\n".join(lines) + "\n").encode("utf-8"))
+        content = ("\n".join(strict_json.dumps(config) for config in known.values()) + "\n").encode("utf-8")
+        parse(content, path)
+        _native.replace_file(path, content)
 
 
 def results_of(
@@ -121,10 +135,10 @@ def finished(root: Path, run_id: str) -> ResultList:
 
     Raises:
         OSError: A list of results cannot be read.
-        CorruptFileError: A journal cannot be read.
     """
     found = ResultList()
-    for writer, text in _native.read_results(root, run_id):
+    texts, found.errors = _native.finished_results(root, run_id)
+    for writer, text in texts:
         try:
             mapping = json.loads(text)
             found.append(Result.from_dict(mapping if isinstance(mapping, dict) else {}, writer))

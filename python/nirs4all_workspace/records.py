@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, locks
+from nirs4all_workspace import _native, locks, stored
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 
 if TYPE_CHECKING:
@@ -77,14 +77,38 @@ def dump(mapping: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8")
 
 
+def encode(mapping: Mapping[str, Any], path: Path) -> bytes:
+    """Return a mapping as YAML that every reader of the file `path` can read.
+
+    Raises:
+        TypeError: A value has a type that no record holds; the message says where it is.
+        ValueError: A value is none that readers give back, or the record is too large for them; the message
+            says which.
+    """
+    import yaml
+
+    try:
+        content = dump(mapping)
+        if len(content) <= stored.LARGEST:
+            _native.check_record(path.name, content)
+    except (yaml.YAMLError, ValueError, RecursionError, CorruptFileError) as error:
+        stored.check_record(dict(mapping), path.name)
+        what = error.message if isinstance(error, CorruptFileError) else str(error)
+        raise ValueError(f"{path.name} would be a record that nobody can read: {what}") from error
+    stored.check_size(len(content), dict(mapping), path.name)
+    return content
+
+
 def create(path: Path, mapping: Mapping[str, Any]) -> None:
     """Create a record, durably; `schema_version` is put first.
 
     Raises:
+        TypeError: It holds what no record holds; nothing was written.
+        ValueError: No reader could read it; nothing was written.
         ConflictError: It exists already.
         OSError: Nothing was written.
     """
-    _native.create_file(path, dump({"schema_version": SCHEMA_VERSION, **mapping}))
+    _native.create_file(path, encode({"schema_version": SCHEMA_VERSION, **mapping}, path))
 
 
 @contextmanager
@@ -112,6 +136,8 @@ def edit(
         CorruptFileError: The record cannot be read.
         SchemaError: A newer version of this package wrote it.
         ConflictError: Somebody edited the file meanwhile.
+        TypeError: It was given what no record holds; it is as it was.
+        ValueError: No reader could read it any more; it is as it was.
         OSError: The record is as it was.
     """
     with locks.take(lock, timeout) as held:
@@ -126,7 +152,7 @@ def edit(
             check_writable(mapping, path)
             before = dump(mapping)
             yield mapping
-            after = dump(mapping)
+            after = encode(mapping, path)
             if after == before:
                 return
             if path.read_bytes() != content:

@@ -92,6 +92,10 @@ class Registry:
         """Create a record, durably, unless its content has one by now; and whether it was created.
 
         The id is made of name and hash where `mapping` has none.
+
+        Raises:
+            TypeError: A key has a value that no record holds; nothing was written.
+            ValueError: No reader could read it; nothing was written.
         """
         with locks.take(self._locks / "datasets.lock", _LOCK_TIMEOUT_S):
             known = self.with_hash(mapping["hash"]) if mapping["hash"] else None
@@ -100,6 +104,7 @@ class Registry:
             digits = digits_of(mapping["hash"] or f"{mapping['name']}\n{mapping['original_path']}")
             for length in (8, 16, 64):
                 id_ = mapping.get("id") or dataset_records.make_id(mapping["name"], digits[:length])
+                dataset_records.refuse({"id": id_, **mapping}, id_)
                 try:
                     records.create(self.path(id_), {"id": id_, **mapping})
                 except ConflictError:
@@ -117,6 +122,8 @@ class Registry:
             ConflictError: Somebody edited the file by hand meanwhile.
             CorruptFileError: It cannot be read; it is left as it is.
             SchemaError: A newer version of this package wrote it.
+            TypeError: A key was given a value that no record holds; it is as it was.
+            ValueError: No reader could read it any more; it is as it was.
         """
         path = self.path(id_)
         lock = self._locks / "datasets" / f"{id_}.lock"
@@ -124,6 +131,7 @@ class Registry:
         with records.edit(path, lock, _LOCK_TIMEOUT_S, is_over=lambda _: True) as mapping:
             dataset_records.check(mapping, path)
             change(mapping)
+            dataset_records.refuse(mapping, id_)
         return self.read(id_)
 
     def _ids(self) -> Iterator[str]:
@@ -157,6 +165,8 @@ def digits_of(text: str) -> str:
     return digits if kind in ("blake3", "sha256") else _native.blake3_hex(text.encode(), 64)
 
 
-def problem(path: Path, error: WorkspaceError | OSError) -> dict[str, str]:
+def problem(path: Path, error: WorkspaceError | OSError | TypeError | ValueError) -> dict[str, str]:
     """Return an error as answers list it: a dict of path, kind and message."""
+    if isinstance(error, TypeError | ValueError):
+        return {"path": str(path), "kind": "argument", "message": str(error)}
     return run_record.problem(str(getattr(error, "path", None) or path), error)

@@ -73,7 +73,8 @@ class Result:
         """Return the result that `to_dict` made, or that a file holds.
 
         Args:
-            mapping: Its fields by name; unknown keys are kept in `extra`.
+            mapping: Its fields by name; unknown keys are kept in `extra`. A field of a wrong type, as earlier
+                versions stored it, is None and named there in a list `unreadable`.
             writer: The writer that checkpointed it.
 
         Raises:
@@ -82,14 +83,53 @@ class Result:
         if not isinstance(mapping.get("id"), str):
             raise ValueError(f"a result needs an id, not {mapping.get('id')!r}")
         known = {name: mapping[name] for name in NAMES if name in mapping}
+        wrong = [name for name in known if name != "writer" and _problem(name, known[name]) is not None]
+        known |= dict.fromkeys(wrong)
         known["artifacts"] = list(known.get("artifacts") or [])
         if isinstance(known.get("best_score"), str):
             known["best_score"] = float(known["best_score"])  # as strict JSON has NaN and infinities
         extra = {key: value for key, value in mapping.items() if key not in NAMES}
+        if wrong:
+            named = extra.get("unreadable")
+            extra["unreadable"] = [*(named if isinstance(named, list) else []), *wrong]
         return cls(**known | {"writer": writer}, extra=extra)
 
 
 NAMES = tuple(item.name for item in fields(Result) if item.name != "extra")
+_COUNTS = ("n_rows", "n_samples", "n_features")
+_NUMBERS = ("best_score", "duration_s")
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # as strict JSON has them
+
+
+def check(stored: Mapping[str, Any]) -> None:
+    """Check that the fields of a result, as strict JSON has them, have the types that `Result` says.
+
+    Raises:
+        TypeError: One has another type; the message names it.
+    """
+    for name in NAMES:
+        problem = _problem(name, stored.get(name))
+        if problem is not None:
+            raise TypeError(f"result[{name!r}] is {problem}")
+
+
+def _problem(name: str, value: object) -> str | None:
+    if value is None or name == "generator_choices":
+        return None
+    if name == "artifacts":
+        is_right = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        wanted = "a list of texts"
+    elif name in _COUNTS:
+        is_right, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+    elif name in _NUMBERS:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_right, wanted = is_number or value in _NO_NUMBERS, "a number"
+    else:
+        is_right, wanted = isinstance(value, str), "a text"
+    if is_right:
+        return None
+    shown = ascii(value)
+    return f"{shown if len(shown) < 100 else shown[:100] + '...'}, not {wanted} or None"
 
 
 class ResultList(list[Result]):

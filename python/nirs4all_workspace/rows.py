@@ -266,12 +266,14 @@ def _batches(frame: pl.LazyFrame, batch_size: int | None) -> Iterator[pl.DataFra
 
 
 def frames_of(path: Path, kind: str) -> Iterator[bytes]:
-    """Give the Arrow IPC streams of a journal, of its "rows" or "arrays"; damage is a warning."""
-    place = None
+    """Give the Arrow IPC streams of a journal, of its "rows" or "arrays"; damage is one warning."""
+    place, found = None, []
     while True:
         payloads, place, damage = _native.read_frames(path, kind, place)
         yield from payloads
         if damage is not None:
-            warnings.warn(f"{path}: {damage}", stacklevel=2)
+            found.append(damage)
         if place is None:
-            return
+            break
+    if found:
+        warnings.warn(f"{path}: {'; '.join(found)}", stacklevel=2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, ownership, plan, records, run_record, run_summary
-from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError, WorkspaceError
+from nirs4all_workspace import _native, ownership, plan, records, run_record, run_summary, stored
+from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
 from nirs4all_workspace.run_view import RunView
 from nirs4all_workspace.states import RunStatus, check_transition
 
@@ -108,7 +108,7 @@ class Run(RunView):
                 record["requested"] = {
                     "status": to.value,
                     "time": run_record.now(),
-                    "reason": reason,
+                    "reason": None if reason is None else stored.error_text(str(reason)),
                     "who": run_record.who(),
                 }
 
@@ -201,10 +201,9 @@ class Run(RunView):
             if isinstance(error, KeyboardInterrupt):
                 self._leave(RunStatus.PAUSED, "interrupted from the keyboard")
             else:
-                text = "".join(traceback.format_exception(error))
-                self._leave(RunStatus.FAILED, _describe(error), traceback=text)
-        except (WorkspaceError, OSError) as second:
-            error.add_note(f"moreover the state of run {self.id} could not be stored: {second}")
+                self._leave(RunStatus.FAILED, _describe(error), traceback=_traceback(error))
+        except Exception as second:  # noqa: BLE001 - whatever it is, the first one must pass on
+            error.add_note(f"moreover the state of run {self.id} could not be stored: {second!r}")
 
     # What it does
 
@@ -268,7 +267,7 @@ class Run(RunView):
     def _write_summary(self, to: RunStatus, reason: str | None) -> None:
         completed_at = None if to is RunStatus.PAUSED else run_record.now()
         # What a writer that is still open has flushed may be of a result that it never finishes.
-        error = reason if to is RunStatus.FAILED else None
+        error = stored.error_text(reason) if reason is not None and to is RunStatus.FAILED else None
         summary = run_summary.summarise(self, completed_at, error, live=False)
         run_summary.write(self.path / run_summary.FILE, summary)
 
@@ -329,4 +328,14 @@ def is_claimable(record: dict[str, Any]) -> bool:
 
 
 def _describe(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(error)).strip()
+    try:
+        return "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
+        return type(error).__qualname__
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - as above
+        return _describe(error)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, locks, records
+from nirs4all_workspace import _native, files, locks, records, stored
 from nirs4all_workspace.exceptions import (
     ConflictError,
     CorruptFileError,
@@ -213,14 +213,17 @@ def move(
 ) -> None:
     """Change a record's state, one step that the table allows, and write it into its history.
 
+    Reason and traceback are texts of errors: cut where they are long, and never refused.
+
     Raises:
         InvalidTransitionError: The table does not allow it.
     """
     before = RunStatus(record["status"])
     check_transition(record["id"], before, to)
+    reason = None if reason is None else stored.error_text(str(reason))
     entry = {"time": now(), "from": before.value, "to": to.value, "reason": reason, "who": who()}
     if traceback is not None:
-        entry["traceback"] = traceback
+        entry["traceback"] = stored.error_text(traceback)
     history = record.pop("history")
     record.update(
         status=to.value,

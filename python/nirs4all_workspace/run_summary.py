@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, records
+from nirs4all_workspace import _native, records, stored
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, UnknownMetricError
 from nirs4all_workspace.results import ResultList
 from nirs4all_workspace.states import RunStatus
@@ -46,14 +46,14 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
     done = [result for result in results if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
     errors: list[dict[str, Any]] = [
-        {"error": f"{item['path']}: {item['message']}"} for item in results.errors
+        {"error": f"{item['path']}: {item['message']}"} for item in results.errors[:_LARGEST]
     ]
     errors += [
         {
             "result": result.id,
             "dataset": result.dataset_name,
             "config": result.config_name or result.config_id,
-            "error": result.error,
+            "error": None if result.error is None else stored.error_text(result.error),
         }
         for result in failed[:_LARGEST]
     ]
@@ -120,4 +120,5 @@ def write(path: Path, summary: dict[str, Any]) -> None:
         records.check_writable(before, path)
     except (NotFoundError, CorruptFileError):
         before = {}
-    _native.replace_file(path, records.dump({"schema_version": records.SCHEMA_VERSION, **before, **summary}))
+    whole = {"schema_version": records.SCHEMA_VERSION, **before, **summary}
+    _native.replace_file(path, records.encode(whole, path))

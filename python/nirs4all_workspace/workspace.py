@@ -127,7 +127,7 @@ class Workspace:
             "created_at": datetime.now(UTC).isoformat(),
             "created_by": f"nirs4all-workspace {__version__}",
         }
-        _native.create_file(folder / _MANIFEST, records.dump(manifest))
+        _native.create_file(folder / _MANIFEST, records.encode(manifest, folder / _MANIFEST))
         return cls(folder, manifest)
 
     @classmethod

@@ -8,8 +8,8 @@ import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from nirs4all_workspace import _native, files, strict_json
-from nirs4all_workspace.exceptions import NotFoundError
+from nirs4all_workspace import _native, files, results, stored
+from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.names import dataset_folder
 
 if TYPE_CHECKING:
@@ -185,14 +185,18 @@ class Writer:
             result: A `Result` or a mapping with at least `id`, which its rows name as `result_id`.
                 best_score (best val_score of its rows in the direction of the metric of most of them,
                 test_score where there is none), best_model, metric, score_kind, n_rows, status
-                ("done") and completed_at are filled in where they are missing or None.
+                ("done") and completed_at are filled in where they are missing or None. The texts of `error`
+                and `traceback` are cut at 64 KiB; those of a failed result are never refused: what is no
+                Unicode in them is escaped.
 
         Returns:
             The result as it was stored.
 
         Raises:
-            ValueError: It has no id, or was checkpointed already.
-            TypeError: It holds what has no place in JSON.
+            ValueError: It has no id, was checkpointed already, or holds a value that its readers could not
+                give back: a text that is no Unicode, a whole number beyond 64 bits, more than 127 levels.
+                The message names the value; rows wait, and the result can be checkpointed again.
+            TypeError: It holds what has no place in JSON, or a field has another type than `Result` says.
             NotFoundError: The run has no folder for results; make it with `ws.runs.create`.
             ConflictError: This writer was closed or declared dead; the result is not committed.
             OSError: It could not be written; rows wait, and the result can be checkpointed again.
@@ -203,12 +207,15 @@ class Writer:
             raise ValueError(f"a result needs an id, not {result_id!r}")
         if not self._has_run:
             raise NotFoundError(f"there is no run {self.run_id!r}; make it with ws.runs.create to checkpoint")
-        tally = self._native.tally(result_id)
+        tally = self._native.tally(stored.check_text(result_id, "result['id']"))
         defaults = {"status": "done", "completed_at": datetime.now(UTC).isoformat(), **tally}
-        stored = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
-        self._native.checkpoint(result_id, strict_json.dumps(stored))
+        whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+        whole = stored.with_error_texts(whole)
+        tree, text = stored.result_text(whole)
+        results.check(tree)
+        self._native.checkpoint(result_id, text)
         self._report()
-        return stored
+        return whole
 
     def close(self) -> None:
         """Flush and seal; once more does nothing.
@@ -217,12 +224,22 @@ class Writer:
 
         Raises:
             ConflictError: This writer was declared dead; what it acknowledged is kept.
+            CorruptFileError: The disk damaged its journal: all that can be read was sealed, the writer is
+                closed, and the damaged file is kept.
             OSError: It could not be sealed; the journal is as it was, and closing can be tried again.
         """
         with self._closing:
-            if not self._is_closed:
-                self._native.close()
-                self._is_closed = True
+            if self._is_closed:
+                return
+            path = self.path
+            outcomes = self._native.close()
+            self._is_closed = True
+        if any(outcome["end"] == "corrupt" for outcome in outcomes):
+            raise CorruptFileError(
+                "was damaged after it was written: what can be read of it was sealed, the file is kept as "
+                "*.corrupt; results that lost rows are done again by resuming the run",
+                str(path),
+            )
 
     def __enter__(self) -> Self:
         """Return the writer."""

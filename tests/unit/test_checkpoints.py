@@ -159,3 +159,144 @@ def test_results_keep_what_they_do_not_know():
 def test_only_a_running_run_is_written(run):
     with pytest.raises(n4w.ConflictError, match="queued"):
         run.writer("wheat")
+
+
+def nested(levels):
+    """Lists in lists."""
+    value = [1]
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+ITSELF: list = []
+ITSELF.append(ITSELF)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "named"),
+    [
+        ({"note": "b\udcff"}, ValueError, r"result\['note'\].*no Unicode"),
+        ({"error": "b\udcff"}, ValueError, r"result\['error'\].*no Unicode"),
+        ({"deep": [{"a": "\ud800"}]}, ValueError, r"result\['deep'\]\[0\]\['a'\].*no Unicode"),
+        ({"b\udcff": 1}, ValueError, r"key result\['b\\udcff'\].*no Unicode"),
+        ({"seed": 2**64}, ValueError, r"result\['seed'\].*64 bits"),
+        ({"seed": -(2**63) - 1}, ValueError, r"result\['seed'\].*64 bits"),
+        ({"seed": 10**400}, ValueError, r"result\['seed'\].*64 bits"),
+        ({"seed": 10**5000}, ValueError, r"result\['seed'\].*digits"),
+        ({"params": nested(127)}, ValueError, r"result\['params'\].*127 levels"),
+        ({"params": nested(100_000)}, ValueError, r"result\['params'\].*127 levels"),
+        ({"params": ITSELF}, ValueError, r"result\['params'\].*contains itself"),
+        ({"params": {1: "a", "1": "b"}}, ValueError, r"result\['params'\]\['1'\].*same text"),
+        ({"long": "x" * (64 << 20)}, ValueError, r"result\['long'\].*64 MiB|result\['long'\].*64 at most"),
+        ({"model": object()}, TypeError, r"result\['model'\].*object"),
+        ({"artifacts": 5}, TypeError, r"result\['artifacts'\].*list of texts"),
+        ({"artifacts": [1]}, TypeError, r"result\['artifacts'\].*list of texts"),
+        ({"best_score": "good"}, TypeError, r"result\['best_score'\].*number"),
+        ({"n_rows": 1.5}, TypeError, r"result\['n_rows'\].*whole number"),
+        ({"status": 1}, TypeError, r"result\['status'\].*text"),
+    ],
+)
+def test_what_no_reader_could_read_is_refused_by_name_and_the_writer_goes_on(ws, run, fields, error, named):
+    with run, run.writer("wheat") as writer:
+        writer.write({"id": "1", "result_id": "r1", "metric": "rmse", "val_score": 1.0})
+        writer.flush()
+        writer.write({"id": "2", "result_id": "r1", "metric": "rmse", "val_score": 2.0})
+        before = writer.path.read_bytes()
+        with pytest.raises(error, match=named) as caught:
+            writer.checkpoint({"id": "r1", **fields})
+        str(caught.value).encode("ascii")
+        assert writer.path.read_bytes() == before
+        assert writer.checkpoint({"id": "r1", "note": "corrected"})["n_rows"] == 2
+        assert [result.extra["note"] for result in run.results()] == ["corrected"]
+    assert [result.extra["note"] for result in run.results()] == ["corrected"]
+    assert sorted(ws.predictions.scan().collect()["id"]) == ["1", "2"]
+
+
+def test_the_largest_that_readers_take_is_taken(ws, run):
+    """To the last level, bit and byte."""
+    taken = {"params": nested(126), "large": 2**64 - 1, "small": -(2**63), "long": "x" * (63 << 20)}
+    with run, run.writer("wheat") as writer:
+        writer.checkpoint({"id": "r1", **taken})
+        assert run.results()[0].extra == taken
+    assert run.results()[0].extra == ws.results.list()[0].extra == taken
+
+
+@pytest.mark.parametrize("field", ["error", "traceback"])
+def test_the_error_of_a_failed_result_is_cut_and_never_refused(run, field):
+    long = "é" * (5 << 20) + "\udcff"
+    with run, run.writer("wheat") as writer:
+        writer.checkpoint({"id": "r1", "status": "failed", field: long})
+        writer.checkpoint({"id": "r2", "status": "failed", field: "b\udcffro"})
+        writer.checkpoint({"id": "r3", "status": "failed", field: "x" * 65536})
+    cut, escaped, whole = (result.to_dict()[field] for result in run.results())
+    assert len(cut.encode()) <= 64 * 1024
+    assert cut.startswith("é" * 32_000)
+    assert cut.endswith(f"[cut here: {len(long)} characters in all]")
+    assert (escaped, whole) == ("b\\udcffro", "x" * 65536)
+    assert len(yaml.safe_load((run.path / "summary.yaml").read_text())["errors"]) == 3
+
+
+class OddError(Exception):
+    """One whose text cannot be made."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x" * (70 << 20)),
+        ValueError("é" * (1 << 20)),
+        ValueError("b\udcffro"),
+        ValueError("\x00\x07\x85\u2028\ufeff\uffff: - # 'a' \"b\"\n\n  c\n---\n..."),
+        ValueError(""),
+        OddError(),
+        ExceptionGroup("b\udcff", [ValueError("x" * (1 << 20)), OddError()]),
+    ],
+)
+def test_whatever_an_exception_says_its_run_is_failed_and_listed(ws, run, error):
+    error.add_note("n\udcff" * 10)
+    with pytest.raises(type(error)) as caught, run:
+        raise error
+    assert caught.value is error
+    assert len(error.__notes__) == 1
+    listed = ws.runs.list()
+    assert ([one.id for one in listed], listed.errors) == ([run.id], [])
+    assert listed[0].status == "failed"
+    entry = run.history[-1]
+    for text in (entry["reason"], entry["traceback"]):
+        assert 0 < len(text.encode()) <= 64 * 1024
+    assert entry["reason"].startswith(type(error).__qualname__) or isinstance(error, OddError)
+    assert ws.verify()["problems"] == []
+    with run.resume():
+        pass
+    assert ws.runs.list()[0].status == "completed"
+
+
+def test_a_reason_is_cut_too(ws, run):
+    run.transition("running")
+    run.transition("failed", reason="b\udcff" + "x" * (1 << 20))
+    assert len(run.history[-1]["reason"]) == 64 * 1024
+    assert ws.runs.list()[0].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "named"),
+    [
+        ({"steps": ["\udcff"]}, ValueError, r"config\['steps'\]\[0\].*no Unicode"),
+        ({"name": "\udcff"}, ValueError, r"config\['name'\].*no Unicode"),
+        ({"name": 5}, TypeError, r"config\['name'\]"),
+        ({"config_id": 5}, TypeError, r"config\['config_id'\]"),
+        ({"name": "a", "generator_choices": nested(127)}, ValueError, "generator_choices.*126"),
+        ({"name": "a", "steps": nested(250)}, ValueError, r"config\['steps'\].*levels"),
+        ({"name": "a", "steps": [10**5000]}, ValueError, r"config\['steps'\]\[0\].*digits"),
+    ],
+)
+def test_a_configuration_that_could_not_be_read_is_not_planned(run, config, error, named):
+    with run:
+        with pytest.raises(error, match=named):
+            run.plan([*CONFIGS, config])
+        assert run.configs() == []
+        assert len(run.plan(CONFIGS)) == 6

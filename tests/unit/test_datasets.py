@@ -122,6 +122,31 @@ def test_what_cannot_be_registered_leaves_nothing(ws, tmp_path):
     assert list((ws.path / "datasets").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "error", "named"),
+    [
+        ({"metadata": {"a": "\udcff"}}, ValueError, r"\['metadata'\]\['a'\]"),
+        ({"metadata": {"a": object()}}, TypeError, r"\['metadata'\]\['a'\]"),
+        ({"metadata": "text"}, TypeError, "'metadata'"),
+        ({"n_samples": "many"}, TypeError, "'n_samples'"),
+        ({"wavelength_range": [1]}, TypeError, "'wavelength_range'"),
+        ({"name": "\udcff"}, ValueError, r"\['name'\]"),
+    ],
+)
+def test_a_record_that_nobody_could_read_is_not_written(ws, spectra, fields, error, named):
+    with pytest.raises(error, match=named):
+        ws.datasets.register(spectra("new.csv"), **fields)
+    assert list((ws.path / "datasets").iterdir()) == []
+    record = ws.datasets.register(spectra("new.csv"))
+    before = file_of(ws, record).read_bytes()
+    fields = {key: value for key, value in fields.items() if key != "name"}
+    if fields:
+        with pytest.raises(error, match=named):
+            ws.datasets.register(spectra("new.csv"), **fields)
+    assert file_of(ws, record).read_bytes() == before
+    assert ws.datasets.list().errors == []
+
+
 def test_a_new_version_is_accepted(ws, spectra):
     path = spectra("wheat.csv")
     record = ws.datasets.register(path, metadata={"note": 1})

@@ -6,7 +6,7 @@ import sys
 import nirs4all_workspace as n4w
 import pytest
 import yaml
-from nirs4all_workspace import records
+from nirs4all_workspace import _native, records
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_missing_record_is_named(tmp_path):
 ADD = """
 import sys
 from pathlib import Path
-from nirs4all_workspace import records
+from nirs4all_workspace import _native, records
 for _ in range(25):
     with records.edit(Path(sys.argv[1]), Path(sys.argv[2]), timeout=60) as mapping:
         mapping["count"] += 1
@@ -113,3 +113,75 @@ def test_no_update_is_lost_between_processes(record, tmp_path):
     workers = [subprocess.Popen([sys.executable, "-c", ADD, record, tmp_path / "t.lock"]) for _ in range(4)]
     assert [worker.wait() for worker in workers] == [0] * 4
     assert load(record)["count"] == 101
+
+
+def nested(levels):
+    """Lists in lists."""
+    value = [1]
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+UNREADABLE = [
+    ("b\udcffro", ValueError, r"\['it'\].*no Unicode"),
+    ({"a": [{"b": "\ud800"}]}, ValueError, r"\['it'\]\['a'\]\[0\]\['b'\].*no Unicode"),
+    ({"\ud800": 1}, ValueError, r"\['it'\].*no Unicode"),
+    (nested(200), ValueError, r"\['it'\].*200 levels"),
+    (nested(50_000), ValueError, r"\['it'\].*200 levels"),
+    (10**5000, ValueError, r"\['it'\].*digits"),
+    ("x" * (65 << 20), ValueError, r"\['it'\].*65 MiB"),
+    (object(), TypeError, r"\['it'\].*object"),
+    ([n4w.RunStatus.QUEUED], TypeError, r"\['it'\]\[0\].*RunStatus"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(UNREADABLE)))
+def test_what_no_reader_could_read_is_not_written(record, tmp_path, number):
+    value, error, named = UNREADABLE[number]
+    before = record.read_bytes()
+    with pytest.raises(error, match=named):
+        records.create(tmp_path / "other.yaml", {"id": "x", "it": value})
+    with pytest.raises(error, match=named), records.edit(record, tmp_path / "thing.lock") as mapping:
+        mapping["it"] = value
+    assert record.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["thing.holder", "thing.lock", "thing.yaml"]
+    records.create(tmp_path / "other.yaml", {"id": "x", "it": nested(199)})
+    assert _native.read_yaml(tmp_path / "other.yaml") == records.read(tmp_path / "other.yaml")
+
+
+def test_a_record_of_a_run_is_checked_as_its_readers_do(tmp_path):
+    for name, mapping in {
+        "run.yaml": {"status": "asleep"},
+        "templates.yaml": {"templates": [{"id": 5}]},
+        "datasets.yaml": {"datasets": [{"name": None}]},
+    }.items():
+        with pytest.raises(ValueError, match=name):
+            records.create(tmp_path / name, mapping)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "a\udcff"},
+        {"description": "\udcff"},
+        {"config": {"a": {"b": "\udcff"}}},
+        {"config": {"a": nested(250)}},
+        {"config": {"a": 10**5000}},
+        {"modifications": [{"type": "x", "it": "\udcff"}]},
+        {"templates": [n4w.Template(["a"], name="\udcff")]},
+        {"templates": [n4w.Template(["a"], description=object())]},
+        {"templates": [["\udcff"]]},
+        {"datasets": ["\udcff"]},
+        {"datasets": [{"name": "a", "hash": 5}]},
+    ],
+)
+def test_a_run_that_nobody_could_read_is_not_made(tmp_path, given):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    with pytest.raises((TypeError, ValueError)) as caught:
+        ws.runs.create(**{"name": "run", **given})
+    assert "[" in str(caught.value) or "'hash'" in str(caught.value)
+    assert list((ws.path / "runs").iterdir()) == []
+    assert (list(ws.runs.list()), ws.runs.list().errors) == ([], [])
+    assert ws.runs.create("run").status == "queued"

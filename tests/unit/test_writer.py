@@ -426,3 +426,35 @@ def test_a_list_of_results_that_was_changed_is_found(ws):
     results.write_text(results.read_text().replace("0.25", "0.26"))
     (problem,) = [found for found in ws.verify(full=True)["problems"] if found["kind"] == "corrupt"]
     assert results.name in problem["message"]
+
+
+DEEP: list = [1]
+for _ in range(100_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ({"model_name": "\udcff"}, "model_name"),
+        ({"id": "a\ud800"}, "id"),
+        ({"mine": "a\udfffb"}, "mine"),
+        ({"m\udcffne": 1}, r"name of a column.*udcff"),
+        ({"best_params": {"a": ["b\udcff"]}}, r"'best_params'\['a'\]\[0\]"),
+        ({"best_params": {"b\udcff": 1}}, r"'best_params'"),
+        ({"metadata": [("\udcff",)]}, r"'metadata'\[0\]\[0\]"),
+        ({"metadata": DEEP}, r"'metadata'.*levels"),
+        ({"metadata": {"a": object()}}, r"'metadata'\['a'\].*object"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_its_column(ws, row, named):
+    with ws.predictions.writer(RUN, "wheat") as writer:
+        writer.write({"id": "before"})
+        with pytest.raises((TypeError, ValueError), match=named):
+            writer.write(row)
+        writer.write({"id": "after", "best_params": {"seed": 10**400, 1: "ü"}})
+    frame = sealed(ws).sort("id")
+    assert frame["id"].to_list() == ["after", "before"]
+    assert json.loads(frame["best_params"][0]) == {"seed": 10**400, "1": "ü"}
+    with pytest.raises(ValueError, match="dataset"):
+        ws.predictions.writer(RUN, "b\udcffro")

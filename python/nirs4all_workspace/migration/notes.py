@@ -39,7 +39,7 @@ def write_record(path: Path, mapping: dict[str, Any]) -> None:
     Raises:
         OSError: It is there already, or cannot be written.
     """
-    files.write(path, records.dump({"schema_version": records.SCHEMA_VERSION, **mapping}))
+    files.write(path, records.encode({"schema_version": records.SCHEMA_VERSION, **mapping}, path))
 
 
 def of_run(folder: Path) -> list[dict[str, str]]:

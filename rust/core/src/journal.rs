@@ -2,7 +2,8 @@
 //!
 //! A file begins with a header that names its writer and carries a random id. Frames follow, each with
 //! a checksum of its head and one of its payload, both seeded with that id: a frame of another file,
-//! a stale block or a flipped bit is found out. Nobody but its writer appends to a journal.
+//! a stale block or a flipped bit is found out, and costs that frame alone. Nobody but its writer appends to a
+//! journal.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,11 @@ use crate::platform;
 use crate::segments::Name;
 use crate::summary::report;
 use crate::value::Value;
+
+mod frames;
+
+use self::frames::Step;
+pub use self::frames::{Coverage, Frames, Lost, Reading, Stretch};
 
 /// What a journal's name ends with.
 pub const SUFFIX: &str = ".journal";
@@ -70,8 +76,10 @@ pub enum End {
     Clean,
     /// In a frame whose end is missing: it was never acknowledged.
     Torn,
-    /// In bytes that are no frame, and why; nothing after them is believed.
+    /// In bytes that are no frame, and why; nothing after them proves itself.
     Bad {
+        /// Where they begin.
+        offset: u64,
         /// What is wrong.
         message: String,
         /// Whether the bad frame reaches just to the end of the file.
@@ -265,100 +273,46 @@ impl Journal {
         self.cut.is_some_and(|cut| cut < position.offset)
     }
 
-    /// Hands out the frames from a place on, and says where and how they end.
-    pub fn read(
-        &self,
-        from: Position,
-        take: &mut dyn FnMut(Kind, &[u8]) -> Result<()>,
-    ) -> Result<(Position, End)> {
+    fn frame(&self, at: Position, payload: &mut Vec<u8>) -> Result<Step> {
         let seed = self.header.seed();
-        let mut position = from;
-        let mut payload = Vec::new();
-        loop {
-            match self.frame(seed, position, &mut payload).map_err(|error| error.at(&self.path))? {
-                Ok((kind, next)) => {
-                    take(kind, &payload[..payload.len() - CHECKSUM]).map_err(|error| error.at(&self.path))?;
-                    position = next;
-                }
-                Err(end) => return Ok((position, end)),
-            }
-        }
-    }
-
-    /// The payloads of a kind from a place on, about `limit` bytes of them, and where they end; `None`
-    /// where there are more.
-    pub fn some(
-        &self,
-        wanted: Kind,
-        from: Position,
-        limit: usize,
-    ) -> Result<(Vec<Vec<u8>>, Position, Option<End>)> {
-        let (mut payloads, mut position, mut bytes) = (Vec::new(), from, 0);
-        let mut payload = Vec::new();
-        while bytes < limit {
-            let frame = self.frame(self.header.seed(), position, &mut payload);
-            match frame.map_err(|error| error.at(&self.path))? {
-                Ok((kind, next)) => {
-                    position = next;
-                    if kind == wanted {
-                        bytes += payload.len();
-                        payloads.push(payload[..payload.len() - CHECKSUM].to_vec());
-                    }
-                }
-                Err(end) => return Ok((payloads, position, Some(end))),
-            }
-        }
-        Ok((payloads, position, None))
-    }
-
-    /// Whether a whole frame begins at a place.
-    pub fn goes_on_after(&self, position: Position) -> Result<bool> {
-        let frame = self.frame(self.header.seed(), position, &mut Vec::new());
-        frame.map(|frame| frame.is_ok()).map_err(|error| error.at(&self.path))
-    }
-
-    fn frame(&self, seed: u64, at: Position, payload: &mut Vec<u8>) -> Result<Result<(Kind, Position), End>> {
         let left = self.limit.saturating_sub(at.offset);
-        let bad = |message: &str, is_last| Ok(Err(End::Bad { message: message.to_owned(), is_last }));
         if left == 0 {
-            return Ok(Err(End::Clean));
+            return Ok(Step::End(End::Clean));
         }
         let mut head = [0; HEAD];
         let wanted = HEAD.min(left as usize);
         if self.fill(&mut head[..wanted], at.offset)? < HEAD {
-            return Ok(Err(End::Torn));
+            return Ok(Step::End(End::Torn));
         }
         if head.iter().all(|&byte| byte == 0) && self.is_zero_from(at.offset)? {
             // After a power failure the file may be as long as it was to become, and empty there.
-            return Ok(Err(End::Torn));
+            return Ok(Step::End(End::Torn));
         }
-        let word = |start: usize| {
-            head[start..start + 8].iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte))
+        let Some((checksum, about)) = head_of(&head, seed) else {
+            return Ok(Step::Bad("the head of a frame is damaged", left == HEAD as u64, None));
         };
-        let (sequence, length, checksum) = (word(8), word(16), word(24));
-        if XxHash3_64::oneshot_with_seed(seed, &head[..24]) != checksum {
-            return bad("the head of a frame is damaged", left == HEAD as u64);
-        }
-        let Some(kind) = Kind::of(head[4]).filter(|_| head[..4] == FRAME_MAGIC[..] && length > 0) else {
-            return bad("a frame of an unknown kind", false);
+        let Some(kind) = Kind::of(head[4]).filter(|_| about.is_known) else {
+            return Ok(Step::Bad("a frame of an unknown kind", false, Some(about)));
         };
-        if sequence != at.frames {
-            return bad("a frame out of its order", false);
+        if about.number != at.frames {
+            let is_early = about.number > at.frames;
+            let message = if is_early { "frames are missing" } else { "a frame out of its order" };
+            return Ok(Step::Bad(message, false, Some(about)));
         }
-        let size = length.saturating_add((HEAD + CHECKSUM) as u64);
+        let size = about.size;
         if size > left {
-            return Ok(Err(End::Torn));
+            return Ok(Step::End(End::Torn));
         }
         payload.resize(size as usize - HEAD, 0);
         if self.fill(payload, at.offset + HEAD as u64)? < payload.len() {
-            return Ok(Err(End::Torn));
+            return Ok(Step::End(End::Torn));
         }
-        let (content, stored) = payload.split_at(length as usize);
+        let (content, stored) = payload.split_at(size as usize - HEAD - CHECKSUM);
         let sum = XxHash3_64::oneshot_with_seed(seed ^ checksum, content);
         if sum.to_le_bytes() != *stored {
-            return bad("a frame is damaged", size == left);
+            return Ok(Step::Bad("a frame is damaged", size == left, Some(about)));
         }
-        Ok(Ok((kind, Position { offset: at.offset + size, frames: at.frames + 1, checksum: sum })))
+        Ok(Step::Frame(kind, Position { offset: at.offset + size, frames: at.frames + 1, checksum: sum }))
     }
 
     fn fill(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
@@ -378,6 +332,18 @@ impl Journal {
             offset += count as u64;
         }
     }
+}
+
+/// The checksum of a head, and what the head says, where the checksum is right.
+fn head_of(head: &[u8], seed: u64) -> Option<(u64, frames::Head)> {
+    let word = |start: usize| {
+        head[start..start + 8].iter().rev().fold(0, |sum: u64, &byte| sum << 8 | u64::from(byte))
+    };
+    let (number, length, checksum) = (word(8), word(16), word(24));
+    let is_known = head[..4] == FRAME_MAGIC[..] && Kind::of(head[4]).is_some() && length > 0;
+    let size = length.saturating_add((HEAD + CHECKSUM) as u64);
+    (XxHash3_64::oneshot_with_seed(seed, &head[..24]) == checksum)
+        .then_some((checksum, frames::Head { number, size, is_known }))
 }
 
 /// Where the successor of a journal says that it ends; the successor may be sealed by now.
@@ -490,6 +456,13 @@ impl Appender {
 pub fn fence_path(journal: &Path) -> PathBuf {
     let mut name = journal.as_os_str().to_owned();
     name.push(".fence");
+    PathBuf::from(name)
+}
+
+/// What a damaged journal is called that is kept after all that can be read of it was sealed.
+pub fn corrupt_path(journal: &Path) -> PathBuf {
+    let mut name = journal.as_os_str().to_owned();
+    name.push(".corrupt");
     PathBuf::from(name)
 }
 

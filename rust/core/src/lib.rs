@@ -9,6 +9,7 @@ pub mod artifacts;
 pub mod atomic;
 pub mod cache;
 pub mod catalogue;
+pub mod checkpoint;
 pub mod chunk_checks;
 pub mod chunk_sums;
 pub mod collect;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use crate::cache;
+use crate::checkpoint;
 use crate::error::{Error, Result, corrupt};
 use crate::files::{self, FileError};
 use crate::ipc;
-use crate::journal::{End, Journal, Kind, Position};
+use crate::journal::{Journal, Kind, Position, Reading};
 use crate::segments::{self, Name};
 use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
 
@@ -33,7 +34,7 @@ pub struct Journals {
 pub struct Live {
     /// Its rows.
     pub datasets: Datasets,
-    /// A frame that is damaged, with others after it: nothing from there on is believed.
+    /// Frames that were given up; those after them that prove themselves count.
     pub damage: Option<Error>,
     known: Known,
 }
@@ -55,13 +56,23 @@ impl Journals {
         let (from, mut datasets) = from.unwrap_or_else(|| (journal.begin(), Datasets::new()));
         let unnamed = &journal.header.dataset_name;
         datasets.entry(unnamed.clone()).or_default();
-        let (position, damage) = rows(&journal, from, &mut |batches| {
-            merge_datasets(&mut datasets, split_by_dataset(batches, unnamed)?);
-            Ok(())
-        })?;
-        let mut state = Writer::default();
-        state.datasets(&datasets);
-        let known = Known { journal: journal.header.journal.clone(), position, state: state.bytes };
+        let mut frames = journal.frames(from);
+        // Nothing is kept past a frame that was given up: the next reading looks at it again.
+        let mut kept = None;
+        while let Some((kind, _)) = frames.advance()? {
+            if kind != Kind::Rows {
+                continue;
+            }
+            if frames.has_lost() {
+                kept.get_or_insert_with(|| state_of(&datasets));
+            }
+            let batches = ipc::decode(frames.payload()).map_err(|error| error.at(&journal.path))?;
+            merge_datasets(&mut datasets, split_by_dataset(&batches, unnamed)?);
+        }
+        let reading = frames.finish();
+        let damage = journal.damage(&reading);
+        let state = kept.unwrap_or_else(|| state_of(&datasets));
+        let known = Known { journal: journal.header.journal.clone(), position: reading.position, state };
         Ok(Live { datasets, damage, known })
     }
 
@@ -106,6 +117,12 @@ fn decode(bytes: &[u8]) -> Result<Journals> {
     Ok(journals)
 }
 
+fn state_of(datasets: &Datasets) -> Vec<u8> {
+    let mut state = Writer::default();
+    state.datasets(datasets);
+    state.bytes
+}
+
 fn datasets_of(state: &[u8]) -> Option<Datasets> {
     let mut datasets = Datasets::new();
     let mut reader = Reader::new(state);
@@ -113,43 +130,38 @@ fn datasets_of(state: &[u8]) -> Option<Datasets> {
     (is_whole && !crate::summary::embedded::table_disagrees(&datasets)).then_some(datasets)
 }
 
-/// Hands out the rows of a journal from a place on; says where they end, and what is damaged there.
+/// Hands out the rows of a journal; says where they end and what was given up, and what is damaged.
 ///
 /// An incomplete last frame is the end of the data: its writer may be about to finish it.
 pub fn rows(
     journal: &Journal,
     from: Position,
     take: &mut dyn FnMut(&[arrow_array::RecordBatch]) -> Result<()>,
-) -> Result<(Position, Option<Error>)> {
-    let (position, end) = journal.read(from, &mut |kind, payload| match kind {
+) -> Result<(Reading, Option<Error>)> {
+    let reading = journal.read(from, &mut |kind, payload| match kind {
         Kind::Rows => take(&ipc::decode(payload)?),
         Kind::Arrays | Kind::Checkpoint => Ok(()),
     })?;
-    Ok((position, damage(journal, position, &end)))
+    let damage = journal.damage(&reading);
+    Ok((reading, damage))
 }
 
-/// What is wrong where a journal's frames end, if its writer cannot be about to mend it.
-pub fn damage(journal: &Journal, position: Position, end: &End) -> Option<Error> {
-    match end {
-        End::Bad { message, is_last: false } => {
-            let message = format!("{message}, at byte {}; what is before it counts", position.offset);
-            Some(corrupt(message).at(&journal.path))
-        }
-        End::Bad { .. } | End::Torn | End::Clean => None,
-    }
-}
-
-/// The results that were checkpointed in a journal, as texts.
-pub fn results(path: &Path) -> Result<Vec<String>> {
-    let mut results = Vec::new();
+/// The results that were checkpointed in a journal, as texts, and what is damaged in it.
+pub fn results(path: &Path) -> Result<(Vec<String>, Option<Error>)> {
+    let mut found = Vec::new();
     let journal = Journal::open(path)?;
-    journal.read(journal.begin(), &mut |kind, payload| {
-        if kind == Kind::Checkpoint {
-            results.push(crate::seal::checkpoint(payload)?.1);
+    let mut frames = journal.frames(journal.begin());
+    while let Some((kind, _)) = frames.advance()? {
+        // One without an id is told by whoever recovers or verifies.
+        if kind == Kind::Checkpoint
+            && let Ok(checkpoint) = checkpoint::read(frames.payload())
+        {
+            found.push((checkpoint, frames.has_lost()));
         }
-        Ok(())
-    })?;
-    Ok(results)
+    }
+    let damage = journal.damage(&frames.finish());
+    let (complete, _) = checkpoint::take_incomplete(&journal, found)?;
+    Ok((complete.into_iter().map(|checkpoint| checkpoint.text).collect(), damage))
 }
 
 /// What the journals of a run that count hold of results.
@@ -159,13 +171,16 @@ pub struct OpenResults {
     pub lists: Vec<String>,
     /// The results as texts, with the writer that checkpointed each.
     pub results: Vec<(String, String)>,
+    /// Journals that are damaged or cannot be read.
+    pub errors: Vec<FileError>,
 }
 
 /// The results that are not sealed yet, by run.
 pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<HashMap<String, OpenResults>> {
     let mut found = HashMap::<String, OpenResults>::new();
     for folder in files::prediction_folders(root)? {
-        let folder = root.join("predictions").join(folder);
+        let below = format!("predictions/{folder}");
+        let folder = root.join(&below);
         let run_of = |file: &str| Name::of(file).map(|name| name.run_id).filter(|run| is_wanted(run));
         let mut names = files::names_in(&folder)?;
         let writing: HashSet<String> =
@@ -176,17 +191,28 @@ pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<Has
         names.retain(|file| {
             files::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
         });
-        for file in segments::judge(&folder, names).journals {
+        let judged = segments::judge(&folder, names);
+        for (file, error) in &judged.errors {
+            if let Some(run) = run_of(file) {
+                let error = FileError::new(&format!("{below}/{file}"), error);
+                found.entry(run).or_default().errors.push(error);
+            }
+        }
+        for file in judged.journals {
             let Some(name) = Name::of(&file) else { continue };
+            let path = format!("{below}/{file}");
             match results(&folder.join(&file)) {
-                Ok(texts) => {
+                Ok((texts, damage)) => {
                     let of_run = found.entry(name.run_id.clone()).or_default();
                     of_run.results.extend(texts.into_iter().map(|text| (name.writer.clone(), text)));
                     of_run.lists.push(name.results());
+                    of_run.errors.extend(damage.map(|error| FileError::new(&path, &error)));
                 }
                 // An empty one that was closed, or one whose list is there by now.
                 Err(error) if FileError::is_vanished(&error) => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    found.entry(name.run_id).or_default().errors.push(FileError::new(&path, &error));
+                }
             }
         }
     }
@@ -214,9 +240,13 @@ pub fn sealed_results(root: &Path, run_id: &str, open: &[String]) -> Result<Vec<
     Ok(found)
 }
 
-/// The finished results of a run: those of journals that count, and of the lists that sealing made of others.
-pub fn results_of_run(root: &Path, run_id: &str) -> Result<Vec<(String, String)>> {
+/// Results as texts, each with the writer that checkpointed it.
+pub type Texts = Vec<(String, String)>;
+
+/// The finished results of a run: those of journals that count, and of the lists that sealing made of others; and
+/// the journals that are damaged.
+pub fn results_of_run(root: &Path, run_id: &str) -> Result<(Texts, Vec<FileError>)> {
     let open = open_results(root, &|run| run == run_id)?.remove(run_id).unwrap_or_default();
     let sealed = sealed_results(root, run_id, &open.lists)?;
-    Ok(open.results.into_iter().chain(sealed).collect())
+    Ok((open.results.into_iter().chain(sealed).collect(), open.errors))
 }

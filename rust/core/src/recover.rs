@@ -78,7 +78,8 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
                 Ok(Fate::Unreadable(error)) => {
                     // One whose header is not whole was most likely never flushed into.
                     let is_problem = error.kind != ErrorKind::Truncated;
-                    set_aside(root, &path, is_problem, &error.message, &mut report)?;
+                    let message = format!("{}; nothing in it counts", error.message);
+                    set_aside(root, &path, is_problem, &message, &mut report)?;
                 }
                 Err(error) => report.find(&path, true, error.kind.name(), error.message),
             }
@@ -161,17 +162,16 @@ fn seal_all(
             Err(error) => report.find(&relative, true, error.kind.name(), error.message),
             Ok(None) => {}
             Ok(Some(outcome)) => {
-                let offset = outcome.position.offset;
-                match &outcome.end {
-                    End::Clean => {}
-                    End::Torn => {
-                        let message =
-                            format!("ended at byte {offset} in a frame that was never acknowledged");
-                        report.find(&relative, false, "torn", message);
-                    }
-                    End::Bad { message, .. } => {
-                        set_aside(root, &relative, true, &format!("{message}, at byte {offset}"), report)?;
-                    }
+                for (kind, message) in &outcome.notes {
+                    report.find(&relative, false, kind, message.clone());
+                }
+                if outcome.reading.end == End::Torn {
+                    let offset = outcome.reading.reach().offset;
+                    let message = format!("ended at byte {offset} in a frame that was never acknowledged");
+                    report.find(&relative, false, "torn", message);
+                }
+                if let Some(message) = outcome.reading.describe() {
+                    set_aside(root, &relative, true, &message, report)?;
                 }
                 report.sealed.push((relative, outcome));
             }
@@ -182,7 +182,7 @@ fn seal_all(
 
 /// The results that were checkpointed in a journal; none where it cannot be read, which is reported as
 /// its own fault, or is gone.
-fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String>> {
+pub(crate) fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String>> {
     match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
         Ok(survey) => Ok(survey.finished().collect()),
         Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(Vec::new()),
@@ -220,7 +220,7 @@ fn seal_unless_covered(
         }
         let outcome = seal::seal_rest(root, folder, path, &compacted, finished, progress)?;
         // It counted for nobody: what it has is in the compaction and in the rest.
-        if !matches!(outcome.end, End::Bad { .. }) {
+        if !outcome.reading.is_damaged() {
             seal::remove_journal(path)?;
         }
         return Ok(Some(outcome));
@@ -236,15 +236,28 @@ fn set_aside(
     message: &str,
     report: &mut Report,
 ) -> Result<()> {
-    let path = root.join(relative);
-    let mut aside = OsString::from(path.as_os_str());
-    aside.push(".corrupt");
-    std::fs::rename(&path, &aside).map_err(|error| Error::io(&path, error))?;
-    atomic::sync_entry(&path)?;
-    seal::remove_if_there(&journal::fence_path(&path))?;
-    let message = format!("{message}; what is before was sealed, the file is kept as {relative}.corrupt");
+    let aside = keep_corrupt(&root.join(relative))?;
+    let aside = Path::new(relative).with_file_name(aside);
+    let message = format!("{message}; that was sealed, the file is kept as {}", aside.display());
     report.find(relative, is_problem, "corrupt", message);
     Ok(())
+}
+
+/// Renames a damaged journal, which nothing that was kept so before is lost by; gives its new name.
+pub fn keep_corrupt(path: &Path) -> Result<OsString> {
+    let mut aside = journal::corrupt_path(path);
+    for number in 2..1_000 {
+        if !aside.exists() {
+            break;
+        }
+        let mut name = OsString::from(path.as_os_str());
+        name.push(format!(".{number}.corrupt"));
+        aside = PathBuf::from(name);
+    }
+    std::fs::rename(path, &aside).map_err(|error| Error::io(path, error))?;
+    atomic::sync_entry(path)?;
+    seal::remove_if_there(&journal::fence_path(path))?;
+    Ok(aside.file_name().unwrap_or_default().to_owned())
 }
 
 /// The journals of a run whose writers live.

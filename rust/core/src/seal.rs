@@ -15,10 +15,11 @@ use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use crate::atomic;
+use crate::checkpoint;
 use crate::content::blake3_hex;
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::ipc;
-use crate::journal::{End, Journal, Kind, Position, fence_path};
+use crate::journal::{Journal, Kind, Position, Reading, Stretch, fence_path};
 use crate::progress::Progress;
 use crate::rows;
 use crate::segment_file::SegmentFile;
@@ -40,11 +41,14 @@ pub struct Outcome {
     pub partial_rows: u64,
     /// Results that were checkpointed.
     pub results: u64,
-    /// Where its valid content ends.
-    pub position: Position,
-    /// How it ends there.
-    pub end: End,
+    /// Where its valid content ends, how, and what was given up of it.
+    pub reading: Reading,
+    /// What else is to be said of it.
+    pub notes: Vec<Note>,
 }
+
+/// What a user may want to know of a journal: a stable name for its kind, and a message.
+pub type Note = (&'static str, String);
 
 /// What a first reading of a journal finds.
 pub struct Survey {
@@ -52,53 +56,61 @@ pub struct Survey {
     has_arrays: bool,
     /// The finished results, as they were checkpointed, with their ids.
     pub results: Vec<(String, String)>,
-    /// Where its valid content ends.
-    pub position: Position,
-    /// How it ends there.
-    pub end: End,
+    /// Where its valid content ends, how, and what was given up of it.
+    pub reading: Reading,
+    /// What else is to be said of it.
+    pub notes: Vec<Note>,
 }
 
 impl Survey {
     /// Reads and checks a whole journal.
     pub fn of(journal: &Journal, progress: &Progress) -> Result<Self> {
-        Self::after(journal, journal.begin(), progress)
+        Self::after(journal, journal.begin(), &[], progress)
     }
 
-    /// The same from a place on.
-    fn after(journal: &Journal, begin: Position, progress: &Progress) -> Result<Self> {
+    /// The same from a place on, without the frames in some stretches.
+    fn after(journal: &Journal, begin: Position, skipped: &[Stretch], progress: &Progress) -> Result<Self> {
         let mut schemas: Vec<SchemaRef> = Vec::new();
-        let mut results = Vec::new();
+        let (mut results, mut notes) = (Vec::new(), Vec::new());
         let mut has_arrays = false;
-        let (position, end) = journal.read(begin, &mut |kind, payload| {
+        let mut frames = journal.frames(begin);
+        while let Some((kind, at)) = frames.advance()? {
             progress.check()?;
+            if skipped.iter().any(|stretch| stretch.holds(at)) {
+                continue;
+            }
+            let payload = frames.payload();
             match kind {
                 Kind::Arrays => has_arrays = true,
                 Kind::Rows => {
-                    let schema = ipc::schema_of(payload)?;
+                    let schema = ipc::schema_of(payload).map_err(|error| error.at(&journal.path))?;
                     if !schemas.contains(&schema) {
                         schemas.push(schema);
                     }
                 }
-                Kind::Checkpoint => results.push(checkpoint(payload)?),
+                Kind::Checkpoint => match checkpoint::read(payload) {
+                    Ok(checkpoint) => results.push((checkpoint, frames.has_lost())),
+                    Err(error) => {
+                        notes.push(("corrupt", format!("{}, at byte {}", error.message, at.offset)));
+                    }
+                },
             }
-            Ok(())
-        })?;
-        Ok(Self { schemas, has_arrays, results, position, end })
+        }
+        let (results, incomplete) = checkpoint::take_incomplete(journal, results)?;
+        notes.extend(results.iter().filter_map(checkpoint::note));
+        notes.extend(incomplete.iter().map(|id| {
+            let message = "rows were lost with a damaged frame: it counts as not checkpointed, and resuming its run \
+                           does it again";
+            ("incomplete", format!("result {id}: {message}"))
+        }));
+        let results = results.into_iter().map(|checkpoint| (checkpoint.id, checkpoint.text)).collect();
+        Ok(Self { schemas, has_arrays, results, reading: frames.finish(), notes })
     }
 
     /// Ids of the results that were checkpointed.
     pub fn finished(&self) -> impl Iterator<Item = String> + '_ {
         self.results.iter().map(|(id, _)| id.clone())
     }
-}
-
-/// The id and the text of a checkpointed result.
-pub fn checkpoint(payload: &[u8]) -> Result<(String, String)> {
-    let damaged = || corrupt("a checkpoint is no JSON object with an id");
-    let text = std::str::from_utf8(payload).map_err(|_| damaged())?;
-    let json: serde_json::Value = serde_json::from_str(text).map_err(|_| damaged())?;
-    let id = json.get("id").and_then(serde_json::Value::as_str).ok_or_else(damaged)?;
-    Ok((id.to_owned(), text.to_owned()))
 }
 
 /// Seals a journal whose writer is this process or dead.
@@ -116,7 +128,7 @@ pub fn seal(
     let name = Name::of_path(path).ok_or_else(|| corrupt("is not named like a journal").at(path))?;
     let journal = Journal::open(path)?;
     let begin = journal.begin();
-    seal_from(root, folder, &name, journal, begin, finished, summary, progress)
+    seal_from(root, folder, &name, journal, begin, &[], finished, summary, progress)
 }
 
 /// Seals what a journal holds beyond a place up to which a compaction has it, as a segment of its own.
@@ -132,7 +144,8 @@ pub fn seal_rest(
     let journal = Journal::open(path)?;
     let place = format!("{} {}", compacted.journal, compacted.position.frames);
     let name = Name { run_id: name.run_id, writer: blake3_hex(place.as_bytes(), 12) };
-    seal_from(root, folder, &name, journal, compacted.position, finished, None, progress)
+    let (begin, skipped) = (compacted.position, &compacted.saved);
+    seal_from(root, folder, &name, journal, begin, skipped, finished, None, progress)
 }
 
 #[allow(clippy::too_many_arguments, reason = "those of `seal` and where to begin")]
@@ -142,37 +155,44 @@ fn seal_from(
     name: &Name,
     mut journal: Journal,
     begin: Position,
+    skipped: &[Stretch],
     finished: &BTreeSet<String>,
     summary: Option<&Datasets>,
     progress: &Progress,
 ) -> Result<Outcome> {
     let path = &journal.path.clone();
-    let survey = Survey::after(&journal, begin, progress)?;
+    let survey = Survey::after(&journal, begin, skipped, progress)?;
+    // What its writer counted has the rows that were lost.
+    let summary = summary.filter(|_| !survey.reading.is_damaged());
     let mut outcome = Outcome {
         name: name.clone(),
         rows: 0,
         partial_rows: 0,
         results: survey.results.len() as u64,
-        position: survey.position,
-        end: survey.end.clone(),
+        reading: survey.reading.clone(),
+        notes: survey.notes.clone(),
     };
-    if survey.position.frames == 0 {
-        if !matches!(survey.end, End::Bad { .. }) {
+    if survey.reading.is_empty() {
+        if !survey.reading.is_damaged() {
             remove_journal(path)?;
         }
         return Ok(outcome);
     }
-    journal.end_at(survey.position);
+    journal.end_at(survey.reading.reach());
     let mut finished = finished.clone();
     finished.extend(survey.finished());
 
     let files = Targets::of(root, folder, name);
     let mut writing = Writing::begin(&files, &survey, finished, summary.is_none())?;
-    let (read, _) = journal.read(begin, &mut |kind, payload| {
+    let mut frames = journal.frames(begin);
+    while let Some((kind, at)) = frames.advance()? {
         progress.check()?;
-        writing.take(kind, payload)
-    })?;
-    if read != survey.position {
+        if !skipped.iter().any(|stretch| stretch.holds(at)) {
+            writing.take(kind, frames.payload()).map_err(|error| error.at(path))?;
+        }
+    }
+    let read = frames.finish();
+    if (read.position, &read.saved) != (survey.reading.position, &survey.reading.saved) {
         let message = "the journal was changed by somebody else while it was sealed; try again";
         return Err(Error::new(ErrorKind::Conflict, message).at(path));
     }
@@ -195,7 +215,8 @@ fn seal_from(
     }
     let sealed = Sealed {
         journal: journal.header.journal.clone(),
-        position: survey.position,
+        position: survey.reading.position,
+        saved: survey.reading.saved,
         predecessor: journal.header.predecessor.clone(),
         results: XxHash3_64::oneshot(lines.as_bytes()),
     };

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::FileError;
 use crate::footer::TailReader;
-use crate::journal::{Cut, Journal, Position};
+use crate::journal::{Coverage, Cut, Journal, Position, Stretch};
 use crate::platform;
 use crate::value::Value;
 
@@ -106,8 +106,10 @@ pub fn is_journal(file: &str) -> bool {
 pub struct Sealed {
     /// Id of the journal.
     pub journal: String,
-    /// The end of its valid content.
+    /// The end of its valid content, before the first frame that was given up.
     pub position: Position,
+    /// The frames beyond that, where a frame was given up.
+    pub saved: Vec<Stretch>,
     /// The journal that that one went on from.
     pub predecessor: Option<Cut>,
     /// XXH3 of the list of results that was made of it.
@@ -117,27 +119,41 @@ pub struct Sealed {
 impl Sealed {
     /// As footers carry it.
     pub fn to_value(&self) -> Value {
-        Value::map([
-            ("journal", self.journal.as_str().into()),
-            ("length", self.position.offset.into()),
-            ("frames", self.position.frames.into()),
-            ("checksum", format!("{:016x}", self.position.checksum).as_str().into()),
-            ("predecessor", self.predecessor.as_ref().map(Cut::to_value).into()),
-            ("results", format!("{:016x}", self.results).as_str().into()),
-        ])
+        let checksum = |position: Position| Value::from(format!("{:016x}", position.checksum).as_str());
+        let mut entries = vec![
+            ("journal".into(), self.journal.as_str().into()),
+            ("length".into(), self.position.offset.into()),
+            ("frames".into(), self.position.frames.into()),
+            ("checksum".into(), checksum(self.position)),
+            ("predecessor".into(), self.predecessor.as_ref().map(Cut::to_value).into()),
+            ("results".into(), format!("{:016x}", self.results).as_str().into()),
+        ];
+        if !self.saved.is_empty() {
+            let saved = self.saved.iter().map(|stretch| {
+                Value::map([
+                    ("offset", stretch.offset.into()),
+                    ("number", stretch.number.into()),
+                    ("length", stretch.end.offset.into()),
+                    ("frames", stretch.end.frames.into()),
+                    ("checksum", checksum(stretch.end)),
+                ])
+            });
+            entries.push(("saved".into(), saved.collect()));
+        }
+        Value::Map(entries)
     }
 
     fn from_value(json: &serde_json::Value) -> Option<Self> {
-        let hash = |key: &str| u64::from_str_radix(json.get(key)?.as_str()?, 16).ok();
+        let saved = match json.get("saved") {
+            None => Vec::new(),
+            Some(saved) => saved.as_array()?.iter().map(stretch_of).collect::<Option<_>>()?,
+        };
         Some(Self {
             journal: json.get("journal")?.as_str()?.to_owned(),
-            position: Position {
-                offset: json.get("length")?.as_u64()?,
-                frames: json.get("frames")?.as_u64()?,
-                checksum: hash("checksum")?,
-            },
+            position: position_of(json)?,
+            saved,
             predecessor: json.get("predecessor").and_then(Cut::from_value),
-            results: hash("results")?,
+            results: hash_of(json, "results")?,
         })
     }
 
@@ -148,10 +164,40 @@ impl Sealed {
             return Err(corrupt(message).at(&journal.path));
         }
         // It may have been sealed before its writer went on elsewhere and took back its last frames.
-        let is_beyond = journal.is_cut_before(self.position);
-        Ok(!is_beyond
-            && (journal.limit() <= self.position.offset || !journal.goes_on_after(self.position)?))
+        let reach = self.saved.last().map_or(self.position, |stretch| stretch.end);
+        if journal.is_cut_before(reach) {
+            return Ok(false);
+        }
+        if journal.limit() <= self.position.offset {
+            return Ok(true);
+        }
+        match journal.compare(self.position, &self.saved)? {
+            Coverage::Whole => Ok(true),
+            Coverage::Outgrown => Ok(false),
+            Coverage::Apart => {
+                let message = "is damaged elsewhere than the journal that its segment was sealed from: each has rows that \
+                               the other lacks; the segment counts, copy an intact journal here or move this one away";
+                Err(Error::new(ErrorKind::Conflict, message).at(&journal.path))
+            }
+        }
     }
+}
+
+fn hash_of(json: &serde_json::Value, key: &str) -> Option<u64> {
+    u64::from_str_radix(json.get(key)?.as_str()?, 16).ok()
+}
+
+fn position_of(json: &serde_json::Value) -> Option<Position> {
+    Some(Position {
+        offset: json.get("length")?.as_u64()?,
+        frames: json.get("frames")?.as_u64()?,
+        checksum: hash_of(json, "checksum")?,
+    })
+}
+
+fn stretch_of(json: &serde_json::Value) -> Option<Stretch> {
+    let number = |key: &str| json.get(key)?.as_u64();
+    Some(Stretch { offset: number("offset")?, number: number("number")?, end: position_of(json)? })
 }
 
 /// A key of a file's footer; `None` where there is no such file or no such key.

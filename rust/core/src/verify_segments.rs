@@ -7,7 +7,7 @@ use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::journal::{End, Journal};
+use crate::journal::Journal;
 use crate::progress::Progress;
 use crate::seal::Survey;
 use crate::segments::{self, Name};
@@ -48,7 +48,12 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
     }
     for name in &names {
         if name.ends_with(".corrupt") {
-            find(name, true, "corrupt", "a damaged journal, kept after its good part was sealed".to_owned());
+            find(
+                name,
+                true,
+                "corrupt",
+                "a damaged journal, kept after all that can be read of it was sealed".to_owned(),
+            );
         } else if name.strip_suffix(".fence").is_some_and(|journal| !names.iter().any(|name| name == journal))
         {
             find(name, false, "leftover", "a fence without its journal; recover removes it".to_owned());
@@ -66,8 +71,10 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
             let message = if is_fenced { "a recovery was interrupted" } else { "its writer died" };
             find(file, false, "interrupted", format!("{message}; recover seals it"));
         }
-        if full && let Some((is_problem, message)) = damage_in(&path, progress) {
-            find(file, is_problem, "corrupt", message);
+        if full {
+            for (is_problem, kind, message) in damage_in(&path, progress) {
+                find(file, is_problem, kind, message);
+            }
         }
     }
     if full {
@@ -102,13 +109,18 @@ fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<Strin
     Ok(is_changed.then(|| format!("{relative} is not the list of results that was sealed with it")))
 }
 
-/// What is wrong in a journal, and whether a living writer cannot be the reason.
-fn damage_in(path: &Path, progress: &Progress) -> Option<(bool, String)> {
-    match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
-        Err(error) => Some((true, error.message)),
-        Ok(Survey { end: End::Bad { message, is_last }, position, .. }) => {
-            Some((!is_last, format!("{message}, at byte {}", position.offset)))
+/// What is wrong in a journal, whether a living writer cannot be the reason, and its kind.
+fn damage_in(path: &Path, progress: &Progress) -> Vec<(bool, &'static str, String)> {
+    let read = Journal::open(path).and_then(|journal| Ok((Survey::of(&journal, progress)?, journal)));
+    match read {
+        Err(error) => vec![(true, "corrupt", error.message)],
+        Ok((survey, journal)) => {
+            let is_problem = journal.damage(&survey.reading).is_some();
+            let damage = survey.reading.describe().map(|message| (is_problem, "corrupt", message));
+            // What results lack is told with those of their run.
+            let notes = survey.notes.into_iter().filter(|(kind, _)| *kind != "unreadable");
+            let notes = notes.map(|(kind, message)| (false, kind, message));
+            damage.into_iter().chain(notes).collect()
         }
-        Ok(_) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! One writer of predictions: rows wait, are flushed into its journal, and are sealed when it closes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +15,14 @@ use twox_hash::XxHash3_64;
 
 use crate::arrays::{self, ROLES, Values};
 use crate::atomic;
+use crate::checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ipc;
 use crate::journal::{Appender, Cut, Header, Kind};
 use crate::mappings::{Cell, Table};
 use crate::platform;
 use crate::progress::Progress;
+use crate::recover;
 use crate::rows;
 use crate::seal::{self, Outcome};
 use crate::segments::Name;
@@ -399,8 +401,12 @@ impl Writer {
     }
 
     /// Appends what waits and a finished result, as one piece: the commit point of that result.
+    ///
+    /// What no reader could read of it is refused before anything is appended: rows wait, and the result can be
+    /// checkpointed again.
     pub fn checkpoint(&mut self, result_id: &str, result: &str) -> Result<()> {
         self.check_unfinished(result_id)?;
+        checkpoint::check(result)?;
         self.commit(Some((result_id, result)))
     }
 
@@ -470,8 +476,6 @@ impl Writer {
         if self.waiting.rows > 0 || !self.waiting.array_batches.is_empty() {
             self.flush()?;
         }
-        let finished: BTreeSet<String> =
-            self.failed.iter().chain(&self.current).flat_map(|open| open.finished.iter().cloned()).collect();
         let mut outcomes = Vec::new();
         for open in self.failed.iter().chain(&self.current) {
             if open.appender.position.frames == 0 && !open.appender.path.exists() {
@@ -482,8 +486,18 @@ impl Writer {
             // What was counted stands for the rows that count only where all of them do.
             let summary = self.unfinished.is_empty().then_some(&open.summary);
             let journal = &open.appender.path;
-            outcomes.push(seal::seal(&self.root, &self.folder, journal, &finished, summary, progress)?);
+            // What the disk still has of them: a result that was lost there is done again.
+            let others = self.failed.iter().chain(&self.current).map(|open| &open.appender.path);
+            let others =
+                others.filter(|path| *path != journal).map(|path| recover::finished_in(path, progress));
+            let finished = others.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+            let outcome = seal::seal(&self.root, &self.folder, journal, &finished, summary, progress)?;
+            outcomes.push((journal.clone(), outcome));
         }
+        for (journal, _) in outcomes.iter().filter(|(_, outcome)| outcome.reading.is_damaged()) {
+            recover::keep_corrupt(journal)?;
+        }
+        let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
         self.failed.clear();
         self.current = None;
         self.is_dead = true;

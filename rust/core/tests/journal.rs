@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use n4w_core::ErrorKind;
-use n4w_core::journal::{Appender, Cut, End, Header, Journal, Kind, Position, fence, fence_path};
+use n4w_core::journal::{
+    Appender, Coverage, Cut, End, Header, Journal, Kind, Reading, Stretch, fence, fence_path,
+};
 use n4w_core::segments::Name;
 
 const FRAMES: [(Kind, &[u8]); 4] =
@@ -35,14 +37,20 @@ fn written(folder: &Path) -> (PathBuf, Vec<u64>) {
 
 type Frames = Vec<(Kind, Vec<u8>)>;
 
-fn read(path: &Path) -> n4w_core::Result<(Frames, Position, End)> {
+fn read(path: &Path) -> n4w_core::Result<(Frames, Reading)> {
     let journal = Journal::open(path)?;
     let mut frames = Vec::new();
-    let (position, end) = journal.read(journal.begin(), &mut |kind, payload| {
+    let reading = journal.read(journal.begin(), &mut |kind, payload| {
         frames.push((kind, payload.to_vec()));
         Ok(())
     })?;
-    Ok((frames, position, end))
+    Ok((frames, reading))
+}
+
+/// All frames but some.
+fn without(lost: &[usize]) -> Frames {
+    let kept = FRAMES.iter().enumerate().filter(|(number, _)| !lost.contains(number));
+    kept.map(|(_, (kind, payload))| (*kind, payload.to_vec())).collect()
 }
 
 fn expected(count: usize) -> Frames {
@@ -53,9 +61,11 @@ fn expected(count: usize) -> Frames {
 fn what_was_appended_reads_back() {
     let folder = tempfile::tempdir().unwrap();
     let (path, ends) = written(folder.path());
-    let (frames, position, end) = read(&path).unwrap();
+    let (frames, reading) = read(&path).unwrap();
     assert_eq!(frames, expected(4));
+    let Reading { position, end, lost, saved } = reading;
     assert_eq!((position.offset, position.frames, end), (*ends.last().unwrap(), 4, End::Clean));
+    assert_eq!((lost, saved), (vec![], vec![]));
     assert_eq!(Journal::open(&path).unwrap().header.dataset_name, "wheat");
 }
 
@@ -64,10 +74,16 @@ fn reading_goes_on_from_any_place_between_frames() {
     let folder = tempfile::tempdir().unwrap();
     let (path, _) = written(folder.path());
     let journal = Journal::open(&path).unwrap();
-    let (_, at, _) = journal.some(Kind::Rows, journal.begin(), 1).unwrap();
-    assert_eq!(at.frames, 2);
-    let (payloads, _, end) = journal.some(Kind::Rows, at, usize::MAX).unwrap();
-    assert_eq!((payloads, end), (vec![b"r".to_vec()], Some(End::Clean)));
+    let mut frames = journal.frames(journal.begin());
+    frames.advance().unwrap();
+    frames.advance().unwrap();
+    assert_eq!(frames.payload(), b"some rows");
+    let mut rest = journal.frames(frames.at());
+    let (kind, at) = rest.advance().unwrap().unwrap();
+    assert_eq!((kind, at.frames, rest.payload()), (Kind::Checkpoint, 2, &b"{}"[..]));
+    assert!(rest.advance().unwrap().is_some());
+    assert!(rest.advance().unwrap().is_none());
+    assert_eq!(rest.finish().end, End::Clean);
 }
 
 #[test]
@@ -86,10 +102,21 @@ fn every_flipped_bit_is_found() {
                 assert_eq!(before, 0, "bit {bit}: {error}");
                 assert!(matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Schema));
             }
-            Ok((frames, position, end)) => {
-                assert_eq!(frames, expected(before - 1), "bit {bit}");
-                assert_eq!(position.offset, ends[before - 1], "bit {bit}");
-                assert!(matches!(end, End::Bad { .. }), "bit {bit}: {end:?}");
+            Ok((frames, reading)) => {
+                assert_eq!(frames, without(&[before - 1]), "bit {bit}");
+                assert_eq!(reading.position.offset, ends[before - 1], "bit {bit}");
+                assert_eq!(reading.position.frames, before as u64 - 1, "bit {bit}");
+                assert!(reading.is_damaged(), "bit {bit}: {reading:?}");
+                if before == ends.len() - 1 {
+                    assert!(matches!(reading.end, End::Bad { .. }), "bit {bit}: {reading:?}");
+                    continue;
+                }
+                assert_eq!(reading.end, End::Clean, "bit {bit}");
+                let lost: Vec<u64> = reading.lost.iter().map(|lost| lost.offset).collect();
+                assert_eq!(lost, [ends[before - 1]], "bit {bit}");
+                let [Stretch { offset, number, end }] = reading.saved[..] else { panic!("{reading:?}") };
+                assert_eq!((offset, number), (ends[before], before as u64), "bit {bit}");
+                assert_eq!((end.offset, end.frames), (*ends.last().unwrap(), 4), "bit {bit}");
             }
         }
     }
@@ -105,7 +132,7 @@ fn every_truncation_leaves_whole_frames() {
         let before = ends.iter().filter(|end| **end <= length as u64).count();
         match read(&path) {
             Err(error) => assert_eq!((before, error.kind), (0, ErrorKind::Truncated), "{length}"),
-            Ok((frames, position, end)) => {
+            Ok((frames, Reading { position, end, .. })) => {
                 assert_eq!(frames, expected(before - 1), "{length}");
                 assert_eq!(position.offset, ends[before - 1], "{length}");
                 // At the end of a frame it is what it was before the next one was appended.
@@ -122,9 +149,9 @@ fn an_empty_tail_was_never_acknowledged_and_garbage_is_damage() {
     let (path, _) = written(folder.path());
     let whole = fs::read(&path).unwrap();
     fs::write(&path, [whole.clone(), vec![0; 100_000]].concat()).unwrap();
-    assert_eq!(read(&path).unwrap().2, End::Torn);
+    assert_eq!(read(&path).unwrap().1.end, End::Torn);
     fs::write(&path, [whole.clone(), vec![0; 100_000], vec![1]].concat()).unwrap();
-    assert!(matches!(read(&path).unwrap().2, End::Bad { is_last: false, .. }));
+    assert!(matches!(read(&path).unwrap().1.end, End::Bad { is_last: false, .. }));
 }
 
 #[test]
@@ -136,12 +163,88 @@ fn a_frame_of_another_journal_or_out_of_order_is_not_believed() {
     let (mine, theirs) = (fs::read(&path).unwrap(), fs::read(theirs).unwrap());
     let frame = |bytes: &[u8], from: usize| bytes[ends[from] as usize..ends[from + 1] as usize].to_vec();
     let begin = mine[..ends[2] as usize].to_vec();
-    for wrong in [frame(&theirs, 2), frame(&mine, 1), frame(&mine, 3)] {
-        fs::write(&path, [begin.clone(), wrong].concat()).unwrap();
-        let (frames, _, end) = read(&path).unwrap();
+    for wrong in [frame(&theirs, 2), frame(&mine, 1)] {
+        fs::write(&path, [begin.clone(), wrong.clone()].concat()).unwrap();
+        let (frames, reading) = read(&path).unwrap();
         assert_eq!(frames, expected(2));
-        assert!(matches!(end, End::Bad { .. }), "{end:?}");
+        assert!(matches!(reading.end, End::Bad { .. }), "{reading:?}");
+        // What comes after it is.
+        fs::write(&path, [begin.clone(), wrong, frame(&mine, 2)].concat()).unwrap();
+        assert_eq!(read(&path).unwrap().0, expected(3));
     }
+    // One is missing.
+    fs::write(&path, [begin, frame(&mine, 3)].concat()).unwrap();
+    let (frames, reading) = read(&path).unwrap();
+    assert_eq!(frames, without(&[2]));
+    assert_eq!((reading.position.offset, reading.lost[0].offset), (ends[2], ends[2]));
+}
+
+#[test]
+fn damage_costs_the_frames_that_it_hits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = written(folder.path());
+    let whole = fs::read(&path).unwrap();
+    let at = |frame: usize, byte: usize| ends[frame] as usize + byte;
+    // Byte 3 is of the magic, 20 of the length, 33 of the payload.
+    for (damaged, lost) in [
+        (vec![at(0, 33), at(2, 33)], vec![0, 2]),
+        (vec![at(0, 3), at(1, 3)], vec![0, 1]),
+        (vec![at(1, 20), at(2, 33)], vec![1, 2]),
+        (vec![at(0, 33), at(1, 20)], vec![0, 1]),
+        (vec![at(0, 3), at(1, 33), at(2, 8)], vec![0, 1, 2]),
+        (vec![at(1, 33), at(3, 33)], vec![1, 3]),
+        (vec![at(0, 3), at(1, 3), at(2, 3), at(3, 3)], vec![0, 1, 2, 3]),
+    ] {
+        let mut bytes = whole.clone();
+        damaged.iter().for_each(|&byte| bytes[byte] ^= 0x10);
+        fs::write(&path, &bytes).unwrap();
+        let (frames, reading) = read(&path).unwrap();
+        assert_eq!(frames, without(&lost), "{damaged:?}");
+        assert_eq!(reading.position.offset, ends[lost[0]], "{damaged:?}");
+        let described = reading.describe().unwrap();
+        assert!(described.contains(&format!("at byte {}", ends[lost[0]])), "{described}");
+    }
+}
+
+#[test]
+fn a_frame_is_found_far_behind_a_damaged_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name("0123456789ab").journal());
+    let mut appender = Appender::create(&path, Header::new("wheat", None).unwrap()).unwrap();
+    let begin = appender.position.offset as usize;
+    // Full of what looks like heads, and of every length around the pieces that are searched.
+    for length in [262_143, 262_144 - 32, 262_144, 600_001] {
+        let long = b"N4AF".iter().copied().cycle().take(length).collect::<Vec<u8>>();
+        appender.position = appender.append(&[(Kind::Rows, long), (Kind::Rows, b"next".to_vec())]).unwrap();
+    }
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[begin] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (frames, reading) = read(&path).unwrap();
+    assert_eq!(frames.len(), 7);
+    assert_eq!(frames[0].1, b"next");
+    assert_eq!(reading.saved[0].number, 1);
+}
+
+#[test]
+fn an_intact_copy_has_more_than_what_was_sealed_of_a_damaged_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, ends) = written(folder.path());
+    let whole = fs::read(&path).unwrap();
+    let damage = |frames: &[usize]| {
+        let mut bytes = whole.clone();
+        frames.iter().for_each(|&frame| bytes[ends[frame] as usize + 33] ^= 1);
+        fs::write(&path, &bytes).unwrap();
+        Journal::open(&path).unwrap()
+    };
+    let sealed = read(&damage(&[1]).path).unwrap().1;
+    let compare = |journal: &Journal| journal.compare(sealed.position, &sealed.saved).unwrap();
+    assert_eq!(compare(&damage(&[1])), Coverage::Whole);
+    assert_eq!(compare(&damage(&[1, 2])), Coverage::Whole);
+    assert_eq!(compare(&damage(&[])), Coverage::Outgrown);
+    assert_eq!(compare(&damage(&[2])), Coverage::Apart);
+    let sealed = read(&damage(&[]).path).unwrap().1;
+    assert_eq!(damage(&[3]).compare(sealed.position, &sealed.saved).unwrap(), Coverage::Whole);
 }
 
 #[test]
@@ -155,7 +258,7 @@ fn a_successor_says_where_its_predecessor_ends() {
     let cut = Cut { journal, length: ends[2] };
     let made =
         Appender::create(&folder.path().join(next.journal()), Header::new("wheat", Some(cut)).unwrap());
-    let (frames, position, end) = read(&path).unwrap();
+    let (frames, Reading { position, end, .. }) = read(&path).unwrap();
     assert_eq!((frames, position.offset, end), (expected(2), ends[2], End::Clean));
     drop(made);
     // One that names another journal says nothing of this one.

@@ -187,6 +187,11 @@ pub fn read_yaml(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> {
     Trees::new(py).object(&bytes)
 }
 
+#[pyfunction]
+pub fn check_record(py: Python<'_>, name: &str, content: &[u8]) -> PyResult<()> {
+    py.detach(|| core::check_file(name, content)).map_err(|error| to_py(py, &error))
+}
+
 const PLACES: usize = 512;
 
 /// Makes Python objects of trees that were written down; texts that come again are one object.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use n4w_core::journal::{Journal, Kind, Position};
-use n4w_core::live;
 use n4w_core::rows::COLUMNS;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -34,9 +33,19 @@ pub fn read_frames<'py>(
         let journal = Journal::open(&path)?;
         let from =
             place.map_or(journal.begin(), |(offset, frames, checksum)| Position { offset, frames, checksum });
-        let (payloads, at, end) = journal.some(kind, from, AT_ONCE)?;
-        let damage = end.as_ref().and_then(|end| live::damage(&journal, at, end));
-        Ok((payloads, end.is_none().then_some((at.offset, at.frames, at.checksum)), damage))
+        let (mut payloads, mut bytes) = (Vec::new(), 0);
+        let mut frames = journal.frames(from);
+        while bytes < AT_ONCE
+            && let Some((found, _)) = frames.advance()?
+        {
+            if found == kind {
+                bytes += frames.payload().len();
+                payloads.push(frames.payload().to_vec());
+            }
+        }
+        let next = (bytes >= AT_ONCE).then(|| frames.at());
+        let damage = journal.damage(&frames.finish());
+        Ok((payloads, next.map(|at| (at.offset, at.frames, at.checksum)), damage))
     })?;
     let payloads = PyList::new(py, payloads.iter().map(|payload| PyBytes::new(py, payload)))?;
     Ok((payloads, next, damage.map(|error| error.message)))

@@ -48,7 +48,7 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        Head, count_results, list_heads, list_results, list_runs, page_results, read_yaml,
+        Head, check_record, count_results, list_heads, list_results, list_runs, page_results, read_yaml,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;
@@ -69,7 +69,9 @@ mod _native {
     #[pymodule_export]
     use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]
-    use crate::recover::{compact, live_journals, read_results, recover, remove_partial, run_files, sweep};
+    use crate::recover::{
+        compact, finished_results, live_journals, read_results, recover, remove_partial, run_files, sweep,
+    };
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan};
     #[pymodule_export]

@@ -9,15 +9,15 @@ use n4w_core::seal::Outcome;
 use n4w_core::value::Value;
 use pyo3::prelude::*;
 
-use crate::convert::{Converter, findings_value};
+use crate::convert::{Converter, errors_value, findings_value};
 use crate::gate::{detached, enter};
 
 /// What became of a journal, as answers show it.
 pub fn outcome_value(outcome: &Outcome) -> Value {
-    let end = match &outcome.end {
-        End::Clean => "clean",
+    let end = match &outcome.reading.end {
+        _ if outcome.reading.is_damaged() => "corrupt",
         End::Torn => "torn",
-        End::Bad { .. } => "corrupt",
+        End::Clean | End::Bad { .. } => "clean",
     };
     Value::map([
         ("run_id", outcome.name.run_id.as_str().into()),
@@ -25,7 +25,7 @@ pub fn outcome_value(outcome: &Outcome) -> Value {
         ("rows", outcome.rows.into()),
         ("partial_rows", outcome.partial_rows.into()),
         ("results", outcome.results.into()),
-        ("bytes", outcome.position.offset.into()),
+        ("bytes", outcome.reading.reach().offset.into()),
         ("end", end.into()),
     ])
 }
@@ -71,7 +71,16 @@ pub fn live_journals(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<
 
 #[pyfunction]
 pub fn read_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<(String, String)>> {
-    detached(py, Some(&root), || live::results_of_run(&root, &run_id))
+    detached(py, Some(&root), || live::results_of_run(&root, &run_id)).map(|found| found.0)
+}
+
+/// The results of a run as texts, each with its writer, and what cannot be read.
+type Finished<'py> = (Vec<(String, String)>, Bound<'py, PyAny>);
+
+#[pyfunction]
+pub fn finished_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Finished<'_>> {
+    let found = detached(py, Some(&root), || live::results_of_run(&root, &run_id))?;
+    Ok((found.0, Converter::new(py).object(&errors_value(&found.1))?))
 }
 
 #[pyfunction]

@@ -185,7 +185,7 @@ fn parts_of<'a>(row: &'a Bound<'_, PyDict>) -> PyResult<(Cells<'a>, Vec<(usize, 
     for (key, value) in row.iter() {
         let key =
             key.cast::<PyString>().map_err(|_| PyTypeError::new_err("the keys of a row are column names"))?;
-        let name = key.to_str()?.to_owned();
+        let name = text_of(key, "the name of a column")?;
         if let Some(role) = ROLES.iter().position(|(role, _, _)| *role == name) {
             if !value.is_none() {
                 arrays.push((role, values_of(&value, &name)?));
@@ -204,7 +204,10 @@ fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
         return Ok(Cell::Null);
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Cell::Text(Cow::Owned(text.to_str()?.to_owned())));
+        return match text.to_str() {
+            Ok(text) => Ok(Cell::Text(Cow::Owned(text.to_owned()))),
+            Err(_) => text_of(text, &format!("column {column:?}")).map(|text| Cell::Text(Cow::Owned(text))),
+        };
     }
     if let Ok(number) = value.cast::<PyFloat>() {
         return Ok(Cell::Float(number.value()));
@@ -220,8 +223,8 @@ fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
         || value.is_instance_of::<PyList>()
         || value.is_instance_of::<PyTuple>()
     {
-        let text =
-            py.import(intern!(py, "nirs4all_workspace.strict_json"))?.call_method1("dumps", (value,))?;
+        let stored = py.import(intern!(py, "nirs4all_workspace.stored"))?;
+        let text = stored.call_method1(intern!(py, "cell_text"), (value, column))?;
         return Ok(Cell::Text(Cow::Owned(text.extract()?)));
     }
     if value.hasattr(intern!(py, "isoformat"))? {
@@ -239,6 +242,15 @@ fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
         "column '{column}' has a value of type {}, which no column can hold",
         value.get_type().name()?
     )))
+}
+
+/// A text, which may be no Unicode: then it is refused by its name.
+fn text_of(text: &Bound<'_, PyString>, what: &str) -> PyResult<String> {
+    if let Ok(text) = text.to_str() {
+        return Ok(text.to_owned());
+    }
+    let stored = text.py().import(intern!(text.py(), "nirs4all_workspace.stored"))?;
+    stored.call_method1(intern!(text.py(), "check_text"), (text, what))?.extract()
 }
 
 /// Numbers from a buffer, from anything with `to_numpy`, or from lists in lists.

@@ -25,6 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use rayon::prelude::*;
 
+pub use self::native::check_file;
 use self::sessions::Manifest;
 use self::tree::Tree;
 use crate::error::{Error, Result, corrupt};

@@ -41,12 +41,8 @@ pub fn read(
             if file == FILES[3] { Tree::Null } else { Tree::List(Vec::new()) }
         })
     };
-    let templates = read(FILES[1], templates, |tree| references(tree, "templates", &[("id", false)]));
-    let datasets = read(FILES[2], datasets, |tree| {
-        let keys =
-            [("id", false), ("hash", false), ("file_size", true), ("quick_hash", false), ("path", false)];
-        references(tree, "datasets", &keys)
-    });
+    let templates = read(FILES[1], templates, templates_of);
+    let datasets = read(FILES[2], datasets, datasets_of);
     let summary = read(FILES[3], summary, |tree| Ok(Tree::Map(without_version(tree))));
     let n_configs = summary.get("counts").and_then(|counts| counts.get("configs")).cloned();
     let mut entries = vec![("kind".into(), Kind::Run.name().into())];
@@ -62,6 +58,26 @@ pub fn read(
         ("n_configs".into(), n_configs.unwrap_or(Tree::Null)),
     ]);
     unit.entry = Some(Arc::new(Entry::new(Kind::Run, name, Tree::Map(entries))));
+}
+
+/// That readers can read a record of this name which is about to be written.
+pub fn check_file(name: &str, bytes: &[u8]) -> Result<()> {
+    yaml::check_size(bytes.len() as u64)?;
+    match name {
+        "run.yaml" => complete(bytes, "").map(drop),
+        "templates.yaml" => templates_of(yaml::parse(bytes)?).map(drop),
+        "datasets.yaml" => datasets_of(yaml::parse(bytes)?).map(drop),
+        _ => yaml::parse(bytes).map(drop),
+    }
+}
+
+fn templates_of(tree: Tree) -> Result<Tree> {
+    references(tree, "templates", &[("id", false)])
+}
+
+fn datasets_of(tree: Tree) -> Result<Tree> {
+    let keys = [("id", false), ("hash", false), ("file_size", true), ("quick_hash", false), ("path", false)];
+    references(tree, "datasets", &keys)
 }
 
 fn without_version(tree: Tree) -> Vec<(Tree, Tree)> {

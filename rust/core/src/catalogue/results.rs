@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use super::canonical::content_id;
 use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::checkpoint;
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::progress::Progress;
 use crate::query::filter::Member;
@@ -108,20 +109,17 @@ fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result
         sealed => sealed?,
     };
     let mut found = Results::default();
+    found.errors.extend(open.into_iter().flat_map(|open| open.errors.iter().cloned()));
     let mut parsed = Vec::new();
     for (writer, text) in texts.iter().chain(&sealed) {
-        match serde_json::from_str(text) {
-            Ok(serde_json::Value::Object(json))
-                if json.get("id").is_some_and(serde_json::Value::is_string) =>
-            {
+        match checkpoint::parse(text) {
+            Ok(json) => {
                 let text = |key: &str| json.get(key).and_then(|value| value.as_str()).unwrap_or_default();
                 parsed.push((text("completed_at").to_owned(), writer, text("id").to_owned(), json));
             }
-            other => {
-                let what =
-                    if other.is_ok() { "has no result with an id" } else { "has a line that is no JSON" };
+            Err(error) => {
                 let path = format!("runs/{run_id}/results.{writer}.jsonl");
-                found.errors.push(FileError::new(&path, &corrupt(what)));
+                found.errors.push(FileError::new(&path, &error));
             }
         }
     }

@@ -34,13 +34,16 @@ pub fn read(path: &Path) -> Result<Tree> {
 
 /// The content of an open file that may hold YAML and has this size.
 pub fn bytes_of(file: &File, size: u64) -> Result<Vec<u8>> {
-    if size > LARGEST {
-        return Err(corrupt(format!("has more than {} MiB", LARGEST >> 20)));
-    }
+    check_size(size)?;
     let mut bytes = vec![0; size as usize];
     let count = platform::read_at(file, &mut bytes, 0).map_err(Error::pathless)?;
     bytes.truncate(count);
     Ok(bytes)
+}
+
+/// That a file has no more bytes than are read.
+pub(super) fn check_size(size: u64) -> Result<()> {
+    if size > LARGEST { Err(corrupt(format!("has more than {} MiB", LARGEST >> 20))) } else { Ok(()) }
 }
 
 /// The mapping that these bytes hold.

@@ -35,10 +35,13 @@ pub fn with_id(
                 progress.check()?;
                 entries(listed, number as u32, id, filter).map_err(|error| error.at(&listed.path))
             });
-            let found = all_of(found.collect())?;
+            let (found, damage): (Vec<_>, Vec<_>) = all_of(found.collect())?.into_iter().unzip();
             let names = types::all_names(&schemas(&files)?);
-            let (mut rows, mut lost) = (Vec::new(), Vec::new());
-            for (number, entries) in found.iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
+            let mut lost: Vec<FileError> = damage.into_iter().flatten().collect();
+            let mut rows = Vec::new();
+            for (number, entries) in
+                found.iter().enumerate().filter(|(_, entries): &(usize, &Vec<Entry>)| !entries.is_empty())
+            {
                 let failed = |error| Failed { file: Some(number), error };
                 let own = schemas_of(&files[number]).map_err(failed)?;
                 // A column that only other files have is null.
@@ -67,7 +70,8 @@ fn own_schema(own: &[SchemaRef], names: &[String]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<Entry>> {
+/// The rows of a file with this id, and what is damaged in it while others count.
+fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<(Vec<Entry>, Option<FileError>)> {
     let predicates = filter.predicates();
     let columns: Vec<&str> = predicates.iter().flat_map(Predicate::columns).chain(["id"]).collect();
     let unnamed = scan::dataset_of(&listed.path);
@@ -83,8 +87,8 @@ fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<
         Ok(())
     };
     if listed.is_journal() {
-        read_journal(listed, &mut look)?;
-        return Ok(found);
+        let damage = read_journal(listed, &mut look)?;
+        return Ok((found, damage.map(|error| FileError::new(&listed.name, &error))));
     }
     let source = Source::open(&listed.path, listed.identity)?;
     for group in 0..source.groups() {
@@ -99,7 +103,7 @@ fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<Vec<
             })?;
         }
     }
-    Ok(found)
+    Ok((found, None))
 }
 
 /// The rows of a file of arrays that have one of these ids: only the pages are read that hold them.

@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rayon::prelude::*;
 
+use super::damage_mark;
 use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open};
@@ -166,8 +167,9 @@ fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<Fi
     if segments::is_journal(name) {
         let journal = Journal::open(&path)?;
         let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
-        let identity =
-            Identity { size: journal.limit(), mtime_ns: 0, ctime_ns: 0, ..platform::identity(&metadata) };
+        // Its last frame ends it, and what was given up before that moves the places of rows.
+        let (size, mark) = (journal.limit(), damage_mark::of(&path));
+        let identity = Identity { size, mtime_ns: 0, ctime_ns: mark, ..platform::identity(&metadata) };
         return Ok((identity, None));
     }
     let file = if holds { platform::open(&path).ok() } else { None };
@@ -176,21 +178,28 @@ fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<Fi
     Ok((identity, file))
 }
 
-/// Hands out the batches of a journal, each with the place of its first row; gives what is damaged after them.
+/// Hands out the batches of a journal, each with the place of its first row; gives what is damaged.
+///
+/// Where other frames are damaged than when it was listed, rows have other places: it fails as if the file were
+/// gone, for who lists again.
 pub fn read_journal(
     listed: &Listed,
     take: &mut dyn FnMut(u32, &RecordBatch) -> Result<()>,
 ) -> Result<Option<Error>> {
     let journal = Journal::open(&listed.path)?;
     let mut first = 0;
-    let (_, damage) = live::rows(&journal, journal.begin(), &mut |batches| {
+    let (reading, damage) = live::rows(&journal, journal.begin(), &mut |batches| {
         for batch in batches {
             take(first, batch)?;
             first += batch.num_rows() as u32;
         }
         Ok(())
     })?;
-    Ok(damage)
+    if damage_mark::set(&listed.path, &reading) == listed.identity.ctime_ns {
+        return Ok(damage);
+    }
+    let error = std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read");
+    Err(Error::io(&listed.path, error))
 }
 
 /// The columns of a listed file.

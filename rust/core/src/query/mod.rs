@@ -5,6 +5,7 @@
 
 pub mod chunks;
 pub mod cursor;
+mod damage_mark;
 pub mod facts;
 pub mod filter;
 pub mod find;

@@ -22,7 +22,7 @@ use crate::journal::{Journal, Kind, Position};
 use crate::platform::{self, Identity};
 use crate::progress::Progress;
 use crate::types::{self, Lost, conform};
-use crate::{live, scan, segments};
+use crate::{scan, segments};
 
 /// Bytes of a journal's frames that are decoded at a time.
 const AT_ONCE: usize = 4 << 20;
@@ -180,7 +180,7 @@ impl Plan {
             place: Place::Begin,
             waiting: VecDeque::new(),
             lost: Vec::new(),
-            failed: None,
+            failed: Vec::new(),
         })
     }
 }
@@ -322,7 +322,8 @@ pub struct Stream {
     place: Place,
     waiting: VecDeque<RecordBatch>,
     lost: Vec<Lost>,
-    failed: Option<FileError>,
+    /// What cannot be read of it.
+    failed: Vec<FileError>,
 }
 
 impl Stream {
@@ -335,7 +336,7 @@ impl Stream {
     /// The next rows; `None` after the last ones.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let next = self.read_on().map_err(|error| error.at(&self.part.path));
-        next.inspect_err(|error| self.failed = Some(FileError::new(&self.part.name, error)))
+        next.inspect_err(|error| self.failed.insert(0, FileError::new(&self.part.name, error)))
     }
 
     fn read_on(&mut self) -> Result<Option<RecordBatch>> {
@@ -368,20 +369,27 @@ impl Stream {
                 }
                 Place::Group(..) => {}
                 Place::Frame(journal, place) => {
-                    let (payloads, next, end) = journal.some(Kind::Rows, place, AT_ONCE)?;
-                    for payload in payloads {
-                        for batch in ipc::decode(&payload).map_err(|error| error.at(&self.part.path))? {
+                    let mut frames = journal.frames(place);
+                    let mut bytes = 0;
+                    while bytes < AT_ONCE
+                        && let Some((kind, _)) = frames.advance()?
+                    {
+                        if kind != Kind::Rows {
+                            continue;
+                        }
+                        bytes += frames.payload().len();
+                        for batch in ipc::decode(frames.payload())? {
                             let (batch, more) = conform(&batch, &self.answer)?;
                             self.waiting.push_back(batch);
                             Lost::add(&mut self.lost, more);
                         }
                     }
-                    match end {
-                        None => self.place = Place::Frame(journal, next),
-                        Some(end) => {
-                            let damage = live::damage(&journal, next, &end);
-                            self.failed = damage.map(|error| FileError::new(&self.part.name, &error));
-                        }
+                    let next = (bytes >= AT_ONCE).then(|| frames.at());
+                    if let Some(damage) = journal.damage(&frames.finish()) {
+                        self.failed.push(FileError::new(&self.part.name, &damage));
+                    }
+                    if let Some(next) = next {
+                        self.place = Place::Frame(journal, next);
                     }
                 }
             }
