@@ -671,6 +671,14 @@ def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = 
 def live_journals(root: _Path, run_id: str) -> list[dict[str, Any]]:
     """Return path, host, boot_id, pid and since of the journals of a run whose writers live."""
 
+def run_results(root: _Path, run_id: str) -> dict[str, Any]:
+    """Return the checkpointed results of one run as `list_results` does; no other run is looked at.
+
+    Raises:
+        OSError: A list of results cannot be read.
+        CorruptFileError: A journal cannot be read.
+    """
+
 def read_results(root: _Path, run_id: str) -> list[tuple[str, str]]:
     """Return the finished results of a run, each as the writer that checkpointed it and a JSON text.
 

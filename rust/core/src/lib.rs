@@ -20,6 +20,7 @@ pub mod index;
 pub mod ipc;
 pub mod journal;
 pub mod live;
+pub mod live_set;
 pub mod lock;
 pub mod mappings;
 pub mod metrics;

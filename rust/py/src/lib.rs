@@ -40,7 +40,7 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        Head, count_results, list_heads, list_results, list_runs, page_results, read_yaml,
+        Head, count_results, list_heads, list_results, list_runs, page_results, read_yaml, run_results,
     };
     #[pymodule_export]
     use crate::content::blake3_hex;

@@ -12,6 +12,7 @@ use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::{self, FileError, Open, SUFFIX};
+use crate::live_set::{self, Rank};
 use crate::progress::Progress;
 use crate::query::filter::Member;
 use crate::segments::Name;
@@ -77,6 +78,12 @@ pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Resu
     Ok(found)
 }
 
+/// The checkpointed results of one run, oldest first.
+pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
+    let open = live::open_results(root, &|run| run == run_id)?;
+    of_run(root, run_id, open.get(run_id))
+}
+
 /// The results of each of these entries.
 pub(super) fn of_entries(
     root: &Path,
@@ -99,7 +106,7 @@ pub(super) fn of_entries(
     results.collect()
 }
 
-/// The checkpointed results of a run; of two checkpoints of one result the smaller (time, writer) counts.
+/// The checkpointed results of a run, of each result the checkpoint that wins.
 fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
     let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
     let sealed = match live::sealed_results(root, run_id, lists) {
@@ -126,13 +133,16 @@ fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result
         }
     }
     parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-    let mut seen = HashSet::new();
-    for (_, writer, id, json) in parsed {
+    let wins = live_set::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
+        let status = json.get("status").and_then(|status| status.as_str());
+        (id.as_str(), Rank::new(status, Some(completed_at), writer))
+    }));
+    for ((_, writer, _, json), wins) in parsed.into_iter().zip(wins) {
         let given = json.into_iter().filter(|(key, _)| key != "writer");
         let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
         given.push(("writer".into(), writer.as_str().into()));
         let result = complete(given);
-        if seen.insert(id) { found.results.push(result) } else { found.repeated.push(result) }
+        if wins { found.results.push(result) } else { found.repeated.push(result) }
     }
     Ok(found)
 }
