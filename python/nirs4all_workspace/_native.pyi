@@ -522,6 +522,23 @@ def read_cache(root: _Path, file: str) -> bytes | None:
 def write_cache(root: _Path, file: str, content: bytes) -> None:
     """Replace a file of a workspace's cache, where it can be written; else do nothing."""
 
+def list_live(
+    root: _Path, *, live: bool = True
+) -> tuple[list[str], dict[str, list[tuple[int, int, list[str] | None]]]]:
+    """Return what `list_files` does, and by file the rows that are not live; other files have none.
+
+    Args:
+        root: The workspace.
+        live: As for `list_files`.
+
+    Returns:
+        The files, and the hidden parts of some of them in the order of their rows: the place of the first row,
+        the place after the last, and the results whose rows are hidden there, or None for all rows.
+
+    Raises:
+        OSError: The folder cannot be listed.
+    """
+
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
     """Return the prediction files of a folder that count, relative to it, in name order.
 

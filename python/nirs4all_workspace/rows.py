@@ -21,6 +21,8 @@ _RESTARTS = 20
 
 # A column that says after which dataset a row's file is named; of segments it says nothing of use.
 FILE = "n4w:file"
+# The place of a row in its file.
+_ROW = "n4w:row"
 
 
 def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> pl.LazyFrame:
@@ -70,15 +72,21 @@ def _whole(root: Path, live: bool, partial: bool, with_file: bool) -> pl.LazyFra
 def _listed(root: Path, live: bool, partial: bool, with_file: bool, is_last: bool = False) -> pl.LazyFrame:
     import polars as pl
 
-    names = _native.list_files(root, live=live)
+    names, hidden = _native.list_live(root, live=live)
     journals = [name for name in names if name.endswith(".journal")]
-    sealed = [root / name for name in names if not name.endswith(".journal")]
+    sealed = [root / name for name in names if not name.endswith(".journal") and name not in hidden]
+    partly = [name for name in names if not name.endswith(".journal") and name in hidden]
     if partial:
         sealed += _partial(root, set(journals))
     of_file = {FILE: pl.String()} if with_file else {}
     frames = [pl.LazyFrame(schema=_schema(_native.row_schema()) | of_file)]
     frames += [_of_files(paths, with_file) for paths in _by_schema(sealed, is_last)]
-    frames += [_of_journal(root / name) for name in journals]
+    for name in partly:
+        for paths in _by_schema([root / name], is_last):
+            frames.append(_live(_of_files(paths, with_file, with_row=True), hidden[name]).drop(_ROW))
+    for name in journals:
+        frame = _of_journal(root / name)
+        frames.append(_live(frame, hidden[name]) if name in hidden else frame)
     return pl.concat(frames, how="diagonal_relaxed")
 
 
@@ -118,12 +126,32 @@ def _by_schema(paths: list[Path], is_last: bool) -> list[list[Path]]:
     return list(found.values())
 
 
-def _of_files(paths: list[Path], with_file: bool) -> pl.LazyFrame:
+def _live(frame: pl.LazyFrame, hidden: list[tuple[int, int, list[str] | None]]) -> pl.LazyFrame:
+    """The rows of one file that are live, by what is hidden of it; of a journal only results are hidden."""
+    import polars as pl
+
+    columns = frame.collect_schema().names()
+    for start, stop, results in hidden:
+        is_hidden = pl.lit(True)
+        if _ROW in columns:
+            is_hidden = (pl.col(_ROW) >= start) & (pl.col(_ROW) < stop)
+        if results is not None:
+            if "result_id" not in columns:
+                continue
+            is_hidden &= pl.col("result_id").is_in(results).fill_null(False)
+        frame = frame.filter(~is_hidden)
+    return frame
+
+
+def _of_files(paths: list[Path], with_file: bool, with_row: bool = False) -> pl.LazyFrame:
     """The rows of files of equal columns, categories as text."""
     import polars as pl
 
     file = FILE if with_file else None
-    frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=file)
+    row = _ROW if with_row else None
+    frame = pl.scan_parquet(
+        paths, glob=False, hive_partitioning=False, include_file_paths=file, row_index_name=row
+    )
     if with_file:
         frame = frame.with_columns(pl.col(FILE).str.extract(r"([^/\\]*)\.meta\.parquet$"))
     kinds = frame.collect_schema().items()

@@ -8,6 +8,7 @@ use crate::error::{Error, Result, corrupt};
 use crate::files::{self, FileError};
 use crate::ipc;
 use crate::journal::{End, Journal, Kind, Position};
+use crate::live_set::Hidden;
 use crate::segments::{self, Name};
 use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
 
@@ -45,23 +46,37 @@ impl Journals {
         cache::places(root).into_iter().find_map(read).unwrap_or_default()
     }
 
-    /// Counts a journal's rows, those that are new since the last time.
-    pub fn summarise(&self, root: &Path, file: &str) -> Result<Live> {
+    /// Counts a journal's live rows, those that are new since the last time.
+    pub fn summarise(&self, root: &Path, file: &str, hidden: Option<&Hidden>) -> Result<Live> {
         let journal = Journal::open(&root.join(file))?;
-        let known = self.known.get(file).filter(|known| {
-            known.journal == journal.header.journal && known.position.offset <= journal.limit()
-        });
+        // What else is hidden makes it another one.
+        let id = match hidden {
+            None => journal.header.journal.clone(),
+            Some(hidden) => format!("{} {:016x}", journal.header.journal, hidden.fingerprint()),
+        };
+        let known = self
+            .known
+            .get(file)
+            .filter(|known| known.journal == id && known.position.offset <= journal.limit());
         let from = known.and_then(|known| Some((known.position, datasets_of(&known.state)?)));
         let (from, mut datasets) = from.unwrap_or_else(|| (journal.begin(), Datasets::new()));
         let unnamed = &journal.header.dataset_name;
         datasets.entry(unnamed.clone()).or_default();
         let (position, damage) = rows(&journal, from, &mut |batches| {
-            merge_datasets(&mut datasets, split_by_dataset(batches, unnamed)?);
+            let batches = match hidden {
+                None => split_by_dataset(batches, unnamed)?,
+                Some(hidden) => {
+                    // All of a journal is one part.
+                    let live = batches.iter().map(|batch| hidden.filter(batch, 0));
+                    split_by_dataset(&live.collect::<Result<Vec<_>>>()?, unnamed)?
+                }
+            };
+            merge_datasets(&mut datasets, batches);
             Ok(())
         })?;
         let mut state = Writer::default();
         state.datasets(&datasets);
-        let known = Known { journal: journal.header.journal.clone(), position, state: state.bytes };
+        let known = Known { journal: id, position, state: state.bytes };
         Ok(Live { datasets, damage, known })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every step can be repeated: a death in the middle of a recovery leaves what the next one finishes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -213,10 +213,14 @@ fn seal_unless_covered(
     }
     let predictions = path.parent().unwrap_or(root);
     if !segment.exists()
-        && let Some(compacted) = segments::compacted_of(predictions, &name)?
+        && let Some((compacted, is_divided)) = segments::compacted_of(predictions, &name)?
     {
         if compacted.covers(&journal)? {
             return Ok(None);
+        }
+        if is_divided {
+            // Sealed as a whole it is the longer carrier, and hides what was merged of it.
+            return seal::seal(root, folder, path, finished, None, progress).map(Some);
         }
         let outcome = seal::seal_rest(root, folder, path, &compacted, finished, progress)?;
         // It counted for nobody: what it has is in the compaction and in the rest.
@@ -329,9 +333,13 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
             kept.push(sealed);
         }
     }
+    let mut replaced = BTreeMap::<String, bool>::new();
     for (file, by) in judged.replaced {
+        *replaced.entry(file).or_insert(true) &= is_old(&by);
+    }
+    for (file, is_due) in replaced {
         // A journal that is still there would count again without its segment.
-        if is_old(&by) && !kept.contains(&file) {
+        if is_due && !kept.contains(&file) {
             remove(&file)?;
         }
     }

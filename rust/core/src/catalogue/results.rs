@@ -12,7 +12,7 @@ use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::{self, FileError, Open, SUFFIX};
-use crate::live_set::{self, Rank};
+use crate::live_set::{self, Hidden, Rank};
 use crate::progress::Progress;
 use crate::query::filter::Member;
 use crate::segments::Name;
@@ -211,13 +211,13 @@ impl Groups {
         if entries.iter().all(|entry| entry.kind == Kind::Run) {
             return Ok(groups);
         }
-        let wanted = wanted_files(root, entries)?;
+        let (wanted, hidden) = wanted_files(root, entries)?;
         let known = cache::load(root, CACHE);
         let read: Vec<Result<(Arc<Unit>, bool)>> = wanted
             .par_iter()
             .map(|(_, files)| {
                 progress.check()?;
-                Ok(read_unit(root, files, &known))
+                Ok(read_unit(root, files, &hidden, &known))
             })
             .collect();
         let mut units = Vec::new();
@@ -314,10 +314,15 @@ fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
     complete(entries)
 }
 
+/// Files that are read as one, and the entry that they are of.
+type Wanted = (Option<String>, Vec<String>);
+/// The rows of files that are not live.
+type HiddenRows = HashMap<String, Arc<Hidden>>;
+
 /// Lists of files that are read as one, each with the entry that they are of, or `None` where sessions share
 /// them.
-fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<String>, Vec<String>)>> {
-    let mut wanted = Vec::new();
+fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<(Vec<Wanted>, HiddenRows)> {
+    let (mut wanted, mut hidden) = (Vec::new(), HiddenRows::new());
     let (mut segments, mut datasets) = (HashMap::new(), HashSet::new());
     for entry in entries {
         let tree = match entry.kind {
@@ -344,7 +349,9 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<Strin
     wanted.extend(datasets.into_iter().map(|file| (None, vec![file])));
     if !segments.is_empty() {
         // What counts of them: journals that nobody sealed, and compactions in place of their inputs.
-        for file in files::list(root, Open::Counted)?.files {
+        let listing = files::list(root, Open::Counted)?;
+        hidden = listing.hidden;
+        for file in listing.files {
             let run = Name::of_path(Path::new(&file)).map(|name| name.run_id);
             if let Some(files) = run.and_then(|run| segments.get_mut(&run)) {
                 files.push(file);
@@ -352,13 +359,16 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<Strin
         }
         wanted.extend(segments.into_iter().map(|(run, files)| (Some(run), files)));
     }
-    Ok(wanted)
+    Ok((wanted, hidden))
 }
 
 /// What files say together, from the cache where they are unchanged; and whether that is new and worth keeping.
-fn read_unit(root: &Path, files: &[String], known: &Known) -> (Arc<Unit>, bool) {
+fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) -> (Arc<Unit>, bool) {
     let read_at = now_ns();
-    let stamp = |file: &String| Some(platform::identity(&std::fs::metadata(root.join(file)).ok()?));
+    let stamp = |file: &String| {
+        let identity = platform::identity(&std::fs::metadata(root.join(file)).ok()?);
+        Some(hidden.get(file).map_or(identity, |hidden| hidden.identity(identity)))
+    };
     let stamps: Vec<_> = files.iter().map(stamp).collect();
     let path = files.first().cloned().unwrap_or_default();
     if let Some(unit) = known.get(&path).filter(|unit| unit.is_unchanged(&stamps) && !is_registered(unit)) {
@@ -370,11 +380,17 @@ fn read_unit(root: &Path, files: &[String], known: &Known) -> (Arc<Unit>, bool) 
         let path = root.join(file);
         let unnamed = scan::dataset_of(&path);
         let opened = platform::open(&path).map_err(|error| Error::io(&path, error));
-        let mut of_file = BTreeMap::new();
+        let (mut of_file, mut place) = (BTreeMap::new(), 0);
+        let mut take = |batch: &RecordBatch| match hidden.get(file) {
+            None => add(batch, &unnamed, &mut of_file),
+            Some(hidden) => {
+                let live = hidden.filter(batch, place)?;
+                place += batch.num_rows() as u64;
+                add(&live, &unnamed, &mut of_file)
+            }
+        };
         let read = opened.and_then(|opened| {
-            scan::read_rows(&path, opened, &columns(), &mut |batches| {
-                batches.iter().try_for_each(|batch| add(batch, &unnamed, &mut of_file))
-            })
+            scan::read_rows(&path, opened, &columns(), &mut |batches| batches.iter().try_for_each(&mut take))
         });
         match read {
             Ok(damage) => unit.errors.extend(damage.map(|error| FileError::new(file, &error))),
