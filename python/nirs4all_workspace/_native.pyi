@@ -532,11 +532,22 @@ def list_live(
         live: As for `list_files`.
 
     Returns:
-        The files, and the hidden parts of some of them in the order of their rows: the place of the first row,
-        the place after the last, and the results whose rows are hidden there, or None for all rows.
+        The files, and the hidden parts of some of them in the order of their rows: the place of the first
+        row, the place after the last, and the results whose rows are hidden there, or None for all rows.
 
     Raises:
         OSError: The folder cannot be listed.
+    """
+
+def list_partial(root: _Path, *, live: bool = True) -> list[tuple[str, list[str]]]:
+    """Return the files of rows that were never finished, but for those that a live journal counts.
+
+    Returns:
+        Each relative to the workspace, with the results whose rows in it are not to be read: their writer
+        finished them in another file.
+
+    Raises:
+        OSError: A folder cannot be listed.
     """
 
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
@@ -769,6 +780,8 @@ class JournalWriter:
         flush_rows: Rows that wait at most.
         flush_bytes: Bytes that wait at most, about.
         flush_seconds: Seconds that a row waits at most.
+        ids: What its files are named after and the id of its journal (12 and 32 hexadecimal digits), made of
+            what will be written; None for random ones.
     """
 
     def __new__(
@@ -782,6 +795,7 @@ class JournalWriter:
         flush_rows: int,
         flush_bytes: int,
         flush_seconds: float,
+        ids: tuple[str, str] | None = None,
     ) -> Self: ...
     def filenos(self) -> list[int]:
         """Return the numbers of the files that are open."""

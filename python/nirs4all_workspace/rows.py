@@ -23,6 +23,8 @@ _RESTARTS = 20
 FILE = "n4w:file"
 # The place of a row in its file.
 _ROW = "n4w:row"
+# Of a hidden part that goes on to the end of its file.
+_END = 2**64 - 1
 
 
 def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> pl.LazyFrame:
@@ -76,28 +78,19 @@ def _listed(root: Path, live: bool, partial: bool, with_file: bool, is_last: boo
     journals = [name for name in names if name.endswith(".journal")]
     sealed = [root / name for name in names if not name.endswith(".journal") and name not in hidden]
     partly = [name for name in names if not name.endswith(".journal") and name in hidden]
-    if partial:
-        sealed += _partial(root, set(journals))
     of_file = {FILE: pl.String()} if with_file else {}
     frames = [pl.LazyFrame(schema=_schema(_native.row_schema()) | of_file)]
     frames += [_of_files(paths, with_file) for paths in _by_schema(sealed, is_last)]
     for name in partly:
         for paths in _by_schema([root / name], is_last):
             frames.append(_live(_of_files(paths, with_file, with_row=True), hidden[name]).drop(_ROW))
+    for name, finished in _native.list_partial(root, live=live) if partial else ():
+        for paths in _by_schema([root / name], is_last):
+            frames.append(_live(_of_files(paths, with_file), [(0, _END, finished)] if finished else []))
     for name in journals:
         frame = _of_journal(root / name)
         frames.append(_live(frame, hidden[name]) if name in hidden else frame)
     return pl.concat(frames, how="diagonal_relaxed")
-
-
-def _partial(root: Path, journals: set[str]) -> list[Path]:
-    """The rows of unfinished results, but for those that a journal still counts."""
-    found = []
-    for path in sorted(root.glob("predictions/*/partial/*.partial.meta.parquet")):
-        journal = path.parent.with_name(path.name.removesuffix(".partial.meta.parquet") + ".journal")
-        if journal.relative_to(root).as_posix() not in journals:
-            found.append(path)
-    return found
 
 
 def _by_schema(paths: list[Path], is_last: bool) -> list[list[Path]]:
@@ -133,7 +126,7 @@ def _live(frame: pl.LazyFrame, hidden: list[tuple[int, int, list[str] | None]]) 
     columns = frame.collect_schema().names()
     for start, stop, results in hidden:
         is_hidden = pl.lit(True)
-        if _ROW in columns:
+        if _ROW in columns and (start, stop) != (0, _END):
             is_hidden = (pl.col(_ROW) >= start) & (pl.col(_ROW) < stop)
         if results is not None:
             if "result_id" not in columns:

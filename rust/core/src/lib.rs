@@ -28,6 +28,7 @@ pub mod lock;
 pub mod mappings;
 pub mod merged;
 pub mod metrics;
+pub mod partial;
 pub mod platform;
 pub mod progress;
 pub mod query;

@@ -67,7 +67,7 @@ mod _native {
     #[pymodule_export]
     use crate::table::RowReader;
     #[pymodule_export]
-    use crate::workspace::{list_files, list_live, rebuild_summaries, summarise, verify_files};
+    use crate::workspace::{list_files, list_live, list_partial, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]
     use crate::writer::{JournalWriter, array_ids};
 }

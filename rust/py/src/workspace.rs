@@ -43,6 +43,14 @@ pub fn list_live(
     Ok((listing.files, hidden.collect()))
 }
 
+/// The files of rows that were never finished, each with the results that are finished elsewhere.
+#[pyfunction]
+#[pyo3(signature = (root, *, live=true))]
+pub fn list_partial(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<(String, Vec<String>)>> {
+    let found = enter(py, 0, None, |_| n4w_core::partial::list(&root, open(live)))?;
+    Ok(found.into_iter().map(|(file, results)| (file, results.into_iter().collect())).collect())
+}
+
 #[pyfunction]
 #[pyo3(signature = (root, dataset=None, *, configurations=false, live=true, use_cache=true, threads=0))]
 pub fn summarise<'py>(
