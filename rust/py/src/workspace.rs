@@ -24,15 +24,12 @@ pub fn list_files(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<Str
 
 /// The first hidden row, the one after the last, and the results whose rows are hidden there; `None`: of all.
 type HiddenPart = (u64, u64, Option<Vec<String>>);
+type HiddenRows = HashMap<String, Vec<HiddenPart>>;
 
 /// The rows of listed files that are not live, by file.
 #[pyfunction]
 #[pyo3(signature = (root, *, live=true))]
-pub fn list_live(
-    py: Python<'_>,
-    root: PathBuf,
-    live: bool,
-) -> PyResult<(Vec<String>, HashMap<String, Vec<HiddenPart>>)> {
+pub fn list_live(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<(Vec<String>, HiddenRows)> {
     let listing = enter(py, 0, None, |_| files::list(&root, open(live)))?;
     let part = |part: &Part| {
         let results = part.results.as_ref().map(|results| results.iter().cloned().collect());
