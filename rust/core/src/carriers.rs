@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
+use twox_hash::XxHash3_64;
 
 use crate::checkpoints::Checkpoints;
 use crate::error::{Error, ErrorKind};
@@ -15,7 +17,7 @@ use crate::files::Open;
 use crate::journal::Journal;
 use crate::live_set::{Part, Rank};
 use crate::merged::{self, Replaced, Unit};
-use crate::said::{Memory, OpenSaid};
+use crate::said::{Memory, OpenSaid, Said};
 use crate::segments::{self, Counted, Name, Sealed};
 
 /// A sealed segment.
@@ -50,25 +52,27 @@ enum State {
 pub struct Run<'a> {
     /// The folder relative to the workspace.
     relative: &'a str,
-    memory: &'a Memory,
+    /// What files say of results, where that can matter.
+    memory: Option<&'a Memory>,
     carriers: Vec<Carrier>,
     open: Vec<OpenCarrier>,
     /// The unit, the file that it is in, and what became of it.
     units: Vec<(Unit, usize, State)>,
-    /// Whether what writers checkpointed can matter.
-    has_several: bool,
+    /// What is noted where all rows are live.
+    plain: Option<(String, u64)>,
 }
 
 impl<'a> Run<'a> {
-    /// The sealed segments and journals of a run; `counted` takes those that are settled at once.
+    /// The sealed segments and journals of a run; `counted` takes those that are settled at once. Without a memory
+    /// results do not matter.
     pub fn of(
         folder: &'a Path,
         relative: &'a str,
-        memory: &'a Memory,
+        memory: Option<&'a Memory>,
         mut sealed: Vec<(String, Name)>,
         journals: Vec<(String, Name)>,
         counted: &mut Counted,
-    ) -> Self {
+    ) -> Option<Self> {
         let mut opened = Vec::new();
         for (file, name) in journals {
             match Journal::open(&folder.join(&file)) {
@@ -88,28 +92,39 @@ impl<'a> Run<'a> {
         }
         let names = sealed.iter().map(|(_, name)| name).chain(opened.iter().map(|(_, name, _)| name));
         let bases: BTreeSet<&str> = names.clone().map(Name::base).collect();
-        let has_compaction = sealed.iter().any(|(_, name)| name.is_compaction());
-        let has_several = has_compaction || bases.len() > 1;
-        let read = |(file, name): (String, Name)| {
-            let path = || format!("{relative}/{file}");
+        let compactions: Vec<_> = sealed.iter().filter(|(_, name)| name.is_compaction()).collect();
+        let memory = memory.filter(|_| bases.len() > 1 || !compactions.is_empty());
+        // One that cannot be read replaces nothing and has no results; reading its rows will say why.
+        let merged = |(file, _): &&(String, Name)| segments::replaces(&folder.join(file)).unwrap_or_default();
+        let merged: BTreeSet<String> = match memory {
+            None => compactions.iter().flat_map(merged).map(|(writer, _)| writer).collect(),
+            Some(_) => BTreeSet::new(),
+        };
+        let said = memory.map_or_else(Vec::new, |memory| said_by(relative, memory, &sealed));
+        let of_run = sealed.first().map(|(_, name)| format!("{relative}/{}", name.run_id));
+        let plain = of_run.filter(|_| opened.is_empty() && memory.is_some()).zip(fingerprint(&said));
+        if let (Some(memory), Some((of, fingerprint))) = (memory, &plain)
+            && memory.is_plain(of, *fingerprint)
+        {
+            counted.files.extend(sealed.into_iter().map(|(file, _)| file));
+            return None;
+        }
+        let read = |(number, (file, name)): (usize, (String, Name))| {
             let (mut position, mut replaced, mut checkpoints) = (None, Replaced::new(), Checkpoints::new());
-            if has_several {
-                // One that cannot be read replaces nothing and has no results; reading its rows will say why.
-                if let Ok(said) = memory.sealed(&path(), &name) {
+            if memory.is_some() {
+                if let Some(Some(said)) = said.get(number) {
                     (position, replaced) = (said.sealed(), said.replaced());
                     checkpoints = said.checkpoints(&name.writer);
                 }
-            } else if opened.iter().any(|(_, of, _)| *of == name) {
+            } else if name.is_compaction() {
+                replaced = segments::replaces(&folder.join(&file)).unwrap_or_default();
+            } else if merged.contains(&name.writer) || opened.iter().any(|(_, of, _)| *of == name) {
                 // A damaged segment is no reason to lose what its journal still has.
                 position = segments::sealed_of(&folder.join(&file)).ok().flatten();
             }
             (Carrier { file, name, replaced, checkpoints }, position)
         };
-        let carriers: Vec<(Carrier, Option<Sealed>)> = if sealed.len() > 8 {
-            sealed.into_par_iter().with_min_len(8).map(read).collect()
-        } else {
-            sealed.into_iter().map(read).collect()
-        };
+        let carriers: Vec<_> = sealed.into_iter().enumerate().map(read).collect();
         let (mut all, mut units) = (Vec::with_capacity(carriers.len()), Vec::with_capacity(carriers.len()));
         for (number, (carrier, position)) in carriers.into_iter().enumerate() {
             let of_file = merged::units(&carrier.name, position.as_ref(), &carrier.replaced);
@@ -121,7 +136,7 @@ impl<'a> Run<'a> {
             OpenCarrier { file, name, journal, said: OpenSaid::default() }
         });
         let open = open.collect();
-        Self { relative, memory, carriers: all, open, units, has_several }
+        Some(Self { relative, memory, carriers: all, open, units, plain })
     }
 
     /// Decides, and tells `counted`.
@@ -129,7 +144,13 @@ impl<'a> Run<'a> {
         let undivided = self.resolve_undivided();
         let of_writer = self.resolve_divided(&undivided);
         let journals = self.resolve_open(open, &undivided, &of_writer, counted);
-        let lost = if self.has_several { self.lost(&journals) } else { Lost::new() };
+        let lost = if self.memory.is_some() { self.lost(&journals) } else { Lost::new() };
+        if let (Some(memory), Some((of, fingerprint))) = (self.memory, &self.plain)
+            && lost.is_empty()
+            && self.units.iter().all(|(_, _, state)| *state == State::Live)
+        {
+            memory.note_plain(of, *fingerprint);
+        }
         self.tell(&journals, &lost, counted);
     }
 
@@ -264,12 +285,11 @@ impl<'a> Run<'a> {
         if open == Open::LeftOut {
             return Vec::new();
         }
-        if self.has_several {
-            for &number in &live {
-                let OpenCarrier { file, journal, said, .. } = &mut self.open[number];
-                // What cannot be read is reported by whoever reads its rows.
-                *said = self.memory.open(&format!("{}/{file}", self.relative), journal).unwrap_or_default();
-            }
+        for &number in live.iter().filter(|_| self.memory.is_some()) {
+            let OpenCarrier { file, journal, said, .. } = &mut self.open[number];
+            let read = self.memory.map(|memory| memory.open(&format!("{}/{file}", self.relative), journal));
+            // What cannot be read is reported by whoever reads its rows.
+            *said = read.and_then(Result::ok).unwrap_or_default();
         }
         live
     }
@@ -360,10 +380,28 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What sealed segments say; `None` of one that cannot be read.
+fn said_by(relative: &str, memory: &Memory, sealed: &[(String, Name)]) -> Vec<Option<Arc<Said>>> {
+    let read = |(file, name): &(String, Name)| memory.sealed(&format!("{relative}/{file}"), name).ok();
+    if sealed.len() > 8 {
+        sealed.par_iter().with_min_len(8).map(read).collect()
+    } else {
+        sealed.iter().map(read).collect()
+    }
+}
+
+/// Another one for each state of some files; `None` where one of them cannot be read, or is so young that its stat
+/// does not tell.
+fn fingerprint(said: &[Option<Arc<Said>>]) -> Option<u64> {
+    said.iter().try_fold(0, |before: u64, said| {
+        let own = said.as_ref().filter(|said| said.is_settled())?.fingerprint();
+        Some(XxHash3_64::oneshot_with_seed(before, &own.to_le_bytes()))
+    })
+}
+
 /// Which units of some sealed segments are live, were nothing else there; `None` for a segment that went apart from
 /// another one, which cannot be divided.
 pub fn longest(names: &[Name], units: &[Vec<Unit>], replaced: &[Replaced]) -> Vec<Option<Vec<bool>>> {
-    let memory = Memory::none(Path::new(""));
     let carriers = names.iter().zip(replaced).map(|(name, replaced)| Carrier {
         file: name.sealed(),
         name: name.clone(),
@@ -375,11 +413,11 @@ pub fn longest(names: &[Name], units: &[Vec<Unit>], replaced: &[Replaced]) -> Ve
         numbered.flat_map(|(file, units)| units.iter().map(move |unit| (unit.clone(), file, State::Live)));
     let mut run = Run {
         relative: "",
-        memory: &memory,
+        memory: None,
         carriers: carriers.collect(),
         open: Vec::new(),
         units: numbered.collect(),
-        has_several: true,
+        plain: None,
     };
     let undivided = run.resolve_undivided();
     run.resolve_divided(&undivided);

@@ -55,7 +55,7 @@ pub fn compact(
 fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) -> Result<Option<Compacted>> {
     let path = root.join("predictions").join(folder);
     let names = files::names_in(&path)?.into_iter().filter(|name| files::is_of_predictions(name)).collect();
-    let judged = segments::judge(&path, names);
+    let judged = segments::judge_files(&path, names);
     let mut inputs: Vec<Name> = judged
         .files
         .iter()

@@ -151,7 +151,7 @@ impl Listing {
             |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
         let names = self.inside(root, folder).into_iter();
         let names = names.filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
-        let judged = segments::judge_with(&root.join(folder), names, open, memory);
+        let judged = segments::judge_with(&root.join(folder), names, open, Some(memory));
         let journals = if open == Open::Counted { judged.journals } else { Vec::new() };
         let path = |file: String| format!("{folder}/{file}");
         self.files.extend(judged.files.into_iter().chain(journals).map(path));

@@ -191,7 +191,7 @@ pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<Has
         names.retain(|file| {
             files::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
         });
-        for file in segments::judge(&folder, names).journals {
+        for file in segments::judge_files(&folder, names).journals {
             let Some(name) = Name::of(&file) else { continue };
             match results(&folder.join(&file)) {
                 Ok(texts) => {

@@ -28,7 +28,7 @@ pub fn list(root: &Path, open: Open) -> Result<BTreeMap<String, BTreeSet<String>
         }
         let mut names = files::names_in(&path)?;
         names.retain(|file| files::is_of_predictions(file));
-        let judged = segments::judge_with(&path, names.clone(), open, &memory);
+        let judged = segments::judge_files(&path, names.clone());
         for (name, file) in partial {
             if open == Open::Counted && judged.journals.contains(&name.journal()) {
                 continue;

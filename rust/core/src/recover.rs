@@ -301,8 +301,8 @@ pub fn sweep(root: &Path, folder: Option<&str>) -> Result<Vec<String>> {
 fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String>> {
     let path = root.join("predictions").join(folder);
     let names = files::names_in(&path)?;
-    let judged =
-        segments::judge(&path, names.iter().filter(|name| files::is_of_predictions(name)).cloned().collect());
+    let of_predictions = names.iter().filter(|name| files::is_of_predictions(name));
+    let judged = segments::judge_files(&path, of_predictions.cloned().collect());
     let is_old = |file: &str| {
         let stat = std::fs::metadata(path.join(file)).and_then(|stat| stat.modified());
         stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use twox_hash::XxHash3_64;
+
 use crate::checkpoints::{self, Checkpoint, Checkpoints, RESULTS_KEY};
 use crate::error::{Error, Result, corrupt};
 use crate::footer::TailReader;
@@ -108,12 +110,19 @@ impl Said {
         Ok(())
     }
 
+    /// Another one for each state of the files.
+    pub fn fingerprint(&self) -> u64 {
+        let mut writer = Writer::default();
+        self.stamps.iter().for_each(|(path, stamp)| write_stamp(&mut writer, path, *stamp));
+        XxHash3_64::oneshot(&writer.bytes)
+    }
+
     fn is_still(&self, root: &Path) -> bool {
         self.stamps.iter().all(|(path, stamp)| *stamp == stamp_of(&root.join(path)))
     }
 
     /// Whether the files were old enough for their stat to tell.
-    fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         self.stamps.iter().all(|(_, stamp)| stamp.is_none_or(|stamp| stamp.settled_at(self.read_at)))
     }
 }
@@ -165,6 +174,16 @@ impl OpenSaid {
 
 type Sealeds = BTreeMap<String, Arc<Said>>;
 type Opens = BTreeMap<String, Arc<OpenSaid>>;
+/// By folder and run, the fingerprint of files of which all rows are live.
+type Plains = BTreeMap<String, u64>;
+
+/// What is known of files.
+#[derive(Default)]
+struct Known {
+    sealed: Sealeds,
+    plain: Plains,
+    open: Opens,
+}
 
 /// What files said before and say now, for one listing.
 #[derive(Default)]
@@ -172,8 +191,8 @@ pub struct Memory {
     root: PathBuf,
     /// Whether anything is kept between processes.
     is_kept: bool,
-    known: OnceLock<(Sealeds, Opens)>,
-    used: Mutex<(Sealeds, Opens)>,
+    known: OnceLock<Known>,
+    used: Mutex<Known>,
     has_new: AtomicBool,
     has_new_open: AtomicBool,
 }
@@ -191,60 +210,79 @@ impl Memory {
 
     /// What a sealed segment says.
     pub fn sealed(&self, relative: &str, name: &Name) -> Result<Arc<Said>> {
-        let known = self.known().0.get(relative).filter(|known| known.is_still(&self.root));
+        let known = self.known().sealed.get(relative).filter(|known| known.is_still(&self.root));
         if let Some(known) = known {
-            self.use_(|used| used.0.insert(relative.to_owned(), Arc::clone(known)));
+            self.use_(|used| used.sealed.insert(relative.to_owned(), Arc::clone(known)));
             return Ok(Arc::clone(known));
         }
         let said = Arc::new(Said::read(&self.root, relative, name)?);
         if self.is_kept && said.is_settled() {
             self.has_new.store(true, Ordering::Relaxed);
-            self.use_(|used| used.0.insert(relative.to_owned(), Arc::clone(&said)));
+            self.use_(|used| used.sealed.insert(relative.to_owned(), Arc::clone(&said)));
         }
         Ok(said)
     }
 
     /// What a journal says.
     pub fn open(&self, relative: &str, journal: &Journal) -> Result<OpenSaid> {
-        let known = self.known().1.get(relative);
+        let known = self.known().open.get(relative);
         let (said, kept) = OpenSaid::read(journal, known.map(Arc::as_ref))?;
         if self.is_kept {
             let is_new = known.is_none_or(|known| **known != kept);
             self.has_new_open.fetch_or(is_new, Ordering::Relaxed);
-            self.use_(|used| used.1.insert(relative.to_owned(), Arc::new(kept)));
+            self.use_(|used| used.open.insert(relative.to_owned(), Arc::new(kept)));
         }
         Ok(said)
     }
 
-    fn known(&self) -> &(Sealeds, Opens) {
+    /// Whether all rows of some files of a run in a folder were live when they were as now.
+    pub fn is_plain(&self, of: &str, fingerprint: u64) -> bool {
+        let is_plain = self.known().plain.get(of) == Some(&fingerprint);
+        if is_plain {
+            self.use_(|used| used.plain.insert(of.to_owned(), fingerprint));
+        }
+        is_plain
+    }
+
+    /// Takes note that all of them are live.
+    pub fn note_plain(&self, of: &str, fingerprint: u64) {
+        if self.is_kept {
+            self.has_new.store(true, Ordering::Relaxed);
+            self.use_(|used| used.plain.insert(of.to_owned(), fingerprint));
+        }
+    }
+
+    fn known(&self) -> &Known {
         self.known.get_or_init(|| {
             if !self.is_kept {
-                return Default::default();
+                return Known::default();
             }
             let read = |file| cache::read_any(&self.root, file);
             let sealed = read(SEALED).and_then(|bytes| decode_sealed(&bytes).ok());
             let open = read(OPEN).and_then(|bytes| decode_open(&bytes).ok());
-            (sealed.unwrap_or_default(), open.unwrap_or_default())
+            let (sealed, plain) = sealed.unwrap_or_default();
+            Known { sealed, plain, open: open.unwrap_or_default() }
         })
     }
 
-    fn use_<T>(&self, work: impl FnOnce(&mut (Sealeds, Opens)) -> T) {
+    fn use_<T>(&self, work: impl FnOnce(&mut Known) -> T) {
         work(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Keeps what was read; with a folder, beside what is known of others.
     pub fn keep(self, folder: Option<&str>) {
-        let (mut sealed, mut open) = self.used.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(folder), Some((sealed_before, open_before))) = (folder, self.known.into_inner()) {
-            let is_elsewhere = |file: &String| file.rsplit_once('/').is_none_or(|(of, _)| of != folder);
-            sealed.extend(sealed_before.into_iter().filter(|(file, _)| is_elsewhere(file)));
-            open.extend(open_before.into_iter().filter(|(file, _)| is_elsewhere(file)));
+        let mut used = self.used.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(folder), Some(before)) = (folder, self.known.into_inner()) {
+            let is_elsewhere = |file: &str| file.rsplit_once('/').is_none_or(|(of, _)| of != folder);
+            used.sealed.extend(before.sealed.into_iter().filter(|(file, _)| is_elsewhere(file)));
+            used.plain.extend(before.plain.into_iter().filter(|(of, _)| is_elsewhere(of)));
+            used.open.extend(before.open.into_iter().filter(|(file, _)| is_elsewhere(file)));
         }
         if self.has_new.into_inner() {
-            cache::write_any(&self.root, SEALED, &encode_sealed(&sealed));
+            cache::write_any(&self.root, SEALED, &encode_sealed(&used.sealed, &used.plain));
         }
         if self.has_new_open.into_inner() {
-            cache::write_any(&self.root, OPEN, &encode_open(&open));
+            cache::write_any(&self.root, OPEN, &encode_open(&used.open));
         }
     }
 }
@@ -273,7 +311,14 @@ fn begun(bytes: &[u8]) -> Result<Reader<'_>> {
     Ok(reader)
 }
 
-fn encode_sealed(entries: &Sealeds) -> Vec<u8> {
+fn write_stamp(writer: &mut Writer, path: &str, stamp: Stamp) {
+    writer.text(path);
+    writer.bytes.push(u8::from(stamp.is_some()));
+    let Identity { size, mtime_ns, ctime_ns, inode } = stamp.unwrap_or_default();
+    [size, mtime_ns as u64, ctime_ns as u64, inode].into_iter().for_each(|number| writer.u64(number));
+}
+
+fn encode_sealed(entries: &Sealeds, plain: &Plains) -> Vec<u8> {
     let mut writer = begin(entries.len());
     for (file, said) in entries {
         writer.text(file);
@@ -283,17 +328,17 @@ fn encode_sealed(entries: &Sealeds) -> Vec<u8> {
         }
         writer.u64(said.read_at as u64);
         writer.int(said.stamps.len() as u64);
-        for (path, stamp) in &said.stamps {
-            writer.text(path);
-            writer.bytes.push(u8::from(stamp.is_some()));
-            let Identity { size, mtime_ns, ctime_ns, inode } = stamp.unwrap_or_default();
-            [size, mtime_ns as u64, ctime_ns as u64, inode].into_iter().for_each(|number| writer.u64(number));
-        }
+        said.stamps.iter().for_each(|(path, stamp)| write_stamp(&mut writer, path, *stamp));
+    }
+    writer.int(plain.len() as u64);
+    for (of, fingerprint) in plain {
+        writer.text(of);
+        writer.u64(*fingerprint);
     }
     cache::finish(writer)
 }
 
-fn decode_sealed(bytes: &[u8]) -> Result<Sealeds> {
+fn decode_sealed(bytes: &[u8]) -> Result<(Sealeds, Plains)> {
     let mut reader = begun(bytes)?;
     let mut entries = Sealeds::new();
     for _ in 0..reader.count(16)? {
@@ -314,7 +359,9 @@ fn decode_sealed(bytes: &[u8]) -> Result<Sealeds> {
         let stamps = stamps.collect::<Result<_>>()?;
         entries.insert(file, Arc::new(Said { journal, replaces, results, stamps, read_at }));
     }
-    Ok(entries)
+    let plain = (0..reader.count(9)?).map(|_| Ok((reader.text()?.to_owned(), reader.u64()?)));
+    let plain = plain.collect::<Result<_>>()?;
+    Ok((entries, plain))
 }
 
 fn encode_open(entries: &Opens) -> Vec<u8> {

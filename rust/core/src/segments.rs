@@ -15,7 +15,7 @@ use crate::files::Open;
 use crate::footer::TailReader;
 use crate::journal::{Cut, Journal, Position};
 use crate::live_set::{Hidden, Part};
-use crate::merged::{self, Unit};
+use crate::merged::{self, Replaced, Unit};
 use crate::platform;
 use crate::said::Memory;
 use crate::value::Value;
@@ -220,10 +220,7 @@ pub fn compacted_of(folder: &Path, name: &Name) -> Result<Option<(Sealed, bool)>
     for file in crate::files::names_in(folder)? {
         let is_of_run = |by: &Name| by.is_compaction() && by.run_id == name.run_id;
         let Some(by) = Name::of(&file).filter(is_of_run).filter(|_| file.ends_with(SEALED)) else { continue };
-        let path = folder.join(&file);
-        let Some(text) = footer_value(&path, REPLACES_KEY)? else { continue };
-        let replaced = merged::parse(&text).map_err(|error| error.at(&path))?;
-        for Unit { writers, .. } in merged::units(&by, None, &replaced) {
+        for Unit { writers, .. } in merged::units(&by, None, &replaces(&folder.join(&file))?) {
             let is_divided = writers.len() == 1;
             let sealed = writers.into_iter().find(|(writer, _)| *writer == name.writer);
             if let Some((_, Some(sealed))) = sealed
@@ -296,14 +293,25 @@ impl Counted {
     }
 }
 
+/// What a compaction merged; nothing where there is no such file, or it is none.
+pub fn replaces(path: &Path) -> Result<Replaced> {
+    let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(Replaced::new()) };
+    merged::parse(&text).map_err(|error| error.at(path))
+}
+
 /// Judges the journals and prediction files of one folder of `predictions`; `names` has nothing else.
 pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
     let root = folder.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    judge_with(folder, names, Open::Counted, &Memory::none(root))
+    judge_with(folder, names, Open::Counted, Some(&Memory::none(root)))
+}
+
+/// The same without results, for who asks for files alone: of most of them nothing is read.
+pub fn judge_files(folder: &Path, names: Vec<String>) -> Counted {
+    judge_with(folder, names, Open::Counted, None)
 }
 
 /// The same with what is known of the files, and without journals where they are left out.
-pub fn judge_with(folder: &Path, names: Vec<String>, open: Open, memory: &Memory) -> Counted {
+pub fn judge_with(folder: &Path, names: Vec<String>, open: Open, memory: Option<&Memory>) -> Counted {
     let mut counted = Counted::default();
     let busy = busy_runs(names.iter().map(String::as_str));
     if busy.is_empty() {
@@ -323,7 +331,9 @@ pub fn judge_with(folder: &Path, names: Vec<String>, open: Open, memory: &Memory
     let base = folder.file_name().unwrap_or_default().to_string_lossy();
     let relative = format!("predictions/{base}");
     for (sealed, journals) in runs.into_values() {
-        Run::of(folder, &relative, memory, sealed, journals, &mut counted).resolve(open, &mut counted);
+        if let Some(run) = Run::of(folder, &relative, memory, sealed, journals, &mut counted) {
+            run.resolve(open, &mut counted);
+        }
     }
     counted
 }

@@ -153,12 +153,16 @@ fn of_compactions_that_went_apart_the_larger_counts() {
     assert_eq!((count(root.path(), Open::Counted), count(other.path(), Open::Counted)), (31, 6));
     copy(other.path(), root.path());
     // Without places in them, the smaller one does not count; its own input is still there, so nothing of it is lost.
-    for name in names(root.path()).iter().filter(|name| name.contains(".c")) {
+    for name in names(root.path()).iter().filter(|name| is_compaction(name)) {
         forget_places(&folder(root.path()).join(name));
     }
     assert_eq!(count(root.path(), Open::Counted), 36);
     let judged = judge(&folder(root.path()), names(root.path()));
     assert_eq!((judged.files.len(), judged.diverged.len()), (2, 1));
+}
+
+fn is_compaction(file: &str) -> bool {
+    Name::of(file).is_some_and(|name| name.is_compaction())
 }
 
 /// Makes a compaction what earlier versions wrote.
@@ -187,7 +191,7 @@ fn of_compactions_that_overlap_each_writers_rows_count_once() {
         }
         remove_journals(folder);
         assert_eq!(compact(folder, RUN, None, &Progress::default()).unwrap().len(), 1);
-        for name in names(folder).iter().filter(|name| !name.contains(".c")) {
+        for name in names(folder).iter().filter(|name| !is_compaction(name)) {
             fs::remove_file(self::folder(folder).join(name)).unwrap();
         }
     }
@@ -243,7 +247,7 @@ fn of_two_checkpoints_of_a_result_one_has_live_rows() {
     // Nothing goes from the disk, and what counts is the same without the lists of results.
     let done = compact(root, RUN, None, &Progress::default()).unwrap();
     assert_eq!((done.len(), done[0].rows), (1, 16));
-    for name in names(root).iter().filter(|name| !name.contains(".c")) {
+    for name in names(root).iter().filter(|name| !is_compaction(name)) {
         fs::remove_file(folder(root).join(name)).unwrap();
     }
     fs::remove_dir_all(root.join("runs")).unwrap();
@@ -354,7 +358,7 @@ fn a_journal_that_comes_back_after_its_segment_was_compacted_counts_once() {
     assert_eq!(count(other.path(), Open::Counted), 9);
     // Of a compaction that does not say whose rows are where, what the journal holds beyond is sealed apart.
     let other = earlier;
-    for name in names(other.path()).iter().filter(|name| name.contains(".c")) {
+    for name in names(other.path()).iter().filter(|name| is_compaction(name)) {
         forget_places(&folder(other.path()).join(name));
     }
     let judged = judge(&folder(other.path()), names(other.path()));
