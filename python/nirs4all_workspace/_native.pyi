@@ -553,6 +553,34 @@ def read_cache(root: _Path, file: str) -> bytes | None:
 def write_cache(root: _Path, file: str, content: bytes) -> None:
     """Replace a file of a workspace's cache, where it can be written; else do nothing."""
 
+def list_live(
+    root: _Path, *, live: bool = True
+) -> tuple[list[str], dict[str, list[tuple[int, int, list[str] | None]]]]:
+    """Return what `list_files` does, and by file the rows that are not live; other files have none.
+
+    Args:
+        root: The workspace.
+        live: As for `list_files`.
+
+    Returns:
+        The files, and the hidden parts of some of them in the order of their rows: the place of the first
+        row, the place after the last, and the results whose rows are hidden there, or None for all rows.
+
+    Raises:
+        OSError: The folder cannot be listed.
+    """
+
+def list_partial(root: _Path, *, live: bool = True) -> list[tuple[str, list[str]]]:
+    """Return the files of rows that were never finished, but for those that a live journal counts.
+
+    Returns:
+        Each relative to the workspace, with the results whose rows in it are not to be read: their writer
+        finished them in another file.
+
+    Raises:
+        OSError: A folder cannot be listed.
+    """
+
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
     """Return the prediction files of a folder that count, relative to it, in name order.
 
@@ -702,6 +730,14 @@ def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = 
 def live_journals(root: _Path, run_id: str) -> list[dict[str, Any]]:
     """Return path, host, boot_id, pid and since of the journals of a run whose writers live."""
 
+def run_results(root: _Path, run_id: str) -> dict[str, Any]:
+    """Return the checkpointed results of one run as `list_results` does; no other run is looked at.
+
+    Raises:
+        OSError: A list of results cannot be read.
+        CorruptFileError: A journal cannot be read.
+    """
+
 def read_results(root: _Path, run_id: str) -> list[tuple[str, str]]:
     """Return the finished results of a run, each as the writer that checkpointed it and a JSON text.
 
@@ -848,6 +884,8 @@ class JournalWriter:
         flush_rows: Rows that wait at most.
         flush_bytes: Bytes that wait at most, about.
         flush_seconds: Seconds that a row waits at most.
+        ids: What its files are named after and the id of its journal (12 and 32 hexadecimal digits), made of
+            what will be written; None for random ones.
     """
 
     def __new__(
@@ -861,6 +899,7 @@ class JournalWriter:
         flush_rows: int,
         flush_bytes: int,
         flush_seconds: float,
+        ids: tuple[str, str] | None = None,
     ) -> Self: ...
     @property
     def writer_id(self) -> str: ...

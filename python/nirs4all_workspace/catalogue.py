@@ -54,7 +54,20 @@ def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
         OSError: They cannot be listed.
         CorruptFileError: A journal cannot be read.
     """
-    found = _native.list_results(root, run_ids)
+    return _listed(_native.list_results(root, run_ids))
+
+
+def results_of_run(root: Path, run_id: str) -> ResultList:
+    """Return the checkpointed results of one run, sealed or not, oldest first; no other run is looked at.
+
+    Raises:
+        OSError: A list of results cannot be read.
+        CorruptFileError: A journal cannot be read.
+    """
+    return _listed(_native.run_results(root, run_id))
+
+
+def _listed(found: Mapping[str, Any]) -> ResultList:
     listed = ResultList()
     listed.errors = found["errors"]
     listed.extend(Result.from_dict(item, item["writer"]) for item in found["results"])

@@ -110,8 +110,8 @@ def _check_run(workspace: Workspace, run: Run) -> Iterator[_Finding]:
     for item in results.errors:
         yield True, item["path"], item["kind"], item["message"]
     for result in results.repeated:
-        message = f"{result.id} was checkpointed again at {result.completed_at}; the first counts"
-        yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
+        message = f"{result.id} was checkpointed again at {result.completed_at}; another checkpoint of it won"
+        yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
     for result in results:
         # A result that has a value of its own under this name has the list under a longer one.
         lists = [value for key, value in result.extra.items() if key.rstrip("_") == "unreadable"]

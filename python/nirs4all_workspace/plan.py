@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, records, stored, strict_json
+from nirs4all_workspace import _native, catalogue, records, stored, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import CorruptFileError
-from nirs4all_workspace.results import Result, ResultList
+from nirs4all_workspace.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from nirs4all_workspace.results import ResultList
 
 FILE = "configs.jsonl"
 _KEYS = ("config_id", "template_id", "name", "generator_choices", "steps")
@@ -136,20 +138,4 @@ def finished(root: Path, run_id: str) -> ResultList:
     Raises:
         OSError: A list of results cannot be read.
     """
-    found = ResultList()
-    texts, found.errors = _native.finished_results(root, run_id)
-    for writer, text in texts:
-        try:
-            mapping = json.loads(text)
-            found.append(Result.from_dict(mapping if isinstance(mapping, dict) else {}, writer))
-        except ValueError as error:
-            path = f"runs/{run_id}/results.{writer}.jsonl"
-            found.errors.append({"path": path, "kind": "corrupt", "message": f"has no result: {error}"})
-    found.sort(key=lambda result: (result.completed_at or "", result.writer or ""))
-    seen: set[str] = set()
-    first = ResultList()
-    first.errors = found.errors
-    for result in found:
-        (first.repeated if result.id in seen else first).append(result)
-        seen.add(result.id)
-    return first
+    return catalogue.results_of_run(root, run_id)

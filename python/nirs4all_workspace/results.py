@@ -139,7 +139,8 @@ class ResultList(list[Result]):
         offset: How many come before the list.
         limit: How many it may hold; None for all.
         repeated: Further checkpoints of results that are in the list: diverged copies of the run were
-            merged. Of several, the one with the smaller (completed_at, writer) counts.
+            merged. Of several, one that is done comes before a failed one, then the smaller (completed_at,
+            writer) wins; only its rows are live.
         errors: What cannot be read, as dicts of path, kind and message.
     """
 

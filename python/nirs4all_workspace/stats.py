@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Report = Callable[[int, int], object]
 
-_VERSION = 1
+_VERSION = 2
 STATISTICS, PERFORMANCE, MANIFEST = "workspace_stats.json", "model_performance.json", "cache_manifest.yaml"
 # A file this young may change again without its stat telling.
 _RACY_NS = 2_000_000_000

@@ -56,6 +56,7 @@ class Writer:
         flush_bytes: int = 16 * 1024 * 1024,
         flush_seconds: float = 10.0,
         progress: Callable[[int, int], object] | None = None,
+        ids: tuple[str, str] | None = None,
     ) -> None:
         """Open a journal; use `run.writer` or `ws.predictions.writer` instead.
 
@@ -68,6 +69,8 @@ class Writer:
             flush_bytes: Bytes that wait at most, about.
             flush_seconds: Seconds that a row waits at most, looked at when another one comes.
             progress: Called after each flush with the rows acknowledged and the rows that wait.
+            ids: What its files are named after and the id of its journal, 12 and 32 hexadecimal digits, for
+                who makes them of what will be written: two such writers in copies of a workspace are one.
 
         Raises:
             ValueError: An argument makes no sense.
@@ -94,6 +97,7 @@ class Writer:
             flush_rows=flush_rows,
             flush_bytes=flush_bytes,
             flush_seconds=flush_seconds,
+            ids=ids,
         )
         self._is_closed = False
         self._closing = threading.Lock()

@@ -140,6 +140,8 @@ def test_a_compaction_lists_what_it_replaces(ws):
     footer = pq.read_metadata(ws.path / done["output"]).metadata
     replaces = json.loads(footer[b"n4a_replaces"])
     assert sorted(replaces) == sorted(writers)
+    places = sorted((sealed.pop("first"), sealed.pop("rows")) for sealed in replaces.values())
+    assert places == [(0, 1), (1, 1)]
     for writer, sealed in replaces.items():
         (segment,) = ws.path.glob(f"predictions/*/*.{writer}.meta.parquet")
         assert sealed == json.loads(pq.read_metadata(segment).metadata[b"n4a_journal"])

@@ -143,3 +143,119 @@ def test_a_journal_that_comes_back_after_its_segment_was_compacted(live, tmp_pat
     recover(one)
     merge(two, one)
     assert ids(one) == WANTED
+
+
+def test_a_copy_was_compacted_while_the_original_went_on(live, tmp_path):
+    """What the original acknowledged after that is in no compaction, and counts."""
+    root, go_on, worker = live
+    go_on()
+    one, _ = diverged(root, tmp_path)
+    recover(one)
+    age(one)
+    recover(one)
+    assert len(_native.compact(one, RUN)) == 1
+    age(one)
+    recover(one)
+    for number in range(2, 6):
+        assert go_on() == str(number)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    merge(one, root)
+    wanted = {"row1": 1, "row3": 1, "row5": 1, "one0": 1, "one1": 1}
+    # Until it is recovered its unfinished rows are seen.
+    assert ids(root) == wanted | {"row0": 1, "row2": 1, "row4": 1}
+    for _ in range(2):
+        recover(root)
+        assert ids(root) == wanted
+        check_answers(root, wanted)
+        assert ids(root, partial=True) == wanted | {"row0": 1, "row2": 1, "row4": 1}
+        assert sealed_ids(root).keys() == wanted.keys()
+        assert _native.verify_files(root)["problems"] == []
+        age(root)
+        _native.sweep(root)
+        _native.compact(root, RUN)
+        assert ids(root) == wanted
+    assert results(root) == dict.fromkeys(["r1", "r3", "r5", "one0", "one1"], 1)
+
+
+def check_answers(root, wanted):
+    ws = n4w.Workspace.open(root)
+    page = ws.predictions.page(limit=100, columns=["id"], sort_by="id")
+    assert [row["id"] for row in page.records] == sorted(wanted)
+    assert page.total == ws.summary()["total_predictions"] == len(wanted)
+    assert [row["id"] for row in ws.predictions.top(100)] == sorted(wanted)
+    assert ws.stats()["workspace"]["predictions"]["total"] == len(wanted)
+    for name in wanted:
+        assert ws.predictions.get(name)["id"] == name
+
+
+def test_compactions_of_two_copies_that_overlap(live, tmp_path):
+    """Both have the rows of the writer that was there before; each has writers of its own."""
+    root, go_on, _ = live
+    go_on()
+    one, two = diverged(root, tmp_path)
+    for copy in (one, two):
+        recover(copy)
+        age(copy)
+        recover(copy)
+        assert len(_native.compact(copy, RUN)) == 1
+        age(copy)
+        recover(copy)
+    merge(two, one)
+    assert ids(one) == WANTED
+    check_answers(one, WANTED)
+    notes = _native.verify_files(one)["notes"]
+    assert "overlapping" in {note["kind"] for note in notes}
+    assert len(_native.compact(one, RUN)) == 1
+    age(one)
+    recover(one)
+    assert ids(one) == sealed_ids(one) == WANTED
+    assert _native.verify_files(one, True)["problems"] == []
+
+
+def worked(root, run_id, configs, only=None):
+    """Do what is left of a run, each result with three rows; pause it after the first `only` of them."""
+    run = n4w.Workspace.open(root).runs.get(run_id)
+    run = run.resume() if run.status == "paused" else run
+    with run:
+        for number, result in enumerate(run.plan(configs)):
+            with run.writer(DATASET) as writer:
+                for partition in ("train", "val", "test"):
+                    writer.write(
+                        {"result_id": result.id, "val_score": 1.0, "metric": "rmse", "partition": partition}
+                    )
+                writer.checkpoint(result)
+            if number + 1 == only:
+                run.transition("paused")
+                return
+
+
+@pytest.mark.parametrize("is_compacted", [False, True])
+def test_a_run_that_was_resumed_in_two_copies(tmp_path, is_compacted):
+    configs = [{"name": f"k{number}", "steps": [number]} for number in range(3)]
+    ws = n4w.Workspace.create(tmp_path / "one")
+    run_id = ws.runs.create("run", templates=[["t"]], datasets=[DATASET]).id
+    worked(ws.path, run_id, configs, only=1)
+    shutil.copytree(ws.path, tmp_path / "two")
+    worked(ws.path, run_id, configs, only=1)
+    worked(tmp_path / "two", run_id, configs)
+    merge(tmp_path / "two", ws.path)
+    for command in (lambda: None, ws.recover, ws.predictions.compact):
+        command()
+        assert ws.summary()["total_predictions"] == 9
+        assert ws.runs.get(run_id).counts["rows"] == 9
+    if is_compacted:
+        age(ws.path)
+        assert len(ws.predictions.compact()["compacted"]) == 1
+        age(ws.path)
+        recover(ws.path)
+        assert len(sealed_ids(ws.path)) == 12
+    worked(ws.path, run_id, configs)
+    ws = n4w.Workspace.open(ws.path)
+    assert (ws.runs.get(run_id).counts["rows"], ws.predictions.page().total) == (9, 9)
+    assert len(ws.results.list(limit=None)) == 3
+    found = ws.verify(full=True)
+    assert found["problems"] == []
+    assert "repeated" in {note["kind"] for note in found["notes"]}
+    ws.runs.delete(run_id)
+    assert list(ws.path.rglob("*.parquet")) == []

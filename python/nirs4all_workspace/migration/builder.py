@@ -17,7 +17,7 @@ from nirs4all_workspace.migration.compare import compare
 from nirs4all_workspace.migration.report import Report, shown
 from nirs4all_workspace.migration.rows import PredictionFile, Target
 from nirs4all_workspace.migration.sessions import Sessions, new_run
-from nirs4all_workspace.migration.transfer import Ids, Transfer
+from nirs4all_workspace.migration.transfer import Ids, Transfer, writer_ids
 from nirs4all_workspace.names import slug
 from nirs4all_workspace.results import Result
 
@@ -211,7 +211,8 @@ class _Builder:
         for dataset, config, target in self.sessions.waiting.values():
             waiting.setdefault((target.run_id, dataset), []).append((config, target))
         for (run_id, dataset), targets in waiting.items():
-            with self.workspace.predictions.writer(run_id, dataset) as writer:
+            ids = writer_ids(run_id, dataset, *(config for config, _ in targets))
+            with self.workspace.predictions.writer(run_id, dataset, ids=ids) as writer:
                 path = writer.path
                 for config, target in targets:
                     result = replace(target.result, status="failed", error="no prediction names it")

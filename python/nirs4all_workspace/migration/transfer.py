@@ -152,6 +152,7 @@ class Transfer:
         self._missing: dict[str, int] = {}
         self.arrays = file.path.with_name(f"{file.path.name.removesuffix(catalogue.SUFFIX)}.arrays.parquet")
         self._array_files = [self.arrays] if self.arrays.is_file() else []
+        self._hashes: list[str] | None = None
         self.database = sqlite3.connect("")
         self.database.execute("PRAGMA cache_size = -65536")
         self.database.execute(
@@ -175,10 +176,17 @@ class Transfer:
                 flush_rows=tables.ROWS,
                 flush_bytes=_BYTES // len(units),
                 flush_seconds=1e9,
+                ids=writer_ids(unit.run_id, unit.dataset, self.file.path.name, *self._contents()),
             )
         self._find_names({unit.number for unit in units}, start, stop)
         self._move_arrays(units)
         self._move_rows({unit.number: unit for unit in units}, start, stop, step)
+
+    def _contents(self) -> list[str]:
+        """The hashes of the file and of the arrays beside it."""
+        if self._hashes is None:
+            self._hashes = [_native.hash_file(path) for path in (self.file.path, *self._array_files[:1])]
+        return self._hashes
 
     def _close(self, unit: Unit) -> None:
         if unit.writer is None:
@@ -328,6 +336,16 @@ class Transfer:
             unit.writer.checkpoint(group.target.result.to_dict() | group.about())
         if group.last == unit.last:
             self._close(unit)
+
+
+def writer_ids(run_id: str, dataset: str, *content: str) -> tuple[str, str]:
+    """Return what a writer's files are named after and the id of its journal, made of what it writes.
+
+    So two migrations of one folder come to files of the same names, and are one when they are merged.
+    """
+    named = json.dumps([run_id, dataset, *content]).encode("utf-8", "surrogatepass")
+    digits = _native.blake3_hex(named, 44)
+    return digits[:12], digits[12:]
 
 
 def _is_found(column: pl.Expr) -> pl.Expr:

@@ -3,10 +3,11 @@
 //! Files are listed and read in parallel, some hundred at a time; what they say of a dataset is merged in
 //! name order, datasets in parallel, while the next are read: neither threads nor the cache change an answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Listing, Open};
 use crate::footer::TailReader;
 use crate::live::{Journals, Live};
+use crate::live_set::Hidden;
 use crate::metrics;
 use crate::platform::{self, Folder, Identity};
 use crate::progress::Progress;
@@ -200,11 +202,11 @@ fn collect_once(
     let keeps = folder.is_none() && caching >= Caching::Whole;
     let (first, others) = depth.caches();
     let (listing, known) = rayon::join(list, || keeps.then(|| load(first)));
-    let Listing { files: names, errors: unlisted } = listing?;
+    let Listing { files: names, hidden, errors: unlisted } = listing?;
     progress.expect(names.len());
     let known_whole = |known| {
         let others = others.iter().map(|file| load(file));
-        std::iter::once(known).chain(others).find_map(|known| unchanged(root, &names, &known))
+        std::iter::once(known).chain(others).find_map(|known| unchanged(root, &names, &hidden, &known))
     };
     if let Some(collected) = known.and_then(known_whole) {
         return Ok(Attempt::Done(Box::new(Collected { errors: unlisted, ..collected })));
@@ -212,7 +214,7 @@ fn collect_once(
     let file_cache = if caching >= Caching::Files { cache::FILES } else { cache::SCANS };
     let has_journals = caching >= Caching::Whole && names.iter().any(|name| segments::is_journal(name));
     let journals = if has_journals { Journals::load(root) } else { Journals::default() };
-    let known = Known { files: load(file_cache), journals };
+    let known = Known { files: load(file_cache), journals, hidden };
     let folder = Folder::open(root).map_err(|error| Error::io(root, error))?;
     let read_batch = |batch: &[String]| -> Vec<Result<FileSummary>> {
         let one = |tails: &mut TailReader, file| {
@@ -260,9 +262,10 @@ fn collect_once(
                 continue;
             }
             let scanned: Vec<_> = scanned.map(|reason| (file.clone(), reason)).into_iter().collect();
-            if caching >= Caching::Files || !scanned.is_empty() {
+            let is_counted = !scanned.is_empty() || known.hidden.contains_key(file);
+            if caching >= Caching::Files || is_counted {
                 let (datasets, _) = FileSummary { content, scanned: None, identity }.datasets()?;
-                if scanned.is_empty() || !knows_more(&datasets) {
+                if !is_counted || !knows_more(&datasets) {
                     kept.extend(Entry::new(vec![this.clone()], scanned.clone(), &datasets).by_name());
                 }
             }
@@ -283,7 +286,8 @@ fn collect_once(
     }
     collected.whole = merged(collected.datasets.values());
     close(&mut collected.datasets);
-    let is_for_all = collected.scanned.is_empty() && !has_journals || !knows_more(&collected.datasets);
+    let has_footers_alone = collected.scanned.is_empty() && known.hidden.is_empty() && !has_journals;
+    let is_for_all = has_footers_alone || !knows_more(&collected.datasets);
     collected.is_for_all = is_for_all;
     if keeps && collected.errors.is_empty() && is_for_all {
         collected.unkept = Some((depth.caches().0, seen));
@@ -373,10 +377,11 @@ fn undecodable(parts: &[Part<'_>]) -> Undecodable {
 }
 
 /// The answer of the last time, where no file was added, removed or changed.
-fn unchanged(root: &Path, names: &[String], known: &Entries) -> Option<Collected> {
+fn unchanged(root: &Path, names: &[String], hidden: &HiddenRows, known: &Entries) -> Option<Collected> {
     let known = known.get(names.first()?)?;
     let folder = Folder::open(root).ok()?;
-    let identities: Vec<_> = names.par_iter().with_min_len(256).map(|name| folder.identity(name)).collect();
+    let identity = |name: &String| folder.identity(name).map(|identity| known_by(hidden, name, identity));
+    let identities: Vec<_> = names.par_iter().with_min_len(256).map(identity).collect();
     let (datasets, whole) = known.is_of(names, identities.into_iter()).then(|| known.all())??;
     Some(Collected {
         datasets,
@@ -394,10 +399,19 @@ fn knows_more(datasets: &Datasets) -> bool {
     datasets.values().flat_map(Accumulator::groups).any(|(metric, _)| metrics::is_registered(metric))
 }
 
-/// What the cache has.
+/// The rows of files that are not live.
+type HiddenRows = HashMap<String, Arc<Hidden>>;
+
+/// What a cache knows a file by.
+fn known_by(hidden: &HiddenRows, file: &str, identity: Identity) -> Identity {
+    hidden.get(file).map_or(identity, |hidden| hidden.identity(identity))
+}
+
+/// What is known of the listed files: what the cache has, and what is hidden of them.
 struct Known {
     files: Entries,
     journals: Journals,
+    hidden: HiddenRows,
 }
 
 fn summarise(
@@ -407,22 +421,36 @@ fn summarise(
     known: &Known,
     tails: &mut TailReader,
 ) -> Result<FileSummary> {
+    let hidden = known.hidden.get(file).map(Arc::as_ref);
     if segments::is_journal(file) {
         let path = files::path_of(root, file);
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
-        let content = Content::Live(known.journals.summarise(root, file)?);
-        return Ok(FileSummary { content, scanned: None, identity: platform::identity(&metadata) });
+        let content = Content::Live(known.journals.summarise(root, file, hidden)?);
+        let identity = known_by(&known.hidden, file, platform::identity(&metadata));
+        return Ok(FileSummary { content, scanned: None, identity });
     }
-    if let Some(known) = known.files.get(file)
-        && let Some(identity) = folder.identity(file)
-        && known.is_of(std::slice::from_ref(file), std::iter::once(Some(identity)))
-        && let Some(datasets) = known.datasets()
+    if let Some(entry) = known.files.get(file)
+        && let Some(identity) = folder.identity(file).map(|it| known_by(&known.hidden, file, it))
+        && entry.is_of(std::slice::from_ref(file), std::iter::once(Some(identity)))
+        && let Some(datasets) = entry.datasets()
     {
-        let scanned = known.scanned.first().map(|(_, reason)| reason.clone());
+        let scanned = entry.scanned.first().map(|(_, reason)| reason.clone());
         return Ok(FileSummary { content: Content::Datasets(datasets), scanned, identity });
     }
     let path = files::path_of(root, file);
-    summarise_opened(&path, folder.open_file(file), tails)
+    match hidden {
+        None => summarise_opened(&path, folder.open_file(file), tails),
+        Some(hidden) => count_live(&path, folder.open_file(file), hidden),
+    }
+}
+
+/// What the live rows of a file say: its footer counts the others too.
+fn count_live(path: &Path, opened: io::Result<File>, hidden: &Hidden) -> Result<FileSummary> {
+    let file = opened.map_err(|error| Error::io(path, error))?;
+    let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
+    let identity = hidden.identity(platform::identity(&metadata));
+    let datasets = scan::scan_live(path, file, &scan::dataset_of(path), hidden)?;
+    Ok(FileSummary { content: Content::Datasets(datasets), scanned: None, identity })
 }
 
 /// What one file says: from its footer where that can be trusted, else from its rows.

@@ -8,6 +8,7 @@ use std::path::Path;
 use arrow_schema::SchemaRef;
 
 use crate::collect::summarise_file;
+use crate::compaction_plan::Plan;
 use crate::content::blake3_hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
@@ -17,8 +18,9 @@ use crate::progress::Progress;
 use crate::rows;
 use crate::scan;
 use crate::segment_file::SegmentFile;
-use crate::segments::{self, Name, REPLACES_KEY, Replaced};
-use crate::summary::{Datasets, merge_datasets};
+use crate::segments::{self, Name, REPLACES_KEY};
+use crate::summary::{Datasets, merge_datasets, split_by_dataset};
+use crate::{checkpoints, merged};
 
 /// What was merged in one folder.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +55,7 @@ pub fn compact(
 fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) -> Result<Option<Compacted>> {
     let path = root.join("predictions").join(folder);
     let names = files::names_in(&path)?.into_iter().filter(|name| files::is_of_predictions(name)).collect();
-    let judged = segments::judge(&path, names);
+    let judged = segments::judge_files(&path, names);
     let mut inputs: Vec<Name> = judged
         .files
         .iter()
@@ -64,33 +66,51 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
     if inputs.len() < 2 {
         return Ok(None);
     }
-    let mut replaced = Replaced::new();
+    let plan = Plan::of(root, folder, &mut inputs, progress)?;
+    if inputs.len() < 2 {
+        return Ok(None);
+    }
     let mut schemas: Vec<SchemaRef> = Vec::new();
     let mut summary = Datasets::new();
     let mut identity = Vec::new();
     let mut tails = TailReader::default();
-    for name in &inputs {
+    for (name, left_out) in inputs.iter().zip(&plan.left_out) {
         progress.check()?;
         let file = path.join(name.sealed());
-        replaced.extend(segments::replaces(&file)?);
-        replaced.insert(name.writer.clone(), segments::sealed_of(&file)?);
         schemas.push(scan::schema_of(&file)?);
         let part = summarise_file(&file, &mut tails)?;
         identity.push((name.writer.clone(), part.identity.size));
-        merge_datasets(&mut summary, part.datasets()?.0);
+        if left_out.is_none() {
+            merge_datasets(&mut summary, part.datasets()?.0);
+        }
     }
     let schema = rows::unify(&schemas)?;
     let writer = format!("c{}", blake3_hex(format!("{identity:?}").as_bytes(), 12));
     let output = Name { run_id: run_id.to_owned(), writer };
     let target = path.join(output.sealed());
     let mut merged = SegmentFile::of_rows(&target, schema.clone())?;
-    for name in &inputs {
+    let mut starts = Vec::new();
+    for (name, left_out) in inputs.iter().zip(&plan.left_out) {
         let file = path.join(name.sealed());
         let open = platform::open(&file).map_err(|error| Error::io(&file, error))?;
+        starts.push(merged.rows);
+        let mut place = 0;
         scan::read_batches(&file, open, None, &mut |batches| {
             progress.check()?;
-            let batches: Result<Vec<_>> = batches.iter().map(|batch| rows::conform(batch, &schema)).collect();
-            merged.write(&batches?)
+            let mut conforming = Vec::with_capacity(batches.len());
+            for batch in batches {
+                let batch = rows::conform(batch, &schema)?;
+                let first = place;
+                place += batch.num_rows() as u64;
+                conforming.push(match left_out {
+                    Some(left_out) => left_out.filter(&batch, first)?,
+                    None => batch,
+                });
+            }
+            if left_out.is_some() {
+                merge_datasets(&mut summary, split_by_dataset(&conforming, "")?);
+            }
+            merged.write(&conforming)
         })?;
     }
     let rows = merged.rows;
@@ -99,7 +119,10 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
         let message = format!("the summaries of the segments count {counted} rows and they hold {rows}");
         return Err(Error::new(ErrorKind::Corrupt, message).at(&path));
     }
-    merged.publish(&[(REPLACES_KEY, segments::replaces_to_json(&replaced))], Some(&summary))?;
+    let (replaced, checkpoints) = plan.about(&inputs, &starts, rows);
+    let mut keys = vec![(REPLACES_KEY, merged::to_json(&replaced))];
+    keys.extend(checkpoints::key(&checkpoints, true));
+    merged.publish(&keys, Some(&summary))?;
     let relative = |name: &Name| format!("predictions/{folder}/{}", name.sealed());
     Ok(Some(Compacted { output: relative(&output), inputs: inputs.iter().map(relative).collect(), rows }))
 }

@@ -1,14 +1,17 @@
 //! The prediction files of a workspace.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::live_set::Hidden;
+use crate::said::Memory;
 use crate::segments::{self, Name};
 
 /// What a prediction file's name ends with.
@@ -59,6 +62,8 @@ impl FileError {
 pub struct Listing {
     /// Prediction files, relative to the workspace, in name order.
     pub files: Vec<String>,
+    /// The rows of some of them that are not live; of all others every row is.
+    pub hidden: HashMap<String, Arc<Hidden>>,
     /// Folders of `predictions` that could not be listed.
     pub errors: Vec<FileError>,
 }
@@ -81,20 +86,23 @@ pub fn list(root: &Path, open: Open) -> Result<Listing> {
 
 fn list_once(root: &Path, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
+    let memory = Memory::of(root);
     let trash = names_in(&root.join(TRASH))?.into_iter().collect();
     let names = entries(root)?;
     if names.iter().any(|name| name == "predictions") {
         let list = |folder: String| {
             let mut listing = Listing::default();
-            listing.add_segments(root, &format!("predictions/{folder}"), &trash, open);
+            listing.add_segments(root, &format!("predictions/{folder}"), &trash, open, &memory);
             listing
         };
         let folders = listing.inside(root, "predictions");
         for folder in folders.into_par_iter().map(list).collect::<Vec<_>>() {
             listing.files.extend(folder.files);
+            listing.hidden.extend(folder.hidden);
             listing.errors.extend(folder.errors);
         }
     }
+    memory.keep(None);
     listing.add_old(names);
     listing.files.sort_unstable();
     Ok(listing)
@@ -107,7 +115,9 @@ pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
         listing.add_old(entries(root)?);
     } else {
         let trash = names_in(&root.join(TRASH))?.into_iter().collect();
-        listing.add_segments(root, folder, &trash, open);
+        let memory = Memory::of(root);
+        listing.add_segments(root, folder, &trash, open, &memory);
+        memory.keep(Some(folder));
     }
     listing.files.sort_unstable();
     Ok(listing)
@@ -129,24 +139,25 @@ impl Listing {
     }
 
     /// Adds what counts of a folder of `predictions`, runs in the trash left out.
-    fn add_segments(&mut self, root: &Path, folder: &str, trash: &HashSet<String>, open: Open) {
+    fn add_segments(
+        &mut self,
+        root: &Path,
+        folder: &str,
+        trash: &HashSet<String>,
+        open: Open,
+        memory: &Memory,
+    ) {
         let is_deleted =
             |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
         let names = self.inside(root, folder).into_iter();
         let names = names.filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
-        self.judge(root, folder, names, open);
-    }
-
-    /// Adds what counts of the files in one folder.
-    fn judge(&mut self, root: &Path, folder: &str, names: Vec<String>, open: Open) {
-        let judged = segments::judge(&root.join(folder), names);
-        let counted = match open {
-            Open::Counted => judged.files.into_iter().chain(judged.journals).collect::<Vec<_>>(),
-            Open::LeftOut => judged.files.into_iter().chain(judged.outgrown).collect(),
-        };
-        self.files.extend(counted.into_iter().map(|file| format!("{folder}/{file}")));
-        let errors = judged.errors.iter();
-        self.errors.extend(errors.map(|(file, error)| FileError::new(&format!("{folder}/{file}"), error)));
+        let judged = segments::judge_with(&root.join(folder), names, open, Some(memory));
+        let journals = if open == Open::Counted { judged.journals } else { Vec::new() };
+        let path = |file: String| format!("{folder}/{file}");
+        self.files.extend(judged.files.into_iter().chain(journals).map(path));
+        self.hidden.extend(judged.hidden.into_iter().map(|(file, hidden)| (path(file), hidden)));
+        let errors = judged.errors.into_iter();
+        self.errors.extend(errors.map(|(file, error)| FileError::new(&path(file), &error)));
     }
 
     /// Names in a folder; none where it is a file or has just vanished, or where that is an error.

@@ -60,6 +60,16 @@ fn next_message(bytes: &[u8]) -> Option<(arrow_ipc::Message<'_>, &[u8], &[u8])> 
     Some((message, body, rest))
 }
 
+/// One column of the batches of an Arrow IPC stream, which need not have it.
+pub fn decode_column(bytes: &[u8], column: &str) -> Result<Vec<RecordBatch>> {
+    guarded("the Arrow batch", || {
+        let schema = StreamReader::try_new(Cursor::new(bytes), None).map_err(unreadable)?.schema();
+        let Ok(place) = schema.index_of(column) else { return Ok(Vec::new()) };
+        let reader = StreamReader::try_new(Cursor::new(bytes), Some(vec![place])).map_err(unreadable)?;
+        reader.map(|batch| batch.map_err(unreadable)).collect()
+    })
+}
+
 /// The columns of an Arrow IPC stream.
 pub fn schema_of(bytes: &[u8]) -> Result<SchemaRef> {
     guarded("the Arrow batch", || {

@@ -127,8 +127,17 @@ pub struct Header {
 impl Header {
     /// A journal of this process with a new id.
     pub fn new(dataset_name: &str, predecessor: Option<Cut>) -> Result<Self> {
+        Self::with_id(random_hex(32)?, dataset_name, predecessor)
+    }
+
+    /// A journal of this process with an id of 32 hexadecimal digits.
+    pub fn with_id(journal: String, dataset_name: &str, predecessor: Option<Cut>) -> Result<Self> {
+        if journal.len() != 32 || !journal.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let message = format!("the id of a journal has 32 hexadecimal digits, unlike {journal:?}");
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         Ok(Self {
-            journal: random_hex(32)?,
+            journal,
             dataset_name: dataset_name.to_owned(),
             owner: Holder::this_process(),
             predecessor,

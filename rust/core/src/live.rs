@@ -9,6 +9,7 @@ use crate::error::{Error, Result, corrupt};
 use crate::files::{self, FileError};
 use crate::ipc;
 use crate::journal::{Journal, Kind, Position, Reading};
+use crate::live_set::Hidden;
 use crate::segments::{self, Name};
 use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
 
@@ -46,12 +47,18 @@ impl Journals {
         cache::places(root).into_iter().find_map(read).unwrap_or_default()
     }
 
-    /// Counts a journal's rows, those that are new since the last time.
-    pub fn summarise(&self, root: &Path, file: &str) -> Result<Live> {
+    /// Counts a journal's live rows, those that are new since the last time.
+    pub fn summarise(&self, root: &Path, file: &str, hidden: Option<&Hidden>) -> Result<Live> {
         let journal = Journal::open(&root.join(file))?;
-        let known = self.known.get(file).filter(|known| {
-            known.journal == journal.header.journal && known.position.offset <= journal.limit()
-        });
+        // What else is hidden makes it another one.
+        let id = match hidden {
+            None => journal.header.journal.clone(),
+            Some(hidden) => format!("{} {:016x}", journal.header.journal, hidden.fingerprint()),
+        };
+        let known = self
+            .known
+            .get(file)
+            .filter(|known| known.journal == id && known.position.offset <= journal.limit());
         let from = known.and_then(|known| Some((known.position, datasets_of(&known.state)?)));
         let (from, mut datasets) = from.unwrap_or_else(|| (journal.begin(), Datasets::new()));
         let unnamed = &journal.header.dataset_name;
@@ -67,12 +74,19 @@ impl Journals {
                 kept.get_or_insert_with(|| state_of(&datasets));
             }
             let batches = ipc::decode(frames.payload()).map_err(|error| error.at(&journal.path))?;
-            merge_datasets(&mut datasets, split_by_dataset(&batches, unnamed)?);
+            let live = match hidden {
+                None => batches,
+                // All of a journal is one part.
+                Some(hidden) => {
+                    batches.iter().map(|batch| hidden.filter(batch, 0)).collect::<Result<Vec<_>>>()?
+                }
+            };
+            merge_datasets(&mut datasets, split_by_dataset(&live, unnamed)?);
         }
         let reading = frames.finish();
         let damage = journal.damage(&reading);
         let state = kept.unwrap_or_else(|| state_of(&datasets));
-        let known = Known { journal: journal.header.journal.clone(), position: reading.position, state };
+        let known = Known { journal: id, position: reading.position, state };
         Ok(Live { datasets, damage, known })
     }
 
@@ -191,7 +205,7 @@ pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<Has
         names.retain(|file| {
             files::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
         });
-        let judged = segments::judge(&folder, names);
+        let judged = segments::judge_files(&folder, names);
         for (file, error) in &judged.errors {
             if let Some(run) = run_of(file) {
                 let error = FileError::new(&format!("{below}/{file}"), error);

@@ -29,7 +29,7 @@ pub enum Outcome {
 /// Files are handled in parallel within the current thread pool; each is published atomically and
 /// durably, or left as it was. Files that dead processes left behind are removed first.
 pub fn rebuild(root: &Path, progress: &Progress) -> Result<Vec<(String, Outcome)>> {
-    let Listing { files: names, errors } = files::list(root, Open::LeftOut)?;
+    let Listing { files: names, errors, .. } = files::list(root, Open::LeftOut)?;
     let mut folders: Vec<_> =
         names.iter().filter_map(|name| Some(files::path_of(root, name).parent()?.to_path_buf())).collect();
     folders.dedup();

@@ -2,7 +2,7 @@
 //!
 //! Every step can be repeated: a death in the middle of a recovery leaves what the next one finishes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -213,10 +213,14 @@ fn seal_unless_covered(
     }
     let predictions = path.parent().unwrap_or(root);
     if !segment.exists()
-        && let Some(compacted) = segments::compacted_of(predictions, &name)?
+        && let Some((compacted, is_divided)) = segments::compacted_of(predictions, &name)?
     {
         if compacted.covers(&journal)? {
             return Ok(None);
+        }
+        if is_divided {
+            // Sealed as a whole it is the longer carrier, and hides what was merged of it.
+            return seal::seal(root, folder, path, finished, None, progress).map(Some);
         }
         let outcome = seal::seal_rest(root, folder, path, &compacted, finished, progress)?;
         // It counted for nobody: what it has is in the compaction and in the rest.
@@ -310,8 +314,8 @@ pub fn sweep(root: &Path, folder: Option<&str>) -> Result<Vec<String>> {
 fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String>> {
     let path = root.join("predictions").join(folder);
     let names = files::names_in(&path)?;
-    let judged =
-        segments::judge(&path, names.iter().filter(|name| files::is_of_predictions(name)).cloned().collect());
+    let of_predictions = names.iter().filter(|name| files::is_of_predictions(name));
+    let judged = segments::judge_files(&path, of_predictions.cloned().collect());
     let is_old = |file: &str| {
         let stat = std::fs::metadata(path.join(file)).and_then(|stat| stat.modified());
         stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))
@@ -342,9 +346,13 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
             kept.push(sealed);
         }
     }
+    let mut replaced = BTreeMap::<String, bool>::new();
     for (file, by) in judged.replaced {
+        *replaced.entry(file).or_insert(true) &= is_old(&by);
+    }
+    for (file, is_due) in replaced {
         // A journal that is still there would count again without its segment.
-        if is_old(&by) && !kept.contains(&file) {
+        if is_due && !kept.contains(&file) {
             remove(&file)?;
         }
     }

@@ -14,6 +14,7 @@ use crate::chunk_checks::FileChecks;
 use crate::error::{Error, ErrorKind, Result, corrupt, guarded};
 use crate::footer::TailReader;
 use crate::journal::Journal;
+use crate::live_set::{Hidden, RESULT};
 use crate::query::source::batch_rows;
 use crate::summary::columns::COLUMNS;
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
@@ -46,6 +47,23 @@ pub fn scan(path: &Path, file: File, unnamed: &str) -> Result<Datasets> {
     if datasets.is_empty() {
         datasets.insert(unnamed.to_owned(), crate::summary::Accumulator::default());
     }
+    Ok(datasets)
+}
+
+/// The same of the rows that are live.
+pub fn scan_live(path: &Path, file: File, unnamed: &str, hidden: &Hidden) -> Result<Datasets> {
+    let mut datasets = Datasets::new();
+    let mut place = 0;
+    let columns: Vec<&str> = COLUMNS.iter().copied().chain([RESULT]).collect();
+    read_batches(path, file, Some(&columns), &mut |batches| {
+        let mut live = Vec::with_capacity(batches.len());
+        for batch in batches {
+            live.push(hidden.filter(batch, place)?);
+            place += batch.num_rows() as u64;
+        }
+        merge_datasets(&mut datasets, split_by_dataset(&live, unnamed)?);
+        Ok(())
+    })?;
     Ok(datasets)
 }
 

@@ -16,6 +16,7 @@ use twox_hash::XxHash3_64;
 
 use crate::atomic;
 use crate::checkpoint;
+use crate::checkpoints::{self, Checkpoint, Checkpoints};
 use crate::content::blake3_hex;
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::ipc;
@@ -131,7 +132,8 @@ pub fn seal(
     seal_from(root, folder, &name, journal, begin, &[], finished, summary, progress)
 }
 
-/// Seals what a journal holds beyond a place up to which a compaction has it, as a segment of its own.
+/// Seals what a journal holds beyond a place up to which a compaction has it, as a segment of its own: of a
+/// compaction by an earlier version nobody can tell whose rows are whose.
 pub fn seal_rest(
     root: &Path,
     folder: &str,
@@ -220,7 +222,11 @@ fn seal_from(
         predecessor: journal.header.predecessor.clone(),
         results: XxHash3_64::oneshot(lines.as_bytes()),
     };
-    rows.publish(&[(JOURNAL_KEY, sealed.to_value().to_json())], summary)?;
+    let checkpoints = survey.results.iter().filter_map(|(_, text)| Checkpoint::of_result(text)).collect();
+    let checkpoints = Checkpoints::from([(name.writer.clone(), checkpoints)]);
+    let mut keys = vec![(JOURNAL_KEY, sealed.to_value().to_json())];
+    keys.extend(checkpoints::key(&checkpoints, false));
+    rows.publish(&keys, summary)?;
     if outcome.partial_rows == 0 {
         remove_if_there(&files.partial)?;
     }

@@ -3,14 +3,21 @@
 //! A writer's journal counts until a sealed segment covers it; what a compaction replaced does not
 //! count beside it; what belongs to a run in the trash does not count at all.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
+use twox_hash::XxHash3_64;
+
+use crate::carriers::Run;
 use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::files::FileError;
+use crate::files::Open;
 use crate::footer::TailReader;
 use crate::journal::{Coverage, Cut, Journal, Position, Stretch};
+use crate::live_set::{Hidden, Part};
+use crate::merged::{self, Replaced, Unit};
 use crate::platform;
+use crate::said::Memory;
 use crate::value::Value;
 
 /// The footer key that says which journal a segment was sealed from.
@@ -36,15 +43,8 @@ pub struct Name {
 impl Name {
     /// The name in that of a journal, a segment or their like.
     pub fn of(file: &str) -> Option<Self> {
-        let suffixes = [JOURNAL, ".partial.meta.parquet", SEALED, ".arrays.parquet"];
-        let stem = suffixes.iter().find_map(|suffix| file.strip_suffix(suffix))?;
-        let (run_id, writer) = stem.rsplit_once('.')?;
-        let is_hex = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let (base, count) = writer.split_once('-').unwrap_or((writer, "1"));
-        let is_writer =
-            is_hex(base) && count.parse::<u32>().is_ok() || writer.strip_prefix('c').is_some_and(is_hex);
-        (is_writer && !run_id.is_empty())
-            .then(|| Self { run_id: run_id.to_owned(), writer: writer.to_owned() })
+        let (run_id, writer) = split(file)?;
+        Some(Self { run_id: run_id.to_owned(), writer: writer.to_owned() })
     }
 
     /// The same of a path.
@@ -85,8 +85,20 @@ impl Name {
         Self { run_id: self.run_id.clone(), writer: format!("{base}-{count}") }
     }
 
-    fn is_compaction(&self) -> bool {
-        self.writer.starts_with('c') && self.writer.len() == 13
+    /// The writer without what follows where a journal failed: rows and checkpoint of a result may lie in
+    /// different files of it.
+    pub fn base(&self) -> &str {
+        base_of(&self.writer)
+    }
+
+    /// Whether it is that of a compaction.
+    pub fn is_compaction(&self) -> bool {
+        Self::is_of_compaction(&self.writer)
+    }
+
+    /// Whether a writer stands for a compaction.
+    pub fn is_of_compaction(writer: &str) -> bool {
+        writer.starts_with('c') && writer.len() == 13
     }
 }
 
@@ -94,6 +106,23 @@ impl std::fmt::Display for Name {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{}.{}", self.run_id, self.writer)
     }
+}
+
+/// The run and the writer in a file's name.
+fn split(file: &str) -> Option<(&str, &str)> {
+    let suffixes = [JOURNAL, ".partial.meta.parquet", SEALED, ".arrays.parquet"];
+    let stem = suffixes.iter().find_map(|suffix| file.strip_suffix(suffix))?;
+    let (run_id, writer) = stem.rsplit_once('.')?;
+    let is_hex = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (base, count) = writer.split_once('-').unwrap_or((writer, "1"));
+    let is_writer =
+        is_hex(base) && count.parse::<u32>().is_ok() || writer.strip_prefix('c').is_some_and(is_hex);
+    (is_writer && !run_id.is_empty()).then_some((run_id, writer))
+}
+
+/// What all names of one writer begin with.
+pub fn base_of(writer: &str) -> &str {
+    writer.split_once('-').map_or(writer, |(base, _)| base)
 }
 
 /// Whether a file's name is that of a journal.
@@ -143,7 +172,7 @@ impl Sealed {
         Value::Map(entries)
     }
 
-    fn from_value(json: &serde_json::Value) -> Option<Self> {
+    pub(crate) fn from_value(json: &serde_json::Value) -> Option<Self> {
         let saved = match json.get("saved") {
             None => Vec::new(),
             Some(saved) => saved.as_array()?.iter().map(stretch_of).collect::<Option<_>>()?,
@@ -155,6 +184,11 @@ impl Sealed {
             predecessor: json.get("predecessor").and_then(Cut::from_value),
             results: hash_of(json, "results")?,
         })
+    }
+
+    /// Whether its list of results is that of nothing.
+    pub fn has_no_results(&self) -> bool {
+        self.results == XxHash3_64::oneshot(b"")
     }
 
     /// Whether all that counts in a journal is in the segment.
@@ -217,42 +251,32 @@ fn footer_value(path: &Path, key: &str) -> Result<Option<String>> {
 pub fn sealed_of(path: &Path) -> Result<Option<Sealed>> {
     let Some(text) = footer_value(path, JOURNAL_KEY)? else { return Ok(None) };
     let damaged = || corrupt(format!("its footer key {JOURNAL_KEY} is damaged")).at(path);
-    let json = serde_json::from_str(&text).map_err(|_| damaged())?;
-    Sealed::from_value(&json).map(Some).ok_or_else(damaged)
+    sealed_from(&text).map(Some).ok_or_else(damaged)
 }
 
-/// The writers whose segments a compaction merged, transitively, and how far their journals went; nothing
-/// for other compactions among them.
-pub type Replaced = BTreeMap<String, Option<Sealed>>;
-
-/// What a compaction replaces; nothing for other files.
-pub fn replaces(path: &Path) -> Result<Replaced> {
-    let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(Replaced::new()) };
-    let damaged = |_| corrupt(format!("its footer key {REPLACES_KEY} is damaged")).at(path);
-    let json: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).map_err(damaged)?;
-    Ok(json.into_iter().map(|(writer, sealed)| (writer, Sealed::from_value(&sealed))).collect())
+/// What the value of [`JOURNAL_KEY`] says; `None` where it is damaged.
+pub(crate) fn sealed_from(text: &str) -> Option<Sealed> {
+    Sealed::from_value(&serde_json::from_str(text).ok()?)
 }
 
-/// As footers carry what a compaction replaces.
-pub fn replaces_to_json(replaced: &Replaced) -> String {
-    let entries = replaced.iter();
-    let entry = |(writer, sealed): (&String, &Option<Sealed>)| {
-        (writer.clone().into(), sealed.as_ref().map(Sealed::to_value).into())
-    };
-    Value::Map(entries.map(entry).collect()).to_json()
-}
-
-/// How far the journal of a writer went into a compaction in this folder, if it did.
-pub fn compacted_of(folder: &Path, name: &Name) -> Result<Option<Sealed>> {
+/// How far the journal of a writer went into the compactions in this folder, if it did, and whether its rows are
+/// told from others there.
+pub fn compacted_of(folder: &Path, name: &Name) -> Result<Option<(Sealed, bool)>> {
+    let mut found: Option<(Sealed, bool)> = None;
     for file in crate::files::names_in(folder)? {
-        if Name::of(&file).is_some_and(|by| by.is_compaction() && by.run_id == name.run_id)
-            && file.ends_with(SEALED)
-            && let Some(Some(sealed)) = replaces(&folder.join(&file))?.remove(&name.writer)
-        {
-            return Ok(Some(sealed));
+        let is_of_run = |by: &Name| by.is_compaction() && by.run_id == name.run_id;
+        let Some(by) = Name::of(&file).filter(is_of_run).filter(|_| file.ends_with(SEALED)) else { continue };
+        for Unit { writers, .. } in merged::units(&by, None, &replaces(&folder.join(&file))?) {
+            let is_divided = writers.len() == 1;
+            let sealed = writers.into_iter().find(|(writer, _)| *writer == name.writer);
+            if let Some((_, Some(sealed))) = sealed
+                && found.as_ref().is_none_or(|(other, _)| other.position.frames < sealed.position.frames)
+            {
+                found = Some((sealed, is_divided));
+            }
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// What counts of the files in one folder of `predictions`.
@@ -262,137 +286,119 @@ pub struct Counted {
     pub files: Vec<String>,
     /// Journals that no segment covers.
     pub journals: Vec<String>,
+    /// What of these is hidden.
+    pub hidden: HashMap<String, Arc<Hidden>>,
     /// Sealed segments whose journal goes on: the journal counts in their place.
     pub outgrown: Vec<String>,
     /// Journals that a segment covers.
     pub covered: Vec<String>,
-    /// Segments that a compaction replaced, each with that compaction.
+    /// Segments and compactions whose rows others have, each with one of those.
     pub replaced: Vec<(String, String)>,
-    /// Compactions that share inputs with a larger one without being part of it, and segments that go on
-    /// after what a compaction merged of them: copies went apart, and these do not count.
+    /// Compactions of an earlier version that share inputs with a larger one without being part of it, and
+    /// segments that go on after what such a one merged of them: copies went apart, and these do not count.
     pub diverged: Vec<String>,
+    /// Compactions of which some rows are hidden, each with a writer whose rows another file carries further.
+    pub overlapping: Vec<(String, String)>,
+    /// Results of which a file has hidden rows.
+    pub lost: Vec<Lost>,
     /// Journals that could not be judged and do not count.
     pub errors: Vec<(String, Error)>,
 }
 
-/// Judges the journals and prediction files of one folder; `names` has nothing else.
-pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
-    let (journals, mut files): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_journal(name));
-    let mut counted = Counted::default();
-    let listed: HashSet<String> = files.iter().cloned().collect();
-    let mut compactions = Vec::new();
-    if files.iter().filter_map(|file| Name::of(file)).any(|name| name.is_compaction()) {
-        compactions = drop_replaced(folder, &mut files, &mut counted);
+/// A result whose rows in a file are hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The file.
+    pub file: String,
+    /// The id of the result.
+    pub result: String,
+    /// The writer whose checkpoint of it won.
+    pub winner: String,
+}
+
+impl Counted {
+    /// The part of a file that hides rows of results, each with the writer that won it.
+    pub(crate) fn part(
+        &mut self,
+        file: &str,
+        rows: std::ops::Range<u64>,
+        results: &BTreeMap<String, String>,
+    ) -> Part {
+        let lost = results.iter().map(|(result, winner)| Lost {
+            file: file.to_owned(),
+            result: result.clone(),
+            winner: winner.clone(),
+        });
+        self.lost.extend(lost);
+        Part { rows, results: Some(Arc::new(results.keys().cloned().collect())) }
     }
-    for file in journals {
-        let Some(name) = Name::of(&file) else { continue };
-        let sealed = name.sealed();
-        match is_covered(folder, &name, &compactions) {
-            // It was being made when its writer died, or is about to go on: it has nothing yet.
-            Ok(None) => {}
-            Ok(Some(true)) => {
-                // A segment that was published after the names were listed counts in its journal's place.
-                if !listed.contains(&sealed) && folder.join(&sealed).exists() {
-                    files.push(sealed);
-                }
-                counted.covered.push(file);
+
+    pub(crate) fn hide(&mut self, file: &str, parts: Vec<Part>) {
+        let hidden = Hidden::of(parts);
+        self.hidden.extend(hidden.map(|hidden| (file.to_owned(), Arc::new(hidden))));
+    }
+}
+
+/// What a compaction merged; nothing where there is no such file, or it is none.
+pub fn replaces(path: &Path) -> Result<Replaced> {
+    let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(Replaced::new()) };
+    merged::parse(&text).map_err(|error| error.at(path))
+}
+
+/// Judges the journals and prediction files of one folder of `predictions`; `names` has nothing else.
+pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
+    let root = folder.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+    judge_with(folder, names, Open::Counted, Some(&Memory::none(root)))
+}
+
+/// The same without results, for who asks for files alone: of most of them nothing is read.
+pub fn judge_files(folder: &Path, names: Vec<String>) -> Counted {
+    judge_with(folder, names, Open::Counted, None)
+}
+
+/// The same with what is known of the files, and without journals where they are left out.
+pub fn judge_with(folder: &Path, names: Vec<String>, open: Open, memory: Option<&Memory>) -> Counted {
+    let mut counted = Counted::default();
+    let busy = busy_runs(names.iter().map(String::as_str));
+    if busy.is_empty() {
+        counted.files = names;
+        return counted;
+    }
+    let mut runs = BTreeMap::<String, (Vec<(String, Name)>, Vec<(String, Name)>)>::new();
+    for file in names {
+        match Name::of(&file).filter(|name| busy.contains(&name.run_id)) {
+            None => counted.files.push(file),
+            Some(name) => {
+                let (sealed, journals) = runs.entry(name.run_id.clone()).or_default();
+                if is_journal(&file) { journals.push((file, name)) } else { sealed.push((file, name)) }
             }
-            Ok(Some(false)) => {
-                if let Some(place) = files.iter().position(|file| *file == sealed) {
-                    counted.outgrown.push(files.swap_remove(place));
-                }
-                counted.journals.push(file);
-            }
-            Err(error) => counted.errors.push((file, error)),
         }
     }
-    counted.files = files;
+    let base = folder.file_name().unwrap_or_default().to_string_lossy();
+    let relative = format!("predictions/{base}");
+    for (sealed, journals) in runs.into_values() {
+        if let Some(run) = Run::of(folder, &relative, memory, sealed, journals, &mut counted) {
+            run.resolve(open, &mut counted);
+        }
+    }
     counted
 }
 
-/// Whether a sealed segment, or a compaction of it, has all that counts in a journal; `None` where that
-/// is not yet one.
-fn is_covered(folder: &Path, name: &Name, compactions: &[Compaction]) -> Result<Option<bool>> {
-    let journal = match Journal::open(&folder.join(name.journal())) {
-        Err(error) if error.kind == ErrorKind::Truncated => return Ok(None),
-        // Sealed and removed since it was listed.
-        Err(error) if FileError::is_vanished(&error) => return Ok(Some(true)),
-        journal => journal?,
-    };
-    match sealed_of(&folder.join(name.sealed())) {
-        Ok(Some(sealed)) => sealed.covers(&journal).map(Some),
-        Ok(None) => {
-            let merged = compactions.iter().filter(|by| by.name.run_id == name.run_id);
-            match merged.filter_map(|by| by.replaces.get(&name.writer)).flatten().next() {
-                None => Ok(Some(false)),
-                Some(sealed) if sealed.covers(&journal)? => Ok(Some(true)),
-                // Counted as a whole, what was merged would count twice.
-                Some(_) => {
-                    let message = "goes on after its segment was compacted; recover seals the rest";
-                    Err(Error::new(ErrorKind::Conflict, message).at(&journal.path))
-                }
-            }
-        }
-        // A damaged segment is no reason to lose what its journal still has.
-        Err(_) => Ok(Some(false)),
-    }
+/// Whether the files of these names in one folder may have hidden rows.
+pub fn may_hide<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    !busy_runs(names).is_empty()
 }
 
-/// A compaction that counts.
-struct Compaction {
-    replaces: Replaced,
-    file: String,
-    name: Name,
-}
-
-impl Compaction {
-    fn is_within(&self, other: &Self) -> bool {
-        other.replaces.contains_key(&self.name.writer)
-            || self.replaces.keys().all(|writer| other.replaces.contains_key(writer))
-    }
-
-    fn shares_with(&self, other: &Self) -> bool {
-        self.replaces.keys().any(|writer| other.replaces.contains_key(writer))
-    }
-}
-
-/// Takes out what compactions replaced: the larger one first, so that one within another is replaced,
-/// and one that overlaps without being within is reported. Gives the compactions that count.
-fn drop_replaced(folder: &Path, files: &mut Vec<String>, counted: &mut Counted) -> Vec<Compaction> {
-    let compactions = files.iter().filter_map(|file| {
-        let name = Name::of(file).filter(Name::is_compaction)?;
-        // One that cannot be read replaces nothing; reading its rows will say why.
-        let replaces = replaces(&folder.join(file)).unwrap_or_default();
-        Some(Compaction { replaces, file: file.clone(), name })
-    });
-    let mut compactions: Vec<_> = compactions.collect();
-    compactions.sort_by(|a, b| b.replaces.len().cmp(&a.replaces.len()).then_with(|| a.file.cmp(&b.file)));
-    let mut kept: Vec<Compaction> = Vec::new();
-    for compaction in compactions {
-        let of_run = || kept.iter().filter(|other| other.name.run_id == compaction.name.run_id);
-        if let Some(larger) = of_run().find(|larger| compaction.is_within(larger)) {
-            counted.replaced.push((compaction.file, larger.file.clone()));
-        } else if of_run().any(|other| compaction.shares_with(other)) {
-            counted.diverged.push(compaction.file);
-        } else {
-            kept.push(compaction);
-        }
-    }
-    for file in files.iter() {
-        let Some(name) = Name::of(file).filter(|name| !name.is_compaction()) else { continue };
-        let mut merged = kept.iter().filter(|by| by.name.run_id == name.run_id);
-        let merged = merged.find_map(|by| Some((by, by.replaces.get(&name.writer)?)));
-        let Some((by, sealed)) = merged else { continue };
-        let end = |sealed: &Sealed| sealed.position.offset;
-        let now = sealed_of(&folder.join(file)).ok().flatten();
-        if now.as_ref().map(end) > sealed.as_ref().map(end) {
-            counted.diverged.push(file.clone());
-        } else {
-            counted.replaced.push((file.clone(), by.file.clone()));
-        }
-    }
-    let gone: HashSet<&String> =
-        counted.replaced.iter().map(|(file, _)| file).chain(&counted.diverged).collect();
-    files.retain(|file| !gone.contains(file));
-    kept
+/// The runs of which something must be read: those of several writers, or with a journal or a compaction.
+fn busy_runs<'a>(names: impl Iterator<Item = &'a str>) -> HashSet<String> {
+    let mut runs: Vec<(&str, bool)> = names
+        .filter_map(|file| {
+            let (run_id, writer) = split(file)?;
+            Some((run_id, file.ends_with(JOURNAL) || Name::is_of_compaction(writer)))
+        })
+        .collect();
+    runs.sort_unstable();
+    let one = runs.iter().filter(|(_, is_busy)| *is_busy);
+    let several = runs.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| &pair[0]);
+    one.chain(several).map(|(run_id, _)| (*run_id).to_owned()).collect()
 }

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use crate::error::Result;
-use crate::files;
+use crate::files::{self, Open};
 use crate::platform;
 use crate::progress::Progress;
+use crate::segments;
 
 /// One file, or a folder whose files belong together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,7 +75,25 @@ pub fn survey(root: &Path, progress: &Progress) -> Result<Vec<Item>> {
         .collect();
     let mut all: Vec<Item> = found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    mark_hidden(root, &mut all)?;
     Ok(all)
+}
+
+/// Of files with other hidden rows makes other ones: what hides them may lie elsewhere.
+fn mark_hidden(root: &Path, items: &mut [Item]) -> Result<()> {
+    let folder_of = |item: &Item| item.path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    for of_folder in items.chunk_by_mut(|one, other| folder_of(one) == folder_of(other)) {
+        let folder = of_folder.first().and_then(folder_of).unwrap_or_default();
+        let names = of_folder.iter().filter_map(|item| item.path.rsplit('/').next());
+        if !folder.starts_with("predictions/") || !segments::may_hide(names) {
+            continue;
+        }
+        let hidden = files::list_folder(root, &folder, Open::Counted)?.hidden;
+        for item in of_folder {
+            item.stamp ^= hidden.get(&item.path).map_or(0, |hidden| hidden.fingerprint());
+        }
+    }
+    Ok(())
 }
 
 /// A file and what its stat says.

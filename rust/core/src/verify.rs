@@ -33,7 +33,7 @@ pub struct Finding {
 ///
 /// With `full`, the rows of files with a trusted summary are read and compared with it.
 pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
-    let Listing { files: names, errors } = files::list(root, Open::LeftOut)?;
+    let Listing { files: names, errors, .. } = files::list(root, Open::LeftOut)?;
     progress.expect(names.len());
     let found: Vec<Result<Option<Finding>>> = names
         .par_iter()

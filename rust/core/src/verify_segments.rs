@@ -10,7 +10,7 @@ use crate::files;
 use crate::journal::Journal;
 use crate::progress::Progress;
 use crate::seal::Survey;
-use crate::segments::{self, Name};
+use crate::segments::{self, Lost, Name};
 use crate::verify::Finding;
 use crate::{journal, lock, verify_arrays};
 
@@ -36,6 +36,20 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         let message = "shares segments with a larger compaction without being part of it: copies of this run went apart; \
                        its rows do not count";
         find(file, true, "diverged", message.to_owned());
+    }
+    for (file, writer) in &judged.overlapping {
+        let message = format!(
+            "the rows of writer {writer} in it are hidden: another file carries them as far or further; copies of \
+             this run went apart"
+        );
+        find(file, false, "overlapping", message);
+    }
+    for Lost { file, result, winner } in &judged.lost {
+        let message = format!(
+            "its rows of result {result} are hidden: the checkpoint of writer {winner} won, a done one before a \
+             failed one and then the earlier one"
+        );
+        find(file, false, "repeated", message);
     }
     for (file, error) in &judged.errors {
         find(file, true, error.kind.name(), error.message.clone());

@@ -16,6 +16,7 @@ use twox_hash::XxHash3_64;
 use crate::arrays::{self, ROLES, Values};
 use crate::atomic;
 use crate::checkpoint;
+use crate::content::random_hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ipc;
 use crate::journal::{Appender, Cut, Header, Kind};
@@ -49,6 +50,15 @@ pub struct Options {
     pub bytes: usize,
     /// How long a row waits at most, looked at whenever another one comes.
     pub age: Duration,
+}
+
+/// What the files of a writer are named after, and the id of its first journal.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// 12 hexadecimal digits.
+    pub writer: String,
+    /// 32 hexadecimal digits.
+    pub journal: String,
 }
 
 /// A journal and what was counted into it.
@@ -101,7 +111,24 @@ pub struct Writer {
 impl Writer {
     /// Opens a writer with a journal of its own in `predictions/<folder>/`.
     pub fn open(root: &Path, run_id: &str, dataset: &str, folder: &str, options: Options) -> Result<Self> {
-        let name = Name { run_id: run_id.to_owned(), writer: crate::content::random_hex(12)? };
+        let given = Given { writer: random_hex(12)?, journal: random_hex(32)? };
+        Self::open_as(root, run_id, dataset, folder, options, given)
+    }
+
+    /// The same with names that the caller made of what will be written.
+    pub fn open_as(
+        root: &Path,
+        run_id: &str,
+        dataset: &str,
+        folder: &str,
+        options: Options,
+        given: Given,
+    ) -> Result<Self> {
+        let name = Name { run_id: run_id.to_owned(), writer: given.writer };
+        if Name::of(&name.journal()).is_none_or(|other| other != name || name.is_compaction()) {
+            let message = format!("a writer has 12 hexadecimal digits, unlike {:?}", name.writer);
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         let mut writer = Self {
             root: root.to_path_buf(),
             folder: folder.to_owned(),
@@ -119,7 +146,8 @@ impl Writer {
             is_dead: false,
         };
         atomic::make_folder(&writer.predictions())?;
-        writer.current = Some(writer.begin(name, None)?);
+        let header = Header::with_id(given.journal, dataset, None)?;
+        writer.current = Some(writer.begin(name, header)?);
         Ok(writer)
     }
 
@@ -127,9 +155,9 @@ impl Writer {
         self.root.join("predictions").join(&self.folder)
     }
 
-    fn begin(&self, name: Name, predecessor: Option<Cut>) -> Result<Open> {
+    fn begin(&self, name: Name, header: Header) -> Result<Open> {
         let path = self.predictions().join(name.journal());
-        let appender = Appender::create(&path, Header::new(&self.dataset, predecessor)?)?;
+        let appender = Appender::create(&path, header)?;
         Ok(Open {
             name,
             appender,
@@ -460,10 +488,12 @@ impl Writer {
 
     /// A fresh journal after one that failed.
     fn go_on(&self) -> Result<Open> {
-        let Some(last) = self.failed.last() else { return self.begin(self.name.clone(), None) };
+        let Some(last) = self.failed.last() else {
+            return self.begin(self.name.clone(), Header::new(&self.dataset, None)?);
+        };
         let cut =
             Cut { journal: last.appender.header.journal.clone(), length: last.appender.position.offset };
-        self.begin(last.name.successor(), Some(cut))
+        self.begin(last.name.successor(), Header::new(&self.dataset, Some(cut))?)
     }
 
     /// Flushes what waits and seals what was flushed; the writer is of no use afterwards.

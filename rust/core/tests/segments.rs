@@ -10,6 +10,7 @@ use std::time::Duration;
 use n4w_core::collect::{Caching, collect};
 use n4w_core::compact::compact;
 use n4w_core::files::{self, Open};
+use n4w_core::footer::{TailReader, splice};
 use n4w_core::mappings::Cell;
 use n4w_core::progress::Progress;
 use n4w_core::recover::{Scope, recover};
@@ -151,10 +152,151 @@ fn of_compactions_that_went_apart_the_larger_counts() {
     }
     assert_eq!((count(root.path(), Open::Counted), count(other.path(), Open::Counted)), (31, 6));
     copy(other.path(), root.path());
-    // The smaller one's own input is still there, so nothing of it is lost.
+    // Without places in them, the smaller one does not count; its own input is still there, so nothing of it is lost.
+    for name in names(root.path()).iter().filter(|name| is_compaction(name)) {
+        forget_places(&folder(root.path()).join(name));
+    }
     assert_eq!(count(root.path(), Open::Counted), 36);
     let judged = judge(&folder(root.path()), names(root.path()));
     assert_eq!((judged.files.len(), judged.diverged.len()), (2, 1));
+}
+
+fn is_compaction(file: &str) -> bool {
+    Name::of(file).is_some_and(|name| name.is_compaction())
+}
+
+/// Makes a compaction what earlier versions wrote.
+fn forget_places(path: &Path) {
+    let mut source = fs::File::open(path).unwrap();
+    let mut tails = TailReader::default();
+    let tail = tails.read_file(&source).unwrap();
+    let footer = tail.footer().unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(footer.get("n4a_replaces").unwrap()).unwrap();
+    for entry in json.as_object_mut().unwrap().values_mut().filter_map(|entry| entry.as_object_mut()) {
+        assert!(entry.remove("first").is_some() && entry.remove("rows").is_some());
+    }
+    let keys = [("n4a_replaces", json.to_string()), ("n4a_results", "{}".to_owned())];
+    splice(path, &mut source, &tail, &footer, &keys).unwrap();
+}
+
+#[test]
+fn of_compactions_that_overlap_each_writers_rows_count_once() {
+    let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shared = sealed(root.path(), 1);
+    remove_journals(root.path());
+    copy(root.path(), other.path());
+    for (folder, rows) in [(root.path(), &[10, 20][..]), (other.path(), &[5])] {
+        for rows in rows {
+            sealed(folder, *rows);
+        }
+        remove_journals(folder);
+        assert_eq!(compact(folder, RUN, None, &Progress::default()).unwrap().len(), 1);
+        for name in names(folder).iter().filter(|name| !is_compaction(name)) {
+            fs::remove_file(self::folder(folder).join(name)).unwrap();
+        }
+    }
+    copy(other.path(), root.path());
+    assert_eq!(count(root.path(), Open::Counted), 36);
+    let judged = judge(&folder(root.path()), names(root.path()));
+    assert_eq!((judged.files.len(), judged.diverged.len(), judged.hidden.len()), (2, 0, 1));
+    assert_eq!(judged.overlapping.len(), 1);
+    assert_eq!(judged.overlapping[0].1, shared.writer);
+    // Merged again they are one file without the rows that were there twice.
+    let done = compact(root.path(), RUN, None, &Progress::default()).unwrap();
+    assert_eq!((done.len(), done[0].rows), (1, 36));
+    assert_eq!(count(root.path(), Open::Counted), 36);
+    let judged = judge(&folder(root.path()), names(root.path()));
+    assert_eq!((judged.files.len(), judged.replaced.len(), judged.hidden.len()), (1, 2, 0));
+}
+
+/// Rows of a result that is checkpointed with them, at a time.
+fn checkpoint(root: &Path, result: &str, rows: usize, status: &str, time: &str) -> Name {
+    let mut writer = writer(root);
+    write_result(&mut writer, result, rows);
+    let text = format!(r#"{{"id": "{result}", "status": "{status}", "completed_at": "{time}"}}"#);
+    writer.checkpoint(result, &text).unwrap();
+    writer.close(&Progress::default()).unwrap();
+    writer.name().clone()
+}
+
+fn write_result(writer: &mut Writer, result: &str, rows: usize) {
+    for _ in 0..rows {
+        writer
+            .write(vec![(Cow::Borrowed("result_id"), Cell::Text(result.to_owned().into()))], Vec::new())
+            .unwrap();
+    }
+}
+
+#[test]
+fn of_two_checkpoints_of_a_result_one_has_live_rows() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let count = || count(root, Open::Counted);
+    checkpoint(root, "r1", 2, "failed", "2026-01-01T00:00:01");
+    assert_eq!(count(), 2);
+    checkpoint(root, "r1", 3, "done", "2026-01-01T00:00:03");
+    assert_eq!(count(), 3, "done comes before failed");
+    checkpoint(root, "r1", 4, "done", "2026-01-01T00:00:02");
+    assert_eq!(count(), 4, "of two that are done the earlier one wins");
+    checkpoint(root, "r2", 7, "done", "2026-01-01T00:00:02");
+    assert_eq!(count(), 11, "another result is no matter");
+    let judged = judge(&folder(root), names(root));
+    assert_eq!((judged.hidden.len(), judged.lost.len()), (2, 2));
+    assert!(judged.lost.iter().all(|lost| lost.result == "r1"));
+    remove_journals(root);
+    // Nothing goes from the disk, and what counts is the same without the lists of results.
+    let done = compact(root, RUN, None, &Progress::default()).unwrap();
+    assert_eq!((done.len(), done[0].rows), (1, 16));
+    for name in names(root).iter().filter(|name| !is_compaction(name)) {
+        fs::remove_file(folder(root).join(name)).unwrap();
+    }
+    fs::remove_dir_all(root.join("runs")).unwrap();
+    assert_eq!(count(), 11);
+    assert_eq!(judge(&folder(root), names(root)).lost.len(), 2);
+}
+
+#[test]
+fn rows_of_an_open_segment_are_hidden_where_another_writer_finished_their_result() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let mut open = writer(root);
+    write_result(&mut open, "r1", 2);
+    open.flush().unwrap();
+    assert_eq!(count(root, Open::Counted), 2);
+    checkpoint(root, "r1", 3, "done", "2026-01-01T00:00:02");
+    assert_eq!((count(root, Open::Counted), count(root, Open::LeftOut)), (3, 3));
+    // It is finished here too, and earlier.
+    open.checkpoint("r1", r#"{"id": "r1", "completed_at": "2026-01-01T00:00:01"}"#).unwrap();
+    assert_eq!((count(root, Open::Counted), count(root, Open::LeftOut)), (2, 3));
+    open.close(&Progress::default()).unwrap();
+    assert_eq!((count(root, Open::Counted), count(root, Open::LeftOut)), (2, 2));
+}
+
+#[test]
+fn what_files_said_is_kept_for_as_long_as_they_are_unchanged() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    fs::write(root.join("workspace.yaml"), "format_version: 2\n").unwrap();
+    let first = checkpoint(root, "r1", 2, "done", "2026-01-01T00:00:01");
+    let second = checkpoint(root, "r1", 3, "done", "2026-01-01T00:00:02");
+    remove_journals(root);
+    let old = std::time::SystemTime::now() - Duration::from_secs(60);
+    for name in [&first, &second] {
+        let file = fs::File::options().write(true).open(folder(root).join(name.sealed())).unwrap();
+        file.set_modified(old).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(2_100));
+    for _ in 0..3 {
+        assert_eq!(count(root, Open::Counted), 2);
+    }
+    let kept = root.join(".cache").join("live.bin");
+    assert!(kept.exists());
+    for damage in [&b""[..], b"no cache"] {
+        fs::write(&kept, damage).unwrap();
+        assert_eq!(count(root, Open::Counted), 2);
+    }
+    fs::remove_file(folder(root).join(first.sealed())).unwrap();
+    assert_eq!(count(root, Open::Counted), 3);
 }
 
 #[test]
@@ -197,9 +339,28 @@ fn a_journal_that_comes_back_after_its_segment_was_compacted_counts_once() {
     assert_eq!(count(other.path(), Open::Counted), 5);
     recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
     assert_eq!(count(other.path(), Open::Counted), 5);
-    // What it holds beyond is sealed apart.
+    // Where it goes on, it counts and what was merged of it does not.
     write(&mut writer, 4);
-    fs::copy(folder(root.path()).join(&journal), folder(other.path()).join(&journal)).unwrap();
+    let earlier = tempfile::tempdir().unwrap();
+    copy(other.path(), earlier.path());
+    for folder in [other.path(), earlier.path()] {
+        fs::copy(self::folder(root.path()).join(&journal), self::folder(folder).join(&journal)).unwrap();
+    }
+    let judged = judge(&folder(other.path()), names(other.path()));
+    assert_eq!((judged.journals.len(), judged.errors.len(), judged.hidden.len()), (1, 0, 1));
+    assert_eq!((count(other.path(), Open::Counted), count(other.path(), Open::LeftOut)), (9, 5));
+    for _ in 0..2 {
+        recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
+        assert_eq!((count(other.path(), Open::Counted), count(other.path(), Open::LeftOut)), (9, 9));
+    }
+    remove_journals(other.path());
+    assert_eq!(compact(other.path(), RUN, None, &Progress::default()).unwrap()[0].rows, 9);
+    assert_eq!(count(other.path(), Open::Counted), 9);
+    // Of a compaction that does not say whose rows are where, what the journal holds beyond is sealed apart.
+    let other = earlier;
+    for name in names(other.path()).iter().filter(|name| is_compaction(name)) {
+        forget_places(&folder(other.path()).join(name));
+    }
     let judged = judge(&folder(other.path()), names(other.path()));
     assert_eq!((judged.journals.len(), judged.errors.len()), (0, 1));
     for _ in 0..2 {

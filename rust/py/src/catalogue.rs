@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::tree::{Part, Time, Tree};
 use n4w_core::catalogue::{self as core, Listed, results, yaml};
+use n4w_core::files::FileError;
 use n4w_core::platform::Identity;
 use n4w_core::summary::{Reader, Writer};
 use pyo3::prelude::*;
@@ -101,16 +102,35 @@ pub fn list_results<'py>(
     progress: Option<Py<PyAny>>,
     threads: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (results, repeated, errors) = enter(py, threads, progress.as_ref(), |progress| {
-        let found = results::list(&root, run_ids.as_deref(), progress)?;
-        Ok((written(&found.results), written(&found.repeated), found.errors))
+    let found = enter(py, threads, progress.as_ref(), |progress| {
+        results::list(&root, run_ids.as_deref(), progress).map(Said::of)
     })?;
-    let mut trees = Trees::new(py);
-    let answer = PyDict::new(py);
-    answer.set_item("results", trees.object(&results)?)?;
-    answer.set_item("repeated", trees.object(&repeated)?)?;
-    answer.set_item("errors", Converter::new(py).object(&errors_value(&errors))?)?;
-    Ok(answer)
+    found.answer(py)
+}
+
+/// The checkpointed results of one run; no other run is looked at.
+#[pyfunction]
+pub fn run_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Bound<'_, PyDict>> {
+    enter(py, 0, None, |_| results::of_one_run(&root, &run_id).map(Said::of))?.answer(py)
+}
+
+/// Results, repeated checkpoints and errors, on their way to Python.
+struct Said(Vec<u8>, Vec<u8>, Vec<FileError>);
+
+impl Said {
+    fn of(found: results::Results) -> Self {
+        Self(written(&found.results), written(&found.repeated), found.errors)
+    }
+
+    fn answer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let Self(results, repeated, errors) = self;
+        let mut trees = Trees::new(py);
+        let answer = PyDict::new(py);
+        answer.set_item("results", trees.object(results)?)?;
+        answer.set_item("repeated", trees.object(repeated)?)?;
+        answer.set_item("errors", Converter::new(py).object(&errors_value(errors))?)?;
+        Ok(answer)
+    }
 }
 
 #[pyfunction]

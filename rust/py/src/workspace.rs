@@ -1,9 +1,11 @@
 //! Whole folders: summary, rebuilding and checking.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use n4w_core::collect::{Caching, Collected};
 use n4w_core::files::Open;
+use n4w_core::live_set::Part;
 use n4w_core::progress::Progress;
 use n4w_core::rebuild::{self, Outcome};
 use n4w_core::summary::report;
@@ -18,6 +20,32 @@ use crate::gate::{enter, enter_early};
 #[pyo3(signature = (root, *, live=true))]
 pub fn list_files(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<String>> {
     enter(py, 0, None, |_| files::list(&root, open(live))).map(|listing| listing.files)
+}
+
+/// The first hidden row, the one after the last, and the results whose rows are hidden there; `None`: of all.
+type HiddenPart = (u64, u64, Option<Vec<String>>);
+type HiddenRows = HashMap<String, Vec<HiddenPart>>;
+
+/// The rows of listed files that are not live, by file.
+#[pyfunction]
+#[pyo3(signature = (root, *, live=true))]
+pub fn list_live(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<(Vec<String>, HiddenRows)> {
+    let listing = enter(py, 0, None, |_| files::list(&root, open(live)))?;
+    let part = |part: &Part| {
+        let results = part.results.as_ref().map(|results| results.iter().cloned().collect());
+        (part.rows.start, part.rows.end, results)
+    };
+    let hidden = listing.hidden.into_iter();
+    let hidden = hidden.map(|(file, hidden)| (file, hidden.parts().iter().map(part).collect()));
+    Ok((listing.files, hidden.collect()))
+}
+
+/// The files of rows that were never finished, each with the results that are finished elsewhere.
+#[pyfunction]
+#[pyo3(signature = (root, *, live=true))]
+pub fn list_partial(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<(String, Vec<String>)>> {
+    let found = enter(py, 0, None, |_| n4w_core::partial::list(&root, open(live)))?;
+    Ok(found.into_iter().map(|(file, results)| (file, results.into_iter().collect())).collect())
 }
 
 #[pyfunction]

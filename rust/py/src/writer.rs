@@ -14,7 +14,7 @@ use n4w_core::mappings::Cell;
 use n4w_core::summary::columns::parse_time;
 use n4w_core::threads;
 use n4w_core::value::Value;
-use n4w_core::writer::{Options, Writer};
+use n4w_core::writer::{Given, Options, Writer};
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
@@ -35,7 +35,7 @@ pub struct JournalWriter {
 #[pymethods]
 impl JournalWriter {
     #[new]
-    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds))]
+    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -47,11 +47,16 @@ impl JournalWriter {
         flush_rows: usize,
         flush_bytes: usize,
         flush_seconds: f64,
+        ids: Option<(String, String)>,
     ) -> PyResult<Self> {
         let age = Duration::try_from_secs_f64(flush_seconds)
             .map_err(|error| PyValueError::new_err(format!("flush_seconds is {flush_seconds}: {error}")))?;
         let options = Options { is_durable: durable, rows: flush_rows, bytes: flush_bytes, age };
-        let open = || Writer::open(&root, run_id, dataset_name, folder, options);
+        let given = ids.map(|(writer, journal)| Given { writer, journal });
+        let open = || match given {
+            None => Writer::open(&root, run_id, dataset_name, folder, options),
+            Some(given) => Writer::open_as(&root, run_id, dataset_name, folder, options, given),
+        };
         let writer = detached(py, Some(&root), open)?;
         Ok(Self { writer: Mutex::new(writer), pid: std::process::id() })
     }

@@ -13,6 +13,7 @@ use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
+use crate::live_set::{self, Hidden, Rank};
 use crate::progress::Progress;
 use crate::query::filter::Member;
 use crate::segments::Name;
@@ -78,6 +79,12 @@ pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Resu
     Ok(found)
 }
 
+/// The checkpointed results of one run, oldest first.
+pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
+    let open = live::open_results(root, &|run| run == run_id)?;
+    of_run(root, run_id, open.get(run_id))
+}
+
 /// The results of each of these entries.
 pub(super) fn of_entries(
     root: &Path,
@@ -100,7 +107,7 @@ pub(super) fn of_entries(
     results.collect()
 }
 
-/// The checkpointed results of a run; of two checkpoints of one result the smaller (time, writer) counts.
+/// The checkpointed results of a run, of each result the checkpoint that wins.
 fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
     let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
     let sealed = match live::sealed_results(root, run_id, lists) {
@@ -124,13 +131,16 @@ fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result
         }
     }
     parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-    let mut seen = HashSet::new();
-    for (_, writer, id, json) in parsed {
+    let wins = live_set::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
+        let status = json.get("status").and_then(|status| status.as_str());
+        (id.as_str(), Rank::new(status, Some(completed_at), writer))
+    }));
+    for ((_, writer, _, json), wins) in parsed.into_iter().zip(wins) {
         let given = json.into_iter().filter(|(key, _)| key != "writer");
         let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
         given.push(("writer".into(), writer.as_str().into()));
         let result = complete(given);
-        if seen.insert(id) { found.results.push(result) } else { found.repeated.push(result) }
+        if wins { found.results.push(result) } else { found.repeated.push(result) }
     }
     Ok(found)
 }
@@ -199,13 +209,13 @@ impl Groups {
         if entries.iter().all(|entry| entry.kind == Kind::Run) {
             return Ok(groups);
         }
-        let wanted = wanted_files(root, entries)?;
+        let (wanted, hidden) = wanted_files(root, entries)?;
         let known = cache::load(root, CACHE);
         let read: Vec<Result<(Arc<Unit>, bool)>> = wanted
             .par_iter()
             .map(|(_, files)| {
                 progress.check()?;
-                Ok(read_unit(root, files, &known))
+                Ok(read_unit(root, files, &hidden, &known))
             })
             .collect();
         let mut units = Vec::new();
@@ -302,10 +312,15 @@ fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
     complete(entries)
 }
 
+/// Files that are read as one, and the entry that they are of.
+type Wanted = (Option<String>, Vec<String>);
+/// The rows of files that are not live.
+type HiddenRows = HashMap<String, Arc<Hidden>>;
+
 /// Lists of files that are read as one, each with the entry that they are of, or `None` where sessions share
 /// them.
-fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<String>, Vec<String>)>> {
-    let mut wanted = Vec::new();
+fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<(Vec<Wanted>, HiddenRows)> {
+    let (mut wanted, mut hidden) = (Vec::new(), HiddenRows::new());
     let (mut segments, mut datasets) = (HashMap::new(), HashSet::new());
     for entry in entries {
         let tree = match entry.kind {
@@ -332,7 +347,9 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<Strin
     wanted.extend(datasets.into_iter().map(|file| (None, vec![file])));
     if !segments.is_empty() {
         // What counts of them: journals that nobody sealed, and compactions in place of their inputs.
-        for file in files::list(root, Open::Counted)?.files {
+        let listing = files::list(root, Open::Counted)?;
+        hidden = listing.hidden;
+        for file in listing.files {
             let run = Name::of_path(Path::new(&file)).map(|name| name.run_id);
             if let Some(files) = run.and_then(|run| segments.get_mut(&run)) {
                 files.push(file);
@@ -340,13 +357,16 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<Vec<(Option<Strin
         }
         wanted.extend(segments.into_iter().map(|(run, files)| (Some(run), files)));
     }
-    Ok(wanted)
+    Ok((wanted, hidden))
 }
 
 /// What files say together, from the cache where they are unchanged; and whether that is new and worth keeping.
-fn read_unit(root: &Path, files: &[String], known: &Known) -> (Arc<Unit>, bool) {
+fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) -> (Arc<Unit>, bool) {
     let read_at = now_ns();
-    let stamp = |file: &String| Some(platform::identity(&std::fs::metadata(root.join(file)).ok()?));
+    let stamp = |file: &String| {
+        let identity = platform::identity(&std::fs::metadata(root.join(file)).ok()?);
+        Some(hidden.get(file).map_or(identity, |hidden| hidden.identity(identity)))
+    };
     let stamps: Vec<_> = files.iter().map(stamp).collect();
     let path = files.first().cloned().unwrap_or_default();
     if let Some(unit) = known.get(&path).filter(|unit| unit.is_unchanged(&stamps) && !is_registered(unit)) {
@@ -358,11 +378,17 @@ fn read_unit(root: &Path, files: &[String], known: &Known) -> (Arc<Unit>, bool) 
         let path = root.join(file);
         let unnamed = scan::dataset_of(&path);
         let opened = platform::open(&path).map_err(|error| Error::io(&path, error));
-        let mut of_file = BTreeMap::new();
+        let (mut of_file, mut place) = (BTreeMap::new(), 0);
+        let mut take = |batch: &RecordBatch| match hidden.get(file) {
+            None => add(batch, &unnamed, &mut of_file),
+            Some(hidden) => {
+                let live = hidden.filter(batch, place)?;
+                place += batch.num_rows() as u64;
+                add(&live, &unnamed, &mut of_file)
+            }
+        };
         let read = opened.and_then(|opened| {
-            scan::read_rows(&path, opened, &columns(), &mut |batches| {
-                batches.iter().try_for_each(|batch| add(batch, &unnamed, &mut of_file))
-            })
+            scan::read_rows(&path, opened, &columns(), &mut |batches| batches.iter().try_for_each(&mut take))
         });
         match read {
             Ok(damage) => unit.errors.extend(damage.map(|error| FileError::new(file, &error))),

@@ -73,14 +73,15 @@ fn own_schema(own: &[SchemaRef], names: &[String]) -> SchemaRef {
 /// The rows of a file with this id, and what is damaged in it while others count.
 fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<(Vec<Entry>, Option<FileError>)> {
     let predicates = filter.predicates();
-    let columns: Vec<&str> = predicates.iter().flat_map(Predicate::columns).chain(["id"]).collect();
+    let columns = predicates.iter().flat_map(Predicate::columns).chain(["id"]).chain(listed.tells_live());
+    let columns: Vec<&str> = columns.collect();
     let unnamed = scan::dataset_of(&listed.path);
     let mut found = Vec::new();
     let mut look = |first: u32, batch: &RecordBatch| {
         let ids = Texts::of(batch, "id")?;
         let fits = |row: &u32| ids.get(*row as usize) == Some(id);
         let entry = |row| Entry { key: (0, 0), file, row: first + row };
-        match fitting(&predicates, batch, &unnamed)? {
+        match listed.live(batch, first, fitting(&predicates, batch, &unnamed)?)? {
             Some(rows) => found.extend(rows.into_iter().filter(fits).map(entry)),
             None => found.extend((0..batch.num_rows() as u32).filter(fits).map(entry)),
         }

@@ -15,6 +15,7 @@ use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open};
 use crate::journal::{Journal, Kind};
+use crate::live_set::{Hidden, RESULT};
 use crate::platform::{self, Identity};
 use crate::{ipc, live, segments};
 
@@ -44,6 +45,8 @@ pub struct Listed {
     pub identity: Identity,
     /// Before it was listed, ns since 1970.
     pub seen_at: i64,
+    /// Its rows that are not live.
+    pub hidden: Option<Arc<Hidden>>,
 }
 
 impl Listed {
@@ -64,10 +67,25 @@ impl Listed {
         segments::is_journal(&self.name)
     }
 
+    /// The live ones among some rows of a batch, or among all of them; `None` where that is all of them.
+    pub fn live(&self, batch: &RecordBatch, first: u32, rows: Option<Vec<u32>>) -> Result<Option<Vec<u32>>> {
+        match &self.hidden {
+            None => Ok(rows),
+            Some(hidden) => hidden.narrow(batch, u64::from(first), rows),
+        }
+    }
+
+    /// The column that tells which rows are live, where not all are.
+    pub fn tells_live(&self) -> Option<&'static str> {
+        self.hidden.as_ref().map(|_| RESULT)
+    }
+
     /// Whether what was read of `other` is what this file holds.
     pub fn is_still(&self, other: &Self) -> bool {
         // The last frame of a journal ends it: what was appended since shows in its size.
-        self.identity == other.identity && (self.is_journal() || self.identity.settled_at(other.seen_at))
+        self.identity == other.identity
+            && self.hidden == other.hidden
+            && (self.is_journal() || self.identity.settled_at(other.seen_at))
     }
 }
 
@@ -98,7 +116,7 @@ impl Files {
         report_vanished: bool,
     ) -> Result<Self> {
         let seen_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
-        let listing = files::list(root, open)?;
+        let mut listing = files::list(root, open)?;
         let mut errors = listing.errors;
         errors.extend(bad.values().cloned());
         let holds = listing.files.len() <= MOST_HELD;
@@ -112,7 +130,8 @@ impl Files {
                 Ok((identity, file)) => {
                     let path = files::path_of(root, &name);
                     held.extend(file.map(|file| hold(&path, identity, file)));
-                    files.push(Listed { name, path, identity, seen_at });
+                    let hidden = listing.hidden.remove(&name);
+                    files.push(Listed { name, path, identity, seen_at, hidden });
                 }
                 Err(error) if FileError::is_vanished(&error) && !report_vanished => return Err(error),
                 Err(error) => errors.push(FileError::new(&name, &error)),

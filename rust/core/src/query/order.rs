@@ -294,7 +294,8 @@ impl<'a> Order<'a> {
         let Some(source) = &unit.source else {
             let unnamed = Journal::open(&listed.path)?.header.dataset_name;
             let damage = read_journal(listed, &mut |first, batch| {
-                let pinned = pinned(batch, &Known::Nothing, fitting(predicates, batch, &unnamed)?, levels)?;
+                let rows = listed.live(batch, first, fitting(predicates, batch, &unnamed)?)?;
+                let pinned = pinned(batch, &Known::Nothing, rows, levels)?;
                 let rows = Rows::of(batch, pinned.as_deref());
                 visitor(Seen { file: unit.file, first, batch, metric: &Known::Nothing, rows })
             });
@@ -317,12 +318,14 @@ impl<'a> Order<'a> {
         columns.extend(keys.flat_map(Keys::columns).filter(|column| {
             *column != "metric" || levels.keys.column == "metric" || !matches!(metric, Known::Always(_))
         }));
+        columns.extend(listed.tells_live());
         let columns: Vec<&str> = columns.into_iter().collect();
         let mut first = u32::try_from(source.starts[unit.group])
             .map_err(|_| Error::new(ErrorKind::Schema, "a file of more than 4 billion rows"))?;
         source.read_group(unit.group, &columns, &mut |batch| {
             self.progress.check()?;
-            let pinned = pinned(batch, &metric, fitting(&open, batch, &unnamed)?, levels)?;
+            let live = listed.live(batch, first, fitting(&open, batch, &unnamed)?)?;
+            let pinned = pinned(batch, &metric, live, levels)?;
             let rows = Rows::of(batch, pinned.as_deref());
             visitor(Seen { file: unit.file, first, batch, metric: &metric, rows })?;
             first += batch.num_rows() as u32;

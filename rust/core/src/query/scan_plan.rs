@@ -14,15 +14,16 @@ use super::listed::{open_same, schemas_of};
 use super::source::Source;
 use crate::chunk_checks::{Readers, check_files};
 use crate::error::{Error, Result, guarded};
-use crate::files::{self, FileError, Open};
+use crate::files::{self, FileError, Listing, Open};
 use crate::footer::TailReader;
 use crate::hash::stream::now_ns;
 use crate::ipc;
 use crate::journal::{Journal, Kind, Position};
+use crate::live_set::{self, Hidden, RESULT};
 use crate::platform::{self, Identity};
 use crate::progress::Progress;
 use crate::types::{self, Lost, conform};
-use crate::{scan, segments};
+use crate::{partial, scan, segments};
 
 /// Bytes of a journal's frames that are decoded at a time.
 const AT_ONCE: usize = 4 << 20;
@@ -40,6 +41,8 @@ struct Part {
     schemas: Vec<SchemaRef>,
     /// Rows that the footer announces; `None` of a journal.
     rows: Option<u64>,
+    /// What of it is not live.
+    hidden: Option<Arc<Hidden>>,
 }
 
 /// The files of a workspace at one moment, as a scan of all rows reads them.
@@ -80,17 +83,19 @@ impl Plan {
     /// `partial` adds rows of results that were never finished. Fails with the error of a file that vanished,
     /// unless `is_last`, when it is one of the errors.
     pub fn of(root: &Path, open: Open, partial: bool, is_last: bool, progress: &Progress) -> Result<Self> {
-        let listing = files::list(root, open)?;
-        let mut errors = listing.errors;
-        let mut names = listing.files;
+        let Listing { files: mut names, mut hidden, mut errors } = files::list(root, open)?;
         if partial {
-            names.extend(partial_files(root, &names)?);
+            for (name, finished) in partial::list(root, open)? {
+                let part = live_set::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
+                hidden.extend(Hidden::of(vec![part]).map(|part| (name.clone(), Arc::new(part))));
+                names.push(name);
+            }
         }
         let parts: Vec<Result<Part>> = names
             .par_iter()
             .map_init(TailReader::default, |tails, name| {
                 progress.check()?;
-                Part::of(root, name, tails)
+                Part::of(root, name, hidden.get(name).cloned(), tails)
             })
             .collect();
         let mut good = Vec::with_capacity(parts.len());
@@ -132,7 +137,7 @@ impl Plan {
         let mut reading = Reading::default();
         let (mut plain, mut paths) = (Vec::new(), Vec::new());
         for (file, part) in self.parts.iter().enumerate() {
-            let (Some(_), [schema]) = (part.rows, &part.schemas[..]) else {
+            let (Some(_), [schema], None) = (part.rows, &part.schemas[..], &part.hidden) else {
                 reading.converted.push(file);
                 continue;
             };
@@ -201,21 +206,6 @@ fn readable(schema: &Schema, answer: &Schema) -> Option<Vec<String>> {
     Some(columns)
 }
 
-/// The rows of unfinished results, but for those that a journal still counts.
-fn partial_files(root: &Path, listed: &[String]) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for folder in files::prediction_folders(root)? {
-        let inner = format!("predictions/{folder}/{}", segments::PARTIAL_FOLDER);
-        for file in files::names_in(&root.join(&inner))? {
-            let Some(stem) = file.strip_suffix(".partial.meta.parquet") else { continue };
-            if !listed.contains(&format!("predictions/{folder}/{stem}.journal")) {
-                found.push(format!("{inner}/{file}"));
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// What was read of a footer, for as long as the file's stat is unchanged.
 type Remembered = HashMap<PathBuf, (Identity, SchemaRef, u64)>;
 
@@ -224,19 +214,20 @@ static PARTS: Mutex<Option<Remembered>> = Mutex::new(None);
 static SCHEMAS: Mutex<Option<HashMap<(u64, u64), SchemaRef>>> = Mutex::new(None);
 
 impl Part {
-    fn of(root: &Path, name: &str, tails: &mut TailReader) -> Result<Self> {
+    fn of(root: &Path, name: &str, hidden: Option<Arc<Hidden>>, tails: &mut TailReader) -> Result<Self> {
         let path = files::path_of(root, name);
         if segments::is_journal(name) {
             let journal = Journal::open(&path)?;
             let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
             let identity = platform::identity(&metadata);
-            let listed = super::listed::Listed { name: name.to_owned(), path, identity, seen_at: 0 };
+            let listed =
+                super::listed::Listed { name: name.to_owned(), path, identity, seen_at: 0, hidden: None };
             let schemas = schemas_of(&listed)?;
             schemas
                 .iter()
                 .try_for_each(|schema| types::check(schema))
                 .map_err(|error| error.at(&listed.path))?;
-            return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None });
+            return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None, hidden });
         }
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
         let identity = platform::identity(&metadata);
@@ -247,6 +238,7 @@ impl Part {
                 identity,
                 schemas: vec![schema],
                 rows: Some(rows),
+                hidden,
             });
         }
         let file = open_same(&path, identity)?;
@@ -276,7 +268,7 @@ impl Part {
         };
         let (schema, rows) = read().map_err(|error: Error| error.at(&path))?;
         remember(&path, identity, &schema, rows);
-        Ok(Self { name: name.to_owned(), path, identity, schemas: vec![schema], rows: Some(rows) })
+        Ok(Self { name: name.to_owned(), path, identity, schemas: vec![schema], rows: Some(rows), hidden })
     }
 }
 
@@ -339,6 +331,17 @@ impl Stream {
         next.inspect_err(|error| self.failed.insert(0, FileError::new(&self.part.name, error)))
     }
 
+    /// Takes rows of the file, of which the first has this place, as the answer has them.
+    fn add(&mut self, batch: &RecordBatch, first: u64) -> Result<()> {
+        let (batch, more) = match &self.part.hidden {
+            None => conform(batch, &self.answer)?,
+            Some(hidden) => conform(&hidden.filter(batch, first)?, &self.answer)?,
+        };
+        self.waiting.push_back(batch);
+        Lost::add(&mut self.lost, more);
+        Ok(())
+    }
+
     fn read_on(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(batch) = self.waiting.pop_front() {
@@ -356,13 +359,16 @@ impl Stream {
                     self.place = Place::Group(source, 0);
                 }
                 Place::Group(source, group) if group < source.groups() => {
-                    let columns: Vec<&str> =
-                        self.answer.fields().iter().map(|field| field.name().as_str()).collect();
-                    let (answer, waiting, lost) = (&self.answer, &mut self.waiting, &mut self.lost);
+                    let answer = Arc::clone(&self.answer);
+                    let mut columns: Vec<&str> =
+                        answer.fields().iter().map(|field| field.name().as_str()).collect();
+                    if self.part.hidden.is_some() && !columns.contains(&RESULT) {
+                        columns.push(RESULT);
+                    }
+                    let mut first = source.starts[group];
                     source.read_group(group, &columns, &mut |batch| {
-                        let (batch, more) = conform(batch, answer)?;
-                        waiting.push_back(batch);
-                        Lost::add(lost, more);
+                        self.add(batch, first)?;
+                        first += batch.num_rows() as u64;
                         Ok(())
                     })?;
                     self.place = Place::Group(source, group + 1);
@@ -378,10 +384,9 @@ impl Stream {
                             continue;
                         }
                         bytes += frames.payload().len();
+                        // All of a journal is one part.
                         for batch in ipc::decode(frames.payload())? {
-                            let (batch, more) = conform(&batch, &self.answer)?;
-                            self.waiting.push_back(batch);
-                            Lost::add(&mut self.lost, more);
+                            self.add(&batch, 0)?;
                         }
                     }
                     let next = (bytes >= AT_ONCE).then(|| frames.at());

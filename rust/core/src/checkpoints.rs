@@ -1,0 +1,101 @@
+//! The checkpointed results of sealed segments: as their footers name them, and as lists of results have them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result};
+use crate::live_set::Rank;
+use crate::value::Value;
+
+/// The footer key that names the results which were checkpointed by the writers of a segment.
+pub const RESULTS_KEY: &str = "n4a_results";
+/// A longer value is left out: the lists of results have it.
+const LONGEST: usize = 64 * 1024;
+
+/// One checkpoint of a result.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Checkpoint {
+    /// The id of the result.
+    pub id: String,
+    /// Whether it failed.
+    pub is_failed: bool,
+    /// When it was checkpointed, as the result says it.
+    pub completed_at: String,
+}
+
+impl Checkpoint {
+    /// That of a result as strict JSON; `None` where it has no id.
+    pub fn of_result(result: &str) -> Option<Self> {
+        let json: Json = serde_json::from_str(result).ok()?;
+        let text = |key: &str| json.get(key).and_then(Json::as_str);
+        Some(Self {
+            id: text("id")?.to_owned(),
+            is_failed: text("status") == Some("failed"),
+            completed_at: text("completed_at").unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// What decides between it and others of the same result.
+    pub fn rank<'a>(&'a self, writer: &'a str) -> Rank<'a> {
+        Rank { is_failed: self.is_failed, completed_at: &self.completed_at, writer }
+    }
+}
+
+/// Checkpoints by the writer that made them.
+pub type Checkpoints = BTreeMap<String, Vec<Checkpoint>>;
+
+/// As the footer of a segment of one writer names its results, and, of a compaction, those of each writer.
+pub fn to_json(checkpoints: &Checkpoints, is_compaction: bool) -> String {
+    let entry = |one: &Checkpoint| {
+        let status = if one.is_failed { "failed" } else { "done" };
+        let value = [status, one.completed_at.as_str()].into_iter().collect();
+        (one.id.clone().into(), value)
+    };
+    let of_writer = |all: &Vec<Checkpoint>| Value::Map(all.iter().map(entry).collect());
+    if !is_compaction {
+        return Value::Map(checkpoints.values().flatten().map(entry).collect()).to_json();
+    }
+    let writers = checkpoints.iter().filter(|(_, all)| !all.is_empty());
+    Value::Map(writers.map(|(writer, all)| (writer.clone().into(), of_writer(all))).collect()).to_json()
+}
+
+/// The footer key and its value, where there are results and it is not too long.
+pub fn key(checkpoints: &Checkpoints, is_compaction: bool) -> Option<(&'static str, String)> {
+    let value = to_json(checkpoints, is_compaction);
+    let has_any = checkpoints.values().any(|all| !all.is_empty());
+    (has_any && value.len() <= LONGEST).then_some((RESULTS_KEY, value))
+}
+
+/// What [`to_json`] made; `writer` is that of a segment. `None` where it is something else.
+pub fn from_json(text: &str, writer: &str) -> Option<Checkpoints> {
+    let Json::Object(entries) = serde_json::from_str(text).ok()? else { return None };
+    let mut found = Checkpoints::new();
+    for (key, value) in entries {
+        match value {
+            Json::Object(of_writer) => {
+                let all = of_writer.into_iter().map(|(id, value)| checkpoint(id, &value));
+                found.insert(key, all.collect::<Option<_>>()?);
+            }
+            value => found.entry(writer.to_owned()).or_default().push(checkpoint(key, &value)?),
+        }
+    }
+    Some(found)
+}
+
+fn checkpoint(id: String, value: &Json) -> Option<Checkpoint> {
+    let is_failed = value.get(0)?.as_str()? == "failed";
+    Some(Checkpoint { id, is_failed, completed_at: value.get(1)?.as_str()?.to_owned() })
+}
+
+/// The checkpoints in a list of results; none where it is missing. Lines that are no results are not its fault
+/// here: whoever lists results reports them.
+pub fn in_list(path: &Path) -> Result<Vec<Checkpoint>> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io(path, error)),
+    };
+    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(Checkpoint::of_result).collect())
+}

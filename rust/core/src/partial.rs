@@ -1,0 +1,71 @@
+//! Rows of results that were never finished, as sealing set them apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::error::Result;
+use crate::files::{self, Open, TRASH};
+use crate::journal::Journal;
+use crate::said::Memory;
+use crate::segments::{self, Name, PARTIAL_FOLDER};
+
+/// The files of such rows, relative to the workspace, each with the results whose rows in it are not to be read:
+/// their writer went on elsewhere and finished them. Those that a live journal still counts are left out.
+pub fn list(root: &Path, open: Open) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let memory = Memory::of(root);
+    let trash: BTreeSet<String> = files::names_in(&root.join(TRASH))?.into_iter().collect();
+    let mut found = BTreeMap::new();
+    for folder in files::prediction_folders(root)? {
+        let relative = format!("predictions/{folder}");
+        let path = root.join(&relative);
+        let partial = files::names_in(&path.join(PARTIAL_FOLDER))?.into_iter();
+        let partial = partial.filter_map(|file| Some((Name::of(&file)?, file)));
+        let partial: Vec<(Name, String)> = partial
+            .filter(|(name, file)| name.partial().ends_with(file) && !trash.contains(&name.run_id))
+            .collect();
+        if partial.is_empty() {
+            continue;
+        }
+        let mut names = files::names_in(&path)?;
+        names.retain(|file| files::is_of_predictions(file));
+        let judged = segments::judge_files(&path, names.clone());
+        for (name, file) in partial {
+            if open == Open::Counted && judged.journals.contains(&name.journal()) {
+                continue;
+            }
+            let finished = finished_by(&path, &relative, &names, &name, &memory);
+            found.insert(format!("{relative}/{PARTIAL_FOLDER}/{file}"), finished);
+        }
+    }
+    Ok(found)
+}
+
+/// The results that a writer checkpointed in any file of a folder.
+fn finished_by(
+    path: &Path,
+    relative: &str,
+    names: &[String],
+    name: &Name,
+    memory: &Memory,
+) -> BTreeSet<String> {
+    let mut finished = BTreeSet::new();
+    let of_run = names.iter().filter_map(|file| Some((file, Name::of(file)?)));
+    for (file, other) in of_run.filter(|(_, other)| other.run_id == name.run_id) {
+        let is_own = other.base() == name.base();
+        let relative = format!("{relative}/{file}");
+        // What cannot be read is reported by whoever reads its rows.
+        if segments::is_journal(file) {
+            let said =
+                is_own.then(|| Journal::open(&path.join(file)).and_then(|it| memory.open(&relative, &it)));
+            let checkpoints = said.and_then(Result::ok).map(|said| said.checkpoints).unwrap_or_default();
+            finished.extend(checkpoints.into_iter().map(|checkpoint| checkpoint.id));
+        } else if (is_own || other.is_compaction())
+            && let Ok(said) = memory.sealed(&relative, &other)
+        {
+            let all = said.checkpoints(&other.writer).into_iter();
+            let own = all.filter(|(writer, _)| segments::base_of(writer) == name.base());
+            finished.extend(own.flat_map(|(_, all)| all).map(|checkpoint| checkpoint.id));
+        }
+    }
+    finished
+}
