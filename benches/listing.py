@@ -58,6 +58,20 @@ def make_runs(path: str | Path, runs: int) -> None:
     run.path.rmdir()
 
 
+def make_results(path: str | Path, runs: int) -> None:
+    """Writes the same with results that differ: six of each run, in two lists, each with a score of its own."""
+    root = Path(path)
+    make_runs(root, runs)
+    numbers = random.Random(1)
+    for folder in (root / "runs").iterdir():
+        for file in folder.glob("results.*.jsonl"):
+            found = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+            for result in found:
+                result["id"] = f"res_{numbers.randrange(16**16):016x}"
+                result["best_score"] = numbers.random()
+            file.write_text("".join(json.dumps(result) + "\n" for result in found), "utf-8")
+
+
 def list_runs(folder: str) -> int:
     """All runs, with what each of them says."""
     listed = n4w.Workspace.open(folder).runs.list()

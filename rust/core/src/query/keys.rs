@@ -1,7 +1,6 @@
 //! What orders rows: a column as keys, a group and a number each, of which smaller ones come first.
 //!
-//! Keys of texts are places among some texts that were chosen beforehand: equal keys of odd number are
-//! equal texts, equal keys of even number lie between the same two.
+//! Keys of texts are places among some texts that were chosen beforehand, see [`Splitters`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
 use super::filter::Known;
+use super::splitters::Splitters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{self, Direction};
 use crate::rows::{self, Type};
@@ -136,42 +136,6 @@ pub const CLASSES: u32 = 3;
 const NAN: u32 = 1;
 const NULL: u32 = 2;
 
-/// Texts among which others have a place.
-#[derive(Debug, Default)]
-pub struct Splitters {
-    /// In their order, each once.
-    texts: Vec<String>,
-    /// The first eight bytes of each: what most comparisons need.
-    heads: Vec<u64>,
-}
-
-impl Splitters {
-    /// These texts.
-    pub fn of(texts: BTreeSet<String>) -> Self {
-        let heads = texts.iter().map(|text| head(text)).collect();
-        Self { texts: texts.into_iter().collect(), heads }
-    }
-
-    fn key(&self, text: &str) -> u64 {
-        let head = head(text);
-        let first = self.heads.partition_point(|other| *other < head);
-        let alike = self.heads[first..].iter().take_while(|other| **other == head).count();
-        match self.texts[first..first + alike].binary_search_by(|splitter| splitter.as_str().cmp(text)) {
-            Ok(place) => 2 * (first + place) as u64 + 1,
-            Err(place) => 2 * (first + place) as u64,
-        }
-    }
-}
-
-/// Smaller for a smaller text, unless their first eight bytes are equal.
-fn head(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    let mut head = [0; 8];
-    let length = bytes.len().min(8);
-    head[..length].copy_from_slice(&bytes[..length]);
-    u64::from_be_bytes(head)
-}
-
 /// The columns that order rows of equal values.
 pub const TIES: [&str; 3] = ["id", "run_id", "dataset_name"];
 
@@ -211,21 +175,47 @@ impl Keys {
 
     /// Whether rows with this key have equal values.
     pub fn is_exact(&self, key: Key) -> bool {
-        self.kind != Type::Text || key.0 != 0 || self.forward(key.1) % 2 == 1
+        self.kind != Type::Text || key.0 != 0 || Splitters::is_exact(self.forward(key.1))
     }
 
     /// Keys between which all lie but those of nulls, which come after them.
     pub fn range(&self) -> (Key, Key) {
         match &self.ranks {
             Some(ranks) => ((0, 0), (ranks.unranked() + 1, 0)),
-            None if self.kind == Type::Text && self.descending => ((0, !self.last_text()), (NULL, 0)),
-            None if self.kind == Type::Text => ((0, 0), (0, self.last_text() + 1)),
+            None if self.kind == Type::Text && self.descending => ((0, !self.splitters.last()), (NULL, 0)),
+            None if self.kind == Type::Text => ((0, 0), (0, self.splitters.last() + 1)),
             None => ((0, 0), (NULL, 0)),
         }
     }
 
-    fn last_text(&self) -> u64 {
-        2 * self.splitters.texts.len() as u64
+    /// The key that the row at a place of so many rows has, about; `None` where nothing was sampled.
+    pub fn near(&self, place: u64, total: u64) -> Option<Key> {
+        let number = self.splitters.near(place, total, self.descending)?;
+        Some(number.map_or((NULL, 0), |number| (0, self.forward(number))))
+    }
+
+    /// How many of so many rows come before a key, and how many have it, about.
+    pub fn share(&self, key: Key, total: u64) -> (u64, u64) {
+        match key.0 {
+            0 => self.splitters.share(self.forward(key.1), total, self.descending),
+            _ => self.splitters.nulls(total),
+        }
+    }
+
+    /// Whether statistics say that all rows have a key, or that none has.
+    pub fn decided_by(&self, known: &Known, key: Key) -> Option<bool> {
+        if self.kind != Type::Text || self.ranks.is_some() {
+            return None;
+        }
+        match known {
+            Known::Always(text) => Some(self.of_text(text.as_deref()) == key),
+            Known::Texts(_, _, has_nulls) if key.0 == NULL => (!has_nulls).then_some(false),
+            Known::Texts(low, high, _) => {
+                let (one, other) = (self.of_text(Some(low)), self.of_text(Some(high)));
+                (key < one.min(other) || key > one.max(other)).then_some(false)
+            }
+            Known::Nothing | Known::Numbers(..) => None,
+        }
     }
 
     /// The columns that are read.
@@ -239,7 +229,7 @@ impl Keys {
 
     /// The key of a text.
     pub fn of_text(&self, text: Option<&str>) -> Key {
-        text.map_or((NULL, 0), |text| (0, self.forward(self.splitters.key(text))))
+        text.map_or((NULL, 0), |text| (0, self.forward(self.splitters.number(text))))
     }
 
     fn of_number(&self, number: Option<f64>) -> Key {

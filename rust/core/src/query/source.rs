@@ -140,9 +140,26 @@ impl Source {
         columns: &[&str],
         take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        let expected = self.starts[group + 1] - self.starts[group];
+        self.read_slice(group, None, columns, take)
+    }
+
+    /// The same of some rows only, by their places in the row group.
+    pub fn read_slice(
+        &self,
+        group: usize,
+        range: Option<std::ops::Range<usize>>,
+        columns: &[&str],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let all = self.starts[group + 1] - self.starts[group];
+        let expected = range.as_ref().map_or(all, |range| range.len() as u64);
+        let selection = range.map(|range| {
+            let all = usize::try_from(all).unwrap_or(usize::MAX);
+            RowSelection::from_consecutive_ranges(std::iter::once(range), all)
+        });
+        let metadata = if selection.is_some() { self.paged()? } else { &self.coded };
         let mut rows = 0;
-        self.read(&self.coded, group, columns, None, &mut |batch| {
+        self.read(metadata, group, columns, selection, &mut |batch| {
             rows += batch.num_rows() as u64;
             take(batch)
         })?;
@@ -152,6 +169,12 @@ impl Source {
         let message =
             format!("the footer announces {expected} rows in row group {group}, which holds {rows}");
         Err(corrupt(message).at(&self.path))
+    }
+
+    /// Whether the footer says where pages lie.
+    pub fn has_pages(&self) -> bool {
+        let groups = self.plain.metadata().row_groups();
+        groups.iter().all(|group| group.columns().iter().all(|column| column.offset_index_offset().is_some()))
     }
 
     /// Some rows of a row group, by their ascending places in it; only the pages are read that hold them.
@@ -287,6 +310,9 @@ fn coded_schema(schema: &SchemaRef, metadata: &ParquetMetaData) -> SchemaRef {
         if is_text && is_coded(field.name()) {
             let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             Arc::new(Field::clone(field).with_data_type(kind))
+        } else if is_text && matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8) {
+            // Views into the pages: nothing is copied.
+            Arc::new(Field::clone(field).with_data_type(DataType::Utf8View))
         } else {
             Arc::clone(field)
         }
