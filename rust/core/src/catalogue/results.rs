@@ -99,8 +99,8 @@ pub(super) fn of_entries(
     results.collect()
 }
 
-/// The checkpointed results of a run; of two checkpoints of one result the smaller (time, writer) counts.
-fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
+/// The checkpointed results of a run; of two checkpoints of one result the one that [`wins`] counts.
+pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
     let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
     let sealed = match live::sealed_results(root, run_id, lists) {
         // Deleted since it was listed.
@@ -126,15 +126,39 @@ fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result
         }
     }
     parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-    let mut seen = HashSet::new();
+    let mut winners = HashMap::<String, usize>::new();
+    let mut results: Vec<Option<Tree>> = Vec::new();
     for (_, writer, id, json) in parsed {
         let given = json.into_iter().filter(|(key, _)| key != "writer");
         let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
         given.push(("writer".into(), writer.as_str().into()));
         let result = complete(given);
-        if seen.insert(id) { found.results.push(result) } else { found.repeated.push(result) }
+        let winner = winners.get(&id).and_then(|&place| results.get_mut(place)).filter(|it| it.is_some());
+        let Some(winner) = winner else {
+            winners.insert(id, results.len());
+            results.push(Some(result));
+            continue;
+        };
+        if winner.as_ref().is_some_and(|winner| wins(&result, winner)) {
+            found.repeated.extend(winner.take());
+            winners.insert(id, results.len());
+            results.push(Some(result));
+        } else {
+            found.repeated.push(result);
+        }
     }
+    found.results.extend(results.into_iter().flatten());
     Ok(found)
+}
+
+/// Whether a checkpoint counts in place of another of the same result: one that is done before one that
+/// failed, then the smaller (time, writer).
+fn wins(one: &Tree, other: &Tree) -> bool {
+    let rank = |result: &Tree| {
+        let text = |key: &str| result.text(key).unwrap_or_default().to_owned();
+        (result.text("status") == Some("failed"), text("completed_at"), text("writer"))
+    };
+    rank(one) < rank(other)
 }
 
 fn of_json(value: serde_json::Value) -> Tree {
@@ -155,7 +179,7 @@ fn of_json(value: serde_json::Value) -> Tree {
 }
 
 /// A result with all its fields, in order; then what else was given.
-fn complete(given: Vec<(Tree, Tree)>) -> Tree {
+pub(super) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
     let mut values: Vec<Option<Tree>> = FIELDS.iter().map(|_| None).collect();
     let mut others = Vec::new();
     for (key, value) in given {

@@ -10,7 +10,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
 use super::filter::Known;
-use super::splitters::Splitters;
+use super::splitters::{Near, Splitters};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{self, Direction};
 use crate::rows::{self, Type};
@@ -157,15 +157,38 @@ pub struct Keys {
     pub ranks: Option<Ranks>,
     /// For texts.
     pub splitters: Arc<Splitters>,
+    /// Of other texts only whether they come before or after these matters.
+    near: Near,
 }
 
 impl Keys {
+    /// Keys of a column, texts not divided yet.
+    pub fn new(column: String, kind: Type, descending: bool, ranks: Option<Ranks>) -> Self {
+        Self { column, kind, descending, ranks, splitters: Arc::default(), near: Near::default() }
+    }
+
+    /// The same where only keys from one up to another matter: those of others lie before or after them.
+    #[must_use]
+    pub fn between(&self, low: Key, high: Option<Key>) -> Self {
+        let mut keys = self.clone();
+        if self.kind == Type::Text && low.0 == 0 {
+            let high = high.filter(|high| high.0 == 0).map(|high| self.forward(high.1));
+            let low = self.forward(low.1);
+            keys.near = if self.descending {
+                self.splitters.near_numbers(high.unwrap_or(0), low)
+            } else {
+                self.splitters.near_numbers(low, high.unwrap_or(u64::MAX))
+            };
+        }
+        keys
+    }
+
     /// What orders rows of equal values in these columns: the next column of [`TIES`], or else their places.
     pub fn after(columns: &[&str]) -> Self {
         let next = TIES.iter().find(|column| !columns.contains(column));
         let kind = next.map_or(Type::Int, |_| Type::Text);
         let column = next.map_or(String::new(), |column| (*column).to_owned());
-        Self { column, kind, descending: false, ranks: None, splitters: Arc::default() }
+        Self::new(column, kind, false, None)
     }
 
     /// Whether places order, which no two rows share.
@@ -229,7 +252,7 @@ impl Keys {
 
     /// The key of a text.
     pub fn of_text(&self, text: Option<&str>) -> Key {
-        text.map_or((NULL, 0), |text| (0, self.forward(self.splitters.number(text))))
+        text.map_or((NULL, 0), |text| (0, self.forward(self.splitters.number_near(text, &self.near))))
     }
 
     fn of_number(&self, number: Option<f64>) -> Key {

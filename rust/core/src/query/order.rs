@@ -138,13 +138,7 @@ impl<'a> Order<'a> {
                 sort.direction,
             ),
         });
-        let keys = Keys {
-            column: sort.column.clone(),
-            kind,
-            descending: sort.descending.unwrap_or(false),
-            ranks,
-            splitters: Arc::default(),
-        };
+        let keys = Keys::new(sort.column.clone(), kind, sort.descending.unwrap_or(false), ranks);
         let name = format!("{kind:?} {:?}", keys.ranks);
         let usable = Arc::new((0..files.len()).filter(|&file| facts[file].can_fit).collect());
         let damage = facts.iter().filter_map(|facts| facts.damage.clone()).collect();

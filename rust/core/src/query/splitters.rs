@@ -49,6 +49,11 @@ impl Splitters {
 
     /// The number of a text.
     pub fn number(&self, text: &str) -> u64 {
+        self.number_near(text, &Near::default())
+    }
+
+    /// The same of texts near others; of one that surely comes before or after these, the least or the last.
+    pub fn number_near(&self, text: &str, near: &Near) -> u64 {
         let bytes = text.as_bytes();
         let common = self.texts.first().map_or(&[][..], |first| &first.as_bytes()[..self.common]);
         let place = match bytes.strip_prefix(common) {
@@ -56,6 +61,12 @@ impl Splitters {
             None => self.texts.len(),
             Some(rest) => {
                 let head = head(rest);
+                if head < near.low {
+                    return 0;
+                }
+                if head > near.high {
+                    return self.last();
+                }
                 let first = self.heads.partition_point(|other| *other < head);
                 let alike = self.heads[first..].partition_point(|other| *other == head);
                 let found =
@@ -68,6 +79,14 @@ impl Splitters {
         };
         let shared = self.shared.get(place).copied().unwrap_or(0);
         (2 * place as u64) << FINE | head(bytes.get(shared..).unwrap_or_default()) >> (64 - FINE)
+    }
+
+    /// What tells texts with numbers from `low` up to `high` from most others.
+    pub fn near_numbers(&self, low: u64, high: u64) -> Near {
+        let place = |number: u64| (number >> (FINE + 1)) as usize;
+        let below = place(low).checked_sub(1).and_then(|place| self.heads.get(place));
+        let above = self.heads.get(place(high));
+        Near { low: below.copied().unwrap_or(0), high: above.copied().unwrap_or(u64::MAX) }
     }
 
     /// Whether no row was sampled.
@@ -86,7 +105,7 @@ impl Splitters {
 
     /// The largest number that a text can have.
     pub fn last(&self) -> u64 {
-        (2 * self.texts.len() as u64 + 1 << FINE) - 1
+        ((2 * self.texts.len() as u64 + 1) << FINE) - 1
     }
 
     fn sampled(&self) -> u64 {
@@ -112,7 +131,7 @@ impl Splitters {
     /// How many of so many rows come before those whose text has a number, and how many have it, about.
     pub fn share(&self, number: u64, total: u64, descending: bool) -> (u64, u64) {
         let sampled = self.sampled();
-        let (place, has_own) = ((number >> FINE + 1) as usize, Self::is_exact(number));
+        let (place, has_own) = ((number >> (FINE + 1)) as usize, Self::is_exact(number));
         let before = |place: usize| self.before.get(place).or(self.before.last()).copied().unwrap_or(0);
         let (smaller, own) = (before(place), if has_own { before(place + 1) - before(place) } else { 0 });
         let earlier = if descending { sampled - self.nulls - smaller - own } else { smaller };
@@ -123,6 +142,19 @@ impl Splitters {
     pub fn nulls(&self, total: u64) -> (u64, u64) {
         let sampled = self.sampled();
         (scaled(sampled - self.nulls, total, sampled), scaled(self.nulls, total, sampled))
+    }
+}
+
+/// First bytes of texts, between which those lie that matter.
+#[derive(Clone, Copy, Debug)]
+pub struct Near {
+    low: u64,
+    high: u64,
+}
+
+impl Default for Near {
+    fn default() -> Self {
+        Self { low: 0, high: u64::MAX }
     }
 }
 
@@ -172,6 +204,17 @@ mod tests {
         }
         assert!(Splitters::is_exact(splitters.number("id_b")) && !Splitters::is_exact(splitters.number("id_c")));
         assert_ne!(splitters.number("id_abcdefgh1a"), splitters.number("id_abcdefgh1b"));
+        for low in texts.iter().map(|text| splitters.number(text)) {
+            for high in texts.iter().map(|text| splitters.number(text)).filter(|high| low <= *high) {
+                let near = splitters.near_numbers(low, high);
+                for text in &texts {
+                    let (number, found) = (splitters.number(text), splitters.number_near(text, &near));
+                    let is_wanted = (low..high).contains(&number);
+                    assert!(if is_wanted { number == found } else { !(low..high).contains(&found) });
+                    assert_eq!(found < low, number < low, "{text:?} {low:x} {high:x}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -440,7 +440,9 @@ impl Order<'_> {
             vec![(Counts::default(), has_groups.then(Groups::default)); self.files.len()],
         );
         let state = Mutex::new(state);
-        self.keys(levels, &unknown, &|file, found| {
+        let keys = if has_groups { levels.keys.clone() } else { levels.keys.between(lower, window.end) };
+        let near = Levels { keys, ..levels.clone() };
+        self.keys(&near, &unknown, &|file, found| {
             let mut counts = Counts { total: found.len() as u64, ..Counts::default() };
             for (_, key) in found {
                 counts.below += u64::from(*key < lower);
