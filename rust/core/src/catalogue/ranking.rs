@@ -112,18 +112,19 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
     };
     let known = names.par_iter().with_min_len(64).map(|name| {
         progress.check()?;
-        Ok(kept.get(name).filter(|body| is_unchanged(name, body)))
+        let body = kept.get(name).filter(|body| is_unchanged(name, body));
+        Ok(body.and_then(|body| RunResults::new(name.clone(), body, Keeping::IsKept).ok()))
     });
-    let known: Vec<Option<Bytes>> = known.collect::<Result<_>>()?;
-    let unknown = known.iter().filter(|body| body.is_none()).count();
+    let known: Vec<Option<RunResults>> = known.collect::<Result<_>>()?;
+    let unknown = known.iter().filter(|run| run.is_none()).count();
     let folder = Folder::open(root).map_err(|error| Error::io(root, error))?;
     let records = if unknown > FEW { records::load(root, super::CACHE) } else { Known::new() };
     let reader = UnitReader { folder, known: &records };
     let is_native = root.join("workspace.yaml").exists();
-    let read = names.into_par_iter().zip(known).with_min_len(4).map(|(name, body)| {
+    let read = names.into_par_iter().zip(known).with_min_len(4).map(|(name, known)| {
         progress.step()?;
-        if let Some(body) = body {
-            return Ok((Some(RunResults::new(name, body, Keeping::IsKept)?), Found::default()));
+        if known.is_some() {
+            return Ok((known, Found::default()));
         }
         let stamps = Stamps::of(&root.join("runs").join(&name));
         let mut found = look(root, &reader, &name, is_native)?;
