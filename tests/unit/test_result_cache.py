@@ -1,4 +1,4 @@
-"""What is kept of the results of runs is never data: answers are those of the files, whatever happens to it."""
+"""What is kept of results is never data: answers are those of the files, whatever becomes of it."""
 
 import json
 import os
@@ -41,7 +41,9 @@ def lay(run, results, writer="000000000001"):
 def laid(tmp_path_factory):
     """A workspace of runs with three results each, whose files are old enough to be trusted."""
     ws = n4w.Workspace.create(tmp_path_factory.mktemp("kept") / "ws")
-    runs = [ws.runs.create(f"run {number}", templates=[["PLS"]], datasets=["wheat"]) for number in range(RUNS)]
+    runs = [
+        ws.runs.create(f"run {number}", templates=[["PLS"]], datasets=["wheat"]) for number in range(RUNS)
+    ]
     for place, run in enumerate(runs):
         lay(run, [result(run, 10 * place + number, number + place / 100) for number in range(3)])
     time.sleep(SETTLED)
@@ -179,7 +181,9 @@ def test_open_results_come_in_place_of_what_is_kept(laid):
         planned = run.plan([{"name": "a"}, {"name": "b"}])
         with run.writer("wheat") as writer:
             for number, item in enumerate(planned):
-                writer.write({"id": item.id, "metric": "rmse", "val_score": -9.0 - number, "result_id": item.id})
+                writer.write(
+                    {"id": item.id, "metric": "rmse", "val_score": -9.0 - number, "result_id": item.id}
+                )
                 writer.checkpoint(item)
                 listed = ws.results.list(limit=1)
                 assert [found.id for found in listed] == [item.id]

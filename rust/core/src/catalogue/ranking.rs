@@ -35,13 +35,28 @@ const FEW: usize = 64;
 pub struct RunResults {
     /// Its id.
     pub id: String,
-    /// Whether it is a run of format 2 whose record can be used.
+    /// Whether it is a run of format 2.
     pub is_run: bool,
+    /// Whether it has a record that can be used; else there are only errors.
+    pub is_there: bool,
     /// Why its results cannot be read.
     pub failure: Option<Error>,
-    /// What [`RunResults::said`] reads.
+    /// All that is said of it.
     body: Bytes,
+    /// Where in it.
+    parts: Parts,
     keeping: Keeping,
+}
+
+/// Where the parts of what is said of a run begin, in bytes; each ends where the next begins.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    name: usize,
+    created_at: usize,
+    references: usize,
+    record_errors: usize,
+    result_errors: usize,
+    results: usize,
 }
 
 /// Whether the cache has a run.
@@ -53,26 +68,6 @@ enum Keeping {
     IsNew,
     /// It should not: what was read may have changed without its stat telling, or is not all of it.
     Never,
-}
-
-/// What is said of a run.
-pub struct Said<'a> {
-    /// Whether it has a record that can be used; else there are only errors.
-    pub is_there: bool,
-    /// What people call it.
-    pub name: &'a str,
-    /// When it was created.
-    pub created_at: &'a str,
-    /// A map of its templates and its datasets, as [`Tree::encode`] writes them.
-    references: &'a [u8],
-    /// What is wrong with its records.
-    pub record_errors: Vec<FileError>,
-    /// What is wrong with its results.
-    pub result_errors: Vec<FileError>,
-    /// Its results, as [`pack`] writes them.
-    pub results: Reader<'a>,
-    /// How many bytes there are from the errors of results on.
-    rest: usize,
 }
 
 /// All runs.
@@ -104,15 +99,14 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
     let kept = Kept::load(root);
     let folder = if names.is_empty() { None } else { Folder::open(&runs).ok() };
     let is_unchanged = |name: &str, body: &Bytes| {
-        let stamps = Stamps::read(&mut Reader::new(body));
-        let by_records = wanted.by_records;
-        stamps.is_ok_and(|stamps| {
-            folder.as_ref().is_some_and(|folder| stamps.are_those_of(folder, name, by_records))
-        })
+        let folder = folder
+            .as_ref()
+            .map(|folder| Stamps::are_those_of(&mut Reader::new(body), folder, name, wanted.by_records));
+        matches!(folder, Some(Ok(true)))
     };
-    let known = names.par_iter().with_min_len(64).map(|name| {
+    let known = names.par_iter().enumerate().with_min_len(64).map(|(place, name)| {
         progress.check()?;
-        let body = kept.get(name).filter(|body| is_unchanged(name, body));
+        let body = kept.get(name, place).filter(|body| is_unchanged(name, body));
         Ok(body.and_then(|body| RunResults::new(name.clone(), body, Keeping::IsKept).ok()))
     });
     let known: Vec<Option<RunResults>> = known.collect::<Result<_>>()?;
@@ -128,7 +122,7 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
         }
         let stamps = Stamps::of(&root.join("runs").join(&name));
         let mut found = look(root, &reader, &name, is_native)?;
-        let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, stamps, wanted));
+        let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, &stamps, wanted));
         Ok((run.transpose()?, found))
     });
     let (mut ranking, mut manifests) = (Ranking::default(), Vec::new());
@@ -150,8 +144,8 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
         Stamps::default().write(&[], &mut body);
         write_entry(Some(entry), &[], &mut body)?;
         write_results(&found, &mut body);
-        ranking.runs.push(RunResults::new(entry.id.clone(), body.bytes.into(), Keeping::Never)?);
-        ranking.runs.last_mut().into_iter().for_each(|run| run.is_run = false);
+        let run = RunResults::new(entry.id.clone(), body.bytes.into(), Keeping::Never)?;
+        ranking.runs.push(RunResults { is_run: false, ..run });
     }
     Ok(ranking)
 }
@@ -159,15 +153,16 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
 impl Ranking {
     /// Takes what open segments hold in place of what sealing made of them, of some runs by their places.
     pub fn add_open(&mut self, root: &Path, wanted: &[usize]) -> Result<()> {
-        let runs = wanted.iter().filter(|&&place| self.runs[place].is_run);
-        let places: HashMap<String, usize> = runs.map(|&place| (self.runs[place].id.clone(), place)).collect();
+        let runs = wanted.iter().filter(|&&place| self.runs[place].is_run && self.runs[place].is_there);
+        let places: HashMap<String, usize> =
+            runs.map(|&place| (self.runs[place].id.clone(), place)).collect();
         if places.is_empty() {
             return Ok(());
         }
         for (run, open) in live::open_results(root, &|run| places.contains_key(run))? {
             let run = &mut self.runs[places[&run]];
             let mut body = Writer::default();
-            body.bytes.extend_from_slice(&run.body[..run.body.len() - run.said()?.rest]);
+            body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
             write_results(&of_run(root, &run.id, Some(&open))?, &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), Keeping::Never)?;
         }
@@ -177,20 +172,36 @@ impl Ranking {
 
 impl RunResults {
     fn new(id: String, body: Bytes, keeping: Keeping) -> Result<Self> {
-        let mut run = Self { id, is_run: false, failure: None, body, keeping };
-        run.is_run = run.said()?.is_there;
-        Ok(run)
+        let mut reader = Reader::new(&body);
+        let at = |reader: &Reader<'_>| body.len() - reader.left();
+        Stamps::pass(&mut reader)?;
+        let is_there = reader.byte()? == 1;
+        let name = at(&reader);
+        reader.text()?;
+        let created_at = at(&reader);
+        reader.text()?;
+        let references = at(&reader);
+        let length = reader.count(1)?;
+        reader.bytes(length)?;
+        let record_errors = at(&reader);
+        read_errors(&mut reader)?;
+        let result_errors = at(&reader);
+        read_errors(&mut reader)?;
+        let results = at(&reader);
+        let parts = Parts { name, created_at, references, record_errors, result_errors, results };
+        Ok(Self { id, is_run: true, is_there, failure: None, body, parts, keeping })
     }
 
     /// Reads a run's lists of results.
-    fn read(root: &Path, id: String, unit: &Unit, stamps: Stamps, wanted: &Wanted<'_>) -> Result<Self> {
+    fn read(root: &Path, id: String, unit: &Unit, stamps: &Stamps, wanted: &Wanted<'_>) -> Result<Self> {
         let entry = unit.entry.as_deref();
         let mut body = Writer::default();
         let is_settled = stamps.write(&unit.stamps, &mut body)
             && unit.errors.iter().all(|error| records::keeps(error.kind));
         write_entry(entry, &unit.errors, &mut body)?;
         let is_wanted = entry.is_none_or(|entry| (wanted.is_of_run)(&entry.id, &entry.name));
-        let found = if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Ok(Results::default()) };
+        let found =
+            if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Ok(Results::default()) };
         let (found, failure) = match found {
             Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
             Err(error) => (Results::default(), Some(error)),
@@ -202,35 +213,48 @@ impl RunResults {
         Ok(Self { failure, ..Self::new(id, body.bytes.into(), keeping)? })
     }
 
-    /// What is said of it.
-    pub fn said(&self) -> Result<Said<'_>> {
-        let mut reader = Reader::new(&self.body);
-        Stamps::read(&mut reader)?;
-        let is_there = reader.byte()? == 1;
-        let (name, created_at) = (reader.text()?, reader.text()?);
-        let length = reader.count(1)?;
-        let references = reader.bytes(length)?;
-        let record_errors = read_errors(&mut reader)?;
-        let rest = reader.left();
-        let result_errors = read_errors(&mut reader)?;
-        Ok(Said { is_there, name, created_at, references, record_errors, result_errors, results: reader, rest })
+    fn from(&self, part: usize) -> Reader<'_> {
+        Reader::new(&self.body[part..])
     }
-}
 
-impl Said<'_> {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.from(self.parts.name).text().unwrap_or_default()
+    }
+
+    /// When it was created.
+    pub fn created_at(&self) -> &str {
+        self.from(self.parts.created_at).text().unwrap_or_default()
+    }
+
     /// A map of its templates and its datasets: ids and names.
     pub fn references(&self) -> Result<Tree> {
-        Tree::decode(&mut Reader::new(self.references))
+        let mut reader = self.from(self.parts.references);
+        reader.int()?;
+        Tree::decode(&mut reader)
+    }
+
+    /// What is wrong with its records.
+    pub fn record_errors(&self) -> Result<Vec<FileError>> {
+        read_errors(&mut self.from(self.parts.record_errors))
+    }
+
+    /// What is wrong with its results.
+    pub fn result_errors(&self) -> Result<Vec<FileError>> {
+        read_errors(&mut self.from(self.parts.result_errors))
+    }
+
+    /// Its results, as [`pack`] writes them.
+    pub fn results(&self) -> Reader<'_> {
+        self.from(self.parts.results)
     }
 }
 
-/// The stat of what a run is made of.
+/// The stat of a run's folder and of its lists of results; that of its records comes with these.
 #[derive(Debug, Default)]
 struct Stamps {
     /// Its folder.
     folder: Option<Identity>,
-    /// Of [`native::FILES`].
-    records: Vec<Option<Identity>>,
     /// Its lists of results, by name.
     lists: Vec<(String, Option<Identity>)>,
     /// Before they were looked at, ns since 1970.
@@ -241,14 +265,15 @@ impl Stamps {
     /// Those of a folder and its lists. What is read later is not older.
     fn of(path: &Path) -> Self {
         let read_at = now_ns();
-        let identity = |path: &Path| std::fs::metadata(path).ok().map(|metadata| platform::identity(&metadata));
+        let identity =
+            |path: &Path| std::fs::metadata(path).ok().map(|metadata| platform::identity(&metadata));
         let folder = identity(path);
         let names = files::names_in(path).unwrap_or_default().into_iter();
         let lists = names.filter(|name| live::is_list(name)).map(|name| {
             let stamp = identity(&path.join(&name));
             (name, stamp)
         });
-        Self { folder, records: Vec::new(), lists: lists.collect(), read_at }
+        Self { folder, lists: lists.collect(), read_at }
     }
 
     /// Writes them down, with those of records; gives whether they tell what was read from what may come.
@@ -267,28 +292,47 @@ impl Stamps {
             && all().chain(records.iter().copied()).flatten().all(|stamp| stamp.settled_at(self.read_at))
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let read_at = reader.u64()? as i64;
-        let folder = read_stamp(reader)?;
-        let count = reader.count(1)?;
-        let records = (0..count).map(|_| read_stamp(reader)).collect::<Result<_>>()?;
-        let count = reader.count(2)?;
-        let lists = (0..count).map(|_| Ok((reader.text()?.to_owned(), read_stamp(reader)?)));
-        let lists = lists.collect::<Result<_>>()?;
-        Ok(Self { folder, records, lists, read_at })
+    /// Passes over what was written.
+    fn pass(reader: &mut Reader<'_>) -> Result<()> {
+        reader.u64()?;
+        read_stamp(reader)?;
+        for _ in 0..reader.count(1)? {
+            read_stamp(reader)?;
+        }
+        for _ in 0..reader.count(2)? {
+            reader.text()?;
+            read_stamp(reader)?;
+        }
+        Ok(())
     }
 
-    /// Whether all is as it was. Without `by_records` of the records only `run.yaml` is looked at: one that is
-    /// replaced changes the folder, and what it says matters to no one.
-    fn are_those_of(&self, runs: &Folder, name: &str, by_records: bool) -> bool {
-        let records = if by_records { &self.records[..] } else { &self.records[..self.records.len().min(1)] };
-        self.folder.is_some()
-            && self.folder == runs.identity_of_folder(name)
-            && records
-                .iter()
-                .zip(native::FILES)
-                .all(|(stamp, file)| *stamp == runs.identity(&format!("{name}/{file}")))
-            && self.lists.iter().all(|(file, stamp)| *stamp == runs.identity(&format!("{name}/{file}")))
+    /// Whether all that was written is as it was. Without `by_records` of the records only `run.yaml` is looked
+    /// at: one that is replaced changes the folder, and what it says matters to no one.
+    fn are_those_of(reader: &mut Reader<'_>, runs: &Folder, name: &str, by_records: bool) -> Result<bool> {
+        reader.u64()?;
+        let folder = read_stamp(reader)?;
+        if folder.is_none() || folder != runs.identity_of_folder(name) {
+            return Ok(false);
+        }
+        let mut path = format!("{name}/");
+        let mut is_same = |file: &str, stamp: Option<Identity>| {
+            path.truncate(name.len() + 1);
+            path.push_str(file);
+            stamp == runs.identity(&path)
+        };
+        for (number, file) in native::FILES.iter().take(reader.count(1)?).enumerate() {
+            let stamp = read_stamp(reader)?;
+            if (number == 0 || by_records) && !is_same(file, stamp) {
+                return Ok(false);
+            }
+        }
+        for _ in 0..reader.count(2)? {
+            let file = reader.text()?;
+            if !is_same(file, read_stamp(reader)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -321,7 +365,8 @@ fn write_entry(entry: Option<&Entry>, errors: &[FileError], out: &mut Writer) ->
             let text = |item: &Tree, key: &str| item.text(key).into();
             items.map(|item| Tree::map([("id", text(item, "id")), ("name", text(item, "name"))])).collect()
         };
-        Tree::map([("templates", named("templates")), ("datasets", named("datasets"))]).encode(&mut references);
+        Tree::map([("templates", named("templates")), ("datasets", named("datasets"))])
+            .encode(&mut references);
     }
     out.int(references.bytes.len() as u64);
     out.bytes.extend_from_slice(&references.bytes);
@@ -381,7 +426,8 @@ impl Kept {
     fn decode(bytes: Bytes) -> Result<Self> {
         let mut reader = cache::checked(&bytes)?;
         let end = reader.left();
-        if reader.bytes(MAGIC.len())? != MAGIC || reader.int()? != LAYOUT || reader.text()? != cache::VERSION {
+        if reader.bytes(MAGIC.len())? != MAGIC || reader.int()? != LAYOUT || reader.text()? != cache::VERSION
+        {
             return Err(corrupt("another version"));
         }
         let count = reader.count(2)?;
@@ -397,12 +443,18 @@ impl Kept {
         }
         let is_text = |run: &[Range<usize>; 2]| std::str::from_utf8(&bytes[run[0].clone()]).is_ok();
         let are_sorted = runs.is_sorted_by(|[one, _], [other, _]| bytes[one.clone()] < bytes[other.clone()]);
-        if are_sorted && runs.iter().all(is_text) { Ok(Self { bytes, runs }) } else { Err(corrupt("no order")) }
+        if are_sorted && runs.iter().all(is_text) {
+            Ok(Self { bytes, runs })
+        } else {
+            Err(corrupt("no order"))
+        }
     }
 
-    fn get(&self, id: &str) -> Option<Bytes> {
+    /// What was kept of a run, which stands at a place unless others came or went.
+    fn get(&self, id: &str, place: usize) -> Option<Bytes> {
         let find = |[own, _]: &[Range<usize>; 2]| self.bytes[own.clone()].cmp(id.as_bytes());
-        let place = self.runs.binary_search_by(find).ok()?;
+        let is_there = self.runs.get(place).is_some_and(|run| find(run).is_eq());
+        let place = if is_there { place } else { self.runs.binary_search_by(find).ok()? };
         Some(self.bytes.slice(self.runs[place][1].clone()))
     }
 

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use super::list;
 use super::packed::{PackedResult, field, unpack};
-use super::ranking::{self, RunResults, Said, Wanted};
+use super::ranking::{self, RunResults, Wanted};
 use super::results::{self, FIELDS};
 use super::tree::{Part, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
-use crate::metrics;
+use crate::metrics::{self, Direction};
 use crate::progress::Progress;
 
 /// What is asked for; without a value, of any.
@@ -58,7 +58,8 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
         let message = format!("sort_by is {:?}, none of {}", query.sort_by, FIELDS.join(", "));
         return Err(Error::new(ErrorKind::Argument, message));
     };
-    let is_of_run = |id: &str, name: &str| query.run.as_deref().is_none_or(|wanted| wanted == id || wanted == name);
+    let is_of_run =
+        |id: &str, name: &str| query.run.as_deref().is_none_or(|wanted| wanted == id || wanted == name);
     let by_records = query.run.is_some() || query.template.is_some() || query.dataset.is_some();
     let mut ranking = ranking::list(root, &Wanted { is_of_run: &is_of_run, by_records }, progress)?;
     let mut errors = std::mem::take(&mut ranking.folder_errors);
@@ -66,13 +67,12 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     let mut ids = Vec::new();
     let mut is_there = false;
     for (place, run) in ranking.runs.iter().enumerate() {
-        let said = run.said()?;
-        errors.extend(said.record_errors.iter().cloned());
-        if !said.is_there || !is_of_run(&run.id, said.name) {
+        errors.extend(run.record_errors()?);
+        if !run.is_there || !is_of_run(&run.id, run.name()) {
             continue;
         }
         is_there = true;
-        if let Some(own) = Ids::of(&said, query)? {
+        if let Some(own) = Ids::of(run, query)? {
             wanted.push(place);
             ids.push(own);
         }
@@ -91,33 +91,32 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     let runs = &ranking.runs;
     let mut wrong = Vec::new();
     for &place in &wanted {
-        let said = runs[place].said()?;
-        if !said.result_errors.is_empty() {
-            wrong.push((said.created_at.to_owned(), &runs[place].id, said.result_errors));
+        let run = &runs[place];
+        let found = run.result_errors()?;
+        if !found.is_empty() {
+            wrong.push((run.created_at(), &run.id, found));
         }
     }
-    wrong.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    wrong.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
     errors.extend(wrong.into_iter().flat_map(|(_, _, errors)| errors));
-    let fitting = wanted.par_iter().zip(&ids).with_min_len(64).map(|(&run, ids)| {
+    let is_reversed = query.descending == Some(true);
+    let end = query.limit.and_then(|limit| query.offset.checked_add(limit)).unwrap_or(usize::MAX);
+    let places = Places::of(query, sort_by);
+    let best = || Best { found: Vec::new(), total: 0, end, is_reversed };
+    let fitting = wanted.par_iter().zip(&ids).with_min_len(64).try_fold(best, |mut best, (&run, ids)| {
         progress.check()?;
-        let mut found = Vec::new();
-        unpack(&mut runs[run].said()?.results, &mut |place, result| {
-            if fits(result, query, ids)? {
-                found.push(Ranked::new(result, query, sort_by, (run, place))?);
+        let mut directions = Directions::default();
+        unpack(&mut runs[run].results(), &mut |place, result| {
+            if fits(result, query, &places, ids)? {
+                best.add(Ranked::new(result, &places, &mut directions, (run, place))?);
             }
             Ok(())
         })?;
-        Ok(found)
+        Ok::<_, Error>(best)
     });
-    let mut all: Vec<Ranked<'_>> = fitting.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    let is_reversed = query.descending == Some(true);
-    let total = all.len();
-    let end = query.limit.and_then(|limit| query.offset.checked_add(limit)).filter(|end| *end < total);
-    if let Some(end) = end {
-        all.select_nth_unstable_by(end, |one, other| one.compare(other, is_reversed));
-        all.truncate(end);
-    }
+    let Best { found: mut all, total, .. } = fitting.try_reduce(best, |one, other| Ok(one.with(other)))?;
     all.par_sort_unstable_by(|one, other| one.compare(other, is_reversed));
+    all.truncate(end);
     let page: Vec<(usize, usize)> = all.iter().skip(query.offset).map(|ranked| ranked.place).collect();
     Ok(ResultPage { results: trees(runs, &page)?, total, errors })
 }
@@ -130,7 +129,7 @@ fn trees(runs: &[RunResults], places: &[(usize, usize)]) -> Result<Vec<Tree>> {
     let of_run = of_run.par_iter().map(|order| {
         let mut found = Vec::with_capacity(order.len());
         let mut next = order.iter().peekable();
-        unpack(&mut runs[places[order[0]].0].said()?.results, &mut |place, result| {
+        unpack(&mut runs[places[order[0]].0].results(), &mut |place, result| {
             if let Some(at) = next.next_if(|&&at| places[at].1 == place) {
                 found.push((*at, result.tree()?));
             }
@@ -184,11 +183,11 @@ struct Ids {
 
 impl Ids {
     /// `None` for a run that is not wanted.
-    fn of(said: &Said<'_>, query: &ResultQuery) -> Result<Option<Self>> {
+    fn of(run: &RunResults, query: &ResultQuery) -> Result<Option<Self>> {
         if query.template.is_none() && query.dataset.is_none() {
             return Ok(Some(Self { template: Vec::new(), dataset: Vec::new() }));
         }
-        let tree = said.references()?;
+        let tree = run.references()?;
         let ids = |key: &str, wanted: &Option<String>| {
             let Some(wanted) = wanted.as_deref() else { return Vec::new() };
             let references = tree.get(key).and_then(Tree::items).unwrap_or_default().iter();
@@ -206,15 +205,43 @@ impl Ids {
     }
 }
 
-fn fits(result: &PackedResult<'_>, query: &ResultQuery, ids: &Ids) -> Result<bool> {
-    let text = |name: &str| field(name).and_then(|field| result.text(field));
-    let is_one_of = |ids: &[String], keys: &[&str]| {
-        let mut named = keys.iter().filter_map(|key| text(key));
+/// The fields by which results are chosen and ordered, by their places.
+struct Places {
+    equal: Vec<Option<usize>>,
+    id: Option<usize>,
+    template: Option<usize>,
+    dataset: [Option<usize>; 2],
+    metric: Option<usize>,
+    score: Option<usize>,
+    sort_by: usize,
+    is_best_first: bool,
+}
+
+impl Places {
+    fn of(query: &ResultQuery, sort_by: usize) -> Self {
+        Self {
+            equal: query.equal.iter().map(|(key, _)| field(key)).collect(),
+            id: field("id"),
+            template: field("template_id"),
+            dataset: ["dataset_id", "dataset_name"].map(field),
+            metric: field("metric"),
+            score: field(SCORE),
+            sort_by,
+            is_best_first: query.is_best_first(),
+        }
+    }
+}
+
+fn fits(result: &PackedResult<'_>, query: &ResultQuery, places: &Places, ids: &Ids) -> Result<bool> {
+    let text = |place: &Option<usize>| place.and_then(|place| result.text(place));
+    let is_one_of = |ids: &[String], places: &[Option<usize>]| {
+        let mut named = places.iter().filter_map(text);
         ids.is_empty() || named.any(|text| ids.iter().any(|id| id == text))
     };
-    if !(query.equal.iter().all(|(key, value)| text(key) == Some(value))
-        && is_one_of(&ids.template, &["template_id"])
-        && is_one_of(&ids.dataset, &["dataset_id", "dataset_name"]))
+    let mut equal = query.equal.iter().zip(&places.equal);
+    if !(equal.all(|((_, value), place)| text(place) == Some(value))
+        && is_one_of(&ids.template, &[places.template])
+        && is_one_of(&ids.dataset, &places.dataset))
     {
         return Ok(false);
     }
@@ -224,7 +251,58 @@ fn fits(result: &PackedResult<'_>, query: &ResultQuery, ids: &Ids) -> Result<boo
     let is_within = |score: f64| {
         query.min_score.is_none_or(|least| least <= score) && query.max_score.is_none_or(|most| score <= most)
     };
-    Ok(field(SCORE).map(|field| score_of(result, field)).transpose()?.flatten().is_some_and(is_within))
+    Ok(places.score.map(|score| score_of(result, score)).transpose()?.flatten().is_some_and(is_within))
+}
+
+/// The first of the results that fit, and how many do.
+struct Best<'a> {
+    found: Vec<Ranked<'a>>,
+    total: usize,
+    /// How many are wanted.
+    end: usize,
+    is_reversed: bool,
+}
+
+impl<'a> Best<'a> {
+    fn add(&mut self, ranked: Ranked<'a>) {
+        self.total += 1;
+        self.found.push(ranked);
+        if self.found.len() > self.end.saturating_mul(2).saturating_add(4_096) {
+            self.shrink();
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.end < self.found.len() {
+            let is_reversed = self.is_reversed;
+            self.found.select_nth_unstable_by(self.end, |one, other| one.compare(other, is_reversed));
+            self.found.truncate(self.end);
+        }
+    }
+
+    fn with(mut self, other: Self) -> Self {
+        self.total += other.total;
+        self.found.extend(other.found);
+        self.shrink();
+        self
+    }
+}
+
+/// Which scores of a metric are better, of the metric asked for last: results of a run mostly have one.
+#[derive(Default)]
+struct Directions<'a>(Option<(Option<&'a str>, Direction)>);
+
+impl<'a> Directions<'a> {
+    fn of(&mut self, metric: Option<&'a str>) -> Direction {
+        match self.0 {
+            Some((known, direction)) if known == metric => direction,
+            _ => {
+                let direction = metrics::direction(metric.unwrap_or_default());
+                self.0 = Some((metric, direction));
+                direction
+            }
+        }
+    }
 }
 
 /// The field by which the best results are found.
@@ -268,18 +346,20 @@ struct Ranked<'a> {
 impl<'a> Ranked<'a> {
     fn new(
         result: &PackedResult<'a>,
-        query: &ResultQuery,
-        sort_by: usize,
+        places: &Places,
+        directions: &mut Directions<'a>,
         place: (usize, usize),
     ) -> Result<Self> {
-        let key = if query.is_best_first() {
-            score_of(result, sort_by)?.map(|score| Key::of_score(result, score))
-        } else if query.sort_by == SCORE {
-            score_of(result, sort_by)?.map(Key::Number)
+        let key = if Some(places.sort_by) != places.score {
+            Key::of(result, places.sort_by)?
+        } else if places.is_best_first {
+            let metric = places.metric.and_then(|metric| result.text(metric));
+            let score = score_of(result, places.sort_by)?;
+            score.map(|score| Key::of_score(metric, directions.of(metric), score))
         } else {
-            Key::of(result, sort_by)?
+            score_of(result, places.sort_by)?.map(Key::Number)
         };
-        Ok(Self { key, id: field("id").and_then(|field| result.text(field)).unwrap_or_default(), place })
+        Ok(Self { key, id: places.id.and_then(|id| result.text(id)).unwrap_or_default(), place })
     }
 
     fn compare(&self, other: &Self, is_reversed: bool) -> Ordering {
@@ -306,9 +386,7 @@ impl<'a> Key<'a> {
         })
     }
 
-    fn of_score(result: &PackedResult<'a>, score: f64) -> Self {
-        let metric = field("metric").and_then(|field| result.text(field));
-        let direction = metrics::direction(metric.unwrap_or_default());
+    fn of_score(metric: Option<&'a str>, direction: Direction, score: f64) -> Self {
         // Where nobody can say which is better, ids order.
         let badness = direction.goodness(score).map_or(0.0, |goodness| -goodness);
         Self::Score { metric: (metric.is_none(), metric.unwrap_or_default()), badness }

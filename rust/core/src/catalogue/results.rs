@@ -110,12 +110,11 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
     let mut found = Results::default();
     let mut parsed = Vec::new();
     for (writer, text) in texts.iter().chain(&sealed) {
-        match serde_json::from_str(text) {
-            Ok(serde_json::Value::Object(json))
-                if json.get("id").is_some_and(serde_json::Value::is_string) =>
-            {
-                let text = |key: &str| json.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-                parsed.push((text("completed_at").to_owned(), writer, text("id").to_owned(), json));
+        match serde_json::from_str(text).map(of_json) {
+            Ok(Tree::Map(mut given)) if given.iter().any(|(key, value)| is_id(key, value)) => {
+                given.retain(|(key, _)| key.as_str() != Some("writer"));
+                given.push(("writer".into(), writer.as_str().into()));
+                parsed.push(complete(given));
             }
             other => {
                 let what =
@@ -125,23 +124,20 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
             }
         }
     }
-    parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    parsed.sort_by(|one, other| when(one).cmp(&when(other)));
     let mut winners = HashMap::<String, usize>::new();
     let mut results: Vec<Option<Tree>> = Vec::new();
-    for (_, writer, id, json) in parsed {
-        let given = json.into_iter().filter(|(key, _)| key != "writer");
-        let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
-        given.push(("writer".into(), writer.as_str().into()));
-        let result = complete(given);
-        let winner = winners.get(&id).and_then(|&place| results.get_mut(place)).filter(|it| it.is_some());
+    for result in parsed {
+        let id = result.text("id").unwrap_or_default();
+        let winner = winners.get(id).and_then(|&place| results.get_mut(place)).filter(|it| it.is_some());
         let Some(winner) = winner else {
-            winners.insert(id, results.len());
+            winners.insert(id.to_owned(), results.len());
             results.push(Some(result));
             continue;
         };
         if winner.as_ref().is_some_and(|winner| wins(&result, winner)) {
             found.repeated.extend(winner.take());
-            winners.insert(id, results.len());
+            winners.insert(id.to_owned(), results.len());
             results.push(Some(result));
         } else {
             found.repeated.push(result);
@@ -151,14 +147,21 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
     Ok(found)
 }
 
+fn is_id(key: &Tree, value: &Tree) -> bool {
+    key.as_str() == Some("id") && value.as_str().is_some()
+}
+
+/// When a result was completed, and by whom.
+fn when(result: &Tree) -> (&str, &str) {
+    (result.text("completed_at").unwrap_or_default(), result.text("writer").unwrap_or_default())
+}
+
 /// Whether a checkpoint counts in place of another of the same result: one that is done before one that
 /// failed, then the smaller (time, writer).
 fn wins(one: &Tree, other: &Tree) -> bool {
-    let rank = |result: &Tree| {
-        let text = |key: &str| result.text(key).unwrap_or_default().to_owned();
-        (result.text("status") == Some("failed"), text("completed_at"), text("writer"))
-    };
-    rank(one) < rank(other)
+    let rank = |result| (Tree::text(result, "status") == Some("failed"), when(result));
+    let (one, other): ((bool, _), (bool, _)) = (rank(one), rank(other));
+    one < other
 }
 
 fn of_json(value: serde_json::Value) -> Tree {

@@ -259,7 +259,8 @@ impl<'a> Order<'a> {
         }
         let metric = source.known(group, "metric");
         let is_read = |keys: &Keys, column: &str| {
-            !column.is_empty() && (column != "metric" || keys.column == "metric" || !matches!(metric, Known::Always(_)))
+            !column.is_empty()
+                && (column != "metric" || keys.column == "metric" || !matches!(metric, Known::Always(_)))
         };
         let columns_of = |keys| Keys::columns(keys).filter(move |column| is_read(keys, column));
         let mut chosen_by: BTreeSet<&str> = open.iter().flat_map(Predicate::columns).collect();

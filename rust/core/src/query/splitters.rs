@@ -178,6 +178,7 @@ fn head(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeMap;
 
@@ -187,10 +188,11 @@ mod tests {
     fn numbers_order_texts_and_odd_ones_are_equal_texts() {
         let splitters = ["id_", "id_ab", "id_abcdefgh1", "id_abcdefgh2", "id_b"];
         let splitters = Splitters::of(splitters.map(|text| (text.to_owned(), 1)).into(), 0);
-        let mut texts: Vec<String> = ["", "i", "id", "id_", "ie", "a", "z", "\u{fc}", "id_\0", "id_a"]
-            .map(str::to_owned)
-            .into();
-        for stem in ["id_ab", "id_abcdefgh1", "id_abcdefgh", "id_b", "id_abcdefgh1xyz", "id_abcdefgh1xyzabcdef"] {
+        let mut texts: Vec<String> =
+            ["", "i", "id", "id_", "ie", "a", "z", "\u{fc}", "id_\0", "id_a"].map(str::to_owned).into();
+        for stem in
+            ["id_ab", "id_abcdefgh1", "id_abcdefgh", "id_b", "id_abcdefgh1xyz", "id_abcdefgh1xyzabcdef"]
+        {
             texts.extend(["", "a", "b", "\0", "\u{10ffff}"].map(|end| format!("{stem}{end}")));
         }
         for one in &texts {
@@ -202,7 +204,9 @@ mod tests {
                 assert!(first <= splitters.last());
             }
         }
-        assert!(Splitters::is_exact(splitters.number("id_b")) && !Splitters::is_exact(splitters.number("id_c")));
+        assert!(
+            Splitters::is_exact(splitters.number("id_b")) && !Splitters::is_exact(splitters.number("id_c"))
+        );
         assert_ne!(splitters.number("id_abcdefgh1a"), splitters.number("id_abcdefgh1b"));
         for low in texts.iter().map(|text| splitters.number(text)) {
             for high in texts.iter().map(|text| splitters.number(text)).filter(|high| low <= *high) {

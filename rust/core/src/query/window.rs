@@ -395,9 +395,8 @@ impl Order<'_> {
     fn fresh(&self, levels: &Levels, window: &Arc<Window>) -> Result<Arc<Window>, Failed> {
         let is_same = |&file: &usize| {
             let known = window.counts.get(&self.files[file].name);
-            known.is_some_and(|known| {
-                self.files[file].is_still(&known.listed) && known.place as usize == file
-            })
+            known
+                .is_some_and(|known| self.files[file].is_still(&known.listed) && known.place as usize == file)
         };
         if window.counts.len() == levels.files.len() && levels.files.iter().all(is_same) {
             self.keep(levels, window);
@@ -411,7 +410,9 @@ impl Order<'_> {
         let mut kept = Window { lower: window.lower, end: window.end, ..Window::default() };
         for &file in levels.files.iter() {
             let listed = &self.files[file];
-            if let Some(known) = window.counts.get(&listed.name).filter(|known| listed.is_still(&known.listed)) {
+            if let Some(known) =
+                window.counts.get(&listed.name).filter(|known| listed.is_still(&known.listed))
+            {
                 moved.insert(known.place, file as u32);
                 kept.counts.insert(listed.name.clone(), FileCounts { place: file as u32, ..known.clone() });
             }
@@ -486,7 +487,8 @@ impl Order<'_> {
                 window.counts.values_mut().for_each(|file| file.groups = Some(Groups::unknown()));
             }
         }
-        let window = Arc::new(Window { entries: collector.entries, end: collector.end, sum, groups, ..window });
+        let window =
+            Arc::new(Window { entries: collector.entries, end: collector.end, sum, groups, ..window });
         self.keep(levels, &window);
         Ok(window)
     }
