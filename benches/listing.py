@@ -5,18 +5,23 @@ from __future__ import annotations
 import functools
 import json
 import random
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nirs4all_workspace as n4w
 from report import Row
+from writes import peak as peak_of_process
 
 if TYPE_CHECKING:
     from table import Bench
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RUNS = 10_000
+MOST_RUNS = 30_000
+RESULTS_EACH = 6
+BEST = 100
 NAMES = ["Protein sweep", "Variety", "Moisture baseline", "Leaf nitrogen, second harvest"]
 
 
@@ -58,6 +63,20 @@ def make_runs(path: str | Path, runs: int) -> None:
     run.path.rmdir()
 
 
+def make_results(path: str | Path, runs: int) -> None:
+    """Writes the same with results that differ: six of each run, in two lists, each with its own score."""
+    root = Path(path)
+    make_runs(root, runs)
+    numbers = random.Random(1)
+    for folder in (root / "runs").iterdir():
+        for file in folder.glob("results.*.jsonl"):
+            found = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+            for result in found:
+                result["id"] = f"res_{numbers.randrange(16**16):016x}"
+                result["best_score"] = numbers.random()
+            file.write_text("".join(json.dumps(result) + "\n" for result in found), "utf-8")
+
+
 def list_runs(folder: str) -> int:
     """All runs, with what each of them says."""
     listed = n4w.Workspace.open(folder).runs.list()
@@ -70,6 +89,17 @@ def list_entries(folder: str) -> int:
     return len(json.dumps(listed.entries))
 
 
+def best_results(folder: str) -> int:
+    """The best 100 of all results."""
+    return len(n4w.Workspace.open(folder).results.list(limit=BEST))
+
+
+def best_results_peak(folder: str) -> float:
+    """MiB at most meanwhile."""
+    best_results(folder)
+    return peak_of_process()
+
+
 def make_tracked(path: str | Path, runs: int, python: str) -> None:
     """Writes MLflow's store, by the Python that has it."""
     import subprocess
@@ -77,6 +107,35 @@ def make_tracked(path: str | Path, runs: int, python: str) -> None:
     Path(path).mkdir()
     script = Path(__file__).parent / "peers_mlflow.py"
     subprocess.run([python, str(script), str(path), str(runs)], check=True, cwd=path)
+
+
+def results(bench: Bench) -> None:
+    """The best of the results of many runs, in a fresh process, without a cache and with one."""
+    sizes = (100, 1_000) if bench.quick else (1_000, 10_000, MOST_RUNS)
+    for runs in sizes:
+        folder = bench.make(f"results-{runs}", make_results, runs)
+        time.sleep(3)  # the cache does not trust files younger than that
+        if n4w.Workspace.open(folder).results.list(limit=0).total != RESULTS_EACH * runs:
+            raise AssertionError(f"{folder} has other results than were written")
+        times = bench.in_turns(
+            {
+                "ours": lambda folder=folder: bench.uncached("listing:best_results", folder),
+                "again": lambda folder=folder: bench.once("listing:best_results", folder),
+                "floor": lambda folder=folder: bench.kernel("runs", folder / "runs", repeats=1),
+            }
+        )
+        again = {"ours": times.pop("again"), "floor": times.pop("floor")}
+        full = runs == MOST_RUNS
+        name = f"Best {BEST} of {RESULTS_EACH * runs:,} results of {runs:,} runs"
+        bench.add(Row(f"{name}, no cache", "results", runs, times, limit=2.0 if full else 0.0))
+        limit = 0.2 if full else 0.0
+        bench.add(Row("the same again", "results again", runs, again, floor="floor", limit=limit))
+        for what, once in (("no cache", bench.uncached), ("again", bench.once)):
+            peak = {"ours": [once("listing:best_results_peak", folder)]}
+            limit = 300.0 if full else 0.0
+            bench.add(
+                Row(f"memory of these, {what}", f"results peak {what}", runs, peak, unit="MiB", limit=limit)
+            )
 
 
 def listing(bench: Bench) -> None:

@@ -42,6 +42,61 @@ def following(folder: str, offset: str) -> float:
     return sorted(times)[NEXT // 2]
 
 
+def first_by_text(folder: str, column: str, offset: str) -> n4w.Page:
+    """A page of all rows in the order of a column of few values, with nothing in memory."""
+    return n4w.Workspace.open(folder).predictions.page(int(offset), LIMIT, column)
+
+
+def following_by_text(folder: str, column: str, offset: str) -> float:
+    """Seconds of a page that a cursor leads to from there, the median of some."""
+    page = first_by_text(folder, column, offset)
+    times = []
+    for _ in range(NEXT):
+        began = time.perf_counter()
+        page = n4w.Workspace.open(folder).predictions.page(
+            limit=LIMIT, cursor=page.next_cursor, sort_by=column
+        )
+        times.append(time.perf_counter() - began)
+    return sorted(times)[NEXT // 2]
+
+
+def peak_by_text(folder: str, column: str, offset: str) -> float:
+    """MiB at most while these are read."""
+    following_by_text(folder, column, offset)
+    return peak_of_process()
+
+
+def measure_texts(bench: Bench) -> None:
+    """Pages inside runs of equal values, where ids order."""
+    sizes = (10_000, 20_000) if bench.quick else (100_000, 1_000_000, 10_000_000)
+    peaks: dict[int, list[float]] = {}
+    for rows in sizes:
+        folder = bench.make(f"pages-{rows}", make_workspace.make_segments, FILES // 10, 10, rows // FILES)
+        full = rows == sizes[-1] and not bench.quick
+        for column, share in (("model_name", 3), ("model_name", 9), ("fold_id", 50), ("dataset_name", 97)):
+            offset = str(rows * share // 100)
+            once = functools.partial(functools.partial, bench.once)
+            times = bench.in_turns(
+                {
+                    "ours": once("paging:first_by_text", folder, column, offset),
+                    "next": once("paging:following_by_text", folder, column, offset),
+                    "Polars lazy": once("peers:page_by_text_polars", folder, column, offset),
+                }
+            )
+            following_times = times.pop("next")
+            name = f"Page of {LIMIT} at {int(offset):,} by {column} of {rows:,} rows"
+            bench.add(Row(name, f"page {column} {share}", rows, times, limit=1.0 if full else 0.0))
+            limit = 0.05 if full else 0.0
+            next_times = {"ours": following_times}
+            bench.add(Row("the next page", f"next page {column} {share}", rows, next_times, limit=limit))
+        peaks[rows] = [bench.once("paging:peak_by_text", folder, "model_name", str(rows * 9 // 100))]
+    few, many = sizes[-2:]
+    shown = {"ours": peaks[many], f"at {few:,}": peaks[few]}
+    row = Row(f"Memory of these pages of {many:,} rows", "text pages peak", many, shown, unit="MiB")
+    row.beyond = {f"at {few:,}": 300.0}
+    bench.add(row)
+
+
 def peak(folder: str, offset: str) -> float:
     """MiB at most while the pages are read."""
     following(folder, offset)

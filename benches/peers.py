@@ -186,6 +186,11 @@ def page_polars(folder: str, offset: str) -> list[Any]:
     return rows.select(LISTED).slice(int(offset), 100).collect().rows()
 
 
+def page_by_text_polars(folder: str, column: str, offset: str) -> list[Any]:
+    rows = pl.scan_parquet(files(folder)).sort(column, "id")
+    return rows.select(LISTED).slice(int(offset), 100).collect().rows()
+
+
 def page_duckdb(folder: str, offset: str) -> list[Any]:
     where = f"WHERE partition = 'val' ORDER BY val_score LIMIT 100 OFFSET {int(offset)}"
     query = f"SELECT {', '.join(LISTED)} FROM read_parquet($files) {where}"

@@ -3,7 +3,8 @@
 //! `floor tail FOLDER KIB REPEATS` lists the prediction files of a workspace, opens each, asks its size
 //! and reads its last KIB kibibytes at once. `floor stat FOLDER REPEATS` lists them and asks for the
 //! stat of each. `floor read FILE REPEATS` reads a file from both ends, `floor tree FOLDER REPEATS` lists
-//! all folders and asks for the stat of each file, `floor one FILE REPEATS` asks for one stat. Prints one line a repeat: seconds, and how many files there were.
+//! all folders and asks for the stat of each file, `floor runs FOLDER REPEATS` lists one folder and asks for
+//! the stat of all that lies in it, `floor one FILE REPEATS` asks for one stat. Prints one line a repeat: seconds, and how many files there were.
 
 use std::fs::{self, File};
 use std::io;
@@ -25,9 +26,10 @@ fn main() -> io::Result<()> {
         ["stat", folder, repeats] => (folder, None, number(repeats)?),
         ["read", file, repeats] => return repeat(number(repeats)?, || read_whole(Path::new(file))),
         ["tree", folder, repeats] => return repeat(number(repeats)?, || stat_tree(Path::new(folder))),
+        ["runs", folder, repeats] => return repeat(number(repeats)?, || stat_entries(Path::new(folder))),
         ["one", file, repeats] => return repeat(number(repeats)?, || fs::metadata(file).map(|_| 1)),
         _ => {
-            let usage = "usage: floor tail FOLDER KIB REPEATS | floor stat|read|tree|one PATH REPEATS";
+            let usage = "usage: floor tail FOLDER KIB REPEATS | floor stat|read|tree|runs|one PATH REPEATS";
             return Err(io::Error::other(usage));
         }
     };
@@ -74,6 +76,18 @@ fn read_whole(path: &Path) -> io::Result<usize> {
         half(0).and(other.join().unwrap_or_else(|_| Err(io::Error::other("a thread died"))))
     })?;
     Ok(size as usize)
+}
+
+/// Each thread asks for a half.
+fn stat_entries(folder: &Path) -> io::Result<usize> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let stat = |entries: &[fs::DirEntry]| entries.iter().try_for_each(|entry| entry.metadata().map(drop));
+    let (one, other) = entries.split_at(entries.len() / THREADS);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| stat(other));
+        stat(one).and(other.join().unwrap_or_else(|_| Err(io::Error::other("a thread died"))))
+    })?;
+    Ok(entries.len())
 }
 
 /// Threads take folders from one list until none is left and nobody works.

@@ -233,15 +233,23 @@ pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<Has
     Ok(found)
 }
 
+/// The writer of a list of results, by its name.
+fn writer_of(list: &str) -> Option<&str> {
+    list.strip_prefix("results.").and_then(|rest| rest.strip_suffix(".jsonl"))
+}
+
+/// Whether a file of a run's folder is a list of results.
+pub(crate) fn is_list(name: &str) -> bool {
+    writer_of(name).is_some()
+}
+
 /// The results in the lists of a run that sealing made, but for those of `open` journals, as texts with the
 /// writer that checkpointed each.
 pub fn sealed_results(root: &Path, run_id: &str, open: &[String]) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     let folder = root.join("runs").join(run_id);
     for file in files::names_in(&folder)? {
-        let Some(writer) = file.strip_prefix("results.").and_then(|rest| rest.strip_suffix(".jsonl")) else {
-            continue;
-        };
+        let Some(writer) = writer_of(&file) else { continue };
         if !open.contains(&file) {
             let path = folder.join(&file);
             let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;

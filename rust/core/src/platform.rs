@@ -91,9 +91,18 @@ impl Folder {
 
     /// The identity of a regular file; `None` where there is none.
     pub fn identity(&self, below: &str) -> Option<Identity> {
+        self.identity_if(below, rustix::fs::FileType::RegularFile)
+    }
+
+    /// The identity of a folder; `None` where there is none.
+    pub fn identity_of_folder(&self, below: &str) -> Option<Identity> {
+        self.identity_if(below, rustix::fs::FileType::Directory)
+    }
+
+    fn identity_if(&self, below: &str, kind: rustix::fs::FileType) -> Option<Identity> {
         let stat = rustix::fs::statat(&self.0, below, rustix::fs::AtFlags::empty()).ok()?;
         let ns = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
-        rustix::fs::FileType::from_raw_mode(stat.st_mode as _).is_file().then(|| Identity {
+        (rustix::fs::FileType::from_raw_mode(stat.st_mode as _) == kind).then(|| Identity {
             size: stat.st_size as u64,
             mtime_ns: ns(stat.st_mtime as _, stat.st_mtime_nsec as _),
             ctime_ns: ns(stat.st_ctime as _, stat.st_ctime_nsec as _),
@@ -126,6 +135,12 @@ impl Folder {
     pub fn identity(&self, below: &str) -> Option<Identity> {
         let metadata = std::fs::metadata(self.0.join(below)).ok()?;
         metadata.is_file().then(|| identity(&metadata))
+    }
+
+    /// The identity of a folder; `None` where there is none.
+    pub fn identity_of_folder(&self, below: &str) -> Option<Identity> {
+        let metadata = std::fs::metadata(self.0.join(below)).ok()?;
+        metadata.is_dir().then(|| identity(&metadata))
     }
 
     /// Opens a file for reading.

@@ -109,6 +109,7 @@ proptest! {
         rows in 1usize..6,
         tied in 1usize..4,
         limit in 1usize..8,
+        sample in prop::sample::select(vec![1usize, 3, 32_768]),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut plain = Vec::new();
@@ -123,7 +124,7 @@ proptest! {
         let (filter, progress) = (Filter::default(), Progress::default());
         let query = QUERIES.fetch_add(1, Atomic::Relaxed).to_string();
         let mut order = Order::of(query, &listed.files, &filter, &sort, &progress).unwrap();
-        order.limits = Limits { rows, ties: tied };
+        order.limits = Limits { rows, ties: tied, sample };
         prop_assert_eq!(order.total().unwrap(), plain.len() as u64);
         for place in (0..=plain.len()).rev().step_by(3).chain(0..plain.len()) {
             let found = order.rows(place as u64, limit).unwrap();

@@ -8,6 +8,8 @@ mod cache;
 pub mod canonical;
 mod native;
 mod orphans;
+mod packed;
+mod ranking;
 pub mod result_query;
 pub mod results;
 pub mod scalars;
@@ -209,15 +211,20 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         Some(Listed { entry: unit.entry.clone()?, stamp })
     });
     catalogue.entries.extend(native);
-    let manifests: Vec<_> = manifests.iter().filter_map(|unit| Manifest::of(unit.entry.as_ref()?)).collect();
-    let datasets: HashSet<&str> = manifests.iter().flat_map(Manifest::claims).collect();
-    let others = orphans::list(root, &ids, &datasets)?;
-    let others = others.into_iter().chain(sessions::group(manifests));
+    let others = old_entries(root, &ids, &manifests)?.into_iter();
     catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stamp: None }));
     catalogue.entries.sort_by(|Listed { entry: one, .. }, Listed { entry: other, .. }| {
         (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id))
     });
     Ok(catalogue)
+}
+
+/// Sessions of nirs4all 0.6, by their manifests, and files that no run and no manifest claims.
+fn old_entries(root: &Path, runs: &HashSet<&str>, manifests: &[Arc<Unit>]) -> Result<Vec<Entry>> {
+    let manifests: Vec<_> = manifests.iter().filter_map(|unit| Manifest::of(unit.entry.as_ref()?)).collect();
+    let datasets: HashSet<&str> = manifests.iter().flat_map(Manifest::claims).collect();
+    let files = orphans::list(root, runs, &datasets)?;
+    Ok(files.into_iter().chain(sessions::group(manifests)).collect())
 }
 
 /// Looks at a folder of `runs`: a run, or a dataset of nirs4all 0.6 with a folder for each configuration.

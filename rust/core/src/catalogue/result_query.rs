@@ -6,14 +6,15 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::results::{self, FIELDS, Results};
-use super::tree::Tree;
-use super::{Entry, Listed, list};
+use super::list;
+use super::packed::{PackedResult, field, unpack};
+use super::ranking::{self, RunResults, Wanted};
+use super::results::{self, FIELDS};
+use super::tree::{Part, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
-use crate::metrics;
+use crate::metrics::{self, Direction};
 use crate::progress::Progress;
-use crate::summary::Writer;
 
 /// What is asked for; without a value, of any.
 #[derive(Clone, Debug, Default)]
@@ -53,47 +54,92 @@ pub struct ResultPage {
 
 /// Finds results within the current thread pool.
 pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<ResultPage> {
-    if !FIELDS.contains(&query.sort_by.as_str()) {
+    let Some(sort_by) = field(&query.sort_by) else {
         let message = format!("sort_by is {:?}, none of {}", query.sort_by, FIELDS.join(", "));
         return Err(Error::new(ErrorKind::Argument, message));
-    }
-    let catalogue = list(root, true, progress)?;
+    };
+    let is_of_run =
+        |id: &str, name: &str| query.run.as_deref().is_none_or(|wanted| wanted == id || wanted == name);
+    let by_records = query.run.is_some() || query.template.is_some() || query.dataset.is_some();
+    let mut ranking = ranking::list(root, &Wanted { is_of_run: &is_of_run, by_records }, progress)?;
+    let mut errors = std::mem::take(&mut ranking.folder_errors);
     let mut wanted = Vec::new();
-    let mut of = Vec::new();
+    let mut ids = Vec::new();
     let mut is_there = false;
-    for Listed { entry, .. } in catalogue.entries {
-        if !is_of_run(&entry, query) {
+    for (place, run) in ranking.runs.iter().enumerate() {
+        errors.extend(run.record_errors()?);
+        if !run.is_there || !is_of_run(&run.id, run.name()) {
             continue;
         }
         is_there = true;
-        if let Some(ids) = Ids::of(&entry, query)? {
-            wanted.push(entry);
-            of.push(ids);
+        if let Some(own) = Ids::of(run, query)? {
+            wanted.push(place);
+            ids.push(own);
         }
     }
+    errors.append(&mut ranking.old_errors);
     if let Some(run) = query.run.as_deref()
         && !is_there
-        && !catalogue.errors.iter().any(|error| error.path.starts_with(&format!("runs/{run}/")))
+        && !errors.iter().any(|error| error.path.starts_with(&format!("runs/{run}/")))
     {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run:?}")).at(root));
     }
-    let mut errors = catalogue.errors;
-    let found = results::of_entries(root, &wanted, &mut errors, progress)?;
-    let fitting = found.into_par_iter().zip(of).map(|(found, ids)| {
-        let Results { mut results, errors, .. } = found;
-        results.retain(|result| fits(result, query, &ids));
-        (results.into_iter().map(|result| Ranked::new(result, query)).collect::<Vec<_>>(), errors)
-    });
-    let mut all = Vec::new();
-    for (ranked, problems) in fitting.collect::<Vec<_>>() {
-        all.extend(ranked);
-        errors.extend(problems);
+    ranking.add_open(root, &wanted)?;
+    if let Some(error) = wanted.iter().find_map(|&place| ranking.runs[place].failure.take()) {
+        return Err(error);
     }
+    let runs = &ranking.runs;
+    let mut wrong = Vec::new();
+    for &place in &wanted {
+        let run = &runs[place];
+        let found = run.result_errors()?;
+        if !found.is_empty() {
+            wrong.push((run.created_at(), &run.id, found));
+        }
+    }
+    wrong.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
+    errors.extend(wrong.into_iter().flat_map(|(_, _, errors)| errors));
     let is_reversed = query.descending == Some(true);
+    let end = query.limit.and_then(|limit| query.offset.checked_add(limit)).unwrap_or(usize::MAX);
+    let places = Places::of(query, sort_by);
+    let best = || Best { found: Vec::new(), total: 0, end, is_reversed };
+    let fitting = wanted.par_iter().zip(&ids).with_min_len(64).try_fold(best, |mut best, (&run, ids)| {
+        progress.check()?;
+        let mut directions = Directions::default();
+        unpack(&mut runs[run].results(), &mut |place, result| {
+            if fits(result, query, &places, ids)? {
+                best.add(Ranked::new(result, &places, &mut directions, (run, place))?);
+            }
+            Ok(())
+        })?;
+        Ok::<_, Error>(best)
+    });
+    let Best { found: mut all, total, .. } = fitting.try_reduce(best, |one, other| Ok(one.with(other)))?;
     all.par_sort_unstable_by(|one, other| one.compare(other, is_reversed));
-    let total = all.len();
-    let page = all.into_iter().skip(query.offset).take(query.limit.unwrap_or(usize::MAX));
-    Ok(ResultPage { results: page.map(|ranked| ranked.result).collect(), total, errors })
+    all.truncate(end);
+    let page: Vec<(usize, usize)> = all.iter().skip(query.offset).map(|ranked| ranked.place).collect();
+    Ok(ResultPage { results: trees(runs, &page)?, total, errors })
+}
+
+/// Results as trees, by run and place in it.
+fn trees(runs: &[RunResults], places: &[(usize, usize)]) -> Result<Vec<Tree>> {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_unstable_by_key(|&at| places[at]);
+    let of_run: Vec<&[usize]> = order.chunk_by(|&one, &other| places[one].0 == places[other].0).collect();
+    let of_run = of_run.par_iter().map(|order| {
+        let mut found = Vec::with_capacity(order.len());
+        let mut next = order.iter().peekable();
+        unpack(&mut runs[places[order[0]].0].results(), &mut |place, result| {
+            if let Some(at) = next.next_if(|&&at| places[at].1 == place) {
+                found.push((*at, result.tree()?));
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    });
+    let mut found: Vec<(usize, Tree)> = of_run.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    found.sort_unstable_by_key(|(at, _)| *at);
+    Ok(found.into_iter().map(|(_, tree)| tree).collect())
 }
 
 /// How the results of a run ended.
@@ -137,11 +183,11 @@ struct Ids {
 
 impl Ids {
     /// `None` for a run that is not wanted.
-    fn of(entry: &Entry, query: &ResultQuery) -> Result<Option<Self>> {
+    fn of(run: &RunResults, query: &ResultQuery) -> Result<Option<Self>> {
         if query.template.is_none() && query.dataset.is_none() {
             return Ok(Some(Self { template: Vec::new(), dataset: Vec::new() }));
         }
-        let tree = entry.tree()?;
+        let tree = run.references()?;
         let ids = |key: &str, wanted: &Option<String>| {
             let Some(wanted) = wanted.as_deref() else { return Vec::new() };
             let references = tree.get(key).and_then(Tree::items).unwrap_or_default().iter();
@@ -159,70 +205,161 @@ impl Ids {
     }
 }
 
-/// Whether this is the run that is wanted, by id or name.
-fn is_of_run(entry: &Entry, query: &ResultQuery) -> bool {
-    query.run.as_deref().is_none_or(|wanted| wanted == entry.id || wanted == entry.name)
+/// The fields by which results are chosen and ordered, by their places.
+struct Places {
+    equal: Vec<Option<usize>>,
+    id: Option<usize>,
+    template: Option<usize>,
+    dataset: [Option<usize>; 2],
+    metric: Option<usize>,
+    score: Option<usize>,
+    sort_by: usize,
+    is_best_first: bool,
 }
 
-fn fits(result: &Tree, query: &ResultQuery, ids: &Ids) -> bool {
-    let is_one_of = |ids: &[String], keys: &[&str]| {
-        let mut named = keys.iter().filter_map(|key| result.text(key));
+impl Places {
+    fn of(query: &ResultQuery, sort_by: usize) -> Self {
+        Self {
+            equal: query.equal.iter().map(|(key, _)| field(key)).collect(),
+            id: field("id"),
+            template: field("template_id"),
+            dataset: ["dataset_id", "dataset_name"].map(field),
+            metric: field("metric"),
+            score: field(SCORE),
+            sort_by,
+            is_best_first: query.is_best_first(),
+        }
+    }
+}
+
+fn fits(result: &PackedResult<'_>, query: &ResultQuery, places: &Places, ids: &Ids) -> Result<bool> {
+    let text = |place: &Option<usize>| place.and_then(|place| result.text(place));
+    let is_one_of = |ids: &[String], places: &[Option<usize>]| {
+        let mut named = places.iter().filter_map(text);
         ids.is_empty() || named.any(|text| ids.iter().any(|id| id == text))
     };
-    query.equal.iter().all(|(key, value)| result.text(key) == Some(value))
-        && is_one_of(&ids.template, &["template_id"])
-        && is_one_of(&ids.dataset, &["dataset_id", "dataset_name"])
-        && (query.min_score.is_none() && query.max_score.is_none()
-            || score_of(result).is_some_and(|score| {
-                query.min_score.is_none_or(|least| least <= score)
-                    && query.max_score.is_none_or(|most| score <= most)
-            }))
+    let mut equal = query.equal.iter().zip(&places.equal);
+    if !(equal.all(|((_, value), place)| text(place) == Some(value))
+        && is_one_of(&ids.template, &[places.template])
+        && is_one_of(&ids.dataset, &places.dataset))
+    {
+        return Ok(false);
+    }
+    if query.min_score.is_none() && query.max_score.is_none() {
+        return Ok(true);
+    }
+    let is_within = |score: f64| {
+        query.min_score.is_none_or(|least| least <= score) && query.max_score.is_none_or(|most| score <= most)
+    };
+    Ok(places.score.map(|score| score_of(result, score)).transpose()?.flatten().is_some_and(is_within))
 }
 
-/// The best score as a number; `None` where there is none, or NaN, which ranks nowhere.
-fn score_of(result: &Tree) -> Option<f64> {
-    match result.get("best_score")? {
-        Tree::Int(score) => Some(*score as f64),
-        Tree::Float(score) => Some(*score).filter(|score| !score.is_nan()),
-        Tree::Digits(digits) => digits.parse().ok(),
-        // As strict JSON has them.
-        Tree::Text(text) if text == "Infinity" => Some(f64::INFINITY),
-        Tree::Text(text) if text == "-Infinity" => Some(f64::NEG_INFINITY),
-        _ => None,
+/// The first of the results that fit, and how many do.
+struct Best<'a> {
+    found: Vec<Ranked<'a>>,
+    total: usize,
+    /// How many are wanted.
+    end: usize,
+    is_reversed: bool,
+}
+
+impl<'a> Best<'a> {
+    fn add(&mut self, ranked: Ranked<'a>) {
+        self.total += 1;
+        self.found.push(ranked);
+        if self.found.len() > self.end.saturating_mul(2).saturating_add(4_096) {
+            self.shrink();
+        }
     }
+
+    fn shrink(&mut self) {
+        if self.end < self.found.len() {
+            let is_reversed = self.is_reversed;
+            self.found.select_nth_unstable_by(self.end, |one, other| one.compare(other, is_reversed));
+            self.found.truncate(self.end);
+        }
+    }
+
+    fn with(mut self, other: Self) -> Self {
+        self.total += other.total;
+        self.found.extend(other.found);
+        self.shrink();
+        self
+    }
+}
+
+/// Which scores of a metric are better, of the metric asked for last: results of a run mostly have one.
+#[derive(Default)]
+struct Directions<'a>(Option<(Option<&'a str>, Direction)>);
+
+impl<'a> Directions<'a> {
+    fn of(&mut self, metric: Option<&'a str>) -> Direction {
+        match self.0 {
+            Some((known, direction)) if known == metric => direction,
+            _ => {
+                let direction = metrics::direction(metric.unwrap_or_default());
+                self.0 = Some((metric, direction));
+                direction
+            }
+        }
+    }
+}
+
+/// The field by which the best results are found.
+const SCORE: &str = "best_score";
+
+/// A score as a number; `None` where there is none, or NaN, which ranks nowhere.
+fn score_of(result: &PackedResult<'_>, field: usize) -> Result<Option<f64>> {
+    Ok(match result.get(field)? {
+        Part::Int(score) => Some(score as f64),
+        Part::Float(score) => Some(score).filter(|score| !score.is_nan()),
+        Part::Digits(digits) => digits.parse().ok(),
+        // As strict JSON has them.
+        Part::Text("Infinity") => Some(f64::INFINITY),
+        Part::Text("-Infinity") => Some(f64::NEG_INFINITY),
+        _ => None,
+    })
 }
 
 /// A value that orders; what has none comes last.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
-enum Key {
+enum Key<'a> {
     Number(f64),
-    Text(String),
+    Text(&'a str),
     /// Lists and maps: anyhow, but always the same.
-    Other(Vec<u8>),
+    Other(&'a [u8]),
     Score {
         /// Results without a metric come after all others.
-        metric: (bool, String),
+        metric: (bool, &'a str),
         /// Smaller is better.
         badness: f64,
     },
 }
 
-struct Ranked {
-    key: Option<Key>,
-    id: String,
-    result: Tree,
+struct Ranked<'a> {
+    key: Option<Key<'a>>,
+    id: &'a str,
+    /// Its run, and its place in it.
+    place: (usize, usize),
 }
 
-impl Ranked {
-    fn new(result: Tree, query: &ResultQuery) -> Self {
-        let key = if query.is_best_first() {
-            score_of(&result).map(|score| Key::of_score(&result, score))
-        } else if query.sort_by == "best_score" {
-            score_of(&result).map(Key::Number)
+impl<'a> Ranked<'a> {
+    fn new(
+        result: &PackedResult<'a>,
+        places: &Places,
+        directions: &mut Directions<'a>,
+        place: (usize, usize),
+    ) -> Result<Self> {
+        let key = if Some(places.sort_by) != places.score {
+            Key::of(result, places.sort_by)?
+        } else if places.is_best_first {
+            let metric = places.metric.and_then(|metric| result.text(metric));
+            let score = score_of(result, places.sort_by)?;
+            score.map(|score| Key::of_score(metric, directions.of(metric), score))
         } else {
-            result.get(&query.sort_by).and_then(Key::of)
+            score_of(result, places.sort_by)?.map(Key::Number)
         };
-        Self { key, id: result.text("id").unwrap_or_default().to_owned(), result }
+        Ok(Self { key, id: places.id.and_then(|id| result.text(id)).unwrap_or_default(), place })
     }
 
     fn compare(&self, other: &Self, is_reversed: bool) -> Ordering {
@@ -231,32 +368,27 @@ impl Ranked {
             (Some(one), Some(other)) => one.partial_cmp(other),
             (one, other) => Some(one.is_none().cmp(&other.is_none())),
         };
-        by_key.unwrap_or(Ordering::Equal).then_with(|| self.id.cmp(&other.id))
+        let by_id = by_key.unwrap_or(Ordering::Equal).then_with(|| self.id.cmp(other.id));
+        by_id.then_with(|| self.place.cmp(&other.place))
     }
 }
 
-impl Key {
-    fn of(value: &Tree) -> Option<Self> {
-        match value {
-            Tree::Null => None,
-            Tree::Bool(value) => Some(Self::Number(f64::from(u8::from(*value)))),
-            Tree::Int(value) => Some(Self::Number(*value as f64)),
-            Tree::Float(value) => Some(Self::Number(*value)).filter(|_| !value.is_nan()),
-            Tree::Digits(digits) => digits.parse().ok().map(Self::Number),
-            Tree::Text(text) => Some(Self::Text(text.clone())),
-            other => {
-                let mut writer = Writer::default();
-                other.encode(&mut writer);
-                Some(Self::Other(writer.bytes))
-            }
-        }
+impl<'a> Key<'a> {
+    fn of(result: &PackedResult<'a>, field: usize) -> Result<Option<Self>> {
+        Ok(match result.get(field)? {
+            Part::Null => None,
+            Part::Bool(value) => Some(Self::Number(f64::from(u8::from(value)))),
+            Part::Int(value) => Some(Self::Number(value as f64)),
+            Part::Float(value) => Some(Self::Number(value)).filter(|_| !value.is_nan()),
+            Part::Digits(digits) => digits.parse().ok().map(Self::Number),
+            Part::Text(text) => Some(Self::Text(text)),
+            Part::Time(_) | Part::List(_) | Part::Map(_) => Some(Self::Other(result.bytes(field))),
+        })
     }
 
-    fn of_score(result: &Tree, score: f64) -> Self {
-        let metric = result.text("metric");
-        let direction = metrics::direction(metric.unwrap_or_default());
+    fn of_score(metric: Option<&'a str>, direction: Direction, score: f64) -> Self {
         // Where nobody can say which is better, ids order.
         let badness = direction.goodness(score).map_or(0.0, |goodness| -goodness);
-        Self::Score { metric: (metric.is_none(), metric.unwrap_or_default().to_owned()), badness }
+        Self::Score { metric: (metric.is_none(), metric.unwrap_or_default()), badness }
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn of_entries(
 }
 
 /// The checkpointed results of a run, of each result the checkpoint that wins.
-fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
+pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
     let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
     let sealed = match live::sealed_results(root, run_id, lists) {
         // Deleted since it was listed.
@@ -163,7 +163,7 @@ fn of_json(value: serde_json::Value) -> Tree {
 }
 
 /// A result with all its fields, in order; then what else was given.
-fn complete(given: Vec<(Tree, Tree)>) -> Tree {
+pub(super) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
     let mut values: Vec<Option<Tree>> = FIELDS.iter().map(|_| None).collect();
     let mut others = Vec::new();
     for (key, value) in given {

@@ -1,7 +1,6 @@
 //! What orders rows: a column as keys, a group and a number each, of which smaller ones come first.
 //!
-//! Keys of texts are places among some texts that were chosen beforehand: equal keys of odd number are
-//! equal texts, equal keys of even number lie between the same two.
+//! Keys of texts are places among some texts that were chosen beforehand, see [`Splitters`].
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,6 +13,7 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
 use super::filter::Known;
+use super::splitters::{Near, Splitters};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{self, Direction};
 use crate::rows::{self, Type};
@@ -113,42 +113,6 @@ pub const CLASSES: u32 = 3;
 const NAN: u32 = 1;
 const NULL: u32 = 2;
 
-/// Texts among which others have a place.
-#[derive(Debug, Default)]
-pub struct Splitters {
-    /// In their order, each once.
-    texts: Vec<String>,
-    /// The first eight bytes of each: what most comparisons need.
-    heads: Vec<u64>,
-}
-
-impl Splitters {
-    /// These texts.
-    pub fn of(texts: BTreeSet<String>) -> Self {
-        let heads = texts.iter().map(|text| head(text)).collect();
-        Self { texts: texts.into_iter().collect(), heads }
-    }
-
-    fn key(&self, text: &str) -> u64 {
-        let head = head(text);
-        let first = self.heads.partition_point(|other| *other < head);
-        let alike = self.heads[first..].iter().take_while(|other| **other == head).count();
-        match self.texts[first..first + alike].binary_search_by(|splitter| splitter.as_str().cmp(text)) {
-            Ok(place) => 2 * (first + place) as u64 + 1,
-            Err(place) => 2 * (first + place) as u64,
-        }
-    }
-}
-
-/// Smaller for a smaller text, unless their first eight bytes are equal.
-fn head(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    let mut head = [0; 8];
-    let length = bytes.len().min(8);
-    head[..length].copy_from_slice(&bytes[..length]);
-    u64::from_be_bytes(head)
-}
-
 /// The columns that order rows of equal values.
 pub const TIES: [&str; 3] = ["id", "run_id", "dataset_name"];
 
@@ -172,16 +136,39 @@ pub struct Keys {
     pub ranks: Option<Ranks>,
     /// For texts.
     pub splitters: Arc<Splitters>,
+    /// Of other texts only whether they come before or after these matters.
+    near: Near,
 }
 
 impl Keys {
+    /// Keys of a column, texts not divided yet.
+    pub fn new(column: String, kind: Type, descending: bool, ranks: Option<Ranks>) -> Self {
+        let (splitters, near) = (Arc::default(), Near::default());
+        Self { column, kind, answer: kind.arrow(), descending, ranks, splitters, near }
+    }
+
+    /// The same where only keys from one up to another matter: those of others lie before or after them.
+    #[must_use]
+    pub fn between(&self, low: Key, high: Option<Key>) -> Self {
+        let mut keys = self.clone();
+        if self.kind == Type::Text && low.0 == 0 {
+            let high = high.filter(|high| high.0 == 0).map(|high| self.forward(high.1));
+            let low = self.forward(low.1);
+            keys.near = if self.descending {
+                self.splitters.near_numbers(high.unwrap_or(0), low)
+            } else {
+                self.splitters.near_numbers(low, high.unwrap_or(u64::MAX))
+            };
+        }
+        keys
+    }
+
     /// What orders rows of equal values in these columns: the next column of [`TIES`], or else their places.
     pub fn after(columns: &[&str]) -> Self {
         let next = TIES.iter().find(|column| !columns.contains(column));
         let kind = next.map_or(Type::Int, |_| Type::Text);
         let column = next.map_or(String::new(), |column| (*column).to_owned());
-        let answer = kind.arrow();
-        Self { column, kind, answer, descending: false, ranks: None, splitters: Arc::default() }
+        Self::new(column, kind, false, None)
     }
 
     /// Whether places order, which no two rows share.
@@ -191,21 +178,47 @@ impl Keys {
 
     /// Whether rows with this key have equal values.
     pub fn is_exact(&self, key: Key) -> bool {
-        self.kind != Type::Text || key.0 != 0 || self.forward(key.1) % 2 == 1
+        self.kind != Type::Text || key.0 != 0 || Splitters::is_exact(self.forward(key.1))
     }
 
     /// Keys between which all lie but those of nulls, which come after them.
     pub fn range(&self) -> (Key, Key) {
         match &self.ranks {
             Some(ranks) => ((0, 0), (ranks.unranked() + 1, 0)),
-            None if self.kind == Type::Text && self.descending => ((0, !self.last_text()), (NULL, 0)),
-            None if self.kind == Type::Text => ((0, 0), (0, self.last_text() + 1)),
+            None if self.kind == Type::Text && self.descending => ((0, !self.splitters.last()), (NULL, 0)),
+            None if self.kind == Type::Text => ((0, 0), (0, self.splitters.last() + 1)),
             None => ((0, 0), (NULL, 0)),
         }
     }
 
-    fn last_text(&self) -> u64 {
-        2 * self.splitters.texts.len() as u64
+    /// The key that the row at a place of so many rows has, about; `None` where nothing was sampled.
+    pub fn near(&self, place: u64, total: u64) -> Option<Key> {
+        let number = self.splitters.near(place, total, self.descending)?;
+        Some(number.map_or((NULL, 0), |number| (0, self.forward(number))))
+    }
+
+    /// How many of so many rows come before a key, and how many have it, about.
+    pub fn share(&self, key: Key, total: u64) -> (u64, u64) {
+        match key.0 {
+            0 => self.splitters.share(self.forward(key.1), total, self.descending),
+            _ => self.splitters.nulls(total),
+        }
+    }
+
+    /// Whether statistics say that all rows have a key, or that none has.
+    pub fn decided_by(&self, known: &Known, key: Key) -> Option<bool> {
+        if self.kind != Type::Text || self.ranks.is_some() {
+            return None;
+        }
+        match known {
+            Known::Always(text) => Some(self.of_text(text.as_deref()) == key),
+            Known::Texts(_, _, has_nulls) if key.0 == NULL => (!has_nulls).then_some(false),
+            Known::Texts(low, high, _) => {
+                let (one, other) = (self.of_text(Some(low)), self.of_text(Some(high)));
+                (key < one.min(other) || key > one.max(other)).then_some(false)
+            }
+            Known::Nothing | Known::Numbers(..) => None,
+        }
     }
 
     /// The columns that are read.
@@ -219,7 +232,7 @@ impl Keys {
 
     /// The key of a text.
     pub fn of_text(&self, text: Option<&str>) -> Key {
-        text.map_or((NULL, 0), |text| (0, self.forward(self.splitters.key(text))))
+        text.map_or((NULL, 0), |text| (0, self.forward(self.splitters.number_near(text, &self.near))))
     }
 
     fn of_number(&self, number: Option<f64>) -> Key {

@@ -1,7 +1,8 @@
 //! Predictions in order: what is asked ([`filter`]), the best of them ([`top`]), any page of them
 //! ([`page`]), one of them ([`find`]).
 //!
-//! Rows are read from [`source`]s, ordered by [`keys`] and kept in [`window`]s of their order.
+//! Rows are read from [`source`]s, ordered by [`keys`] (those of texts by [`splitters`]) and kept in
+//! [`window`]s of their order.
 
 pub mod chunks;
 pub mod cursor;
@@ -9,12 +10,15 @@ mod damage_mark;
 pub mod facts;
 pub mod filter;
 pub mod find;
+mod groups;
 pub mod keys;
 pub mod listed;
 pub mod order;
 pub mod page;
+mod sample;
 pub mod scan_plan;
 pub mod source;
+pub mod splitters;
 pub mod take;
 pub mod top;
 pub mod window;

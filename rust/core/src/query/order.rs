@@ -1,7 +1,7 @@
 //! The rows of a workspace that fit a filter, with their keys, file by file and row group by row group.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
@@ -9,9 +9,10 @@ use rayon::prelude::*;
 
 use super::facts::Facts;
 use super::filter::{Filter, Known, Predicate, fitting};
-use super::keys::{Key, Keys, Ranks, Sort, Splitters, of_place, ordered_as};
+use super::keys::{Key, Keys, Ranks, Sort, of_place, ordered_as};
 use super::listed::{Failed, Listed, all_of, all_with, read_journal};
 use super::source::Source;
+use super::splitters::Splitters;
 use super::window::Limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
@@ -20,25 +21,19 @@ use crate::journal::Journal;
 use crate::progress::Progress;
 use crate::rows::Type;
 use crate::scan;
-use crate::summary::columns::Texts;
 use crate::types;
-
-/// So many splitters are chosen of a column of texts, about.
-const SPLITTERS: usize = 65_536;
-/// Of so many row groups at most.
-const SAMPLED: usize = 32;
 
 /// What is known of the files of one query, kept between pages.
 #[derive(Clone, Default)]
-struct Shape {
+pub(super) struct Shape {
     facts: Arc<HashMap<String, (Listed, Arc<Facts>)>>,
     /// By what they divide, each with the number of its choice.
-    splitters: HashMap<String, (Arc<Splitters>, u64)>,
+    pub splitters: HashMap<String, (Arc<Splitters>, u64)>,
     used: u64,
 }
 
 impl Shape {
-    fn keep(&mut self, name: String, chosen: (Arc<Splitters>, u64)) {
+    pub fn keep(&mut self, name: String, chosen: (Arc<Splitters>, u64)) {
         if self.splitters.len() >= KEPT_SPLITTERS {
             // The shortest name is that of the whole order.
             let shortest = self.splitters.keys().min_by_key(|name| name.len()).cloned();
@@ -52,7 +47,7 @@ impl Shape {
 const KEPT_SPLITTERS: usize = 4;
 
 /// How often splitters were chosen.
-static CHOICES: AtomicU64 = AtomicU64::new(0);
+pub(super) static CHOICES: AtomicU64 = AtomicU64::new(0);
 
 /// Queries whose shapes are kept.
 const KEPT_SHAPES: usize = 4;
@@ -60,7 +55,7 @@ const KEPT_SHAPES: usize = 4;
 static SHAPES: Mutex<Option<HashMap<String, Shape>>> = Mutex::new(None);
 
 /// Looks at what is known of a query, and forgets the one that was asked longest ago.
-fn with_shape<T>(query: &str, work: impl FnOnce(&mut Shape) -> T) -> Option<T> {
+pub(super) fn with_shape<T>(query: &str, work: impl FnOnce(&mut Shape) -> T) -> Option<T> {
     // A fork may have left the lock taken for good: then nothing is kept.
     let mut guard = SHAPES.try_lock().ok()?;
     let shapes = guard.get_or_insert_default();
@@ -83,6 +78,10 @@ pub struct Levels {
     pub keys: Keys,
     /// A name for all this.
     pub name: String,
+    /// The files that have such rows.
+    pub files: Arc<Vec<usize>>,
+    /// How many such rows there were when they were last counted; `None` of all rows that fit.
+    pub total: Option<u64>,
 }
 
 /// The rows that fit, in their order.
@@ -95,8 +94,6 @@ pub struct Order<'a> {
     pub query: String,
     /// What orders.
     pub levels: Levels,
-    /// Files that can hold a row that fits, by their place.
-    pub usable: Vec<usize>,
     /// What is damaged in files whose other rows count.
     pub damage: Vec<FileError>,
     /// How much is held in memory.
@@ -143,20 +140,13 @@ impl<'a> Order<'a> {
                 sort.direction,
             ),
         });
-        let keys = Keys {
-            column: sort.column.clone(),
-            kind,
-            answer,
-            descending: sort.descending.unwrap_or(false),
-            ranks,
-            splitters: Arc::default(),
-        };
+        let mut keys = Keys::new(sort.column.clone(), kind, sort.descending.unwrap_or(false), ranks);
+        keys.answer = answer;
         let name = format!("{} {:?}", keys.answer, keys.ranks);
-        let usable = (0..files.len()).filter(|&file| facts[file].can_fit).collect();
+        let usable = Arc::new((0..files.len()).filter(|&file| facts[file].can_fit).collect());
         let damage = facts.iter().filter_map(|facts| facts.damage.clone()).collect();
-        let levels = Levels { pins: Vec::new(), keys, name };
-        let mut order =
-            Self { files, filter, query, levels, usable, damage, limits: Limits::default(), progress };
+        let levels = Levels { pins: Vec::new(), keys, name, files: usable, total: None };
+        let mut order = Self { files, filter, query, levels, damage, limits: Limits::default(), progress };
         if kind == Type::Text {
             let levels = order.levels.clone();
             order.levels = order.split(levels)?;
@@ -164,79 +154,23 @@ impl<'a> Order<'a> {
         Ok(order)
     }
 
-    /// The order among the rows of one key.
-    pub fn within(&self, levels: &Levels, key: Key) -> Result<Levels, Failed> {
+    /// The order among the rows of one key: so many, in these files.
+    pub fn within(&self, levels: &Levels, key: Key, total: u64, files: Vec<usize>) -> Result<Levels, Failed> {
         let keys = &levels.keys;
         let mut pins = levels.pins.clone();
         pins.push((keys.clone(), key));
         let columns: Vec<&str> = pins.iter().map(|(keys, _)| keys.column.as_str()).collect();
         let keys = if keys.is_exact(key) { Keys::after(&columns) } else { keys.clone() };
-        let levels = Levels { pins, keys, name: format!("{} {}:{}", levels.name, key.0, key.1) };
+        let name = format!("{} {}:{}", levels.name, key.0, key.1);
+        let levels = Levels { pins, keys, name, files: Arc::new(files), total: Some(total) };
         if levels.keys.are_places() { Ok(levels) } else { self.split(levels) }
-    }
-
-    /// Chooses splitters for the texts that order.
-    fn split(&self, mut levels: Levels) -> Result<Levels, Failed> {
-        let known = with_shape(&self.query, |shape| shape.splitters.get(&levels.name).cloned()).flatten();
-        let (splitters, number) = match known {
-            Some(known) => known,
-            None => {
-                let chosen = (Arc::new(self.splitters(&levels)?), CHOICES.fetch_add(1, Ordering::Relaxed));
-                with_shape(&self.query, |shape| shape.keep(levels.name.clone(), chosen.clone()));
-                chosen
-            }
-        };
-        levels.keys.splitters = splitters;
-        // Keys mean nothing to whoever has other splitters.
-        levels.name = format!("{} #{number}", levels.name);
-        Ok(levels)
-    }
-
-    fn splitters(&self, levels: &Levels) -> Result<Splitters, Failed> {
-        let mut units = self.units(&self.usable)?;
-        // Any texts will do: those of some row groups tell what those of the others are like.
-        let apart = units.len().div_ceil(SAMPLED);
-        units = units.into_iter().step_by(apart.max(1)).collect();
-        let each = (SPLITTERS / units.len().max(1)).max(16);
-        let column = levels.keys.column.as_str();
-        let texts = Mutex::new(BTreeSet::new());
-        self.visit(&units, levels, &|Seen { batch, rows, .. }| {
-            let batch = &*levels.keys.converted(batch)?;
-            let all = Texts::of(batch, column)?;
-            let mut found = BTreeSet::new();
-            if let Texts::Dictionary { keys, values, .. } = &all {
-                let mut used = vec![false; values.len()];
-                rows.for_each(|row| {
-                    if let Some(used) = keys.get(row as usize).and_then(|&key| used.get_mut(key)) {
-                        *used = true;
-                    }
-                });
-                let used: Vec<usize> = (0..values.len()).filter(|&value| used[value]).collect();
-                found.extend(
-                    used.iter().step_by(used.len() / each + 1).filter_map(|&value| values.get(value)),
-                );
-            } else {
-                let rows: Vec<u32> = rows.collect();
-                found.extend(
-                    rows.iter().step_by(rows.len() / each + 1).filter_map(|&row| all.get(row as usize)),
-                );
-            }
-            let mut texts = texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            found.into_iter().for_each(|text| {
-                if !texts.contains(text) {
-                    texts.insert(text.to_owned());
-                }
-            });
-            Ok(())
-        })?;
-        let texts = texts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(Splitters::of(texts))
     }
 
     /// Hands out the rows of some files that fit, with their keys, a few thousand of one file at a time.
     pub fn keys(&self, levels: &Levels, files: &[usize], take: &TakeKeys<'_>) -> Result<(), Failed> {
-        let units = self.units(files)?;
-        self.visit(&units, levels, &|Seen { file, first, batch, metric, mut rows }| {
+        let slices: Vec<Slice> = self.units(files)?.into_iter().map(Slice::whole).collect();
+        self.visit(&slices, levels, &|Seen { slice, first, batch, metric, mut rows }| {
+            let file = slice.unit.file;
             let mut found = Vec::with_capacity(rows.size_hint().0);
             if levels.keys.are_places() {
                 found.extend(rows.map(|row| (first + row, of_place(file, first + row))));
@@ -250,7 +184,7 @@ impl<'a> Order<'a> {
         })
     }
 
-    fn units(&self, files: &[usize]) -> Result<Vec<Unit>, Failed> {
+    pub(super) fn units(&self, files: &[usize]) -> Result<Vec<Unit>, Failed> {
         let units: Vec<Result<Vec<Unit>>> = files
             .par_iter()
             .map(|&file| {
@@ -267,43 +201,50 @@ impl<'a> Order<'a> {
         Ok(all_with(files, units)?.into_iter().flatten().collect())
     }
 
-    fn visit(&self, units: &[Unit], levels: &Levels, visitor: &Visitor<'_>) -> Result<(), Failed> {
+    pub(super) fn visit(
+        &self,
+        slices: &[Slice],
+        levels: &Levels,
+        visitor: &Visitor<'_>,
+    ) -> Result<(), Failed> {
         let predicates = self.filter.predicates();
-        let done: Vec<Result<()>> = units
+        let done: Vec<Result<()>> = slices
             .par_iter()
             .with_max_len(1)
-            .map(|unit| {
+            .map(|slice| {
                 self.progress.check()?;
-                let listed = &self.files[unit.file];
-                self.visit_unit(unit, listed, levels, &predicates, visitor)
+                let listed = &self.files[slice.unit.file];
+                self.visit_slice(slice, listed, levels, &predicates, visitor)
                     .map_err(|error| error.at(&listed.path))
             })
             .collect();
-        let files: Vec<usize> = units.iter().map(|unit| unit.file).collect();
+        let files: Vec<usize> = slices.iter().map(|slice| slice.unit.file).collect();
         all_with(&files, done).map(drop)
     }
 
-    fn visit_unit(
+    fn visit_slice(
         &self,
-        unit: &Unit,
+        slice: &Slice,
         listed: &Listed,
         levels: &Levels,
         predicates: &[Predicate<'_>],
         visitor: &Visitor<'_>,
     ) -> Result<()> {
-        let Some(source) = &unit.source else {
+        let group = slice.unit.group;
+        let Some(source) = &slice.unit.source else {
             let unnamed = Journal::open(&listed.path)?.header.dataset_name;
+            let pins: Vec<_> = levels.pins.iter().collect();
             let damage = read_journal(listed, &mut |first, batch| {
                 let rows = listed.live(batch, first, fitting(predicates, batch, &unnamed)?)?;
-                let pinned = pinned(batch, &Known::Nothing, rows, levels)?;
+                let pinned = pinned(batch, &Known::Nothing, rows, &pins)?;
                 let rows = Rows::of(batch, pinned.as_deref());
-                visitor(Seen { file: unit.file, first, batch, metric: &Known::Nothing, rows })
+                visitor(Seen { slice, first, batch, metric: &Known::Nothing, rows })
             });
             // Its facts have the damage.
             return damage.map(drop);
         };
         let unnamed = scan::dataset_of(&listed.path);
-        let known = |column: &str| source.known(unit.group, column);
+        let known = |column: &str| source.known(group, column);
         let mut open = Vec::with_capacity(predicates.len());
         for predicate in predicates {
             match predicate.decided_by(&known, &unnamed) {
@@ -312,22 +253,69 @@ impl<'a> Order<'a> {
                 None => open.push(*predicate),
             }
         }
-        let metric = source.known(unit.group, "metric");
-        let mut columns: BTreeSet<&str> = open.iter().flat_map(Predicate::columns).collect();
-        let keys = levels.pins.iter().map(|(keys, _)| keys).chain([&levels.keys]);
-        columns.extend(keys.flat_map(Keys::columns).filter(|column| {
-            *column != "metric" || levels.keys.column == "metric" || !matches!(metric, Known::Always(_))
-        }));
-        columns.extend(listed.tells_live());
-        let columns: Vec<&str> = columns.into_iter().collect();
-        let mut first = u32::try_from(source.starts[unit.group])
-            .map_err(|_| Error::new(ErrorKind::Schema, "a file of more than 4 billion rows"))?;
-        source.read_group(unit.group, &columns, &mut |batch| {
+        let mut pins = Vec::with_capacity(levels.pins.len());
+        for pin in &levels.pins {
+            match pin.0.decided_by(&known(&pin.0.column), pin.1) {
+                Some(true) => {}
+                Some(false) => return Ok(()),
+                None => pins.push(pin),
+            }
+        }
+        let metric = source.known(group, "metric");
+        let is_read = |keys: &Keys, column: &str| {
+            !column.is_empty()
+                && (column != "metric" || keys.column == "metric" || !matches!(metric, Known::Always(_)))
+        };
+        let columns_of = |keys| Keys::columns(keys).filter(move |column| is_read(keys, column));
+        let mut chosen_by: BTreeSet<&str> = open.iter().flat_map(Predicate::columns).collect();
+        chosen_by.extend(pins.iter().flat_map(|(keys, _)| columns_of(keys)));
+        chosen_by.extend(listed.tells_live());
+        let ordered_by: BTreeSet<&str> = columns_of(&levels.keys).collect();
+        let start = u32::try_from(source.starts[group + 1])
+            .map_err(|_| Error::new(ErrorKind::Schema, "a file of more than 4 billion rows"))
+            .map(|_| source.starts[group] as u32 + slice.rows.as_ref().map_or(0, |rows| rows.start as u32))?;
+        let choose = |batch: &RecordBatch, first: u32| {
             self.progress.check()?;
             let live = listed.live(batch, first, fitting(&open, batch, &unnamed)?)?;
-            let pinned = pinned(batch, &metric, live, levels)?;
-            let rows = Rows::of(batch, pinned.as_deref());
-            visitor(Seen { file: unit.file, first, batch, metric: &metric, rows })?;
+            pinned(batch, &metric, live, &pins)
+        };
+        let mut first = start;
+        if chosen_by.is_empty() || ordered_by.is_subset(&chosen_by) {
+            let columns: Vec<&str> = chosen_by.union(&ordered_by).copied().collect();
+            return source.read_slice(group, slice.rows.clone(), &columns, &mut |batch| {
+                let chosen = choose(batch, first)?;
+                let rows = Rows::of(batch, chosen.as_deref());
+                visitor(Seen { slice, first, batch, metric: &metric, rows })?;
+                first += batch.num_rows() as u32;
+                Ok(())
+            });
+        }
+        // What orders is most of the bytes, and is read only where there is a row that fits.
+        let mut chosen = Vec::new();
+        let columns: Vec<&str> = chosen_by.into_iter().collect();
+        source.read_slice(group, slice.rows.clone(), &columns, &mut |batch| {
+            let begin = first - start;
+            match choose(batch, first)? {
+                Some(rows) => chosen.extend(rows.into_iter().map(|row| begin + row)),
+                None => chosen.extend(begin..begin + batch.num_rows() as u32),
+            }
+            first += batch.num_rows() as u32;
+            Ok(())
+        })?;
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let (mut first, mut left) = (start, &mut chosen[..]);
+        let columns: Vec<&str> = ordered_by.into_iter().collect();
+        source.read_slice(group, slice.rows.clone(), &columns, &mut |batch| {
+            let begin = first - start;
+            let here = left.partition_point(|row| *row < begin + batch.num_rows() as u32);
+            let (now, later) = std::mem::take(&mut left).split_at_mut(here);
+            left = later;
+            now.iter_mut().for_each(|row| *row -= begin);
+            if !now.is_empty() {
+                visitor(Seen { slice, first, batch, metric: &metric, rows: Rows::Some(now.iter()) })?;
+            }
             first += batch.num_rows() as u32;
             Ok(())
         })
@@ -368,27 +356,60 @@ impl Iterator for Rows<'_> {
 }
 
 /// Rows of a file that fit, as they are read.
-struct Seen<'a> {
-    file: usize,
+pub(super) struct Seen<'a> {
+    /// Of what was read.
+    pub slice: &'a Slice,
     /// The place of the batch's first row.
-    first: u32,
-    batch: &'a RecordBatch,
+    pub first: u32,
+    /// Some columns.
+    pub batch: &'a RecordBatch,
     /// What is known of their metrics.
     metric: &'a Known,
     /// The rows of the batch that fit.
-    rows: Rows<'a>,
+    pub rows: Rows<'a>,
 }
 
-type Visitor<'a> = dyn Fn(Seen<'_>) -> Result<()> + Sync + 'a;
+pub(super) type Visitor<'a> = dyn Fn(Seen<'_>) -> Result<()> + Sync + 'a;
 
 /// Takes rows of a file, each with its key.
 pub type TakeKeys<'a> = dyn Fn(usize, &[(u32, Key)]) + Sync + 'a;
 
 /// What is read at a time: a row group of a file, or a whole journal.
-struct Unit {
+pub(super) struct Unit {
     file: usize,
-    source: Option<Arc<Source>>,
+    pub source: Option<Arc<Source>>,
     group: usize,
+}
+
+impl Unit {
+    /// How many rows it has; of a journal nobody has counted them.
+    pub fn rows(&self) -> u64 {
+        self.source.as_ref().map_or(0, |source| source.starts[self.group + 1] - source.starts[self.group])
+    }
+
+    /// Whether a page of it can be read alone.
+    pub fn can_read_pages(&self) -> bool {
+        self.source.as_ref().is_none_or(|source| source.has_pages())
+    }
+}
+
+/// A unit, or some rows of it.
+pub(super) struct Slice {
+    pub unit: Unit,
+    /// By their places in a row group; `None`: all.
+    pub rows: Option<std::ops::Range<usize>>,
+}
+
+impl Slice {
+    /// All of a unit.
+    pub fn whole(unit: Unit) -> Self {
+        Self { unit, rows: None }
+    }
+
+    /// For how many rows of its unit each of its rows stands.
+    pub fn weight(&self) -> u64 {
+        self.rows.as_ref().map_or(1, |rows| self.unit.rows() / rows.len().max(1) as u64).max(1)
+    }
 }
 
 /// Those of the rows that have the keys they must have.
@@ -396,9 +417,9 @@ fn pinned(
     batch: &RecordBatch,
     metric: &Known,
     rows: Option<Vec<u32>>,
-    levels: &Levels,
+    pins: &[&(Keys, Key)],
 ) -> Result<Option<Vec<u32>>> {
-    levels.pins.iter().try_fold(rows, |rows, (keys, pin)| {
+    pins.iter().try_fold(rows, |rows, (keys, pin)| {
         let mut kept = Vec::new();
         keys.of_rows(batch, metric, &mut Rows::of(batch, rows.as_deref()), &mut |row, key| {
             if key == *pin {

@@ -136,8 +136,19 @@ impl Source {
         match place {
             None if self.schema().field_with_name(column).is_err() => Known::Always(None),
             None => Known::Nothing,
-            Some(leaf) => known(metadata.row_group(group), leaf),
+            Some(leaf) => match known(metadata.row_group(group), leaf) {
+                // Bytes are answered as other texts than those that statistics compare.
+                Known::Always(Some(_)) | Known::Texts(..) if !self.is_text(column) => Known::Nothing,
+                known => known,
+            },
         }
+    }
+
+    fn is_text(&self, column: &str) -> bool {
+        self.schema().column_with_name(column).is_some_and(|(_, field)| match field.data_type() {
+            DataType::Dictionary(_, values) => values.is_string(),
+            kind => kind.is_string(),
+        })
     }
 
     /// The rows of a row group, these columns of it, in batches of up to [`BATCH`]; texts as dictionaries
@@ -148,9 +159,26 @@ impl Source {
         columns: &[&str],
         take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        let expected = self.starts[group + 1] - self.starts[group];
+        self.read_slice(group, None, columns, take)
+    }
+
+    /// The same of some rows only, by their places in the row group.
+    pub fn read_slice(
+        &self,
+        group: usize,
+        range: Option<std::ops::Range<usize>>,
+        columns: &[&str],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let all = self.starts[group + 1] - self.starts[group];
+        let expected = range.as_ref().map_or(all, |range| range.len() as u64);
+        let selection = range.map(|range| {
+            let all = usize::try_from(all).unwrap_or(usize::MAX);
+            RowSelection::from_consecutive_ranges(std::iter::once(range), all)
+        });
+        let metadata = if selection.is_some() { self.paged()? } else { &self.coded };
         let mut rows = 0;
-        self.read(&self.coded, group, columns, None, &mut |batch| {
+        self.read(metadata, group, columns, selection, &mut |batch| {
             rows += batch.num_rows() as u64;
             take(batch)
         })?;
@@ -160,6 +188,12 @@ impl Source {
         let message =
             format!("the footer announces {expected} rows in row group {group}, which holds {rows}");
         Err(corrupt(message).at(&self.path))
+    }
+
+    /// Whether the footer says where pages lie.
+    pub fn has_pages(&self) -> bool {
+        let groups = self.plain.metadata().row_groups();
+        groups.iter().all(|group| group.columns().iter().all(|column| column.offset_index_offset().is_some()))
     }
 
     /// Some rows of a row group, by their ascending places in it; only the pages are read that hold them.
@@ -316,6 +350,9 @@ fn coded_schema(schema: &SchemaRef, metadata: &ParquetMetaData) -> SchemaRef {
         if is_text && is_coded(field.name()) {
             let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             Arc::new(Field::clone(field).with_data_type(kind))
+        } else if is_text && matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8) {
+            // Views into the pages: nothing is copied.
+            Arc::new(Field::clone(field).with_data_type(DataType::Utf8View))
         } else {
             Arc::clone(field)
         }

@@ -172,7 +172,7 @@ fn rank(
             direction,
             score: ranked_by,
             top,
-            files_read: order.usable.len(),
+            files_read: order.levels.files.len(),
             errors,
         })
     };

@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cursor::Cursor;
+use super::groups::Groups;
 use super::keys::{Key, after, of_place};
 use super::listed::{Failed, Listed};
 use super::order::{Levels, Order};
 use super::take::{Tie, ties};
+use crate::rows::Type;
 
 /// How much is held in memory.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +22,13 @@ pub struct Limits {
     pub rows: usize,
     /// Rows of one key that are ordered by reading their ids, for as long as there are not more.
     pub ties: usize,
+    /// Rows that are looked at to say where others lie, about.
+    pub sample: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: 262_144, ties: 4_096 }
+        Self { rows: 262_144, ties: 4_096, sample: 32_768 }
     }
 }
 
@@ -50,13 +54,28 @@ struct Window {
     lower: Key,
     /// What is not there any more, and all after it; `None` where all is there.
     end: Option<Key>,
-    /// Rows of smaller keys, with the key, and in all, by file, which each is as it was read.
-    counts: HashMap<String, (Listed, u32, Counts)>,
+    /// What is known of each file, by name.
+    counts: HashMap<String, FileCounts>,
     sum: Counts,
+    /// Where it is the first: rows by key, if there are few keys.
+    groups: Option<Groups>,
     /// In the order of their keys.
     entries: Vec<Entry>,
 }
 
+/// Rows of a file.
+#[derive(Clone, Debug)]
+struct FileCounts {
+    /// As it was read.
+    listed: Listed,
+    /// Its place then.
+    place: u32,
+    counts: Counts,
+    /// By key, in the first window of all rows that fit.
+    groups: Option<Groups>,
+}
+
+/// Rows of smaller keys than a window's first, with that key, and in all.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     below: u64,
@@ -90,6 +109,32 @@ impl Window {
     /// Where the window after it begins.
     fn next(&self) -> Option<Key> {
         self.end.map(|end| if self.is_one_key() { after(end) } else { end })
+    }
+
+    /// The window of one key that has more rows than `ties`, where it is known how many have it.
+    fn one_key(&self, key: Key, ties: u64) -> Option<Self> {
+        self.groups.as_ref().filter(|groups| groups.around(key).1 > ties)?;
+        let mut window = Self { lower: key, end: Some(key), ..Self::default() };
+        for (name, file) in &self.counts {
+            let (below, equal) = file.groups.as_ref()?.around(key);
+            let counts = Counts { below, equal, total: file.counts.total };
+            window.sum.add(counts);
+            window.counts.insert(name.clone(), FileCounts { counts, groups: None, ..file.clone() });
+        }
+        Some(window)
+    }
+
+    /// Its files that have rows of one key.
+    fn files_of(&self, key: Key) -> Vec<usize> {
+        let has_rows = |file: &&FileCounts| file.counts.equal > 0;
+        let mut files: Vec<usize> = if self.is_one_key() {
+            self.counts.values().filter(has_rows).map(|file| file.place as usize).collect()
+        } else {
+            self.entries[self.group(key)].iter().map(|entry| entry.file as usize).collect()
+        };
+        files.sort_unstable();
+        files.dedup();
+        files
     }
 
     fn group(&self, key: Key) -> std::ops::Range<usize> {
@@ -156,7 +201,7 @@ impl Order<'_> {
             let key = window.entries.get(start).map_or(window.lower, |entry| entry.key);
             let group = window.group(key);
             if window.is_one_key() || group.len() > self.limits.ties {
-                let inner = self.within(levels, key)?;
+                let inner = self.inner(levels, &window, key)?;
                 self.rows_within(&inner, (start - group.start) as u64, wanted, rows)?;
                 rows[before..].iter_mut().for_each(|row| row.key = key);
             } else {
@@ -179,6 +224,12 @@ impl Order<'_> {
             place += (rows.len() - before) as u64;
         }
         Ok(())
+    }
+
+    /// The order among the rows of one key of a window.
+    fn inner(&self, levels: &Levels, window: &Window, key: Key) -> Result<Levels, Failed> {
+        let total = if window.is_one_key() { window.sum.equal } else { window.group(key).len() as u64 };
+        self.within(levels, key, total, window.files_of(key))
     }
 
     /// Orders rows of equal keys by their ids.
@@ -223,7 +274,7 @@ impl Order<'_> {
         let group = window.group(key);
         let before = window.sum.below + group.start as u64;
         if window.is_one_key() || group.len() > self.limits.ties {
-            let inner = self.within(levels, key)?;
+            let inner = self.inner(levels, &window, key)?;
             return Ok(before + self.place_within(&inner, cursor)?);
         }
         let entries = &window.entries[group];
@@ -240,15 +291,42 @@ impl Order<'_> {
                 return Ok(window);
             }
         }
-        let mut lower = (0, 0);
+        let mut lower = self.aim(levels, place)?;
         loop {
             let window = self.window(levels, lower)?;
-            let next = window.next().filter(|_| !window.contains(place) && place < window.sum.total);
-            let Some(next) = next else { return Ok(window) };
+            if window.contains(place) || place >= window.sum.total {
+                return Ok(window);
+            }
             let is_near = place.saturating_sub(window.until()) < self.limits.rows as u64 / 2;
-            let sought = if is_near || window.is_one_key() { next } else { self.seek(levels, place)? };
-            lower = sought.max(next);
+            lower = match window.next() {
+                _ if place < window.sum.below => self.seek(levels, place)?,
+                None => return Ok(window),
+                Some(next) if is_near || window.is_one_key() => next,
+                Some(next) => self.seek(levels, place)?.max(next),
+            };
         }
+    }
+
+    /// A key from which on a window has a place, most likely.
+    fn aim(&self, levels: &Levels, place: u64) -> Result<Key, Failed> {
+        let rows = self.limits.rows as u64;
+        let Some(total) = levels.total else {
+            let first = self.window(levels, (0, 0))?;
+            let groups = first.groups.as_ref().filter(|_| !first.contains(place));
+            let begin = groups.and_then(|groups| groups.begin(place, rows, self.limits.ties as u64));
+            return Ok(begin.unwrap_or((0, 0)));
+        };
+        if levels.keys.are_places() {
+            return Ok((0, 0));
+        }
+        let keys = &levels.keys;
+        let Some(at) = keys.near(place, total).filter(|_| total > rows) else { return Ok((0, 0)) };
+        if keys.share(at, total).1 > rows / 2 {
+            return Ok(at);
+        }
+        // A sample is right to some thousandths, and pages before and after this one may follow.
+        let begin = place.saturating_sub(rows / 3);
+        Ok(keys.near(begin, total).filter(|_| begin > 0).unwrap_or((0, 0)))
     }
 
     /// A key with few rows between it and a place, found by histograms.
@@ -259,7 +337,7 @@ impl Order<'_> {
         loop {
             let width = (high - low).div_ceil(BINS).max(1);
             let bins = Mutex::new(vec![0u64; BINS as usize + 1]);
-            self.keys(levels, &self.usable, &|_, found| {
+            self.keys(levels, &levels.files, &|_, found| {
                 let keys = found.iter().map(|(_, key)| wide(*key)).filter(|key| (low..high).contains(key));
                 let found: Vec<usize> = keys.map(|key| ((key - low) / width) as usize).collect();
                 let mut bins = bins.lock().unwrap_or_else(PoisonError::into_inner);
@@ -291,21 +369,36 @@ impl Order<'_> {
     }
 
     fn window(&self, levels: &Levels, lower: Key) -> Result<Arc<Window>, Failed> {
-        match self.kept(levels, |window| window.lower == lower) {
-            Some(window) => self.fresh(levels, &window),
-            None => self.build(levels, Window { lower, ..Window::default() }),
+        if let Some(window) = self.kept(levels, |window| window.lower == lower) {
+            return self.fresh(levels, &window);
         }
+        if levels.total.is_none() && lower > (0, 0) {
+            let first = self.window(levels, (0, 0))?;
+            if let Some(window) = first.one_key(lower, self.limits.ties as u64) {
+                let window = Arc::new(window);
+                self.keep(levels, &window);
+                return Ok(window);
+            }
+        }
+        self.build(levels, Window { lower, end: self.end_of(levels, lower), ..Window::default() })
+    }
+
+    /// Where a window ends that begins at a key, most likely: rows beyond need not be collected.
+    fn end_of(&self, levels: &Levels, lower: Key) -> Option<Key> {
+        let total = levels.total.filter(|_| levels.keys.kind == Type::Text && !levels.keys.are_places())?;
+        let (before, own) = levels.keys.share(lower, total);
+        let end = before + own + self.limits.rows as u64;
+        levels.keys.near(end, total).filter(|key| end < total && *key > lower)
     }
 
     /// A window as the files are now.
     fn fresh(&self, levels: &Levels, window: &Arc<Window>) -> Result<Arc<Window>, Failed> {
         let is_same = |&file: &usize| {
             let known = window.counts.get(&self.files[file].name);
-            known.is_some_and(|(listed, place, _)| {
-                self.files[file].is_still(listed) && *place as usize == file
-            })
+            known
+                .is_some_and(|known| self.files[file].is_still(&known.listed) && known.place as usize == file)
         };
-        if window.counts.len() == self.usable.len() && self.usable.iter().all(is_same) {
+        if window.counts.len() == levels.files.len() && levels.files.iter().all(is_same) {
             self.keep(levels, window);
             return Ok(Arc::clone(window));
         }
@@ -315,13 +408,13 @@ impl Order<'_> {
         // Entries name their files by the place in an earlier listing.
         let mut moved = HashMap::new();
         let mut kept = Window { lower: window.lower, end: window.end, ..Window::default() };
-        for &file in &self.usable {
+        for &file in levels.files.iter() {
             let listed = &self.files[file];
-            if let Some((known, place, counts)) =
-                window.counts.get(&listed.name).filter(|(known, ..)| listed.is_still(known))
+            if let Some(known) =
+                window.counts.get(&listed.name).filter(|known| listed.is_still(&known.listed))
             {
-                moved.insert(*place, file as u32);
-                kept.counts.insert(listed.name.clone(), (known.clone(), file as u32, *counts));
+                moved.insert(known.place, file as u32);
+                kept.counts.insert(listed.name.clone(), FileCounts { place: file as u32, ..known.clone() });
             }
         }
         let entries = window.entries.iter();
@@ -335,47 +428,67 @@ impl Order<'_> {
 
     /// Adds the rows of the files that a window does not know.
     fn build(&self, levels: &Levels, mut window: Window) -> Result<Arc<Window>, Failed> {
-        let unknown: Vec<usize> = self
-            .usable
+        let unknown: Vec<usize> = levels
+            .files
             .iter()
             .copied()
             .filter(|&file| !window.counts.contains_key(&self.files[file].name))
             .collect();
         let lower = window.lower;
+        let has_groups = levels.total.is_none() && lower == (0, 0);
         let state = (
             Collector { entries: std::mem::take(&mut window.entries), end: window.end },
-            vec![Counts::default(); self.files.len()],
+            vec![(Counts::default(), has_groups.then(Groups::default)); self.files.len()],
         );
         let state = Mutex::new(state);
-        self.keys(levels, &unknown, &|file, found| {
+        let keys = if has_groups { levels.keys.clone() } else { levels.keys.between(lower, window.end) };
+        let near = Levels { keys, ..levels.clone() };
+        self.keys(&near, &unknown, &|file, found| {
             let mut counts = Counts { total: found.len() as u64, ..Counts::default() };
             for (_, key) in found {
                 counts.below += u64::from(*key < lower);
                 counts.equal += u64::from(*key == lower);
             }
-            let end = state.lock().unwrap_or_else(PoisonError::into_inner).0.end;
+            let (end, groups) = {
+                let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                (state.0.end, state.1[file].1.as_ref().is_some_and(Groups::are_known))
+            };
+            let groups = groups.then(|| Groups::of(found));
             let entry = |&(row, key): &(u32, Key)| Entry { key, file: file as u32, row };
             let fits = |entry: &Entry| entry.key >= lower && end.is_none_or(|end| entry.key < end);
             let entries: Vec<Entry> = found.iter().map(entry).filter(fits).collect();
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.1[file].add(counts);
+            state.1[file].0.add(counts);
+            if let (Some(sum), Some(groups)) = (&mut state.1[file].1, groups) {
+                sum.add(groups);
+            }
             let end = state.0.end;
             state.0.entries.extend(entries.into_iter().filter(|entry| end.is_none_or(|end| entry.key < end)));
             if state.0.entries.len() > 2 * self.limits.rows {
                 state.0.shrink(self.limits.rows);
             }
         })?;
-        let (mut collector, counts) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (mut collector, mut counts) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         collector.shrink(self.limits.rows);
         collector.entries.sort_unstable();
         collector.entries.shrink_to_fit();
         for file in unknown {
-            let listed = self.files[file].clone();
-            window.counts.insert(listed.name.clone(), (listed, file as u32, counts[file]));
+            let (listed, (counts, groups)) = (self.files[file].clone(), std::mem::take(&mut counts[file]));
+            let known = FileCounts { listed, place: file as u32, counts, groups };
+            window.counts.insert(known.listed.name.clone(), known);
         }
         let mut sum = Counts::default();
-        window.counts.values().for_each(|(_, _, counts)| sum.add(*counts));
-        let window = Arc::new(Window { entries: collector.entries, end: collector.end, sum, ..window });
+        window.counts.values().for_each(|file| sum.add(file.counts));
+        let mut groups = None;
+        if has_groups {
+            let of_files = window.counts.values().filter_map(|file| file.groups.as_ref());
+            groups = Some(Groups::sum(of_files)).filter(Groups::are_known);
+            if groups.is_none() {
+                window.counts.values_mut().for_each(|file| file.groups = Some(Groups::unknown()));
+            }
+        }
+        let window =
+            Arc::new(Window { entries: collector.entries, end: collector.end, sum, groups, ..window });
         self.keep(levels, &window);
         Ok(window)
     }
@@ -396,7 +509,7 @@ impl Order<'_> {
 /// The column of texts that orders before ids do.
 fn text_of(levels: &Levels) -> Option<&str> {
     let first = levels.pins.first().map_or(&levels.keys, |(keys, _)| keys);
-    (first.kind == crate::rows::Type::Text).then_some(first.column.as_str())
+    (first.kind == Type::Text).then_some(first.column.as_str())
 }
 
 fn levels_descend(levels: &Levels) -> bool {

@@ -272,6 +272,12 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
+    /// The next byte, which stays the next.
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
     /// One byte.
     #[inline]
     pub fn byte(&mut self) -> Result<u8> {
