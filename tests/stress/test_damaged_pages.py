@@ -271,3 +271,15 @@ def test_rows_are_taken_from_checked_chunks(made, copied):
     assert pl.read_parquet(file)["noise"].to_list() != [made[1][id_]["noise"] for id_ in ids_of(file, root)]
     page = n4w.Workspace.open(root).predictions.page(limit=10, columns=["id", "noise"])
     assert [error["path"] for error in page.errors] == [file.relative_to(root).as_posix()]
+
+
+def test_one_thread_finds_what_several_find(made, tmp_path):
+    files = []
+    for number, file in enumerate(sorted(made[0].glob("*/*/*.parquet")) * 3):
+        copy = tmp_path / f"{number}.meta.parquet"
+        content = damage(file.read_bytes(), random.Random(number), places(file)["data"][number % 3])
+        copy.write_bytes(content if number % 2 else file.read_bytes())
+        files.append(copy)
+    one, several = (list(map(str, _native.check_chunks(files, threads=count))) for count in (1, 4))
+    assert one == several
+    assert 0 < one.count("None") < len(files)

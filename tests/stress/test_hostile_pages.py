@@ -281,7 +281,7 @@ def test_a_value_beyond_the_limit_is_refused(writer, name):
     assert writer.acknowledged == 1
 
 
-@pytest.mark.skipif(not HUGE, reason="needs some 6 GB of memory; N4W_STRESS_HUGE=1 runs it")
+@pytest.mark.skipif(not HUGE, reason="needs some 4 GB of memory; N4W_STRESS_HUGE=1 runs it")
 def test_texts_of_more_than_2_gib_in_one_batch(tmp_path):
     ws = n4w.Workspace.create(tmp_path / "ws")
     count, length = 50, 50 << 20

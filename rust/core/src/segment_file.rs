@@ -146,7 +146,8 @@ impl SegmentFile {
                 held.push(batch.slice(start, fitting));
                 self.group_bytes += value_sizes::bytes_of_rows(batch, start, fitting);
                 (start, held_rows) = (start + fitting, held_rows + fitting);
-                if self.group_rows + held_rows == GROUP_ROWS || fitting < length {
+                let is_full = self.group_rows + held_rows == GROUP_ROWS || self.group_bytes >= GROUP_BYTES;
+                if is_full || fitting < length {
                     self.fill(&held)
                         .and_then(|()| self.end_group())
                         .map_err(|error| failed(&self.target, error))?;
