@@ -88,13 +88,13 @@ def check_text(text: str, where: str) -> str:
     """Return a text that is Unicode.
 
     Raises:
-        ValueError: It is not.
+        UnicodeError: It is not; a ValueError.
     """
     if not text.isascii():
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise ValueError(f"{where} {_no_unicode(text, error)}") from None
+            raise UnicodeError(f"{where} {_no_unicode(text, error)}") from None
     return text
 
 

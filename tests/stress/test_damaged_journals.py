@@ -230,6 +230,11 @@ def check_damage(root, relative, content, damaged, last):
     aside = root / f"{relative}.corrupt"
     assert aside.read_bytes() == damaged
     check_sealed(root, frames)
+    for segment in root.glob("predictions/*/*.meta.parquet"):
+        sealed = strict(keys(segment)[b"n4a_journal"])
+        saved = [range(one["number"], one["frames"]) for one in sealed.get("saved", [])]
+        assert sealed["length"] == lost[0]
+        assert [*range(sealed["frames"]), *(number for one in saved for number in one)] == frames
     again = recover(root)
     assert (again["problems"], again["sealed"]) == ([], [])
     # The damaged file itself brings nothing new, whoever copies it here; an intact one wins, whole.
