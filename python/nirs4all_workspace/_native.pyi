@@ -771,6 +771,16 @@ def sweep(root: _Path, folder: str | None = None) -> list[str]:
         The files, relative to the workspace.
     """
 
+def segments_apart(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, str]]:
+    """Return the segments of a run that are not merged with others since a column has another type there.
+
+    Returns:
+        Dicts of run_id, path, column and reason.
+
+    Raises:
+        CorruptFileError: A segment cannot be read.
+    """
+
 def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, Any]]:
     """Merge the sealed segments of a run that nobody owns, in each folder of predictions or in one.
 

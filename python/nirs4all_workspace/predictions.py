@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, catalogue, export, files, locks, ownership, pages, rows
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
-from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError
+from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError, WorkspaceError
 from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.results import ResultList
 from nirs4all_workspace.writer import Writer
@@ -332,12 +332,14 @@ class Predictions:
             dataset: Only this one, by name.
 
         Returns:
-            A dict of `compacted` (dicts of output, inputs and rows) and `skipped` (dicts of run_id and
-            reason: a process owns the run).
+            A dict of `compacted` (dicts of output, inputs and rows) and `skipped`: dicts of run_id and
+            reason where a process owns the run; of run_id, path, column and reason for segments that stay
+            apart, since a column has another type there.
 
         Raises:
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
-            CorruptFileError: A segment cannot be read; nothing was merged in its folder.
+            CorruptFileError: A segment cannot be read; nothing was merged of its run in its folder, and
+                other runs were.
             OSError: A file cannot be read or written.
         """
         root = self._workspace.path
@@ -345,6 +347,7 @@ class Predictions:
         _native.sweep(root)
         folder = None if dataset is None else dataset_folder(dataset)
         done: dict[str, Any] = {"compacted": [], "skipped": []}
+        failed: WorkspaceError | None = None
         is_shared = _native.is_network_drive(root)
         names = (PurePosixPath(name).name for name in _native.list_files(root, live=False))
         for run_id in sorted({name.rsplit(".", 3)[0] for name in names if name.count(".") >= 3}):
@@ -359,8 +362,13 @@ class Predictions:
                 continue
             try:
                 done["compacted"] += _native.compact(root, run_id, folder)
+                done["skipped"] += _native.segments_apart(root, run_id, folder)
+            except WorkspaceError as error:
+                failed = failed or error
             finally:
                 ownership.give_back(root, run_id, lock)
+        if failed is not None:
+            raise failed
         return done
 
     def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:

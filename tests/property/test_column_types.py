@@ -367,3 +367,33 @@ def test_a_column_that_stands_twice_is_an_error_of_its_file(tmp_path):
         assert ws.predictions.scan().collect()["id"].to_list() == ["b"]
     for answer in (ws.summary()["errors"], ws.predictions.page().errors):
         assert [(error["path"], error["kind"]) for error in answer] == [("twice.meta.parquet", "schema")]
+
+
+def write_segment(ws, run, ids, column):
+    with ws.predictions.writer(run, "wheat") as writer:
+        writer.write_batch(pa.table({"id": ids, "val_score": [0.1] * len(ids), "x": column}))
+
+
+def test_segments_of_other_types_stay_apart_when_others_are_merged(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    other = "2026-01-03_Types_0123456789ab"
+    written = [
+        (["a"], pa.array([1])),
+        (["b"], pa.array(["text"])),
+        (["c"], pa.array([0.5])),
+        (["d"], pa.array([2**53 + 1])),
+        (["e"], pa.array([7])),
+    ]
+    for ids, column in written:
+        write_segment(ws, RUN, ids, column)
+    for id_ in ("x", "y"):
+        write_segment(ws, other, [id_], pa.array([[1.0]]))
+    age(ws.path)
+    done = ws.predictions.compact()
+    assert sum(len(one["inputs"]) for one in done["compacted"]) == 2 + len(written) - len(done["skipped"])
+    assert done["skipped"]
+    assert {skipped["column"] for skipped in done["skipped"]} == {"x"}
+    for (id_,), column in written:
+        assert ws.predictions.get(id_)["x"] == column[0].as_py()
+    assert ws.predictions.page().total == len(written) + 2
+    assert ws.predictions.scan().collect().height == len(written) + 2

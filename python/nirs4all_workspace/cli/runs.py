@@ -143,7 +143,7 @@ def compact(
         inputs = sum(len(item["inputs"]) for item in done["compacted"])
         print(f"{inputs} segments merged into {len(done['compacted'])}")
         for item in done["skipped"]:
-            print(f"skipped {item['run_id']}: {item['reason']}")
+            print(f"skipped {item.get('path', item['run_id'])}: {item['reason']}")
 
 
 @app.command()

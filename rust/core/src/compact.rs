@@ -4,10 +4,12 @@
 //! inputs are removed later, see [`crate::recover::sweep`].
 
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, Schema, SchemaRef};
 
 use crate::collect::summarise_file;
+use crate::compaction_groups::{self, Apart};
 use crate::compaction_plan::Plan;
 use crate::content::blake3_hex;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +22,7 @@ use crate::scan;
 use crate::segment_file::SegmentFile;
 use crate::segments::{self, Name, REPLACES_KEY};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
-use crate::{checkpoints, merged};
+use crate::{checkpoints, merged, types};
 
 /// What was merged in one folder.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,14 @@ pub struct Compacted {
     pub inputs: Vec<String>,
     /// Rows of all of them.
     pub rows: u64,
+}
+
+/// The columns of a segment in the types that they are stored in by now.
+fn stored(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        Field::new(field.name(), types::answer_type(field.name(), std::iter::once(field.data_type())), true)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Merges the sealed segments of a run, in each folder of `predictions` or in the one named.
@@ -46,16 +56,33 @@ pub fn compact(
     let mut done = Vec::new();
     for name in files::prediction_folders(root)? {
         if folder.is_none_or(|folder| folder == name) {
-            done.extend(compact_folder(root, run_id, &name, progress)?);
+            let path = root.join("predictions").join(&name);
+            for group in compaction_groups::groups(&path, inputs(&path, run_id)?)?.0 {
+                done.extend(compact_group(root, run_id, &name, group.members, progress)?);
+            }
         }
     }
     Ok(done)
 }
 
-fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) -> Result<Option<Compacted>> {
-    let path = root.join("predictions").join(folder);
-    let names = files::names_in(&path)?.into_iter().filter(|name| files::is_of_predictions(name)).collect();
-    let judged = segments::judge_files(&path, names);
+/// The segments of a run that stay apart from others since a column has another type there, each relative to the
+/// workspace.
+pub fn apart(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<(String, Apart)>> {
+    let mut found = Vec::new();
+    for name in files::prediction_folders(root)? {
+        if folder.is_none_or(|folder| folder == name) {
+            let path = root.join("predictions").join(&name);
+            let apart = compaction_groups::groups(&path, inputs(&path, run_id)?)?.1.into_iter();
+            found.extend(apart.map(|apart| (format!("predictions/{name}/{}", apart.name.sealed()), apart)));
+        }
+    }
+    Ok(found)
+}
+
+/// The segments of a run in a folder that count and whose journals are gone, in the order of their names.
+fn inputs(path: &Path, run_id: &str) -> Result<Vec<Name>> {
+    let names = files::names_in(path)?.into_iter().filter(|name| files::is_of_predictions(name)).collect();
+    let judged = segments::judge_files(path, names);
     let mut inputs: Vec<Name> = judged
         .files
         .iter()
@@ -63,6 +90,17 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
         .filter(|name| name.run_id == run_id && !judged.covered.contains(&name.journal()))
         .collect();
     inputs.sort();
+    Ok(inputs)
+}
+
+fn compact_group(
+    root: &Path,
+    run_id: &str,
+    folder: &str,
+    mut inputs: Vec<Name>,
+    progress: &Progress,
+) -> Result<Option<Compacted>> {
+    let path = root.join("predictions").join(folder);
     if inputs.len() < 2 {
         return Ok(None);
     }
@@ -77,7 +115,7 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
     for (name, left_out) in inputs.iter().zip(&plan.left_out) {
         progress.check()?;
         let file = path.join(name.sealed());
-        schemas.push(scan::schema_of(&file)?);
+        schemas.push(stored(&scan::schema_of(&file)?));
         let part = summarise_file(&file, &mut tails)?;
         identity.push((name.writer.clone(), part.identity.size));
         if left_out.is_none() {
@@ -99,7 +137,7 @@ fn compact_folder(root: &Path, run_id: &str, folder: &str, progress: &Progress) 
             progress.check()?;
             let mut conforming = Vec::with_capacity(batches.len());
             for batch in batches {
-                let batch = rows::conform(batch, &schema)?;
+                let batch = types::conform(batch, &schema)?.0;
                 let first = place;
                 place += batch.num_rows() as u64;
                 conforming.push(match left_out {

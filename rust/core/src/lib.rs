@@ -16,6 +16,7 @@ pub mod chunk_checks;
 pub mod chunk_sums;
 pub mod collect;
 pub mod compact;
+pub mod compaction_groups;
 mod compaction_plan;
 pub mod content;
 mod delta_pages;

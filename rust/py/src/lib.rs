@@ -71,7 +71,8 @@ mod _native {
     use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]
     use crate::recover::{
-        compact, finished_results, live_journals, read_results, recover, remove_partial, run_files, sweep,
+        compact, finished_results, live_journals, read_results, recover, remove_partial, run_files,
+        segments_apart, sweep,
     };
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan};

@@ -101,6 +101,29 @@ pub fn sweep(py: Python<'_>, root: PathBuf, folder: Option<String>) -> PyResult<
 
 #[pyfunction]
 #[pyo3(signature = (root, run_id, folder=None))]
+pub fn segments_apart<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    run_id: String,
+    folder: Option<String>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let apart = enter(py, 0, None, |_| n4w_core::compact::apart(&root, &run_id, folder.as_deref()))?;
+    let entry = |(path, apart): &(String, n4w_core::compaction_groups::Apart)| {
+        let (kind, merged) = (&apart.kind, &apart.merged);
+        let reason =
+            format!("column {:?} has type {kind} there and {merged} in other segments", apart.column);
+        Value::map([
+            ("run_id", run_id.as_str().into()),
+            ("path", path.as_str().into()),
+            ("column", apart.column.as_str().into()),
+            ("reason", reason.as_str().into()),
+        ])
+    };
+    Converter::new(py).object(&apart.iter().map(entry).collect::<Value>())
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, run_id, folder=None))]
 pub fn compact<'py>(
     py: Python<'py>,
     root: PathBuf,
