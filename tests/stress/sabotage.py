@@ -60,9 +60,8 @@ SABOTAGES = {
     ),
     "unlink the journal before its segment is there": Sabotage(
         "rust/core/src/seal.rs",
-        "    rows.publish(&[(JOURNAL_KEY, sealed.to_value().to_json())], summary)?;",
-        "    remove_if_there(path)?;\n"
-        "    rows.publish(&[(JOURNAL_KEY, sealed.to_value().to_json())], summary)?;",
+        "    rows.publish(&keys, summary)?;",
+        "    remove_if_there(path)?;\n    rows.publish(&keys, summary)?;",
         "stress/test_failing_writes.py::test_a_segment_is_there_before_its_journal_goes",
     ),
     "drop the sync of a name": Sabotage(
@@ -72,9 +71,9 @@ SABOTAGES = {
         "stress/test_failing_writes.py::test_a_segment_is_there_before_its_journal_goes",
     ),
     "believe that a segment covers its journal": Sabotage(
-        "rust/core/src/segments.rs",
-        "Ok(Some(sealed)) => sealed.covers(&journal).map(Some),",
-        "Ok(Some(_)) => Ok(Some(true)),",
+        "rust/core/src/carriers.rs",
+        "            match longest.map_or(Ok(false), |sealed| sealed.covers(journal)) {",
+        "            match longest.map_or(Ok(false), |_| Ok(true)) {",
         "stress/test_copies.py::test_a_live_workspace_copied_twice_and_recovered_in_between",
     ),
     "forget where a successor cuts its predecessor": Sabotage(
@@ -84,9 +83,9 @@ SABOTAGES = {
         "stress/test_failing_writes.py::test_a_frame_that_cannot_be_cut_off_is_not_counted_twice",
     ),
     "miss a segment that was sealed after the listing": Sabotage(
-        "rust/core/src/segments.rs",
-        "if !listed.contains(&sealed) && folder.join(&sealed).exists() {",
-        "if false && folder.join(&sealed).exists() {",
+        "rust/core/src/carriers.rs",
+        "&& folder.join(name.sealed()).exists() {",
+        "&& false {",
         "stress/test_many_writers.py::test_a_journal_that_is_sealed_just_after_it_was_listed",
     ),
     "believe the catalogue whatever a stat says": Sabotage(
@@ -106,6 +105,157 @@ SABOTAGES = {
         '"id" => &self.tie.id,',
         '"id" => &None,',
         "unit/test_pages.py::test_a_cursor_outlives_its_row_and_its_file",
+    ),
+    "remember rows past a damaged frame": Sabotage(
+        "rust/core/src/live.rs",
+        "kept.get_or_insert_with(|| state_of(&datasets));",
+        "kept.get_or_insert_with(|| state_of(&datasets)); kept = None;",
+        "stress/test_damaged_journals.py::test_blocks_that_a_disk_lost_cost_what_they_held",
+    ),
+    "count a result whose rows were lost": Sabotage(
+        "rust/core/src/checkpoint.rs",
+        ".is_some_and(|rows| counted < rows)",
+        ".is_some_and(|rows| counted < rows && false)",
+        "stress/test_damaged_journals.py::test_rows_that_a_predecessor_lost_unmake_a_checkpoint_in_its_successor",
+    ),
+    "let a damaged journal count beside its segment": Sabotage(
+        "rust/core/src/segments.rs",
+        "match journal.compare(self.position, &self.saved)? {",
+        "match journal.compare(self.position, &[])? {",
+        "stress/test_damaged_journals.py::test_damage_in_several_places_costs_the_frames_that_it_hits",
+    ),
+    "count what a compaction has of a damaged journal again": Sabotage(
+        "rust/core/src/seal.rs",
+        "let (begin, skipped) = (compacted.position, &compacted.saved);",
+        "let (begin, skipped): (_, &[Stretch]) = (compacted.position, &[]);",
+        "stress/test_damaged_journals.py::test_an_intact_copy_after_a_compaction_brings_what_was_lost",
+    ),
+    "keep places of rows when a frame is lost": Sabotage(
+        "rust/core/src/query/listed.rs",
+        "if damage_mark::set(&listed.path, &reading) == listed.identity.ctime_ns {",
+        "if damage_mark::set(&listed.path, &reading) == listed.identity.ctime_ns || true {",
+        "stress/test_damaged_journals.py::test_nothing_is_remembered_past_a_damaged_frame",
+    ),
+    "seal a damaged journal with its writer's summary": Sabotage(
+        "rust/core/src/seal.rs",
+        "let summary = summary.filter(|_| !survey.reading.is_damaged());",
+        "let summary = summary.filter(|_| true);",
+        "stress/test_damaged_journals.py::test_a_writer_says_when_its_journal_was_damaged_before_it_closed",
+    ),
+    "let the later checkpoint win": Sabotage(
+        "rust/core/src/live_set.rs",
+        "        if rank < known.0 {",
+        "        if rank > known.0 {",
+        "unit/test_live_footers.py::test_a_done_checkpoint_comes_before_a_failed_one_and_then_the_earlier",
+    ),
+    "show rows of results that lost": Sabotage(
+        "rust/core/src/carriers.rs",
+        "            let Some(winner) = claim.winner.filter(|_| !claim.others.is_empty()) else { continue };",
+        "            let Some(winner) = claim.winner.filter(|_| false) else { continue };",
+        "stress/test_copies.py::test_a_run_that_was_resumed_in_two_copies",
+    ),
+    "prefer a compaction to a segment that goes on": Sabotage(
+        "rust/core/src/carriers.rs",
+        "                (frames, carrier.name.is_compaction(), carrier.replaced.len(), file)",
+        "                (carrier.name.is_compaction().then_some(u64::MAX).or(frames), true, "
+        "carrier.replaced.len(), file)",
+        "stress/test_copies.py::test_a_copy_was_compacted_while_the_original_went_on",
+    ),
+    "forget what is hidden of a page": Sabotage(
+        "rust/core/src/query/listed.rs",
+        "            Some(hidden) => hidden.narrow(batch, u64::from(first), rows),",
+        "            Some(_) => Ok(rows),",
+        "stress/test_copies.py::test_compactions_of_two_copies_that_overlap",
+    ),
+    "believe the summary of a file with hidden rows": Sabotage(
+        "rust/core/src/collect.rs",
+        "        Some(hidden) => count_live(&path, folder.open_file(file), hidden),",
+        "        Some(_) => summarise_opened(&path, folder.open_file(file), tails),",
+        "unit/test_live_footers.py::test_a_done_checkpoint_comes_before_a_failed_one_and_then_the_earlier",
+    ),
+    "name what is migrated at random": Sabotage(
+        "python/nirs4all_workspace/migration/transfer.py",
+        "                ids=writer_ids(unit.run_id, unit.dataset, self.file.path.name, *self._contents()),",
+        "                ids=None,",
+        "unit/test_migrations_merged.py::test_two_migrations_of_one_folder_are_one",
+    ),
+    "skip the checksum of column chunks": Sabotage(
+        "rust/core/src/chunk_sums.rs",
+        "    if found == written {",
+        "    if found == written || true {",
+        "stress/test_damaged_pages.py::test_damages",
+    ),
+    "skip the checksum of bloom filters": Sabotage(
+        "rust/core/src/query/source.rs",
+        "            self.checks.check_filter(&file, (group, leaf))?;\n",
+        "",
+        "stress/test_damaged_pages.py::test_a_damaged_bloom_filter_denies_no_row",
+    ),
+    "decode what was not checked for a few rows": Sabotage(
+        "rust/core/src/query/source.rs",
+        "                chunks.check(group, &mask, &self.checks)?;",
+        "                let _ = &self.checks;",
+        "stress/test_damaged_pages.py::test_rows_are_taken_from_checked_chunks",
+    ),
+    "believe what a page announces": Sabotage(
+        "rust/core/src/page_limits.rs",
+        "        if uncompressed > limit {",
+        "        if uncompressed > limit && false {",
+        "stress/test_hostile_pages.py::test_limit_of_a_page",
+    ),
+    "remember a chunk whatever its file's state": Sabotage(
+        "rust/core/src/chunk_checks.rs",
+        "    if *of != identity {",
+        "    if *of != identity && false {",
+        "stress/test_damaged_pages.py::test_a_file_is_checked_again_when_its_state_changes",
+    ),
+    "store values of any length": Sabotage(
+        "rust/core/src/value_sizes.rs",
+        "    if bytes <= VALUE_BYTES {",
+        "    if bytes <= VALUE_BYTES || true {",
+        "stress/test_hostile_pages.py::test_a_value_beyond_the_limit_is_refused",
+    ),
+    "trust a list of results by its folder alone": Sabotage(
+        "rust/core/src/catalogue/ranking.rs",
+        "            if !is_same(file, read_stamp(reader)?) {",
+        "            if read_stamp(reader)?.is_none() && !is_same(file, None) {",
+        "unit/test_result_cache.py::test_every_change_is_seen",
+    ),
+    "trust the folder of a run whatever its stat": Sabotage(
+        "rust/core/src/catalogue/ranking.rs",
+        "if folder.is_none() || folder != runs.identity_of_folder(name) {",
+        "if folder.is_none() {",
+        "unit/test_result_cache.py::test_every_change_is_seen",
+    ),
+    "ignore open segments where results are kept": Sabotage(
+        "rust/core/src/catalogue/result_query.rs",
+        "ranking.add_open(root, &wanted)?;",
+        "",
+        "unit/test_result_cache.py::test_open_results_come_in_place_of_what_is_kept",
+    ),
+    "pass over row groups at the bound of a pin": Sabotage(
+        "rust/core/src/query/keys.rs",
+        "(key < one.min(other) || key > one.max(other)).then_some(false)",
+        "(key <= one.min(other) || key > one.max(other)).then_some(false)",
+        "unit/test_pages_of_ties.py::test_any_offset_and_what_follows",
+    ),
+    "store values that no reader knows": Sabotage(
+        "rust/core/src/types/stored.rs",
+        "    ranges::check(array).map_err(|what| refuse(&what))?;",
+        "    let _ = ranges::check(array);",
+        "property/test_column_types.py::test_what_has_no_place_is_refused_and_the_writer_goes_on",
+    ),
+    "round whole numbers to floats in answers": Sabotage(
+        "rust/core/src/types/convert.rs",
+        "Some(value as f64).filter(|float| *float as i128 == value)",
+        "Some(value as f64)",
+        "property/test_column_types.py::test_columns_of_two_types_are_answered_alike",
+    ),
+    "take a column of any type for a known one": Sabotage(
+        "rust/core/src/types/answer.rs",
+        "            && !accepts(kind, field.data_type())",
+        "            && !accepts(kind, field.data_type())\n            && false",
+        "property/test_column_types.py::test_a_known_column_of_another_type_is_one_error_in_every_answer",
     ),
 }
 
