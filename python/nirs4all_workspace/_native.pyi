@@ -650,8 +650,8 @@ def page_predictions(
 
 def find_predictions(
     root: _Path, id: str, filters: dict[str, Any], *, threads: int = 0
-) -> tuple[list[bytes], list[dict[str, str]]]:
-    """Return rows with an id that fit, an Arrow IPC stream for each file, with its own types; and errors."""
+) -> tuple[list[Rows], list[dict[str, str]]]:
+    """Return rows with an id that fit, those of each file in its own types; and files that were left out."""
 
 def find_arrays(path: _Path, ids: Sequence[str]) -> list[bytes]:
     """Return the rows of a file of arrays with these ids (id, data and shape) as Arrow IPC streams.

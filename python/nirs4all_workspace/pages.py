@@ -76,11 +76,11 @@ def page(root: Path, asked: dict[str, Any]) -> Page:
     )
 
 
-def frame(batch: bytes) -> pl.DataFrame:
-    """Return rows that came as Arrow IPC."""
+def frame(batch: _native.Rows) -> pl.DataFrame:
+    """Return rows that came from the native side."""
     import polars as pl
 
-    return pl.read_ipc_stream(batch)
+    return pl.DataFrame(batch)
 
 
 def check_count(name: str, count: int) -> None:

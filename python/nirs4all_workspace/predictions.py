@@ -286,12 +286,10 @@ class Predictions:
             NotFoundError: There is no such row, or no such run.
             ValueError: There are several; name the run.
         """
-        import polars as pl
-
         batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
             warnings.warn(f"left out: {error['path']}: {error['message']}", stacklevel=2)
-        found = [row for batch in batches for row in pl.read_ipc_stream(batch).to_dicts()]
+        found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, old_artifacts
+from nirs4all_workspace import _native, catalogue, old_artifacts, pages
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
 from nirs4all_workspace.rows import FILE, scan
 
@@ -287,7 +287,6 @@ class _Walk:
         return catalogue.members_of(self._workspace.path, entry, result)
 
     def _has_row(self, result: Result, row: Mapping[str, Any]) -> bool:
-        import polars as pl
 
         if row["result_id"] is not None:
             return bool(result.id == row["result_id"])
@@ -296,7 +295,7 @@ class _Walk:
             return False
         # The row does not say which file it is in.
         batches, _ = _native.find_predictions(self._workspace.path, row["id"], {"members": members})
-        return any(not pl.read_ipc_stream(batch).is_empty() for batch in batches)
+        return any(not pages.frame(batch).is_empty() for batch in batches)
 
     def _has_rows(self, rows: pl.Expr) -> bool:
         return not self._workspace.predictions.scan().filter(rows).head(1).collect().is_empty()

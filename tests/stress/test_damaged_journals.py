@@ -337,6 +337,11 @@ def test_an_intact_copy_after_a_compaction_brings_what_was_lost(original, tmp_pa
     assert results(target) == {"r1": 1}
     age(target)
     recover(target)
+    # What the compaction has of it is hidden there, and left out when both are merged.
+    assert ids(target) == {"a": 1, "b": 1, "c": 1, "d": 1}
+    assert len(_native.compact(target, RUN)) == 1
+    age(target)
+    recover(target)
     assert ids(target) == sealed_ids(target) == {"a": 1, "b": 1, "c": 1, "d": 1}
 
 

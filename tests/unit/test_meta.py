@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import nirs4all_workspace as n4w
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from nirs4all_workspace import _native
 
@@ -71,6 +73,16 @@ def check_signature(name, node, function, skip):
     assert optional == defaults, name
 
 
+def rows_of(folder):
+    """The rows of a file with a column that Polars must not read by itself."""
+    kind = pa.dictionary(pa.int8(), pa.string())
+    table = pa.table({"id": ["a"], "val_score": [0.1], "x": pa.array(["b"]).cast(kind)})
+    (folder / "old").mkdir()
+    pq.write_table(table, folder / "old" / "wheat.meta.parquet")
+    plan = _native.ScanPlan(folder / "old", live=True, partial=False, is_last=True)
+    return plan.stream(0, ["id"], plan)
+
+
 def test_every_native_class_is_frozen(tmp_path):
     classes = [kind for kind in vars(_native).values() if isinstance(kind, type)]
     assert len(classes) > 0
@@ -85,6 +97,9 @@ def test_every_native_class_is_frozen(tmp_path):
         _native.HashCache(tmp_path),
         _native.Draft(tmp_path / "draft"),
         n4w.FileIndex(tmp_path),
+        _native.ScanPlan(ws.path, live=True, partial=False, is_last=True),
+        (stream := rows_of(tmp_path)),
+        stream.next(),
         _native.list_heads(ws.path)["runs"][0],
         _native.RowReader(
             Path(__file__).parents[1] / "compat" / "data" / "pyarrow.meta.parquet", None, 0, 0, 1

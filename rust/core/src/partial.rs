@@ -51,7 +51,8 @@ fn finished_by(
     let mut finished = BTreeSet::new();
     let of_run = names.iter().filter_map(|file| Some((file, Name::of(file)?)));
     for (file, other) in of_run.filter(|(_, other)| other.run_id == name.run_id) {
-        let is_own = other.base() == name.base();
+        // What a successor finished has its own rows alone.
+        let is_own = other.writer == name.writer;
         let relative = format!("{relative}/{file}");
         // What cannot be read is reported by whoever reads its rows.
         if segments::is_journal(file) {
@@ -63,7 +64,7 @@ fn finished_by(
             && let Ok(said) = memory.sealed(&relative, &other)
         {
             let all = said.checkpoints(&other.writer).into_iter();
-            let own = all.filter(|(writer, _)| segments::base_of(writer) == name.base());
+            let own = all.filter(|(writer, _)| *writer == name.writer);
             finished.extend(own.flat_map(|(_, all)| all).map(|checkpoint| checkpoint.id));
         }
     }

@@ -167,10 +167,10 @@ impl OpenSaid {
             Ok(())
         })?;
         said.position = reading.position;
-        if !reading.is_damaged() {
+        if !reading.is_damaged() && journal.header.predecessor.is_none() {
             return Ok((said.clone(), said));
         }
-        // Some results lost rows, and were not checkpointed; beyond damage nothing is kept.
+        // Results that lost rows, here or in the journal before, were not checkpointed; nothing is kept of that.
         let (texts, _) = live::results(&journal.path)?;
         said.checkpoints = texts.iter().filter_map(|text| Checkpoint::of_result(text)).collect();
         Ok((said, kept))

@@ -22,6 +22,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict};
 
 use crate::convert::{Converter, errors_value};
 use crate::gate::{detached, enter, to_py};
+use crate::scan::Rows;
 use crate::workspace::{caching, open};
 
 #[pyfunction]
@@ -98,7 +99,7 @@ pub fn page_predictions<'py>(
     let ask = asked.ask()?;
     let answer = enter(py, threads, None, |progress| page(&root, &ask, progress))?;
     let records = if as_batch { None } else { records(&answer.rows) };
-    let batch = if records.is_none() { Some(bytes_of(py, &answer.rows)?) } else { None };
+    let batch = records.is_none().then(|| Rows { batch: answer.rows.clone() });
     let value = Value::map([
         ("records", records.unwrap_or(Value::Null)),
         ("total", answer.total.into()),
@@ -125,10 +126,10 @@ pub fn find_predictions<'py>(
     id: &str,
     filters: &Bound<'py, PyDict>,
     threads: usize,
-) -> PyResult<(Vec<Bound<'py, PyBytes>>, Bound<'py, PyAny>)> {
+) -> PyResult<(Vec<Rows>, Bound<'py, PyAny>)> {
     let filter = filter(filters)?;
     let (rows, errors) = enter(py, threads, None, |progress| find::with_id(&root, id, &filter, progress))?;
-    let rows = rows.iter().map(|rows| bytes_of(py, rows)).collect::<PyResult<_>>()?;
+    let rows = rows.into_iter().map(|batch| Rows { batch }).collect();
     Ok((rows, Converter::new(py).object(&errors_value(&errors))?))
 }
 

@@ -115,7 +115,8 @@ impl RowStream {
 /// Rows that any library takes by the Arrow PyCapsule interface.
 #[pyclass(frozen, module = "nirs4all_workspace._native")]
 pub struct Rows {
-    batch: RecordBatch,
+    /// All of them.
+    pub batch: RecordBatch,
 }
 
 #[pymethods]
