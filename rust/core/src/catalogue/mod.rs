@@ -6,6 +6,7 @@
 mod block;
 mod cache;
 pub mod canonical;
+mod line;
 mod native;
 mod orphans;
 mod packed;

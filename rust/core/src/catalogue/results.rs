@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::canonical::content_id;
 use super::tree::Tree;
-use super::{Entry, Kind, Known, Unit, cache, now_ns};
+use super::{Entry, Kind, Known, Unit, cache, line, now_ns};
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::progress::Progress;
@@ -110,7 +110,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
     let mut found = Results::default();
     let mut parsed = Vec::new();
     for (writer, text) in texts.iter().chain(&sealed) {
-        match serde_json::from_str(text).map(of_json) {
+        match line::parse(text) {
             Ok(Tree::Map(mut given)) if given.iter().any(|(key, value)| is_id(key, value)) => {
                 given.retain(|(key, _)| key.as_str() != Some("writer"));
                 given.push(("writer".into(), writer.as_str().into()));
@@ -164,37 +164,23 @@ fn wins(one: &Tree, other: &Tree) -> bool {
     one < other
 }
 
-fn of_json(value: serde_json::Value) -> Tree {
-    match value {
-        serde_json::Value::Null => Tree::Null,
-        serde_json::Value::Bool(value) => Tree::Bool(value),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(value), _, _) => Tree::Int(value),
-            (None, Some(value), _) => Tree::Digits(value.to_string()),
-            (None, None, value) => value.map_or(Tree::Null, Tree::Float),
-        },
-        serde_json::Value::String(text) => Tree::Text(text),
-        serde_json::Value::Array(items) => items.into_iter().map(of_json).collect(),
-        serde_json::Value::Object(entries) => {
-            Tree::Map(entries.into_iter().map(|(key, value)| (key.into(), of_json(value))).collect())
-        }
-    }
-}
-
 /// A result with all its fields, in order; then what else was given.
 pub(super) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
-    let mut values: Vec<Option<Tree>> = FIELDS.iter().map(|_| None).collect();
+    let mut fields: Vec<Option<(Tree, Tree)>> = vec![None; FIELDS.len()];
     let mut others = Vec::new();
-    for (key, value) in given {
-        match FIELDS.iter().position(|field| key.as_str() == Some(field)) {
-            Some(place) => values[place] = Some(value),
+    for (number, (key, value)) in given.into_iter().enumerate() {
+        let is_of = |field: &&str| key.as_str() == Some(field);
+        // They come in this order, mostly.
+        let place = FIELDS.get(number).filter(|field| is_of(field)).map(|_| number);
+        match place.or_else(|| FIELDS.iter().position(|field| is_of(&field))) {
+            Some(place) => fields[place] = Some((key, value)),
             None => others.push((key, value)),
         }
     }
     let default = |field: &str| if field == "artifacts" { Tree::List(Vec::new()) } else { Tree::Null };
-    let fields = FIELDS.iter().zip(values);
-    let fields = fields.map(|(&field, value)| {
-        (field.into(), value.filter(|value| *value != Tree::Null).unwrap_or_else(|| default(field)))
+    let fields = FIELDS.iter().zip(fields).map(|(&field, given)| {
+        let given = given.filter(|(_, value)| *value != Tree::Null);
+        given.unwrap_or_else(|| (field.into(), default(field)))
     });
     Tree::Map(fields.chain(others).collect())
 }
