@@ -54,10 +54,9 @@ pub fn unpack<'a>(
     let mut result = PackedResult { fields: [&[]; FIELDS.len()], others: &[] };
     for place in 0..count {
         for field in &mut result.fields {
-            if reader.peek() == Some(SAME) {
-                reader.byte()?;
-            } else {
-                *field = encoded(reader)?;
+            let own = encoded(reader)?;
+            if own != [SAME] {
+                *field = own;
             }
         }
         result.others = encoded(reader)?;
@@ -68,24 +67,30 @@ pub fn unpack<'a>(
 
 /// The bytes of the next value.
 fn encoded<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
-    let mut after = reader.clone();
+    let rest = reader.rest();
+    let length = match rest {
+        [0..=2 | SAME, ..] => 1,
+        [5, ..] => 9,
+        // Texts are not looked at, which would be most of the work.
+        [4 | 6, length @ ..=127, ..] => 2 + usize::from(*length),
+        [10 | 11, 0, ..] => 2,
+        _ => rest.len() - after(reader.clone())?.left(),
+    };
+    reader.bytes(length)
+}
+
+/// What comes after the next value.
+fn after(mut reader: Reader<'_>) -> Result<Reader<'_>> {
     let mut left = 1_usize;
     while left > 0 {
         left -= 1;
-        // Texts are not looked at, which is most of the work.
-        if matches!(after.peek(), Some(4 | 6)) {
-            after.byte()?;
-            let length = after.count(1)?;
-            after.bytes(length)?;
-            continue;
-        }
-        left += match Part::next(&mut after)? {
+        left += match Part::next(&mut reader)? {
             Part::List(count) => count,
             Part::Map(count) => 2 * count,
             _ => 0,
         };
     }
-    reader.bytes(reader.left() - after.left())
+    Ok(reader)
 }
 
 impl<'a> PackedResult<'a> {

@@ -3,7 +3,7 @@
 //! What a run said is kept for as long as its folder, its `run.yaml` and its lists of results have the stat
 //! that they had then. Where results are asked for by what records say, the other records are looked at too.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -194,14 +194,16 @@ impl Ranking {
 
     /// Takes what open segments hold in place of what sealing made of them, of some runs by their places.
     pub fn add_open(&mut self, root: &Path, wanted: &[usize]) -> Result<()> {
-        let runs = wanted.iter().filter(|&&place| self.runs[place].is_run && self.runs[place].is_there);
-        let places: HashMap<String, usize> =
-            runs.map(|&place| (self.runs[place].id.clone(), place)).collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        for (run, open) in live::open_results(root, &|run| places.contains_key(run))? {
-            let run = &mut self.runs[places[&run]];
+        // Runs stand before all else, in the order of their ids.
+        let native = self.runs.partition_point(|run| run.is_run);
+        let place_of = |id: &str| {
+            let place = self.runs[..native].binary_search_by(|run| run.id.as_str().cmp(id)).ok()?;
+            (self.runs[place].is_there && wanted.binary_search(&place).is_ok()).then_some(place)
+        };
+        let open = live::open_results(root, &|run| place_of(run).is_some())?;
+        let open: Vec<_> = open.into_iter().filter_map(|(run, open)| Some((place_of(&run)?, open))).collect();
+        for (place, open) in open {
+            let run = &mut self.runs[place];
             let mut body = Writer::default();
             body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
             write_results(&of_run(root, &run.id, Some(&open))?, &mut body);
