@@ -169,10 +169,10 @@ pub(super) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
     let mut fields: Vec<Option<(Tree, Tree)>> = vec![None; FIELDS.len()];
     let mut others = Vec::new();
     for (number, (key, value)) in given.into_iter().enumerate() {
-        let is_of = |field: &&str| key.as_str() == Some(field);
+        let is_of = |field: &str| key.as_str() == Some(field);
         // They come in this order, mostly.
         let place = FIELDS.get(number).filter(|field| is_of(field)).map(|_| number);
-        match place.or_else(|| FIELDS.iter().position(|field| is_of(&field))) {
+        match place.or_else(|| FIELDS.iter().position(|field| is_of(field))) {
             Some(place) => fields[place] = Some((key, value)),
             None => others.push((key, value)),
         }
