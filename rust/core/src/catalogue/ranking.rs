@@ -3,7 +3,7 @@
 //! What a run said is kept for as long as its folder, its `run.yaml` and its lists of results have the stat
 //! that they had then. Where results are asked for by what records say, the other records are looked at too.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -91,12 +91,23 @@ pub struct Wanted<'a> {
 
 /// Lists runs with their results within the current thread pool.
 pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ranking> {
+    if root.join("workspace.yaml").exists() {
+        return list_native(root, wanted, progress);
+    }
+    // A folder of nirs4all 0.6, whose manifests the catalogue keeps.
+    let catalogue = super::list(root, true, progress)?;
+    let mut ranking = Ranking { folder_errors: catalogue.errors, ..Ranking::default() };
+    ranking.add_old(root, catalogue.entries.into_iter().map(|listed| listed.entry), wanted, progress)?;
+    Ok(ranking)
+}
+
+fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ranking> {
     let runs = root.join("runs");
-    let mut names = files::names_in(&runs)?;
+    let (names, kept) = rayon::join(|| files::names_in(&runs), || Kept::load(root));
+    let mut names = names?;
     // A name that begins with a dot is of a run that is being made.
     names.retain(|name| !name.starts_with('.'));
     progress.expect(names.len());
-    let kept = Kept::load(root);
     let folder = if names.is_empty() { None } else { Folder::open(&runs).ok() };
     let is_unchanged = |name: &str, body: &Bytes| {
         let folder = folder
@@ -111,56 +122,88 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
     });
     let known: Vec<Option<RunResults>> = known.collect::<Result<_>>()?;
     let unknown = known.iter().filter(|run| run.is_none()).count();
+    let mut ranking = Ranking::default();
+    let mut manifests = Vec::new();
+    if unknown == 0 {
+        ranking.runs.extend(known.into_iter().flatten());
+    } else {
+        let records = if unknown > FEW { records::load(root, super::CACHE) } else { Known::new() };
+        for found in read_unknown(root, names, known, &records, wanted, progress)? {
+            let (run, found) = found?;
+            ranking.runs.extend(run);
+            manifests.extend(found.manifests);
+            ranking.folder_errors.extend(found.errors);
+        }
+    }
+    ranking.old_errors.extend(manifests.iter().flat_map(|unit| unit.errors.iter().cloned()));
+    kept.store(root, &ranking.runs);
+    let ids: HashSet<&str> = ranking.runs.iter().map(|run| run.id.as_str()).collect();
+    let old = old_entries(root, &ids, &manifests)?;
+    ranking.add_old(root, old.into_iter().map(Arc::new), wanted, progress)?;
+    Ok(ranking)
+}
+
+/// A run, or what else lies in a folder of `runs`.
+type FoundRun = Result<(Option<RunResults>, Found)>;
+
+/// Reads the folders of which nothing is known.
+fn read_unknown(
+    root: &Path,
+    names: Vec<String>,
+    known: Vec<Option<RunResults>>,
+    records: &Known,
+    wanted: &Wanted<'_>,
+    progress: &Progress,
+) -> Result<Vec<FoundRun>> {
     let folder = Folder::open(root).map_err(|error| Error::io(root, error))?;
-    let records = if unknown > FEW { records::load(root, super::CACHE) } else { Known::new() };
-    let reader = UnitReader { folder, known: &records };
-    let is_native = root.join("workspace.yaml").exists();
+    let reader = UnitReader { folder, known: records };
     let read = names.into_par_iter().zip(known).with_min_len(4).map(|(name, known)| {
         progress.step()?;
         if known.is_some() {
             return Ok((known, Found::default()));
         }
         let stamps = Stamps::of(&root.join("runs").join(&name));
-        let mut found = look(root, &reader, &name, is_native)?;
+        let mut found = look(root, &reader, &name, true)?;
         let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, &stamps, wanted));
         Ok((run.transpose()?, found))
     });
-    let (mut ranking, mut manifests) = (Ranking::default(), Vec::new());
-    for read in read.collect::<Vec<Result<_>>>() {
-        let (run, found) = read?;
-        ranking.runs.extend(run);
-        manifests.extend(found.manifests);
-        ranking.folder_errors.extend(found.errors);
-    }
-    ranking.old_errors.extend(manifests.iter().flat_map(|unit| unit.errors.iter().cloned()));
-    kept.store(root, &ranking.runs);
-    let ids: HashSet<&str> = ranking.runs.iter().map(|run| run.id.as_str()).collect();
-    let old = old_entries(root, &ids, &manifests)?;
-    let old = old.into_iter().map(Arc::new);
-    let old: Vec<_> = old.filter(|entry| (wanted.is_of_run)(&entry.id, &entry.name)).collect();
-    let results = of_entries(root, &old, &mut ranking.old_errors, progress)?;
-    for (entry, found) in old.iter().zip(results) {
-        let mut body = Writer::default();
-        Stamps::default().write(&[], &mut body);
-        write_entry(Some(entry), &[], &mut body)?;
-        write_results(&found, &mut body);
-        let run = RunResults::new(entry.id.clone(), body.bytes.into(), Keeping::Never)?;
-        ranking.runs.push(RunResults { is_run: false, ..run });
-    }
-    Ok(ranking)
+    Ok(read.collect())
 }
 
 impl Ranking {
+    /// Adds what is read each time: what old files come to.
+    fn add_old(
+        &mut self,
+        root: &Path,
+        entries: impl Iterator<Item = Arc<Entry>>,
+        wanted: &Wanted<'_>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let entries: Vec<_> = entries.filter(|entry| (wanted.is_of_run)(&entry.id, &entry.name)).collect();
+        let results = of_entries(root, &entries, &mut self.old_errors, progress)?;
+        for (entry, found) in entries.iter().zip(results) {
+            let mut body = Writer::default();
+            Stamps::default().write(&[], &mut body);
+            write_entry(Some(entry), &[], &mut body)?;
+            write_results(&found, &mut body);
+            let run = RunResults::new(entry.id.clone(), body.bytes.into(), Keeping::Never)?;
+            self.runs.push(RunResults { is_run: false, ..run });
+        }
+        Ok(())
+    }
+
     /// Takes what open segments hold in place of what sealing made of them, of some runs by their places.
     pub fn add_open(&mut self, root: &Path, wanted: &[usize]) -> Result<()> {
-        let runs = wanted.iter().filter(|&&place| self.runs[place].is_run && self.runs[place].is_there);
-        let places: HashMap<String, usize> =
-            runs.map(|&place| (self.runs[place].id.clone(), place)).collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        for (run, open) in live::open_results(root, &|run| places.contains_key(run))? {
-            let run = &mut self.runs[places[&run]];
+        // Runs stand before all else, in the order of their ids.
+        let native = self.runs.partition_point(|run| run.is_run);
+        let place_of = |id: &str| {
+            let place = self.runs[..native].binary_search_by(|run| run.id.as_str().cmp(id)).ok()?;
+            (self.runs[place].is_there && wanted.binary_search(&place).is_ok()).then_some(place)
+        };
+        let open = live::open_results(root, &|run| place_of(run).is_some())?;
+        let open: Vec<_> = open.into_iter().filter_map(|(run, open)| Some((place_of(&run)?, open))).collect();
+        for (place, open) in open {
+            let run = &mut self.runs[place];
             let mut body = Writer::default();
             body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
             write_results(&of_run(root, &run.id, Some(&open))?, &mut body);

@@ -164,18 +164,21 @@ fn of_json(value: serde_json::Value) -> Tree {
 
 /// A result with all its fields, in order; then what else was given.
 pub(super) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
-    let mut values: Vec<Option<Tree>> = FIELDS.iter().map(|_| None).collect();
+    let mut fields: Vec<Option<(Tree, Tree)>> = vec![None; FIELDS.len()];
     let mut others = Vec::new();
-    for (key, value) in given {
-        match FIELDS.iter().position(|field| key.as_str() == Some(field)) {
-            Some(place) => values[place] = Some(value),
+    for (number, (key, value)) in given.into_iter().enumerate() {
+        let is_of = |field: &str| key.as_str() == Some(field);
+        // They come in this order, mostly.
+        let place = FIELDS.get(number).filter(|field| is_of(field)).map(|_| number);
+        match place.or_else(|| FIELDS.iter().position(|field| is_of(field))) {
+            Some(place) => fields[place] = Some((key, value)),
             None => others.push((key, value)),
         }
     }
     let default = |field: &str| if field == "artifacts" { Tree::List(Vec::new()) } else { Tree::Null };
-    let fields = FIELDS.iter().zip(values);
-    let fields = fields.map(|(&field, value)| {
-        (field.into(), value.filter(|value| *value != Tree::Null).unwrap_or_else(|| default(field)))
+    let fields = FIELDS.iter().zip(fields).map(|(&field, given)| {
+        let given = given.filter(|(_, value)| *value != Tree::Null);
+        given.unwrap_or_else(|| (field.into(), default(field)))
     });
     Tree::Map(fields.chain(others).collect())
 }

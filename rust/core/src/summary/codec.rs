@@ -272,10 +272,10 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
-    /// The next byte, which stays the next.
+    /// The bytes that are left.
     #[inline]
-    pub fn peek(&self) -> Option<u8> {
-        self.rest.first().copied()
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// One byte.
