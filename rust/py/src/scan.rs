@@ -112,7 +112,7 @@ impl RowStream {
     }
 }
 
-/// Rows that any library takes by the Arrow PyCapsule interface.
+/// Rows that any library takes as an Arrow stream.
 #[pyclass(frozen, module = "nirs4all_workspace._native")]
 pub struct Rows {
     /// All of them.

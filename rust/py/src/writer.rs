@@ -144,14 +144,13 @@ impl JournalWriter {
         work: impl FnOnce(&mut Writer) -> n4w_core::Result<T> + Send,
     ) -> PyResult<T> {
         self.check_process()?;
-        let result = detached(py, None, || {
+        detached(py, None, || {
             // Locked outside of the pool, whose threads may take up another call while they wait.
             let writer = &mut *self.lock();
             let path = writer.path().map(Path::to_path_buf);
             // In a pool of this process: the pool that a fork inherits has no threads.
             caught(path.as_deref(), || threads::run(0, || work(writer)).and_then(|result| result))
-        });
-        result
+        })
     }
 }
 
