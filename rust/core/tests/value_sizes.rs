@@ -87,7 +87,7 @@ fn a_batch_with_one_value_beyond_the_limit_is_refused_and_many_short_ones_are_no
     let error = check_batch(&RecordBatch::try_from_iter([("note", array)]).unwrap()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Argument);
     assert!(error.message.contains("note"));
-    let half = &long[..VALUE_BYTES / 2 + 1];
+    let half = &long[..=VALUE_BYTES / 2];
     let array = Arc::new(StringArray::from(vec![half, half])) as ArrayRef;
     check_batch(&RecordBatch::try_from_iter([("note", array)]).unwrap()).unwrap();
 }
