@@ -217,8 +217,14 @@ class Writer:
 
         Raises:
             ConflictError: This writer was declared dead; what it acknowledged is kept.
+            RuntimeError: This is a fork of the process that opened it.
             OSError: It could not be sealed; the journal is as it was, and closing can be tried again.
         """
+        if self._is_closed:
+            return
+        if os.getpid() != self._pid:
+            # A thread of the parent that was closing it holds this lock here for ever.
+            raise RuntimeError("this writer belongs to the process that opened it, not to its fork")
         with self._closing:
             if not self._is_closed:
                 self._native.close()
