@@ -13,7 +13,7 @@ use crate::gate::to_py;
 /// A file that is written piece by piece and replaces its target where its `with` block ends well.
 #[pyclass(frozen, module = "nirs4all_workspace._native")]
 pub struct Draft {
-    draft: Mutex<Option<atomic::Draft>>,
+    open: Mutex<Option<atomic::Draft>>,
     target: PathBuf,
     pid: u32,
 }
@@ -23,13 +23,13 @@ impl Draft {
     #[new]
     fn new(py: Python<'_>, target: PathBuf) -> PyResult<Self> {
         let draft = atomic::Draft::begin(&target).map_err(|error| to_py(py, &error))?;
-        Ok(Self { draft: Mutex::new(Some(draft)), target, pid: std::process::id() })
+        Ok(Self { open: Mutex::new(Some(draft)), target, pid: std::process::id() })
     }
 
     fn write(&self, py: Python<'_>, content: &[u8]) -> PyResult<usize> {
         self.check_process()?;
         let written = py.detach(|| {
-            let mut draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut draft = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let written = draft.as_mut().map(|draft| draft.file().write_all(content));
             written.transpose().map_err(|error| n4w_core::Error::io(&self.target, error))
         });
@@ -54,7 +54,7 @@ impl Draft {
         _trace: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         self.check_process()?;
-        let draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let draft = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         match draft.filter(|_| kind.is_none()) {
             Some(draft) => {
                 py.detach(|| draft.sync().and_then(|()| draft.replace())).map_err(|error| to_py(py, &error))
@@ -77,7 +77,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if std::process::id() != self.pid {
             // Dropping it would remove the file that the parent of this fork is writing.
-            std::mem::forget(self.draft.get_mut().ok().and_then(Option::take));
+            std::mem::forget(self.open.get_mut().ok().and_then(Option::take));
         }
     }
 }

@@ -88,7 +88,7 @@ pub fn wait<T: Send>(
                 return Ok(());
             }
             looked = Instant::now();
-            Python::attach(|py| py.check_signals()).map_err(|error| {
+            Python::attach(|py| tick(py, None, &Progress::default())).map_err(|error| {
                 raised = Some(error);
                 Error::new(ErrorKind::Interrupted, "interrupted")
             })

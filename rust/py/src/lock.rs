@@ -29,7 +29,12 @@ impl Lock {
     fn new(py: Python<'_>, path: PathBuf, timeout: f64) -> PyResult<Self> {
         let timeout = Duration::try_from_secs_f64(timeout.max(0.0)).unwrap_or(Duration::MAX);
         let held = wait(py, |check| lock::Lock::take(&path, timeout, check))?;
-        Ok(Self { held: Mutex::new(Some(held)), path, is_last: AtomicBool::new(false), pid: std::process::id() })
+        Ok(Self {
+            held: Mutex::new(Some(held)),
+            path,
+            is_last: AtomicBool::new(false),
+            pid: std::process::id(),
+        })
     }
 
     fn remove_on_release(&self) {
