@@ -1,5 +1,7 @@
 //! Locks: which file is locked, and which is removed.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::fs;
 use std::time::Duration;
 
