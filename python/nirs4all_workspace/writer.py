@@ -228,10 +228,16 @@ class Writer:
 
         Raises:
             ConflictError: This writer was declared dead; what it acknowledged is kept.
+            RuntimeError: This is a fork of the process that opened it.
             CorruptFileError: The disk damaged its journal: all that can be read was sealed, the writer is
                 closed, and the damaged file is kept.
             OSError: It could not be sealed; the journal is as it was, and closing can be tried again.
         """
+        if self._is_closed:
+            return
+        if os.getpid() != self._pid:
+            # A thread of the parent that was closing it holds this lock here for ever.
+            raise RuntimeError("this writer belongs to the process that opened it, not to its fork")
         with self._closing:
             if self._is_closed:
                 return

@@ -17,6 +17,7 @@ from pathlib import Path
 import nirs4all_workspace as n4w
 import pytest
 from nirs4all_workspace import _native, locks
+from tracing import need_strace, traced
 from writing import DATASET, RUN, row, workspace
 
 ROUNDS = int(os.environ.get("N4W_STRESS_ROUNDS", "15"))
@@ -240,6 +241,35 @@ def test_a_lock_excludes_threads_forks_and_processes(tmp_path, removes):
     assert int(counter.read_text()) == 2 * times * len(programs)
 
 
+TAKE = """
+import os, sys
+from pathlib import Path
+from nirs4all_workspace import _native, locks
+path = Path(sys.argv[1])
+print(os.getpid(), flush=True)
+os.read(0, 1)
+lock = locks.take(path)
+os._exit(0 if _native.lock_is_held(path) else 3)
+"""
+
+
+def test_a_file_that_is_removed_between_opening_and_locking_is_not_the_lock(tmp_path):
+    need_strace()
+    path = tmp_path / "x.lock"
+
+    def remove():
+        while not path.exists():
+            time.sleep(0.001)
+        path.unlink()
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    code, lines = traced(TAKE, [path], "flock:delay_enter=2000000:when=1")
+    thread.join()
+    assert any("INJECTED" in line or "DELAYED" in line for line in lines), lines
+    assert code == 0, lines
+
+
 LOOK = """
 import sys
 from pathlib import Path
@@ -250,17 +280,31 @@ while True:
 """
 
 
-def test_looking_fails_no_take(tmp_path):
+# A slow machine: whoever looks is interrupted while it has the lock.
+LOOK_SLOWLY = """
+import fcntl, sys, time
+print("looking", flush=True)
+while True:
+    with open(sys.argv[1], "a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        time.sleep(0.003)
+        fcntl.flock(file, fcntl.LOCK_UN)
+    time.sleep(0.002)
+"""
+
+
+@pytest.mark.parametrize("programs", [[LOOK] * 4, [LOOK_SLOWLY]])
+def test_looking_fails_no_take(tmp_path, programs):
     path = tmp_path / ".locks" / "x.lock"
     locks.take(path).release()
     readers = [
-        subprocess.Popen([sys.executable, "-c", LOOK, path], stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True)
+        for program in programs
     ]
     try:
         for reader in readers:
             assert reader.stdout.readline() == "looking\n"
-        for turn in range(40 * ROUNDS):
+        for turn in range(20 * ROUNDS):
             with locks.take(path, timeout=0) as lock:
                 if turn % 2:
                     lock.remove_on_release()

@@ -90,10 +90,7 @@ pub fn wait<T: Send>(
                 return Ok(());
             }
             looked = Instant::now();
-            // Of any lifetime, which the method itself is not.
-            #[allow(clippy::redundant_closure_for_method_calls)]
-            let answered = Python::attach(|py| py.check_signals());
-            answered.map_err(|error| {
+            Python::attach(|py| tick(py, None, &Progress::default())).map_err(|error| {
                 raised = Some(error);
                 Error::new(ErrorKind::Interrupted, "interrupted")
             })
