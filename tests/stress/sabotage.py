@@ -257,6 +257,36 @@ SABOTAGES = {
         "            && !accepts(kind, field.data_type())\n            && false",
         "property/test_column_types.py::test_a_known_column_of_another_type_is_one_error_in_every_answer",
     ),
+    "open lock files while others fork": Sabotage(
+        "rust/core/src/forks.rs",
+        "        let mut registry = registry();\n        let file = open()?;\n",
+        "        let file = open()?;\n        let mut registry = registry();\n",
+        "stress/test_locks_threads_forks.py::test_idle_forks_keep_no_lock_of_busy_threads",
+    ),
+    "forget the files of those who only look": Sabotage(
+        "rust/core/src/lock.rs",
+        "match OwnFile::open(|| platform::open(path)) {",
+        "match platform::open(path) {",
+        "stress/test_locks_threads_forks.py::test_idle_forks_keep_no_lock_of_busy_threads",
+    ),
+    "believe that a locked file is the lock": Sabotage(
+        "rust/core/src/lock.rs",
+        "Ok(()) => Ok(platform::is_same_file(file, path)),",
+        "Ok(()) => Ok(!path.as_os_str().is_empty()),",
+        "stress/test_locks_threads_forks.py::test_a_file_that_is_removed_between_opening_and_locking_is_not_the_lock",
+    ),
+    "release by closing alone": Sabotage(
+        "rust/core/src/forks.rs",
+        "            let _ = self.file.unlock();\n",
+        "",
+        "unit/test_locks.py::test_release_unlocks_though_another_process_has_a_copy",
+    ),
+    "try a lock once": Sabotage(
+        "rust/core/src/lock.rs",
+        "timeout.max(SHORTEST_PATIENCE).saturating_sub(waited)",
+        "timeout.saturating_sub(waited)",
+        "stress/test_locks_threads_forks.py::test_looking_fails_no_take",
+    ),
 }
 
 
