@@ -5,6 +5,7 @@ The order makes it repeatable: files first, then the folder that says which they
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
@@ -77,7 +78,10 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
             if folder.is_dir():
                 _native.sync_folder(folder)
         _remove_artifacts(workspace, named_in(trash), done)
-    shutil.rmtree(trash)
+    while trash.exists():
+        # Another process may be removing it too.
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(trash)
     _native.sync_folder(trash.parent)
     return done
 

@@ -81,7 +81,7 @@ class _Scan:
                 part = _Part(self, asked, bad, is_last=attempts == _RESTARTS)
                 for frame in part.frames(predicate, n_rows, batch_size):
                     has_yielded = True
-                    yield frame.select(shown)
+                    yield frame[shown]
             except _BadFileError as error:
                 if has_yielded:
                     raise CorruptFileError(error.entry["message"], error.entry["path"]) from error
@@ -140,24 +140,31 @@ class _Part:
                 # Their rows cannot be counted apart: what is left is read by ourselves.
                 converted += [place for place, _ in good]
                 continue
-            frame = self._of_files([path for _, path in good], columns)
-            frame = frame if left is None else frame.head(left)
             expected = rows if left is None else min(rows, left)
-            left = None if left is None else left - expected
-            frame = frame if predicate is None else frame.filter(predicate)
             came = 0
             try:
+                frame = self._of_files([path for _, path in good], columns)
+                frame = frame if left is None else frame.head(left)
+                frame = frame if predicate is None else frame.filter(predicate)
                 for batch in _batches(frame, batch_size):
                     came += batch.height
                     yield batch
             except FileNotFoundError:
                 raise
-            except Exception as error:
-                raise self._culprit(files) or error from error
             except BaseException as error:
-                if type(error).__name__ != "PanicException":
+                is_panic = type(error).__name__ == "PanicException"
+                if not isinstance(error, Exception) and not is_panic:
                     raise
-                raise self._culprit(files) or RuntimeError(f"Polars cannot read the rows: {error}") from error
+                if (culprit := self._culprit(files)) is not None:
+                    raise culprit from error
+                if came == 0:
+                    # Polars does not read what we do.
+                    converted += [place for place, _ in good]
+                    continue
+                raise (
+                    RuntimeError(f"Polars cannot read the rows: {error}") if is_panic else error
+                ) from error
+            left = None if left is None else left - expected
             if predicate is None and came != expected:
                 raise self._culprit(files) or CorruptFileError(
                     f"the footers announce {expected} rows and {came} came", str(files[0][1])
@@ -190,11 +197,12 @@ class _Part:
             if FILE in self._asked:
                 stem = name.rsplit("/", 1)[-1].removesuffix(".meta.parquet")
                 frame = frame.with_columns(pl.lit(stem, pl.String()).alias(FILE))
-            yield frame.select(self._asked)
+            yield frame[self._asked]
 
     def _of_files(self, paths: list[Path], columns: list[str]) -> pl.LazyFrame:
         """The rows of files of equal columns, those that they lack as null, categories as text."""
         import polars as pl
+        from polars import selectors
 
         file = FILE if FILE in self._asked else None
         frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=file)
@@ -206,7 +214,8 @@ class _Part:
             elif name not in columns:
                 shown.append(pl.lit(None, kinds[name]).alias(name))
             else:
-                column = pl.col(name)
+                # Not `pl.col`, to which some names are patterns.
+                column = selectors.by_name(name)
                 shown.append(column if found[name] == kinds[name] else column.cast(kinds[name]))
         return frame.select(shown)
 

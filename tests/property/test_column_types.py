@@ -260,6 +260,13 @@ PAIRS = [
         [dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 2, 3)],
     ),
     (
+        pa.date32(),
+        [dt.date(2026, 1, 2)],
+        pa.timestamp("us", "UTC"),
+        [dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC)],
+        [dt.datetime(2026, 1, 2, tzinfo=dt.UTC), dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC)],
+    ),
+    (
         pa.timestamp("ms"),
         [dt.datetime(2026, 1, 2)],
         pa.timestamp("us", "UTC"),
@@ -397,3 +404,61 @@ def test_segments_of_other_types_stay_apart_when_others_are_merged(tmp_path):
         assert ws.predictions.get(id_)["x"] == column[0].as_py()
     assert ws.predictions.page().total == len(written) + 2
     assert ws.predictions.scan().collect().height == len(written) + 2
+
+
+def test_columns_that_a_file_lacks_are_null_however_they_are_asked_for(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    write_segment(ws, RUN, ["a", "b", "c"], pa.array([1, None, 3]))
+    with ws.predictions.writer("2026-01-03_Types_0123456789ab", "wheat") as writer:
+        writer.write_batch(pa.table({"id": ["d", "e", "f"], "y": ["p", "q", None]}))
+    scan = ws.predictions.scan
+    assert scan().filter(pl.col("x").is_null()).select("x").collect().shape == (4, 1)
+    assert sorted(scan().select("x").collect()["x"].to_list(), key=str) == [1, 3, None, None, None, None]
+    assert scan().select("y").unique().collect().height == 3
+    assert scan().select(pl.len()).collect().item() == 6
+    folder = tmp_path / "old"
+    folder.mkdir()
+    pq.write_table(pa.table({"id": ["a", "b", "c"]}), folder / "a.meta.parquet")
+    old = n4w.Workspace.open(folder).predictions.scan
+    assert old().select("metric").collect().shape == (3, 1)
+    assert old().select(pl.len()).collect().item() == 3
+
+
+@pytest.mark.parametrize("name", ["*", "^x$", "^.*$", "a.b", ""])
+def test_names_of_columns_are_no_patterns(tmp_path, name):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    with ws.predictions.writer(RUN, "wheat") as writer:
+        writer.write_batch(pa.table({"id": ["a", "b", "c"], name: [5, None, 7]}))
+    frame = ws.predictions.scan().sort("id").collect()
+    assert frame[name].to_list() == [5, None, 7]
+    assert ws.predictions.get("c")[name] == 7
+
+
+def test_names_and_times_that_no_reader_takes_are_refused(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    with ws.predictions.writer(RUN, "wheat") as writer:
+        with pytest.raises(ValueError, match="zero byte"):
+            writer.write({"id": "a", "a\0b": 1})
+        late = dt.datetime(9999, 12, 31, 23, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
+        for column in ("x", "created_at"):
+            with pytest.raises(TypeError, match=column):
+                writer.write({"id": "a", column: late})
+        twice = pa.array([[("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int64()))
+        with pytest.raises(TypeError, match="key twice"):
+            writer.write_batch(pa.table({"id": ["a"], "x": twice}))
+        writer.write({"id": "a"})
+    assert ws.predictions.scan().collect()["id"].to_list() == ["a"]
+
+
+def test_a_first_file_that_polars_does_not_read_is_one_warning(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    for id_ in ("a", "b"):
+        write_segment(ws, RUN, [id_], pa.array([1]))
+    file = min(ws.path.glob("predictions/*/*.meta.parquet"))
+    content = bytearray(file.read_bytes())
+    content[content.rindex(b"parquet-rs version")] = 0xFF
+    file.write_bytes(content)
+    with pytest.warns(UserWarning, match=file.name):
+        assert ws.predictions.scan().collect().height == 1
+    page = ws.predictions.page()
+    assert (page.total, len(page.errors)) == (1, 1)

@@ -55,10 +55,11 @@ impl Journals {
             None => journal.header.journal.clone(),
             Some(hidden) => format!("{} {:016x}", journal.header.journal, hidden.fingerprint()),
         };
+        // What was counted may be damaged since.
         let known = self
             .known
             .get(file)
-            .filter(|known| known.journal == id && known.position.offset <= journal.limit());
+            .filter(|known| known.journal == id && journal.is_intact_until(known.position).unwrap_or(false));
         let from = known.and_then(|known| Some((known.position, datasets_of(&known.state)?)));
         let (from, mut datasets) = from.unwrap_or_else(|| (journal.begin(), Datasets::new()));
         let unnamed = &journal.header.dataset_name;

@@ -12,8 +12,9 @@ use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::rows::{COLUMNS, Type, batch_of, common, extras, known, unfit, whole};
+use crate::rows::{COLUMNS, Type, batch_of, check_name, common, extras, known, unfit, whole};
 use crate::summary::columns::{float_name, parse_time};
+use crate::types;
 
 /// One value of a mapping.
 #[derive(Clone, Debug)]
@@ -241,7 +242,15 @@ impl Table {
                 && known(&name).is_none()
                 && !self.inexact.contains(&*name);
             let kind = if is_wider { Type::Float } else { kind };
+            if place.is_none() {
+                check_name(&name)?;
+            }
             let cell = cell.fit(kind).ok_or_else(|| unfit(&name, kind, natural.name()))?;
+            if let Cell::Time(micros) = cell
+                && !types::is_time(micros)
+            {
+                return Err(unfit(&name, kind, "one outside of the years 1 to 9999 in UTC"));
+            }
             cells.push((name, place, kind, cell));
         }
         for (name, place, kind, cell) in cells {

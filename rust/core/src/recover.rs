@@ -75,6 +75,11 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
                 Ok(Fate::Dead(lock)) => dead.push((name, lock)),
                 Ok(Fate::Living(owner)) => report.alive.push(Living { path, owner }),
                 Ok(Fate::Gone) => {}
+                // Its writer died at once: there is nothing to keep.
+                Ok(Fate::Unreadable(_)) if is_empty(&root.join(&path)) => {
+                    seal::remove_if_there(&root.join(&path))?;
+                    report.removed.push(path);
+                }
                 Ok(Fate::Unreadable(error)) => {
                     // One whose header is not whole was most likely never flushed into.
                     let is_problem = error.kind != ErrorKind::Truncated;
@@ -88,6 +93,11 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
     }
     report.removed.extend(sweep(root, None)?);
     Ok(report)
+}
+
+/// Whether a file has no byte.
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|stat| stat.len() == 0)
 }
 
 /// The journals in a folder, those that go on from another one after it.
@@ -273,6 +283,9 @@ pub fn living(root: &Path, run_id: &str) -> Result<Vec<Living>> {
             let full = root.join(&path);
             if lock::is_held(&full)?
                 && let Ok(journal) = Journal::open(&full)
+                // One that is sealed is held by whoever clears it away.
+                && !segments::sealed_of(&full.with_file_name(name.sealed()))
+                    .is_ok_and(|sealed| sealed.is_some_and(|it| it.covers(&journal).unwrap_or(false)))
             {
                 living.push(Living { path, owner: journal.header.owner });
             }

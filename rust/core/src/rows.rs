@@ -153,12 +153,25 @@ pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
                 let message = format!("column {:?} is there twice", field.name());
                 return Err(Error::new(ErrorKind::Argument, message));
             }
+            check_name(field.name())?;
+            if field.metadata().values().any(|value| value.contains("POLARS_PYTHON_OBJECT")) {
+                let message = format!("column {:?} has Python objects; cast it", field.name());
+                return Err(Error::new(ErrorKind::Type, message));
+            }
             let array = types::store(field.name(), array)?;
             fields.push(Field::new(field.name(), array.data_type().clone(), true));
             arrays.push(array);
         }
     }
     batch_of(fields, arrays)
+}
+
+/// Fails for a name that no library takes.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if !name.contains('\0') {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Argument, format!("column {name:?} has a zero byte in its name; rename it")))
 }
 
 /// A known column in its type; fails where a value does not fit.

@@ -141,7 +141,8 @@ pub struct OpenSaid {
 impl OpenSaid {
     fn read(journal: &Journal, known: Option<&Self>) -> Result<(Self, Self)> {
         let known = known.filter(|known| {
-            known.journal == journal.header.journal && known.position.offset <= journal.limit()
+            known.journal == journal.header.journal
+                && journal.is_intact_until(known.position).unwrap_or(false)
         });
         let begin =
             || Self { journal: journal.header.journal.clone(), position: journal.begin(), ..Self::default() };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use n4w_core::ErrorKind;
 use n4w_core::journal::{
-    Appender, Coverage, Cut, End, Header, Journal, Kind, Reading, Stretch, fence, fence_path,
+    Appender, Coverage, Cut, End, Header, Journal, Kind, Position, Reading, Stretch, fence, fence_path,
 };
 use n4w_core::segments::Name;
 
@@ -245,6 +245,13 @@ fn an_intact_copy_has_more_than_what_was_sealed_of_a_damaged_one() {
     assert_eq!(compare(&damage(&[2])), Coverage::Apart);
     let sealed = read(&damage(&[]).path).unwrap().1;
     assert_eq!(damage(&[3]).compare(sealed.position, &sealed.saved).unwrap(), Coverage::Whole);
+    // A segment of the first two frames, and a journal that goes on and has lost one of them.
+    let mut begun = Journal::open(&path).unwrap();
+    begun.end_at(Position { offset: ends[2], ..begun.begin() });
+    let sealed = begun.read(begun.begin(), &mut |_, _| Ok(())).unwrap();
+    assert_eq!(sealed.position.frames, 2);
+    assert_eq!(damage(&[]).compare(sealed.position, &sealed.saved).unwrap(), Coverage::Outgrown);
+    assert_eq!(damage(&[1]).compare(sealed.position, &sealed.saved).unwrap(), Coverage::Apart);
 }
 
 #[test]

@@ -290,18 +290,26 @@ impl Journal {
         while let Some((_, at)) = frames.advance()? {
             if saved.iter().any(|stretch| stretch.holds(at)) {
                 found += 1;
-            } else if saved.is_empty() {
-                return Ok(Coverage::Outgrown);
             } else {
                 more = true;
+                if saved.is_empty() {
+                    break;
+                }
             }
         }
         let all: u64 = saved.iter().map(Stretch::frames).sum();
         Ok(match (more, found == all) {
             (false, _) => Coverage::Whole,
-            (true, true) => Coverage::Outgrown,
-            (true, false) => Coverage::Apart,
+            (true, true) if self.is_intact_until(sealed)? => Coverage::Outgrown,
+            (true, _) => Coverage::Apart,
         })
+    }
+
+    /// Whether all frames before a place are there, the last of them the one that ended there.
+    pub fn is_intact_until(&self, place: Position) -> Result<bool> {
+        let mut frames = self.frames(self.begin());
+        while frames.at().offset < place.offset && !frames.has_lost() && frames.advance()?.is_some() {}
+        Ok(!frames.has_lost() && frames.at() == place)
     }
 
     /// What is wrong in it, if its writer cannot be about to mend it.

@@ -148,7 +148,8 @@ impl Plan {
                     verdicts.len() - 1
                 }
             };
-            if verdicts[verdict].1.is_some() {
+            // Without any column nothing would say how many rows there are.
+            if verdicts[verdict].1.as_ref().is_some_and(|columns| !columns.is_empty()) {
                 plain.push((file, verdict));
                 paths.push(part.path.clone());
             } else {

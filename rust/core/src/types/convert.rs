@@ -110,6 +110,10 @@ pub(crate) fn recast(array: &ArrayRef, to: &DataType, safe: bool) -> Result<Arra
             let times = make_array(array.to_data().into_builder().data_type(kind).build()?);
             cast_with_options(&times, to, &options)
         }
+        (DataType::Date32, DataType::Timestamp(unit, Some(_))) => {
+            let midnight = cast_with_options(array, &DataType::Timestamp(*unit, None), &options)?;
+            recast(&midnight, to, safe)
+        }
         _ => cast_with_options(array, to, &options),
     }
 }

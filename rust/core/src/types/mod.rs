@@ -13,6 +13,7 @@ mod text;
 pub use answer::{accepts, check, common, reads_as, shown};
 pub use conform::{Lost, all_names, answer_schema, answer_type, conform};
 pub use convert::{Converted, convert, known_column};
+pub use ranges::is_time;
 pub use stored::{canonical, store};
 
 use arrow_schema::DataType;

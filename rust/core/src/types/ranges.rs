@@ -86,6 +86,11 @@ where
     Arc::new(kept.with_data_type(array.data_type().clone()))
 }
 
+/// Whether µs since 1970 are a time that readers know.
+pub fn is_time(micros: i64) -> bool {
+    allowed(&DataType::Timestamp(TimeUnit::Microsecond, None)).is_some_and(|range| range.contains(&micros))
+}
+
 /// Fails where a value, nested ones included, is outside of what readers know; says what it is.
 pub fn check(array: &ArrayRef) -> Result<(), String> {
     let kind = array.data_type();
@@ -118,7 +123,18 @@ pub fn check(array: &ArrayRef) -> Result<(), String> {
         DataType::List(_) => check(array.as_list::<i32>().values()),
         DataType::LargeList(_) => check(array.as_list::<i64>().values()),
         DataType::FixedSizeList(..) => check(array.as_fixed_size_list().values()),
-        DataType::Map(..) => array.as_map().entries().columns().iter().try_for_each(check),
+        DataType::Map(..) => {
+            let map = array.as_map();
+            // Python's dicts, which answers are made of, have a key once.
+            let keys = super::text::texts(map.keys()).map_err(|error| error.to_string())?;
+            for ends in map.value_offsets().windows(2) {
+                let mut seen = std::collections::HashSet::new();
+                if !(ends[0]..ends[1]).all(|place| seen.insert(keys.value(place as usize))) {
+                    return Err("maps with a key twice".to_owned());
+                }
+            }
+            map.entries().columns().iter().try_for_each(check)
+        }
         DataType::Struct(_) => array.as_struct().columns().iter().try_for_each(check),
         _ => Ok(()),
     }
