@@ -1,5 +1,6 @@
 """Two workspaces merged by `cp -rn` are the union of both."""
 
+import os
 import shutil
 import subprocess
 
@@ -53,3 +54,57 @@ def test_merging_gives_the_union(tmp_path):
     (template,) = {reference["id"] for run in merged.runs.list() for reference in run.templates}
     assert {getattr(run, "id", run) for run in merged.templates.runs_using(template)} == {first.id, second.id}
     assert merged.verify(full=True)["problems"] == []
+
+
+def row_of(result, number):
+    return {"id": f"r{number}", "result_id": result.id, "val_score": 1.0 + number, "metric": "rmse", "partition": "val"}
+
+
+def sweep(ws):
+    """Removes what was replaced, as if it was long ago."""
+    for segment in (ws.path / "predictions").glob("*/*.parquet"):
+        os.utime(segment, (0, 0))
+    ws.recover()
+
+
+@pytest.mark.skipif(shutil.which("cp") is None, reason="needs cp")
+def test_results_come_with_the_rows_of_a_compaction(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "one")
+    run = ws.runs.create("grow", templates=[["SNV", "PLS"]], datasets=["wheat"])
+    with run:
+        results = list(run.plan([{"name": name, "steps": [name]} for name in "abc"]))
+        first = run.writer("wheat")
+        first.write(row_of(results[0], 0))
+        first.checkpoint(results[0])
+        shutil.copytree(ws.path, tmp_path / "two")
+        first.write(row_of(results[1], 1))
+        first.checkpoint(results[1])
+        first.close()
+        with run.writer("wheat") as second:
+            second.write(row_of(results[2], 2))
+            second.checkpoint(results[2])
+    writers = {result.id: result.writer for result in run.results()}
+    sweep(ws)
+    assert len(ws.predictions.compact()["compacted"]) == 1
+    sweep(ws)
+    assert len(list((ws.path / "predictions").glob("*/*.parquet"))) == 1
+
+    copy = n4w.Workspace.open(tmp_path / "two")
+    copy.recover()
+    assert [result.id for result in copy.runs.get(run.id).results()] == [results[0].id]
+    for folder in FOLDERS:
+        subprocess.run(["cp", "-rn", ws.path / folder, copy.path], check=True)
+    merged = copy.runs.get(run.id)
+    assert sorted(copy.predictions.scan().select("id").collect()["id"]) == ["r0", "r1", "r2"]
+    assert {result.id: result.writer for result in merged.results()} == writers
+    assert {result.id: result.writer for result in run.results()} == writers
+    assert {result.id for result in copy.results.list()} == set(writers)
+    assert copy.verify(full=True)["problems"] == []
+    assert "repeated" not in {note["kind"] for note in copy.verify(full=True)["notes"]}
+
+    # Without its list, the rows of the compaction are rows of results that nobody knows.
+    (lists,) = (merged.path).glob("results.c*.jsonl")
+    lists.unlink()
+    problems = [problem for problem in copy.verify()["problems"] if problem["kind"] == "dangling"]
+    assert len(problems) == 1
+    assert problems[0]["path"].endswith(".meta.parquet")

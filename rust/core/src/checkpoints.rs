@@ -1,18 +1,22 @@
 //! The checkpointed results of sealed segments: as their footers name them, and as lists of results have them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value as Json;
 
+use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::live_set::Rank;
+use crate::segments::Name;
 use crate::value::Value;
 
 /// The footer key that names the results which were checkpointed by the writers of a segment.
 pub const RESULTS_KEY: &str = "n4a_results";
 /// A longer value is left out: the lists of results have it.
 const LONGEST: usize = 64 * 1024;
+/// The field of a result that names who checkpointed it; of the lists on disk only those of compactions have it.
+pub const WRITER: &str = "writer";
 
 /// One checkpoint of a result.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,13 +93,38 @@ fn checkpoint(id: String, value: &Json) -> Option<Checkpoint> {
     Some(Checkpoint { id, is_failed, completed_at: value.get(1)?.as_str()?.to_owned() })
 }
 
+/// The results in the lists of a run's writers as one list, of which each line names its writer; damaged lines
+/// stay where they are.
+pub fn joined_lists<'a>(
+    root: &Path,
+    run_id: &str,
+    writers: impl Iterator<Item = &'a String>,
+) -> Result<String> {
+    let mut lines = BTreeSet::new();
+    for writer in writers {
+        let name = Name { run_id: run_id.to_owned(), writer: writer.clone() };
+        let text = read_list(&root.join("runs").join(run_id).join(name.results()))?;
+        for line in text.lines() {
+            let Ok(mut json) = checkpoint::parse(line) else { continue };
+            if !name.is_compaction() {
+                json.insert(WRITER.to_owned(), writer.as_str().into());
+            }
+            lines.insert(Json::Object(json).to_string());
+        }
+    }
+    Ok(lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect())
+}
+
 /// The checkpoints in a list of results; none where it is missing. Lines that are no results are not its fault
 /// here: whoever lists results reports them.
 pub fn in_list(path: &Path) -> Result<Vec<Checkpoint>> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(path, error)),
-    };
-    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(Checkpoint::of_result).collect())
+    Ok(read_list(path)?.lines().filter_map(Checkpoint::of_result).collect())
+}
+
+fn read_list(path: &Path) -> Result<String> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Error::io(path, error)),
+    }
 }

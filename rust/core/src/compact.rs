@@ -22,7 +22,7 @@ use crate::scan;
 use crate::segment_file::SegmentFile;
 use crate::segments::{self, Name, REPLACES_KEY};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
-use crate::{checkpoints, merged, types};
+use crate::{atomic, checkpoints, merged, types};
 
 /// What was merged in one folder.
 #[derive(Clone, Debug, Default)]
@@ -158,6 +158,11 @@ fn compact_group(
         return Err(Error::new(ErrorKind::Corrupt, message).at(&path));
     }
     let (replaced, checkpoints) = plan.about(&inputs, &starts, rows);
+    // Copied into another copy of the run, the rows bring their results along.
+    let lists = checkpoints::joined_lists(root, run_id, replaced.keys())?;
+    if !lists.is_empty() {
+        atomic::replace(&root.join("runs").join(run_id).join(output.results()), lists.as_bytes())?;
+    }
     let mut keys = vec![(REPLACES_KEY, merged::to_json(&replaced))];
     keys.extend(checkpoints::key(&checkpoints, true));
     merged.publish(&keys, Some(&summary))?;

@@ -367,6 +367,10 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
         // A journal that is still there would count again without its segment.
         if is_due && !kept.contains(&file) {
             remove(&file)?;
+            // What replaced a compaction has its results.
+            if let Some(name) = Name::of(&file).filter(Name::is_compaction) {
+                seal::remove_if_there(&root.join("runs").join(&name.run_id).join(name.results()))?;
+            }
         }
     }
     for fence in &names {

@@ -1,29 +1,70 @@
 //! Checking what writers left: journals, leftovers, and copies that went apart.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
+use crate::checkpoints::Checkpoint;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::journal::Journal;
 use crate::progress::Progress;
+use crate::said::Said;
 use crate::seal::Survey;
 use crate::segments::{self, Lost, Name};
 use crate::verify::Finding;
-use crate::{journal, lock, verify_arrays};
+use crate::{journal, live, lock, verify_arrays};
+
+/// What was found in a folder, and the results that its live segments name.
+type Checked = (Vec<Finding>, Vec<Named>);
+
+/// A segment, relative to the workspace, its run, and the results that its footer names.
+type Named = (String, String, Vec<Checkpoint>);
 
 /// Checks the folders of `predictions`, in name order; with `full` also every frame of journals and
 /// whether the arrays that rows name are there.
 pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
     let folders = files::prediction_folders(root)?;
-    let found: Vec<Result<Vec<Finding>>> =
+    let checked: Vec<Result<Checked>> =
         folders.par_iter().map(|folder| check_folder(root, folder, full, progress)).collect();
-    found.into_iter().collect::<Result<Vec<_>>>().map(|found| found.into_iter().flatten().collect())
+    let (mut findings, mut of_runs) = (Vec::new(), BTreeMap::<String, Vec<(String, Vec<Checkpoint>)>>::new());
+    for checked in checked {
+        let (found, named) = checked?;
+        findings.extend(found);
+        named.into_iter().for_each(|(file, run, named)| of_runs.entry(run).or_default().push((file, named)));
+    }
+    for (run_id, named) in of_runs {
+        progress.check()?;
+        findings.extend(unlisted(root, &run_id, named)?);
+    }
+    Ok(findings)
 }
 
-fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
+/// The results of a run that its live segments name and that no list has: their rows are live, and nothing else
+/// is known of them.
+fn unlisted(root: &Path, run_id: &str, named: Vec<(String, Vec<Checkpoint>)>) -> Result<Vec<Finding>> {
+    let (texts, _) = live::results_of_run(root, run_id)?;
+    let listed: HashSet<String> =
+        texts.iter().filter_map(|(_, text)| Checkpoint::of_result(text)).map(|one| one.id).collect();
+    let mut findings = Vec::new();
+    for (path, named) in named {
+        let lacking: Vec<_> = named.iter().filter(|one| !listed.contains(&one.id)).collect();
+        if let Some(first) = lacking.first() {
+            let message = format!(
+                "has rows of {} results, {} the first, that are in no runs/{run_id}/results.*.jsonl: copy these files \
+                 from where the segment came from, or the results are planned again",
+                lacking.len(),
+                first.id
+            );
+            findings.push(Finding { path, is_problem: true, kind: "dangling", message });
+        }
+    }
+    Ok(findings)
+}
+
+fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> Result<Checked> {
     let path = root.join("predictions").join(folder);
     let mut findings = Vec::new();
     let mut find = |file: &str, is_problem, kind, message: String| {
@@ -99,7 +140,18 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         }
     }
     findings.extend(verify_arrays::verify(root, folder, &judged, full, progress)?);
-    Ok(findings)
+    let named = judged.files.iter().filter_map(|file| named_in(root, format!("predictions/{folder}/{file}")));
+    Ok((findings, named.collect()))
+}
+
+/// The results that a segment of a run names; a segment without its run, or one that cannot be read, is reported
+/// as that.
+fn named_in(root: &Path, relative: String) -> Option<Named> {
+    let name = Name::of(Path::new(&relative).file_name()?.to_str()?)?;
+    let is_there = root.join("runs").join(&name.run_id).is_dir();
+    let said = is_there.then(|| Said::read(root, &relative, &name))?.ok()?;
+    let named = said.checkpoints(&name.writer).into_values().flatten().collect();
+    Some((relative, name.run_id, named))
 }
 
 /// Whether the list of results beside a segment is no longer the one that was made with it.

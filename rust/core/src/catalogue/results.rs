@@ -11,6 +11,7 @@ use super::canonical::content_id;
 use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
+use crate::checkpoints::WRITER;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::live_set::{self, Hidden, Rank};
@@ -118,27 +119,31 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
     let mut found = Results::default();
     found.errors.extend(open.into_iter().flat_map(|open| open.errors.iter().cloned()));
     let mut parsed = Vec::new();
-    for (writer, text) in texts.iter().chain(&sealed) {
+    for (list, text) in texts.iter().chain(&sealed) {
         match checkpoint::parse(text) {
-            Ok(json) => {
+            Ok(mut json) => {
+                // The list of a compaction says whose each line is.
+                let said = json.remove(WRITER).filter(|_| Name::is_of_compaction(list));
+                let writer = said.as_ref().and_then(|value| value.as_str()).unwrap_or(list).to_owned();
                 let text = |key: &str| json.get(key).and_then(|value| value.as_str()).unwrap_or_default();
                 parsed.push((text("completed_at").to_owned(), writer, text("id").to_owned(), json));
             }
             Err(error) => {
-                let path = format!("runs/{run_id}/results.{writer}.jsonl");
+                let path = format!("runs/{run_id}/results.{list}.jsonl");
                 found.errors.push(FileError::new(&path, &error));
             }
         }
     }
-    parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    parsed.sort_by(|one, other| (&one.0, &one.1, &one.2).cmp(&(&other.0, &other.1, &other.2)));
+    parsed.dedup();
     let wins = live_set::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
         let status = json.get("status").and_then(|status| status.as_str());
         (id.as_str(), Rank::new(status, Some(completed_at), writer))
     }));
     for ((_, writer, _, json), wins) in parsed.into_iter().zip(wins) {
-        let given = json.into_iter().filter(|(key, _)| key != "writer");
-        let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
-        given.push(("writer".into(), writer.as_str().into()));
+        let mut given: Vec<(Tree, Tree)> =
+            json.into_iter().map(|(key, value)| (key.into(), of_json(value))).collect();
+        given.push((WRITER.into(), writer.as_str().into()));
         let result = complete(given);
         if wins { found.results.push(result) } else { found.repeated.push(result) }
     }
