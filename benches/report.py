@@ -25,7 +25,7 @@ class Row:
     faster_than: dict[str, float] = field(default_factory=dict)  # peer: so many times
     floor: str = ""  # which of the times is the floor
     floors: float = 0.0  # at most so many times the floor ...
-    plus: float = 0.0  # ... and so many seconds
+    plus: float = 0.0  # ... or so many times another of the times, and so many seconds
     limit: float = 0.0  # at most so many seconds
     unit: str = "s"
     within: dict[str, float] = field(default_factory=dict)  # at most so many times another of the times
@@ -44,8 +44,8 @@ class Row:
             met.append(mine * factor <= medians[peer])
         for other, factor in self.within.items():
             ratios.append(f"{mine / medians[other]:.2f}x {other}")
-            bars.append(f"within {factor:g}x of {other}")
-            met.append(mine <= factor * medians[other])
+            bars.append(f"within {factor:g}x of {other}" + (f" + {_time(self.plus)}" if self.plus else ""))
+            met.append(mine <= factor * medians[other] + self.plus)
         for other, more in self.beyond.items():
             ratios.append(f"{self.amount(mine - medians[other])} more than {other}")
             bars.append(f"within {self.amount(more)} of {other}")

@@ -33,6 +33,7 @@ import ours
 import paging
 import peers
 import polars as pl
+import scanning
 import writes as writing
 from report import Row, Times, curves, machine, versions
 
@@ -435,6 +436,7 @@ FAMILIES = {
     "rankings": rankings,
     "pages": paging.measure,
     "text pages": paging.measure_texts,
+    "scans": scanning.measure,
     "writes": writes,
     "listing": listing.listing,
     "results": listing.results,

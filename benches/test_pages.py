@@ -1,4 +1,4 @@
-"""Pages of predictions, and what others need for the same."""
+"""Pages and scans of predictions, and what others need for the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import paging
 import peers
 import pytest
+import scanning
 
 
 @pytest.fixture
@@ -39,3 +40,9 @@ def test_next_page_by_text(benchmark: Any, workspace: str, sizes: Any, offset: s
 @pytest.mark.parametrize("peer", [peers.page_polars, peers.page_duckdb])
 def test_peers(benchmark: Any, workspace: str, sizes: Any, offset: str, peer: Any) -> None:
     assert len(benchmark.pedantic(peer, (workspace, offset), rounds=sizes.rounds)) == 100
+
+
+@pytest.mark.parametrize("query", scanning.QUERIES)
+def test_scan(benchmark: Any, workspace: str, sizes: Any, query: str) -> None:
+    mine, theirs, _ = benchmark.pedantic(scanning.in_turns, (workspace, query), rounds=sizes.rounds)
+    assert len(mine) == len(theirs) == 5
