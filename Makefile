@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench fuzz stress sabotage ci clean
+.PHONY: demo test lowest lint bench fuzz stress sabotage ci clean
 
 # The main job on a small real workspace.
 demo: $(VENV)/.built
@@ -12,8 +12,13 @@ demo: $(VENV)/.built
 
 # Rust and Python tests.
 test: $(VENV)/.built
-	cargo test --locked --quiet -p n4w-core
+	# Both crates, so that their dependencies are those that the package is built with.
+	cargo test --locked --quiet --workspace --features pyo3/extension-module
 	$(BIN)/python -m pytest -q tests
+
+# The unit tests and those of column types, on the lowest versions that pyproject.toml names.
+lowest: $(VENV)/.built $(VENV)/lowest/.installed
+	PYTHONPATH=python $(VENV)/lowest/bin/python -m pytest -q -p no:cacheprovider tests/unit tests/property/test_column_types.py
 
 # The long forms of the stress tests: an hour or two.
 stress: $(VENV)/.built
@@ -44,7 +49,7 @@ fuzz:
 	cd rust/fuzz && for target in footer sketch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
 # What .ci/run runs: the same tests, after the lints and before a small round of the benches.
-ci: lint test
+ci: lint test lowest
 	$(BIN)/python -m pytest -q benches --quick --benchmark-disable-gc
 	$(BIN)/n4w demo --json > /dev/null
 
@@ -52,6 +57,11 @@ $(VENV)/.installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	touch $@
+
+$(VENV)/lowest/.installed: pyproject.toml tests/lowest.py $(VENV)/.installed
+	$(PYTHON) -m venv $(VENV)/lowest
+	$(BIN)/python tests/lowest.py | $(VENV)/lowest/bin/python -m pip install --quiet --requirement /dev/stdin
 	touch $@
 
 $(VENV)/.built: $(VENV)/.installed Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi')
