@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unsafe_code)]
 
+#[path = "core/common/mod.rs"]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

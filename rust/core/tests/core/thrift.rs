@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod common;
+use crate::common;
 
 use common::Rng;
 use n4w_core::footer::thrift::{Reader, write_binary, write_field, write_list, write_varint};

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod common;
+use crate::common;
 
 use common::{METRICS, added, assert_same, batched, predictions};
 use n4w_core::ErrorKind;
