@@ -16,9 +16,12 @@ test: $(VENV)/.built
 	cargo test --locked --quiet --workspace --features pyo3/extension-module
 	$(BIN)/python -m pytest -q tests
 
-# The unit tests and those of column types, on the lowest versions that pyproject.toml names.
+# What leans on dependencies, on the lowest versions that pyproject.toml names.
+LEANING := $(addprefix tests/unit/test_,contents.py datasets_command.py mappings.py migrate.py old_queries.py \
+	pages.py relations_commands.py run_commands.py scan_pruning.py watch.py writer.py)
 lowest: $(VENV)/.built $(VENV)/lowest/.installed
-	PYTHONPATH=python $(VENV)/lowest/bin/python -m pytest -q -p no:cacheprovider tests/unit tests/property/test_column_types.py
+	PYTHONPATH=$(CURDIR)/python $(VENV)/lowest/bin/python -m pytest -q -p no:cacheprovider $(LEANING) \
+		tests/property/test_column_types.py
 
 # The long forms of the stress tests: an hour or two.
 stress: $(VENV)/.built

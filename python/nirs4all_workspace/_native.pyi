@@ -653,8 +653,8 @@ def find_predictions(
 ) -> tuple[list[Rows], list[dict[str, str]]]:
     """Return rows with an id that fit, those of each file in its own types; and files that were left out."""
 
-def find_arrays(path: _Path, ids: Sequence[str]) -> list[bytes]:
-    """Return the rows of a file of arrays with these ids (id, data and shape) as Arrow IPC streams.
+def find_arrays(path: _Path, ids: Sequence[str]) -> list[Rows]:
+    """Return the rows of a file of arrays with these ids (id, data and shape).
 
     Raises:
         CorruptFileError: The file is damaged.
@@ -710,18 +710,18 @@ def array_ids(arrays: object) -> list[str]:
 def row_schema() -> list[tuple[str, str]]:
     """Return the columns that every segment has, each with "text", "int", "float" or "time"."""
 
-def read_frames(
-    path: _Path, kind: str, place: tuple[int, int, int] | None = None
-) -> tuple[list[bytes], tuple[int, int, int] | None, str | None]:
-    """Return Arrow IPC streams of a journal, some 64 MB of them.
+def journal_arrays(
+    path: _Path, place: tuple[int, int, int] | None = None
+) -> tuple[list[Rows], tuple[int, int, int] | None, str | None]:
+    """Return arrays of a journal, some 64 MB of them.
 
     Args:
         path: The journal.
-        kind: "rows" or "arrays".
         place: Where to go on; None for the begin.
 
     Returns:
-        The streams, the place to go on (None at the end), and what is damaged among them, if anything is.
+        The arrays of each frame, the place to go on (None at the end), and what is damaged among them, if
+        anything is.
     """
 
 def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
@@ -875,8 +875,8 @@ class RowReader:
     def schema(self) -> bytes:
         """Return an Arrow IPC stream without rows."""
 
-    def next(self) -> bytes | None:
-        """Return the next rows as an Arrow IPC stream; None after the last ones.
+    def next(self) -> Rows | None:
+        """Return the next rows; None after the last ones.
 
         Raises:
             CorruptFileError: They cannot be read.

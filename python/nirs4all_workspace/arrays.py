@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.names import dataset_folder
-from nirs4all_workspace.rows import frames_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
     wanted = {row[f"{role}_id"] for role in ROLES} - {None}
     found: dict[str, Any] = {}
     for batch in _batches(root, row, wanted) if wanted else ():
-        frame = pl.read_ipc_stream(batch)
+        frame = pl.DataFrame(batch)
         lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
         for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
             if id_ in wanted and id_ not in found:  # of those with one id the first counts
@@ -38,8 +38,8 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
 
 
-def _batches(root: Path, row: dict[str, Any], wanted: set[str]) -> Iterator[bytes]:
-    """What may hold a row's arrays, as Arrow IPC streams: the files of its run on its dataset, of 0.6 all."""
+def _batches(root: Path, row: dict[str, Any], wanted: set[str]) -> Iterator[_native.Rows]:
+    """What may hold a row's arrays: the files of its run on its dataset, of 0.6 all."""
     if row["run_id"] is None:
         likely = f"{row['dataset_name']}.arrays.parquet"
         for path in sorted(root.glob("*.arrays.parquet"), key=lambda path: (path.name != likely, path)):
@@ -51,4 +51,18 @@ def _batches(root: Path, row: dict[str, Any], wanted: set[str]) -> Iterator[byte
             yield from _native.find_arrays(path, sorted(wanted))
     for path in sorted((root / "predictions" / folder).glob("*.journal")):
         if path.name.startswith(f"{row['run_id']}."):
-            yield from frames_of(path, "arrays")
+            yield from _in_journal(path)
+
+
+def _in_journal(path: Path) -> Iterator[_native.Rows]:
+    """The arrays of a journal; damage is one warning."""
+    place, found = None, []
+    while True:
+        arrays, place, damage = _native.journal_arrays(path, place)
+        yield from arrays
+        if damage is not None:
+            found.append(damage)
+        if place is None:
+            break
+    if found:
+        warnings.warn(f"{path}: {'; '.join(found)}", stacklevel=2)

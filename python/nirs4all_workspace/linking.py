@@ -189,9 +189,9 @@ def _paths_in(file: Path) -> dict[str, str | None]:
     # Polars itself panics where somebody writes the file meanwhile.
     reader = _native.RowReader(file, columns, 0, sys.maxsize, 65_536)
     found: dict[str, str | None] = {}
-    while (payload := reader.next()) is not None:
+    while (rows := reader.next()) is not None:
         name = pl.col("dataset_name").fill_null(file.name.removesuffix(catalogue.SUFFIX))
-        found |= dict(pl.read_ipc_stream(payload).select(name, "dataset_path").unique().iter_rows())
+        found |= dict(pl.DataFrame(rows).select(name, "dataset_path").unique().iter_rows())
     return found
 
 

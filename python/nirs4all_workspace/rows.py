@@ -272,17 +272,3 @@ def _batches(frame: pl.LazyFrame, batch_size: int | None) -> Iterator[pl.DataFra
     finally:
         stopped.set()
         thread.join()
-
-
-def frames_of(path: Path, kind: str) -> Iterator[bytes]:
-    """Give the Arrow IPC streams of a journal, of its "rows" or "arrays"; damage is one warning."""
-    place, found = None, []
-    while True:
-        payloads, place, damage = _native.read_frames(path, kind, place)
-        yield from payloads
-        if damage is not None:
-            found.append(damage)
-        if place is None:
-            break
-    if found:
-        warnings.warn(f"{path}: {'; '.join(found)}", stacklevel=2)

@@ -68,8 +68,8 @@ def batches(
     at = start
     try:
         reader = _native.RowReader(path, list(columns), start, stop - start, size)
-        while (payload := reader.next()) is not None:
-            frame = pl.read_ipc_stream(payload)
+        while (rows := reader.next()) is not None:
+            frame = pl.DataFrame(rows)
             yield at, frame
             at += frame.height
     except CorruptFileError:
@@ -116,8 +116,8 @@ def _piece(path: Path, columns: list[str], at: int, length: int) -> pl.DataFrame
     import polars as pl
 
     try:
-        payload = _native.RowReader(path, columns, at, length, length).next()
-        frame = None if payload is None else pl.read_ipc_stream(payload)
+        rows = _native.RowReader(path, columns, at, length, length).next()
+        frame = None if rows is None else pl.DataFrame(rows)
     except CorruptFileError:
         return None
     return frame if frame is not None and frame.height == length else None

@@ -16,10 +16,10 @@ pub const RESULTS_KEY: &str = "n4a_results";
 /// A longer value is left out: the lists of results have it.
 const LONGEST: usize = 64 * 1024;
 /// The field of a result that names who checkpointed it; of the lists on disk only those of compactions have it.
-pub const WRITER: &str = "writer";
+const WRITER: &str = "writer";
 
 /// One checkpoint of a result.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Checkpoint {
     /// The id of the result.
     pub id: String,
@@ -113,6 +113,11 @@ pub fn joined_lists<'a>(
         }
     }
     Ok(lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect())
+}
+
+/// Who checkpointed a result in the list of a compaction.
+pub fn writer_in(line: &str) -> Option<String> {
+    checkpoint::parse(line).ok()?.get(WRITER)?.as_str().map(str::to_owned)
 }
 
 /// The checkpoints in a list of results; none where it is missing. Lines that are no results are not its fault

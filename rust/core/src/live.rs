@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cache;
 use crate::checkpoint;
+use crate::checkpoints::{self, Checkpoint};
 use crate::error::{Error, Result, corrupt};
 use crate::files::{self, FileError};
 use crate::ipc;
@@ -244,20 +245,35 @@ pub(crate) fn is_list(name: &str) -> bool {
     writer_of(name).is_some()
 }
 
-/// The results in the lists of a run that sealing made, but for those of `open` journals, as texts with the
-/// writer that checkpointed each.
-pub fn sealed_results(root: &Path, run_id: &str, open: &[String]) -> Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
+/// The results in the lists of a run that sealing made, but for those of open journals, as texts with the
+/// writer that checkpointed each. A compaction's list adds what its writers' lists and journals lack.
+pub fn sealed_results(root: &Path, run_id: &str, open: &OpenResults) -> Result<Texts> {
+    let (mut found, mut of_compactions) = (Texts::new(), Vec::new());
     let folder = root.join("runs").join(run_id);
     for file in files::names_in(&folder)? {
         let Some(writer) = writer_of(&file) else { continue };
-        if !open.contains(&file) {
+        if !open.lists.contains(&file) {
             let path = folder.join(&file);
             let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
             // A damaged line is no JSON, and is that line's fault alone.
-            found.extend(
-                String::from_utf8_lossy(&bytes).lines().map(|line| (writer.to_owned(), line.to_owned())),
-            );
+            let text = String::from_utf8_lossy(&bytes);
+            if Name::is_of_compaction(writer) {
+                of_compactions.extend(text.lines().map(str::to_owned));
+            } else {
+                found.extend(text.lines().map(|line| (writer.to_owned(), line.to_owned())));
+            }
+        }
+    }
+    if !of_compactions.is_empty() {
+        let checkpoint =
+            |(writer, text): &(String, String)| Some((writer.clone(), Checkpoint::of_result(text)?));
+        let mut known: HashSet<_> = open.results.iter().chain(&found).filter_map(checkpoint).collect();
+        for line in of_compactions {
+            let Some(writer) = checkpoints::writer_in(&line) else { continue };
+            let one = (writer, line);
+            if checkpoint(&one).is_some_and(|checkpoint| known.insert(checkpoint)) {
+                found.push(one);
+            }
         }
     }
     Ok(found)
@@ -270,6 +286,6 @@ pub type Texts = Vec<(String, String)>;
 /// the journals that are damaged.
 pub fn results_of_run(root: &Path, run_id: &str) -> Result<(Texts, Vec<FileError>)> {
     let open = open_results(root, &|run| run == run_id)?.remove(run_id).unwrap_or_default();
-    let sealed = sealed_results(root, run_id, &open.lists)?;
+    let sealed = sealed_results(root, run_id, &open)?;
     Ok((open.results.into_iter().chain(sealed).collect(), open.errors))
 }

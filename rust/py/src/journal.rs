@@ -1,14 +1,14 @@
-//! Frames of open segments.
+//! What open segments hold.
 
 use std::path::PathBuf;
 
+use n4w_core::ipc;
 use n4w_core::journal::{Journal, Kind, Position};
 use n4w_core::rows::COLUMNS;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
 
 use crate::gate::detached;
+use crate::scan::Rows;
 
 /// Bytes of frames that are handed out at a time.
 const AT_ONCE: usize = 64 * 1024 * 1024;
@@ -17,38 +17,32 @@ const AT_ONCE: usize = 64 * 1024 * 1024;
 type Place = (u64, u64, u64);
 
 #[pyfunction]
-#[pyo3(signature = (path, kind, place=None))]
-pub fn read_frames<'py>(
-    py: Python<'py>,
+#[pyo3(signature = (path, place=None))]
+pub fn journal_arrays(
+    py: Python<'_>,
     path: PathBuf,
-    kind: &str,
     place: Option<Place>,
-) -> PyResult<(Bound<'py, PyList>, Option<Place>, Option<String>)> {
-    let kind = match kind {
-        "arrays" => Kind::Arrays,
-        "rows" => Kind::Rows,
-        other => return Err(PyValueError::new_err(format!("kind is '{other}', not 'arrays' or 'rows'"))),
-    };
-    let (payloads, next, damage) = detached(py, Some(&path), || {
+) -> PyResult<(Vec<Rows>, Option<Place>, Option<String>)> {
+    let (batches, next, damage) = detached(py, Some(&path), || {
         let journal = Journal::open(&path)?;
         let from =
             place.map_or(journal.begin(), |(offset, frames, checksum)| Position { offset, frames, checksum });
-        let (mut payloads, mut bytes) = (Vec::new(), 0);
+        let (mut batches, mut bytes) = (Vec::new(), 0);
         let mut frames = journal.frames(from);
         while bytes < AT_ONCE
-            && let Some((found, _)) = frames.advance()?
+            && let Some((kind, _)) = frames.advance()?
         {
-            if found == kind {
+            if kind == Kind::Arrays {
                 bytes += frames.payload().len();
-                payloads.push(frames.payload().to_vec());
+                batches.extend(ipc::decode(frames.payload())?);
             }
         }
         let next = (bytes >= AT_ONCE).then(|| frames.at());
         let damage = journal.damage(&frames.finish());
-        Ok((payloads, next.map(|at| (at.offset, at.frames, at.checksum)), damage))
+        Ok((batches, next.map(|at| (at.offset, at.frames, at.checksum)), damage))
     })?;
-    let payloads = PyList::new(py, payloads.iter().map(|payload| PyBytes::new(py, payload)))?;
-    Ok((payloads, next, damage.map(|error| error.message)))
+    let arrays = batches.into_iter().map(|batch| Rows { batch }).collect();
+    Ok((arrays, next, damage.map(|error| error.message)))
 }
 
 #[pyfunction]

@@ -62,7 +62,7 @@ mod _native {
     #[pymodule_export]
     use crate::index::FileIndex;
     #[pymodule_export]
-    use crate::journal::{read_frames, row_schema};
+    use crate::journal::{journal_arrays, row_schema};
     #[pymodule_export]
     use crate::lock::{Lock, lock_holder, lock_is_held};
     #[pymodule_export]

@@ -6,7 +6,6 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
-use n4w_core::ipc;
 use n4w_core::metrics::Direction;
 use n4w_core::query::filter::{Asks, Filter, Member};
 use n4w_core::query::find;
@@ -18,10 +17,10 @@ use n4w_core::summary::report;
 use n4w_core::value::Value;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict};
+use pyo3::types::{PyBool, PyDict};
 
 use crate::convert::{Converter, errors_value};
-use crate::gate::{detached, enter, to_py};
+use crate::gate::{enter, to_py};
 use crate::scan::Rows;
 use crate::workspace::{caching, open};
 
@@ -113,11 +112,6 @@ pub fn page_predictions<'py>(
     Ok(dict)
 }
 
-fn bytes_of<'py>(py: Python<'py>, rows: &RecordBatch) -> PyResult<Bound<'py, PyBytes>> {
-    let bytes = detached(py, None, || ipc::encode(rows))?;
-    Ok(PyBytes::new(py, &bytes))
-}
-
 #[pyfunction]
 #[pyo3(signature = (root, id, filters, *, threads=0))]
 pub fn find_predictions<'py>(
@@ -134,13 +128,9 @@ pub fn find_predictions<'py>(
 }
 
 #[pyfunction]
-pub fn find_arrays<'py>(
-    py: Python<'py>,
-    path: PathBuf,
-    ids: Vec<String>,
-) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+pub fn find_arrays(py: Python<'_>, path: PathBuf, ids: Vec<String>) -> PyResult<Vec<Rows>> {
     let found = enter(py, 0, None, |_| find::arrays(&path, &ids))?;
-    found.iter().map(|batch| bytes_of(py, batch)).collect()
+    Ok(found.into_iter().map(|batch| Rows { batch }).collect())
 }
 
 /// Rows as dicts, times as texts; `None` where a column has values that only Arrow can tell.

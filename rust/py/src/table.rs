@@ -1,4 +1,4 @@
-//! Rows of Parquet files as Arrow IPC.
+//! Rows of Parquet files, a batch at a time.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::gate::{detached, to_py};
+use crate::scan::Rows;
 
 /// Reads some columns of a file from one row to another.
 #[pyclass(frozen, module = "nirs4all_workspace._native")]
@@ -39,10 +40,9 @@ impl RowReader {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let read = || self.lock().read().and_then(|batch| batch.as_ref().map(ipc::encode).transpose());
-        let bytes = detached(py, Some(&self.path), read)?;
-        Ok(bytes.map(|bytes| PyBytes::new(py, &bytes)))
+    fn next(&self, py: Python<'_>) -> PyResult<Option<Rows>> {
+        let batch = detached(py, Some(&self.path), || self.lock().read())?;
+        Ok(batch.map(|batch| Rows { batch }))
     }
 }
 

@@ -11,7 +11,6 @@ use super::canonical::content_id;
 use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
-use crate::checkpoints::WRITER;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::live_set::{self, Hidden, Rank};
@@ -110,40 +109,37 @@ pub(super) fn of_entries(
 
 /// The checkpointed results of a run, of each result the checkpoint that wins.
 pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
-    let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
-    let sealed = match live::sealed_results(root, run_id, lists) {
+    let none = live::OpenResults::default();
+    let open = open.unwrap_or(&none);
+    let sealed = match live::sealed_results(root, run_id, open) {
         // Deleted since it was listed.
         Err(error) if FileError::is_vanished(&error) => Vec::new(),
         sealed => sealed?,
     };
     let mut found = Results::default();
-    found.errors.extend(open.into_iter().flat_map(|open| open.errors.iter().cloned()));
+    found.errors.extend(open.errors.iter().cloned());
     let mut parsed = Vec::new();
-    for (list, text) in texts.iter().chain(&sealed) {
+    for (writer, text) in open.results.iter().chain(&sealed) {
         match checkpoint::parse(text) {
-            Ok(mut json) => {
-                // The list of a compaction says whose each line is.
-                let said = json.remove(WRITER).filter(|_| Name::is_of_compaction(list));
-                let writer = said.as_ref().and_then(|value| value.as_str()).unwrap_or(list).to_owned();
+            Ok(json) => {
                 let text = |key: &str| json.get(key).and_then(|value| value.as_str()).unwrap_or_default();
                 parsed.push((text("completed_at").to_owned(), writer, text("id").to_owned(), json));
             }
             Err(error) => {
-                let path = format!("runs/{run_id}/results.{list}.jsonl");
+                let path = format!("runs/{run_id}/results.{writer}.jsonl");
                 found.errors.push(FileError::new(&path, &error));
             }
         }
     }
-    parsed.sort_by(|one, other| (&one.0, &one.1, &one.2).cmp(&(&other.0, &other.1, &other.2)));
-    parsed.dedup();
+    parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
     let wins = live_set::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
         let status = json.get("status").and_then(|status| status.as_str());
         (id.as_str(), Rank::new(status, Some(completed_at), writer))
     }));
     for ((_, writer, _, json), wins) in parsed.into_iter().zip(wins) {
-        let mut given: Vec<(Tree, Tree)> =
-            json.into_iter().map(|(key, value)| (key.into(), of_json(value))).collect();
-        given.push((WRITER.into(), writer.as_str().into()));
+        let given = json.into_iter().filter(|(key, _)| key != "writer");
+        let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
+        given.push(("writer".into(), writer.as_str().into()));
         let result = complete(given);
         if wins { found.results.push(result) } else { found.repeated.push(result) }
     }
