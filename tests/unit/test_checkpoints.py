@@ -68,6 +68,18 @@ def test_a_failed_result_is_a_result(run):
     ]
 
 
+def test_of_several_failed_attempts_the_last_one_says_why(ws, run):
+    with run:
+        first, second, *_ = run.plan(CONFIGS)
+        for error in ("out of memory", "no convergence", "disk full"):
+            finish(run, first, rows=0, status="failed", error=error)
+        finish(run, second, status="done", error=None)
+        finish(run, second, rows=0, status="failed", error="too late")
+    shown = {result.id: (result.status, result.error) for result in run.results()}
+    assert shown == {first.id: ("failed", "disk full"), second.id: ("done", None)}
+    assert {result.id: (result.status, result.error) for result in ws.results.list()} == shown
+
+
 def test_rows_of_results_that_may_never_be_finished_are_not_in_the_stored_summary(run):
     with run:
         writer = run.writer("wheat", flush_rows=1)

@@ -107,6 +107,8 @@ pub(super) fn of_entries(
     results.collect()
 }
 
+type Map = serde_json::Map<String, serde_json::Value>;
+
 /// The checkpointed results of a run, of each result the checkpoint that wins.
 pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
     let none = live::OpenResults::default();
@@ -136,7 +138,15 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
         let status = json.get("status").and_then(|status| status.as_str());
         (id.as_str(), Rank::new(status, Some(completed_at), writer))
     }));
-    for ((_, writer, _, json), wins) in parsed.into_iter().zip(wins) {
+    // Of several failed attempts the last one says what is wrong.
+    let failed = |json: &Map| json.get("status").is_some_and(|status| status == "failed");
+    let said = |json: &Map| ["error", "traceback"].map(|key| (key, json.get(key).cloned()));
+    let of_failed = parsed.iter().filter(|(_, _, _, json)| failed(json));
+    let last: HashMap<String, _> = of_failed.map(|(_, _, id, json)| (id.clone(), said(json))).collect();
+    for ((_, writer, id, mut json), wins) in parsed.into_iter().zip(wins) {
+        if let Some(last) = last.get(&id).filter(|_| wins && failed(&json)) {
+            json.extend(last.iter().filter_map(|(key, said)| Some(((*key).to_owned(), said.clone()?))));
+        }
         let given = json.into_iter().filter(|(key, _)| key != "writer");
         let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
         given.push(("writer".into(), writer.as_str().into()));
