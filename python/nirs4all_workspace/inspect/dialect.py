@@ -1,0 +1,199 @@
+"""How a text table is laid out: its separator and its number of fields, told by its first lines.
+
+What two readings would fit is not decided: `Undecided` says between what.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace.inspect import tokens
+from nirs4all_workspace.inspect.text import LONGEST_LINE, Undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SAMPLE_LINES = 100
+_SEPARATORS = ";\t,| "
+# No text has it, so that a line is one field.
+_NO_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How to split lines.
+
+    Attributes:
+        separator: Between fields; empty for a single column; a blank for any number of blanks.
+        width: Fields of a row.
+        skipped: Lines above the table that are comments.
+    """
+
+    separator: str
+    width: int
+    skipped: int = 0
+
+
+def split(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Give rows of fields, stripped, each with the number of the line in which it ends.
+
+    Raises:
+        Undecided: A quote is not closed, or a field is longer than any number.
+    """
+    mark = separator or _NO_SEPARATOR
+    reader = csv.reader(lines, delimiter=mark, strict=True, skipinitialspace=True)
+    try:
+        for row in reader:
+            yield reader.line_num, [field.strip() for field in row]
+    except csv.Error as error:
+        raise Undecided(f"line {reader.line_num}: {error}") from error
+
+
+def sample(lines: Iterable[str]) -> list[str]:
+    """Return the first lines that are not blank."""
+    found, left = [], LONGEST_LINE
+    for line in lines:
+        if line.strip():
+            found.append(line)
+            left -= len(line)
+        if len(found) == _SAMPLE_LINES or left <= 0:
+            break
+    return found
+
+
+def detect(lines: list[str], decimal: str | None = None) -> Dialect:
+    """Return how a table is laid out.
+
+    Args:
+        lines: Its first lines, none of them blank.
+        decimal: The decimal mark of the files beside it, where it is known.
+
+    Raises:
+        Undecided: There are none, or two readings fit.
+    """
+    if not lines:
+        raise Undecided("it is empty")
+    comments = 0
+    while True:
+        try:
+            found = _detect(lines[comments:], decimal)
+            return Dialect(found.separator, found.width, comments)
+        except Undecided:
+            is_comment = lines[comments].startswith("#") or lines[comments].lower().startswith("sep=")
+            if not is_comment or comments + 1 == len(lines):
+                raise
+            comments += 1
+
+
+def _detect(lines: list[str], decimal: str | None) -> Dialect:
+    fitting = {mark: rows for mark in _SEPARATORS if (rows := _fit(lines, mark)) is not None}
+    if len(fitting) > 1:
+        fitting.pop(" ", None)
+    if "," in fitting and len(fitting) > 1:
+        others = {mark: rows for mark, rows in fitting.items() if mark != ","}
+        if all(map(_commas_are_in_numbers, others.values())):
+            fitting = others
+    if len(fitting) > 1:
+        with_numbers = {mark: rows for mark, rows in fitting.items() if any(_numeric(rows))}
+        fitting = with_numbers if len(with_numbers) == 1 else fitting
+    if len(fitting) > 1:
+        raise Undecided(f"its lines divide evenly at each of {' '.join(map(repr, fitting))}")
+    if not fitting:
+        return _single_column(lines)
+    ((separator, rows),) = fitting.items()
+    if separator == "," and _may_be_decimal_commas(lines, rows) and decimal != ".":
+        if decimal == "," and len(rows[-1]) == 2:
+            return _single_column(lines)
+        what = "one with decimal commas" if len(rows[-1]) == 2 else "half as many with decimal commas"
+        raise Undecided(f"its lines are {_words(len(rows[-1]))} columns, or {what}")
+    return Dialect(separator, max(len(row) for row in rows[1:] or rows))
+
+
+def _words(count: int) -> str:
+    return "two" if count == 2 else str(count)
+
+
+def _fit(lines: list[str], separator: str) -> list[list[str]] | None:
+    """The rows that a separator makes, or None where they are no table."""
+    try:
+        every = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        rows = [[field.strip() for field in row] for row in every if any(map(str.strip, row))]
+    except csv.Error:  # such as a field of 128 KiB, which a line is that this separator does not divide
+        return None
+    if not rows:
+        return None
+    first, body = rows[0], rows[1:] or rows
+    width = max(map(len, body))
+    if any(len(row) < width for row in body) and not all(row[width - 1 :] in ([], [""]) for row in body):
+        return None
+    if width < 2 or any(len(row) < width - 1 for row in body):
+        return None
+    names = len(first)
+    is_short = names == width - 1 > 1 and (separator != "," or not _all_whole(body))
+    if names != width and not is_short and not (names == width + 1 and not first[-1]):
+        return None
+    if separator == " " and not _are_numbers_between_blanks(body):
+        return None
+    return rows
+
+
+def _all_whole(rows: list[list[str]]) -> bool:
+    return all(field.lstrip("+-").isdigit() for row in rows for field in row if field)
+
+
+def _numeric(rows: list[list[str]]) -> list[bool]:
+    """Which columns hold numbers below the first row."""
+    columns = zip(*(row for row in rows[1:] or rows), strict=False)
+    return [
+        any(tokens.any_number(field) is not None for field in column)
+        and all(tokens.any_number(field) is not None or tokens.is_missing(field) for field in column)
+        for column in columns
+    ]
+
+
+def _are_numbers_between_blanks(body: list[list[str]]) -> bool:
+    """Whether blanks divide numbers, not words nor thousands."""
+    numeric = _numeric([[], *body])
+    if not numeric or not all(numeric[1:] if len(numeric) > 3 else numeric):
+        return False
+    return not (len(numeric) == 2 and all(row[1][:3].isdigit() and row[1][3:4] in ("", ",", ".") for row in body))
+
+
+def _commas_are_in_numbers(rows: list[list[str]]) -> bool:
+    with_comma = [field for row in rows for field in row if "," in field]
+    return all(tokens.any_number(field) is not None for field in with_comma)
+
+
+def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
+    """Whether rows of whole numbers between commas may be half as many numbers with decimal commas.
+
+    They do where there are two, and where every other one is short and the next one is no whole number
+    as people write it, or much longer.
+    """
+    width = len(rows[-1])
+    if width % 2 or any('"' in line for line in lines) or not _all_whole(rows):
+        return False
+    if any(len(row) != width for row in rows):
+        return False
+    heads = [field for row in rows for field in row[::2]]
+    tails = [field for row in rows for field in row[1::2]]
+    if any(not field.isdigit() for field in tails) or not all(heads):
+        return False
+    if width == 2 or any(field.startswith("0") and len(field) > 1 for field in tails):
+        return True
+    return all(len(field.lstrip("+-")) == 1 for field in heads) and sum(map(len, tails)) >= 2 * len(tails)
+
+
+def _single_column(lines: list[str]) -> Dialect:
+    rows = [row[0].strip() for row in csv.reader(lines, delimiter=_NO_SEPARATOR) if row]
+    for number, field in enumerate(rows, 1):
+        is_number = tokens.any_number(field) is not None
+        if any(mark in field for mark in ";\t|") or (number > 1 and "," in field and not is_number):
+            raise Undecided(f"its lines have different numbers of fields, or commas in them: {_short(field)}")
+    return Dialect("", 1)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -1,0 +1,121 @@
+"""Whether the first row of a table names its columns: what the table itself tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace.inspect import tokens
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.inspect.survey import Survey
+
+_FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a table says of its first row.
+
+    Attributes:
+        is_header: Whether it names the columns; None where it may or may not.
+        is_sure: Whether no other file can say otherwise.
+        why: In words, where it is not plain.
+    """
+
+    is_header: bool | None
+    is_sure: bool
+    why: str = ""
+
+
+def judge(table: Survey, *, are_spectra: bool) -> Header:
+    """Judge the first row of a table by itself and the rows below it."""
+    if table.rows == 1:
+        return _of_single_row(table, are_spectra=are_spectra)
+    over_numbers = [token for i, token in enumerate(table.first) if table.has_numbers(i)]
+    numbers = [value for token in over_numbers if (value := tokens.any_number(token)) is not None]
+    texts = [token for token in over_numbers if tokens.any_number(token) is None]
+    texts = [token for token in texts if not tokens.is_missing(token)]
+    if not over_numbers:
+        return _of_texts(table)
+    if not numbers and any(map(tokens.is_name, texts)):
+        return Header(True, is_sure=True)
+    where = f"line {table.first_line} of {table.path.name}"
+    if texts and any(tokens.wavelength(text) is not None for text in texts):
+        return Header(True, is_sure=True)
+    if texts:
+        if any(map(tokens.is_name, texts)):
+            is_scale = are_spectra and len(numbers) > 1 and _is_scale(table, numbers)
+            if is_scale or not are_spectra:
+                return Header(True, is_sure=is_scale)
+        return Header(None, is_sure=False, why=f"{where} has texts and numbers: {texts[0]!r}")
+    if not numbers or not are_spectra:
+        is_index = bool(numbers) and [str(i) for i in range(len(table.first))] == table.first
+        return Header(None if is_index or not numbers else False, is_sure=False, why=f"{where} holds numbers")
+    return _of_numbers(table, numbers, where)
+
+
+def _of_single_row(table: Survey, *, are_spectra: bool) -> Header:
+    numbers = [tokens.any_number(token) for token in table.first]
+    known = [value for value in numbers if value is not None]
+    if any(tokens.is_name(token) for token in table.first) and not known:
+        is_header = True if are_spectra and len(numbers) > 1 else None
+        return Header(is_header, is_sure=False, why="it has one line only")
+    may_be = are_spectra and (len(known) < 2 or tokens.is_ordered(known))
+    return Header(None if may_be else False, is_sure=False, why="it has one line only")
+
+
+def _of_texts(table: Survey) -> Header:
+    """Texts above texts: a value that comes again is data; the number of rows may tell more."""
+    if any(tokens.any_number(token) is not None for token in table.first):
+        return Header(False, is_sure=False)
+    if _comes_again(table):
+        return Header(False, is_sure=True)
+    why = f"line {table.first_line} of {table.path.name} may be names or values"
+    return Header(None, is_sure=False, why=why)
+
+
+def _comes_again(table: Survey) -> bool:
+    for _, row in table.data(1):
+        if any(token and token == first for token, first in zip(row, table.first, strict=False)):
+            return True
+    return False
+
+
+def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
+    if tokens.is_counting(numbers) and len(numbers) >= _FEWEST:
+        below = [tokens.any_number(token) for token in table.second]
+        if not _counts_on(below) and not numbers[0] < table.low <= table.high <= numbers[-1]:
+            return Header(True, is_sure=False, why=f"{where} counts")
+        return Header(None, is_sure=False, why=f"{where} counts, and may be names or a sample")
+    is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
+    is_far = _is_far(table, numbers)
+    if is_ordered and is_far:
+        return Header(True, is_sure=False)
+    if is_ordered:
+        why = f"{where} only rises or only falls, and may be wavelengths or a sample"
+        return Header(None, is_sure=False, why=why)
+    if is_far:
+        why = f"{where} holds numbers far from those below it, and may be wavelengths or a sample"
+        return Header(None, is_sure=False, why=why)
+    return Header(False, is_sure=False)
+
+
+def _counts_on(numbers: list[float | None]) -> bool:
+    known = [value for value in numbers if value is not None]
+    return len(known) > 1 and all(b - a == 1 for a, b in zip(known, known[1:], strict=False))
+
+
+def _is_scale(table: Survey, numbers: list[float]) -> bool:
+    return tokens.is_ordered(numbers) or _is_far(table, numbers)
+
+
+def _is_far(table: Survey, numbers: list[float]) -> bool:
+    """Whether numbers are of another magnitude than all of those below the first row."""
+    if table.low > table.high or table.decimal is None:
+        return False
+    factor = 2 if len(numbers) >= _FEWEST else 10
+    largest = max(abs(table.low), abs(table.high))
+    if min(numbers) > factor * largest:
+        return True
+    return 0 < min(numbers) and max(numbers) * factor < table.low
