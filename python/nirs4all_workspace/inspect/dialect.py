@@ -89,15 +89,10 @@ def detect(lines: list[str], decimal: str | None = None) -> Dialect:
 
 def _detect(lines: list[str], decimal: str | None) -> Dialect:
     fitting = {mark: rows for mark in _SEPARATORS if (rows := _fit(lines, mark)) is not None}
+    shares = {mark: _share(rows) for mark, rows in fitting.items()}
+    fitting = {mark: rows for mark, rows in fitting.items() if shares[mark] == max(shares.values())}
     if len(fitting) > 1:
         fitting.pop(" ", None)
-    if "," in fitting and len(fitting) > 1:
-        others = {mark: rows for mark, rows in fitting.items() if mark != ","}
-        if all(map(_commas_are_in_numbers, others.values())):
-            fitting = others
-    if len(fitting) > 1:
-        with_numbers = {mark: rows for mark, rows in fitting.items() if any(_numeric(rows))}
-        fitting = with_numbers if len(with_numbers) == 1 else fitting
     if len(fitting) > 1:
         raise Undecided(f"its lines divide evenly at each of {' '.join(map(repr, fitting))}")
     if not fitting:
@@ -108,7 +103,17 @@ def _detect(lines: list[str], decimal: str | None) -> Dialect:
             return _single_column(lines)
         what = "one with decimal commas" if len(rows[-1]) == 2 else "half as many with decimal commas"
         raise Undecided(f"its lines are {_words(len(rows[-1]))} columns, or {what}")
+    if field := next((field for row in rows for field in row if _is_divided(field, separator)), None):
+        raise Undecided(f"its lines divide at {separator!r}, and {_short(field)} divides again")
     return Dialect(separator, max(len(row) for row in rows[1:] or rows))
+
+
+def _is_divided(field: str, separator: str) -> bool:
+    """Whether a field is several numbers between other separators."""
+    if separator == "," and _has_numbers_between_blanks(field):
+        return True
+    marks = [mark for mark in ";\t|" if mark in field and mark != separator]
+    return any(all(tokens.any_number(part.strip()) is not None for part in field.split(mark)) for mark in marks)
 
 
 def _words(count: int) -> str:
@@ -153,17 +158,21 @@ def _numeric(rows: list[list[str]]) -> list[bool]:
     ]
 
 
+def _share(rows: list[list[str]]) -> float:
+    """How many of the columns hold numbers below the first row."""
+    numeric = _numeric(rows)
+    return sum(numeric) / len(numeric)
+
+
 def _are_numbers_between_blanks(body: list[list[str]]) -> bool:
-    """Whether blanks divide numbers, not words nor thousands."""
-    numeric = _numeric([[], *body])
-    if not numeric or not all(numeric[1:] if len(numeric) > 3 else numeric):
+    """Whether blanks divide numbers, not words nor thousands; the first field may be a name."""
+    width = len(body[0])
+    fields = [field for row in body for field in (row[1:] if width > 2 else row)]
+    numbers = sum(tokens.any_number(field) is not None for field in fields)
+    known = numbers + sum(map(tokens.is_missing, fields))
+    if not numbers or known < (0.8 if width > 2 else 1) * len(fields):
         return False
-    return not (len(numeric) == 2 and all(row[1][:3].isdigit() and row[1][3:4] in ("", ",", ".") for row in body))
-
-
-def _commas_are_in_numbers(rows: list[list[str]]) -> bool:
-    with_comma = [field for row in rows for field in row if "," in field]
-    return all(tokens.any_number(field) is not None for field in with_comma)
+    return not (width == 2 and all(row[1][:3].isdigit() and row[1][3:4] in ("", ",", ".") for row in body))
 
 
 def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
@@ -173,7 +182,7 @@ def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
     as people write it, or much longer.
     """
     width = len(rows[-1])
-    if width % 2 or any('"' in line for line in lines) or not _all_whole(rows):
+    if width % 2 or any('",' in line or ',"' in line for line in lines) or not _all_whole(rows):
         return False
     if any(len(row) != width for row in rows):
         return False
@@ -192,7 +201,15 @@ def _single_column(lines: list[str]) -> Dialect:
         is_number = tokens.any_number(field) is not None
         if any(mark in field for mark in ";\t|") or (number > 1 and "," in field and not is_number):
             raise Undecided(f"its lines have different numbers of fields, or commas in them: {_short(field)}")
+        if _has_numbers_between_blanks(field):
+            raise Undecided(f"its lines have blanks beside numbers: {_short(field)}")
     return Dialect("", 1)
+
+
+def _has_numbers_between_blanks(field: str) -> bool:
+    parts = field.split()
+    numbers = [part for part in parts if tokens.any_number(part) is not None]
+    return len(parts) > 1 and (2 * len(numbers) > len(parts) or any(map(tokens.has_mark, numbers)))
 
 
 def _short(text: str) -> str:

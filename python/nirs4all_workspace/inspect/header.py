@@ -44,14 +44,12 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     if texts and any(tokens.wavelength(text) is not None for text in texts):
         return Header(True, is_sure=True)
     if texts:
-        if any(map(tokens.is_name, texts)):
-            is_scale = are_spectra and len(numbers) > 1 and _is_scale(table, numbers)
-            if is_scale or not are_spectra:
-                return Header(True, is_sure=is_scale)
+        if any(tokens.is_name(text) and len(text) > 2 for text in texts):
+            return Header(True, is_sure=are_spectra and _is_scale(table, numbers))
         return Header(None, is_sure=False, why=f"{where} has texts and numbers: {texts[0]!r}")
     if not numbers or not are_spectra:
-        is_index = bool(numbers) and [str(i) for i in range(len(table.first))] == table.first
-        return Header(None if is_index or not numbers else False, is_sure=False, why=f"{where} holds numbers")
+        is_index = [str(i) for i in range(len(table.first))] == table.first
+        return Header(None if is_index else False, is_sure=False, why=f"{where} holds numbers")
     return _of_numbers(table, numbers, where)
 
 
@@ -88,10 +86,19 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
         if not _counts_on(below) and not numbers[0] < table.low <= table.high <= numbers[-1]:
             return Header(True, is_sure=False, why=f"{where} counts")
         return Header(None, is_sure=False, why=f"{where} counts, and may be names or a sample")
+    if len(numbers) == 1 and tokens.decimals(table.first[0]) < max(1, tokens.decimals(table.second[0])):
+        return Header(None, is_sure=False, why=f"{where} may be a wavelength or a sample")
     is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
     is_far = _is_far(table, numbers)
     if is_ordered and is_far:
         return Header(True, is_sure=False)
+    if is_ordered and len(numbers) >= _FEWEST:
+        if not tokens.are_even(numbers):
+            return Header(False, is_sure=False)
+        # Wavelengths have fewer decimals than spectra.
+        of_first, of_second = (max(map(tokens.decimals, row)) for row in (table.first, table.second))
+        if of_first < of_second and not table.has_ordered:
+            return Header(True, is_sure=False)
     if is_ordered:
         why = f"{where} only rises or only falls, and may be wavelengths or a sample"
         return Header(None, is_sure=False, why=why)
@@ -107,15 +114,18 @@ def _counts_on(numbers: list[float | None]) -> bool:
 
 
 def _is_scale(table: Survey, numbers: list[float]) -> bool:
-    return tokens.is_ordered(numbers) or _is_far(table, numbers)
+    return len(numbers) > 1 and tokens.is_ordered(numbers) or _is_far(table, numbers)
 
 
 def _is_far(table: Survey, numbers: list[float]) -> bool:
-    """Whether numbers are of another magnitude than all of those below the first row."""
-    if table.low > table.high or table.decimal is None:
+    return table.decimal is not None and is_far(numbers, table.low, table.high)
+
+
+def is_far(numbers: list[float], low: float, high: float) -> bool:
+    """Whether numbers are of another magnitude than all of those from `low` to `high`."""
+    if low > high:
         return False
     factor = 2 if len(numbers) >= _FEWEST else 10
-    largest = max(abs(table.low), abs(table.high))
-    if min(numbers) > factor * largest:
+    if min(numbers) > factor * max(abs(low), abs(high)):
         return True
-    return 0 < min(numbers) and max(numbers) * factor < table.low
+    return 0 < min(numbers) and max(numbers) * factor < low

@@ -14,6 +14,8 @@ from nirs4all_workspace.inspect.text import Text
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MANY_BLANKS = 1000
+
 
 @dataclass
 class Rows:
@@ -50,10 +52,11 @@ class Rows:
         known = self.header.is_header
         for has_header in (True, False) if known is None else (known,):
             count = table.rows - has_header
-            extras = [0, table.inner_separators]
+            blanks = table.inner_separators
             if len(table.columns) == 1:
-                extras += [table.inner_blanks, table.inner_blanks + table.end_blanks]
-            found += [(has_header, count + extra, int(has_header)) for extra in dict.fromkeys(extras)]
+                blanks = table.inner_blanks + table.end_blanks
+            extras = range(blanks + 1) if blanks < _MANY_BLANKS else (0, blanks)
+            found += [(has_header, count + extra, int(has_header)) for extra in extras]
             if has_header and self.has_scale_below():
                 found.append((True, count - 1, 2))
         return found
@@ -62,10 +65,11 @@ class Rows:
         """Whether the second row looks like wavelengths below a line about something else."""
         numbers = [tokens.any_number(token) for token in self.table.second]
         known = [value for value in numbers if value is not None]
-        if len(known) < len(numbers) or len(known) < 2 or not tokens.is_ordered(known):
+        if not self.is_spectra or len(known) < len(numbers) or len(known) < 2 or not tokens.is_ordered(known):
             return False
-        rest = [token for token in self.table.first if tokens.wavelength(token) is not None]
-        return not rest and max(known) >= max(abs(self.table.low), abs(self.table.high))
+        if any(tokens.wavelength(token) is not None for token in self.table.first):
+            return False
+        return header.is_far(known, self.table.low_below, self.table.high_below)
 
 
 def of(table: Survey, *, are_spectra: bool) -> Rows:
@@ -101,10 +105,9 @@ def settle_beside(x: Rows, known: Rows | None) -> None:
 def _together(x: Rows, y: Rows) -> None:
     pairs = [(of_x, of_y) for of_x in x.options() for of_y in y.options() if of_x[1] == of_y[1]]
     plain = [pair for pair in pairs if _is_plain(x, pair[0]) and _is_plain(y, pair[1])]
-    pairs = plain or pairs
-    if len(pairs) > 1 and not _counts(x) and not _counts(y):
-        # Numbers above targets are values rather than names.
-        pairs = [pair for pair in pairs if not pair[1][0] or y.header.is_header] or pairs
+    is_alone = y.table.rows == 1 and y.header.is_header is None  # a name above a blank, or a class
+    if plain and x.header.is_header is not None and not is_alone:
+        pairs = plain
     if not pairs:
         _mismatch(x, y)
         return
@@ -116,12 +119,6 @@ def _together(x: Rows, y: Rows) -> None:
             if len({option[1] for option in options}) == 1:
                 rows.count = options[0][1]
             rows.notes.append(f"{rows.name}: {rows.header.why or 'its rows cannot be counted for sure'}")
-
-
-def _counts(rows: Rows) -> bool:
-    return rows.header.is_header is None and tokens.is_counting(
-        [value if (value := tokens.any_number(token)) is not None else -1 for token in rows.table.first]
-    )
 
 
 def _is_plain(rows: Rows, option: tuple[bool, int, int]) -> bool:

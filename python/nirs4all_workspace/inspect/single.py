@@ -80,7 +80,7 @@ def _targets(source: Source, names: list[str], others: list[int], notes: list[st
         columns = targets.read(source.rows, names, others, notes)
     found, doubtful = [], []
     for column in columns:
-        if column.kind == "texts" or not column.rows or not (column.numbers or column.texts):
+        if column.kind == "texts" or not column.rows or (is_label(column.name) and not column.numbers):
             continue
         if column.kind is None:
             doubtful.append(column)

@@ -98,6 +98,9 @@ def settle_part(
         if source.is_repeated and source.rows.header.is_header is None:
             source.rows.header = Header(True, is_sure=False)
     _settle_together([source.rows for source in known], y.rows if y else None)
+    for source in [*known, *([y] if y else [])]:
+        if source.rows.has_header is False:
+            source.rows.table.take_first()
     is_matched = bool(y and y.rows.count is not None)
     found: list[Spectra | None] = []
     for one in x:

@@ -54,7 +54,7 @@ def find(rows: Rows, *, is_matched: bool) -> Spectra:
     if not features:
         found.notes.append(f"{rows.name} has 0 columns of numbers")
         found.count = None
-    elif not doubtful:
+    elif not doubtful and not table.is_trimmed:
         found.n_features = len(features)
     found.names = [names[i] for i in features] if names else []
     say_faults(rows, features, names, found.notes)
@@ -110,18 +110,27 @@ def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int]
                 features.append(i)
         elif table.has_numbers(i):
             line, text = column.text or (table.first_line, token)
-            if not by_name and i and column.numbers + table.full_rows > column.texts:
+            is_name = i == 0 and tokens.is_name(text)
+            if not by_name and not is_name and column.numbers + table.full_rows > column.texts:
                 features.append(i)
             else:
                 doubtful.append(f"{where} has numbers, and {text!r} in line {line}")
+        elif has_text and not tokens.is_name((column.text or (0, token))[1]):
+            doubtful.append(f"{where} holds {(column.text or (0, token))[1]!r}")
         elif has_text:
             notes.append(f"{where} holds texts and is no wavelength")
-        elif table.rows == 1 and tokens.any_number(table.first[i]) is not None:
+        elif table.rows == 1 and tokens.any_number(table.first[i]) is not None or _is_marked(rows, i):
             features.append(i)
         else:
             doubtful.append(f"{where} is empty")
     notes += [f"{text}: features are not counted" for text in doubtful]
     return features, bool(doubtful)
+
+
+def _is_marked(rows: Rows, index: int) -> bool:
+    """Whether an empty column has marks of missing values."""
+    gap = rows.table.columns[index].missing
+    return bool(gap and gap[1]) or (rows.has_header is False and bool(rows.table.first[index]))
 
 
 def place(rows: Rows, index: int, names: list[str]) -> str:

@@ -53,6 +53,8 @@ class Survey:
         rows_with_missing: Rows below the first in which a value is missing.
         low: The smallest number below the first row.
         high: The largest.
+        low_below: The smallest below the second row.
+        high_below: The largest.
         inner_blanks: Blank lines above the last row, and those that have separators.
         inner_separators: Lines of nothing but separators above the last row.
         end_blanks: Blank lines below the last row.
@@ -64,6 +66,8 @@ class Survey:
         rises: Whether the first column only rises below the first row.
         falls: Whether it only falls.
         counts: Whether it rises by 1.
+        has_ordered: Whether any row below the first only rises, or only falls.
+        is_trimmed: Whether the only row ends with separators, which may be missing values.
         beside: The largest magnitude beside the first column, as long as that is a scale.
         has_row_names: Whether the first row has no field above the first column.
         hint: The decimal mark of the files beside it, where it is known.
@@ -81,6 +85,8 @@ class Survey:
     rows_with_missing: int = 0
     low: float = math.inf
     high: float = -math.inf
+    low_below: float = math.inf
+    high_below: float = -math.inf
     inner_blanks: int = 0
     inner_separators: int = 0
     end_blanks: int = 0
@@ -93,6 +99,8 @@ class Survey:
     falls: bool = True
     counts: bool = True
     beside: float = 0.0
+    has_ordered: bool = False
+    is_trimmed: bool = False
     has_row_names: bool = False
     hint: str | None = None
 
@@ -130,6 +138,12 @@ class Survey:
     def has_numbers(self, index: int) -> bool:
         """Whether a column holds any number below the first row."""
         return bool(self.full_rows or self.columns[index].numbers)
+
+    def take_first(self) -> None:
+        """Take the first row for data: its numbers show their decimal mark, too."""
+        for token in self.first:
+            if tokens.any_number(token) is not None:
+                _add_mark(self, self.first_line, token)
 
     def data(self, skip: int) -> Iterator[tuple[int, list[str]]]:
         """Give the rows below the first `skip` of them, each with its line."""
@@ -219,7 +233,12 @@ def _add(found: Survey, line: int, row: list[str]) -> None:
         found.full_rows += 1
         first = numbers[0]
     if numbers:
-        found.low, found.high = min(found.low, *numbers), max(found.high, *numbers)
+        low, high = min(numbers), max(numbers)
+        found.low, found.high = min(found.low, low), max(found.high, high)
+        if found.rows > 2:
+            found.low_below, found.high_below = min(found.low_below, low), max(found.high_below, high)
+    if not found.has_ordered and tokens.is_ordered(numbers[:5]):
+        found.has_ordered = tokens.is_ordered(numbers)
     if found.rises or found.falls:
         _follow(found, first, numbers)
 
@@ -313,6 +332,7 @@ def _drop_trailing(found: Survey) -> None:
         found.text.notes.append(f"{where}: the first column is taken for names of rows")
         return
     if keep < width or names > width:
+        found.is_trimmed = found.rows == 1
         found.text.notes.append(f"separators end the lines of {found.path.name}, and make no column")
     found.columns = found.columns[:keep]
     found.first = (found.first + [""] * keep)[:keep]

@@ -66,6 +66,11 @@ def decimal_mark(token: str) -> tuple[str | None, bool]:
     return (",", bool(_COMMA_GROUPS.fullmatch(token))) if _COMMA.fullmatch(token) else (None, False)
 
 
+def has_mark(token: str) -> bool:
+    """Whether a field has a point or a comma in it."""
+    return "." in token or "," in token
+
+
 def is_grouped(token: str) -> bool:
     """Whether a number surely has marks between its thousands."""
     marks = token.count(".") + token.count(",")
@@ -104,6 +109,23 @@ def is_ordered(numbers: list[float]) -> bool:
     steps = [b - a for a, b in itertools.pairwise(numbers)]
     ordered = all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
     return ordered and 2 * sum(step != 0 for step in steps) > len(steps)
+
+
+def are_even(numbers: list[float]) -> bool:
+    """Whether the steps between ordered numbers are alike, as between wavelengths.
+
+    Each is like the one before, but for a few: where detectors meet, or a step is rounded.
+    """
+    steps = [abs(b - a) for a, b in itertools.pairwise(numbers)]
+    pairs = list(itertools.pairwise(steps))
+    alike = sum(a <= 2.01 * b and b <= 2.01 * a and a > 0 for a, b in pairs)
+    return alike >= 0.8 * len(pairs)
+
+
+def decimals(token: str) -> int:
+    """Return how many digits stand behind the decimal mark."""
+    _, _, digits = token.replace(",", ".").partition(".")
+    return len(digits)
 
 
 def is_counting(numbers: list[float]) -> bool:
