@@ -103,17 +103,17 @@ def _detect(lines: list[str], decimal: str | None) -> Dialect:
             return _single_column(lines)
         what = "one with decimal commas" if len(rows[-1]) == 2 else "half as many with decimal commas"
         raise Undecided(f"its lines are {_words(len(rows[-1]))} columns, or {what}")
-    if field := next((field for row in rows for field in row if _is_divided(field, separator)), None):
+    if field := next((field for row in rows[1:] or rows for field in row if _is_divided(field, separator)), None):
         raise Undecided(f"its lines divide at {separator!r}, and {_short(field)} divides again")
     return Dialect(separator, max(len(row) for row in rows[1:] or rows))
 
 
 def _is_divided(field: str, separator: str) -> bool:
-    """Whether a field is several numbers between other separators."""
+    """Whether a field has numbers between other separators in it."""
     if separator == "," and _has_numbers_between_blanks(field):
         return True
     marks = [mark for mark in ";\t|" if mark in field and mark != separator]
-    return any(all(tokens.any_number(part.strip()) is not None for part in field.split(mark)) for mark in marks)
+    return any(tokens.any_number(part.strip()) is not None for mark in marks for part in field.split(mark))
 
 
 def _words(count: int) -> str:
@@ -139,9 +139,13 @@ def _fit(lines: list[str], separator: str) -> list[list[str]] | None:
     is_short = names == width - 1 > 1 and (separator != "," or not _all_whole(body))
     if names != width and not is_short and not (names == width + 1 and not first[-1]):
         return None
-    if separator == " " and not _are_numbers_between_blanks(body):
+    if separator == " " and (any(map(_has_separator, lines)) or not _are_numbers_between_blanks(body)):
         return None
     return rows
+
+
+def _has_separator(line: str) -> bool:
+    return any(mark in line for mark in ";\t|")
 
 
 def _all_whole(rows: list[list[str]]) -> bool:
@@ -199,7 +203,7 @@ def _single_column(lines: list[str]) -> Dialect:
     rows = [row[0].strip() for row in csv.reader(lines, delimiter=_NO_SEPARATOR) if row]
     for number, field in enumerate(rows, 1):
         is_number = tokens.any_number(field) is not None
-        if any(mark in field for mark in ";\t|") or (number > 1 and "," in field and not is_number):
+        if _has_separator(field) or (number > 1 and "," in field and not is_number):
             raise Undecided(f"its lines have different numbers of fields, or commas in them: {_short(field)}")
         if _has_numbers_between_blanks(field):
             raise Undecided(f"its lines have blanks beside numbers: {_short(field)}")
@@ -209,7 +213,8 @@ def _single_column(lines: list[str]) -> Dialect:
 def _has_numbers_between_blanks(field: str) -> bool:
     parts = field.split()
     numbers = [part for part in parts if tokens.any_number(part) is not None]
-    return len(parts) > 1 and (2 * len(numbers) > len(parts) or any(map(tokens.has_mark, numbers)))
+    known = len(numbers) + sum(map(tokens.is_missing, parts))
+    return len(parts) > 1 and bool(numbers) and (2 * known > len(parts) or any(map(tokens.has_mark, numbers)))
 
 
 def _short(text: str) -> str:

@@ -36,11 +36,13 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     numbers = [value for token in over_numbers if (value := tokens.any_number(token)) is not None]
     texts = [token for token in over_numbers if tokens.any_number(token) is None]
     texts = [token for token in texts if not tokens.is_missing(token)]
+    where = f"line {table.first_line} of {table.path.name}"
+    if not over_numbers and are_spectra and any(tokens.any_number(token) is not None for token in table.first):
+        return Header(None, is_sure=False, why=f"{where} holds numbers, and no line below it does")
     if not over_numbers:
         return _of_texts(table)
     if not numbers and any(map(tokens.is_name, texts)):
         return Header(True, is_sure=True)
-    where = f"line {table.first_line} of {table.path.name}"
     if texts and any(tokens.wavelength(text) is not None for text in texts):
         return Header(True, is_sure=True)
     if texts:
@@ -86,7 +88,7 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
         if not _counts_on(below) and not numbers[0] < table.low <= table.high <= numbers[-1]:
             return Header(True, is_sure=False, why=f"{where} counts")
         return Header(None, is_sure=False, why=f"{where} counts, and may be names or a sample")
-    if len(numbers) == 1 and tokens.decimals(table.first[0]) < max(1, tokens.decimals(table.second[0])):
+    if len(numbers) == 1 and not 0 < tokens.decimals(table.second[0]) <= tokens.decimals(table.first[0]):
         return Header(None, is_sure=False, why=f"{where} may be a wavelength or a sample")
     is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
     is_far = _is_far(table, numbers)

@@ -115,6 +115,10 @@ def _together(x: Rows, y: Rows) -> None:
         if len(set(options)) == 1:
             rows.has_header, rows.count, rows.skipped = options[0]
             _say(rows)
+        elif rows is y and len({option[0] for option in options}) == 1 and options[0][2] < 2:
+            # Blank lines may be missing values or nothing, which is the same to statistics.
+            rows.has_header, _, rows.skipped = options[0]
+            rows.count = rows.table.rows - rows.skipped
         else:
             if len({option[1] for option in options}) == 1:
                 rows.count = options[0][1]
@@ -152,6 +156,9 @@ def _alone(rows: Rows) -> None:
         return
     if table.inner_separators:
         rows.notes.append(f"{table.inner_separators} lines of separators in {rows.name} may be samples")
+        return
+    if rows.is_spectra and table.inner_blanks and len(table.columns) == 1:
+        rows.notes.append(f"{table.inner_blanks} blank lines in {rows.name} may be samples without values")
         return
     rows.skipped = int(rows.has_header)
     rows.count = table.rows - rows.skipped

@@ -49,6 +49,9 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
     table = rows.table
     if rows.is_contradicted or rows.has_header is None or rows.count is None:
         return None
+    if table.is_trimmed:
+        notes.append(f"the only line of {rows.name} ends with separators: targets are not told")
+        return None
     names = header_names(rows)
     columns = list(range(1 if table.has_row_names else 0, len(table.columns)))
     if not names:
