@@ -86,7 +86,9 @@ def _describe_folder(folder: Path, contents: Contents) -> None:
         has_both = parts["cal"].y and parts["train"].y
         if not has_both:
             is_whole = False
-            contents.notes.append("spectra called cal and train: nirs4all takes them for two sources of one set")
+            contents.notes.append(
+                "spectra called cal and train: nirs4all takes them for two sources of one set"
+            )
     opened = _open_parts(parts, contents.notes)
     spectra: list[list[Spectra | None]] = []
     found: list[list[Target] | None] = []
@@ -111,7 +113,9 @@ def _open_parts(
     spectra = {path: open_source(path, [], are_spectra=True) for part in parts.values() for path in part.x}
     marks = {mark for source in spectra.values() if source and (mark := source.sure_decimal)}
     hint = marks.pop() if len(marks) == 1 else None
-    firsts = [tuple(source.rows.table.first) for source in spectra.values() if source and not source.is_parquet]
+    firsts = [
+        tuple(source.rows.table.first) for source in spectra.values() if source and not source.is_parquet
+    ]
     opened = []
     for part in parts.values():
         x = []

@@ -81,9 +81,13 @@ def find(folder: Path, notes: list[str]) -> tuple[dict[str, Part], bool]:
             notes.append(f"{path.name} was not read: it is called as spectra and as targets")
         else:
             ((kind, match),) = roles
+            if "-" in match[0].strip("._- "):
+                notes.append(
+                    f"{path.name} was read; nirs4all itself takes no name with a dash in it, such as {match[0].strip('._- ')!r}"
+                )
             part = parts.setdefault((match["set"] or match["set2"]).lower(), Part())
             _add(part.x if kind == "x" else part.y, path, notes)
-    if not any(part.x for part in parts.values()):
+    if not any(parts[name].x for name in ("cal", "train") if name in parts):
         _add_plain(files, parts, notes)
     notes += [f"{path.name} was not read: no CSV and no Parquet file" for path in unread]
     return parts, is_whole
@@ -111,7 +115,7 @@ def _add(known: list[Path], path: Path, notes: list[str]) -> None:
 
 
 def _add_plain(files: list[Path], parts: dict[str, Part], notes: list[str]) -> None:
-    """Files that are called X and Y, which nirs4all 1.x takes where there are no others."""
+    """Files that are called X and Y, which nirs4all 1.x takes for training where there are no others."""
     named = [path for path in sorted(files, key=_preference) if is_text(path) or is_parquet(path)]
     if not any(_stem(path) == "x" for path in named):
         return
@@ -119,5 +123,5 @@ def _add_plain(files: list[Path], parts: dict[str, Part], notes: list[str]) -> N
     for path in named:
         if _stem(path) == "x":
             _add(part.x, path, notes)
-        elif _stem(path) == "y" and not any(part.y for part in parts.values() if part.y and part.y[0] != path):
+        elif _stem(path) == "y" and (not part.y or _stem(part.y[0]) == "y"):
             _add(part.y, path, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,11 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     texts = [token for token in over_numbers if tokens.any_number(token) is None]
     texts = [token for token in texts if not tokens.is_missing(token)]
     where = f"line {table.first_line} of {table.path.name}"
-    if not over_numbers and are_spectra and any(tokens.any_number(token) is not None for token in table.first):
+    if (
+        not over_numbers
+        and are_spectra
+        and any(tokens.any_number(token) is not None for token in table.first)
+    ):
         return Header(None, is_sure=False, why=f"{where} holds numbers, and no line below it does")
     if not over_numbers:
         return _of_texts(table)
@@ -112,11 +117,11 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
 
 def _counts_on(numbers: list[float | None]) -> bool:
     known = [value for value in numbers if value is not None]
-    return len(known) > 1 and all(b - a == 1 for a, b in zip(known, known[1:], strict=False))
+    return len(known) > 1 and all(b - a == 1 for a, b in itertools.pairwise(known))
 
 
 def _is_scale(table: Survey, numbers: list[float]) -> bool:
-    return len(numbers) > 1 and tokens.is_ordered(numbers) or _is_far(table, numbers)
+    return (len(numbers) > 1 and tokens.is_ordered(numbers)) or _is_far(table, numbers)
 
 
 def _is_far(table: Survey, numbers: list[float]) -> bool:
@@ -130,4 +135,4 @@ def is_far(numbers: list[float], low: float, high: float) -> bool:
     factor = 2 if len(numbers) >= _FEWEST else 10
     if min(numbers) > factor * max(abs(low), abs(high)):
         return True
-    return 0 < min(numbers) and max(numbers) * factor < low
+    return min(numbers) > 0 and max(numbers) * factor < low

@@ -47,7 +47,9 @@ def find(settled: Rows) -> Spectra:
     doubtful = [name for name in numeric if name not in features]
     for name in columns:
         if name in doubtful:
-            found.notes.append(f"column {name!r} of {path.name} may be a wavelength or not: features are not counted")
+            found.notes.append(
+                f"column {name!r} of {path.name} may be a wavelength or not: features are not counted"
+            )
         elif name not in numeric:
             found.notes.append(f"column {name!r} of {path.name} holds {columns[name]} and is no wavelength")
     found.names = features

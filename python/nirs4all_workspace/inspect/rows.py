@@ -170,7 +170,9 @@ def _mismatch(x: Rows, y: Rows) -> None:
         _alone(x)
     else:
         x.has_header = x.header.is_header
-        x.notes.append(f"{x.name}: its rows do not fit those of {y.name}, whether its first line is a sample or not")
+        x.notes.append(
+            f"{x.name}: its rows do not fit those of {y.name}, whether its first line is a sample or not"
+        )
     counts = {x.count} if x.count is not None else {option[1] for option in x.options()}
     if y.header.is_header is not None:
         y.has_header, y.skipped = y.header.is_header, int(y.header.is_header)
@@ -186,7 +188,7 @@ def _stands(rows: Rows, counts: set[int]) -> bool:
     if rows.header.is_header is None:
         return False
     other = rows.table.rows - (not rows.header.is_header)
-    return rows.header.is_sure and rows.header.is_header is True and rows.is_spectra or other not in counts
+    return (rows.header.is_sure and rows.header.is_header is True and rows.is_spectra) or other not in counts
 
 
 def _names(y: Rows) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nirs4all_workspace.inspect import files, parquet, rows, spectra
 from nirs4all_workspace.inspect.header import Header
-from nirs4all_workspace.inspect.spectra import Spectra
 from nirs4all_workspace.inspect.survey import survey
 from nirs4all_workspace.inspect.text import Undecided
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace.inspect.rows import Rows
+    from nirs4all_workspace.inspect.spectra import Spectra
     from nirs4all_workspace.inspect.targets import Target
 
 
@@ -56,9 +56,7 @@ class Source:
         return parquet.read_targets(self.path, list(parquet.schema(self.path)))
 
 
-def open_source(
-    path: Path, notes: list[str], *, are_spectra: bool, hint: str | None = None
-) -> Source | None:
+def open_source(path: Path, notes: list[str], *, are_spectra: bool, hint: str | None = None) -> Source | None:
     """Read a file once; where that fails, a note says why.
 
     Args:

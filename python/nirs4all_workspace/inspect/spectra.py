@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from nirs4all_workspace.inspect.rows import Rows
 
 _FEWEST_ROWS = 5
-_SCALE = re.compile(r"wave\s?-?(length|number)s?\b.*|(wl|nm|cm-1|lambda|longueur.*onde|nombre.*onde)\b.*", re.I)
+_SCALE = re.compile(
+    r"wave\s?-?(length|number)s?\b.*|(wl|nm|cm-1|lambda|longueur.*onde|nombre.*onde)\b.*", re.I
+)
 
 
 @dataclass
@@ -46,7 +48,9 @@ def find(rows: Rows, *, is_matched: bool) -> Spectra:
         return Spectra(notes=[*found.notes, why])
     features, doubtful = _features(rows, names, found.notes)
     if table.repeated is not None and rows.has_header:
-        found.notes.append(f"line {table.repeated} of {rows.name} is its first line again: samples not counted")
+        found.notes.append(
+            f"line {table.repeated} of {rows.name} is its first line again: samples not counted"
+        )
         found.count = None
     if table.text_row is not None:
         found.notes.append(f"line {table.text_row} of {rows.name} holds texts: a sample, or something else")
@@ -63,7 +67,7 @@ def find(rows: Rows, *, is_matched: bool) -> Spectra:
 
 def header_names(rows: Rows) -> list[str]:
     """Return the names of the columns; empty where there are none, or where that is not settled."""
-    if not rows.has_header or rows.count is None and rows.skipped == 0 and rows.has_scale_below():
+    if not rows.has_header or (rows.count is None and rows.skipped == 0 and rows.has_scale_below()):
         return []
     return rows.table.second if rows.skipped > 1 else rows.table.first
 
@@ -119,7 +123,7 @@ def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int]
             doubtful.append(f"{where} holds {(column.text or (0, token))[1]!r}")
         elif has_text:
             notes.append(f"{where} holds texts and is no wavelength")
-        elif table.rows == 1 and tokens.any_number(table.first[i]) is not None or _is_marked(rows, i):
+        elif (table.rows == 1 and tokens.any_number(table.first[i]) is not None) or _is_marked(rows, i):
             features.append(i)
         else:
             doubtful.append(f"{where} is empty")

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from nirs4all_workspace.inspect.targets import Target
 
 _WORD = "samples?|spectr(?:um|a)|scans?|plots?|plants?|rep(?:licate|lica|etition)?s?|blocks?|batch|folds?|sets?|split"
-_WORD += "|years?|months?|days?|dates?|time|index|idx|rows?|line|code|instrument|operator|position|file|unnamed"
+_WORD += (
+    "|years?|months?|days?|dates?|time|index|idx|rows?|line|code|instrument|operator|position|file|unnamed"
+)
 _NUMBERED = re.compile(
     rf"(?:{_WORD})?[\s_.:-]*(?:id|ids|no|nr|num|number|n°|#|name|code|{_WORD})[\s_.:-]*\d*|\w*[_. ]?id|", re.I
 )
@@ -58,7 +60,9 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
         names = ["y"] if len(columns) == 1 else [f"y{i + 1}" for i in columns]
         notes.append(f"the columns of {rows.name} have no names and are called {', '.join(names)}")
     elif len(columns) > 1 and columns[0] == 0 and table.counts and table.rows > 3 and is_label(names[0]):
-        notes.append(f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told")
+        notes.append(
+            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
+        )
         return None
     if table.text_row is not None:
         notes.append(f"line {table.text_row} of {rows.name} holds texts: a sample, or something else")

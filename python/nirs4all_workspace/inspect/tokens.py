@@ -7,9 +7,28 @@ import re
 
 # What pandas takes for missing, with which nirs4all reads; it compares letters' cases, so NAN is no mark.
 MISSING = frozenset(
-    "#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|na|".split(
-        "|"
-    )
+    [
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+        "na",
+        "",
+    ]
 )
 UNITS = {"cm⁻¹": "cm-1", "µm": "um", "μm": "um"}
 _POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -22,7 +41,9 @@ _ALMOST = re.compile(
     r"[\W_]*\d[\d.,'\s]*([eEdD][+-]?\d+)?([\W_]*|[\W_]*\s+\S{1,8}|%.*)|[\W_]*\d*[.,]\d+\s*[^\W\d_]{1,8}.*"
 )
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?", re.ASCII)
-_NO_VALUE = re.compile(r"[\W_]*|<?lo[dq]|bdl|bql|n\.?\s?[adqv]\.?|missing|none|blank|tr|trace|x|nil|empty", re.I)
+_NO_VALUE = re.compile(
+    r"[\W_]*|<?lo[dq]|bdl|bql|n\.?\s?[adqv]\.?|missing|none|blank|tr|trace|x|nil|empty", re.I
+)
 
 
 def is_missing(token: str) -> bool:
