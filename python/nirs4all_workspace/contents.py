@@ -94,11 +94,11 @@ def _describe_folder(folder: Path, contents: Contents) -> None:
     found: list[list[Target] | None] = []
     scales: list[list[Scale]] = []
     for x, y, has_targets in opened:
-        part, y_rows = settle_part(x, y, contents.notes)
+        part = settle_part(x, y, contents.notes)
         spectra.append(part)
         scales.append([_scale(source, one) for source, one in zip(x, part, strict=True) if source and one])
         if has_targets:
-            found.append(_read_targets(y, y_rows, contents))
+            found.append(_read_targets(y, contents))
     _count(spectra, contents, is_whole=is_whole)
     if is_whole:
         _add_scale(scales, contents)
@@ -113,9 +113,8 @@ def _open_parts(
     spectra = {path: open_source(path, [], are_spectra=True) for part in parts.values() for path in part.x}
     marks = {mark for source in spectra.values() if source and (mark := source.sure_decimal)}
     hint = marks.pop() if len(marks) == 1 else None
-    firsts = [
-        tuple(source.rows.table.first) for source in spectra.values() if source and not source.is_parquet
-    ]
+    texts = [source for source in spectra.values() if source and not source.is_parquet]
+    firsts = [tuple(source.rows.table.first) for source in texts]
     opened = []
     for part in parts.values():
         x = []
@@ -182,7 +181,7 @@ def _add_scale(parts: list[list[Scale]], contents: Contents) -> None:
         contents.wavelength_unit = scales[0].unit
 
 
-def _read_targets(source: Source | None, is_settled: bool, contents: Contents) -> list[Target] | None:
+def _read_targets(source: Source | None, contents: Contents) -> list[Target] | None:
     if source is None:
         return None
     try:

@@ -103,9 +103,8 @@ def _detect(lines: list[str], decimal: str | None) -> Dialect:
             return _single_column(lines)
         what = "one with decimal commas" if len(rows[-1]) == 2 else "half as many with decimal commas"
         raise Undecided(f"its lines are {_words(len(rows[-1]))} columns, or {what}")
-    if field := next(
-        (field for row in rows[1:] or rows for field in row if _is_divided(field, separator)), None
-    ):
+    fields = (field for row in rows[1:] or rows for field in row)
+    if field := next((field for field in fields if _is_divided(field, separator)), None):
         raise Undecided(f"its lines divide at {separator!r}, and {_short(field)} divides again")
     return Dialect(separator, max(len(row) for row in rows[1:] or rows))
 

@@ -15,7 +15,21 @@ _EDGE = r"[._\- ]"
 _TEXT = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".gz", ".zip")
 _PARQUET = (".parquet",)
 _ARCHIVES = (".tar.gz", ".tgz", ".npy.gz", ".mat.gz", ".xlsx.gz", ".parquet.gz")
-_DATA = (".npy", ".npz", ".mat", ".xlsx", ".xls", ".spc", ".jdx", ".dx", ".bz2", ".xz", ".tar", ".tgz", ".h5")
+_DATA: tuple[str, ...] = (
+    ".npy",
+    ".npz",
+    ".mat",
+    ".xlsx",
+    ".xls",
+    ".spc",
+    ".jdx",
+    ".dx",
+    ".bz2",
+    ".xz",
+    ".tar",
+    ".tgz",
+    ".h5",
+)
 _DATA += (".tar.gz", ".feather", ".arrow", ".pkl", ".json", ".dat", ".asd", ".zst", ".7z", ".rar", ".ods")
 
 
@@ -81,10 +95,9 @@ def find(folder: Path, notes: list[str]) -> tuple[dict[str, Part], bool]:
             notes.append(f"{path.name} was not read: it is called as spectra and as targets")
         else:
             ((kind, match),) = roles
-            if "-" in match[0].strip("._- "):
-                notes.append(
-                    f"{path.name} was read; nirs4all itself takes no name with a dash in it, such as {match[0].strip('._- ')!r}"
-                )
+            called = match[0].strip("._- ")
+            if "-" in called:
+                notes.append(f"{path.name} was read; nirs4all takes no name with a dash, such as {called!r}")
             part = parts.setdefault((match["set"] or match["set2"]).lower(), Part())
             _add(part.x if kind == "x" else part.y, path, notes)
     if not any(parts[name].x for name in ("cal", "train") if name in parts):

@@ -1,4 +1,4 @@
-"""How many rows of spectra and targets there are: each file alone may leave two counts, together they leave one."""
+"""How many rows of spectra and targets there are: two files together leave one count where one leaves two."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Rows:
             blanks = table.inner_separators
             if len(table.columns) == 1:
                 blanks = table.inner_blanks + table.end_blanks
+                blanks += 0 if has_header else table.lead_blanks
             extras = range(blanks + 1) if blanks < _MANY_BLANKS else (0, blanks)
             found += [(has_header, count + extra, int(has_header)) for extra in extras]
             if has_header and self.has_scale_below():

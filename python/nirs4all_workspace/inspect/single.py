@@ -73,7 +73,7 @@ def read(source: Source, notes: list[str]) -> Single:
 
 
 def _targets(source: Source, names: list[str], others: list[int], notes: list[str]) -> list[Target] | None:
-    """The columns that are targets: numbers with decimals, or whole ones that repeat and number no samples."""
+    """The columns that are targets: numbers with decimals, or whole ones that repeat and number nothing."""
     if source.is_parquet:
         columns = parquet.read_targets(source.path, [names[i] for i in others])
     else:

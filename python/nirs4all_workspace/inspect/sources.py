@@ -78,9 +78,7 @@ def open_source(path: Path, notes: list[str], *, are_spectra: bool, hint: str | 
     return None
 
 
-def settle_part(
-    x: list[Source | None], y: Source | None, notes: list[str]
-) -> tuple[list[Spectra | None], bool]:
+def settle_part(x: list[Source | None], y: Source | None, notes: list[str]) -> list[Spectra | None]:
     """Count the rows of one partition, its sources and its targets, and find its spectra.
 
     Args:
@@ -89,7 +87,7 @@ def settle_part(
         notes: Takes what was inferred, and what could not be told.
 
     Returns:
-        What each source holds, and whether the rows of the targets are settled.
+        What each source holds.
     """
     known = [source for source in x if source]
     for source in known:
@@ -111,7 +109,7 @@ def settle_part(
         found.append(spectra_found)
     if y:
         notes += [*([] if y.is_parquet else y.rows.table.text.notes), *y.rows.notes]
-    return found, is_matched
+    return found
 
 
 def _settle_together(x: list[Rows], y: Rows | None) -> None:

@@ -58,6 +58,7 @@ class Survey:
         inner_blanks: Blank lines above the last row, and those that have separators.
         inner_separators: Lines of nothing but separators above the last row.
         end_blanks: Blank lines below the last row.
+        lead_blanks: Those above the first.
         repeated: The line of a row that is the first one again.
         text_row: A line that holds texts where the others have numbers.
         marks: Decimal marks, where each is first: those that are sure, and those between 1 and 3 digits.
@@ -90,6 +91,7 @@ class Survey:
     inner_blanks: int = 0
     inner_separators: int = 0
     end_blanks: int = 0
+    lead_blanks: int = 0
     repeated: int | None = None
     text_row: int | None = None
     marks: dict[tuple[str, bool], Place] = field(default_factory=dict)
@@ -177,6 +179,8 @@ def survey(path: Path, hint: str | None = None) -> Survey:
         if found.rows:
             found.inner_blanks += blanks
             found.inner_separators += separators
+        else:
+            found.lead_blanks = blanks
         blanks = separators = 0
         _add(found, line, row)
     found.end_blanks = blanks
@@ -225,7 +229,7 @@ def _add(found: Survey, line: int, row: list[str]) -> None:
         found.second, found.second_line = row, line
     if row == found.first and found.repeated is None:
         found.repeated = line
-    numbers = _fast(found, line, row)
+    numbers = _fast(found, row)
     if numbers is None:
         numbers = _slow(found, line, row)
         first = tokens.any_number(row[0])
@@ -258,7 +262,7 @@ def _follow(found: Survey, first: float | None, numbers: list[float]) -> None:
         found.head = [first, first]
 
 
-def _fast(found: Survey, line: int, row: list[str]) -> list[float] | None:
+def _fast(found: Survey, row: list[str]) -> list[float] | None:
     """The numbers of a row that has only such, all of them marked alike and in no doubt; else None."""
     joined = " ".join(row)
     if not joined.isascii() or "_" in joined:

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from nirs4all_workspace.inspect.rows import Rows
     from nirs4all_workspace.inspect.targets import Target
 
-_WORD = "samples?|spectr(?:um|a)|scans?|plots?|plants?|rep(?:licate|lica|etition)?s?|blocks?|batch|folds?|sets?|split"
-_WORD += (
-    "|years?|months?|days?|dates?|time|index|idx|rows?|line|code|instrument|operator|position|file|unnamed"
-)
+_WORD = "samples?|spectr(?:um|a)|scans?|plots?|plants?|rep(?:licate|lica|etition)?s?|blocks?|batch|folds?"
+_WORD += "|sets?|split|years?|months?|days?|dates?|time|index|idx|rows?|line|code|instrument|operator"
+_WORD += "|position|file|unnamed"
 _NUMBERED = re.compile(
     rf"(?:{_WORD})?[\s_.:-]*(?:id|ids|no|nr|num|number|n°|#|name|code|{_WORD})[\s_.:-]*\d*|\w*[_. ]?id|", re.I
 )

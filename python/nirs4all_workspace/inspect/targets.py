@@ -55,7 +55,7 @@ class Target:
 
     @property
     def kind(self) -> str | None:
-        """ "numbers", "texts", or None where that is not certain."""
+        """Its kind: numbers, texts, or None where that is not certain."""
         if self.doubt or bool(self.numbers) == bool(self.texts):
             return None
         return "numbers" if self.numbers else "texts"
@@ -206,15 +206,19 @@ def task_type(targets: list[Target], notes: list[str]) -> str | None:
     if kinds == {"texts"}:
         return "classification"
     if any(target.has_decimals for target in targets):
-        if all(
-            target.low >= 0 and target.high <= 1 for target in targets if target.stats()["min"] is not None
-        ):
-            classes = set().union(*(target.classes for target in targets))
-            if len(classes) <= 0.05 * sum(target.numbers for target in targets):
-                notes.append(
-                    "few values from 0 to 1 as targets: nirs4all takes them for classes, the task is not told"
-                )
-                return None
+        if _are_shares(targets):
+            notes.append(
+                "few values from 0 to 1 as targets: classes to nirs4all, the task is not told by them"
+            )
+            return None
         return "regression"
     notes.append("whole numbers as targets: classes or values, the task is not told by them")
     return None
+
+
+def _are_shares(targets: list[Target]) -> bool:
+    """Whether all values are of few kinds from 0 to 1, which nirs4all takes for classes."""
+    known = [target for target in targets if target.stats()["min"] is not None]
+    classes = set().union(*(target.classes for target in known))
+    is_within = all(target.low >= 0 and target.high <= 1 for target in known)
+    return is_within and len(classes) <= 0.05 * sum(target.numbers for target in known)

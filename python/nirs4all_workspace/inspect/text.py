@@ -9,7 +9,7 @@ import re
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +53,8 @@ class Text:
         """Open the file's content, decompressed."""
         suffix = self.path.suffix.lower()
         if suffix == ".gz":
-            with gzip.open(self.path) as opened:
-                yield opened
+            with gzip.open(self.path) as unpacked:
+                yield cast("IO[bytes]", unpacked)
         elif self.member is not None:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as opened:
                 yield opened
