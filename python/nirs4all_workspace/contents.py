@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace.inspect import files, single, target_columns, targets
 from nirs4all_workspace.inspect import spectra as spectra_of
 from nirs4all_workspace.inspect.sources import Source, open_source, settle_part
+from nirs4all_workspace.inspect.spectra import Scale
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace.inspect.files import Part
-    from nirs4all_workspace.inspect.spectra import Scale, Spectra
+    from nirs4all_workspace.inspect.spectra import Spectra
     from nirs4all_workspace.inspect.targets import Target
 
 
@@ -89,6 +90,8 @@ def _describe_folder(folder: Path, contents: Contents) -> None:
             contents.notes.append(
                 "spectra called cal and train: nirs4all takes them for two sources of one set"
             )
+    if {"val", "test"} <= {name for name, part in parts.items() if part.x}:
+        contents.notes.append("spectra are called val and test: nirs4all 1.x takes one of them only")
     opened = _open_parts(parts, contents.notes)
     spectra: list[list[Spectra | None]] = []
     found: list[list[Target] | None] = []
@@ -96,7 +99,8 @@ def _describe_folder(folder: Path, contents: Contents) -> None:
     for x, y, has_targets in opened:
         part = settle_part(x, y, contents.notes)
         spectra.append(part)
-        scales.append([_scale(source, one) for source, one in zip(x, part, strict=True) if source and one])
+        pairs = zip(x, part, strict=True)
+        scales.append([_scale(source, one) if source and one else Scale() for source, one in pairs])
         if has_targets:
             found.append(_read_targets(y, contents))
     _count(spectra, contents, is_whole=is_whole)

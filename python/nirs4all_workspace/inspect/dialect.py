@@ -51,12 +51,21 @@ def split(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]
         raise Undecided(f"line {reader.line_num}: {error}") from error
 
 
+class Line(str):
+    """A line that knows its number."""
+
+    number = 0
+
+
 def sample(lines: Iterable[str]) -> list[str]:
-    """Return the first lines that are not blank."""
-    found, left = [], LONGEST_LINE
-    for line in lines:
+    """Return the first lines that are not blank, each with its number."""
+    found: list[str] = []
+    left = LONGEST_LINE
+    for number, line in enumerate(lines, 1):
         if line.strip():
-            found.append(line)
+            numbered = Line(line)
+            numbered.number = number
+            found.append(numbered)
             left -= len(line)
         if len(found) == _SAMPLE_LINES or left <= 0:
             break
@@ -205,7 +214,7 @@ def _single_column(lines: list[str]) -> Dialect:
     for number, field in enumerate(rows, 1):
         is_number = tokens.any_number(field) is not None
         if _has_separator(field) or (number > 1 and "," in field and not is_number):
-            raise Undecided(f"its lines have different numbers of fields, or commas in them: {_short(field)}")
+            raise Undecided(_ragged(lines) or f"its lines have commas beside texts: {_short(field)}")
         if _has_numbers_between_blanks(field):
             raise Undecided(f"its lines have blanks beside numbers: {_short(field)}")
     return Dialect("", 1)
@@ -216,6 +225,18 @@ def _has_numbers_between_blanks(field: str) -> bool:
     numbers = [part for part in parts if tokens.any_number(part) is not None]
     known = len(numbers) + sum(map(tokens.is_missing, parts))
     return len(parts) > 1 and bool(numbers) and (2 * known > len(parts) or any(map(tokens.has_mark, numbers)))
+
+
+def _ragged(lines: list[str]) -> str | None:
+    """Say which line has another number of fields than most."""
+    mark = max(";\t|,", key=lambda mark: sum(mark in line for line in lines))
+    counts = [len(row) for row in csv.reader(lines, delimiter=mark)]
+    most = max(counts, key=counts.count)
+    for line, count in zip(lines, counts, strict=False):
+        if count != most:
+            where = f"line {line.number}" if isinstance(line, Line) else _short(line)
+            return f"its lines have different numbers of fields: {where} has {count}, most have {most}"
+    return None
 
 
 def _short(text: str) -> str:

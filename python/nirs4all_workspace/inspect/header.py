@@ -90,7 +90,7 @@ def _comes_again(table: Survey) -> bool:
 def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
     if tokens.is_counting(numbers) and len(numbers) >= _FEWEST:
         below = [tokens.any_number(token) for token in table.second]
-        if not _counts_on(below) and not numbers[0] < table.low <= table.high <= numbers[-1]:
+        if not _counts_on(below) and any(map(tokens.decimals, table.second)):
             return Header(True, is_sure=False, why=f"{where} counts")
         return Header(None, is_sure=False, why=f"{where} counts, and may be names or a sample")
     if len(numbers) == 1 and not 0 < tokens.decimals(table.second[0]) <= tokens.decimals(table.first[0]):

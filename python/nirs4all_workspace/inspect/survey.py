@@ -60,7 +60,8 @@ class Survey:
         end_blanks: Blank lines below the last row.
         lead_blanks: Those above the first.
         repeated: The line of a row that is the first one again.
-        text_row: A line that holds texts where the others have numbers.
+        text_row: The first line that holds texts where the others have numbers.
+        text_rows: How many such.
         marks: Decimal marks, where each is first: those that are sure, and those between 1 and 3 digits.
         is_grouped: Whether thousands are surely divided by marks.
         head: First and last number of the first column below the first row, as long as it is a scale.
@@ -94,6 +95,7 @@ class Survey:
     lead_blanks: int = 0
     repeated: int | None = None
     text_row: int | None = None
+    text_rows: int = 0
     marks: dict[tuple[str, bool], Place] = field(default_factory=dict)
     is_grouped: bool = False
     head: list[float] = field(default_factory=list)
@@ -184,6 +186,8 @@ def survey(path: Path, hint: str | None = None) -> Survey:
         blanks = separators = 0
         _add(found, line, row)
     found.end_blanks = blanks
+    if 2 * found.text_rows >= found.rows - 1:
+        found.text_row = None
     _drop_trailing(found)
     return found
 
@@ -301,8 +305,9 @@ def _slow(found: Survey, line: int, row: list[str]) -> list[float]:
             if math.isfinite(value):
                 numbers.append(value)
     found.rows_with_missing += bool(missing)
-    if texts > 1 and found.text_row is None and 2 * texts > len(row) - missing and found.full_rows:
-        found.text_row = line
+    if texts > 1 and 2 * texts > len(row) - missing:
+        found.text_rows += 1
+        found.text_row = found.text_row or line
     return numbers
 
 

@@ -67,6 +67,9 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
         notes.append(f"line {table.text_row} of {rows.name} holds texts: a sample, or something else")
     names = unique(names, rows.name, notes)
     found = targets.read(rows, names, columns, notes)
+    if any(target.rows == target.missing for target in found if target.name.startswith("Unnamed:")):
+        notes.append(f"a column of {rows.name} has no name and is empty; targets are not told")
+        return None
     if _has_names_of_samples(found):
         text = ", ".join(repr(target.name) for target in found if target.kind == "texts")
         notes.append(f"{text} of {rows.name} names samples, or is a target; targets are not told")

@@ -38,7 +38,7 @@ _COMMA_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 _POINT_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?", re.ASCII)
 _WAVELENGTH = re.compile(r"[xX]?\s*(\d+(?:[.,]\d+)?)\s*(nm|cm-1|cm⁻¹|um|µm|μm)?", re.ASCII)
 _ALMOST = re.compile(
-    r"[\W_]*\d[\d.,'\s]*([eEdD][+-]?\d+)?([\W_]*|[\W_]*\s+\S{1,8}|%.*)|[\W_]*\d*[.,]\d+\s*[^\W\d_]{1,8}.*"
+    r"[\W_]*\d[\d.,'\s_]*([eEdD][+-]?\d+)?([\W_]*|[\W_]*\s+\S{1,8}|%.*)|[\W_]*\d*[.,]\d+\s*[^\W\d_]{1,8}.*"
 )
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?", re.ASCII)
 _NO_VALUE = re.compile(
