@@ -211,12 +211,13 @@ def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
 
 def _single_column(lines: list[str]) -> Dialect:
     rows = [row[0].strip() for row in csv.reader(lines, delimiter=_NO_SEPARATOR) if row]
-    for number, field in enumerate(rows, 1):
-        is_number = tokens.any_number(field) is not None
-        if _has_separator(field) or (number > 1 and "," in field and not is_number):
-            raise Undecided(_ragged(lines) or f"its lines have commas beside texts: {_short(field)}")
-        if _has_numbers_between_blanks(field):
-            raise Undecided(f"its lines have blanks beside numbers: {_short(field)}")
+    texts = [field for field in rows[1:] if "," in field and tokens.any_number(field) is None]
+    numbers = sum(tokens.any_number(field) is not None for field in rows[1:])
+    if any(map(_has_separator, rows)) or len(texts) > numbers:
+        field = next(field for field in rows if _has_separator(field) or field in texts)
+        raise Undecided(_ragged(lines) or f"its lines have commas beside texts: {_short(field)}")
+    for field in filter(_has_numbers_between_blanks, rows):
+        raise Undecided(f"its lines have blanks beside numbers: {_short(field)}")
     return Dialect("", 1)
 
 

@@ -170,7 +170,6 @@ def _mismatch(x: Rows, y: Rows) -> None:
     if _stands(x, {option[1] for option in y.options()}):
         _alone(x)
     else:
-        x.has_header = x.header.is_header
         x.notes.append(
             f"{x.name}: its rows do not fit those of {y.name}, whether its first line is a sample or not"
         )

@@ -47,7 +47,7 @@ def find(rows: Rows, *, is_matched: bool) -> Spectra:
     if not is_matched and (why := may_stand_upright(rows, names)):
         return Spectra(notes=[*found.notes, why])
     features, doubtful = _features(rows, names, found.notes)
-    if table.repeated is not None and rows.has_header:
+    if table.repeated is not None and rows.has_header is not False:
         found.notes.append(
             f"line {table.repeated} of {rows.name} is its first line again: samples not counted"
         )
