@@ -6,6 +6,7 @@ What two readings would fit is not decided: `Undecided` says between what.
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ _SAMPLE_LINES = 100
 _SEPARATORS = ";\t,| "
 # No text has it, so that a line is one field.
 _NO_SEPARATOR = "\x1f"
+_FRACTION = re.compile(r"\d+([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -196,17 +198,21 @@ def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
     as people write it, or much longer.
     """
     width = len(rows[-1])
-    if width % 2 or any('",' in line or ',"' in line for line in lines) or not _all_whole(rows):
+    if (
+        width % 2
+        or any('",' in line or ',"' in line for line in lines)
+        or any(len(row) != width for row in rows)
+    ):
         return False
-    if any(len(row) != width for row in rows):
-        return False
-    heads = [field for row in rows for field in row[::2]]
+    if width == 2:
+        return all(tokens.number(line.strip(), ",") is not None for line in lines)
+    heads = [field.lstrip("+-") for row in rows for field in row[::2]]
     tails = [field for row in rows for field in row[1::2]]
-    if any(not field.isdigit() for field in tails) or not all(heads):
+    if not all(map(str.isdigit, heads)) or not all(map(_FRACTION.fullmatch, tails)):
         return False
-    if width == 2 or any(field.startswith("0") and len(field) > 1 for field in tails):
+    if any(not field.isdigit() or (field.startswith("0") and len(field) > 1) for field in tails):
         return True
-    return all(len(field.lstrip("+-")) == 1 for field in heads) and sum(map(len, tails)) >= 2 * len(tails)
+    return all(len(field) == 1 for field in heads) and sum(map(len, tails)) >= 2 * len(tails)
 
 
 def _single_column(lines: list[str]) -> Dialect:

@@ -93,19 +93,20 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
         if not _counts_on(below) and any(map(tokens.decimals, table.second)):
             return Header(True, is_sure=False, why=f"{where} counts")
         return Header(None, is_sure=False, why=f"{where} counts, and may be names or a sample")
-    if len(numbers) == 1 and not 0 < tokens.decimals(table.second[0]) <= tokens.decimals(table.first[0]):
+    if len(numbers) == 1:
         return Header(None, is_sure=False, why=f"{where} may be a wavelength or a sample")
     is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
     is_far = _is_far(table, numbers)
     if is_ordered and is_far:
         return Header(True, is_sure=False)
-    if is_ordered and len(numbers) >= _FEWEST:
-        if not tokens.are_even(numbers):
-            return Header(False, is_sure=False)
-        # Wavelengths have fewer decimals than spectra.
-        of_first, of_second = (max(map(tokens.decimals, row)) for row in (table.first, table.second))
-        if of_first < of_second and not table.has_ordered:
-            return Header(True, is_sure=False)
+    if min(numbers) < 0:
+        return Header(False, is_sure=False)
+    of_first, of_second = (max(map(tokens.decimals, row)) for row in (table.first, table.second))
+    if is_ordered and of_first > 2 and not tokens.are_even(numbers):
+        return Header(False, is_sure=False)
+    # Wavelengths are written with other decimals than spectra.
+    if is_ordered and of_first != of_second and not table.has_ordered and _is_even_scale(numbers):
+        return Header(True, is_sure=False)
     if is_ordered:
         why = f"{where} only rises or only falls, and may be wavelengths or a sample"
         return Header(None, is_sure=False, why=why)
@@ -118,6 +119,10 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
 def _counts_on(numbers: list[float | None]) -> bool:
     known = [value for value in numbers if value is not None]
     return len(known) > 1 and all(b - a == 1 for a, b in itertools.pairwise(known))
+
+
+def _is_even_scale(numbers: list[float]) -> bool:
+    return len(numbers) >= _FEWEST and tokens.are_even(numbers)
 
 
 def _is_scale(table: Survey, numbers: list[float]) -> bool:
