@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SAMPLE_LINES = 100
+_SAMPLE_CHARS = 128 << 10
+_FEWEST_LINES = 10
 _SEPARATORS = ";\t,| "
 # No text has it, so that a line is one field.
 _NO_SEPARATOR = "\x1f"
@@ -63,13 +65,15 @@ def sample(lines: Iterable[str]) -> list[str]:
     """Return the first lines that are not blank, each with its number."""
     found: list[str] = []
     left = LONGEST_LINE
+    enough = _SAMPLE_CHARS
     for number, line in enumerate(lines, 1):
         if line.strip():
             numbered = Line(line)
             numbered.number = number
             found.append(numbered)
             left -= len(line)
-        if len(found) == _SAMPLE_LINES or left <= 0:
+            enough -= len(line)
+        if len(found) == _SAMPLE_LINES or left <= 0 or (enough <= 0 and len(found) >= _FEWEST_LINES):
             break
     return found
 
@@ -114,7 +118,7 @@ def _detect(lines: list[str], decimal: str | None) -> Dialect:
             return _single_column(lines)
         what = "one with decimal commas" if len(rows[-1]) == 2 else "half as many with decimal commas"
         raise Undecided(f"its lines are {_words(len(rows[-1]))} columns, or {what}")
-    fields = (field for row in rows[1:] or rows for field in row)
+    fields = (field for row in rows[1:] or rows for field in row if not field.isalnum())
     if field := next((field for field in fields if _is_divided(field, separator)), None):
         raise Undecided(f"its lines divide at {separator!r}, and {_short(field)} divides again")
     return Dialect(separator, max(len(row) for row in rows[1:] or rows))
@@ -229,9 +233,11 @@ def _single_column(lines: list[str]) -> Dialect:
 
 def _has_numbers_between_blanks(field: str) -> bool:
     parts = field.split()
+    if len(parts) < 2:
+        return False
     numbers = [part for part in parts if tokens.any_number(part) is not None]
     known = len(numbers) + sum(map(tokens.is_missing, parts))
-    return len(parts) > 1 and bool(numbers) and (2 * known > len(parts) or any(map(tokens.has_mark, numbers)))
+    return bool(numbers) and (2 * known > len(parts) or any(map(tokens.has_mark, numbers)))
 
 
 def _ragged(lines: list[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 
 # What pandas takes for missing, with which nirs4all reads; it compares letters' cases, so NAN is no mark.
@@ -62,6 +63,15 @@ def number(token: str, decimal: str = ".") -> float | None:
 
 def any_number(token: str) -> float | None:
     """Return the number that a field is with a decimal point, or else with a comma."""
+    if token.isascii() and "_" not in token:
+        try:
+            plain = float(token)
+        except ValueError:
+            pass
+        else:
+            # Not every NaN that Python reads is one to pandas.
+            if math.isfinite(plain):
+                return plain
     found = number(token, ".") if _POINT.fullmatch(token) else number(token, ",")
     return number(token, ".") if found is None else found
 
