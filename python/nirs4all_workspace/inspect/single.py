@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nirs4all_workspace.inspect import parquet, rows, spectra, targets, tokens
 from nirs4all_workspace.inspect.spectra import Scale, Spectra
-from nirs4all_workspace.inspect.target_columns import is_label, unique
+from nirs4all_workspace.inspect.target_columns import unique
 
 if TYPE_CHECKING:
     from nirs4all_workspace.inspect.sources import Source
@@ -80,13 +80,13 @@ def _targets(source: Source, names: list[str], others: list[int], notes: list[st
         columns = targets.read(source.rows, names, others, notes)
     found, doubtful = [], []
     for column in columns:
-        if column.kind == "texts" or not column.rows or (is_label(column.name) and not column.numbers):
+        if column.kind == "texts" or not column.rows or (tokens.is_label(column.name) and not column.numbers):
             continue
         if column.kind is None:
             doubtful.append(column)
         elif column.has_decimals:
             found.append(column)
-        elif is_label(column.name):
+        elif tokens.is_label(column.name):
             continue
         elif column.is_distinct and len(column.classes) == column.numbers:
             doubtful.append(column)
@@ -96,6 +96,9 @@ def _targets(source: Source, names: list[str], others: list[int], notes: list[st
         told = ", ".join(repr(column.name) for column in doubtful)
         notes.append(f"{told} may be targets or not, so that targets are not told")
         return None
+    texts = [column.name for column in columns if column.kind == "texts" and not tokens.is_label(column.name)]
+    if texts:
+        notes.append(f"texts, and not taken for targets: {', '.join(texts)}")
     if found:
         told = ", ".join(column.name for column in found)
         notes.append(f"taken for targets, being numbers that repeat or have decimals: {told}")

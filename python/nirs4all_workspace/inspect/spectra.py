@@ -79,6 +79,8 @@ def may_stand_upright(rows: Rows, names: list[str]) -> str | None:
         return None
     if sum(tokens.wavelength(name) is not None for name in names) * 2 >= len(table.columns):
         return None
+    if names and table.counts and names[0] and tokens.is_label(names[0]):
+        return None
     first, last = table.head
     is_named = bool(names) and bool(_SCALE.fullmatch(names[0]))
     is_far = min(abs(first), abs(last)) > 2 * table.beside and not table.counts
@@ -185,6 +187,9 @@ def scale(names: list[str], file: str, decimal: str | None) -> Scale:
         decimal: The decimal mark of the table.
     """
     found = Scale()
+    if not names:
+        found.notes.append(f"the columns of {file} have no names for sure: wavelengths are not told")
+        return found
     numbers = [number for name in names if (number := tokens.wavelength(name)) is not None]
     is_scale = bool(numbers) and len(numbers) == len(names)
     if is_scale and tokens.is_counting(numbers) and not any(map(tokens.unit, names)):
@@ -200,7 +205,7 @@ def scale(names: list[str], file: str, decimal: str | None) -> Scale:
     if len(set(numbers)) < len(numbers):
         found.notes.append(f"some wavelengths of {file} are there twice")
     falls = numbers[0] > numbers[-1]
-    if all(name.replace(".", "", 1).isdigit() for name in names):
+    if all(tokens.any_number(name) is not None for name in names):
         text = f"the first line of {file} is taken for wavelengths: numbers that only "
         found.notes.append(text + ("fall" if falls else "rise"))
     units = {tokens.unit(name) for name in names}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace.inspect import targets, tokens
@@ -11,18 +10,6 @@ from nirs4all_workspace.inspect.spectra import header_names, place
 if TYPE_CHECKING:
     from nirs4all_workspace.inspect.rows import Rows
     from nirs4all_workspace.inspect.targets import Target
-
-_WORD = "samples?|spectr(?:um|a)|scans?|plots?|plants?|rep(?:licate|lica|etition)?s?|blocks?|batch|folds?"
-_WORD += "|sets?|split|years?|months?|days?|dates?|time|index|idx|rows?|line|code|instrument|operator"
-_WORD += "|position|file|unnamed"
-_NUMBERED = re.compile(
-    rf"(?:{_WORD})?[\s_.:-]*(?:id|ids|no|nr|num|number|n°|#|name|code|{_WORD})[\s_.:-]*\d*|\w*[_. ]?id|", re.I
-)
-
-
-def is_label(name: str) -> bool:
-    """Whether a column is called as those that number or name samples are."""
-    return bool(_NUMBERED.fullmatch(name.strip()))
 
 
 def unique(names: list[str], file: str, notes: list[str]) -> list[str]:
@@ -58,7 +45,9 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
     if not names:
         names = ["y"] if len(columns) == 1 else [f"y{i + 1}" for i in columns]
         notes.append(f"the columns of {rows.name} have no names and are called {', '.join(names)}")
-    elif len(columns) > 1 and columns[0] == 0 and table.counts and table.rows > 3 and is_label(names[0]):
+    elif (
+        len(columns) > 1 and columns[0] == 0 and table.counts and table.rows > 3 and tokens.is_label(names[0])
+    ):
         notes.append(
             f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
         )
@@ -81,7 +70,7 @@ def _has_names_of_samples(found: list[Target]) -> bool:
     """Whether a column may name samples: texts that never come again, beside numbers."""
     others = any(target.kind != "texts" for target in found)
     return others and any(
-        target.kind == "texts" and (target.is_distinct or is_label(target.name)) for target in found
+        target.kind == "texts" and (target.is_distinct or tokens.is_label(target.name)) for target in found
     )
 
 

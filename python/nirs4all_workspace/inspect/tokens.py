@@ -45,6 +45,12 @@ _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{
 _NO_VALUE = re.compile(
     r"[\W_]*|<?lo[dq]|bdl|bql|n\.?\s?[adqv]\.?|missing|none|blank|tr|trace|x|nil|empty", re.I
 )
+_WORD = "samples?|spectr(?:um|a)|scans?|plots?|plants?|rep(?:licate|lica|etition)?s?|blocks?|batch|folds?"
+_WORD += "|sets?|split|years?|months?|days?|dates?|time|index|idx|rows?|line|code|instrument|operator"
+_WORD += "|position|file|unnamed"
+_NUMBERED = re.compile(
+    rf"(?:{_WORD})?[\s_.:-]*(?:id|ids|no|nr|num|number|n°|#|name|code|{_WORD})[\s_.:-]*\d*|\w*[_. ]?id|", re.I
+)
 
 
 def is_missing(token: str) -> bool:
@@ -162,3 +168,8 @@ def decimals(token: str) -> int:
 def is_counting(numbers: list[float]) -> bool:
     """Whether numbers count from 0 or 1."""
     return bool(numbers) and numbers[0] in (0, 1) and all(b - a == 1 for a, b in itertools.pairwise(numbers))
+
+
+def is_label(name: str) -> bool:
+    """Whether a column is called as those that number or name samples are."""
+    return bool(_NUMBERED.fullmatch(name.strip()))
