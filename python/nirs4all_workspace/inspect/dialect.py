@@ -236,7 +236,7 @@ def _has_numbers_between_blanks(field: str) -> bool:
     if len(parts) < 2:
         return False
     numbers = [part for part in parts if tokens.any_number(part) is not None]
-    known = len(numbers) + sum(map(tokens.is_missing, parts))
+    known = len(numbers) + sum(tokens.is_missing(part) or not any(map(str.isalnum, part)) for part in parts)
     return bool(numbers) and (2 * known > len(parts) or any(map(tokens.has_mark, numbers)))
 
 
