@@ -5,6 +5,7 @@ import io
 import math
 import zipfile
 
+import nirs4all_workspace as n4w
 import numpy as np
 import polars as pl
 import pytest
@@ -419,3 +420,17 @@ def test_a_long_file_is_read_to_its_end(told):
     assert [stats["min"], stats["max"], stats["mean"], stats["std"]] == pytest.approx(
         [values.min(), values.max(), values.mean(), values.std(ddof=1)]
     )
+
+
+def test_a_version_that_tells_less_says_what_was_kept(tmp_path):
+    folder = tmp_path / "wheat"
+    folder.mkdir()
+    (folder / "Xcal.csv").write_text(XCAL)
+    (folder / "Ycal.csv").write_text(YCAL)
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    ws.datasets.register(folder)
+    (folder / "Ycal.csv").write_text(targets(10.5, 11.25, "<1.0", 12.75, 13.5, 14.25))
+    accepted = ws.datasets.accept_version("wheat")
+    assert (accepted.n_samples, accepted.task_type) == (6, "regression")
+    assert any("kept" in note and "task_type" in note and "y_stats" in note for note in accepted.notes)
+    assert not any("n_samples" in note for note in accepted.notes)
