@@ -5,29 +5,20 @@ Nothing is guessed in silence: what is inferred or cannot be told stands in `not
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import tables
+from nirs4all_workspace.inspect import files, single, target_columns, targets
+from nirs4all_workspace.inspect import spectra as spectra_of
+from nirs4all_workspace.inspect.sources import Source, open_source, settle_part
+from nirs4all_workspace.inspect.spectra import Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    import polars as pl
-
-    from nirs4all_workspace.tables import Layout
-
-_T = TypeVar("_T")
-
-_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
-_PARQUET = (".parquet",)
-_SETS = "cal|train|val|test"
-_PART = re.compile(
-    rf"(?P<kind>x|y|m|meta)[_-]?(?P<set>{_SETS})|(?P<set2>{_SETS})[_-]?(?P<kind2>x|y|m|meta)", re.I
-)
-_NULLS = ["", "NA", "NaN", "nan", "na"]
+    from nirs4all_workspace.inspect.files import Part
+    from nirs4all_workspace.inspect.spectra import Spectra
+    from nirs4all_workspace.inspect.targets import Target
 
 
 @dataclass
@@ -36,7 +27,7 @@ class Contents:
 
     Attributes:
         n_samples: Rows of spectra, all partitions together.
-        n_features: Columns of spectra.
+        n_features: Columns of spectra, all sources together.
         y_columns: Names of the targets.
         y_stats: min, max, mean and std (ddof = 1) of each numeric target, over finite values.
         task_type: "regression" or "classification".
@@ -60,9 +51,10 @@ class Contents:
 
 
 def describe(path: Path) -> Contents:
-    """Read what a dataset holds: a CSV (gzipped or not) or Parquet file, or a folder of them.
+    """Read what a dataset holds: a CSV (compressed or not) or Parquet file, or a folder of them.
 
-    A folder's files are called as nirs4all wants them: `Xcal.csv`, `Y_train.csv.gz`, `test_x.csv`.
+    A folder's files are called as nirs4all wants them: `Xcal.csv`, `Y_train.csv.gz`, `test_x.csv`. Text is
+    read a line at a time, twice at most for spectra.
 
     Args:
         path: The file or folder.
@@ -73,213 +65,158 @@ def describe(path: Path) -> Contents:
     contents = Contents()
     if path.is_dir():
         _describe_folder(path, contents)
-    elif table := _open(path, contents):
-        _add_single(table, contents)
-    _add_task_type(contents)
+    elif source := open_source(path, contents.notes, are_spectra=True):
+        try:
+            found = single.read(source, contents.notes)
+        except Exception as error:  # noqa: BLE001 -- Polars has no common error, and a bad file is one note
+            contents.notes.append(f"{path.name} could not be read: {str(error).partition(chr(10))[0]}")
+        else:
+            contents.n_samples, contents.n_features = found.spectra.count, found.spectra.n_features
+            _add_scale([[found.scale]], contents)
+            _add_targets(found.targets, contents)
+    contents.notes = list(dict.fromkeys(contents.notes))
     return contents
 
 
-@dataclass
-class _Table:
-    """A table whose rows are read when they are asked for."""
-
-    path: Path
-    columns: list[str]
-    layout: Layout | None  # None: Parquet
-
-    def read(self, columns: list[str] | None = None, as_text: bool = False) -> pl.DataFrame:
-        import polars as pl
-
-        if self.layout is None:
-            return pl.read_parquet(self.path, columns=columns)
-        names = self.columns if columns is None else columns
-        frame = pl.read_csv(
-            self.path,
-            separator=self.layout.separator,
-            has_header=bool(self.layout.has_header),
-            decimal_comma=self.layout.decimal_comma,
-            columns=[self.columns.index(name) for name in names],
-            infer_schema=not as_text,
-            infer_schema_length=None,
-            null_values=_NULLS,
-        )
-        frame.columns = names
-        return frame
-
-    def rows(self) -> int:
-        return self.read(self.columns[:1], as_text=True).height
-
-
-def _open(path: Path, contents: Contents) -> _Table | None:
-    name = path.name.lower()
-    try:
-        if name.endswith(_PARQUET):
-            import polars as pl
-
-            return _Table(path, list(pl.read_parquet_schema(path)), None)
-        if name.endswith(_TEXT):
-            layout = tables.detect(tables.sample(path))
-            names = layout.header or [f"column_{i + 1}" for i in range(layout.columns)]
-            return _Table(path, list(names), layout)
-        contents.notes.append(f"{path.name} was not read: no CSV and no Parquet file")
-    except (tables.Undecided, ValueError) as error:
-        contents.notes.append(f"{path.name} was not read: {error}")
-    except Exception as error:  # noqa: BLE001 -- Polars has no common error, and a bad file is one note
-        contents.notes.append(f"{path.name} could not be read: {error}")
-    return None
-
-
 def _describe_folder(folder: Path, contents: Contents) -> None:
-    parts: dict[str, dict[str, _Table]] = {}
-    for path in sorted(folder.iterdir()):
-        stem = path.name.partition(".")[0]
-        match = _PART.fullmatch(stem)
-        if not match or not path.name.lower().endswith(_TEXT + _PARQUET):
-            continue
-        kind, which = (match["kind"] or match["kind2"]).lower(), (match["set"] or match["set2"]).lower()
-        if kind in "xy" and (table := _open(path, contents)):
-            parts.setdefault(which, {})[kind] = table
-    if not parts:
+    parts, is_whole = files.find(folder, contents.notes)
+    if not any(part.x or part.y for part in parts.values()):
         contents.notes.append("no file is called as nirs4all wants it, such as Xcal.csv and Ycal.csv")
         return
-    samples, targets = [], []
+    if len(parts.get("cal", files.Part()).x) and len(parts.get("train", files.Part()).x):
+        has_both = parts["cal"].y and parts["train"].y
+        if not has_both:
+            is_whole = False
+            contents.notes.append(
+                "spectra called cal and train: nirs4all takes them for two sources of one set"
+            )
+    if {"val", "test"} <= {name for name, part in parts.items() if part.x}:
+        contents.notes.append("spectra are called val and test: nirs4all 1.x takes one of them only")
+    opened = _open_parts(parts, contents.notes)
+    spectra: list[list[Spectra | None]] = []
+    found: list[list[Target] | None] = []
+    scales: list[list[Scale]] = []
+    for x, y, has_targets in opened:
+        part = settle_part(x, y, contents.notes)
+        spectra.append(part)
+        pairs = zip(x, part, strict=True)
+        scales.append([_scale(source, one) if source and one else Scale() for source, one in pairs])
+        if has_targets:
+            found.append(_read_targets(y, contents))
+    _count(spectra, contents, is_whole=is_whole)
+    if is_whole:
+        _add_scale(scales, contents)
+    if found and is_whole:
+        _add_targets(_merged(found, contents.notes), contents)
+
+
+def _open_parts(
+    parts: dict[str, Part], notes: list[str]
+) -> list[tuple[list[Source | None], Source | None, bool]]:
+    """Open the files of all partitions; the decimal mark of spectra helps to read what is beside them."""
+    spectra = {path: open_source(path, [], are_spectra=True) for part in parts.values() for path in part.x}
+    marks = {mark for source in spectra.values() if source and (mark := source.sure_decimal)}
+    hint = marks.pop() if len(marks) == 1 else None
+    texts = [source for source in spectra.values() if source and not source.is_parquet]
+    firsts = [tuple(source.rows.table.first) for source in texts]
+    opened = []
     for part in parts.values():
-        rows = _guarded(part.get("x"), contents, _Table.rows)
-        if rows is not None and _add_spectra(part["x"], contents):
-            samples.append(rows)
-        if "y" in part and (frame := _targets(part["y"], rows, contents)) is not None:
-            targets.append(frame)
-    contents.n_samples = sum(samples) if len(samples) == len(parts) else None
-    if targets:
-        import polars as pl
+        x = []
+        for path in part.x:
+            source = spectra[path] if hint is None and spectra[path] else None
+            source = source or open_source(path, notes, are_spectra=True, hint=hint)
+            if source and not source.is_parquet and firsts.count(tuple(source.rows.table.first)) > 1:
+                source.is_repeated = True
+            x.append(source)
+        if len(part.y) > 1:
+            notes.append(f"nirs4all takes one file of targets, and not {', '.join(y.name for y in part.y)}")
+        y = open_source(part.y[0], notes, are_spectra=False, hint=hint) if len(part.y) == 1 else None
+        opened.append((x, y, bool(part.y)))
+    return opened
 
-        _add_targets(pl.concat(targets, how="diagonal_relaxed"), contents)
+
+def _scale(source: Source, found: Spectra) -> Scale:
+    return spectra_of.scale(found.names, source.path.name, source.decimal)
 
 
-def _guarded(table: _Table | None, contents: Contents, read: Callable[[_Table], _T]) -> _T | None:
-    """What `read` gives, or a note where the file turns out to be no such table further down."""
-    if table is None:
+def _count(parts: list[list[Spectra | None]], contents: Contents, *, is_whole: bool) -> None:
+    """Add the samples of partitions and the features of sources."""
+    counts: list[int | None] = []
+    features: list[int | None] = []
+    for part in parts:
+        of_sources = [source.count if source else None for source in part]
+        if len(set(of_sources)) > 1 and None not in of_sources:
+            contents.notes.append(f"sources of one set have {', '.join(map(str, of_sources))} rows")
+        counts.append(of_sources[0] if len(set(of_sources)) == 1 else None)
+        widths = [source.n_features if source else None for source in part]
+        features.append(sum(width for width in widths if width) if widths and None not in widths else None)
+    if not all(parts):
+        contents.notes.append("there are targets without spectra beside them: samples are not counted")
+    known = [width for width, part in zip(features, parts, strict=True) if part]
+    if len(set(known)) > 1 and None not in known:
+        names = " and ".join(map(str, known))
+        contents.notes.append(f"partitions have {names} columns of numbers")
+    if is_whole and len(set(known)) == 1:
+        contents.n_features = known[0]
+    differ = len(set(known) - {None}) > 1
+    numbers = [count for count in counts if count is not None]
+    if is_whole and len(numbers) == len(counts) and not differ:
+        contents.n_samples = sum(numbers)
+
+
+def _add_scale(parts: list[list[Scale]], contents: Contents) -> None:
+    """Add wavelengths, where all partitions and sources agree."""
+    named = [part for part in parts if any(scale.range for scale in part)]
+    for part in named[:1] or parts[:1]:
+        for scale in part:
+            contents.notes += scale.notes
+    if not named:
+        return
+    scales = [scale for part in named for scale in part]
+    ranges = {tuple(scale.range) if scale.range else None for scale in scales}
+    units = {scale.unit for scale in scales}
+    if len(ranges) == 1 and None not in ranges:
+        contents.wavelength_range = scales[0].range
+    else:
+        told = ", ".join(f"{r[0]:g} to {r[1]:g}" if r else "unknown" for r in sorted(ranges, key=str))
+        contents.notes.append(f"sources or partitions have several ranges of wavelengths: {told}")
+        return
+    if len(units) == 1:
+        contents.wavelength_unit = scales[0].unit
+
+
+def _read_targets(source: Source | None, contents: Contents) -> list[Target] | None:
+    if source is None:
         return None
     try:
-        return read(table)
-    except Exception as error:  # noqa: BLE001 -- as in `_open`
-        first_line = str(error).partition("\n")[0]
-        contents.notes.append(f"{table.path.name} could not be read: {first_line}")
+        if source.is_parquet:
+            return source.read_targets()
+        found = target_columns.read(source.rows, contents.notes)
+        if found is None and source.rows.has_header is None and target_columns.are_classes(source.rows):
+            contents.task_type = "classification"
+        return found
+    except Exception as error:  # noqa: BLE001 -- as in `describe`
+        contents.notes.append(f"{source.path.name} could not be read: {str(error).partition(chr(10))[0]}")
         return None
 
 
-def _targets(table: _Table, rows: int | None, contents: Contents) -> pl.DataFrame | None:
-    """The targets beside `rows` spectra; the number of rows tells whether a line of texts is a header."""
-    frame = _guarded(table, contents, _Table.read)
-    layout = table.layout
-    if frame is None or layout is None:
-        return frame
-    if layout.has_header is None and rows is not None and frame.height == rows + 1:
-        names = list(layout.first)
-        contents.notes.append(f"the first line of {table.path.name} names its columns: it is one too many")
-        frame = frame.slice(1)
-    elif layout.has_header:
-        names = table.columns
-    else:
-        names = ["y"] if frame.width == 1 else [f"y{i + 1}" for i in range(frame.width)]
-        contents.notes.append(
-            f"the columns of {table.path.name} have no names and are called {', '.join(names)}"
-        )
-    frame.columns = names
-    if rows is not None and frame.height != rows:
-        contents.notes.append(f"{table.path.name} has {frame.height} rows beside {rows} spectra")
-    return frame
+def _merged(parts: list[list[Target] | None], notes: list[str]) -> list[Target] | None:
+    """Put the targets of all partitions together."""
+    first = parts[0]
+    if first is None or any(part is None for part in parts):
+        return None
+    for part in parts[1:]:
+        if part is None or [target.name for target in part] != [target.name for target in first]:
+            notes.append("targets of partitions have different names: they are not told")
+            return None
+        for target, other in zip(first, part, strict=True):
+            target.merge(other)
+    return first
 
 
-def _add_spectra(table: _Table, contents: Contents) -> bool:
-    """Whether there are any: columns of numbers, as many as in the other files."""
-    numeric = table.layout.numeric if table.layout else [True] * len(table.columns)
-    names = [name for name, is_numeric in zip(table.columns, numeric, strict=True) if is_numeric]
-    if not names or contents.n_features not in (None, len(names)):
-        others = f", others {contents.n_features}" if contents.n_features else ""
-        contents.notes.append(f"{table.path.name} has {len(names)} columns of numbers{others}")
-        return False
-    contents.n_features = len(names)
-    header = table.layout is None or table.layout.header is not None
-    _add_wavelengths(names if header else [], table, contents)
-    return True
-
-
-def _add_wavelengths(names: list[str], table: _Table, contents: Contents) -> None:
-    if contents.wavelength_range is not None:
+def _add_targets(found: list[Target] | None, contents: Contents) -> None:
+    if not found:
         return
-    numbers = [number for name in names if (number := tables.wavelength(name)) is not None]
-    if not numbers or len(numbers) < len(names) or not tables.is_monotonic(numbers):
-        contents.notes.append(f"the columns of {table.path.name} are not named after wavelengths")
-        return
-    contents.wavelength_range = [min(numbers), max(numbers)]
-    if table.layout and all(name.replace(".", "", 1).isdigit() for name in names):
-        text = f"the first line of {table.path.name} is taken for wavelengths: numbers that only "
-        contents.notes.append(text + ("rise" if numbers[0] < numbers[-1] else "fall"))
-    contents.wavelength_unit = tables.unit(names[0])
-    if contents.wavelength_unit is None:
-        contents.wavelength_unit = _likely_unit(*contents.wavelength_range)
-        what = contents.wavelength_unit or "unknown"
-        low, high = contents.wavelength_range
-        contents.notes.append(f"the unit of wavelengths is {what}, judged by their range {low:g} to {high:g}")
-
-
-def _likely_unit(low: float, high: float) -> str | None:
-    if low >= 150 and high <= 3300:
-        return "nm"
-    if low >= 3300 and high <= 50_000:
-        return "cm-1"
-    return "um" if low >= 0.15 and high <= 30 else None
-
-
-def _add_single(table: _Table, contents: Contents) -> None:
-    """A file that has spectra and targets side by side."""
-    contents.n_samples = _guarded(table, contents, _Table.rows)
-    if contents.n_samples is None:
-        return
-    if table.layout is not None and not table.layout.header:
-        contents.notes.append("its columns have no names: spectra and targets cannot be told apart")
-        return
-    spectra = [name for name in table.columns if tables.wavelength(name) is not None]
-    others = [name for name in table.columns if name not in spectra]
-    if not spectra:
-        contents.notes.append(
-            "no column is named after a wavelength: spectra and targets cannot be told apart"
-        )
-        return
-    contents.n_features = len(spectra)
-    _add_wavelengths(spectra, table, contents)
-    frame = _guarded(table, contents, lambda table: table.read(others)) if others else None
-    if frame is None:
-        return
-    targets = [
-        column.name
-        for column in frame
-        if column.dtype.is_float() or (column.dtype.is_integer() and column.n_unique() < column.len())
-    ]
-    if targets:
-        contents.notes.append(
-            f"taken for targets, being numbers that repeat or have decimals: {', '.join(targets)}"
-        )
-        _add_targets(frame.select(targets), contents)
-
-
-def _add_targets(frame: pl.DataFrame, contents: Contents) -> None:
-    contents.y_columns = frame.columns
-    for column in frame:
-        if column.dtype.is_numeric():
-            values = column.drop_nulls().cast(float)
-            values = values.filter(values.is_finite())
-            contents.y_stats[column.name] = {
-                name: getattr(values, name)() for name in ("min", "max", "mean", "std")
-            }
-    numeric = [column for column in frame if column.dtype.is_numeric()]
-    if len(numeric) < frame.width:
-        contents.task_type = "classification" if not numeric else None
-    elif any(column.dtype.is_float() and (column % 1 != 0).any() for column in numeric):
-        contents.task_type = "regression"
-
-
-def _add_task_type(contents: Contents) -> None:
-    if contents.y_columns and contents.task_type is None:
-        contents.notes.append("whole numbers as targets: classes or values, the task is not told by them")
+    contents.y_columns = [target.name for target in found]
+    contents.y_stats = {target.name: target.stats() for target in found if target.kind == "numbers"}
+    contents.task_type = targets.task_type(found, contents.notes)

@@ -203,7 +203,11 @@ class Datasets:
             number = 1 + max((it.get("version") or 0 for it in versions), default=0)
             new = dataset_records.version(number, content["hash"], described["n_samples"])
             old.update(content, current_path=stored, status="valid", versions=[*versions, new])
+            kept = [key for key in dataset_records.DESCRIPTIVE if old.get(key) and not described[key]]
             old.update({key: value for key, value in described.items() if value or key == "notes"})
+            if kept:
+                text = f"not told by this version, and kept as they were: {', '.join(kept)}"
+                old["notes"] = [*described["notes"], text]
 
         return self._registry.edit(record.id, add)
 

@@ -1,0 +1,224 @@
+"""What columns of targets hold: numbers and their statistics, classes, or something that cannot be told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace.inspect import tokens
+from nirs4all_workspace.inspect.spectra import place
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.inspect.rows import Rows
+    from nirs4all_workspace.inspect.survey import Place
+
+_BATCH = 1 << 16
+_MOST_CLASSES = 1000
+
+
+@dataclass
+class Target:
+    """One column of targets, or of what may be one.
+
+    Attributes:
+        name: Its name.
+        rows: Fields in it.
+        numbers: Finite and infinite numbers.
+        texts: Texts that are no numbers.
+        missing: Missing values.
+        text: Where the first text is.
+        gap: Where the first missing value is.
+        doubt: Why its texts may be no classes, or its numbers not be told.
+        has_decimals: Whether any number is no whole one.
+        classes: Different values, as long as they are few.
+        is_distinct: Whether no text comes again.
+    """
+
+    name: str
+    rows: int = 0
+    numbers: int = 0
+    texts: int = 0
+    missing: int = 0
+    text: Place | None = None
+    gap: Place | None = None
+    doubt: str | None = None
+    has_decimals: bool = False
+    classes: set[str | float] = field(default_factory=set)
+    is_distinct: bool = True
+    finite: int = 0
+    low: float = math.inf
+    high: float = -math.inf
+    mean: float = 0.0
+    squares: float = 0.0
+    pending: list[float] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str | None:
+        """Its kind: numbers, texts, or None where that is not certain."""
+        if self.doubt or bool(self.numbers) == bool(self.texts):
+            return None
+        return "numbers" if self.numbers else "texts"
+
+    def add_number(self, value: float) -> None:
+        """Add a number."""
+        self.rows += 1
+        self.numbers += 1
+        if not math.isfinite(value):
+            return
+        self.has_decimals = self.has_decimals or value != math.floor(value)
+        self._add_class(value)
+        self.pending.append(value)
+        if len(self.pending) == _BATCH:
+            self._take_in()
+
+    def add_text(self, line: int, token: str) -> None:
+        """Add a text."""
+        self.rows += 1
+        self.texts += 1
+        self.text = self.text or (line, token)
+        self._add_class(token)
+
+    def add_missing(self, line: int, token: str) -> None:
+        """Add a missing value."""
+        self.rows += 1
+        self.missing += 1
+        self.gap = self.gap or (line, token)
+
+    def _add_class(self, value: str | float) -> None:
+        if value in self.classes:
+            self.is_distinct = False
+        elif len(self.classes) < _MOST_CLASSES:
+            self.classes.add(value)
+
+    def _take_in(self) -> None:
+        """Take numbers into the statistics, a batch at a time (Chan, Golub and LeVeque 1979)."""
+        if not self.pending:
+            return
+        count = len(self.pending)
+        mean = math.fsum(self.pending) / count
+        squares = math.fsum((value - mean) ** 2 for value in self.pending)
+        self._merge(count, mean, squares, min(self.pending), max(self.pending))
+        self.pending = []
+
+    def _merge(self, count: int, mean: float, squares: float, low: float, high: float) -> None:
+        together = self.finite + count
+        step = mean - self.mean
+        self.squares += squares + step * step * self.finite * count / together
+        self.mean += step * count / together
+        self.finite = together
+        self.low, self.high = min(self.low, low), max(self.high, high)
+
+    def merge(self, other: Target) -> None:
+        """Add the same column of another partition."""
+        self._take_in()
+        other._take_in()
+        if other.finite:
+            self._merge(other.finite, other.mean, other.squares, other.low, other.high)
+        self.rows += other.rows
+        self.numbers += other.numbers
+        self.texts += other.texts
+        self.missing += other.missing
+        self.text, self.gap = self.text or other.text, self.gap or other.gap
+        self.doubt = self.doubt or other.doubt
+        self.has_decimals = self.has_decimals or other.has_decimals
+        self.is_distinct = self.is_distinct and other.is_distinct and not self.classes & other.classes
+        self.classes |= other.classes
+
+    def stats(self) -> dict[str, float | None]:
+        """Return min, max, mean and std (ddof = 1) of the finite numbers."""
+        self._take_in()
+        if not self.finite:
+            return {"min": None, "max": None, "mean": None, "std": None}
+        std = math.sqrt(self.squares / (self.finite - 1)) if self.finite > 1 else None
+        return {"min": self.low, "max": self.high, "mean": self.mean, "std": std}
+
+
+def read(rows: Rows, names: list[str], columns: list[int], notes: list[str]) -> list[Target]:
+    """Read columns of targets.
+
+    Args:
+        rows: What is settled of their table.
+        names: Names of all of its columns.
+        columns: Which to read.
+        notes: Takes what was inferred, and what could not be told.
+    """
+    table = rows.table
+    found = [(i, Target(names[i])) for i in columns]
+    decimal = table.decimal
+    line = 0
+    for line, row in table.data(rows.skipped):
+        for i, target in found:
+            _add(target, line, row[i], decimal)
+    for _ in range((rows.count or 0) - (table.rows - rows.skipped)):
+        for _, target in found:
+            target.add_missing(line, "")
+    for i, target in found:
+        _judge(target, place(rows, i, names), table.why_no_decimal, notes)
+    return [target for _, target in found]
+
+
+def _add(target: Target, line: int, token: str, decimal: str | None) -> None:
+    if tokens.is_missing(token):
+        target.add_missing(line, token)
+        return
+    value = tokens.number(token, decimal or ".")
+    if decimal is None and tokens.decimal_mark(token)[0] is not None:
+        target.doubt = "decimal"
+        value = tokens.any_number(token)
+    if value is None:
+        target.add_text(line, token)
+        if not target.doubt and (tokens.is_almost_number(token) or tokens.stands_for_none(token)):
+            target.doubt = f"{token!r} in line {line}"
+    else:
+        target.add_number(value)
+
+
+def _judge(target: Target, where: str, no_decimal: str, notes: list[str]) -> None:
+    if target.doubt == "decimal":
+        notes.append(f"{where} is not told, {no_decimal}")
+    elif target.numbers and target.texts and target.text:
+        line, token = target.text
+        target.doubt = f"{token!r} in line {line}"
+        notes.append(
+            f"{where} has {target.numbers} numbers, and {token!r} in line {line}: "
+            "a class, or a value that is missing"
+        )
+    elif target.doubt:
+        notes.append(f"{where} has {target.doubt}: classes, or numbers with something beside them")
+    if target.gap:
+        line, token = target.gap
+        notes.append(f"{where} has {target.missing} missing values, the first is {token!r} in line {line}")
+
+
+def task_type(targets: list[Target], notes: list[str]) -> str | None:
+    """Return "regression" or "classification", or None where targets do not tell; notes say why."""
+    kinds = {target.kind for target in targets}
+    if not targets:
+        return None
+    if None in kinds:
+        doubtful = ", ".join(repr(target.name) for target in targets if target.kind is None)
+        notes.append(f"the task is not told: numbers or classes in {doubtful}")
+        return None
+    if len(kinds) > 1:
+        notes.append("numbers and texts as targets: the task is not told by them")
+        return None
+    if kinds == {"texts"}:
+        return "classification"
+    if any(target.has_decimals for target in targets):
+        if _are_shares(targets):
+            notes.append(
+                "few values from 0 to 1 as targets: classes to nirs4all, the task is not told by them"
+            )
+            return None
+        return "regression"
+    notes.append("whole numbers as targets: classes or values, the task is not told by them")
+    return None
+
+
+def _are_shares(targets: list[Target]) -> bool:
+    """Whether all values are of few kinds from 0 to 1, which nirs4all takes for classes."""
+    known = [target for target in targets if target.stats()["min"] is not None]
+    classes = set().union(*(target.classes for target in known))
+    is_within = all(target.low >= 0 and target.high <= 1 for target in known)
+    return is_within and len(classes) <= 0.05 * sum(target.numbers for target in known)

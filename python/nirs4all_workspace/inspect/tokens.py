@@ -1,0 +1,175 @@
+"""Fields of text tables: numbers, marks of missing values, names of wavelengths, and texts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+
+# What pandas takes for missing, with which nirs4all reads; it compares letters' cases, so NAN is no mark.
+MISSING = frozenset(
+    [
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+        "na",
+        "",
+    ]
+)
+UNITS = {"cm⁻¹": "cm-1", "µm": "um", "μm": "um"}
+_POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_COMMA_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
+_POINT_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?", re.ASCII)
+_WAVELENGTH = re.compile(r"[xX]?\s*(\d+(?:[.,]\d+)?)\s*(nm|cm-1|cm⁻¹|um|µm|μm)?", re.ASCII)
+_ALMOST = re.compile(
+    r"[\W_]*\d[\d.,'\s_]*([eEdD][+-]?\d+)?([\W_]*|[\W_]*\s+\S{1,8}|%.*)|[\W_]*\d*[.,]\d+\s*[^\W\d_]{1,8}.*"
+)
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?", re.ASCII)
+_NO_VALUE = re.compile(
+    r"[\W_]*|<?lo[dq]|bdl|bql|n\.?\s?[adqv]\.?|missing|none|blank|tr|trace|x|nil|empty", re.I
+)
+_WORD = "samples?|spectr(?:um|a)|scans?|plots?|plants?|rep(?:licate|lica|etition)?s?|blocks?|batch|folds?"
+_WORD += "|sets?|split|years?|months?|days?|dates?|time|index|idx|rows?|line|code|instrument|operator"
+_WORD += "|position|file|unnamed"
+_NUMBERED = re.compile(
+    rf"(?:{_WORD})?[\s_.:-]*(?:id|ids|no|nr|num|number|n°|#|name|code|{_WORD})[\s_.:-]*\d*|\w*[_. ]?id|", re.I
+)
+
+
+def is_missing(token: str) -> bool:
+    """Whether pandas takes a field for missing; so is one of blanks."""
+    return token in MISSING
+
+
+def number(token: str, decimal: str = ".") -> float | None:
+    """Return the number that a field is, with this decimal mark and the other one between thousands."""
+    if (_POINT if decimal == "." else _COMMA).fullmatch(token):
+        return float(token.replace(",", "."))
+    if (_COMMA_GROUPS if decimal == "." else _POINT_GROUPS).fullmatch(token):
+        return float(token.replace("," if decimal == "." else ".", "").replace(",", "."))
+    return float(token) if _INFINITE.fullmatch(token) else None
+
+
+def any_number(token: str) -> float | None:
+    """Return the number that a field is with a decimal point, or else with a comma."""
+    if token.isascii() and "_" not in token:
+        try:
+            plain = float(token)
+        except ValueError:
+            pass
+        else:
+            # Not every NaN that Python reads is one to pandas.
+            if math.isfinite(plain):
+                return plain
+    found = number(token, ".") if _POINT.fullmatch(token) else number(token, ",")
+    return number(token, ".") if found is None else found
+
+
+def decimal_mark(token: str) -> tuple[str | None, bool]:
+    """Return the decimal mark of a number, and whether it could as well stand between thousands.
+
+    None is told by a whole number without marks, and by what is no number.
+    """
+    points, commas = token.count("."), token.count(",")
+    if not points and not commas:
+        return None, False
+    if points and commas:
+        if _COMMA_GROUPS.fullmatch(token):
+            return ".", False
+        return (",", False) if _POINT_GROUPS.fullmatch(token) else (None, False)
+    if points > 1 or commas > 1:
+        if _COMMA_GROUPS.fullmatch(token):
+            return ".", False
+        return (",", False) if _POINT_GROUPS.fullmatch(token) else (None, False)
+    if points:
+        return (".", bool(_POINT_GROUPS.fullmatch(token))) if _POINT.fullmatch(token) else (None, False)
+    return (",", bool(_COMMA_GROUPS.fullmatch(token))) if _COMMA.fullmatch(token) else (None, False)
+
+
+def has_mark(token: str) -> bool:
+    """Whether a field has a point or a comma in it."""
+    return "." in token or "," in token
+
+
+def is_grouped(token: str) -> bool:
+    """Whether a number surely has marks between its thousands."""
+    marks = token.count(".") + token.count(",")
+    return marks > 1 and bool(_COMMA_GROUPS.fullmatch(token) or _POINT_GROUPS.fullmatch(token))
+
+
+def is_almost_number(token: str) -> bool:
+    """Whether a text is a number beside something else, such as <1.0, 12 % or 1 234,5, or a date."""
+    return bool(_ALMOST.fullmatch(token) or _DATE.fullmatch(token))
+
+
+def is_name(token: str) -> bool:
+    """Whether a text can name a column: it has letters, and is no mark and no number with something."""
+    return any(map(str.isalpha, token)) and not _NO_VALUE.fullmatch(token) and not is_almost_number(token)
+
+
+def stands_for_none(token: str) -> bool:
+    """Whether people write a text where there is no value, such as a dash or n.d."""
+    return bool(_NO_VALUE.fullmatch(token))
+
+
+def wavelength(name: str) -> float | None:
+    """Return the number in the name of a column such as 1100, X1100.5 or "4000 cm-1"."""
+    match = _WAVELENGTH.fullmatch(name.strip())
+    return float(match[1].replace(",", ".")) if match else None
+
+
+def unit(name: str) -> str | None:
+    """Return the unit in the name of a column, if it has one: nm, cm-1 or um."""
+    match = _WAVELENGTH.fullmatch(name.strip())
+    return UNITS.get(match[2], match[2]) if match and match[2] else None
+
+
+def is_ordered(numbers: list[float]) -> bool:
+    """Whether numbers never fall or never rise, and are not all the same; rounding may repeat some."""
+    steps = [b - a for a, b in itertools.pairwise(numbers)]
+    ordered = all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
+    return ordered and 2 * sum(step != 0 for step in steps) > len(steps)
+
+
+def are_even(numbers: list[float]) -> bool:
+    """Whether the steps between ordered numbers are alike, as between wavelengths.
+
+    Each is like the one before, but for a few: where detectors meet, or a step is rounded.
+    """
+    steps = [abs(b - a) for a, b in itertools.pairwise(numbers)]
+    pairs = list(itertools.pairwise(steps))
+    alike = sum(a <= 2.01 * b and b <= 2.01 * a and a > 0 for a, b in pairs)
+    return alike >= 0.8 * len(pairs)
+
+
+def decimals(token: str) -> int:
+    """Return how many digits stand behind the decimal mark."""
+    _, _, digits = token.replace(",", ".").partition(".")
+    return len(digits)
+
+
+def is_counting(numbers: list[float]) -> bool:
+    """Whether numbers count from 0 or 1."""
+    return bool(numbers) and numbers[0] in (0, 1) and all(b - a == 1 for a, b in itertools.pairwise(numbers))
+
+
+def is_label(name: str) -> bool:
+    """Whether a column is called as those that number or name samples are."""
+    return bool(_NUMBERED.fullmatch(name.strip()))
