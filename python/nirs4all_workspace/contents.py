@@ -91,10 +91,11 @@ class _Table:
         import polars as pl
 
         if self.layout is None:
-            return pl.read_parquet(self.path, columns=columns)
+            return pl.read_parquet(self.path, columns=columns, glob=False)
         names = self.columns if columns is None else columns
         frame = pl.read_csv(
             self.path,
+            glob=False,
             separator=self.layout.separator,
             has_header=bool(self.layout.has_header),
             decimal_comma=self.layout.decimal_comma,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-import warnings
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, display
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class _Part:
     def warn(self) -> None:
         """Say once of each file what was left out or lost."""
         for error in self._errors:
-            warnings.warn(f"{error['path']}: {error['kind']}: {error['message']}", stacklevel=2)
+            display.warn(f"{error['path']}: {error['kind']}: {error['message']}")
 
     def frames(
         self, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
@@ -285,4 +284,4 @@ def frames_of(path: Path, kind: str) -> Iterator[bytes]:
         if place is None:
             break
     if found:
-        warnings.warn(f"{path}: {'; '.join(found)}", stacklevel=2)
+        display.warn(f"{path}: {'; '.join(found)}")

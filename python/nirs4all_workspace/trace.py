@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, old_artifacts, pages
+from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
 from nirs4all_workspace.rows import FILE, scan
 
@@ -64,14 +65,14 @@ class Trace:
 
     def to_text(self) -> str:
         """Return it for people, one thing a line."""
-        lines = [f"{self.kind} {self.id}"]
+        lines = [f"{self.kind} {shown(self.id)}"]
         for kind in ("datasets", "runs", "templates", "results", "predictions", "artifacts"):
             found = getattr(self, kind)
             total = self.n_predictions if kind == "predictions" else len(found)
             lines.append(f"{kind} ({total})")
             for item in found:
                 names = [str(item[key]) for key in ("id", "name") if item[key] is not None]
-                lines.append("  " + "  ".join(names).replace("\n", " "))
+                lines.append("  " + "  ".join(map(shown, names)))
             if total > len(found):
                 lines.append(f"  ... {total - len(found)} more")
         return "\n".join(lines) + "\n"
