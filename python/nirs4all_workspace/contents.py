@@ -117,7 +117,7 @@ def _open(path: Path, contents: Contents) -> _Table | None:
         if name.endswith(_PARQUET):
             import polars as pl
 
-            return _Table(path, list(pl.read_parquet_schema(path)), None)
+            return _Table(path, list(pl.scan_parquet(path, glob=False).collect_schema()), None)
         if name.endswith(_TEXT):
             layout = tables.detect(tables.sample(path))
             names = layout.header or [f"column_{i + 1}" for i in range(layout.columns)]

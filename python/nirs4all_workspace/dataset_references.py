@@ -68,7 +68,7 @@ def _is_path(text: str) -> bool:
     """Whether a text is meant as a path. A folder that happens to have the name of a dataset is not."""
     has_separator = os.sep in text or bool(os.altsep and os.altsep in text)
     path = on_disk(absolute(text))
-    return path.exists() if has_separator else path.is_file()
+    return os.path.exists(path) if has_separator else os.path.isfile(path)  # noqa: PTH110, PTH113 -- never raise
 
 
 def _mapping(record: object) -> dict[str, Any]:

@@ -231,8 +231,9 @@ class Resolver:
         """Return the folders whose files are indexed for these datasets, none inside another."""
         last = [self.absolute(it.current_path).parent for it in records if it.current_path]
         too_large = {Path(self._root.anchor), Path.home(), Path(tempfile.gettempdir()).resolve()}
-        real = {path.resolve() for path in [*self._places(), *last] if path.is_dir()} - too_large
-        real |= {path.resolve() for path in search_roots if path.is_dir()}
+        # `is_dir` raises where a folder above may not be entered.
+        real = {path.resolve() for path in [*self._places(), *last] if os.path.isdir(path)} - too_large  # noqa: PTH112
+        real |= {path.resolve() for path in search_roots if os.path.isdir(path)}  # noqa: PTH112
         return sorted(path for path in real if not any(other in real for other in path.parents))
 
     def index(self, root: Path, fresh: bool = False) -> _native.FileIndex:
