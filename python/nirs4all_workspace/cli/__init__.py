@@ -5,6 +5,8 @@ Exit codes: 0 fine, 1 problem found, 2 usage.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,15 @@ def _show_safely(error: Exception) -> None:
         error.__dict__["format_message"] = lambda: text
 
 
+def _drop_stdout() -> None:
+    """Forget what stdout did not take, so that the end of the process does not fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
@@ -64,7 +75,13 @@ app.add_typer(datasets.app, name="datasets")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; errors become one line on stderr and exit code 1, 2 where an argument is wrong."""
     try:
-        app() if arguments is None else app(list(arguments))
+        try:
+            app() if arguments is None else app(list(arguments))
+        finally:
+            # Here, where a full disk is an error like any other.
+            sys.stdout.flush()
     except (WorkspaceError, OSError, ValueError) as error:
-        say(f"n4w: {error}", to_stderr=True)
+        _drop_stdout()
+        if not isinstance(error, BrokenPipeError):
+            say(f"n4w: {error}", to_stderr=True)
         sys.exit(1 if isinstance(error, WorkspaceError | OSError) else 2)
