@@ -18,6 +18,23 @@ if TYPE_CHECKING:
     import polars as pl
 
 STDOUT = Path("-")
+# What a file's name may say that it is, and is not.
+_OTHER_KINDS = frozenset(
+    (
+        ".arrow",
+        ".feather",
+        ".gz",
+        ".ipc",
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".tsv",
+        ".txt",
+        ".xls",
+        ".xlsx",
+        ".zip",
+    )
+)
 # Rows that are read and written at a time.
 EXPORT_ROWS = 131_072
 
@@ -27,7 +44,11 @@ def export(
 ) -> list[dict[str, str]]:
     """Write what `Predictions.export` describes; `target` is absolute, or `STDOUT`."""
     if kind is None:
-        kind = "csv" if target.suffix.lower() == ".csv" else "parquet"
+        suffix = target.suffix.lower()
+        if suffix in _OTHER_KINDS:
+            message = f"{target.name!r} ends with {suffix}, and a file is CSV or Parquet"
+            raise ValueError(f"{message}; pass kind='csv' or 'parquet', or give it another name")
+        kind = "csv" if suffix == ".csv" else "parquet"
     if kind not in ("csv", "parquet"):
         raise ValueError(f"kind is {kind!r}; it must be 'csv' or 'parquet'")
     errors: list[dict[str, str]] = []

@@ -179,7 +179,7 @@ class Predictions:
         Args:
             target: The file, which is replaced atomically and durably; "-" is stdout.
             kind: "csv", where nested values are strict JSON, or "parquet"; None for what the file's name
-                ends with, and else Parquet.
+                ends with: CSV for `.csv`, refused for other formats such as `.json`, else Parquet.
             sort_by: As for `page`.
             descending: As for `page`.
             columns: As for `page`.

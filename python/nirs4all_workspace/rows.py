@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from typing import TYPE_CHECKING
@@ -209,7 +210,9 @@ class _Part:
         shown = []
         for name in self._asked:
             if name == FILE:
-                shown.append(pl.col(FILE).str.extract(r"([^/\\]*)\.meta\.parquet$"))
+                # Elsewhere than on Windows a backslash is a character of a name.
+                part = r"[^/\\]*" if os.name == "nt" else "[^/]*"
+                shown.append(pl.col(FILE).str.extract(rf"({part})\.meta\.parquet$"))
             elif name not in columns:
                 shown.append(pl.lit(None, kinds[name]).alias(name))
             else:

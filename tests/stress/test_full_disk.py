@@ -80,7 +80,7 @@ def test_calls_that_write_say_so_and_others_answer(tmp_path):
         "summary": 3,
         "page": 3,
         "top": 3,
-        "runs": 4,
+        "runs": 5,
         "results": 2,
         "stats": 3,
         "resolve": "valid",

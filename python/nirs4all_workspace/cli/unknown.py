@@ -91,21 +91,19 @@ class _Names:
 
     def models(self) -> tuple[set[str], bool]:
         groups = self.summary["by_metric"].values()
+        # Beyond so many they are counted together.
         models = [model for group in groups for model in group["models"]]
-        return _named(models)
+        return {str(model["name"]) for model in models}, not any(it.get("is_other") for it in models)
 
     def facet(self, name: str) -> tuple[set[str], bool]:
-        return _named([item for dataset in self.summary["datasets"] for item in dataset["facets"][name]])
+        facets = [dataset["facets"] for dataset in self.summary["datasets"]]
+        # Partitions come with counts, folds alone.
+        items = [item if isinstance(item, str) else item["name"] for facet in facets for item in facet[name]]
+        return {str(item) for item in items}, all(facet[f"n_{name}"] <= len(facet[name]) for facet in facets)
 
     def _references(self, key: str) -> set[str]:
         items = [item for entry in self.entries for item in entry[key]]
         return {str(item[name]) for item in items for name in ("id", "name") if item.get(name)}
-
-
-def _named(items: Iterable[Mapping[str, Any]]) -> tuple[set[str], bool]:
-    """The names in a facet, and whether these are all: beyond so many they are counted together."""
-    items = list(items)
-    return {str(item["name"]) for item in items}, not any(item.get("is_other") for item in items)
 
 
 _FINDERS: dict[str, Callable[[_Names], tuple[set[str], bool]]] = {
