@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from nirs4all_workspace import _native, pages, strict_json
+from nirs4all_workspace.display import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,9 +145,8 @@ def _frames(
 def _write_csv(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
     unfit = [name for name, kind in first.schema.items() if not _fits(kind)]
     if unfit:
-        raise ValueError(
-            f"CSV has no place for the columns {', '.join(unfit)}; leave them out, or write Parquet"
-        )
+        columns = ", ".join(map(shown, unfit))
+        raise ValueError(f"CSV has no place for the columns {columns}; leave them out, or write Parquet")
     _flat(first).write_csv(out)
     for frame in rest:
         _flat(frame).write_csv(out, include_header=False)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMS = ("NFC", "NFD")
-
 
 def absolute(path: str | os.PathLike[str], what: str = "path") -> Path:
     """Return a path as it is meant now, whatever the working directory is later; links stay as they are.
@@ -24,10 +22,11 @@ def absolute(path: str | os.PathLike[str], what: str = "path") -> Path:
         ValueError: It is empty, which would mean the working directory.
         TypeError: It is no path.
     """
-    if not os.fspath(path):
+    text = os.fspath(path)
+    if not text:
         raise ValueError(f"{what} is an empty text; give '.' for the working directory")
-    full = Path(path).absolute()
-    if ".." not in full.parts:
+    full = (path if isinstance(path, Path) else Path(path)).absolute()
+    if ".." not in text or ".." not in full.parts:
         return full
     place = Path(full.anchor)
     for part in full.parts[1:]:
@@ -54,6 +53,13 @@ def absolute_all(paths: Iterable[str | os.PathLike[str]], what: str) -> list[Pat
 def nfc(text: str) -> str:
     """Return a name in the normal form by which names are compared."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def forms_of(name: str) -> set[str]:
+    """Return a name as it is, in NFC and in NFD."""
+    if name.isascii():
+        return {name}
+    return {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}
 
 
 def same_name(one: str | None, other: str | None) -> bool:

@@ -351,6 +351,10 @@ def test_old_files_in_two_normal_forms_are_one_dataset(tmp_path):
             assert ws.predictions.page(dataset=name).total == 60
             assert ws.summary(name)["total_predictions"] == 60
             assert len(ws.predictions.top(20, dataset=name)) == 20
+            assert ws.trace("dataset", name).n_predictions == 60
+    composed = unicodedata.normalize("NFC", "gérste")
+    with pytest.raises(n4w.NotFoundError):
+        ws.trace("dataset", composed)
 
 
 def test_files_that_went_through_a_mac_are_found(tmp_path):

@@ -96,6 +96,31 @@ def test_a_path_is_one_however_it_is_given(name, form, lab, plain, places, tmp_p
     assert answer is not None, "a command that answers nothing is compared with nothing"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            "init EMPTY",
+            "summary EMPTY",
+            "top EMPTY",
+            "watch EMPTY",
+            "migrate EMPTY made",
+            "migrate old EMPTY",
+        ),
+        *("datasets register EMPTY -w ws", "datasets list EMPTY", "datasets register more/new -w EMPTY"),
+        *("datasets relocate wheat EMPTY -w ws", "datasets accept wheat EMPTY -w ws"),
+        *("predictions ws --csv EMPTY", "datasets link ws --search EMPTY"),
+    ],
+)
+def test_an_empty_path_is_refused(arguments, lab, tmp_path, monkeypatch):
+    there = copy(lab[0], tmp_path / "lab")
+    monkeypatch.chdir(there)
+    before = sorted(there.rglob("*"))
+    code, out, err = path_lab.call(["" if it == "EMPTY" else it for it in arguments.split()])
+    assert (code, out) == (2, ""), err
+    assert [path for path in sorted(there.rglob("*")) if ".cache" not in path.parts] == before
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "watch"])
 def test_tables_and_lines_hold_no_command_to_the_terminal(name, lab, tmp_path, monkeypatch):
     at = place("odd and relative", lab, tmp_path)
