@@ -29,12 +29,15 @@ def _watch(path, elsewhere):
     watch = n4w.Workspace.open(path("ws")).watch(interval=0.05)
     elsewhere()
     root = watch._workspace.path
-    said = []
+    said, tries = [], []
 
     def change():
         while not said:
-            (root / "templates" / "tpl_0123456789abcdef.yaml").write_text("schema_version: '1.0'\n")
-            (root / "templates" / "tpl_0123456789abcdef.yaml").unlink()
+            # Again and again, since it may come before the first look.
+            (root / "templates" / "tpl_0123456789abcdef.yaml").write_text(
+                f"schema_version: '1.0'  # {len(tries)}\n"
+            )
+            tries.append(None)
             threading.Event().wait(0.05)
 
     actor = threading.Thread(target=change)
