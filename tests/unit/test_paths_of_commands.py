@@ -28,6 +28,16 @@ ODD = {
 FORMS = ["relative", "default", "dots", "odd and relative", *ODD]
 
 
+MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+
+
+@pytest.fixture
+def tmp_path():
+    """In memory and removed at once: there are hundreds of copies of the lab."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab") / "lab"
@@ -134,8 +144,7 @@ def test_tables_and_lines_hold_no_command_to_the_terminal(name, lab, tmp_path, m
 def answers_of_users(lab):
     """What each command answers root, nobody in folders of its own, and nobody in folders of root's."""
     folder, names = lab
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as top:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as top:
         Path(top).chmod(0o755)
         for user in ("root", "nobody", "reader"):
             for name in COMMANDS:
