@@ -136,12 +136,25 @@ class HashCache:
     def known(self, path: _Path, algorithm: str) -> tuple[str, int, bool, int] | None:
         """Return what `fingerprint` returns where nothing has to be read for it, else None."""
     def fingerprint(
-        self, path: _Path, algorithm: str = "blake3", *, threads: int = 0
+        self,
+        path: _Path,
+        algorithm: str = "blake3",
+        progress: Callable[[int, int], object] | None = None,
+        *,
+        threads: int = 0,
     ) -> tuple[str, int, bool, int]:
         """Return hash, bytes of content, whether it is a folder, and bytes read.
 
+        `progress` is called now and then with the bytes hashed and those there are.
+
         Raises:
             ConflictError: It changed while it was read, twice.
+            OSError: It cannot be read.
+        """
+    def other_forms(self, path: _Path, algorithm: str = "blake3") -> list[str]:
+        """Return the hashes that a folder has with the names of its files in NFC and in NFD; none for a file.
+
+        Raises:
             OSError: It cannot be read.
         """
     def quick(self, path: _Path) -> tuple[str | None, int]:
@@ -779,6 +792,12 @@ def segments_apart(root: _Path, run_id: str, folder: str | None = None) -> list[
 
     Raises:
         CorruptFileError: A segment cannot be read.
+    """
+
+def young_segments(root: _Path, run_id: str, folder: str | None = None) -> list[str]:
+    """Return the segments of a run that `compact` passes over since their journals are still there.
+
+    Only where there is another one to merge them with; relative to the workspace.
     """
 
 def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, Any]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, display
 from nirs4all_workspace.names import dataset_folder
 
 if TYPE_CHECKING:
@@ -65,4 +64,4 @@ def _in_journal(path: Path) -> Iterator[_native.Rows]:
         if place is None:
             break
     if found:
-        warnings.warn(f"{path}: {'; '.join(found)}", stacklevel=2)
+        display.warn(f"{path}: {'; '.join(found)}")

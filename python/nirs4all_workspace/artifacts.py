@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native, files, locks
+from nirs4all_workspace import _native, files, locks, paths
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
 
@@ -41,19 +41,18 @@ class Artifacts:
             Its hash: 64 hexadecimal digits of BLAKE3.
 
         Raises:
-            ValueError: The extension is none.
+            ValueError: The extension is none, or the path an empty text.
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
             OSError: It cannot be read or stored; nothing was stored.
         """
         self._workspace.check_writable()
-        if isinstance(content, bytearray | memoryview):
-            content = bytes(content)
+        content = bytes(content) if isinstance(content, bytearray | memoryview) else content
+        source = content if isinstance(content, bytes) else paths.absolute(content)
         if extension is None:
-            suffix = "" if isinstance(content, bytes) else Path(content).suffix.lstrip(".")
+            suffix = "" if isinstance(source, bytes) else source.suffix.lstrip(".")
             extension = suffix if _EXTENSION.fullmatch(suffix) else "bin"
         if not _EXTENSION.fullmatch(extension):
             raise ValueError(f"extension {extension!r} is not 1 to 20 letters, digits, '_' or '-'")
-        source = content if isinstance(content, bytes) else Path(content)
         while True:
             artifact = _native.put_artifact(self._workspace.path, source, extension)
             # Whoever collects garbage may have looked at its age just before.

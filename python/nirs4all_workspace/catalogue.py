@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, ownership
 from nirs4all_workspace.names import dataset_folder
+from nirs4all_workspace.paths import same_name
 from nirs4all_workspace.results import Result, ResultList
 from nirs4all_workspace.states import RunStatus
 
@@ -77,7 +78,7 @@ def _listed(found: Mapping[str, Any]) -> ResultList:
 
 def names(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
     """Return whether one of a run's datasets or templates has this id or name."""
-    return any(wanted in (item.get("id"), item.get("name")) for item in references)
+    return any(wanted == item.get("id") or same_name(wanted, item.get("name")) for item in references)
 
 
 def with_rows(root: Path, dataset: str) -> set[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import contents, dataset_records
+from nirs4all_workspace import contents, dataset_records, paths
 from nirs4all_workspace.dataset_records import DESCRIPTIVE, DatasetRecord
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError
 from nirs4all_workspace.linking import Linker, LinkReport, old_references, record_of
@@ -14,7 +12,9 @@ from nirs4all_workspace.registry import DatasetList, Registry, problem
 from nirs4all_workspace.resolve import Resolution, Resolver
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
 
@@ -37,6 +37,8 @@ class Datasets:
         self,
         path: str | os.PathLike[str],
         name: str | None = None,
+        *,
+        progress: Report | None = None,
         **fields: Any,  # noqa: ANN401 -- each field has its own type
     ) -> DatasetRecord:
         """Add a dataset, durably, or return the record that has its content already.
@@ -46,6 +48,7 @@ class Datasets:
         Args:
             path: A file, or a folder of files.
             name: What to call it; by default the file's name without suffixes.
+            progress: Called now and then with the bytes hashed and those there are.
             fields: What the user knows better: task_type, n_samples, n_features, y_columns, y_stats,
                 wavelength_range, wavelength_unit, metadata. They replace what a known record says.
 
@@ -55,7 +58,7 @@ class Datasets:
 
         Raises:
             TypeError: There is no such field, or it cannot have such a value.
-            ValueError: A text is no Unicode, the path among them; nothing was written.
+            ValueError: A text is no Unicode, the path among them, or the path is empty; nothing was written.
             SchemaError: The workspace's format has no registry that could be written.
             ConflictError: The content changed while it was read.
             CorruptFileError: A record that may be of the same dataset cannot be read.
@@ -65,13 +68,14 @@ class Datasets:
         for key in fields:
             if key not in _SETTABLE:
                 raise TypeError(f"a dataset has no field {key!r} to set; there are {', '.join(_SETTABLE)}")
-        place = _absolute(path)
+        place = paths.on_disk(paths.absolute(path))
         stored = self._resolver.stored(place)
-        content = self._resolver.content(place)
-        known = self._registry.with_hash(content["hash"])
+        content = self._resolver.content(place, progress)
+        forms = [content["hash"], *self._resolver.hashes.other_forms(place)]
+        known = next(filter(None, map(self._registry.with_hash, forms)), None)
         if known is None:
             mapping = {
-                "name": name or _plain_name(place),
+                "name": paths.nfc(name or _plain_name(place)),
                 "original_path": stored,
                 "current_path": stored,
                 **content,
@@ -85,12 +89,12 @@ class Datasets:
             if is_new:
                 return known
         at = self.path_of(known)
-        if known.hash == content["hash"] and (at is None or not at.exists()):
+        if known.hash in forms and (at is None or not at.exists()):
             fields |= {"current_path": stored, "status": "valid"}
         return self._registry.edit(known.id, lambda old: old.update(fields)) if fields else known
 
     def get(self, dataset: str) -> DatasetRecord:
-        """Return the record with this id, or else with this name.
+        """Return the record with this id, or else with this name, in any normal form of Unicode.
 
         Raises:
             NotFoundError: There is none, or several have the name; the message gives their ids.
@@ -102,7 +106,7 @@ class Datasets:
             except NotFoundError:
                 pass
         found = self.list()
-        named = [record for record in found if dataset in (record.name, record.id)]
+        named = [record for record in found if dataset == record.id or paths.same_name(dataset, record.name)]
         if len(named) == 1:
             return named[0]
         folder = str(self._registry.folder)
@@ -148,19 +152,21 @@ class Datasets:
             NotFoundError: There is no such record.
             CorruptFileError: Its record cannot be read.
         """
-        return self._resolver.resolve(self.get(dataset), [Path(root) for root in search_roots], progress)
+        roots = paths.absolute_all(search_roots, "search_roots")
+        return self._resolver.resolve(self.get(dataset), roots, progress)
 
     def relocate(self, dataset: str, path: str | os.PathLike[str]) -> DatasetRecord:
         """Say where a dataset is now; its content must be the recorded one.
 
         Raises:
+            ValueError: The path is an empty text.
             ConflictError: Other content is there. `accept_version` takes it for a new version.
             NotFoundError: There is no such record.
             OSError: The content cannot be read, or the record cannot be written.
         """
         self._workspace.check_writable()
+        place = paths.on_disk(paths.absolute(path))
         record = self.get(dataset)
-        place = _absolute(path)
         found = self._resolver.same_hash(record, place)
         if found is None:
             message = f"{record.id} has no hash that could prove its content; accept what is there instead"
@@ -182,16 +188,18 @@ class Datasets:
             path: Where the new version is; by default where the dataset was last.
 
         Raises:
+            ValueError: The path is an empty text.
             NotFoundError: There is no such record, or it has no path.
             ConflictError: The content changed while it was read, or the record meanwhile.
             OSError: The content cannot be read, or the record cannot be written.
         """
         self._workspace.check_writable()
         record = self.get(dataset)
-        place = self.path_of(record) if path is None else _absolute(path)
+        place = self.path_of(record) if path is None else paths.absolute(path)
         if place is None:
             message = f"{record.id} has no path; say where its new version is"
             raise NotFoundError(message, str(self._registry.path(record.id)))
+        place = paths.on_disk(place)
         stored = self._resolver.stored(place)
         if self._resolver.same_hash(record, place) == record.hash is not None:
             return self._registry.edit(record.id, lambda old: old.update(current_path=stored, status="valid"))
@@ -229,7 +237,7 @@ class Datasets:
         Raises:
             SchemaError: The workspace's format is newer than this version can write.
         """
-        roots = [Path(root) for root in search_roots]
+        roots = paths.absolute_all(search_roots, "search_roots")
         linker = Linker(self._registry, self._resolver)
         if self._workspace.format_version > 1:
             self._workspace.check_writable()
@@ -248,10 +256,6 @@ class Datasets:
         """Return where a record says that its dataset is, absolute."""
         path = record.current_path or record.original_path
         return self._resolver.absolute(path) if path else None
-
-
-def _absolute(path: str | os.PathLike[str]) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 -- links in the user's path stay as they are
 
 
 def _plain_name(path: Path) -> str:

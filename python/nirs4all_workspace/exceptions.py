@@ -4,6 +4,8 @@ Errors of the operating system stay `OSError`, with `errno` and `filename`; argu
 sense are `ValueError` and `TypeError`.
 """
 
+from nirs4all_workspace.display import shown
+
 
 class WorkspaceError(Exception):
     """Anything that this package finds wrong with a workspace.
@@ -20,8 +22,11 @@ class WorkspaceError(Exception):
         self.path = path
 
     def __str__(self) -> str:
-        """Return the path, where there is one, and the message."""
-        return self.message if self.path is None else f"{self.path}: {self.message}"
+        r"""Return the path, where there is one, and the message, on one line and safe for a terminal.
+
+        What a terminal would obey in them is escaped (`\x1b`, `\u202e`); `path` and `message` have it raw.
+        """
+        return shown(self.message if self.path is None else f"{self.path}: {self.message}")
 
 
 class InvalidTransitionError(WorkspaceError):

@@ -7,9 +7,10 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from nirs4all_workspace import _native, pages, strict_json
+from nirs4all_workspace.display import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,27 +18,95 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+STDOUT = Path("-")
+# What a file's name may say that it is, and is not.
+_OTHER_KINDS = frozenset(
+    (
+        ".arrow",
+        ".feather",
+        ".gz",
+        ".ipc",
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".tsv",
+        ".txt",
+        ".xls",
+        ".xlsx",
+        ".zip",
+    )
+)
 # Rows that are read and written at a time.
 EXPORT_ROWS = 131_072
 
 
 def export(
-    root: Path, asked: dict[str, Any], target: Path, kind: str, limit: int | None
+    root: Path, asked: dict[str, Any], target: Path, kind: str | None, limit: int | None
 ) -> list[dict[str, str]]:
-    """Write what `Predictions.export` describes."""
+    """Write what `Predictions.export` describes; `target` is absolute, or `STDOUT`."""
+    if kind is None:
+        suffix = target.suffix.lower()
+        if suffix in _OTHER_KINDS:
+            message = f"{target.name!r} ends with {suffix}, and a file is CSV or Parquet"
+            raise ValueError(f"{message}; pass kind='csv' or 'parquet', or give it another name")
+        kind = "csv" if suffix == ".csv" else "parquet"
     if kind not in ("csv", "parquet"):
         raise ValueError(f"kind is {kind!r}; it must be 'csv' or 'parquet'")
     errors: list[dict[str, str]] = []
     frames = _frames(root, pages.checked(asked | {"limit": 0 if limit is None else limit}), limit, errors)
     first = next(frames)
-    with _opened(target) as out:
-        _write_csv(first, frames, out) if kind == "csv" else _write_parquet(first, frames, out)
+    with _named(target), _opened(target) as file:
+        out = _Out(file)
+        stream = cast("IO[bytes]", out)
+        try:
+            _write_csv(first, frames, stream) if kind == "csv" else _write_parquet(first, frames, stream)
+        except BaseException as error:
+            # Polars wraps it, or panics.
+            if out.failed is not None and out.failed is not error:
+                raise out.failed from error
+            raise
     return errors
+
+
+class _Out:
+    """What Polars writes to; it keeps the first error of a write, which Polars makes another one of."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failed: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.failed = self.failed or error
+            raise
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            self.failed = self.failed or error
+            raise
+
+    def close(self) -> None:
+        """Whoever opened the file closes it."""
+
+
+@contextlib.contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Say of which file an error is that the operating system told of a descriptor."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None or target == STDOUT:
+            raise
+        raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(target)) from error
 
 
 def _opened(target: Path) -> AbstractContextManager[Any]:
     """Where bytes go: stdout, a pipe or device as it is, else a file that appears when it is complete."""
-    if target == Path("-"):
+    if target == STDOUT:
         return _stdout()
     if target.exists() and not target.is_file() and not target.is_dir():
         return target.open("wb")
@@ -76,9 +145,8 @@ def _frames(
 def _write_csv(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]) -> None:
     unfit = [name for name, kind in first.schema.items() if not _fits(kind)]
     if unfit:
-        raise ValueError(
-            f"CSV has no place for the columns {', '.join(unfit)}; leave them out, or write Parquet"
-        )
+        columns = ", ".join(map(shown, unfit))
+        raise ValueError(f"CSV has no place for the columns {columns}; leave them out, or write Parquet")
     _flat(first).write_csv(out)
     for frame in rest:
         _flat(frame).write_csv(out, include_header=False)

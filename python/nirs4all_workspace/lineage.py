@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue, run_record, strict_json
+from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Lineage:
             mark = "*" if run_id == self.id else "o"
             about = "missing" if node.is_missing else f"{node.name or ''} [{node.status or 'unknown'}]"
             said = f"  <- {label}" if label else ""
-            lines.append(_one_line(f"{indent}{mark} {run_id}  {about}{said}"))
+            lines.append(shown(f"{indent}{mark} {run_id}  {about}{said}"))
             found = children.get(run_id, [])
             if len(found) == 1:
                 waiting.append((below, below, found[0]))

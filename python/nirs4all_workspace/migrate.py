@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, locks, strict_json
+from nirs4all_workspace import _native, locks, paths, strict_json
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, SchemaError
 from nirs4all_workspace.migration import files, notes
 from nirs4all_workspace.migration.report import shown
@@ -50,6 +50,7 @@ def migrate(
         damaged there and was copied as it is, or differs); dicts of path, kind and message.
 
     Raises:
+        ValueError: A path is an empty text.
         NotFoundError: There is no source.
         SchemaError: The source is a workspace already, a store of nirs4all 1.x, or nothing of nirs4all.
         ConflictError: The target holds something else, or the source changed meanwhile.
@@ -59,7 +60,7 @@ def migrate(
     """
     import sqlite3
 
-    origin, place = _checked(Path(source), Path(target))
+    origin, place = _checked(paths.absolute(source, "source"), paths.absolute(target, "target"))
     before = files.fingerprint(origin)
     if _is_made(place, before[0]):
         made: dict[str, Any] = json.loads((place / notes.OF_WORKSPACE).read_bytes())

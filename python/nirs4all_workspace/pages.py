@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
+from nirs4all_workspace.display import shown
 from nirs4all_workspace.strict_json import strict
 
 if TYPE_CHECKING:
@@ -108,5 +109,5 @@ def checked(asked: dict[str, Any]) -> dict[str, Any]:
         if isinstance(columns, str):
             raise ValueError(f"columns is {columns!r}; it must be a list of names")
         if len(set(columns)) < len(columns):
-            raise ValueError(f"columns names one twice: {', '.join(columns)}")
+            raise ValueError(f"columns names one twice: {', '.join(map(shown, columns))}")
     return asked

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
+import os
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, export, files, locks, ownership, pages, rows
+from nirs4all_workspace import _native, catalogue, display, export, files, locks, ownership, pages, rows
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError, WorkspaceError
 from nirs4all_workspace.names import dataset_folder
+from nirs4all_workspace.paths import absolute
 from nirs4all_workspace.results import ResultList
 from nirs4all_workspace.writer import Writer
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
 
     import polars as pl
 
     from nirs4all_workspace.pages import Page
     from nirs4all_workspace.workspace import Workspace
+
+
+_YOUNG = (
+    "was sealed so lately that its journal is still there, as readers may need it; compact again in a while "
+    "(10 s, on a network drive 2 minutes)"
+)
 
 
 class Ranking(list[dict[str, Any]]):
@@ -159,7 +165,7 @@ class Predictions:
     def export(
         self,
         target: str | os.PathLike[str],
-        kind: str = "parquet",
+        kind: str | None = None,
         sort_by: str = "val_score",
         descending: bool | None = None,
         columns: Sequence[str] | None = None,
@@ -172,7 +178,8 @@ class Predictions:
 
         Args:
             target: The file, which is replaced atomically and durably; "-" is stdout.
-            kind: "csv", where nested values are strict JSON, or "parquet".
+            kind: "csv", where nested values are strict JSON, or "parquet"; None for what the file's name
+                ends with: CSV for `.csv`, refused for other formats such as `.json`, else Parquet.
             sort_by: As for `page`.
             descending: As for `page`.
             columns: As for `page`.
@@ -189,7 +196,8 @@ class Predictions:
             OSError: The workspace cannot be listed, or the file cannot be written.
         """
         asked = self._asked(0, 0, sort_by, descending, None, columns, live, filters)
-        return export.export(self._workspace.path, asked, Path(target), kind, limit)
+        place = export.STDOUT if os.fspath(target) == "-" else absolute(target, "target")
+        return export.export(self._workspace.path, asked, place, kind, limit)
 
     def _asked(
         self,
@@ -288,14 +296,14 @@ class Predictions:
         """
         batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
-            warnings.warn(f"left out: {error['path']}: {error['message']}", stacklevel=2)
+            display.warn(f"left out: {error['path']}: {error['message']}")
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:
             where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})
             message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
-            raise ValueError(f"{message}; pass run_id=, which `n4w runs` lists")
+            raise ValueError(display.shown(f"{message}; pass run_id=, which `n4w runs` lists"))
         row: dict[str, Any] = found[0]
         return row | arrays_of(self._workspace.path, row) if arrays else row
 
@@ -332,7 +340,8 @@ class Predictions:
         Returns:
             A dict of `compacted` (dicts of output, inputs and rows) and `skipped`: dicts of run_id and
             reason where a process owns the run; of run_id, path, column and reason for segments that stay
-            apart, since a column has another type there.
+            apart, since a column has another type there; of run_id, path and reason for segments that were
+            sealed so lately that their journals are still there.
 
         Raises:
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
@@ -361,6 +370,8 @@ class Predictions:
             try:
                 done["compacted"] += _native.compact(root, run_id, folder)
                 done["skipped"] += _native.segments_apart(root, run_id, folder)
+                young = _native.young_segments(root, run_id, folder)
+                done["skipped"] += [{"run_id": run_id, "path": path, "reason": _YOUNG} for path in young]
             except WorkspaceError as error:
                 failed = failed or error
             finally:

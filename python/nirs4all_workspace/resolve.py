@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import ConflictError
+from nirs4all_workspace.paths import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -169,16 +170,15 @@ class Resolver:
 
     def absolute(self, path: str) -> Path:
         """Return where a stored path leads: relative ones start at the workspace."""
-        return Path(os.path.normpath(os.path.join(os.getcwd(), self._root, path)))  # noqa: PTH109, PTH118 -- faster
+        return Path(os.path.normpath(os.path.join(self._root, path)))  # noqa: PTH118 -- faster
 
     def stored(self, path: Path) -> str:
         """Return a path as records store it: relative with slashes inside the workspace, else absolute."""
-        full = Path(os.path.abspath(path))  # noqa: PTH100 -- links in the user's path stay as they are
-        for root in (self._root.absolute(), self._root.resolve()):
-            for candidate in (full, full.parent.resolve() / full.name):
+        for root in (self._root, self._root.resolve()):
+            for candidate in (path, path.parent.resolve() / path.name):
                 if candidate.is_relative_to(root):
                     return candidate.relative_to(root).as_posix()
-        return str(full)
+        return str(path)
 
     def resolve(
         self, record: DatasetRecord, search_roots: Iterable[Path] = (), progress: Report | None = None
@@ -190,15 +190,19 @@ class Resolver:
             self.hashes.save()
         return found
 
-    def content(self, path: Path) -> dict[str, Any]:
+    def content(self, path: Path, progress: Report | None = None) -> dict[str, Any]:
         """Return hash, file_size and quick_hash of one state of a file or folder.
+
+        Args:
+            path: Where it is.
+            progress: Called now and then with the bytes hashed and those there are.
 
         Raises:
             ConflictError: It changed while it was read.
             OSError: It cannot be read.
         """
         for _ in range(2):
-            found, size, _, _ = self.hashes.fingerprint(path)
+            found, size, _, _ = self.hashes.fingerprint(path, "blake3", progress)
             quick, _ = self.hashes.quick(path)
             if self.hashes.fingerprint(path)[0] == found:
                 self.hashes.save()
@@ -208,22 +212,28 @@ class Resolver:
     def same_hash(self, record: DatasetRecord, path: Path) -> str | None:
         """Return the hash of what is at a path, by the algorithm of a record's; None where it has none.
 
+        A folder whose files are called the same in another normal form has the record's hash.
+
         Raises:
             ConflictError: It changed while it was read.
             OSError: It cannot be read.
         """
         if not _is_provable(record):
             return None
-        found = self.hashes.fingerprint(path, str(record.hash).partition(":")[0])[0]
+        algorithm = str(record.hash).partition(":")[0]
+        found = self.hashes.fingerprint(path, algorithm)[0]
         self.hashes.save()
+        if found != record.hash and record.hash in self.hashes.other_forms(path, algorithm):
+            return record.hash
         return found
 
     def roots(self, records: Sequence[DatasetRecord], search_roots: Iterable[Path] = ()) -> list[Path]:
         """Return the folders whose files are indexed for these datasets, none inside another."""
         last = [self.absolute(it.current_path).parent for it in records if it.current_path]
-        too_large = {Path(Path().absolute().anchor), Path.home(), Path(tempfile.gettempdir()).resolve()}
-        real = {path.resolve() for path in [*self._places(), *last] if path.is_dir()} - too_large
-        real |= {path.resolve() for path in search_roots if path.is_dir()}
+        too_large = {Path(self._root.anchor), Path.home(), Path(tempfile.gettempdir()).resolve()}
+        # `is_dir` raises where a folder above may not be entered.
+        real = {path.resolve() for path in [*self._places(), *last] if os.path.isdir(path)} - too_large  # noqa: PTH112
+        real |= {path.resolve() for path in search_roots if os.path.isdir(path)}  # noqa: PTH112
         return sorted(path for path in real if not any(other in real for other in path.parents))
 
     def index(self, root: Path, fresh: bool = False) -> _native.FileIndex:
@@ -239,9 +249,9 @@ class Resolver:
     def _at_its_path(self, search: _Search) -> Resolution | None:
         """Settle it where its content, or something else, is at its path; None where nothing is there."""
         record, began = search.record, time.perf_counter()
-        paths = [path for path in (record.current_path, record.original_path) if path]
+        recorded = [path for path in (record.current_path, record.original_path) if path]
         looked_at = bytes_read = 0
-        for path in map(self.absolute, dict.fromkeys(paths)):
+        for path in map(on_disk, map(self.absolute, dict.fromkeys(recorded))):
             answer = self._compare(record, path)
             looked_at, bytes_read = looked_at + 1, bytes_read + answer.bytes_read
             search.note(path, answer)
@@ -299,9 +309,11 @@ class Resolver:
 
     def _by_name(self, search: _Search, search_roots: list[Path]) -> tuple[Path, str, bool] | None:
         record, began = search.record, time.perf_counter()
-        paths = [self.absolute(path) for path in (record.current_path, record.original_path) if path]
+        recorded = [self.absolute(path) for path in (record.current_path, record.original_path) if path]
+        paths = [on_disk(path) for path in recorded]
         places = [*self._places(), *search_roots]
-        candidates = [place / name for name in dict.fromkeys(path.name for path in paths) for place in places]
+        names = dict.fromkeys(path.name for path in recorded)
+        candidates = [on_disk(place / name) for name in names for place in places]
         looked_at = bytes_read = 0
         found = None
         for path in dict.fromkeys(candidates):
@@ -375,14 +387,13 @@ class Resolver:
             if size != record.file_size:
                 return _Answer("different", proven=True, message=_other_size(size, record.file_size))
         found, _, _, bytes_read = known or self.hashes.fingerprint(path, algorithm)
-        if found == wanted:
+        if found == wanted or wanted in self.hashes.other_forms(path, algorithm):
             return _Answer("same", bytes_read, proven=True)
         message = f"has other content: {_short(found)}, not {_short(wanted)}"
         return _Answer("different", bytes_read, proven=True, message=message)
 
     def _places(self) -> list[Path]:
-        root = self._root.absolute()
-        return [parent / name for parent in (root, root.parent) for name in _FOLDERS]
+        return [parent / name for parent in (self._root, self._root.parent) for name in _FOLDERS]
 
 
 def _is_provable(record: DatasetRecord) -> bool:

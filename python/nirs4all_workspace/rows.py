@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-import warnings
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, display
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class _Part:
     def warn(self) -> None:
         """Say once of each file what was left out or lost."""
         for error in self._errors:
-            warnings.warn(f"{error['path']}: {error['kind']}: {error['message']}", stacklevel=2)
+            display.warn(f"{error['path']}: {error['kind']}: {error['message']}")
 
     def frames(
         self, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
@@ -210,7 +210,9 @@ class _Part:
         shown = []
         for name in self._asked:
             if name == FILE:
-                shown.append(pl.col(FILE).str.extract(r"([^/\\]*)\.meta\.parquet$"))
+                # Elsewhere than on Windows a backslash is a character of a name.
+                part = r"[^/\\]*" if os.name == "nt" else "[^/]*"
+                shown.append(pl.col(FILE).str.extract(rf"({part})\.meta\.parquet$"))
             elif name not in columns:
                 shown.append(pl.lit(None, kinds[name]).alias(name))
             else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, ownership, plan, records, run_record, run_summary, stored
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
+from nirs4all_workspace.paths import nfc
 from nirs4all_workspace.run_view import RunView
 from nirs4all_workspace.states import RunStatus, check_transition
 
@@ -252,7 +253,8 @@ class Run(RunView):
         if status is not RunStatus.RUNNING:
             raise ConflictError(f"is {status}; start it (`with run:`) to write", str(self.path))
         names = {reference.get("id"): reference["name"] for reference in self.datasets}
-        return self._workspace.predictions.writer(self.id, names.get(dataset, dataset), **options)
+        names |= {nfc(name): name for name in names.values()}
+        return self._workspace.predictions.writer(self.id, names.get(nfc(dataset), dataset), **options)
 
     # How
 

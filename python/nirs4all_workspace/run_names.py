@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
+from nirs4all_workspace.paths import nfc
 from nirs4all_workspace.summaries import best_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
     Args:
         root: The workspace.
         summary: Of a dataset or of all; its lists of runs are replaced.
-        configurations: What rows without a run are counted under, by dataset and metric.
+        configurations: What rows without a run are counted under, by dataset (in NFC) and metric.
     """
     names: dict[str, str] = {}
     sessions: dict[tuple[str, str], tuple[str, str]] = {}
@@ -28,7 +29,7 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
         names[head.id] = head.name
         if head.kind == "session":
             for manifest in head.entry()["manifests"]:
-                sessions[manifest["dataset"], manifest["pipeline_id"]] = head.id, head.name
+                sessions[nfc(manifest["dataset"]), manifest["pipeline_id"]] = head.id, head.name
 
     def of_sessions(dataset: str, metric: str) -> Iterable[Run]:
         for config in configurations.get(dataset, {}).get(metric, ()):

@@ -17,7 +17,7 @@ from nirs4all_workspace.states import RunStatus
 from nirs4all_workspace.templates import references as template_references
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
@@ -81,6 +81,8 @@ class Runs:
         parent_run: str | None = None,
         derived_from_result: str | None = None,
         modifications: Iterable[Mapping[str, Any]] = (),
+        *,
+        progress: Callable[[int, int], object] | None = None,
     ) -> Run:
         """Make a run that waits in the queue, durably: it appears as a whole or not at all.
 
@@ -88,13 +90,16 @@ class Runs:
             name: What people call it.
             templates: Its templates; each element is one: a `Template`, the id of a stored one, or
                 steps. Nothing is inferred from nesting.
-            datasets: Its datasets, by id, name, path or record. A name that nobody registered, and the
-                name of a file, serve as they are.
+            datasets: Its datasets, by id, name, path or record. A `Path`, a text with a separator that
+                leads somewhere, and the name of a file are paths: what is there is hashed and registered.
+                Any other text is a name, of a registered dataset or not, whatever folders are called.
             description: What people say of it.
             config: How it is executed: cv_folds, cv_strategy, random_state and the like.
             parent_run: The run that it is derived from; it need not be there (any more).
             derived_from_result: The result that it is derived from.
             modifications: What differs from that, as mappings with a key `type`.
+            progress: Called now and then with the bytes hashed of a dataset that is a path, and those
+                there are.
 
         Returns:
             The run.
@@ -128,7 +133,7 @@ class Runs:
             raise TypeError("config is a mapping of settings, without a key 'schema_version'")
         content = {
             "templates.yaml": {"templates": template_references(self._workspace, templates)},
-            "datasets.yaml": {"datasets": references(self._workspace, datasets)},
+            "datasets.yaml": {"datasets": references(self._workspace, datasets, progress)},
             "config.yaml": settings,
             run_record.FILE: record,
         }

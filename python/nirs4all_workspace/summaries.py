@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
+from nirs4all_workspace.paths import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from nirs4all_workspace.exceptions import WorkspaceError
 
@@ -20,7 +21,7 @@ class FileSummary:
     """What one file says, or why it could not be used.
 
     Attributes:
-        path: The file.
+        path: The file, absolute.
         summary: Its summary (see `read_summary`), or None.
         scanned: Why its rows were read: the footer has no summary that can be trusted. None where
             the footer was enough.
@@ -73,9 +74,9 @@ def read_summaries(
         OSError: The folder cannot be listed.
     """
     if isinstance(paths, (str, os.PathLike)):
-        folder = Path(paths)
+        folder = absolute(paths)
         paths = [folder / name for name in _native.list_files(folder)]
-    files = [Path(path) for path in paths]
+    files = [absolute(path) for path in paths]
     results = []
     for path, (summary, scanned, error) in zip(files, _native.read_summaries(files), strict=True):
         if summary is not None:

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, old_artifacts, pages
+from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
+from nirs4all_workspace.paths import forms_of
 from nirs4all_workspace.rows import FILE, scan
 
 if TYPE_CHECKING:
@@ -64,14 +66,14 @@ class Trace:
 
     def to_text(self) -> str:
         """Return it for people, one thing a line."""
-        lines = [f"{self.kind} {self.id}"]
+        lines = [f"{self.kind} {shown(self.id)}"]
         for kind in ("datasets", "runs", "templates", "results", "predictions", "artifacts"):
             found = getattr(self, kind)
             total = self.n_predictions if kind == "predictions" else len(found)
             lines.append(f"{kind} ({total})")
             for item in found:
                 names = [str(item[key]) for key in ("id", "name") if item[key] is not None]
-                lines.append("  " + "  ".join(names).replace("\n", " "))
+                lines.append("  " + "  ".join(map(shown, names)))
             if total > len(found):
                 lines.append(f"  ... {total - len(found)} more")
         return "\n".join(lines) + "\n"
@@ -126,6 +128,8 @@ class _Walk:
         with suppress(NotFoundError):
             record = self._workspace.datasets.get(id_)
             wanted |= {record.id, record.name}
+        is_registered = len(wanted) > 1
+        wanted |= {form for name in wanted for form in forms_of(name)}
         with_rows = {run for name in wanted for run in catalogue.with_rows(self._workspace.path, name)}
         runs = [run for run in self._runs if run["id"] in with_rows or _refers(run["datasets"], wanted)]
         for run in runs:
@@ -134,7 +138,7 @@ class _Walk:
         results = [it for it in self._results(runs) if wanted & {it.dataset_id, it.dataset_name}]
         rows = pl.col("dataset_name").is_in(sorted(wanted))
         found = _Found(runs, results, rows, datasets=wanted)
-        return found if runs or len(wanted) > 1 or self._has_rows(rows) else None
+        return found if runs or is_registered or self._has_rows(rows) else None
 
     def from_run(self, id_: str) -> _Found | None:
         runs = [run for run in self._runs if run["id"] == id_]

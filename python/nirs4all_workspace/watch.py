@@ -7,13 +7,12 @@ told by comparing two looks. So both ways tell the same.
 from __future__ import annotations
 
 import threading
-import warnings
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, display
 from nirs4all_workspace.exceptions import WorkspaceError
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class Watch:
         except (OSError, RuntimeError) as error:
             if not is_first:
                 raise
-            warnings.warn(f"looking every {self._interval} s instead, since {error}", stacklevel=2)
+            display.warn(f"looking every {self._interval} s instead, since {error}")
             yield from self._wait_for_clock()
 
     def _refresh(self) -> None:
@@ -139,7 +138,11 @@ def _is_polled(root: Path) -> bool:
 
 
 def _is_hidden(root: Path, path: str) -> bool:
-    return any(part.startswith(".") for part in Path(path).relative_to(root).parts)
+    """Return whether what the operating system tells of is no data; it may spell the root otherwise."""
+    for folder in (root, root.resolve()):
+        if (place := Path(path)).is_relative_to(folder):
+            return any(part.startswith(".") for part in place.relative_to(folder).parts)
+    return False
 
 
 def _look(root: Path) -> dict[str, int]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, checks, gc, records, recovery, run_names, stats, watch
+from nirs4all_workspace import _native, checks, gc, paths, records, recovery, run_names, stats, watch
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets import Datasets
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
@@ -20,6 +19,7 @@ from nirs4all_workspace.trace import Trace, trace
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 FORMAT_VERSION = 2
 _MANIFEST = "workspace.yaml"
@@ -30,7 +30,7 @@ class Workspace:
     """A folder of prediction files, made by `create` or by nirs4all 0.6, opened by `open`.
 
     Attributes:
-        path: The folder.
+        path: The folder, absolute.
         runs: Its runs.
         templates: Its templates.
         results: Its finished results.
@@ -102,12 +102,13 @@ class Workspace:
             The workspace.
 
         Raises:
+            ValueError: The path is an empty text.
             ConflictError: The folder is a workspace already, or holds files of nirs4all 0.6.
             OSError: The folder cannot be written.
         """
         import uuid
 
-        folder = Path(path)
+        folder = paths.absolute(path)
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / _MANIFEST).exists():
             raise ConflictError("is a workspace already; open it", str(folder))
@@ -142,11 +143,12 @@ class Workspace:
             and is refused for writing.
 
         Raises:
+            ValueError: The path is an empty text.
             NotFoundError: There is no such folder.
             CorruptFileError: `workspace.yaml` is damaged.
             OSError: The folder cannot be read.
         """
-        folder = Path(path)
+        folder = paths.on_disk(paths.absolute(path))
         if not folder.is_dir():
             if folder.exists():
                 raise NotFoundError("is a file; a workspace is a folder", str(folder))
@@ -168,7 +170,7 @@ class Workspace:
         has no summary to be trusted are scanned, once, and listed under `scanned`.
 
         Args:
-            dataset: The name of a dataset, as the rows give it; None for all.
+            dataset: The name of a dataset, as the rows give it, in any normal form of Unicode; None for all.
             live: Whether open segments count.
 
         Returns:
@@ -185,7 +187,8 @@ class Workspace:
             OSError: The workspace cannot be listed.
         """
         has_runs = (self.path / "runs").is_dir()
-        summary = _native.summarise(self.path, dataset, configurations=has_runs, live=live)
+        wanted = None if dataset is None else paths.nfc(dataset)
+        summary = _native.summarise(self.path, wanted, configurations=has_runs, live=live)
         if summary is None:
             names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]
             there_are = f"there are {', '.join(names)}" if names else "there are none"

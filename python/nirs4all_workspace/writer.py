@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from nirs4all_workspace import _native, files, results, stored
+from nirs4all_workspace import _native, display, files, results, stored
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.names import dataset_folder
+from nirs4all_workspace.paths import absolute, nfc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +43,7 @@ class Writer:
 
     Attributes:
         run_id: The run.
-        dataset_name: The dataset.
+        dataset_name: The dataset, in Unicode NFC.
         writer_id: What its files are named after, with the run.
     """
 
@@ -68,7 +70,8 @@ class Writer:
             flush_rows: Rows that wait at most.
             flush_bytes: Bytes that wait at most, about.
             flush_seconds: Seconds that a row waits at most, looked at when another one comes.
-            progress: Called after each flush with the rows acknowledged and the rows that wait.
+            progress: Called after each flush with the rows acknowledged and the rows that wait. An exception
+                of it is a warning: what was flushed is flushed.
             ids: What its files are named after and the id of its journal, 12 and 32 hexadecimal digits, for
                 who makes them of what will be written: two such writers in copies of a workspace are one.
 
@@ -82,17 +85,20 @@ class Writer:
         if not dataset_name:
             raise ValueError("the name of the dataset is empty")
         files.check_run_id(run_id)
+        root = absolute(root, "root")
         if (root / files.TRASH / run_id).exists():
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
+        folder = dataset_folder(dataset_name)
         self.run_id = run_id
-        self.dataset_name = dataset_name
+        # One form for all rows, as all are in one folder.
+        self.dataset_name = dataset_name = nfc(dataset_name)
         self._progress = progress
         self._has_run = (root / "runs" / run_id).is_dir()
         self._native = _native.JournalWriter(
             root,
             run_id,
             dataset_name,
-            dataset_folder(dataset_name),
+            folder,
             durable=durability == "flush",
             flush_rows=flush_rows,
             flush_bytes=flush_bytes,
@@ -272,8 +278,17 @@ class Writer:
             )
 
     def _report(self) -> None:
-        if self._progress is not None:
+        if self._progress is None:
+            return
+        try:
             self._progress(*self._native.progress())
+        except Exception as error:  # noqa: BLE001 - what was acknowledged must not look as if it failed
+            message = f"progress= of {self!r} raised {error!r}; what was flushed is safe"
+            try:
+                display.warn(message, stacklevel=3)
+            except Warning:
+                # Warnings are errors here. This one would say that the flush failed.
+                print(f"n4w: {display.shown(message)}", file=sys.stderr)
 
 
 def _fields_of(result: Mapping[str, Any] | _HasDict) -> Mapping[str, Any]:

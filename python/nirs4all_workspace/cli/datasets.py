@@ -12,7 +12,10 @@ from nirs4all_workspace.cli.output import (
     Folder,
     exit_with,
     new_table,
+    path_argument,
+    path_option,
     print_json,
+    say,
     show_errors,
     terminal,
     with_progress,
@@ -26,9 +29,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Register datasets and find them again.")
 
 Dataset = Annotated[str, typer.Argument(help="The dataset's id or name.")]
-Place = Annotated[Path, typer.Argument(help="A file, or a folder of files.")]
-In = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace.")]
-Search = Annotated[list[Path] | None, typer.Option("--search", help="One more folder to search.")]
+Place = Annotated[Path, path_argument("A file, or a folder of files.")]
+In = Annotated[Path, path_option("--workspace", "-w", help_="The workspace.")]
+Search = Annotated[list[Path] | None, path_option("--search", help_="One more folder to search.")]
 
 
 def _datasets(path: Path) -> Datasets:
@@ -69,7 +72,9 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Add a dataset; content that is known already is the same dataset."""
-    _show(_datasets(workspace).register(place, name), as_json)
+    datasets = _datasets(workspace)
+    record = with_progress("hashing", lambda report: datasets.register(place, name, progress=report))
+    _show(record, as_json)
 
 
 @app.command()
@@ -80,13 +85,13 @@ def link(path: Folder = Path(), search: Search = None, as_json: AsJson = False) 
     if as_json:
         print_json(done)
     else:
-        print(f"{done['runs_read']} runs read, {done['runs_unchanged']} unchanged")
-        print(f"{len(done['created'])} datasets added, {len(done['updated'])} updated")
-        print(f"{done['files_indexed']} files indexed")
+        say(f"{done['runs_read']} runs read, {done['runs_unchanged']} unchanged")
+        say(f"{len(done['created'])} datasets added, {len(done['updated'])} updated")
+        say(f"{done['files_indexed']} files indexed")
         for item in done["not_indexed"]:
-            print(f"not indexed: {item['path']}: {item['message']}")
+            say(f"not indexed: {item['path']}: {item['message']}")
         for id_, found in done["resolutions"].items():
-            print(f"{id_}: {found['status']}: {found['reason']}")
+            say(f"{id_}: {found['status']}: {found['reason']}")
         show_errors(done["errors"])
     lost = [found for found in done["resolutions"].values() if found["path"] is None]
     exit_with([*done["errors"], *lost])
@@ -100,9 +105,9 @@ def resolve(dataset: Dataset, workspace: In = Path(), search: Search = None, as_
     if as_json:
         print_json(found)
     else:
-        print(f"{found['status']}: {found['reason']}")
+        say(f"{found['status']}: {found['reason']}")
         for stage in found["stages"]:
-            print(
+            say(
                 f"  {stage['stage']}: {stage['candidates']} looked at, {stage['bytes_read']} bytes read, "
                 f"{stage['seconds'] * 1e3:.2f} ms"
             )
@@ -119,7 +124,7 @@ def relocate(dataset: Dataset, place: Place, workspace: In = Path(), as_json: As
 @app.command()
 def accept(
     dataset: Dataset,
-    place: Annotated[Path | None, typer.Argument(help="Where it is; by default where it was.")] = None,
+    place: Annotated[Path | None, path_argument("Where it is; by default where it was.")] = None,
     workspace: In = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -131,6 +136,6 @@ def _show(record: DatasetRecord, as_json: bool) -> None:
     if as_json:
         print_json(record.to_dict())
         return
-    print(f"{record.id} ({record.name}), version {len(record.versions)}, at {record.current_path}")
+    say(f"{record.id} ({record.name}), version {len(record.versions)}, at {record.current_path}")
     for note in record.notes:
-        print(f"  {note}")
+        say(f"  {note}")

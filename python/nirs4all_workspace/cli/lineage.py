@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nirs4all_workspace.cli.output import AsJson, Folder, exit_with, print_json, show_errors
+from nirs4all_workspace.cli.output import AsJson, Folder, exit_with, print_json, say_lines, show_errors
 from nirs4all_workspace.trace import KINDS
 from nirs4all_workspace.workspace import Workspace
 
@@ -50,13 +50,13 @@ def lineage(
         if as_json:
             print_json(found.to_dict())
         else:
-            print(_draw(found, drawn), end="")
+            say_lines(_draw(found, drawn).removesuffix("\n"))
         return
     traced = workspace.trace(kind, id)
     if as_json:
         print_json(traced.to_dict())
     else:
-        print(traced.to_text(), end="")
+        say_lines(traced.to_text().removesuffix("\n"))
         show_errors(traced.errors)
     exit_with(traced.errors)
 

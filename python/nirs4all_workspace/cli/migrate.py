@@ -12,6 +12,7 @@ from nirs4all_workspace.cli.output import (
     add_columns,
     exit_with,
     new_table,
+    path_argument,
     print_json,
     show_errors,
     terminal,
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-Source = Annotated[Path, typer.Argument(help="A folder that nirs4all 0.6 wrote; it is not written to.")]
-Target = Annotated[Path, typer.Argument(help="The new workspace: a new or empty folder.")]
+Source = Annotated[Path, path_argument("A folder that nirs4all 0.6 wrote; it is not written to.")]
+Target = Annotated[Path, path_argument("The new workspace: a new or empty folder.")]
 
 
 @app.command()

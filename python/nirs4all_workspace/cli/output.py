@@ -1,28 +1,54 @@
-"""What every command shares: strict JSON, tables for people, progress on a terminal."""
+"""What every command shares: strict JSON, tables for people, progress on a terminal.
+
+All that is printed for people goes through here, since names in a workspace may be anybody's: see `display`.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from nirs4all_workspace import strict_json
+from nirs4all_workspace import paths, strict_json
+from nirs4all_workspace.display import lines_shown, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Folder = Annotated[Path, typer.Argument(help="The workspace: any folder with *.meta.parquet files.")]
+
+_T = TypeVar("_T")
+
+
+def given_path(text: str | Path) -> Path:
+    """Return a path of the command line, absolute; `-` is stdout."""
+    if str(text) == "-":
+        return Path("-")
+    try:
+        return paths.absolute(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def path_argument(help_: str) -> Any:  # noqa: ANN401 - of typer
+    """Return what makes a parameter a path."""
+    return typer.Argument(help=help_, parser=given_path)
+
+
+def path_option(*names: str, help_: str) -> Any:  # noqa: ANN401 - of typer
+    """Return what makes a parameter an option that takes a path."""
+    return typer.Option(*names, help=help_, parser=given_path, metavar="PATH")
+
+
+Folder = Annotated[Path, path_argument("The workspace: any folder with *.meta.parquet files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON instead of tables.")]
 
 
-def with_progress(
-    what: str, work: Callable[[Callable[[int, int], None] | None], dict[str, Any]]
-) -> dict[str, Any]:
+def with_progress(what: str, work: Callable[[Callable[[int, int], None] | None], _T]) -> _T:
     """Show a bar on a terminal and nothing on a pipe."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -38,6 +64,16 @@ def print_json(answer: object) -> None:
     print(strict_json.dumps(answer, indent=2))
 
 
+def say(text: object, *, to_stderr: bool = False, flush: bool = False) -> None:
+    """Print one line for people."""
+    print(shown(text), file=sys.stderr if to_stderr else sys.stdout, flush=flush)
+
+
+def say_lines(text: str) -> None:
+    """Print several lines for people."""
+    print(lines_shown(text))
+
+
 def exit_with(problems: Sequence[object]) -> None:
     """Exit with 1 where there is a problem."""
     if problems:
@@ -47,20 +83,41 @@ def exit_with(problems: Sequence[object]) -> None:
 def show_errors(errors: Sequence[dict[str, str]]) -> None:
     """Print files that could not be used, one a line, on stderr."""
     for error in errors:
-        print(f"n4w: {error['path']}: {error['message']}", file=sys.stderr)
+        say(f"n4w: {error['path']}: {error['message']}", to_stderr=True)
+
+
+class _Terminal(Console):
+    """A console that is given texts of others: it shows what is a command to it."""
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
+        if all(isinstance(it, str) for it in objects):
+            # Lines of text are as long as they are.
+            super().print(*map(shown, objects), soft_wrap=True, **options)
+        else:
+            super().print(*objects, **options)
+
+
+class _Table(Table):
+    """A table whose texts are shown so that no name of others is a command to the terminal."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
+        super().add_row(*(shown(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+    def add_column(self, header: Any = "", *others: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
+        super().add_column(shown(header) if isinstance(header, str) else header, *others, **options)
 
 
 def terminal() -> Console:
     """Return where tables are printed."""
     # Names are shown as they are, brackets and colons too. A pipe has no width: nothing is cut off there.
     options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
-    console = Console(**options)
-    return console if console.is_terminal else Console(**options, width=200)
+    console = _Terminal(**options)
+    return console if console.is_terminal else _Terminal(**options, width=200)
 
 
 def new_table(title: str) -> Table:
     """Return an empty table with a title."""
-    return Table(title=title, title_justify="left", title_style="bold")
+    return _Table(title=shown(title), title_justify="left", title_style="bold")
 
 
 def add_columns(table: Table, *names: str) -> None:

@@ -17,11 +17,14 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    path_option,
     print_json,
+    say,
     show_errors,
     terminal,
     with_progress,
 )
+from nirs4all_workspace.cli.unknown import say_unknown
 from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ def init(path: Folder, as_json: AsJson = False) -> None:
     if as_json:
         print_json(workspace.manifest)
     else:
-        print(f"made a workspace in {workspace.path}")
+        say(f"made a workspace in {workspace.path}")
 
 
 @app.command()
@@ -70,13 +73,20 @@ def top(
     filters: dict[str, Any],
 ) -> None:
     """Rank the best predictions of one metric."""
-    ranking = Workspace.open(path).predictions.top(k, metric, score, direction, **filters)
+    workspace = Workspace.open(path)
+    asked = {**filters, "metric": metric}
+    try:
+        ranking = workspace.predictions.top(k, metric, score, direction, **filters)
+    except ValueError:
+        # It complains of the metric where no row fits: the names may be why.
+        exit_with(say_unknown(workspace, asked))
+        raise
     if as_json:
         print_json(ranking.to_dict())
     else:
         _show_ranking(ranking, f"best by {ranking.ranked_by} of {ranking.metric} ({ranking.direction})")
         show_errors(ranking.errors)
-    exit_with(ranking.errors)
+    exit_with(ranking.errors or ([] if ranking or not k else say_unknown(workspace, asked)))
 
 
 @app.command()
@@ -96,14 +106,15 @@ def predictions(
         str | None, typer.Option(help="The next_cursor of a page, in place of an offset.")
     ] = None,
     columns: Annotated[str | None, typer.Option(help="Names of columns, with commas between.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the rows to this file; - is stdout.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write the rows to this file; - is stdout.")] = None,
+    csv: Annotated[Path | None, path_option(help_="Write the rows to this file; - is stdout.")] = None,
+    parquet: Annotated[Path | None, path_option(help_="Write the rows to this file; - is stdout.")] = None,
     as_json: AsJson = False,
     *,
     filters: dict[str, Any],
 ) -> None:
     """List predictions, a page at a time, or write all of them to a file."""
-    found = Workspace.open(path).predictions
+    workspace = Workspace.open(path)
+    found = workspace.predictions
     names = columns.split(",") if columns is not None else None
     target = csv or parquet
     if target is None:
@@ -115,7 +126,7 @@ def predictions(
         else:
             _show_page(page)
             show_errors(page.errors)
-        exit_with(page.errors)
+        exit_with(page.errors or ([] if page.total else say_unknown(workspace, filters)))
         return
     if csv and parquet:
         raise typer.BadParameter("one file is written: pass --csv or --parquet, not both")
@@ -123,7 +134,9 @@ def predictions(
         raise typer.BadParameter("a file has the list from its first row: no --offset, --cursor or --json")
     errors = found.export(target, "csv" if csv else "parquet", sort_by, descending, names, limit, **filters)
     show_errors(errors)
-    exit_with(errors)
+    is_asked = any(value is not None for value in filters.values())
+    is_empty = is_asked and found.page(limit=0, **filters).total == 0
+    exit_with(errors or (say_unknown(workspace, filters) if is_empty else []))
 
 
 @app.command()
@@ -140,8 +153,8 @@ def verify(
     else:
         for title, items in (("problem", found["problems"]), ("note", found["notes"])):
             for item in items:
-                print(f"{title}: {item['path']}: {item['message']}")
-        print(f"{len(found['problems'])} problems, {len(found['notes'])} notes")
+                say(f"{title}: {item['path']}: {item['message']}")
+        say(f"{len(found['problems'])} problems, {len(found['notes'])} notes")
     exit_with(found["problems"])
 
 
@@ -153,7 +166,7 @@ def rebuild_summaries(path: Folder = Path(), as_json: AsJson = False) -> None:
     if as_json:
         print_json(done)
     else:
-        print(f"{len(done['written'])} written, {done['kept']} kept, {len(done['errors'])} failed")
+        say(f"{len(done['written'])} written, {done['kept']} kept, {len(done['errors'])} failed")
         show_errors(done["errors"])
     exit_with(done["errors"])
 
@@ -242,7 +255,7 @@ def _totals(answer: dict[str, Any]) -> str:
 
 def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
     if not predictions:
-        print(f"{title}: no prediction")
+        say(f"{title}: no prediction")
         return
     table = new_table(title)
     add_columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
@@ -256,7 +269,7 @@ def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
 def _show_page(page: Page) -> None:
     rows = f"{page.offset} to {page.offset + len(page.records)} of {page.total}"
     if not page.records:
-        print(f"{rows}: no prediction")
+        say(f"{rows}: no prediction")
         return
     table = new_table(rows)
     for name in page.records[0]:
@@ -266,4 +279,4 @@ def _show_page(page: Page) -> None:
         table.add_row(*("" if value is None else str(value) for value in cells))
     terminal().print(table)
     if page.next_cursor:
-        print(f"more: --cursor {page.next_cursor}")
+        say(f"more: --cursor {page.next_cursor}")

@@ -16,9 +16,11 @@ from nirs4all_workspace.cli.output import (
     new_table,
     number,
     print_json,
+    say,
     show_errors,
     terminal,
 )
+from nirs4all_workspace.cli.unknown import say_unknown
 from nirs4all_workspace.workspace import Workspace
 
 app = typer.Typer()
@@ -49,7 +51,8 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """List finished results, the best first, metric by metric."""
-    listed = Workspace.open(path).results.list(
+    workspace = Workspace.open(path)
+    listed = workspace.results.list(
         run,
         template,
         dataset,
@@ -74,7 +77,8 @@ def results(
             table.add_row(*cells, number(it.best_score), it.status or "", number(it.n_rows))
         terminal().print(table)
         show_errors(listed.errors)
-    exit_with(listed.errors)
+    asked = {"template": template, "dataset": dataset, "model": model, "metric": metric}
+    exit_with(listed.errors or ([] if listed.total else say_unknown(workspace, asked)))
 
 
 @app.command()
@@ -106,6 +110,9 @@ def _compare(workspace: Workspace, runs: list[str], as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    print("\n".join(["used by all:", *(f"  {template}" for template in answer["shared"])]))
-    for run_id, only in answer["only"].items():
-        print("\n".join([f"only by {run_id}:", *(f"  {template}" for template in only)]))
+    parts = {"used by all": answer["shared"]}
+    parts |= {f"only by {run_id}": only for run_id, only in answer["only"].items()}
+    for title, templates_ in parts.items():
+        say(f"{title}:")
+        for template in templates_:
+            say(f"  {template}")

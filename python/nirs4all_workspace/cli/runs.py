@@ -16,9 +16,12 @@ from nirs4all_workspace.cli.output import (
     new_table,
     number,
     print_json,
+    say,
     show_errors,
     terminal,
 )
+from nirs4all_workspace.cli.unknown import say_unknown
+from nirs4all_workspace.display import shown
 from nirs4all_workspace.states import RunStatus
 from nirs4all_workspace.workspace import Workspace
 
@@ -41,7 +44,8 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, oldest first."""
-    listed = Workspace.open(path).runs.list(status, dataset, template)
+    workspace = Workspace.open(path)
+    listed = workspace.runs.list(status, dataset, template)
     if as_json:
         print_json(listed.to_dict())
     else:
@@ -55,7 +59,8 @@ def runs(
             table.add_row(head.id, head.name, state + asked, datasets, configs, head.created_at[:19])
         terminal().print(table)
         show_errors(listed.errors)
-    exit_with(listed.errors)
+    names = {"dataset": dataset, "template": template}
+    exit_with(listed.errors or ([] if len(listed) else say_unknown(workspace, names)))
 
 
 @app.command()
@@ -103,12 +108,12 @@ def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJs
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("there is nobody to ask; say --yes to delete")
-        typer.confirm(f"Delete run {run_id} with all its predictions?", abort=True)
+        typer.confirm(f"Delete run {shown(run_id)} with all its predictions?", abort=True)
     done = workspace.runs.delete(run_id)
     if as_json:
         print_json(done)
     else:
-        print(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} kept for others")
+        say(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} kept for others")
 
 
 @app.command()
@@ -123,8 +128,8 @@ def recover(
         print_json(done)
     else:
         for run in done["runs"]:
-            print(f"{run['run_id']}: {run['status']}")
-        print(f"{len(done['sealed'])} journals sealed, {len(done['alive'])} writers alive")
+            say(f"{run['run_id']}: {run['status']}")
+        say(f"{len(done['sealed'])} journals sealed, {len(done['alive'])} writers alive")
         show_errors(done["problems"])
     exit_with(done["problems"])
 
@@ -136,14 +141,17 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Merge the segments of each run on each dataset into one."""
-    done = Workspace.open(path).predictions.compact(dataset)
+    workspace = Workspace.open(path)
+    done = workspace.predictions.compact(dataset)
+    unknown = [] if done["compacted"] else say_unknown(workspace, {"dataset": dataset})
     if as_json:
         print_json(done)
     else:
         inputs = sum(len(item["inputs"]) for item in done["compacted"])
-        print(f"{inputs} segments merged into {len(done['compacted'])}")
+        say(f"{inputs} segments merged into {len(done['compacted'])}")
         for item in done["skipped"]:
-            print(f"skipped {item.get('path', item['run_id'])}: {item['reason']}")
+            say(f"skipped {item.get('path', item['run_id'])}: {item['reason']}")
+    exit_with(unknown)
 
 
 @app.command()
@@ -155,10 +163,10 @@ def gc(path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None
     else:
         for item in done["items"]:
             size = "" if item["bytes"] is None else f" ({item['bytes']} bytes)"
-            print(f"{'removed' if yes else 'would remove'} {item['kind']} {item['path']}{size}")
+            say(f"{'removed' if yes else 'would remove'} {item['kind']} {item['path']}{size}")
         for note in done["notes"]:
-            print(f"note: {note['path']}: {note['message']}")
-        print(f"{len(done['items'])} items" + ("" if yes else "; --yes removes them"))
+            say(f"note: {note['path']}: {note['message']}")
+        say(f"{len(done['items'])} items" + ("" if yes else "; --yes removes them"))
         show_errors(done["errors"])
     exit_with(done["errors"])
 
@@ -174,7 +182,7 @@ def _say(run: Run, as_json: bool) -> None:
         print_json(run.to_dict())
     else:
         asked = f", {run.requested} requested" if run.requested else ""
-        print(f"{run.id}: {run.status}{asked}")
+        say(f"{run.id}: {run.status}{asked}")
 
 
 def _show(answer: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from nirs4all_workspace.cli.output import (
     new_table,
     number,
     print_json,
+    say,
     show_errors,
     terminal,
 )
@@ -52,7 +53,7 @@ def watch(
     def show(changes: list[dict[str, str]]) -> None:
         for change in changes:
             line = "{action:9}{kind:9}{id}  {path}".format(**change)
-            print(strict_json.dumps(change) if as_json else line, flush=True)
+            say(strict_json.dumps(change) if as_json else line, flush=True)
 
     Workspace.open(path).watch(show, interval, poll or None).run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -85,6 +86,12 @@ def copy(path: Path, target: Path) -> None:
         OSError: It cannot be read or written, or the copy differs.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, target)
+    try:
+        shutil.copyfile(path, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        # Of the two files it is the target's disk that is full.
+        raise OSError(error.errno, error.strerror, str(target)) from error
     if _native.hash_file(target) != _native.hash_file(path):
         raise OSError(None, "the copy has another content", str(target))

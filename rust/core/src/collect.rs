@@ -3,6 +3,7 @@
 //! Files are listed and read in parallel, some hundred at a time; what they say of a dataset is merged in
 //! name order, datasets in parallel, while the next are read: neither threads nor the cache change an answer.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
@@ -19,6 +20,7 @@ use crate::footer::TailReader;
 use crate::live::{Journals, Live};
 use crate::live_set::Hidden;
 use crate::metrics;
+use crate::normal::nfc;
 use crate::platform::{self, Folder, Identity};
 use crate::progress::Progress;
 use crate::scan;
@@ -302,21 +304,21 @@ enum Part<'a> {
     Counted(&'a Accumulator),
 }
 
-/// Merges what files say, of each dataset in their order; the files that cannot be decoded, if any, and then
+/// Merges what files say, of each dataset, by its name in NFC, in their order; the files that cannot be decoded, if any, and then
 /// `into` holds a part.
 fn merge_files(files: &[(&String, FileSummary)], depth: Depth, into: &mut Datasets) -> Undecodable {
-    let mut parts = BTreeMap::<&str, Vec<Part<'_>>>::new();
+    let mut parts = BTreeMap::<Cow<'_, str>, Vec<Part<'_>>>::new();
     for (file, summary) in files {
         match &summary.content {
             Content::Sketch(sketch) => {
                 if let Some((name, state)) = sketch.only_dataset() {
                     let state = if depth == Depth::Whole { state } else { state.without_quartiles() };
-                    parts.entry(name).or_default().push(Part::Encoded(file, state));
+                    parts.entry(nfc(name)).or_default().push(Part::Encoded(file, state));
                 }
             }
             Content::Datasets(datasets) | Content::Live(Live { datasets, .. }) => {
                 datasets.iter().for_each(|(name, counted)| {
-                    parts.entry(name).or_default().push(Part::Counted(counted));
+                    parts.entry(nfc(name)).or_default().push(Part::Counted(counted));
                 });
             }
         }
@@ -324,8 +326,8 @@ fn merge_files(files: &[(&String, FileSummary)], depth: Depth, into: &mut Datase
     let jobs: Vec<_> = parts
         .into_iter()
         .map(|(name, parts)| {
-            let (name, known) =
-                into.remove_entry(name).unwrap_or_else(|| (name.to_owned(), Accumulator::default()));
+            let known = into.remove_entry(&*name);
+            let (name, known) = known.unwrap_or_else(|| (name.into_owned(), Accumulator::default()));
             (name, known, parts)
         })
         .collect();

@@ -79,18 +79,35 @@ pub fn apart(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<(Str
     Ok(found)
 }
 
+/// The segments of a run that are passed over since their journals are still there, where there is another one to
+/// merge them with; relative to the workspace.
+pub fn young(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for name in files::prediction_folders(root)? {
+        if folder.is_none_or(|folder| folder == name) {
+            let path = root.join("predictions").join(&name);
+            let (ready, young) = divided(&path, run_id)?;
+            if ready.len() + young.len() > 1 {
+                found.extend(young.iter().map(|young| format!("predictions/{name}/{}", young.sealed())));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The segments of a run in a folder that count and whose journals are gone, in the order of their names.
 fn inputs(path: &Path, run_id: &str) -> Result<Vec<Name>> {
+    Ok(divided(path, run_id)?.0)
+}
+
+/// The segments of a run in a folder that count: those whose journals are gone, and the others.
+fn divided(path: &Path, run_id: &str) -> Result<(Vec<Name>, Vec<Name>)> {
     let names = files::names_in(path)?.into_iter().filter(|name| files::is_of_predictions(name)).collect();
     let judged = segments::judge_files(path, names);
-    let mut inputs: Vec<Name> = judged
-        .files
-        .iter()
-        .filter_map(|file| Name::of(file))
-        .filter(|name| name.run_id == run_id && !judged.covered.contains(&name.journal()))
-        .collect();
-    inputs.sort();
-    Ok(inputs)
+    let mut names: Vec<Name> =
+        judged.files.iter().filter_map(|file| Name::of(file)).filter(|name| name.run_id == run_id).collect();
+    names.sort();
+    Ok(names.into_iter().partition(|name| !judged.covered.contains(&name.journal())))
 }
 
 fn compact_group(

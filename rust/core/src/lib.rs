@@ -38,6 +38,7 @@ pub mod lock;
 pub mod mappings;
 pub mod merged;
 pub mod metrics;
+pub mod normal;
 pub mod page_limits;
 pub mod partial;
 pub mod platform;

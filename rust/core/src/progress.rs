@@ -10,12 +10,26 @@ pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
     stop: AtomicBool,
+    counts_bytes: AtomicBool,
 }
 
 impl Progress {
     /// Says how much there is to do.
     pub fn expect(&self, total: usize) {
         self.total.store(total as u64, Relaxed);
+    }
+
+    /// Says how many bytes there are to hash; from now on they are the pieces.
+    pub fn expect_bytes(&self, total: u64) {
+        self.counts_bytes.store(true, Relaxed);
+        self.total.store(total, Relaxed);
+    }
+
+    /// So many bytes were hashed. They count only where bytes are expected.
+    pub fn read(&self, bytes: u64) {
+        if self.counts_bytes.load(Relaxed) {
+            self.done.fetch_add(bytes, Relaxed);
+        }
     }
 
     /// One piece is done; fails with [`ErrorKind::Interrupted`] where the work should stop.

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ipc;
 use crate::journal::{Appender, Cut, Header, Kind};
 use crate::mappings::{Cell, Table};
+use crate::normal::same_name;
 use crate::platform;
 use crate::progress::Progress;
 use crate::recover;
@@ -219,6 +220,11 @@ impl Writer {
                 _ => None,
             })
         };
+        if let Some((_, Cell::Text(name))) = cells.iter_mut().find(|(column, _)| column == "dataset_name")
+            && same_name(name, &self.dataset)
+        {
+            *name = Cow::Owned(self.dataset.clone());
+        }
         for (column, expected) in [("run_id", self.name.run_id.as_str()), ("dataset_name", &self.dataset)] {
             match text(&cells, column) {
                 Some(given) if given != expected => return Err(of_another(column, &given, expected)),
@@ -327,7 +333,9 @@ impl Writer {
     fn check_batch(&self, batch: &RecordBatch) -> Result<()> {
         for (column, expected) in [("run_id", self.name.run_id.as_str()), ("dataset_name", &self.dataset)] {
             let values = texts(batch, column);
-            if let Some(other) = values.iter().flatten().find(|value| *value != expected) {
+            let is_other =
+                |value: &&str| *value != expected && (column == "run_id" || !same_name(value, expected));
+            if let Some(other) = values.iter().flatten().find(is_other) {
                 return Err(of_another(column, other, expected));
             }
         }
@@ -356,6 +364,10 @@ impl Writer {
         let mut columns = batch.columns().to_vec();
         let now = now();
         for (place, (column, _)) in rows::COLUMNS.iter().enumerate() {
+            if *column == "dataset_name" && !self.dataset.is_ascii() {
+                // Also where it is there, but in another normal form.
+                columns[place] = Arc::new(StringArray::from(vec![self.dataset.as_str(); batch.num_rows()]));
+            }
             if columns[place].null_count() == 0 {
                 continue;
             }

@@ -10,7 +10,7 @@ use pyo3::types::PyList;
 use rayon::prelude::*;
 
 use crate::convert::Converter;
-use crate::gate::{enter, to_py};
+use crate::gate::{absolute, enter, to_py};
 
 #[pyfunction]
 #[pyo3(signature = (paths, keys=None, *, threads=0))]
@@ -20,6 +20,7 @@ pub fn read_footers<'py>(
     keys: Option<Vec<String>>,
     threads: usize,
 ) -> PyResult<Bound<'py, PyList>> {
+    let paths = paths.into_iter().map(|path| absolute(py, path)).collect::<PyResult<Vec<_>>>()?;
     let footers = enter(py, threads, None, |progress| {
         let one = |tails: &mut TailReader, path: &PathBuf| {
             progress.check()?;

@@ -1,6 +1,6 @@
 //! The one way into the core for work that takes time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -123,9 +123,9 @@ fn tick(py: Python<'_>, report: Option<&Py<PyAny>>, progress: &Progress) -> PyRe
 pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
     let path = error.path.as_ref().map(|path| path.to_string_lossy().into_owned());
     let class = match error.kind {
-        ErrorKind::Io => return os_error(error, path),
-        ErrorKind::Type => return PyTypeError::new_err(error.to_string()),
-        ErrorKind::Argument => return PyValueError::new_err(error.to_string()),
+        ErrorKind::Io => return os_error(py, error, path),
+        ErrorKind::Type => return PyTypeError::new_err(shown(py, error)),
+        ErrorKind::Argument => return PyValueError::new_err(shown(py, error)),
         ErrorKind::Interrupted => return PyKeyboardInterrupt::new_err(()),
         ErrorKind::NotParquet | ErrorKind::Truncated | ErrorKind::Corrupt | ErrorKind::Encrypted => {
             "CorruptFileError"
@@ -148,7 +148,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 }
 
 /// `OSError` chooses its subclass by the number, so that `except FileNotFoundError` works.
-fn os_error(error: &Error, path: Option<String>) -> PyErr {
+fn os_error(py: Python<'_>, error: &Error, path: Option<String>) -> PyErr {
     let number = error.source.as_ref().and_then(|source| {
         source.raw_os_error().or(match source.kind() {
             std::io::ErrorKind::IsADirectory => Some(21),
@@ -159,6 +159,24 @@ fn os_error(error: &Error, path: Option<String>) -> PyErr {
     match (number, path) {
         (Some(number), Some(path)) => PyOSError::new_err((number, message, path)),
         (Some(number), None) => PyOSError::new_err((number, message)),
-        (None, _) => PyOSError::new_err(error.to_string()),
+        (None, _) => PyOSError::new_err(shown(py, error)),
     }
+}
+
+/// The text of an error for people: names in it may hold what a terminal would obey.
+fn shown(py: Python<'_>, error: &Error) -> String {
+    let text = error.to_string();
+    let show = |text: &str| {
+        py.import("nirs4all_workspace.display")?.getattr("shown")?.call1((text,))?.extract::<String>()
+    };
+    show(&text).unwrap_or(text)
+}
+
+/// A path as it is meant now, as [`nirs4all_workspace.paths.absolute`] makes it: one rule for both sides.
+pub fn absolute(py: Python<'_>, path: PathBuf) -> PyResult<PathBuf> {
+    if path.is_absolute() && !path.components().any(|part| part == std::path::Component::ParentDir) {
+        return Ok(path);
+    }
+    // As a text: Python's paths take an empty one for the working directory.
+    py.import("nirs4all_workspace.paths")?.getattr("absolute")?.call1((path.into_os_string(),))?.extract()
 }

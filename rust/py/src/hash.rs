@@ -7,7 +7,7 @@ use n4w_core::hash::{self, Algorithm, Fingerprint, quick};
 use n4w_core::progress::Progress;
 use pyo3::prelude::*;
 
-use crate::gate::{enter, to_py};
+use crate::gate::{absolute, enter, to_py};
 
 /// Hash, bytes, whether it is a folder, bytes read.
 type Found = (String, u64, bool, u64);
@@ -23,13 +23,14 @@ fn algorithm(py: Python<'_>, name: &str) -> PyResult<Algorithm> {
 #[pyfunction]
 #[pyo3(signature = (path, algorithm="blake3", *, threads=0))]
 pub fn hash_file(py: Python<'_>, path: PathBuf, algorithm: &str, threads: usize) -> PyResult<String> {
-    let algorithm = self::algorithm(py, algorithm)?;
+    let (algorithm, path) = (self::algorithm(py, algorithm)?, absolute(py, path)?);
     let fingerprint = enter(py, threads, None, |progress| hash::hash_path(&path, algorithm, progress))?;
     Ok(fingerprint.hash.to_string())
 }
 
 #[pyfunction]
 pub fn quick_hash(py: Python<'_>, path: PathBuf) -> PyResult<Option<String>> {
+    let path = absolute(py, path)?;
     let quick = py.detach(|| hash::HashCache::default().quick(&path, &Progress::default()));
     Ok(quick.map_err(|error| to_py(py, &error))?.map(|(quick, _)| quick::show(quick)))
 }
@@ -63,10 +64,31 @@ impl HashCache {
         Ok(known.map_err(|error| to_py(py, &error))?.map(found))
     }
 
-    #[pyo3(signature = (path, algorithm="blake3", *, threads=0))]
-    fn fingerprint(&self, py: Python<'_>, path: PathBuf, algorithm: &str, threads: usize) -> PyResult<Found> {
+    #[pyo3(signature = (path, algorithm="blake3", progress=None, *, threads=0))]
+    fn fingerprint(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        algorithm: &str,
+        progress: Option<Py<PyAny>>,
+        threads: usize,
+    ) -> PyResult<Found> {
         let algorithm = self::algorithm(py, algorithm)?;
-        enter(py, threads, None, |progress| self.inner.fingerprint(&path, algorithm, progress)).map(found)
+        let is_reported = progress.is_some();
+        let work = |progress: &Progress| {
+            if is_reported {
+                progress.expect_bytes(hash::size(&path)?.0);
+            }
+            self.inner.fingerprint(&path, algorithm, progress)
+        };
+        enter(py, threads, progress.as_ref(), work).map(found)
+    }
+
+    #[pyo3(signature = (path, algorithm="blake3"))]
+    fn other_forms(&self, py: Python<'_>, path: PathBuf, algorithm: &str) -> PyResult<Vec<String>> {
+        let algorithm = self::algorithm(py, algorithm)?;
+        let forms = enter(py, 0, None, |progress| self.inner.other_forms(&path, algorithm, progress))?;
+        Ok(forms.iter().map(ToString::to_string).collect())
     }
 
     fn quick(&self, py: Python<'_>, path: PathBuf) -> PyResult<(Option<String>, u64)> {

@@ -11,7 +11,7 @@ use n4w_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 
 use crate::convert::{Converter, errors_value};
-use crate::gate::{enter, to_py};
+use crate::gate::{absolute, enter, to_py};
 use crate::hash::HashCache;
 
 /// Files by size, quick hash and full hash.
@@ -26,6 +26,7 @@ impl FileIndex {
     #[new]
     #[pyo3(signature = (root, hashes=None, *, threads=0))]
     fn new(py: Python<'_>, root: PathBuf, hashes: Option<&HashCache>, threads: usize) -> PyResult<Self> {
+        let root = absolute(py, root)?;
         let hashes = hashes.map(|hashes| Arc::clone(&hashes.inner));
         let inner = enter(py, threads, None, |progress| index::FileIndex::open(&root, hashes, progress))?;
         Ok(Self { inner, threads })

@@ -72,7 +72,7 @@ mod _native {
     #[pymodule_export]
     use crate::recover::{
         compact, finished_results, live_journals, read_results, recover, remove_partial, run_files,
-        segments_apart, sweep,
+        segments_apart, sweep, young_segments,
     };
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan};

@@ -186,7 +186,7 @@ fn filter(filters: &Bound<'_, PyDict>) -> PyResult<Filter> {
     for (name, value) in filters.iter().filter(|(_, value)| !value.is_none()) {
         let asks = Asks::of(&name.extract::<String>()?).map_err(|error| to_py(filters.py(), &error))?;
         match asks {
-            Asks::Equal(column) => filter.equal.push((column, text(&name, &value)?)),
+            Asks::Equal(column) => filter.add_equal(column, text(&name, &value)?),
             Asks::AtLeast(score) => filter.ranges.push((score, value.extract()?..=f64::INFINITY)),
             Asks::AtMost(score) => filter.ranges.push((score, f64::NEG_INFINITY..=value.extract()?)),
             Asks::Contains => filter.preprocessings_contains = Some(value.extract()?),

@@ -124,6 +124,17 @@ pub fn segments_apart<'py>(
 
 #[pyfunction]
 #[pyo3(signature = (root, run_id, folder=None))]
+pub fn young_segments(
+    py: Python<'_>,
+    root: PathBuf,
+    run_id: String,
+    folder: Option<String>,
+) -> PyResult<Vec<String>> {
+    detached(py, Some(&root), || n4w_core::compact::young(&root, &run_id, folder.as_deref()))
+}
+
+#[pyfunction]
+#[pyo3(signature = (root, run_id, folder=None))]
 pub fn compact<'py>(
     py: Python<'py>,
     root: PathBuf,

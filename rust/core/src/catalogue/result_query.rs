@@ -14,6 +14,7 @@ use super::tree::{Part, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
 use crate::metrics::{self, Direction};
+use crate::normal::same_name;
 use crate::progress::Progress;
 
 /// What is asked for; without a value, of any.
@@ -193,7 +194,8 @@ impl Ids {
             let references = tree.get(key).and_then(Tree::items).unwrap_or_default().iter();
             let named = references.filter_map(|item| {
                 let (id, name) = (item.text("id"), item.text("name"));
-                (id == Some(wanted) || name == Some(wanted)).then(|| id.or(name).map(str::to_owned))?
+                let is_named = name.is_some_and(|name| same_name(name, wanted));
+                (id == Some(wanted) || is_named).then(|| id.or(name).map(str::to_owned))?
             });
             named.collect::<Vec<_>>()
         };
@@ -236,7 +238,7 @@ fn fits(result: &PackedResult<'_>, query: &ResultQuery, places: &Places, ids: &I
     let text = |place: &Option<usize>| place.and_then(|place| result.text(place));
     let is_one_of = |ids: &[String], places: &[Option<usize>]| {
         let mut named = places.iter().filter_map(text);
-        ids.is_empty() || named.any(|text| ids.iter().any(|id| id == text))
+        ids.is_empty() || named.any(|text| ids.iter().any(|id| same_name(id, text)))
     };
     let mut equal = query.equal.iter().zip(&places.equal);
     if !(equal.all(|((_, value), place)| text(place) == Some(value))

@@ -138,6 +138,27 @@ impl HashCache {
         .at(path))
     }
 
+    /// The other hashes of a folder: as if the names of its files stood in another normal form. It may have been
+    /// recorded before it went through a system that changed them. None for a file.
+    pub fn other_forms(
+        &self,
+        path: &Path,
+        algorithm: Algorithm,
+        progress: &Progress,
+    ) -> Result<Vec<ContentHash>> {
+        if !path.is_dir() {
+            return Ok(Vec::new());
+        }
+        let members = folder::members(path)?;
+        if members.iter().all(|member| member.name.is_ascii()) {
+            return Ok(Vec::new());
+        }
+        let one = |member: &Member| self.member(member, algorithm, progress).map(|(hash, _)| hash);
+        let hashes = members.par_iter().map(one).collect::<Result<Vec<_>>>()?;
+        let forms = folder::combine_forms(&members, &hashes, algorithm).into_iter();
+        Ok(forms.map(|bytes| ContentHash { algorithm, bytes }).collect())
+    }
+
     /// The fingerprint where nothing has to be read for it.
     pub fn known(&self, path: &Path, algorithm: Algorithm) -> Result<Option<Fingerprint>> {
         let stat = path.metadata().map_err(|error| Error::io(path, error))?;
@@ -194,6 +215,7 @@ impl HashCache {
     ) -> Result<([u8; 32], u64, u64)> {
         progress.check()?;
         if let Some(hash) = *self.get(key).full(algorithm) {
+            progress.read(key.identity.size);
             return Ok((hash, key.identity.size, 0));
         }
         let read = stream::hash(path, algorithm, progress)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Algorithm;
 use crate::error::{Error, Result};
+use crate::normal::{nfc, nfd};
 use crate::platform::{self, FileKey};
 
 /// One file of a folder.
@@ -97,6 +98,28 @@ pub fn combine(members: &[Member], hashes: &[[u8; 32]], algorithm: Algorithm) ->
         bytes.extend(hash);
     }
     digest(&bytes, algorithm)
+}
+
+/// The hashes of a folder whose files had their names in NFC and in NFD, as far as these are other names.
+pub fn combine_forms(members: &[Member], hashes: &[[u8; 32]], algorithm: Algorithm) -> Vec<[u8; 32]> {
+    let form = |change: &dyn Fn(&str) -> String| {
+        let mut renamed: Vec<(Member, [u8; 32])> =
+            members.iter().cloned().zip(hashes.iter().copied()).collect();
+        for (member, _) in &mut renamed {
+            if let Ok(name) = std::str::from_utf8(&member.name) {
+                member.name = change(name).into_bytes();
+            }
+        }
+        renamed.sort_unstable();
+        let (renamed, hashes): (Vec<_>, Vec<_>) = renamed.into_iter().unzip();
+        combine(&renamed, &hashes, algorithm)
+    };
+    if members.iter().all(|member| member.name.is_ascii()) {
+        return Vec::new();
+    }
+    let own = combine(members, hashes, algorithm);
+    let forms = [form(&|name| nfc(name).into_owned()), form(&nfd)];
+    forms.into_iter().filter(|hash| *hash != own).collect()
 }
 
 /// The hash of bytes in memory.

@@ -105,6 +105,7 @@ pub(super) fn pieces(
             }
             fill(file, &mut buffer[..length], offset)?;
             take(&buffer[..length]);
+            progress.read(length as u64);
             offset += length as u64;
         }
         Ok(())
@@ -164,6 +165,7 @@ fn sha256(file: &File, size: u64, progress: &Progress) -> Result<[u8; 32]> {
             || fill(file, &mut next[..length(ahead)], ahead),
         );
         read?;
+        progress.read(length(offset) as u64);
         std::mem::swap(&mut current, &mut next);
         offset = ahead;
     }

@@ -1,7 +1,7 @@
 //! Finding content in an index: by size, then by quick hash, then by full hash.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use super::tree::{Tree, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
 use crate::hash::{Algorithm, ContentHash, folder::is_dropping};
+use crate::normal::same_name;
 use crate::platform::FileKey;
 use crate::progress::Progress;
 
@@ -29,7 +30,7 @@ pub struct Wanted {
     pub size: Option<u64>,
     /// Of the file, or of the folder's largest.
     pub quick: Option<[u8; 8]>,
-    /// The name that is looked at first.
+    /// The name that is looked at first, in any normal form.
     pub name: Option<OsString>,
 }
 
@@ -117,7 +118,13 @@ impl FileIndex {
             let check = |candidate: &Candidate| {
                 progress.step()?;
                 let print = self.hashes().fingerprint(&candidate.path, hash.algorithm, progress)?;
-                Ok((print.hash == hash, print.bytes_read))
+                let is_it = print.hash == hash
+                    || print.is_folder
+                        && self
+                            .hashes()
+                            .other_forms(&candidate.path, hash.algorithm, progress)?
+                            .contains(&hash);
+                Ok((is_it, print.bytes_read))
             };
             bytes += found.keep(self.root(), &mut some, check)?;
             found.paths.extend(some.into_iter().map(|candidate| candidate.path));
@@ -147,7 +154,13 @@ impl FileIndex {
         }
         let folders = tree.folders.iter().zip(folder_sizes(&tree)).filter(|(_, size)| fits(*size));
         candidates.extend(folders.map(|(folder, size)| Candidate { path: folder.path.clone(), size }));
-        let is_other = |path: &Path| path.file_name() != wanted.name.as_deref();
+        let is_name = |name: &OsStr| {
+            wanted.name.as_deref().is_some_and(|wanted| {
+                wanted == name
+                    || matches!((wanted.to_str(), name.to_str()), (Some(one), Some(other)) if same_name(one, other))
+            })
+        };
+        let is_other = |path: &Path| !path.file_name().is_some_and(is_name);
         if wanted.name.is_some() {
             candidates.sort_by_key(|candidate| is_other(&candidate.path));
         }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use arrow_array::RecordBatch;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::normal::{nfc, same_name};
 use crate::summary::columns::{Numbers, SCORES, Texts};
 use crate::summary::{Accumulator, Datasets, Group};
 
@@ -13,10 +14,12 @@ use crate::summary::{Accumulator, Datasets, Group};
 pub const EQUAL: [&str; 8] =
     ["dataset_name", "model_name", "partition", "run_id", "result_id", "fold_id", "task_type", "metric"];
 
+const DATASET: &str = "dataset_name";
+
 /// What rows must have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// Columns of [`EQUAL`] with exactly this text.
+    /// Columns of [`EQUAL`] with exactly this text; names of datasets in any normal form, see [`Filter::add_equal`].
     pub equal: Vec<(&'static str, String)>,
     /// Score columns that lie in a range, by their place in [`SCORES`]; null and NaN lie in none.
     pub ranges: Vec<(usize, RangeInclusive<f64>)>,
@@ -107,6 +110,12 @@ pub enum Predicate<'a> {
 }
 
 impl Filter {
+    /// Asks that a column equals a text.
+    pub fn add_equal(&mut self, column: &'static str, value: String) {
+        let value = if column == DATASET { nfc(&value).into_owned() } else { value };
+        self.equal.push((column, value));
+    }
+
     /// The text that a column must equal, if any.
     pub fn value(&self, column: &str) -> Option<&str> {
         self.equal.iter().find(|(asked, _)| *asked == column).map(|(_, value)| value.as_str())
@@ -136,7 +145,7 @@ impl Filter {
     /// Whether a file with this summary can hold a row that fits.
     pub fn can_be_in(&self, datasets: &Datasets) -> bool {
         datasets.iter().any(|(name, accumulator)| {
-            self.value("dataset_name").is_none_or(|wanted| wanted == name)
+            self.value(DATASET).is_none_or(|wanted| same_name(wanted, name))
                 && self.members.as_ref().is_none_or(|members| members.iter().any(|(_, of, _)| of == name))
                 && accumulator.groups().any(|(metric, group)| {
                     self.value("metric").is_none_or(|wanted| wanted == metric)
@@ -174,8 +183,10 @@ impl Predicate<'_> {
     pub fn decided_by(&self, known: &dyn Fn(&str) -> Known, unnamed: &str) -> Option<bool> {
         match (self, known(self.columns()[0])) {
             (Self::Equal(column, value), Known::Always(text)) => {
-                Some(or_default(column, text.as_deref(), unnamed) == Some(value))
+                Some(is_equal(column, or_default(column, text.as_deref(), unnamed), value))
             }
+            // Where a name stands in another normal form, it lies elsewhere in the order of bytes.
+            (Self::Equal(column, value), Known::Texts(..)) if *column == DATASET && !value.is_ascii() => None,
             (Self::Equal(column, value), Known::Texts(low, high, nulls)) => {
                 let is_outside = *value < low.as_str() || *value > high.as_str();
                 let null_fits = nulls && or_default(column, None, unnamed) == Some(value);
@@ -200,7 +211,8 @@ impl Predicate<'_> {
         match self {
             Self::Equal(column, value) => {
                 let texts = Texts::of(batch, column)?;
-                Ok(keep_texts(&texts, all, rows, |text| or_default(column, text, unnamed) == Some(value)))
+                let fits = |text: Option<&str>| is_equal(column, or_default(column, text, unnamed), value);
+                Ok(keep_texts(&texts, all, rows, fits))
             }
             Self::Contains(wanted) => {
                 let texts = Texts::of(batch, "preprocessings")?;
@@ -230,10 +242,14 @@ impl Predicate<'_> {
     }
 }
 
+fn is_equal(column: &str, text: Option<&str>, value: &str) -> bool {
+    text.is_some_and(|text| text == value || column == DATASET && same_name(text, value))
+}
+
 /// Rows that name no dataset belong to the one that their file is named after, those without a metric to "".
 fn or_default<'a>(column: &str, text: Option<&'a str>, unnamed: &'a str) -> Option<&'a str> {
     text.or(match column {
-        "dataset_name" => Some(unnamed),
+        DATASET => Some(unnamed),
         "metric" => Some(""),
         _ => None,
     })

@@ -1,0 +1,116 @@
+"""Names that were asked for and that nothing has: a slip must not look like an empty answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import catalogue
+from nirs4all_workspace.cli.output import say
+from nirs4all_workspace.paths import nfc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from nirs4all_workspace.workspace import Workspace
+
+# So many names are offered.
+_SHOWN = 20
+
+
+def unknown_names(workspace: Workspace, asked: Mapping[str, Any]) -> list[str]:
+    """Return what to say of the names among some filters that nothing in a workspace has.
+
+    Only worth asking where the answer is empty: it looks at the whole workspace.
+
+    Args:
+        workspace: The workspace.
+        asked: Values by the name of the filter; those without a value, and other filters, are passed over.
+    """
+    names = _Names(workspace)
+    said = []
+    for kind, find in _FINDERS.items():
+        wanted = asked.get(kind)
+        if wanted is None:
+            continue
+        known, is_whole = find(names)
+        if is_whole and nfc(str(wanted)) not in {nfc(name) for name in known}:
+            said.append(f"there is no {kind.replace('_', ' ')} {str(wanted)!r}; {_offer(known)}")
+    return said
+
+
+def say_unknown(workspace: Workspace, asked: Mapping[str, Any]) -> list[str]:
+    """Print what `unknown_names` returns on stderr, one a line, and return it."""
+    said = unknown_names(workspace, asked)
+    for line in said:
+        say(f"n4w: {line}", to_stderr=True)
+    return said
+
+
+def _offer(known: Iterable[str]) -> str:
+    names = sorted({name for name in known if name})
+    if not names:
+        return "there is none"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_SHOWN])}{more}"
+
+
+class _Names:
+    """The names in a workspace, each kind read when it is asked for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._entries: list[dict[str, Any]] | None = None
+        self._summary: dict[str, Any] | None = None
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        if self._entries is None:
+            self._entries = catalogue.read(self._workspace.path)[0]
+        return self._entries
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        if self._summary is None:
+            self._summary = self._workspace.summary()
+        return self._summary
+
+    def datasets(self) -> tuple[set[str], bool]:
+        found = {dataset["dataset_name"] for dataset in self.summary["datasets"]}
+        found |= self._references("datasets")
+        for record in self._workspace.datasets.list():
+            found |= {record.id, record.name}
+        return found, True
+
+    def templates(self) -> tuple[set[str], bool]:
+        return self._references("templates"), True
+
+    def metrics(self) -> tuple[set[str], bool]:
+        # Results may have one that no row has.
+        of_results = {result.metric for result in self._workspace.results.list() if result.metric}
+        return {*self.summary["by_metric"], *of_results}, True
+
+    def models(self) -> tuple[set[str], bool]:
+        groups = self.summary["by_metric"].values()
+        # Beyond so many they are counted together.
+        models = [model for group in groups for model in group["models"]]
+        return {str(model["name"]) for model in models}, not any(it.get("is_other") for it in models)
+
+    def facet(self, name: str) -> tuple[set[str], bool]:
+        facets = [dataset["facets"] for dataset in self.summary["datasets"]]
+        # Partitions come with counts, folds alone.
+        items = [item if isinstance(item, str) else item["name"] for facet in facets for item in facet[name]]
+        return {str(item) for item in items}, all(facet[f"n_{name}"] <= len(facet[name]) for facet in facets)
+
+    def _references(self, key: str) -> set[str]:
+        items = [item for entry in self.entries for item in entry[key]]
+        return {str(item[name]) for item in items for name in ("id", "name") if item.get(name)}
+
+
+_FINDERS: dict[str, Callable[[_Names], tuple[set[str], bool]]] = {
+    "dataset": _Names.datasets,
+    "template": _Names.templates,
+    "metric": _Names.metrics,
+    "model": _Names.models,
+    "partition": lambda names: names.facet("partitions"),
+    "fold": lambda names: names.facet("folds"),
+}

@@ -1,0 +1,50 @@
+"""Texts of others, as a terminal may be given them: names can hold what it would obey or reorder.
+
+Files keep names as they are, and JSON escapes by itself; this is for tables, lines and the texts of errors.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import warnings
+
+# Control characters, surrogates, separators of lines and format characters (bidi, zero width, tags); and
+# letters and marks that show nothing.
+_DOUBTFUL = re.compile(r"[^ -~]")
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def shown(text: object) -> str:
+    r"""Return a text on one line, in which nothing is a command to a terminal: `\x1b`, `\u202e`, `\n`.
+
+    Letters of all scripts, brackets and backslashes stay as they are.
+    """
+    text = str(text)
+    return text if text.isascii() and text.isprintable() else _DOUBTFUL.sub(_escaped, text)
+
+
+def lines_shown(text: str) -> str:
+    """Return a text of several lines with each as `shown` gives it."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def warn(message: str, stacklevel: int = 2) -> None:
+    """Warn of a message that may hold names of others."""
+    warnings.warn(shown(message), stacklevel=stacklevel + 1)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in _SHORT:
+        return _SHORT[character]
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:
+        return f"\\x{number - 0xDC00:02x}"  # a byte of a file's name that is no UTF-8
+    kind = unicodedata.category(character)
+    if kind not in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in _INVISIBLE:
+        return character
+    return (
+        f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
+    )
