@@ -285,6 +285,8 @@ class Predictions:
         Raises:
             NotFoundError: There is no such row, or no such run.
             ValueError: There are several; name the run.
+            OSError: Arrays that were not found may lie in a file or folder that cannot be read.
+            CorruptFileError: The same of a damaged file.
         """
         batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
@@ -330,22 +332,22 @@ class Predictions:
             dataset: Only this one, by name.
 
         Returns:
-            A dict of `compacted` (dicts of output, inputs and rows) and `skipped`: dicts of run_id and
+            A dict of `compacted` (dicts of output, inputs and rows), `skipped` (dicts of run_id and
             reason where a process owns the run; of run_id, path, column and reason for segments that stay
-            apart, since a column has another type there.
+            apart, since a column has another type there) and `errors` (folders that cannot be listed, as
+            dicts of path, kind and message).
 
         Raises:
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
             CorruptFileError: A segment cannot be read; nothing was merged of its run in its folder, and
                 other runs were.
-            OSError: A file cannot be read or written.
+            OSError: A file cannot be read or written; other runs were merged.
         """
         root = self._workspace.path
         self._workspace.check_writable()
-        _native.sweep(root)
+        done: dict[str, Any] = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
         folder = None if dataset is None else dataset_folder(dataset)
-        done: dict[str, Any] = {"compacted": [], "skipped": []}
-        failed: WorkspaceError | None = None
+        failed: WorkspaceError | OSError | None = None
         is_shared = _native.is_network_drive(root)
         names = (PurePosixPath(name).name for name in _native.list_files(root, live=False))
         for run_id in sorted({name.rsplit(".", 3)[0] for name in names if name.count(".") >= 3}):
@@ -358,10 +360,13 @@ class Predictions:
             except LockTimeoutError as error:
                 done["skipped"].append({"run_id": run_id, "reason": error.message})
                 continue
+            except OSError as error:
+                failed = failed or error
+                continue
             try:
                 done["compacted"] += _native.compact(root, run_id, folder)
                 done["skipped"] += _native.segments_apart(root, run_id, folder)
-            except WorkspaceError as error:
+            except (WorkspaceError, OSError) as error:
                 failed = failed or error
             finally:
                 ownership.give_back(root, run_id, lock)

@@ -109,7 +109,7 @@ _NAMES = {str: "text", int: "whole number", list: "list"}
 
 
 def _damaged(path: Path, key: str, what: str) -> CorruptFileError:
-    content = path.read_bytes()
+    content = files.read_bytes(path)
     found = re.search(rf"^['\"]?{key}['\"]?\s*:".encode(), content, re.MULTILINE)
     line = content.count(b"\n", 0, found.start()) + 1 if found else None
     where = f" in line {line}" if line else ""
@@ -127,7 +127,7 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
     """
     path = folder / FILE
     try:
-        content = path.read_bytes()
+        content = files.read_bytes(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         if folder.is_dir():
             raise CorruptFileError("is missing from the run's folder", str(path)) from error

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, files, locks, records
+from nirs4all_workspace import catalogue, files, locks, looking, records
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 
@@ -44,6 +44,19 @@ class Template:
             TypeError: A step cannot be stored; the message says which.
         """
         return content_id("tpl", plain(self.steps, "steps"))
+
+
+class TemplateList(list[str]):
+    """Ids of templates.
+
+    Attributes:
+        errors: What cannot be listed, as dicts of path, kind and message.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        super().__init__()
+        self.errors: list[dict[str, str]] = []
 
 
 class Templates:
@@ -163,10 +176,18 @@ class Templates:
         """Return where a template is stored."""
         return self.folder / f"{template_id}.yaml"
 
-    def list(self) -> list[str]:
-        """Return the ids of all templates, sorted."""
-        names = (path.name.removesuffix(".yaml") for path in self.folder.glob("tpl_*.yaml"))
-        return sorted(name for name in names if is_template_id(name))
+    def list(self) -> TemplateList:
+        """Return the ids of all templates, sorted; what cannot be listed is in its `errors`."""
+        found = TemplateList()
+        names = looking.names(self._workspace.path, "templates", found.errors, _is_record)
+        found.extend(
+            name.removesuffix(".yaml") for name in names if is_template_id(name.removesuffix(".yaml"))
+        )
+        return found
+
+
+def _is_record(name: str) -> bool:
+    return name.startswith("tpl_") and name.endswith(".yaml")
 
 
 def is_template_id(text: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ from nirs4all_workspace.templates import Templates
 from nirs4all_workspace.trace import Trace, trace
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
 
 FORMAT_VERSION = 2
@@ -184,7 +184,7 @@ class Workspace:
             NotFoundError: There is no such dataset.
             OSError: The workspace cannot be listed.
         """
-        has_runs = (self.path / "runs").is_dir()
+        has_runs = os.path.lexists(self.path / "runs")
         summary = _native.summarise(self.path, dataset, configurations=has_runs, live=live)
         if summary is None:
             names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]

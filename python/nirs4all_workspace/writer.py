@@ -82,7 +82,7 @@ class Writer:
         if not dataset_name:
             raise ValueError("the name of the dataset is empty")
         files.check_run_id(run_id)
-        if (root / files.TRASH / run_id).exists():
+        if os.path.lexists(root / files.TRASH / run_id):
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
         self.run_id = run_id
         self.dataset_name = dataset_name

@@ -51,6 +51,8 @@ def lineage(
             print_json(found.to_dict())
         else:
             print(_draw(found, drawn), end="")
+            show_errors(found.errors)
+        exit_with(found.errors)
         return
     traced = workspace.trace(kind, id)
     if as_json:

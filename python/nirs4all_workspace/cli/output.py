@@ -35,7 +35,9 @@ def with_progress(
 
 def print_json(answer: object) -> None:
     """Print an answer as strict JSON."""
-    print(strict_json.dumps(answer, indent=2))
+    text = strict_json.dumps(answer, indent=2)
+    # Characters beyond the first plane are two such escapes, which stay as they are.
+    print(strict_json.dumps(strict_json.shown(answer), indent=2) if "\\udc" in text else text)
 
 
 def exit_with(problems: Sequence[object]) -> None:

@@ -144,6 +144,8 @@ def compact(
         print(f"{inputs} segments merged into {len(done['compacted'])}")
         for item in done["skipped"]:
             print(f"skipped {item.get('path', item['run_id'])}: {item['reason']}")
+        show_errors(done["errors"])
+    exit_with(done["errors"])
 
 
 @app.command()

@@ -92,7 +92,7 @@ fn checkpoint(id: String, value: &Json) -> Option<Checkpoint> {
 /// The checkpoints in a list of results; none where it is missing. Lines that are no results are not its fault
 /// here: whoever lists results reports them.
 pub fn in_list(path: &Path) -> Result<Vec<Checkpoint>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match crate::platform::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io(path, error)),

@@ -13,6 +13,7 @@ use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
+use crate::folders;
 use crate::live_set::{self, Hidden, Rank};
 use crate::progress::Progress;
 use crate::query::filter::Member;
@@ -81,8 +82,10 @@ pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Resu
 
 /// The checkpointed results of one run, oldest first.
 pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
-    let open = live::open_results(root, &|run| run == run_id)?;
-    of_run(root, run_id, open.get(run_id))
+    let (open, errors) = live::open_results(root, &|run| run == run_id)?;
+    let mut found = of_run(root, run_id, open.get(run_id))?;
+    folders::add_errors(&mut found.errors, errors);
+    Ok(found)
 }
 
 /// The results of each of these entries.
@@ -94,8 +97,12 @@ pub(super) fn of_entries(
 ) -> Result<Vec<Results>> {
     let runs: HashSet<&str> =
         entries.iter().filter(|entry| entry.kind == Kind::Run).map(|entry| entry.id.as_str()).collect();
-    let open =
-        if runs.is_empty() { HashMap::new() } else { live::open_results(root, &|run| runs.contains(run))? };
+    let mut open = HashMap::new();
+    if !runs.is_empty() {
+        let found = live::open_results(root, &|run| runs.contains(run))?;
+        open = found.0;
+        folders::add_errors(errors, found.1);
+    }
     let groups = Groups::read(root, entries, errors, progress)?;
     let results = entries.par_iter().map(|entry| {
         progress.check()?;
@@ -110,12 +117,8 @@ pub(super) fn of_entries(
 /// The checkpointed results of a run, of each result the checkpoint that wins.
 pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
     let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
-    let sealed = match live::sealed_results(root, run_id, lists) {
-        // Deleted since it was listed.
-        Err(error) if FileError::is_vanished(&error) => Vec::new(),
-        sealed => sealed?,
-    };
     let mut found = Results::default();
+    let sealed = live::sealed_results(root, run_id, lists, &mut found.errors);
     found.errors.extend(open.into_iter().flat_map(|open| open.errors.iter().cloned()));
     let mut parsed = Vec::new();
     for (writer, text) in texts.iter().chain(&sealed) {
