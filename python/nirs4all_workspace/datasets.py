@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import contents, dataset_records
+from nirs4all_workspace import contents, dataset_records, files
 from nirs4all_workspace.dataset_records import DESCRIPTIVE, DatasetRecord
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError
 from nirs4all_workspace.linking import Linker, LinkReport, old_references, record_of
@@ -109,6 +109,9 @@ class Datasets:
         if named:
             ids = ", ".join(record.id for record in named)
             raise NotFoundError(f"several datasets are called {dataset!r}: {ids}; give an id", folder)
+        for error in found.errors:
+            if error["kind"] == "io" and error["path"] in (folder, str(self._registry.path(dataset))):
+                files.check_readable(Path(error["path"]))
         unread = f" ({len(found.errors)} records cannot be read)" if found.errors else ""
         raise NotFoundError(f"there is no dataset {dataset!r}{unread}; `n4w datasets list` shows all", folder)
 

@@ -131,16 +131,18 @@ def remove(path: Path) -> Path | None:
 def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
     """Remove what belongs to a run in the trash; its locks are held.
 
+    Where more of its rows may lie in what cannot be listed, they stay hidden: the trash keeps what tells so.
+
     Raises:
-        OSError: Some of it could not be looked at or removed; it is still hidden, and doing it again goes on.
+        OSError: Some of it could not be removed; it is still hidden, and doing it again goes on.
     """
     root = workspace.path
     places = [
         place for place in (_aside(root, run_id), root / files.TRASH / run_id) if os.path.lexists(place)
     ]
-    done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": []}
+    done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
     if not os.path.lexists(root / "runs" / run_id):
-        owned, errors = _native.run_files(root, run_id)
+        owned, done["errors"] = _native.run_files(root, run_id)
         for path in owned:
             with suppress(FileNotFoundError):
                 (root / path).unlink()
@@ -148,8 +150,8 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
         for folder in {(root / path).parent for path in owned}:
             if folder.is_dir():
                 _native.sync_folder(folder)
-        # What may hold more of its rows would show them again once it can be read.
-        looking.demand(root, errors, "predictions", "arrays")
+        if done["errors"]:
+            return done
         _remove_artifacts(workspace, set[str]().union(*map(named_in, places)), done)
     for place in places:
         target = remove(place)
@@ -205,7 +207,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
 
 
 def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
-    """Return what is left of deleted runs, by name, one path a run; what cannot be listed is an error more."""
+    """Return what is left of deleted runs, by name, one path a run; the rest is in errors."""
     found: dict[str, Path] = {}
     for folder, prefix in ((files.TRASH, ""), ("runs", files.DELETED)):
         try:

@@ -49,16 +49,21 @@ def read_bytes(path: Path) -> bytes:
     """Return what a regular file holds.
 
     Raises:
-        OSError: It cannot be read, or is something else; a link to nothing is no `FileNotFoundError`.
+        OSError: It cannot be read, or is something else. `filename` is what is to blame: the file, or the
+            first folder on the way to it that is none; a link to nothing is no `FileNotFoundError`.
     """
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
         raise _explained(path, error) from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 -- it is open
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise not_a_file(path, mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with open(descriptor, "rb") as file:  # noqa: PTH123 -- it is open
         return file.read()
 
 
@@ -66,20 +71,18 @@ def names_in(folder: Path) -> list[str]:
     """Return the names in a folder, sorted; none where it is missing.
 
     Raises:
-        OSError: It cannot be listed, or not be searched, or is something else.
+        OSError: It cannot be listed, or not be searched, or is something else. `filename` is what is to
+            blame: the folder, or the first on the way to it that is none.
     """
     try:
         with os.scandir(folder) as entries:
             found = sorted(entry.name for entry in entries)
-        if found:
-            os.stat(folder / found[0], follow_symlinks=False)  # noqa: PTH116 -- may it be searched?
+        os.stat(f"{folder}/.")  # noqa: PTH116 -- may it be searched? `Path` forgets the point
     except OSError as error:
-        if is_gone(folder, error):
+        culprit = _culprit(folder)
+        if culprit is None and isinstance(error, FileNotFoundError):
             return []
-        # A file that vanished between the two tells nothing of its folder.
-        if isinstance(error, FileNotFoundError) and str(error.filename) != str(folder):
-            return names_in(folder)
-        raise OSError(error.errno, error.strerror, str(folder)) from error
+        raise (culprit or OSError(error.errno, error.strerror, str(folder))) from error
     return found
 
 
@@ -89,15 +92,44 @@ def check_readable(path: Path) -> None:
     Raises:
         OSError: The reason, with number and path.
     """
-    if path.is_dir():
-        names_in(path)
-    else:
+    if path.suffix in (".yaml", ".jsonl", ".parquet", ".journal"):
         read_bytes(path)
+    else:
+        names_in(path)
+
+
+def touch(path: Path) -> None:
+    """Set the time of a file to now.
+
+    Raises:
+        OSError: It is missing, or may not be; the path is named.
+    """
+    try:
+        os.utime(path)
+    except OSError as error:
+        raise (_culprit(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
 
 
 def is_gone(path: Path, error: OSError) -> bool:
     """Return whether an error says that nothing is there, not even a link."""
-    return isinstance(error, FileNotFoundError | NotADirectoryError) and not os.path.lexists(path)
+    return isinstance(error, FileNotFoundError) and not os.path.lexists(path)
+
+
+def _culprit(folder: Path) -> OSError | None:
+    """The first folder on the way to one, itself included, that is none or cannot be searched, as its error.
+
+    None where there is no such, or where one of them is missing.
+    """
+    for place in [*reversed(folder.parents), folder]:
+        try:
+            os.stat(f"{place}/.")  # noqa: PTH116 -- as above
+        except FileNotFoundError:
+            if os.path.islink(place):  # noqa: PTH114 -- as above
+                return OSError(errno.ELOOP, "is a link to what is not there", str(place))
+            return None
+        except OSError as error:
+            return OSError(error.errno, error.strerror, str(place))
+    return None
 
 
 def not_a_file(path: Path, mode: int) -> OSError:
@@ -115,6 +147,8 @@ def not_a_file(path: Path, mode: int) -> OSError:
 
 def _explained(path: Path, error: OSError) -> OSError:
     """What the system said, told more exactly."""
+    if culprit := _culprit(path.parent):
+        return culprit
     if error.errno == errno.ENXIO:
         try:
             return not_a_file(path, os.stat(path).st_mode)  # noqa: PTH116 -- as above

@@ -51,7 +51,7 @@ def _garbage(
 ) -> Iterator[tuple[str, Path, Callable[[], bool]]]:
     root, errors = workspace.path, answer["errors"]
     for folder in deletion.trashed(root, errors):
-        yield "trash", folder, partial(_finish, workspace, folder)
+        yield "trash", folder, partial(_finish, workspace, folder, errors)
     for name in looking.names(root, "runs", errors, lambda name: name.startswith(files.STAGING)):
         folder = workspace.runs.folder / name
         if _age(folder) < oldest:
@@ -99,9 +99,9 @@ def _remove_lock(path: Path) -> bool:
 def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
     """Return the templates that runs name; None where a run cannot be read, or not by this version."""
     listed = workspace.runs.list()
-    looking.add(errors, (error for error in listed.errors if error["kind"] == "io"))
-    # Files of predictions name no templates.
-    if any(not error["path"].startswith("predictions") for error in listed.errors):
+    looking.add(errors, listed.errors)
+    # What else cannot be read names no templates.
+    if any(error["path"].startswith("runs") for error in listed.errors):
         return None
     try:
         runs = listed.writable()
@@ -112,7 +112,7 @@ def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set
         return None
 
 
-def _finish(workspace: Workspace, folder: Path) -> bool:
+def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) -> bool:
     root, run_id = workspace.path, folder.name.removeprefix(files.DELETED)
     if not files.is_utf8(run_id):
         # It is no run of ours.
@@ -120,10 +120,11 @@ def _finish(workspace: Workspace, folder: Path) -> bool:
     ownership.take(root, run_id)
     try:
         with run_record.locked(root, run_id):
-            deletion.finish(workspace, run_id)
+            left = deletion.finish(workspace, run_id)["errors"]
     finally:
         ownership.release(root, run_id)
-    return True
+    looking.add(errors, left)
+    return not left
 
 
 def _remove_folder(folder: Path) -> bool:

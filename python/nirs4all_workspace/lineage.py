@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, run_record, strict_json
+from nirs4all_workspace import catalogue, looking, run_record, strict_json
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
     if id_ not in known:
         id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
+        looking.demand(workspace.path, errors, f"runs/{id_}")
         raise NotFoundError(
             f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them", str(workspace.path)
         )

@@ -49,7 +49,7 @@ def names(
     try:
         found = files.names_in(folder)
     except OSError as error:
-        add(errors, [problem(below, error)])
+        add(errors, [problem(relative(root, error, below), error)])
         return []
     kept = []
     for name in found:
@@ -71,7 +71,7 @@ def is_there(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
     except OSError as error:
         if files.is_gone(root / below, error):
             return False
-        add(errors, [problem(below, error)])
+        add(errors, [problem(relative(root, error, below), error)])
         return unknown
     return True
 

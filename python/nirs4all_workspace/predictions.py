@@ -7,7 +7,17 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, export, files, locks, ownership, pages, rows
+from nirs4all_workspace import (
+    _native,
+    catalogue,
+    export,
+    files,
+    locks,
+    looking,
+    ownership,
+    pages,
+    rows,
+)
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError, WorkspaceError
@@ -29,8 +39,8 @@ class Ranking(list[dict[str, Any]]):
     """Predictions, best first, and how they were ranked.
 
     Attributes:
-        metric: The metric that was ranked.
-        direction: "maximize", "minimize" or "zero".
+        metric: The metric that was ranked; "" where none was named and no file that may have one can be read.
+        direction: "maximize", "minimize" or "zero"; "unknown" where there is no metric.
         ranked_by: The score column that ranked.
         files_read: Files whose rows were read; 0 where their footers sufficed.
         errors: Files that could not be used, as dicts of path, kind and message.
@@ -290,9 +300,10 @@ class Predictions:
         """
         batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
-            warnings.warn(f"left out: {error['path']}: {error['message']}", stacklevel=2)
+            warnings.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}", stacklevel=2)
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
+            looking.demand(self._workspace.path, errors, "predictions/.")
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:
             where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})

@@ -258,7 +258,10 @@ class Runs:
         deleting it again, or `gc`, finishes.
 
         Returns:
-            A dict of `removed` and `kept`, lists of paths relative to the workspace.
+            A dict of `removed` and `kept`, lists of paths relative to the workspace (what a link in `runs`
+            led to is kept, and named by its own path), and of `errors`, dicts of path, kind and message:
+            folders that cannot be listed and may hold more of it. What they hold stays hidden, and `gc`
+            goes on once they can be.
 
         Raises:
             NotFoundError: There is no such run.

@@ -78,7 +78,9 @@ def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, A
         if progress is not None:
             progress(done, len(work))
         began = time.monotonic()
-        looking.add(errors, fill())
+        # Folders that are searched for datasets are named by their full paths.
+        root = f"{workspace.path.absolute()}/"
+        looking.add(errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill()))
         seconds[name] = time.monotonic() - began
     if progress is not None:
         progress(len(work), len(work))

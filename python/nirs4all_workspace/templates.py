@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,12 +87,12 @@ class Templates:
         # Under the lock, whoever collects garbage sees that it was asked for just now.
         with locks.take(files.gc_lock(self._workspace.path)):
             try:
-                os.utime(path)
+                files.touch(path)
             except FileNotFoundError:
                 try:
                     records.create(path, {"id": template_id, "steps": steps})
                 except ConflictError:
-                    os.utime(path)
+                    files.touch(path)
         return template_id
 
     def get(self, template_id: str) -> Template:

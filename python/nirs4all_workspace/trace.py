@@ -86,6 +86,7 @@ def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
     find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
     found = find(id_)
     if found is None:
+        looking.demand(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
     return walk.collect(Trace(kind, id_), found)
 

@@ -109,6 +109,8 @@ def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJs
         print_json(done)
     else:
         print(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} kept for others")
+        show_errors(done["errors"])
+    exit_with(done["errors"])
 
 
 @app.command()

@@ -50,14 +50,9 @@ fn with_kinds(
     below: &str,
     is_ours: fn(&str) -> bool,
 ) -> (Vec<(String, Option<FileType>)>, Vec<FileError>) {
-    let folder = root.join(below);
-    let entries = match entries(&folder) {
-        Err(error) if FileError::is_vanished(&error) => return (Vec::new(), Vec::new()),
-        entries => entries,
-    };
     let (mut found, mut errors) = (Vec::new(), Vec::new());
-    match entries {
-        Err(error) => errors.push(FileError::new(below, &error)),
+    match entries(&root.join(below)) {
+        Err(error) => errors.extend(blame(root, below, &error)),
         Ok(entries) => {
             for (name, kind) in entries {
                 match name.into_string() {
@@ -72,6 +67,29 @@ fn with_kinds(
     }
     found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     (found, errors)
+}
+
+/// What keeps a folder from being listed: itself, or the first on the way to it that cannot be searched. `None`
+/// where one of them is missing.
+pub(crate) fn blame(root: &Path, below: &str, error: &Error) -> Option<FileError> {
+    let ends = below.match_indices('/').map(|(end, _)| end).chain([below.len()]);
+    for part in ends.map(|end| &below[..end]) {
+        let path = root.join(part);
+        if let Err(error) = path.join(".").metadata() {
+            let error = Error::pathless(regular::explained_folder(&path, error));
+            return (!FileError::is_vanished(&error)).then(|| FileError::new(part, &error));
+        }
+    }
+    (!FileError::is_vanished(error)).then(|| FileError::new(below, error))
+}
+
+/// The error of a file, or of the first folder on the way to it that cannot be searched.
+pub(crate) fn error_of_file(root: &Path, below: &str, error: &Error) -> FileError {
+    let folder = below.rsplit_once('/').and_then(|(folder, _)| {
+        let is_searched = root.join(folder).join(".").metadata().is_ok();
+        if is_searched { None } else { blame(root, folder, error) }
+    });
+    folder.unwrap_or_else(|| FileError::new(below, error))
 }
 
 /// The folders in one of the folders that a workspace has. Files among them are left alone; what is neither, or

@@ -269,7 +269,7 @@ pub fn sealed_results(
                 // The run was deleted since it was listed.
                 Err(error) if FileError::is_vanished(&error) => continue,
                 Err(error) => {
-                    errors.push(FileError::new(&path, &error));
+                    folders::add_errors(errors, [folders::error_of_file(root, &path, &error)]);
                     continue;
                 }
             };

@@ -322,7 +322,8 @@ pub fn sweep(root: &Path, folder: Option<&str>, errors: &mut Vec<FileError>) -> 
     for place in places {
         if let Err(error) = atomic::sweep(&root.join(&place)) {
             let path = error.path.as_deref().and_then(|path| path.strip_prefix(root).ok()?.to_str());
-            folders::add_errors(errors, [FileError::new(path.unwrap_or(&place), &error)]);
+            let of_file = path.filter(|path| *path != place).map(|path| FileError::new(path, &error));
+            folders::add_errors(errors, of_file.or_else(|| folders::blame(root, &place, &error)));
         }
     }
     removed

@@ -60,7 +60,7 @@ pub fn survey(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> 
         if is_of_old && !name.starts_with('.') {
             jobs.push((name, Grain::File));
         } else if let Some((_, grain)) = PARTS.iter().find(|part| part.0 == name) {
-            let inner = folders::list(root, &name, |_| false).into_names(errors);
+            let inner = folders::list(root, &name, |name| name.ends_with(".yaml")).into_names(errors);
             let inner = inner.into_iter().filter(|entry| !entry.starts_with('.'));
             jobs.extend(inner.map(|entry| (format!("{name}/{entry}"), *grain)));
         }
@@ -121,11 +121,15 @@ struct Seen {
 /// Adds the files below a path. Links are followed at its top, below only to files.
 fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     let full = root.join(path);
-    if kind.is_some_and(|kind| kind.is_dir()) {
+    // What stands in the place of a file of predictions is looked at as one: whoever reads it says what it is.
+    let is_segment = path.starts_with("predictions/")
+        && path.rsplit('/').next().is_some_and(|name| kind.is_some() && files::is_of_predictions(name));
+    if !is_segment && kind.is_some_and(|kind| kind.is_dir()) {
         return walk_folder(root, path, seen);
     }
-    let Ok(metadata) = fs::metadata(&full) else { return };
-    if metadata.is_dir() {
+    let metadata = fs::metadata(&full).or_else(|error| if is_segment { fs::symlink_metadata(&full) } else { Err(error) });
+    let Ok(metadata) = metadata else { return };
+    if metadata.is_dir() && !is_segment {
         if kind.is_none() {
             walk_folder(root, path, seen);
         }

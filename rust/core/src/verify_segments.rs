@@ -137,7 +137,7 @@ fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<Strin
     let lines = match platform::read(&root.join(&relative)) {
         Ok(lines) => lines,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(FileError::new(&relative, &Error::pathless(error))),
+        Err(error) => return Err(folders::error_of_file(root, &relative, &Error::pathless(error))),
     };
     let is_changed = XxHash3_64::oneshot(&lines) != sealed.results;
     Ok(is_changed.then(|| format!("{relative} is not the list of results that was sealed with it")))
