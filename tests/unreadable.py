@@ -161,7 +161,7 @@ def _verify(full):
         ids = {id_ for of_one in of_others for id_ in of_one.values()}
         wrong = [it for it in found["problems"] if any(id_ in it["path"] + it["message"] for id_ in ids)]
         assert not wrong, wrong
-        return set(), found["problems"] + found["notes"]
+        return set(), _relative(ws, found["problems"] + found["notes"])
 
     return verify
 

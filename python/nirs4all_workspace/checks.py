@@ -31,9 +31,7 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
     problems = found["problems"]
     looking.add(problems, runs.errors)
     if workspace.format_version > 1:
-        of_registry = workspace.datasets.list().errors
-        root = f"{workspace.path}/"
-        looking.add(problems, ({**it, "path": it["path"].removeprefix(root)} for it in of_registry))
+        looking.add(problems, workspace.datasets.list().errors)
     else:
         looking.add(problems, _torn_arrays(workspace.path, problems))
     listed = {(error["path"], error["kind"]) for error in found["problems"]}

@@ -155,6 +155,8 @@ class Workspace:
         try:
             manifest = _native.read_yaml(file)
         except FileNotFoundError:
+            if os.path.lexists(file):  # a link to nothing
+                raise
             return cls(folder, {})
         version = manifest.get("format_version")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:

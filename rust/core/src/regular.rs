@@ -9,10 +9,10 @@ use std::io;
 use std::path::Path;
 
 #[cfg(unix)]
-use libc::{EISDIR, ELOOP, ENOTDIR, ENXIO};
+use libc::{EISDIR, ENOENT, ENOTDIR, ENXIO};
 
 #[cfg(not(unix))]
-use self::numbers::{EISDIR, ELOOP, ENOTDIR, ENXIO};
+use self::numbers::{EISDIR, ENOENT, ENOTDIR, ENXIO};
 
 /// Why something cannot be read, in words of our own with the number that the system has for that.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl std::error::Error for Told {}
 #[cfg(not(unix))]
 mod numbers {
     pub const EISDIR: i32 = 21;
-    pub const ELOOP: i32 = 40;
+    pub const ENOENT: i32 = 2;
     pub const ENOTDIR: i32 = 20;
     pub const ENXIO: i32 = 6;
 }
@@ -51,7 +51,7 @@ pub fn opened(path: &Path, opened: io::Result<File>) -> io::Result<File> {
 /// Neither is told as something that is not there: whoever looks for files that vanished means others.
 pub fn explained(path: &Path, error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound && is_link(path) {
-        return told("a link to what is not there", "file", ELOOP);
+        return told("a link to what is not there", "file", ENOENT);
     }
     if error.raw_os_error() == Some(ENXIO)
         && let Ok(metadata) = path.metadata()
@@ -66,7 +66,7 @@ pub fn explained(path: &Path, error: io::Error) -> io::Error {
 pub fn explained_folder(path: &Path, error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::NotADirectory if path.symlink_metadata().is_ok() => not_a_folder(),
-        io::ErrorKind::NotFound if is_link(path) => told("a link to what is not there", "folder", ELOOP),
+        io::ErrorKind::NotFound if is_link(path) => told("a link to what is not there", "folder", ENOENT),
         _ => error,
     }
 }
@@ -80,6 +80,12 @@ pub fn not_a_folder() -> io::Error {
 pub fn number_of(error: &io::Error) -> Option<i32> {
     let told = || error.get_ref()?.downcast_ref::<Told>().map(|told| told.number);
     error.raw_os_error().or_else(told)
+}
+
+/// Whether an error is that of a pipe, a socket or a device in the place of a file.
+pub fn is_special(error: &io::Error) -> bool {
+    let told = error.get_ref().and_then(|told| told.downcast_ref::<Told>());
+    told.is_some_and(|told| told.number == ENXIO)
 }
 
 fn is_link(path: &Path) -> bool {

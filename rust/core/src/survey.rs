@@ -127,7 +127,8 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     if !is_segment && kind.is_some_and(|kind| kind.is_dir()) {
         return walk_folder(root, path, seen);
     }
-    let metadata = fs::metadata(&full).or_else(|error| if is_segment { fs::symlink_metadata(&full) } else { Err(error) });
+    let metadata = fs::metadata(&full)
+        .or_else(|error| if is_segment { fs::symlink_metadata(&full) } else { Err(error) });
     let Ok(metadata) = metadata else { return };
     if metadata.is_dir() && !is_segment {
         if kind.is_none() {

@@ -56,7 +56,10 @@ pub fn verify(
             // A compaction replaced it meanwhile.
             Err(error) if FileError::is_vanished(&error) => {}
             Err(error) => {
-                unread.insert(name.run_id);
+                // What is damaged is lost; what cannot be opened may be there.
+                if error.source.is_some() {
+                    unread.insert(name.run_id);
+                }
                 findings.push(FileError::new(&format!("arrays/{folder}/{file}"), &error).into());
             }
         }

@@ -10,7 +10,8 @@ use n4w_core::survey::{Item, survey};
 use n4w_core::threads;
 
 fn surveyed(root: &Path, threads: usize) -> BTreeMap<String, Item> {
-    let items = threads::run(threads, || survey(root, &mut Vec::new(), &Progress::default())).unwrap().unwrap();
+    let items =
+        threads::run(threads, || survey(root, &mut Vec::new(), &Progress::default())).unwrap().unwrap();
     items.into_iter().map(|item| (item.path.clone(), item)).collect()
 }
 

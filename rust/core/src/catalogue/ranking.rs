@@ -241,8 +241,7 @@ impl RunResults {
             && unit.errors.iter().all(|error| records::keeps(error.kind));
         write_entry(entry, &unit.errors, &mut body)?;
         let is_wanted = entry.is_none_or(|entry| (wanted.is_of_run)(&entry.id, &entry.name));
-        let found =
-            if entry.is_some() && is_wanted { of_run(root, &id, None)? } else { Results::default() };
+        let found = if entry.is_some() && is_wanted { of_run(root, &id, None)? } else { Results::default() };
         write_results(&found, &mut body);
         // What cannot be opened may be opened again without any stat telling.
         let is_new = is_settled && is_wanted && found.errors.iter().all(|error| records::keeps(error.kind));
