@@ -16,11 +16,6 @@ import nirs4all_workspace as n4w
 DATASETS = ("wheat", "rye", "oat")
 # The one whose run, predictions, arrays and records have the fault.
 HIT = "rye"
-# The closed set of kinds that answers have for what cannot be read.
-KINDS = {
-    *("io", "not_parquet", "truncated", "corrupt", "encrypted", "schema", "metric", "conflict"),
-    *("lock_timeout", "not_found", "type", "argument", "interrupted", "internal"),
-}
 
 
 def make(root):

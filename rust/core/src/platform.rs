@@ -193,6 +193,11 @@ fn without_waiting(options: &mut std::fs::OpenOptions) -> &mut std::fs::OpenOpti
     options
 }
 
+/// The stat of what a path names; a link to nothing is told as one.
+pub fn metadata(path: &Path) -> io::Result<Metadata> {
+    path.metadata().map_err(|error| regular::explained(path, error))
+}
+
 /// The bytes of a regular file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open(path)?;

@@ -60,7 +60,7 @@ pub fn survey(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> 
         if is_of_old && !name.starts_with('.') {
             jobs.push((name, Grain::File));
         } else if let Some((_, grain)) = PARTS.iter().find(|part| part.0 == name) {
-            let inner = folders::list(root, &name, |name| name.ends_with(".yaml")).into_names(errors);
+            let inner = folders::list(root, &name, is_record).into_names(errors);
             let inner = inner.into_iter().filter(|entry| !entry.starts_with('.'));
             jobs.extend(inner.map(|entry| (format!("{name}/{entry}"), *grain)));
         }
@@ -83,6 +83,10 @@ pub fn survey(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> 
     all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     mark_hidden(root, &mut all)?;
     Ok(all)
+}
+
+fn is_record(name: &str) -> bool {
+    name.strip_suffix(".yaml").is_some()
 }
 
 /// Of files with other hidden rows makes other ones: what hides them may lie elsewhere.

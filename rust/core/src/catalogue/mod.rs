@@ -177,7 +177,7 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         .with_min_len(16)
         .map(|name| {
             progress.step()?;
-            look(root, &reader, name, is_native)
+            Ok(look(root, &reader, name, is_native))
         })
         .collect();
     let (mut runs, mut manifests) = (Vec::new(), Vec::new());
@@ -253,7 +253,7 @@ fn old_entries(
 }
 
 /// Looks at a folder of `runs`: a run, or a dataset of nirs4all 0.6 with a folder for each configuration.
-fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Result<Found> {
+fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Found {
     let path = format!("runs/{name}");
     let mut found = Found::default();
     let folder = root.join(&path);
@@ -261,7 +261,7 @@ fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Re
     if let Some((unit, is_read)) = run {
         found.read += usize::from(is_read);
         found.run = Some(unit).filter(|unit| unit.entry.is_some() || !unit.errors.is_empty());
-        return Ok(found);
+        return found;
     }
     let configs = folders::folders(root, &path).into_names(&mut found.errors);
     let read = |config: &String| {
@@ -277,7 +277,7 @@ fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Re
         let path = format!("{path}/{}", native::FILES[0]);
         found.errors.push(FileError::new(&path, &corrupt(native::MISSING)));
     }
-    Ok(found)
+    found
 }
 
 /// Reads folders of records, or remembers them.

@@ -160,7 +160,7 @@ fn read_unknown(
             return Ok((known, Found::default()));
         }
         let stamps = Stamps::of(&root.join("runs").join(&name));
-        let mut found = look(root, &reader, &name, true)?;
+        let mut found = look(root, &reader, &name, true);
         let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, &stamps, wanted));
         Ok((run.transpose()?, found))
     });
@@ -204,7 +204,7 @@ impl Ranking {
             let run = &mut self.runs[place];
             let mut body = Writer::default();
             body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
-            write_results(&of_run(root, &run.id, Some(&open))?, &mut body);
+            write_results(&of_run(root, &run.id, Some(&open)), &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), Keeping::Never)?;
         }
         Ok(())
@@ -241,7 +241,7 @@ impl RunResults {
             && unit.errors.iter().all(|error| records::keeps(error.kind));
         write_entry(entry, &unit.errors, &mut body)?;
         let is_wanted = entry.is_none_or(|entry| (wanted.is_of_run)(&entry.id, &entry.name));
-        let found = if entry.is_some() && is_wanted { of_run(root, &id, None)? } else { Results::default() };
+        let found = if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Results::default() };
         write_results(&found, &mut body);
         // What cannot be opened may be opened again without any stat telling.
         let is_new = is_settled && is_wanted && found.errors.iter().all(|error| records::keeps(error.kind));

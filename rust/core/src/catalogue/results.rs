@@ -83,7 +83,7 @@ pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Resu
 /// The checkpointed results of one run, oldest first.
 pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
     let (open, errors) = live::open_results(root, &|run| run == run_id)?;
-    let mut found = of_run(root, run_id, open.get(run_id))?;
+    let mut found = of_run(root, run_id, open.get(run_id));
     folders::add_errors(&mut found.errors, errors);
     Ok(found)
 }
@@ -107,7 +107,7 @@ pub(super) fn of_entries(
     let results = entries.par_iter().map(|entry| {
         progress.check()?;
         match entry.kind {
-            Kind::Run => of_run(root, &entry.id, open.get(&entry.id)),
+            Kind::Run => Ok(of_run(root, &entry.id, open.get(&entry.id))),
             _ => Ok(Results { results: groups.of(entry)?, ..Results::default() }),
         }
     });
@@ -115,7 +115,7 @@ pub(super) fn of_entries(
 }
 
 /// The checkpointed results of a run, of each result the checkpoint that wins.
-pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
+pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Results {
     let (lists, texts) = open.map(|open| (&open.lists[..], &open.results[..])).unwrap_or_default();
     let mut found = Results::default();
     let sealed = live::sealed_results(root, run_id, lists, &mut found.errors);
@@ -145,7 +145,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
         let result = complete(given);
         if wins { found.results.push(result) } else { found.repeated.push(result) }
     }
-    Ok(found)
+    found
 }
 
 fn of_json(value: serde_json::Value) -> Tree {

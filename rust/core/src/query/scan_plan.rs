@@ -230,7 +230,7 @@ impl Part {
                 .map_err(|error| error.at(&listed.path))?;
             return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None, hidden });
         }
-        let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let metadata = platform::metadata(&path).map_err(|error| Error::io(&path, error))?;
         let identity = platform::identity(&metadata);
         if let Some((schema, rows)) = remembered(&path, identity) {
             return Ok(Self {
