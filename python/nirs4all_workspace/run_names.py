@@ -26,7 +26,8 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
     names: dict[str, str] = {}
     sessions: dict[tuple[str, str], tuple[str, str]] = {}
     heads, errors = catalogue.heads(root)
-    looking.add(summary["errors"], errors)
+    # A damaged record is no fault of rows; what cannot be opened may be anything.
+    looking.add(summary["errors"], (error for error in errors if error["kind"] == "io"))
     for head in heads:
         names[head.id] = head.name
         if head.kind == "session":
