@@ -102,14 +102,10 @@ fn written(target: &Path, content: &[u8]) -> Result<Draft> {
 /// A writer creates its file and then locks it; a file this young may be between the two.
 const NEWBORN: Duration = Duration::from_secs(10);
 
-/// The temporary files in `folder` whose writers are gone; none where it is missing.
+/// The temporary files in `folder` whose writers are gone.
 pub fn leftovers(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let entries = match folder.read_dir() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        entries => entries.map_err(|error| Error::io(folder, error))?,
-    };
-    for entry in entries {
+    for entry in folder.read_dir().map_err(|error| Error::io(folder, error))? {
         let entry = entry.map_err(|error| Error::io(folder, error))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
