@@ -674,11 +674,12 @@ def find_arrays(path: _Path, ids: Sequence[str]) -> list[Rows]:
         OSError: It cannot be read.
     """
 
-def survey(root: _Path) -> list[tuple[str, int, int, int, int]]:
+def survey(root: _Path) -> tuple[list[tuple[str, int, int, int, int]], list[dict[str, str]]]:
     """Look at all data of a workspace, by stat alone; hidden names and what vanishes meanwhile are left out.
 
     Returns:
-        In path order, for each prediction file, record of a dataset and template, for each run, folder of
+        Folders that cannot be listed, as dicts of path, kind and message; and before that,
+        in path order, for each prediction file, record of a dataset and template, for each run, folder of
         arrays, of artifacts and of a manifest of nirs4all 0.6: path (relative to the workspace), stamp
         (another one where a file in it came, went or changed), files, bytes, and when a file in it
         changed last (ns since 1970).
@@ -765,13 +766,16 @@ def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], l
         OSError: A list of results cannot be read.
     """
 
-def run_files(root: _Path, run_id: str) -> list[Path]:
-    """Return every file of a run below `predictions` and `arrays`, relative to the workspace."""
+def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[dict[str, str]]]:
+    """Return every file of a run below `predictions` and `arrays`, relative to the workspace.
+
+    Folders that may hold others and cannot be listed come after that, as dicts of path, kind and message.
+    """
 
 def remove_partial(root: _Path, run_id: str) -> list[Path]:
     """Remove the rows of a run's unfinished results, durably; return the files, relative to the workspace."""
 
-def sweep(root: _Path, folder: str | None = None) -> list[str]:
+def sweep(root: _Path, folder: str | None = None) -> tuple[list[str], list[dict[str, str]]]:
     """Remove journals that are covered, segments that were replaced and what dead processes left.
 
     Names that were replaced less than 10 s ago (network drive: 120 s) stay.
@@ -781,7 +785,8 @@ def sweep(root: _Path, folder: str | None = None) -> list[str]:
         folder: Only in this folder of a dataset.
 
     Returns:
-        The files, relative to the workspace.
+        The files, relative to the workspace, and what could not be looked at or removed, as dicts of path,
+        kind and message.
     """
 
 def segments_apart(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, str]]:

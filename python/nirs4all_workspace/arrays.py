@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, display
+from nirs4all_workspace import _native, display, files
+from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.names import dataset_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _COLUMNS = ["array_id", "array_data", "array_shape"]
@@ -24,7 +26,8 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
 
     wanted = {row[f"{role}_id"] for role in ROLES} - {None}
     found: dict[str, Any] = {}
-    for batch in _batches(root, row, wanted) if wanted else ():
+    unread: list[WorkspaceError | OSError] = []
+    for batch in _batches(root, row, wanted, unread) if wanted else ():
         frame = pl.DataFrame(batch)
         lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
         for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
@@ -34,23 +37,31 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
                 found[id_] = values.reshape(sizes) if sizes and math.prod(sizes) == values.size else values
         if wanted <= found.keys():
             break
+    else:
+        if unread:
+            raise unread[0]  # they may lie there
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
 
 
-def _batches(root: Path, row: dict[str, Any], wanted: set[str]) -> Iterator[_native.Rows]:
+def _batches(
+    root: Path, row: dict[str, Any], wanted: set[str], unread: list[WorkspaceError | OSError]
+) -> Iterator[_native.Rows]:
     """What may hold a row's arrays: the files of its run on its dataset, of 0.6 all."""
+    find: Callable[[Path], Iterable[_native.Rows]] = partial(_native.find_arrays, ids=sorted(wanted))
     if row["run_id"] is None:
         likely = f"{row['dataset_name']}.arrays.parquet"
-        for path in sorted(root.glob("*.arrays.parquet"), key=lambda path: (path.name != likely, path)):
-            yield from _native.find_arrays(path, sorted(wanted))
-        return
-    folder = dataset_folder(row["dataset_name"])
-    for path in sorted((root / "arrays" / folder).glob("*.arrays.parquet")):
-        if path.name.startswith(f"{row['run_id']}."):
-            yield from _native.find_arrays(path, sorted(wanted))
-    for path in sorted((root / "predictions" / folder).glob("*.journal")):
-        if path.name.startswith(f"{row['run_id']}."):
-            yield from _in_journal(path)
+        places = [(path, find) for path in _files(root, "", ".arrays.parquet", unread)]
+        places.sort(key=lambda place: (place[0].name != likely, place[0]))
+    else:
+        folder, run = dataset_folder(row["dataset_name"]), f"{row['run_id']}."
+        arrays = _files(root / "arrays" / folder, run, ".arrays.parquet", unread)
+        journals = _files(root / "predictions" / folder, run, ".journal", unread)
+        places = [(path, find) for path in arrays] + [(path, _in_journal) for path in journals]
+    for path, read in places:
+        try:
+            yield from read(path)
+        except (WorkspaceError, OSError) as error:
+            unread.append(error)
 
 
 def _in_journal(path: Path) -> Iterator[_native.Rows]:
@@ -65,3 +76,12 @@ def _in_journal(path: Path) -> Iterator[_native.Rows]:
             break
     if found:
         display.warn(f"{path}: {'; '.join(found)}")
+
+
+def _files(folder: Path, begin: str, end: str, unread: list[WorkspaceError | OSError]) -> list[Path]:
+    try:
+        names = files.names_in(folder)
+    except OSError as error:
+        unread.append(error)
+        return []
+    return [folder / name for name in names if name.startswith(begin) and name.endswith(end)]

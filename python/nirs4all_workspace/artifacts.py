@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native, files, locks, paths
+from nirs4all_workspace import _native, files, locks, looking, paths
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_FOLDER = re.compile(r"[0-9a-f]{2}")
 _EXTENSION = re.compile(r"[A-Za-z0-9_-]{1,20}")
 
 
@@ -65,6 +66,7 @@ class Artifacts:
 
         Raises:
             NotFoundError: There is no such content.
+            OSError: Its folder cannot be listed.
         """
         found = self.find(artifact)
         if found is None:
@@ -72,16 +74,28 @@ class Artifacts:
         return found
 
     def find(self, artifact: str) -> Path | None:
-        """Return where the content with a hash lies; None where it is missing."""
+        """Return where the content with a hash lies; None where it is missing.
+
+        Raises:
+            OSError: Its folder cannot be listed.
+        """
         if not isinstance(artifact, str) or not _HASH.fullmatch(artifact):
             return None
-        return min((self.folder / artifact[:2]).glob(f"{artifact}*"), default=None)
+        folder = self.folder / artifact[:2]
+        name = next((name for name in files.names_in(folder) if name.startswith(artifact)), None)
+        return None if name is None else folder / name
 
-    def files(self) -> Iterator[Path]:
-        """Yield every stored file, by name."""
-        for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*")):
-            if _HASH.fullmatch(hash_of(path)):
-                yield path
+    def files(self, errors: list[dict[str, str]] | None = None) -> Iterator[Path]:
+        """Yield every stored file, by name; what cannot be looked at is added to the errors."""
+        root, errors = self._workspace.path, [] if errors is None else errors
+        for folder in looking.names(
+            root, "artifacts", errors, lambda name: _FOLDER.fullmatch(name) is not None
+        ):
+            below = f"artifacts/{folder}"
+            for name in looking.names(root, below, errors, lambda name: _HASH.match(name) is not None):
+                is_ours = _HASH.fullmatch(name.partition(".")[0]) is not None
+                if is_ours and looking.is_there(root, f"{below}/{name}", errors, unknown=False):
+                    yield self.folder / folder / name
 
     def remove(self, path: Path, older_than: float) -> bool:
         """Remove a file unless it was stored, or asked to be, after that time, in seconds since 1970."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, ownership
+from nirs4all_workspace import _native, files, ownership
 from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.paths import same_name
 from nirs4all_workspace.results import Result, ResultList
@@ -84,8 +84,11 @@ def names(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
 def with_rows(root: Path, dataset: str) -> set[str]:
     """Return the runs that have prediction files of a dataset, by id; they need not name it themselves."""
     folder = root / "predictions" / dataset_folder(dataset)
-    found = list(folder.iterdir()) if folder.is_dir() else []
-    return {path.name.removesuffix(".journal").removesuffix(SUFFIX).rpartition(".")[0] for path in found}
+    try:
+        found = files.names_in(folder)
+    except OSError:
+        found = []  # the catalogue tells
+    return {name.removesuffix(".journal").removesuffix(SUFFIX).rpartition(".")[0] for name in found}
 
 
 def members_of(
@@ -116,6 +119,6 @@ def member_of(root: Path, manifest: Mapping[str, Any]) -> tuple[str, str, str | 
     return file, manifest["dataset"], manifest["pipeline_id"]
 
 
-def is_interrupted(root: Path, head: Head) -> bool:
+def is_interrupted(root: Path, head: Head, errors: list[dict[str, str]]) -> bool:
     """Return whether a run says "running" but nobody runs it; only then a lock is looked at."""
-    return head.status == RunStatus.RUNNING and not ownership.is_owned(root, head.id)
+    return head.status == RunStatus.RUNNING and not ownership.seems_owned(root, head.id, errors)

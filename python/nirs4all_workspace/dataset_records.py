@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import names, records
+from nirs4all_workspace import files, names, records
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _faults(mapping: Mapping[str, Any], id_: str) -> Iterator[tuple[str, str]]:
 
 def _refuse_repeated_keys(path: Path) -> None:
     lines: dict[str, int] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(files.read_bytes(path).decode("utf-8").splitlines(), 1):
         if match := re.match(r"(\w+)\s*:", line):
             key = match[1]
             if key in lines:
@@ -211,7 +211,7 @@ def _refuse_repeated_keys(path: Path) -> None:
 
 
 def _wrong(path: Path, key: str, what: str) -> CorruptFileError:
-    lines = path.read_text("utf-8").splitlines()
+    lines = files.read_bytes(path).decode("utf-8").splitlines()
     numbers = [number for number, line in enumerate(lines, 1) if re.match(rf"{key}\s*:", line)]
     where = f" in line {numbers[0]}" if numbers else ""
     return CorruptFileError(f"key '{key}'{where} {what}", str(path))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import contents, dataset_records, paths
+from nirs4all_workspace import contents, dataset_records, files, paths
 from nirs4all_workspace.dataset_records import DESCRIPTIVE, DatasetRecord
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError
 from nirs4all_workspace.linking import Linker, LinkReport, old_references, record_of
@@ -14,7 +15,6 @@ from nirs4all_workspace.resolve import Resolution, Resolver
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
 
@@ -113,6 +113,9 @@ class Datasets:
         if named:
             ids = ", ".join(record.id for record in named)
             raise NotFoundError(f"several datasets are called {dataset!r}: {ids}; give an id", folder)
+        for error in found.errors:
+            if error["kind"] == "io" and error["path"] in (folder, str(self._registry.path(dataset))):
+                files.check_readable(Path(error["path"]))
         unread = f" ({len(found.errors)} records cannot be read)" if found.errors else ""
         raise NotFoundError(f"there is no dataset {dataset!r}{unread}; `n4w datasets list` shows all", folder)
 

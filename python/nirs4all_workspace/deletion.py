@@ -5,15 +5,16 @@ The order makes it repeatable: files first, then the folder that says which they
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import math
+import os
 import shutil
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, ownership, plan, run_record
+from nirs4all_workspace import _native, files, looking, ownership, plan, run_record
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -36,16 +37,26 @@ def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
         raise NotFoundError(f"there is no run {run_id!r}", str(root)) from error
     ownership.check_not_forked(root, run_id)
     run, trash = root / "runs" / run_id, root / files.TRASH / run_id
-    if not run.is_dir() and not trash.is_dir():
+    left = [place for place in (trash, _aside(root, run_id)) if os.path.lexists(place)]
+    if not (_is_folder_or_link(run) or left):
         raise NotFoundError(f"there is no run {run_id!r}", str(root))
     ownership.take(root, run_id)
     try:
         with run_record.locked(root, run_id):
-            if run.is_dir():
+            if _is_folder_or_link(run):
                 _move_to_trash(root, run_id, run, trash)
             return finish(workspace, run_id)
     finally:
         ownership.release(root, run_id)
+
+
+def _is_folder_or_link(path: Path) -> bool:
+    return path.is_symlink() or path.is_dir()
+
+
+def _aside(root: Path, run_id: str) -> Path:
+    """Where the folder of a deleted run lies if the trash is on another drive."""
+    return root / "runs" / f"{files.DELETED}{run_id}"
 
 
 def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
@@ -55,21 +66,83 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
             f"process {alive[0]['pid']} on {alive[0]['host']} writes for it; end it, then delete",
             str(run),
         )
-    # Sealing lists the results, and with them the artifacts that they name, in the run's folder.
-    _native.recover(root, run_id)
+    if run.is_dir():
+        # Sealing lists the results, and with them the artifacts that they name, in the run's folder.
+        _native.recover(root, run_id)
     _native.make_folder(trash.parent)
     # What an earlier deletion left of a run that was copied back since.
-    shutil.rmtree(trash, ignore_errors=True)
-    _native.move_folder(run, trash)
+    with suppress(OSError):
+        remove(trash)
+    try:
+        _move(run, trash)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        return
+    # `runs`, or the trash, is a link to another drive. An empty folder in the trash hides the run's segments.
+    aside = _aside(root, run_id)
+    if os.path.lexists(aside):
+        remove(aside)
+    _native.make_folder(trash)
+    try:
+        _move(run, aside)
+    except BaseException:
+        # A folder on which a drive is mounted cannot be moved.
+        if not os.path.lexists(aside):
+            trash.rmdir()
+        raise
+
+
+def _move(run: Path, to: Path) -> None:
+    if not run.is_symlink():
+        _native.move_folder(run, to)
+        return
+    # The link is what is moved: it may lead anywhere, and to nothing.
+    run.rename(to)
+    _native.sync_folder(to.parent)
+    if to.parent != run.parent:
+        _native.sync_folder(run.parent)
+
+
+def remove(path: Path) -> Path | None:
+    """Remove a file, a link or a folder with all that lies in it; nothing where it is missing.
+
+    Returns:
+        What it led to, if it was a link: that is left.
+
+    Raises:
+        OSError: Some of it is still there.
+    """
+    while os.path.lexists(path):
+        # Another process may be removing it too.
+        with suppress(FileNotFoundError):
+            if path.is_symlink():
+                target = path.parent / path.readlink()
+                path.unlink()
+                return target
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    return None
 
 
 def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
-    """Remove what belongs to a run in the trash; its locks are held."""
+    """Remove what belongs to a run in the trash; its locks are held.
+
+    Where more of its rows may lie in what cannot be listed, they stay hidden: the trash keeps what tells so.
+
+    Raises:
+        OSError: Some of it could not be removed; it is still hidden, and doing it again goes on.
+    """
     root = workspace.path
-    trash = root / files.TRASH / run_id
-    done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": []}
-    if not (root / "runs" / run_id).exists():
-        owned = _native.run_files(root, run_id)
+    places = [
+        place for place in (_aside(root, run_id), root / files.TRASH / run_id) if os.path.lexists(place)
+    ]
+    done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
+    if not os.path.lexists(root / "runs" / run_id):
+        owned, done["errors"] = _native.run_files(root, run_id)
         for path in owned:
             with suppress(FileNotFoundError):
                 (root / path).unlink()
@@ -77,12 +150,14 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
         for folder in {(root / path).parent for path in owned}:
             if folder.is_dir():
                 _native.sync_folder(folder)
-        _remove_artifacts(workspace, named_in(trash), done)
-    while trash.exists():
-        # Another process may be removing it too.
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(trash)
-    _native.sync_folder(trash.parent)
+        if done["errors"]:
+            return done
+        _remove_artifacts(workspace, set[str]().union(*map(named_in, places)), done)
+    for place in places:
+        target = remove(place)
+        if target is not None and target.exists():
+            done["kept"].append(str(target))
+        _native.sync_folder(place.parent)
     return done
 
 
@@ -90,8 +165,9 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
     if not named:
         return
     # Results that cannot be read may name any of them.
-    elsewhere = referenced(workspace)
-    others_run = any(run.is_owned for run in workspace.runs.list().writable())
+    elsewhere = referenced(workspace, [])
+    runs = workspace.runs.list().writable()
+    others_run = any(ownership.seems_owned(workspace.path, run.id, []) for run in runs)
     oldest = time.time() - _RECENT if others_run else math.inf
     for artifact in sorted(named):
         path = workspace.artifacts.find(artifact)
@@ -106,31 +182,62 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
             done["kept"].append(name)
 
 
-def referenced(workspace: Workspace) -> set[str] | None:
-    """Return the hashes that results of all runs name; None where a run's results cannot be read."""
+def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
+    """Return the hashes that results of all runs name; None where a run's results cannot be read.
+
+    What cannot be opened is added to the errors.
+    """
     found: set[str] = set()
-    for folder in workspace.runs.folders():
+    try:
+        folders = list(workspace.runs.folders())
+    except OSError as error:
+        looking.add(errors, [run_record.problem("runs", error)])
+        return None
+    is_whole = True
+    for folder in folders:
         try:
             results = plan.finished(workspace.path, folder.name)
         except (WorkspaceError, OSError):
-            return None
-        if results.errors:
-            return None
+            is_whole = False
+            continue
+        looking.add(errors, (error for error in results.errors if error["kind"] == "io"))
+        is_whole = is_whole and not results.errors
         found.update(name for result in [*results, *results.repeated] for name in result.artifacts)
-    return found
+    return found if is_whole else None
 
 
-def trashed(root: Path) -> list[Path]:
-    """Return what lies in the trash, by name."""
-    trash = root / files.TRASH
-    return sorted(trash.iterdir()) if trash.is_dir() else []
+def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
+    """Return what is left of deleted runs, by name, one path a run; the rest is in errors."""
+    found: dict[str, Path] = {}
+    for folder, prefix in ((files.TRASH, ""), ("runs", files.DELETED)):
+        try:
+            names = files.names_in(root / folder)
+        except OSError as error:
+            looking.add(errors, [run_record.problem(folder, error)])
+            continue
+        for name in names:
+            if name.startswith(prefix):
+                found.setdefault(name.removeprefix(prefix), root / folder / name)
+    return [path for _, path in sorted(found.items())]
 
 
 def named_in(folder: Path) -> set[str]:
-    """Return the artifacts that the lists of results in a folder name; damaged lines name none."""
+    """Return the artifacts that the lists of results in a folder name; damaged lines name none.
+
+    Raises:
+        OSError: The folder, or a list, cannot be read.
+    """
     found: set[str] = set()
-    for path in sorted(folder.glob("results.*.jsonl")):
-        for line in path.read_bytes().splitlines():
+    try:
+        names = files.names_in(folder)
+    except OSError:
+        if folder.is_symlink() and not folder.is_dir():
+            return found  # its records are not there
+        raise
+    for name in names:
+        if not (name.startswith("results.") and name.endswith(".jsonl")):
+            continue
+        for line in files.read_bytes(folder / name).splitlines():
             with suppress(ValueError, AttributeError, TypeError):
                 found.update(json.loads(line).get("artifacts") or [])
     return found

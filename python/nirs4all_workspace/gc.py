@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, deletion, files, locks, ownership, records, run_record
+from nirs4all_workspace import _native, deletion, files, locks, looking, ownership, records, run_record
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import LockTimeoutError, WorkspaceError
 from nirs4all_workspace.run_record import problem
-from nirs4all_workspace.runs import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
 
@@ -30,7 +29,7 @@ def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
     root = workspace.path
     answer: dict[str, Any] = {"removed": yes, "items": [], "notes": [], "errors": []}
     oldest = time.time() - _GRACE
-    for kind, path, remove in _garbage(workspace, oldest, answer["notes"]):
+    for kind, path, remove in _garbage(workspace, oldest, answer):
         name = str(path.relative_to(root))
         try:
             size = _size(path)
@@ -39,45 +38,52 @@ def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
         except FileNotFoundError:
             continue
         except (WorkspaceError, OSError) as error:
-            answer["errors"].append(problem(name, error))
+            looking.add(answer["errors"], [problem(name, error)])
     if yes:
-        answer["items"] += [{"path": path, "kind": "leftover", "bytes": None} for path in _native.sweep(root)]
+        removed, unlisted = _native.sweep(root)
+        answer["items"] += [{"path": path, "kind": "leftover", "bytes": None} for path in removed]
+        looking.add(answer["errors"], unlisted)
     return answer
 
 
 def _garbage(
-    workspace: Workspace, oldest: float, notes: list[dict[str, str]]
+    workspace: Workspace, oldest: float, answer: dict[str, Any]
 ) -> Iterator[tuple[str, Path, Callable[[], bool]]]:
-    root = workspace.path
-    for folder in deletion.trashed(root):
-        yield "trash", folder, partial(_finish, workspace, folder)
-    for folder in sorted(workspace.runs.folder.glob(f"{STAGING}*")):
+    root, errors = workspace.path, answer["errors"]
+    for folder in deletion.trashed(root, errors):
+        yield "trash", folder, partial(_finish, workspace, folder, errors)
+    for name in looking.names(root, "runs", errors, lambda name: name.startswith(files.STAGING)):
+        folder = workspace.runs.folder / name
         if _age(folder) < oldest:
             yield "staging", folder, partial(_remove_folder, folder)
-    for path in _locks_without_a_run(root):
+    for path in _locks_without_a_run(root, errors):
         yield "lock", path, partial(_remove_lock, path)
-    used = _templates_in_use(workspace)
-    named = deletion.referenced(workspace)
+    used = _templates_in_use(workspace, errors)
+    named = deletion.referenced(workspace, errors)
     if used is None or named is None:
         message = "runs that cannot be read may name any template and artifact: none was looked at"
-        notes.append({"path": "runs", "kind": "unreadable", "message": message})
+        answer["notes"].append({"path": "runs", "kind": "unreadable", "message": message})
         return
-    for template_id in workspace.templates.list():
+    stored = workspace.templates.list()
+    looking.add(errors, stored.errors)
+    for template_id in stored:
         path = workspace.templates.path(template_id)
         if template_id not in used and _age(path) < oldest:
             yield "template", path, partial(_remove_template, workspace, path, oldest)
-    for path in workspace.artifacts.files():
+    for path in workspace.artifacts.files(errors):
         if hash_of(path) not in named and _age(path) < oldest:
             yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
 
 
-def _locks_without_a_run(root: Path) -> Iterator[Path]:
+def _locks_without_a_run(root: Path, errors: list[dict[str, str]]) -> Iterator[Path]:
     """Yield what older versions, and processes that were killed, left of runs that have ended or are gone."""
-    in_trash = {folder.name for folder in deletion.trashed(root)}
-    for path in sorted((root / ".locks" / "runs").glob("*.lock")):
-        run_id = path.name.removesuffix(".lock").removesuffix(".owner")
-        if run_id not in in_trash and run_record.is_gone_or(run_record.ENDED, root, run_id):
-            yield path
+    in_trash = {folder.name.removeprefix(files.DELETED) for folder in deletion.trashed(root, errors)}
+    for name in looking.names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
+        run_id = name.removesuffix(".lock").removesuffix(".owner")
+        below = f".locks/runs/{name}"
+        is_over = run_id not in in_trash and run_record.is_gone_or(run_record.ENDED, root, run_id)
+        if is_over and looking.is_there(root, below, errors, unknown=False):
+            yield root / below
 
 
 def _remove_lock(path: Path) -> bool:
@@ -90,10 +96,12 @@ def _remove_lock(path: Path) -> bool:
     return True
 
 
-def _templates_in_use(workspace: Workspace) -> set[str] | None:
+def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
     """Return the templates that runs name; None where a run cannot be read, or not by this version."""
     listed = workspace.runs.list()
-    if listed.errors:
+    looking.add(errors, listed.errors)
+    # What else cannot be read names no templates.
+    if any(error["path"].startswith("runs") for error in listed.errors):
         return None
     try:
         runs = listed.writable()
@@ -104,19 +112,23 @@ def _templates_in_use(workspace: Workspace) -> set[str] | None:
         return None
 
 
-def _finish(workspace: Workspace, folder: Path) -> bool:
-    root, run_id = workspace.path, folder.name
+def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) -> bool:
+    root, run_id = workspace.path, folder.name.removeprefix(files.DELETED)
+    if not files.is_utf8(run_id):
+        # It is no run of ours.
+        return _remove_folder(folder)
     ownership.take(root, run_id)
     try:
         with run_record.locked(root, run_id):
-            deletion.finish(workspace, run_id)
+            left = deletion.finish(workspace, run_id)["errors"]
     finally:
         ownership.release(root, run_id)
-    return True
+    looking.add(errors, left)
+    return not left
 
 
 def _remove_folder(folder: Path) -> bool:
-    shutil.rmtree(folder)
+    deletion.remove(folder)
     return True
 
 
@@ -137,6 +149,7 @@ def _age(path: Path) -> float:
 
 
 def _size(path: Path) -> int:
-    if not path.is_dir():
-        return path.stat().st_size
-    return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size
+    inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    return sum(item.lstat().st_size for item in inside)

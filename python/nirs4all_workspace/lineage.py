@@ -6,10 +6,10 @@ may be of any length: nothing here recurses.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, run_record, strict_json
+from nirs4all_workspace import catalogue, looking, run_record, strict_json
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, WorkspaceError
 
@@ -75,6 +75,7 @@ class Lineage:
         descendants: Ids of what is derived from it: children before grandchildren, oldest first.
         nodes: All of these and the run itself: ancestors, the oldest first, the run, descendants.
         edges: Between them, in the order of their children in `nodes`.
+        errors: What cannot be read, as dicts of path, kind and message: runs may be missing for it.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Lineage:
     descendants: list[str]
     nodes: list[Node]
     edges: list[Edge]
+    errors: list[dict[str, str]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data, the shape of `n4w lineage --json`."""
@@ -141,12 +143,14 @@ class Lineage:
 
 def lineage(workspace: Workspace, id_: str) -> Lineage:
     """Return the lineage of a run; see `Workspace.lineage`."""
-    runs = {run["id"]: run for run in catalogue.read(workspace.path)[0]}
+    found, errors = catalogue.read(workspace.path)
+    runs = {run["id"]: run for run in found}
     edges = _edges(workspace, runs)
     known = runs.keys() | {edge.parent for edge in edges.values()}
     if id_ not in known:
         id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
+        looking.demand(workspace.path, errors, f"runs/{id_}")
         raise NotFoundError(
             f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them", str(workspace.path)
         )
@@ -158,7 +162,7 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
         descendants += children.get(run_id, [])
     ids = [*reversed(ancestors), id_, *descendants]
     nodes = [_node(run_id, runs.get(run_id)) for run_id in ids]
-    return Lineage(id_, ancestors, descendants, nodes, [edges[run_id] for run_id in ids[1:]])
+    return Lineage(id_, ancestors, descendants, nodes, [edges[run_id] for run_id in ids[1:]], errors)
 
 
 def check_parent(workspace: Workspace, run_id: str, parent: str | None) -> None:

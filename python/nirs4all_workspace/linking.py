@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, contents, dataset_records, references
+from nirs4all_workspace import _native, catalogue, contents, dataset_records, looking, references
 from nirs4all_workspace.dataset_records import DatasetRecord
 from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.references import Reference
@@ -74,7 +74,7 @@ class Linker:
         report = LinkReport()
         self._add_missing(report)
         known = self._registry.read_all()
-        report.errors += known.errors
+        looking.add(report.errors, known.errors)
         self.find(known, search_roots, progress, report)
         for record in known:
             self._store(record, report)
@@ -102,11 +102,13 @@ class Linker:
     def _add_missing(self, report: LinkReport) -> None:
         found = references.read(self._registry.root)
         report.runs_read, report.runs_unchanged = found.runs_read, found.runs_unchanged
-        report.errors += found.errors
+        looking.add(report.errors, found.errors)
         wanted: dict[tuple[str | None, ...], Reference] = {}
         for it in found.all:
             wanted.setdefault((it.hash,) if it.hash else (it.id, it.name, it.path), it)
         known = self._registry.read_all()
+        if any(error["path"] == str(self._registry.folder) for error in known.errors):
+            return  # nobody can tell what is missing
         ids = {record.id for record in known} | {Path(error["path"]).stem for error in known.errors}
         hashes = set[str]().union(*(record.hashes for record in known))
         places = {place for record in known for place in (record.original_path, record.name)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native, files, locks, run_record
+from nirs4all_workspace import _native, files, locks, looking, run_record
 from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError
 from nirs4all_workspace.states import RunStatus
 
@@ -92,6 +92,17 @@ def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
 
     holder = _native.lock_holder(path)
     return holder is not None and holder["host"] not in {socket.gethostname(), *dead_hosts}
+
+
+def seems_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
+    """Return whether a living process owns the run; true, and an entry, if nobody can look at its lock."""
+    path = files.owner_lock(root, run_id)
+    try:
+        return is_owned(root, run_id)
+    except OSError as error:
+        found = looking.relative(root, error, path.relative_to(root).as_posix())
+        looking.add(errors, [run_record.problem(found, error)])
+        return True
 
 
 def _key(root: Path, run_id: str) -> Path:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, records, stored, strict_json
+from nirs4all_workspace import _native, catalogue, files, records, stored, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.results import Result
@@ -64,7 +64,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         OSError: It cannot be read.
     """
     try:
-        content = path.read_bytes()
+        content = files.read_bytes(path)
     except FileNotFoundError:
         return []
     return parse(content, path)

@@ -7,7 +7,18 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, display, export, files, locks, ownership, pages, rows
+from nirs4all_workspace import (
+    _native,
+    catalogue,
+    display,
+    export,
+    files,
+    locks,
+    looking,
+    ownership,
+    pages,
+    rows,
+)
 from nirs4all_workspace.arrays import arrays_of
 from nirs4all_workspace.dataset_records import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError, WorkspaceError
@@ -35,8 +46,8 @@ class Ranking(list[dict[str, Any]]):
     """Predictions, best first, and how they were ranked.
 
     Attributes:
-        metric: The metric that was ranked.
-        direction: "maximize", "minimize" or "zero".
+        metric: The metric that was ranked; "" where none was named and no file that may have one can be read.
+        direction: "maximize", "minimize" or "zero"; "unknown" where there is no metric.
         ranked_by: The score column that ranked.
         files_read: Files whose rows were read; 0 where their footers sufficed.
         errors: Files that could not be used, as dicts of path, kind and message.
@@ -293,12 +304,15 @@ class Predictions:
         Raises:
             NotFoundError: There is no such row, or no such run.
             ValueError: There are several; name the run.
+            OSError: Arrays that were not found may lie in a file or folder that cannot be read.
+            CorruptFileError: The same of a damaged file.
         """
         batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
-            display.warn(f"left out: {error['path']}: {error['message']}")
+            display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
+            looking.demand(self._workspace.path, errors, "predictions/.")
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:
             where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})
@@ -338,23 +352,23 @@ class Predictions:
             dataset: Only this one, by name.
 
         Returns:
-            A dict of `compacted` (dicts of output, inputs and rows) and `skipped`: dicts of run_id and
+            A dict of `compacted` (dicts of output, inputs and rows), `skipped` (dicts of run_id and
             reason where a process owns the run; of run_id, path, column and reason for segments that stay
             apart, since a column has another type there; of run_id, path and reason for segments that were
-            sealed so lately that their journals are still there.
+            sealed so lately that their journals are still there) and `errors` (folders that cannot be listed,
+            as dicts of path, kind and message).
 
         Raises:
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
             CorruptFileError: A segment cannot be read; nothing was merged of its run in its folder, and
                 other runs were.
-            OSError: A file cannot be read or written.
+            OSError: A file cannot be read or written; other runs were merged.
         """
         root = self._workspace.path
         self._workspace.check_writable()
-        _native.sweep(root)
+        done: dict[str, Any] = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
         folder = None if dataset is None else dataset_folder(dataset)
-        done: dict[str, Any] = {"compacted": [], "skipped": []}
-        failed: WorkspaceError | None = None
+        failed: WorkspaceError | OSError | None = None
         is_shared = _native.is_network_drive(root)
         names = (PurePosixPath(name).name for name in _native.list_files(root, live=False))
         for run_id in sorted({name.rsplit(".", 3)[0] for name in names if name.count(".") >= 3}):
@@ -367,12 +381,15 @@ class Predictions:
             except LockTimeoutError as error:
                 done["skipped"].append({"run_id": run_id, "reason": error.message})
                 continue
+            except OSError as error:
+                failed = failed or error
+                continue
             try:
                 done["compacted"] += _native.compact(root, run_id, folder)
                 done["skipped"] += _native.segments_apart(root, run_id, folder)
                 young = _native.young_segments(root, run_id, folder)
                 done["skipped"] += [{"run_id": run_id, "path": path, "reason": _YOUNG} for path in young]
-            except WorkspaceError as error:
+            except (WorkspaceError, OSError) as error:
                 failed = failed or error
             finally:
                 ownership.give_back(root, run_id, lock)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, locks, stored
+from nirs4all_workspace import _native, files, locks, stored
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
         OSError: It cannot be read.
     """
     try:
-        content = path.read_bytes()
+        content = files.read_bytes(path)
     except FileNotFoundError as error:
         raise NotFoundError("there is no such record", str(path)) from error
     return parse(content, path)
@@ -142,7 +142,7 @@ def edit(
     """
     with locks.take(lock, timeout) as held:
         try:
-            content = path.read_bytes()
+            content = files.read_bytes(path)
         except FileNotFoundError as error:
             held.remove_on_release()
             raise NotFoundError("there is no such record", str(path)) from error
@@ -155,7 +155,7 @@ def edit(
             after = encode(mapping, path)
             if after == before:
                 return
-            if path.read_bytes() != content:
+            if files.read_bytes(path) != content:
                 raise ConflictError(
                     "was edited by somebody else meanwhile; nothing was written, try again", str(path)
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, ownership
+from nirs4all_workspace import _native, looking, ownership
 from nirs4all_workspace.exceptions import ConflictError, WorkspaceError
 from nirs4all_workspace.run_record import problem
 from nirs4all_workspace.states import RunStatus
@@ -23,16 +23,20 @@ def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> dict[str, Any]:
     report = _native.recover(workspace.path, None, list(dead_hosts))
     listed = workspace.runs.list(status=RunStatus.RUNNING)
     report["runs"] = []
-    report["problems"] += listed.errors
+    looking.add(report["problems"], listed.errors)
     for run in listed.writable():
-        if ownership.is_owned(workspace.path, run.id, dead_hosts):
-            continue
         try:
+            if ownership.is_owned(workspace.path, run.id, dead_hosts):
+                continue
             steps = run.record_death(MAX_ATTEMPTS)
         except ConflictError:
             continue
         except WorkspaceError as error:
             report["problems"].append(problem(f"runs/{run.id}/run.yaml", error))
+            continue
+        except OSError as error:
+            path = looking.relative(workspace.path, error, f"runs/{run.id}")
+            looking.add(report["problems"], [problem(path, error)])
             continue
         if steps:
             report["runs"].append({"run_id": run.id, "status": steps[-1].value})

@@ -7,12 +7,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, dataset_records, locks, records, run_record
+from nirs4all_workspace import _native, dataset_records, files, locks, looking, records, run_record
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.references import Usages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from nirs4all_workspace.dataset_records import DatasetRecord
@@ -66,7 +66,11 @@ class Registry:
         """Return all records; those that cannot be read are listed as errors."""
         found = DatasetList()
         usage_of = Usages(self.root).of
-        for id_ in self._ids():
+        errors: list[dict[str, str]] = []
+        ids = self._ids(errors)
+        # Records are named by their full paths.
+        found.errors += [{**error, "path": str(self.root / error["path"])} for error in errors]
+        for id_ in ids:
             try:
                 found.append(replace(self._parse(id_), usage_of=usage_of))
             except NotFoundError:
@@ -80,8 +84,10 @@ class Registry:
 
         Raises:
             CorruptFileError: A record that began with this content cannot be read.
+            OSError: The records cannot be listed.
         """
         found = self.read_all()
+        files.names_in(self.folder)
         for error in found.errors:
             if error["path"].endswith(f"_{digits_of(hash_)[:8]}.yaml"):
                 raise CorruptFileError(error["message"], error["path"])
@@ -134,21 +140,17 @@ class Registry:
             dataset_records.refuse(mapping, id_)
         return self.read(id_)
 
-    def _ids(self) -> Iterator[str]:
-        try:
-            with os.scandir(self.folder) as entries:
-                names = sorted(entry.name for entry in entries)
-        except FileNotFoundError:
-            return
-        for name in names:
-            if name.endswith(".yaml") and not name.startswith("."):
-                yield name.removesuffix(".yaml")
+    def _ids(self, errors: list[dict[str, str]]) -> list[str]:
+        names = looking.names(self.root, "datasets", errors, _is_record)
+        return [name.removesuffix(".yaml") for name in names]
 
     def _parse(self, id_: str) -> DatasetRecord:
         path = self.path(id_)
         try:
             stat = os.stat(path)  # noqa: PTH116 -- twice as fast
         except FileNotFoundError as error:
+            if os.path.lexists(path):
+                files.read_bytes(path)  # says why not
             raise NotFoundError("there is no such record", str(path)) from error
         stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
         known = self._parsed.get(id_)
@@ -157,6 +159,10 @@ class Registry:
             if max(stamp[1:3]) < time.time_ns() - _RACY_NS:
                 self._parsed[id_] = known
         return known[1]
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith(".yaml") and not name.startswith(".")
 
 
 def digits_of(text: str) -> str:

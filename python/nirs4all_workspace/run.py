@@ -5,8 +5,18 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, ownership, plan, records, run_record, run_summary, stored
+from nirs4all_workspace import (
+    _native,
+    looking,
+    ownership,
+    plan,
+    records,
+    run_record,
+    run_summary,
+    stored,
+)
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
+from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.paths import nfc
 from nirs4all_workspace.run_view import RunView
 from nirs4all_workspace.states import RunStatus, check_transition
@@ -235,7 +245,10 @@ class Run(RunView):
         normal = [plan.normalise(config, templates) for config in configs]
         with run_record.locked(self._root, self.id):
             plan.add(self.path / plan.FILE, normal)
-        done = {result.id for result in self.results()}
+        finished = self.results()
+        # What cannot be read may say that something is done.
+        self._demand(finished.errors)
+        done = {result.id for result in finished}
         return [result for result in plan.results_of(self.id, normal, datasets) if result.id not in done]
 
     def writer(self, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
@@ -303,8 +316,13 @@ class Run(RunView):
                 f"{alive[0]['host']}; end it, then resume",
                 str(alive[0]["path"]),
             )
-        _native.recover(self._root, self.id)
+        self._demand(_native.recover(self._root, self.id)["problems"])
         _native.remove_partial(self._root, self.id)
+
+    def _demand(self, errors: list[dict[str, str]]) -> None:
+        """Refuse to go on where its own results or journals cannot be read."""
+        folders = (f"predictions/{dataset_folder(str(it['name']))}" for it in self.datasets)
+        looking.demand(self._root, errors, f"runs/{self.id}", *folders)
 
     def _leave(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue
+from nirs4all_workspace import catalogue, looking
 from nirs4all_workspace.paths import nfc
 from nirs4all_workspace.summaries import best_of
 
@@ -20,12 +20,16 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
 
     Args:
         root: The workspace.
-        summary: Of a dataset or of all; its lists of runs are replaced.
+        summary: Of a dataset or of all; its lists of runs are replaced, and what says no name is added to its
+            errors.
         configurations: What rows without a run are counted under, by dataset (in NFC) and metric.
     """
     names: dict[str, str] = {}
     sessions: dict[tuple[str, str], tuple[str, str]] = {}
-    for head in catalogue.heads(root)[0]:
+    heads, errors = catalogue.heads(root)
+    # A damaged record is no fault of rows; what cannot be opened may be anything.
+    looking.add(summary["errors"], (error for error in errors if error["kind"] == "io"))
+    for head in heads:
         names[head.id] = head.name
         if head.kind == "session":
             for manifest in head.entry()["manifests"]:

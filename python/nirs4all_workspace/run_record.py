@@ -109,7 +109,7 @@ _NAMES = {str: "text", int: "whole number", list: "list"}
 
 
 def _damaged(path: Path, key: str, what: str) -> CorruptFileError:
-    content = path.read_bytes()
+    content = files.read_bytes(path)
     found = re.search(rf"^['\"]?{key}['\"]?\s*:".encode(), content, re.MULTILINE)
     line = content.count(b"\n", 0, found.start()) + 1 if found else None
     where = f" in line {line}" if line else ""
@@ -127,11 +127,15 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
     """
     path = folder / FILE
     try:
-        content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
+        content = files.read_bytes(path)
+    except FileNotFoundError as error:
         if folder.is_dir():
             raise CorruptFileError("is missing from the run's folder", str(path)) from error
         raise NotFoundError("there is no such run; `n4w runs` lists all", str(folder)) from error
+    except NotADirectoryError as error:
+        if error.filename == str(folder):
+            raise NotFoundError("is no folder; `n4w runs` lists all runs", str(folder)) from error
+        raise
     record = records.parse(content, path)
     complete(record, path)
     return content, record
@@ -195,7 +199,7 @@ def is_gone_or(states: Collection[str], root: Path, run_id: str) -> bool:
     try:
         return _native.read_yaml(root / "runs" / run_id / FILE).get("status") in states
     except (FileNotFoundError, NotFoundError):
-        return not (root / "runs" / run_id).exists()
+        return not os.path.lexists(root / "runs" / run_id)
     except (WorkspaceError, OSError):
         return False
 

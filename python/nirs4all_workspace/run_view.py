@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import ownership, plan, records, run_record, run_summary
+from nirs4all_workspace import files, ownership, plan, records, run_record, run_summary
 from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class RunView:
         path = self.path / run_record.FILE
         content, known = self._seen
         try:
-            is_known = path.read_bytes() == content
+            is_known = files.read_bytes(path) == content
         except OSError:
             is_known = False
         if not is_known:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.workspace import Workspace
 
-STAGING = ".n4w-new-"
-
 
 class RunList(list["Run | RecordedRun"]):
     """Runs, oldest first: of kind "run" as `Run`, all others as `RecordedRun`.
@@ -45,8 +43,11 @@ class RunList(list["Run | RecordedRun"]):
         return [run for run in self if isinstance(run, Run)]
 
     def is_interrupted(self, head: _native.Head) -> bool:
-        """Return whether one of them says "running" but nobody runs it."""
-        return catalogue.is_interrupted(self._root, head)
+        """Return whether one of them says "running" but nobody runs it.
+
+        Where its lock cannot be looked at, that is one of the errors.
+        """
+        return catalogue.is_interrupted(self._root, head, self.errors)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `n4w runs --json` prints: of each what `to_dict` of all kinds has, as it was listed.
@@ -142,7 +143,7 @@ class Runs:
 
     def _publish(self, run_id: str, content: Mapping[str, Mapping[str, Any]]) -> None:
         _native.make_folder(self.folder)
-        draft = self.folder / f"{STAGING}{run_id}"
+        draft = self.folder / f"{files.STAGING}{run_id}"
         draft.mkdir()
         try:
             for file, mapping in content.items():
@@ -244,14 +245,14 @@ class Runs:
 
         Raises:
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
-            OSError: It could not be claimed.
+            OSError: The workspace cannot be listed.
         """
         self._workspace.check_writable()
         for run in self.list().writable():
             try:
                 if is_claimable(run.record) and run.claim():
                     return run
-            except WorkspaceError:
+            except (WorkspaceError, OSError):
                 continue
         return None
 
@@ -262,7 +263,10 @@ class Runs:
         deleting it again, or `gc`, finishes.
 
         Returns:
-            A dict of `removed` and `kept`, lists of paths relative to the workspace.
+            A dict of `removed` and `kept`, lists of paths relative to the workspace (what a link in `runs`
+            led to is kept, and named by its own path), and of `errors`, dicts of path, kind and message:
+            folders that cannot be listed and may hold more of it. What they hold stays hidden, and `gc`
+            goes on once they can be.
 
         Raises:
             NotFoundError: There is no such run.
@@ -273,11 +277,16 @@ class Runs:
         return delete(self._workspace, run_id)
 
     def folders(self) -> Iterable[Path]:
-        """Yield the folders of all runs, by name; none in a workspace of nirs4all 0.6."""
-        if self._workspace.format_version < 2 or not self.folder.is_dir():
+        """Yield the folders of all runs, by name; none in a workspace of nirs4all 0.6.
+
+        Raises:
+            OSError: They cannot be listed.
+        """
+        if self._workspace.format_version < 2:
             return
-        for folder in sorted(self.folder.iterdir()):
-            if not folder.name.startswith(".") and folder.is_dir():
+        for name in files.names_in(self.folder):
+            folder = self.folder / name
+            if not name.startswith(".") and files.is_utf8(name) and folder.is_dir():
                 yield folder
 
 

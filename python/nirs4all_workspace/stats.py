@@ -13,7 +13,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, files, ownership, strict_json
+from nirs4all_workspace import _native, catalogue, files, looking, ownership, strict_json
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.states import RunStatus
 from nirs4all_workspace.summaries import best_of
@@ -37,17 +37,18 @@ def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
     survey = _Survey(workspace)
     parts = _Parts(survey, {} if rebuild else _load(workspace))
     runs, errors = catalogue.read(workspace.path)
+    looking.add(errors, survey.errors)
     results = _results(workspace, runs, parts, errors)
     datasets = _datasets(workspace, parts, errors)
     folders = _folders(workspace, survey.prediction_folders, parts, errors)
     parts.store(workspace)
-    templates = {item["id"] for entry in runs for item in entry["templates"]} | set(
-        workspace.templates.list()
-    )
+    stored = workspace.templates.list()
+    looking.add(errors, stored.errors)
+    templates = {item["id"] for entry in runs for item in entry["templates"]} | set(stored)
     return {
         "generated_at": datetime.now(UTC).isoformat(),
         "workspace": {
-            "runs": _runs(workspace, runs),
+            "runs": _runs(workspace, runs, errors),
             "results": _tally(results, ("done", "failed")),
             "datasets": _tally([datasets]),
             "templates": {"total": len(templates)},
@@ -77,7 +78,9 @@ def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, A
         if progress is not None:
             progress(done, len(work))
         began = time.monotonic()
-        errors += [error for error in fill() if error not in errors]
+        # Folders that are searched for datasets are named by their full paths.
+        root = f"{workspace.path.absolute()}/"
+        looking.add(errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill()))
         seconds[name] = time.monotonic() - began
     if progress is not None:
         progress(len(work), len(work))
@@ -94,10 +97,12 @@ class _Survey:
         self._stamps: dict[str, list[str]] = {}
         self._changed_at: dict[str, int] = {}
         self._began = time.time_ns()
-        trash = workspace.path / files.TRASH
+        self.errors: list[dict[str, str]] = []
         # What deletion has not removed yet counts nowhere.
-        deleted = {path.name for path in trash.iterdir()} if trash.is_dir() else set()
-        for path, stamp, count, size, changed_at in _native.survey(workspace.path):
+        deleted = set(looking.names(workspace.path, files.TRASH, self.errors))
+        items, unlisted = _native.survey(workspace.path)
+        looking.add(self.errors, unlisted)
+        for path, stamp, count, size, changed_at in items:
             top, _, rest = path.partition("/")
             folder = top if rest else "arrays" if path.endswith(".arrays.parquet") else "predictions"
             self.files[folder] += count
@@ -212,7 +217,7 @@ def _results(
     # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
     native = {run["id"] for run in runs if run["kind"] == "run"}
     for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
-        errors += [error for error in problems if error not in errors]
+        looking.add(errors, problems)
         if run_id:
             found[run_id] = {"done": done, "failed": failed}
         if run_id in native:
@@ -225,7 +230,8 @@ def _datasets(workspace: Workspace, parts: _Parts, errors: list[dict[str, str]])
     counted: dict[str, int] | None = parts.get("datasets")
     if counted is None:
         listed = workspace.datasets.list()
-        errors += listed.errors
+        root = workspace.path
+        looking.add(errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors))
         # Those of nirs4all 0.6 are made of prediction files, which are no part of this one.
         keep = not listed.errors and workspace.format_version > 1
         counted = parts.put("datasets", dict(Counter(record.status for record in listed)), keep=keep)
@@ -241,7 +247,7 @@ def _folders(
     for folder, answer in zip(stale, _native.performance(workspace.path, stale), strict=True):
         part = {"rows": answer["rows"], "files": answer["files"], "models": answer["models"]}
         found[folder] = parts.put(folder, part, keep=answer["is_for_all"] and not answer["errors"])
-        errors += answer["errors"]
+        looking.add(errors, answer["errors"])
     return list(found.values())
 
 
@@ -260,14 +266,16 @@ def _direction(metric: str) -> str | None:
         return None
 
 
-def _runs(workspace: Workspace, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _runs(
+    workspace: Workspace, runs: Sequence[Mapping[str, Any]], errors: list[dict[str, str]]
+) -> dict[str, Any]:
     native = [run for run in runs if run["kind"] == "run"]
     states = Counter(run["status"] for run in runs if run["status"] is not None)
     running = [run["id"] for run in native if run["status"] == RunStatus.RUNNING]
     return {
         "total": len(runs),
         "by_status": {status.value: states.get(status.value, 0) for status in RunStatus},
-        "interrupted": sum(not ownership.is_owned(workspace.path, run_id) for run_id in running),
+        "interrupted": sum(not ownership.seems_owned(workspace.path, run_id, errors) for run_id in running),
         "by_kind": dict(sorted(Counter(run["kind"] for run in runs).items())),
     }
 

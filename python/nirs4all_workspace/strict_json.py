@@ -31,6 +31,18 @@ def strict(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
+def shown(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
+    """Return the same tree with what stands for a byte that is no UTF-8, in a path, written out.
+
+    Alone such a surrogate is no Unicode, and strict parsers refuse it.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {shown(key): shown(item) for key, item in value.items()}
+    return [shown(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def dumps(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - a tree of anything
     """Return a tree as strict JSON text.
 

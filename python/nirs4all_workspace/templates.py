@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, files, locks, records
+from nirs4all_workspace import catalogue, files, locks, looking, records
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 
@@ -46,6 +45,19 @@ class Template:
         return content_id("tpl", plain(self.steps, "steps"))
 
 
+class TemplateList(list[str]):
+    """Ids of templates.
+
+    Attributes:
+        errors: What cannot be listed, as dicts of path, kind and message.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        super().__init__()
+        self.errors: list[dict[str, str]] = []
+
+
 class Templates:
     """What `Workspace.templates` hands out."""
 
@@ -75,12 +87,12 @@ class Templates:
         # Under the lock, whoever collects garbage sees that it was asked for just now.
         with locks.take(files.gc_lock(self._workspace.path)):
             try:
-                os.utime(path)
+                files.touch(path)
             except FileNotFoundError:
                 try:
                     records.create(path, {"id": template_id, "steps": steps})
                 except ConflictError:
-                    os.utime(path)
+                    files.touch(path)
         return template_id
 
     def get(self, template_id: str) -> Template:
@@ -163,10 +175,18 @@ class Templates:
         """Return where a template is stored."""
         return self.folder / f"{template_id}.yaml"
 
-    def list(self) -> list[str]:
-        """Return the ids of all templates, sorted."""
-        names = (path.name.removesuffix(".yaml") for path in self.folder.glob("tpl_*.yaml"))
-        return sorted(name for name in names if is_template_id(name))
+    def list(self) -> TemplateList:
+        """Return the ids of all templates, sorted; what cannot be listed is in its `errors`."""
+        found = TemplateList()
+        names = looking.names(self._workspace.path, "templates", found.errors, _is_record)
+        found.extend(
+            name.removesuffix(".yaml") for name in names if is_template_id(name.removesuffix(".yaml"))
+        )
+        return found
+
+
+def _is_record(name: str) -> bool:
+    return name.startswith("tpl_") and name.endswith(".yaml")
 
 
 def is_template_id(text: object) -> bool:

@@ -7,18 +7,19 @@ own. What hangs together is found through results, and through runs where those 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, old_artifacts, pages
+from nirs4all_workspace import _native, catalogue, files, looking, old_artifacts, pages
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
 from nirs4all_workspace.paths import forms_of
 from nirs4all_workspace.rows import FILE, scan
+from nirs4all_workspace.run_record import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
 
@@ -87,6 +88,7 @@ def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
     find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
     found = find(id_)
     if found is None:
+        looking.demand(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
     return walk.collect(Trace(kind, id_), found)
 
@@ -125,9 +127,13 @@ class _Walk:
         import polars as pl
 
         wanted = {id_}
-        with suppress(NotFoundError):
+        try:
             record = self._workspace.datasets.get(id_)
             wanted |= {record.id, record.name}
+        except NotFoundError:
+            pass
+        except (WorkspaceError, OSError) as error:
+            looking.add(self.errors, [problem(f"datasets/{id_}.yaml", error)])
         is_registered = len(wanted) > 1
         wanted |= {form for name in wanted for form in forms_of(name)}
         with_rows = {run for name in wanted for run in catalogue.with_rows(self._workspace.path, name)}
@@ -150,7 +156,9 @@ class _Walk:
         import polars as pl
 
         runs = [run for run in self._runs if _refers(run["templates"], {id_})]
-        if not runs and id_ not in self._workspace.templates.list():
+        stored = self._workspace.templates.list()
+        looking.add(self.errors, stored.errors)
+        if not runs and id_ not in stored:
             return None
         results = [result for result in self._results(runs) if result.template_id == id_]
         rows = self._rows_of(results) | (pl.col("template_id") == id_)
@@ -224,15 +232,23 @@ class _Walk:
                 lines[line["hash"]] = line
         for hash_ in sorted(hashes):
             line = lines.get(hash_, {})
-            path = line.get("in_place") or self._workspace.artifacts.find(hash_)
+            path = line.get("in_place") or self._find(hash_)
             relative = None if path is None else path.relative_to(self._workspace.path).as_posix()
             into.artifacts.append({"id": hash_, "name": line.get("artifact_id"), "path": relative})
         into.errors = self.errors
         return into
 
+    def _summary(self) -> dict[str, Any]:
+        if self._summarised is None:
+            self._summarised = self._workspace.summary()
+            looking.add(self.errors, self._summarised["errors"])
+        return self._summarised
+
+    _summarised: dict[str, Any] | None = None
+
     def _results(self, runs: Sequence[dict[str, Any]]) -> list[Result]:
         listed = catalogue.results(self._workspace.path, [run["id"] for run in runs])
-        self.errors += listed.errors
+        looking.add(self.errors, listed.errors)
         return self._with_artifacts(listed)
 
     def _with_artifacts(self, results: Sequence[Result]) -> list[Result]:
@@ -254,7 +270,7 @@ class _Walk:
         of = {run["id"] for run in found.runs}
         return [
             dataset["dataset_name"]
-            for dataset in self._workspace.summary()["datasets"]
+            for dataset in self._summary()["datasets"]
             if of & {run["id"] for run in dataset["runs"]}
             and (found.datasets is None or dataset["dataset_name"] in found.datasets)
         ]
@@ -304,10 +320,18 @@ class _Walk:
     def _has_rows(self, rows: pl.Expr) -> bool:
         return not self._workspace.predictions.scan().filter(rows).head(1).collect().is_empty()
 
+    def _find(self, artifact: str) -> Path | None:
+        try:
+            return self._workspace.artifacts.find(artifact)
+        except OSError as error:
+            path = looking.relative(self._workspace.path, error, "artifacts")
+            looking.add(self.errors, [problem(path, error)])
+            return None
+
     def _artifacts_named(self, names: set[str | None]) -> set[str]:
         """The hashes of artifacts by hash, or by the name that migrated runs had for them."""
         names = names - {None}
-        found = {name for name in names if name and self._workspace.artifacts.find(name) is not None}
+        found = {name for name in names if name and self._find(name) is not None}
         lines = [line for line in self._lines() if names & {line.get("artifact_id"), line.get("hash")}]
         return found | {line["hash"] for line in lines if line.get("hash")}
 
@@ -322,15 +346,31 @@ class _Walk:
             ]
         if self._listed is None:
             self._listed = []
-            for path in sorted(self._workspace.runs.folder.glob("*/artifacts.jsonl")):
+            for folder in self._folders():
+                path = folder / "artifacts.jsonl"
+                name = path.relative_to(self._workspace.path).as_posix()
                 try:
-                    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-                except (OSError, ValueError) as error:
-                    name = path.relative_to(self._workspace.path).as_posix()
+                    lines = [json.loads(line) for line in files.read_bytes(path).splitlines()]
+                except OSError as error:
+                    # A folder that may not be searched is one entry, not each of its files too.
+                    if not files.is_gone(path, error) and not self._tells(folder):
+                        looking.add(self.errors, [problem(name, error)])
+                    continue
+                except ValueError as error:
                     self.errors.append({"path": name, "kind": "corrupt", "message": str(error)})
                     continue
                 self._listed += [line for line in lines if isinstance(line, dict)]
         return self._listed
+
+    def _folders(self) -> list[Path]:
+        try:
+            return list(self._workspace.runs.folders())
+        except OSError:
+            return []  # the catalogue tells
+
+    def _tells(self, folder: Path) -> bool:
+        name = folder.relative_to(self._workspace.path).as_posix()
+        return any(error["path"] == name for error in self.errors)
 
     def _in_place(self, run_id: str, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
         if manifest["path"] in self._read:
@@ -340,7 +380,7 @@ class _Walk:
         try:
             content = _native.read_yaml(self._workspace.path / name)
         except (OSError, WorkspaceError) as error:
-            self.errors.append({"path": name, "kind": "corrupt", "message": str(error)})
+            looking.add(self.errors, [problem(name, error)])
             return lines
         for item in old_artifacts.items_of(content):
             if not item.get("path"):

@@ -147,7 +147,7 @@ def _is_hidden(root: Path, path: str) -> bool:
 
 def _look(root: Path) -> dict[str, int]:
     """Return the stamp of everything that is watched, by path."""
-    return {path: stamp for path, stamp, *_ in _native.survey(root) if _about(path) is not None}
+    return {path: stamp for path, stamp, *_ in _native.survey(root)[0] if _about(path) is not None}
 
 
 def _about(path: str) -> tuple[str, str] | None:

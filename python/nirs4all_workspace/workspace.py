@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from nirs4all_workspace.templates import Templates
 from nirs4all_workspace.trace import Trace, trace
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -157,6 +157,8 @@ class Workspace:
         try:
             manifest = _native.read_yaml(file)
         except FileNotFoundError:
+            if os.path.lexists(file):  # a link to nothing
+                raise
             return cls(folder, {})
         version = manifest.get("format_version")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
@@ -186,7 +188,7 @@ class Workspace:
             NotFoundError: There is no such dataset.
             OSError: The workspace cannot be listed.
         """
-        has_runs = (self.path / "runs").is_dir()
+        has_runs = os.path.lexists(self.path / "runs")
         wanted = None if dataset is None else paths.nfc(dataset)
         summary = _native.summarise(self.path, wanted, configurations=has_runs, live=live)
         if summary is None:

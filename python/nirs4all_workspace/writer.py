@@ -86,7 +86,7 @@ class Writer:
             raise ValueError("the name of the dataset is empty")
         files.check_run_id(run_id)
         root = absolute(root, "root")
-        if (root / files.TRASH / run_id).exists():
+        if os.path.lexists(root / files.TRASH / run_id):
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
         folder = dataset_folder(dataset_name)
         self.run_id = run_id

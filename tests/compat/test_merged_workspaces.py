@@ -57,7 +57,13 @@ def test_merging_gives_the_union(tmp_path):
 
 
 def row_of(result, number):
-    return {"id": f"r{number}", "result_id": result.id, "val_score": 1.0 + number, "metric": "rmse", "partition": "val"}
+    return {
+        "id": f"r{number}",
+        "result_id": result.id,
+        "val_score": 1.0 + number,
+        "metric": "rmse",
+        "partition": "val",
+    }
 
 
 def sweep(ws):

@@ -56,7 +56,7 @@ def test_what_a_run_is_derived_from_and_what_is_derived_from_it(family):
     assert ws.lineage(top.id).descendants == [one.id, two.id, leaf.id]
     assert ws.lineage(leaf.id).ancestors == [one.id, top.id]
     answer = found.to_dict()
-    assert list(answer) == ["id", "ancestors", "descendants", "nodes", "edges"]
+    assert list(answer) == ["id", "ancestors", "descendants", "nodes", "edges", "errors"]
     assert list(answer["nodes"][0]) == ["id", "name", "status", "created_at", "is_missing"]
     assert list(answer["edges"][0]) == ["parent", "child", "derived_from_result", "modifications"]
 

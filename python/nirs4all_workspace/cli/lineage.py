@@ -51,6 +51,8 @@ def lineage(
             print_json(found.to_dict())
         else:
             say_lines(_draw(found, drawn).removesuffix("\n"))
+            show_errors(found.errors)
+        exit_with(found.errors)
         return
     traced = workspace.trace(kind, id)
     if as_json:

@@ -61,7 +61,9 @@ def with_progress(what: str, work: Callable[[Callable[[int, int], None] | None],
 
 def print_json(answer: object) -> None:
     """Print an answer as strict JSON."""
-    print(strict_json.dumps(answer, indent=2))
+    text = strict_json.dumps(answer, indent=2)
+    # Characters beyond the first plane are two such escapes, which stay as they are.
+    print(strict_json.dumps(strict_json.shown(answer), indent=2) if "\\udc" in text else text)
 
 
 def say(text: object, *, to_stderr: bool = False, flush: bool = False) -> None:

@@ -114,6 +114,8 @@ def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJs
         print_json(done)
     else:
         say(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} kept for others")
+        show_errors(done["errors"])
+    exit_with(done["errors"])
 
 
 @app.command()
@@ -151,7 +153,8 @@ def compact(
         say(f"{inputs} segments merged into {len(done['compacted'])}")
         for item in done["skipped"]:
             say(f"skipped {item.get('path', item['run_id'])}: {item['reason']}")
-    exit_with(unknown)
+        show_errors(done["errors"])
+    exit_with(unknown or done["errors"])
 
 
 @app.command()

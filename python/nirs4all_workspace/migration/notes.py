@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import records
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
+from nirs4all_workspace.files import read_bytes
 from nirs4all_workspace.migration import files
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def of_workspace(root: Path) -> list[dict[str, str]]:
     """
     path = root / OF_WORKSPACE
     try:
-        report: Any = json.loads(path.read_bytes())
+        report: Any = json.loads(read_bytes(path))
     except FileNotFoundError:
         return []
     except ValueError as error:

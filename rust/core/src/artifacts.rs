@@ -58,7 +58,7 @@ pub fn put(
 
 /// Sets a file's time to now; `false` where there is none.
 fn touch(path: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(path) else { return false };
+    let Ok(file) = crate::platform::open(path) else { return false };
     // Losing this only makes the file look older.
     let _ = file.set_modified(SystemTime::now());
     true

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::live_set::Rank;
+use crate::platform;
 use crate::segments::Name;
 use crate::value::Value;
 
@@ -127,7 +128,7 @@ pub fn in_list(path: &Path) -> Result<Vec<Checkpoint>> {
 }
 
 fn read_list(path: &Path) -> Result<String> {
-    match std::fs::read(path) {
+    match platform::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(Error::io(path, error)),

@@ -54,7 +54,8 @@ pub fn compact(
     progress: &Progress,
 ) -> Result<Vec<Compacted>> {
     let mut done = Vec::new();
-    for name in files::prediction_folders(root)? {
+    // What cannot be listed is told by [`crate::recover::sweep`], which comes first.
+    for name in files::prediction_folders(root, &mut Vec::new()) {
         if folder.is_none_or(|folder| folder == name) {
             let path = root.join("predictions").join(&name);
             for group in compaction_groups::groups(&path, inputs(&path, run_id)?)?.0 {
@@ -69,7 +70,7 @@ pub fn compact(
 /// workspace.
 pub fn apart(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<(String, Apart)>> {
     let mut found = Vec::new();
-    for name in files::prediction_folders(root)? {
+    for name in files::prediction_folders(root, &mut Vec::new()) {
         if folder.is_none_or(|folder| folder == name) {
             let path = root.join("predictions").join(&name);
             let apart = compaction_groups::groups(&path, inputs(&path, run_id)?)?.1.into_iter();
@@ -83,7 +84,7 @@ pub fn apart(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<(Str
 /// merge them with; relative to the workspace.
 pub fn young(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for name in files::prediction_folders(root)? {
+    for name in files::prediction_folders(root, &mut Vec::new()) {
         if folder.is_none_or(|folder| folder == name) {
             let path = root.join("predictions").join(&name);
             let (ready, young) = divided(&path, run_id)?;

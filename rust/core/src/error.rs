@@ -4,6 +4,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use crate::regular;
+
 /// What went wrong, by the way a caller would react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -83,10 +85,12 @@ impl Error {
         Self { kind, path: None, message: message.into(), source: None }
     }
 
-    /// An error of the operating system.
+    /// An error of the operating system. What is no file at all is no Parquet file either.
     pub fn io(path: &Path, source: io::Error) -> Self {
+        let is_parquet = path.extension().is_some_and(|extension| extension == "parquet");
+        let is_other = is_parquet && regular::is_special(&source);
         Self {
-            kind: ErrorKind::Io,
+            kind: if is_other { ErrorKind::NotParquet } else { ErrorKind::Io },
             path: Some(path.to_path_buf()),
             message: source.to_string(),
             source: Some(source),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::error::{Error, ErrorKind, Result};
+use crate::folders;
 use crate::live_set::Hidden;
 use crate::said::Memory;
 use crate::segments::{self, Name};
@@ -87,15 +89,15 @@ pub fn list(root: &Path, open: Open) -> Result<Listing> {
 fn list_once(root: &Path, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
     let memory = Memory::of(root);
-    let trash = names_in(&root.join(TRASH))?.into_iter().collect();
-    let names = entries(root)?;
-    if names.iter().any(|name| name == "predictions") {
+    let trash = folders::trashed(root, &mut listing.errors);
+    let names = folders::entries(root)?;
+    if names.iter().any(|(name, _)| name == "predictions") {
         let list = |folder: String| {
             let mut listing = Listing::default();
             listing.add_segments(root, &format!("predictions/{folder}"), &trash, open, &memory);
             listing
         };
-        let folders = listing.inside(root, "predictions");
+        let folders = folders::folders(root, "predictions").into_names(&mut listing.errors);
         for folder in folders.into_par_iter().map(list).collect::<Vec<_>>() {
             listing.files.extend(folder.files);
             listing.hidden.extend(folder.hidden);
@@ -112,9 +114,9 @@ fn list_once(root: &Path, open: Open) -> Result<Listing> {
 pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
     if folder.is_empty() {
-        listing.add_old(entries(root)?);
+        listing.add_old(folders::entries(root)?);
     } else {
-        let trash = names_in(&root.join(TRASH))?.into_iter().collect();
+        let trash = folders::trashed(root, &mut listing.errors);
         let memory = Memory::of(root);
         listing.add_segments(root, folder, &trash, open, &memory);
         memory.keep(Some(folder));
@@ -125,13 +127,12 @@ pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
 
 impl Listing {
     /// Adds the files of nirs4all 0.6, which lie in the workspace itself.
-    fn add_old(&mut self, names: Vec<OsString>) {
-        for name in names {
+    fn add_old(&mut self, names: Vec<(OsString, Option<FileType>)>) {
+        for (name, _) in names {
             match name.into_string() {
                 Ok(name) if is_prediction_file(&name) => self.files.push(name),
                 Err(name) if is_prediction_file(&name.to_string_lossy()) => {
-                    let error = corrupt("has a name that is no UTF-8, and was left out; rename it");
-                    self.errors.push(FileError::new(&name.to_string_lossy(), &error));
+                    self.errors.push(folders::no_utf8("", &name));
                 }
                 _ => {}
             }
@@ -149,8 +150,8 @@ impl Listing {
     ) {
         let is_deleted =
             |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
-        let names = self.inside(root, folder).into_iter();
-        let names = names.filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
+        let names = folders::list(root, folder, is_of_predictions).into_names(&mut self.errors);
+        let names = names.into_iter().filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
         let judged = segments::judge_with(&root.join(folder), names, open, Some(memory));
         let journals = if open == Open::Counted { judged.journals } else { Vec::new() };
         let path = |file: String| format!("{folder}/{file}");
@@ -158,14 +159,6 @@ impl Listing {
         self.hidden.extend(judged.hidden.into_iter().map(|(file, hidden)| (path(file), hidden)));
         let errors = judged.errors.into_iter();
         self.errors.extend(errors.map(|(file, error)| FileError::new(&path(file), &error)));
-    }
-
-    /// Names in a folder; none where it is a file or has just vanished, or where that is an error.
-    fn inside(&mut self, root: &Path, folder: &str) -> Vec<String> {
-        names_in(&root.join(folder)).unwrap_or_else(|error| {
-            self.errors.push(FileError::new(folder, &error));
-            Vec::new()
-        })
     }
 }
 
@@ -179,33 +172,26 @@ pub fn is_of_predictions(name: &str) -> bool {
     is_prediction_file(name) || segments::is_journal(name)
 }
 
-/// The folders in `predictions`, in name order.
-pub fn prediction_folders(root: &Path) -> Result<Vec<String>> {
-    let predictions = root.join("predictions");
-    let mut folders = names_in(&predictions)?;
-    folders.retain(|name| predictions.join(name).is_dir());
-    Ok(folders)
+/// The folders in `predictions`, in name order; what cannot be looked at there is added to the errors.
+pub fn prediction_folders(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
+    folders::folders(root, "predictions").into_names(errors)
 }
 
-/// The names in a folder that are UTF-8, sorted; none where it is missing or a file.
+/// The names in a folder of `predictions`, likewise.
+pub fn names_of_predictions(root: &Path, folder: &str, errors: &mut Vec<FileError>) -> Vec<String> {
+    folders::list(root, &format!("predictions/{folder}"), is_of_predictions).into_names(errors)
+}
+
+/// The names in a folder that are UTF-8, sorted; none where it is missing.
 pub fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let mut names = match entries(folder) {
+    let mut names = match folders::entries(folder) {
         Err(error) if FileError::is_vanished(&error) => Vec::new(),
         names => names?,
     };
-    names.sort_unstable();
-    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    Ok(names.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect())
 }
 
 pub(crate) fn is_prediction_file(name: &str) -> bool {
     name.ends_with(SUFFIX) && !name.ends_with(PARTIAL_SUFFIX) && !name.starts_with('.')
-}
-
-fn entries(folder: &Path) -> Result<Vec<OsString>> {
-    let fail = |error| Error::io(folder, error);
-    let mut names = Vec::new();
-    for entry in folder.read_dir().map_err(fail)? {
-        names.push(entry.map_err(fail)?.file_name());
-    }
-    Ok(names)
 }

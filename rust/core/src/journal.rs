@@ -252,8 +252,8 @@ impl Journal {
     /// Opens a journal and reads its header, and that of its successor where there is one.
     pub fn open(path: &Path) -> Result<Self> {
         // For writing: on a network drive nobody can lock a file that is only read.
-        let options = OpenOptions::new().read(true).write(true).open(path);
-        let file = options.or_else(|_| platform::open(path)).map_err(|error| Error::io(path, error))?;
+        let opened = platform::open_for_writing(path, false).or_else(|_| platform::open(path));
+        let file = opened.map_err(|error| Error::io(path, error))?;
         let (header, begin) = Header::read(&file).map_err(|error| error.at(path))?;
         let size = file.metadata().map_err(|error| Error::io(path, error))?.len();
         let cut = successor_cut(path)?.filter(|cut| cut.journal == header.journal);
@@ -360,7 +360,7 @@ fn successor_cut(path: &Path) -> Result<Option<Cut>> {
     let Some(next) = Name::of_path(path).map(|name| name.successor()) else { return Ok(None) };
     let folder = path.parent().unwrap_or(Path::new(""));
     let journal = folder.join(next.journal());
-    match File::open(&journal) {
+    match platform::open(&journal) {
         Ok(file) => match Header::read(&file) {
             Ok((header, _)) => Ok(header.predecessor),
             // It was being made when its writer died, or nothing in it can be read: this journal still

@@ -22,6 +22,7 @@ pub mod content;
 mod delta_pages;
 pub mod error;
 pub mod files;
+pub mod folders;
 pub mod footer;
 #[cfg(unix)]
 pub mod forks;
@@ -46,6 +47,7 @@ pub mod progress;
 pub mod query;
 pub mod rebuild;
 pub mod recover;
+pub mod regular;
 pub mod rows;
 pub mod said;
 pub mod scan;

@@ -8,9 +8,11 @@ use crate::checkpoint;
 use crate::checkpoints::{self, Checkpoint};
 use crate::error::{Error, Result, corrupt};
 use crate::files::{self, FileError};
+use crate::folders;
 use crate::ipc;
 use crate::journal::{Journal, Kind, Position, Reading};
 use crate::live_set::Hidden;
+use crate::platform;
 use crate::segments::{self, Name};
 use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
 
@@ -191,14 +193,18 @@ pub struct OpenResults {
     pub errors: Vec<FileError>,
 }
 
-/// The results that are not sealed yet, by run.
-pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<HashMap<String, OpenResults>> {
+/// The results that are not sealed yet, by run, and what may hold others and cannot be looked at.
+pub fn open_results(
+    root: &Path,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Result<(HashMap<String, OpenResults>, Vec<FileError>)> {
     let mut found = HashMap::<String, OpenResults>::new();
-    for folder in files::prediction_folders(root)? {
+    let mut unlisted = Vec::new();
+    for folder in files::prediction_folders(root, &mut unlisted) {
+        let mut names = files::names_of_predictions(root, &folder, &mut unlisted);
         let below = format!("predictions/{folder}");
         let folder = root.join(&below);
         let run_of = |file: &str| Name::of(file).map(|name| name.run_id).filter(|run| is_wanted(run));
-        let mut names = files::names_in(&folder)?;
         let writing: HashSet<String> =
             names.iter().filter(|file| segments::is_journal(file)).filter_map(|file| run_of(file)).collect();
         if writing.is_empty() {
@@ -232,7 +238,7 @@ pub fn open_results(root: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<Has
             }
         }
     }
-    Ok(found)
+    Ok((found, unlisted))
 }
 
 /// The writer of a list of results, by its name.
@@ -246,15 +252,24 @@ pub(crate) fn is_list(name: &str) -> bool {
 }
 
 /// The results in the lists of a run that sealing made, but for those of open journals, as texts with the
-/// writer that checkpointed each. A compaction's list adds what its writers' lists and journals lack.
-pub fn sealed_results(root: &Path, run_id: &str, open: &OpenResults) -> Result<Texts> {
+/// writer that checkpointed each. A compaction's list adds what its writers' lists and journals lack. What cannot
+/// be read is added to the errors.
+pub fn sealed_results(root: &Path, run_id: &str, open: &OpenResults, errors: &mut Vec<FileError>) -> Texts {
     let (mut found, mut of_compactions) = (Texts::new(), Vec::new());
-    let folder = root.join("runs").join(run_id);
-    for file in files::names_in(&folder)? {
+    let below = format!("runs/{run_id}");
+    for file in folders::list(root, &below, is_list).into_names(errors) {
         let Some(writer) = writer_of(&file) else { continue };
         if !open.lists.contains(&file) {
-            let path = folder.join(&file);
-            let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
+            let path = format!("{below}/{file}");
+            let bytes = match platform::read(&root.join(&path)).map_err(Error::pathless) {
+                Ok(bytes) => bytes,
+                // The run was deleted since it was listed.
+                Err(error) if FileError::is_vanished(&error) => continue,
+                Err(error) => {
+                    folders::add_errors(errors, [folders::error_of_file(root, &path, &error)]);
+                    continue;
+                }
+            };
             // A damaged line is no JSON, and is that line's fault alone.
             let text = String::from_utf8_lossy(&bytes);
             if Name::is_of_compaction(writer) {
@@ -276,7 +291,7 @@ pub fn sealed_results(root: &Path, run_id: &str, open: &OpenResults) -> Result<T
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// Results as texts, each with the writer that checkpointed it.
@@ -285,7 +300,10 @@ pub type Texts = Vec<(String, String)>;
 /// The finished results of a run: those of journals that count, and of the lists that sealing made of others; and
 /// the journals that are damaged.
 pub fn results_of_run(root: &Path, run_id: &str) -> Result<(Texts, Vec<FileError>)> {
-    let open = open_results(root, &|run| run == run_id)?.remove(run_id).unwrap_or_default();
-    let sealed = sealed_results(root, run_id, &open)?;
-    Ok((open.results.into_iter().chain(sealed).collect(), open.errors))
+    let (mut open, unlisted) = open_results(root, &|run| run == run_id)?;
+    let mut open = open.remove(run_id).unwrap_or_default();
+    folders::add_errors(&mut open.errors, unlisted);
+    let mut errors = std::mem::take(&mut open.errors);
+    let sealed = sealed_results(root, run_id, &open, &mut errors);
+    Ok((open.results.into_iter().chain(sealed).collect(), errors))
 }

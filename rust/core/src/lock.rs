@@ -5,7 +5,7 @@
 //! handle after locking, and try again where they got a file that is no longer there. Who holds one
 //! stands in a sibling file that anybody may read.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl Lock {
         })?
         .ok_or_else(|| held_by_other(path, timeout))?;
         // For people and other hosts: losing it loses no lock.
-        let _ = std::fs::write(holder_path(path), Holder::this_process().to_value().to_json());
+        let _ = say(&holder_path(path), &Holder::this_process().to_value().to_json());
         Ok(Self { file, path: path.to_path_buf() })
     }
 
@@ -71,7 +71,7 @@ impl Lock {
 /// Opens a file that will be locked; `None` where there is none.
 pub fn open_existing(path: &Path) -> Result<Option<OwnFile>> {
     // For writing: on a network drive nobody can lock a file that is only read.
-    let open = || File::options().read(true).write(true).open(path).or_else(|_| platform::open(path));
+    let open = || platform::open_for_writing(path, false).or_else(|_| platform::open(path));
     match OwnFile::open(open) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -144,7 +144,7 @@ fn try_exclusive(file: &OwnFile, path: &Path) -> Result<bool> {
 }
 
 fn open(path: &Path) -> io::Result<OwnFile> {
-    OwnFile::open(|| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path))
+    OwnFile::open(|| platform::open_for_writing(path, true))
 }
 
 fn held_by_other(path: &Path, timeout: Duration) -> Error {
@@ -205,8 +205,14 @@ impl std::fmt::Display for Holder {
 
 /// Who holds the lock at `path`, or held it last, where that was written down.
 pub fn holder(path: &Path) -> Option<Holder> {
-    let text = std::fs::read_to_string(holder_path(path)).ok()?;
-    Holder::from_value(&serde_json::from_str(&text).ok()?)
+    let text = platform::read(&holder_path(path)).ok()?;
+    Holder::from_value(&serde_json::from_slice(&text).ok()?)
+}
+
+fn say(path: &Path, text: &str) -> io::Result<()> {
+    let file = platform::open_for_writing(path, true)?;
+    file.set_len(0)?;
+    platform::write_at(&file, text.as_bytes(), 0)
 }
 
 fn holder_path(path: &Path) -> PathBuf {

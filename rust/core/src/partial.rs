@@ -3,22 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::error::Result;
-use crate::files::{self, Open, TRASH};
+use crate::files::{self, FileError, Open};
+use crate::folders;
 use crate::journal::Journal;
 use crate::said::Memory;
 use crate::segments::{self, Name, PARTIAL_FOLDER};
 
 /// The files of such rows, relative to the workspace, each with the results whose rows in it are not to be read:
 /// their writer went on elsewhere and finished them. Those that a live journal still counts are left out.
-pub fn list(root: &Path, open: Open) -> Result<BTreeMap<String, BTreeSet<String>>> {
+///
+/// What cannot be looked at is added to the errors.
+pub fn list(root: &Path, open: Open, errors: &mut Vec<FileError>) -> BTreeMap<String, BTreeSet<String>> {
     let memory = Memory::of(root);
-    let trash: BTreeSet<String> = files::names_in(&root.join(TRASH))?.into_iter().collect();
+    let trash = folders::trashed(root, errors);
     let mut found = BTreeMap::new();
-    for folder in files::prediction_folders(root)? {
+    for folder in files::prediction_folders(root, errors) {
         let relative = format!("predictions/{folder}");
         let path = root.join(&relative);
-        let partial = files::names_in(&path.join(PARTIAL_FOLDER))?.into_iter();
+        let below = format!("{relative}/{PARTIAL_FOLDER}");
+        let partial = folders::list(root, &below, |_| true).into_names(errors).into_iter();
         let partial = partial.filter_map(|file| Some((Name::of(&file)?, file)));
         let partial: Vec<(Name, String)> = partial
             .filter(|(name, file)| name.partial().ends_with(file) && !trash.contains(&name.run_id))
@@ -26,7 +29,7 @@ pub fn list(root: &Path, open: Open) -> Result<BTreeMap<String, BTreeSet<String>
         if partial.is_empty() {
             continue;
         }
-        let mut names = files::names_in(&path)?;
+        let mut names = files::names_of_predictions(root, &folder, errors);
         names.retain(|file| files::is_of_predictions(file));
         let judged = segments::judge_files(&path, names.clone());
         for (name, file) in partial {
@@ -37,7 +40,7 @@ pub fn list(root: &Path, open: Open) -> Result<BTreeMap<String, BTreeSet<String>
             found.insert(format!("{relative}/{PARTIAL_FOLDER}/{file}"), finished);
         }
     }
-    Ok(found)
+    found
 }
 
 /// The results that a writer checkpointed in any file of a folder.

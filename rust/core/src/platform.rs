@@ -4,8 +4,10 @@
 //! for Windows, which has no folder fsync.
 
 use std::fs::{File, Metadata};
-use std::io;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::regular;
 
 /// What tells a file from another and from its own past: the key of every cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -80,13 +82,19 @@ pub fn identity(metadata: &Metadata) -> Identity {
 /// A folder in which files are asked for their stat, or opened, by paths below it.
 #[cfg(unix)]
 #[derive(Debug)]
-pub struct Folder(File);
+pub struct Folder {
+    file: File,
+    path: PathBuf,
+}
 
 #[cfg(unix)]
 impl Folder {
     /// Opens a folder.
     pub fn open(path: &Path) -> io::Result<Self> {
-        open(path).map(Self)
+        use rustix::fs::{CWD, Mode, OFlags, openat};
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let file = rustix::io::retry_on_intr(|| openat(CWD, path, flags, Mode::empty()))?;
+        Ok(Self { file: file.into(), path: path.to_path_buf() })
     }
 
     /// The identity of a regular file; `None` where there is none.
@@ -100,7 +108,7 @@ impl Folder {
     }
 
     fn identity_if(&self, below: &str, kind: rustix::fs::FileType) -> Option<Identity> {
-        let stat = rustix::fs::statat(&self.0, below, rustix::fs::AtFlags::empty()).ok()?;
+        let stat = rustix::fs::statat(&self.file, below, rustix::fs::AtFlags::empty()).ok()?;
         let ns = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         (rustix::fs::FileType::from_raw_mode(stat.st_mode as _) == kind).then(|| Identity {
             size: stat.st_size as u64,
@@ -110,19 +118,25 @@ impl Folder {
         })
     }
 
+    /// That a folder may be searched.
+    pub fn search(&self, below: &str) -> io::Result<()> {
+        rustix::fs::statat(&self.file, format!("{below}/."), rustix::fs::AtFlags::empty())?;
+        Ok(())
+    }
+
     /// Opens a file as [`open`] does.
     pub fn open_file(&self, below: &str) -> io::Result<File> {
         use rustix::fs::{Mode, OFlags, openat};
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::io::retry_on_intr(|| openat(&self.0, below, flags, Mode::empty()))?;
-        Ok(file.into())
+        let file = rustix::io::retry_on_intr(|| openat(&self.file, below, flags, Mode::empty()));
+        regular::opened(&self.path.join(below), file.map(File::from).map_err(io::Error::from))
     }
 }
 
 /// A folder in which files are asked for their stat, or opened, by paths below it.
 #[cfg(not(unix))]
 #[derive(Debug)]
-pub struct Folder(std::path::PathBuf);
+pub struct Folder(PathBuf);
 
 #[cfg(not(unix))]
 impl Folder {
@@ -143,24 +157,53 @@ impl Folder {
         metadata.is_dir().then(|| identity(&metadata))
     }
 
+    /// That a folder may be searched.
+    pub fn search(&self, below: &str) -> io::Result<()> {
+        std::fs::metadata(self.0.join(below)).map(drop)
+    }
+
     /// Opens a file for reading.
     pub fn open_file(&self, below: &str) -> io::Result<File> {
         open(&self.0.join(below))
     }
 }
 
-/// Opens a file for reading without waiting for the other end, should it be a pipe.
-#[cfg(unix)]
+/// Opens a regular file for reading; whatever else lies there is an error, and nothing is waited for.
 pub fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    File::options().read(true).custom_flags(nonblock).open(path)
+    regular::opened(path, without_waiting(File::options().read(true)).open(path))
 }
 
-/// Opens a file for reading.
+/// The same for reading and writing; `creates` makes it where it is missing.
+pub fn open_for_writing(path: &Path, creates: bool) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(creates).truncate(false);
+    regular::opened(path, without_waiting(&mut options).open(path))
+}
+
+/// Does not wait for the other end, should it be a pipe.
+#[cfg(unix)]
+fn without_waiting(options: &mut std::fs::OpenOptions) -> &mut std::fs::OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+}
+
+/// There are no pipes among files here.
 #[cfg(not(unix))]
-pub fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
+fn without_waiting(options: &mut std::fs::OpenOptions) -> &mut std::fs::OpenOptions {
+    options
+}
+
+/// The stat of what a path names; a link to nothing is told as one.
+pub fn metadata(path: &Path) -> io::Result<Metadata> {
+    path.metadata().map_err(|error| regular::explained(path, error))
+}
+
+/// The bytes of a regular file.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open(path)?;
+    let mut bytes = Vec::with_capacity(file.metadata().map_or(0, |stat| stat.len() as usize));
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads up to `buffer.len()` bytes at `offset`, as one read where the system gives all at once.
@@ -184,7 +227,7 @@ pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize>
 /// Reads up to `buffer.len()` bytes at `offset` and returns how many bytes there were.
 #[cfg(not(unix))]
 pub fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    use std::io::{Read, Seek, SeekFrom};
+    use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
     let mut done = 0;
     while done < buffer.len() {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::atomic;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, FileError};
+use crate::folders;
 use crate::forks::OwnFile;
 use crate::journal::{self, End, Header, Journal};
 use crate::lock::{self, Holder, ONE_TRY};
@@ -65,8 +66,9 @@ impl Report {
 /// Seals the journals of dead writers, and removes what nobody needs any longer.
 pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report> {
     let mut report = Report::default();
-    for folder in files::prediction_folders(root)? {
-        let journals = journals_in(root, &folder, scope.run_id.as_deref())?;
+    let mut errors = Vec::new();
+    for folder in files::prediction_folders(root, &mut errors) {
+        let journals = journals_in(root, &folder, scope.run_id.as_deref(), &mut errors);
         let mut dead = Vec::new();
         for name in journals.iter().cloned() {
             progress.check()?;
@@ -77,21 +79,26 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
                 Ok(Fate::Gone) => {}
                 // Its writer died at once: there is nothing to keep.
                 Ok(Fate::Unreadable(_)) if is_empty(&root.join(&path)) => {
-                    seal::remove_if_there(&root.join(&path))?;
-                    report.removed.push(path);
+                    match seal::remove_if_there(&root.join(&path)) {
+                        Ok(()) => report.removed.push(path),
+                        Err(error) => report.find(&path, true, error.kind.name(), error.message),
+                    }
                 }
                 Ok(Fate::Unreadable(error)) => {
                     // One whose header is not whole was most likely never flushed into.
                     let is_problem = error.kind != ErrorKind::Truncated;
                     let message = format!("{}; nothing in it counts", error.message);
-                    set_aside(root, &path, is_problem, &message, &mut report)?;
+                    set_aside(root, &path, is_problem, &message, &mut report);
                 }
                 Err(error) => report.find(&path, true, error.kind.name(), error.message),
             }
         }
         seal_all(root, &folder, &journals, &dead, &mut report, progress)?;
     }
-    report.removed.extend(sweep(root, None)?);
+    report.removed.extend(sweep(root, None, &mut errors));
+    for error in errors {
+        report.find(&error.path, true, error.kind.name(), error.message);
+    }
     Ok(report)
 }
 
@@ -101,16 +108,15 @@ fn is_empty(path: &Path) -> bool {
 }
 
 /// The journals in a folder, those that go on from another one after it.
-fn journals_in(root: &Path, folder: &str, run_id: Option<&str>) -> Result<Vec<Name>> {
-    let folder = root.join("predictions").join(folder);
-    let mut names: Vec<Name> = files::names_in(&folder)?
+fn journals_in(root: &Path, folder: &str, run_id: Option<&str>, errors: &mut Vec<FileError>) -> Vec<Name> {
+    let mut names: Vec<Name> = files::names_of_predictions(root, folder, errors)
         .iter()
         .filter(|file| segments::is_journal(file))
         .filter_map(|file| Name::of(file))
         .filter(|name| run_id.is_none_or(|run_id| run_id == name.run_id))
         .collect();
     names.sort_by_key(|name| (name.run_id.clone(), name.writer.len(), name.writer.clone()));
-    Ok(names)
+    names
 }
 
 enum Fate {
@@ -129,7 +135,7 @@ fn declare_dead(root: &Path, relative: &str, scope: &Scope) -> Result<Fate> {
     let Some(file) = lock::open_existing(&path)? else { return Ok(Fate::Gone) };
     let Journal { header: Header { owner, .. }, .. } = match Journal::open(&path) {
         Ok(journal) => journal,
-        Err(error) if files::FileError::is_vanished(&error) => return Ok(Fate::Gone),
+        Err(error) if FileError::is_vanished(&error) => return Ok(Fate::Gone),
         Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => {
             // Where it is locked, its writer is just making it.
             let is_ours = lock::lock_file(&file, &path, ONE_TRY)?;
@@ -181,7 +187,7 @@ fn seal_all(
                     report.find(&relative, false, "torn", message);
                 }
                 if let Some(message) = outcome.reading.describe() {
-                    set_aside(root, &relative, true, &message, report)?;
+                    set_aside(root, &relative, true, &message, report);
                 }
                 report.sealed.push((relative, outcome));
             }
@@ -196,7 +202,7 @@ pub(crate) fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String
     match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
         Ok(survey) => Ok(survey.finished().collect()),
         Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(Vec::new()),
-        Err(error) if files::FileError::is_vanished(&error) => Ok(Vec::new()),
+        Err(error) if FileError::is_vanished(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
@@ -243,18 +249,15 @@ fn seal_unless_covered(
 }
 
 /// Keeps a damaged journal under another name, and says so.
-fn set_aside(
-    root: &Path,
-    relative: &str,
-    is_problem: bool,
-    message: &str,
-    report: &mut Report,
-) -> Result<()> {
-    let aside = keep_corrupt(&root.join(relative))?;
-    let aside = Path::new(relative).with_file_name(aside);
-    let message = format!("{message}; that was sealed, the file is kept as {}", aside.display());
-    report.find(relative, is_problem, "corrupt", message);
-    Ok(())
+fn set_aside(root: &Path, relative: &str, is_problem: bool, message: &str, report: &mut Report) {
+    match keep_corrupt(&root.join(relative)) {
+        Ok(aside) => {
+            let aside = Path::new(relative).with_file_name(aside);
+            let message = format!("{message}; that was sealed, the file is kept as {}", aside.display());
+            report.find(relative, is_problem, "corrupt", message);
+        }
+        Err(error) => report.find(relative, true, error.kind.name(), format!("{message}; {}", error.message)),
+    }
 }
 
 /// Renames a damaged journal, which nothing that was kept so before is lost by; gives its new name.
@@ -274,11 +277,12 @@ pub fn keep_corrupt(path: &Path) -> Result<OsString> {
     Ok(aside.file_name().unwrap_or_default().to_owned())
 }
 
-/// The journals of a run whose writers live.
-pub fn living(root: &Path, run_id: &str) -> Result<Vec<Living>> {
+/// The journals of a run whose writers live; folders that may hold others and cannot be listed are added to the
+/// errors.
+pub fn living(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> Result<Vec<Living>> {
     let mut living = Vec::new();
-    for folder in files::prediction_folders(root)? {
-        for name in journals_in(root, &folder, Some(run_id))? {
+    for folder in files::prediction_folders(root, errors) {
+        for name in journals_in(root, &folder, Some(run_id), errors) {
             let path = format!("predictions/{folder}/{}", name.journal());
             let full = root.join(&path);
             if lock::is_held(&full)?
@@ -296,37 +300,38 @@ pub fn living(root: &Path, run_id: &str) -> Result<Vec<Living>> {
 
 /// Removes, in one dataset's folder or in every one, journals that a segment covers, segments that a
 /// compaction replaced, and temporary files whose writers are gone; returns them relative to the
-/// workspace.
-pub fn sweep(root: &Path, folder: Option<&str>) -> Result<Vec<String>> {
+/// workspace. What cannot be looked at or removed stays, and is added to the errors.
+pub fn sweep(root: &Path, folder: Option<&str>, errors: &mut Vec<FileError>) -> Vec<String> {
     let grace = if platform::is_network_drive(root) { NETWORK_GRACE } else { GRACE };
     let mut removed = Vec::new();
     let folders = match folder {
         Some(folder) => vec![folder.to_owned()],
-        None => files::prediction_folders(root)?,
+        None => files::prediction_folders(root, errors),
     };
+    let mut places = Vec::new();
     for folder in folders {
-        removed.extend(sweep_folder(root, &folder, grace)?);
-        let partial = Path::new("predictions").join(&folder).join(segments::PARTIAL_FOLDER);
-        for place in [Path::new("predictions").join(&folder), partial, Path::new("arrays").join(&folder)] {
-            let place = root.join(place);
-            if place.is_dir() {
-                atomic::sweep(&place)?;
-            }
-        }
+        removed.extend(sweep_folder(root, &folder, grace, errors));
+        places.push(format!("predictions/{folder}"));
+        places.push(format!("predictions/{folder}/{}", segments::PARTIAL_FOLDER));
+        places.push(format!("arrays/{folder}"));
     }
     if folder.is_none() {
-        for run in files::names_in(&root.join("runs"))?.iter().map(|run| root.join("runs").join(run)) {
-            if run.is_dir() {
-                atomic::sweep(&run)?;
-            }
+        let runs = folders::folders(root, "runs").into_names(errors);
+        places.extend(runs.into_iter().map(|run| format!("runs/{run}")));
+    }
+    for place in places {
+        if let Err(error) = atomic::sweep(&root.join(&place)) {
+            let path = error.path.as_deref().and_then(|path| path.strip_prefix(root).ok()?.to_str());
+            let of_file = path.filter(|path| *path != place).map(|path| FileError::new(path, &error));
+            folders::add_errors(errors, of_file.or_else(|| folders::blame(root, &place, &error)));
         }
     }
-    Ok(removed)
+    removed
 }
 
-fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String>> {
+fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<FileError>) -> Vec<String> {
     let path = root.join("predictions").join(folder);
-    let names = files::names_in(&path)?;
+    let names = files::names_of_predictions(root, folder, errors);
     let of_predictions = names.iter().filter(|name| files::is_of_predictions(name));
     let judged = segments::judge_files(&path, of_predictions.cloned().collect());
     let is_old = |file: &str| {
@@ -334,9 +339,9 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
         stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))
     };
     let mut removed = Vec::new();
-    let mut remove = |file: &str| -> Result<()> {
-        removed.push(format!("predictions/{folder}/{file}"));
-        seal::remove_if_there(&path.join(file))
+    let mut remove = |relative: &str| match seal::remove_if_there(&root.join(relative)) {
+        Ok(()) => removed.push(relative.to_owned()),
+        Err(error) => errors.push(FileError::new(relative, &error)),
     };
     let mut kept = Vec::new();
     for journal in judged.covered {
@@ -353,8 +358,9 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
         });
         let is_free = || lock::is_held(&path.join(&journal)).is_ok_and(|held| !held);
         if !is_needed && is_old(&sealed) && is_free() {
-            remove(&journal)?;
-            seal::remove_if_there(&journal::fence_path(&path.join(&journal)))?;
+            remove(&format!("predictions/{folder}/{journal}"));
+            // Without its journal it is removed below, the next time.
+            let _ = seal::remove_if_there(&journal::fence_path(&path.join(&journal)));
         } else {
             kept.push(sealed);
         }
@@ -366,43 +372,48 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration) -> Result<Vec<String
     for (file, is_due) in replaced {
         // A journal that is still there would count again without its segment.
         if is_due && !kept.contains(&file) {
-            remove(&file)?;
+            remove(&format!("predictions/{folder}/{file}"));
             // What replaced a compaction has its results.
             if let Some(name) = Name::of(&file).filter(Name::is_compaction) {
-                seal::remove_if_there(&root.join("runs").join(&name.run_id).join(name.results()))?;
+                let list = format!("runs/{}/{}", name.run_id, name.results());
+                if root.join(&list).exists() {
+                    remove(&list);
+                }
             }
         }
     }
     for fence in &names {
         if fence.strip_suffix(".fence").is_some_and(|journal| !path.join(journal).exists()) {
-            remove(fence)?;
+            remove(&format!("predictions/{folder}/{fence}"));
         }
     }
-    Ok(removed)
+    removed
 }
 
-/// Every file of a run below `predictions` and `arrays`, relative to the workspace.
-pub fn files_of_run(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
+/// Every file of a run below `predictions` and `arrays`, relative to the workspace; folders that may hold others and
+/// cannot be listed are added to the errors.
+pub fn files_of_run(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let prefix = format!("{run_id}.");
     for top in ["predictions", "arrays"] {
-        for folder in files::names_in(&root.join(top))? {
-            for inner in ["", segments::PARTIAL_FOLDER] {
-                let relative = Path::new(top).join(&folder).join(inner);
-                for name in files::names_in(&root.join(&relative))? {
+        for folder in folders::folders(root, top).into_names(errors) {
+            let partial = format!("{top}/{folder}/{}", segments::PARTIAL_FOLDER);
+            for relative in [format!("{top}/{folder}"), partial] {
+                for name in folders::list(root, &relative, |_| false).into_names(errors) {
                     let is_of_run = name.strip_prefix(&prefix).is_some_and(is_writers);
-                    found.extend(is_of_run.then(|| relative.join(name)));
+                    found.extend(is_of_run.then(|| Path::new(&relative).join(name)));
                 }
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// Removes the rows of a run's unfinished results, durably, before it does that work again; returns
 /// the files relative to the workspace.
 pub fn remove_partial(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
-    let mut partial = files_of_run(root, run_id)?;
+    // Of what cannot be listed nothing is read either.
+    let mut partial = files_of_run(root, run_id, &mut Vec::new());
     partial.retain(|path| path.parent().is_some_and(|folder| folder.ends_with(segments::PARTIAL_FOLDER)));
     for path in &partial {
         seal::remove_if_there(&root.join(path))?;

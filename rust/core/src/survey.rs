@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use crate::error::Result;
-use crate::files::{self, Open};
+use crate::files::{self, FileError, Open};
+use crate::folders;
 use crate::platform;
 use crate::progress::Progress;
 use crate::segments;
@@ -49,9 +50,9 @@ const PARTS: [(&str, Grain); 7] = [
     ("binaries", Grain::Folder),
 ];
 
-/// Looks at all that is data, hidden names left out. What vanishes meanwhile, or may not be looked at, is
-/// left out too: whoever reads it says why. Items are in path order.
-pub fn survey(root: &Path, progress: &Progress) -> Result<Vec<Item>> {
+/// Looks at all that is data, hidden names left out. What vanishes meanwhile is left out too; folders that cannot be
+/// listed are added to the errors. Items are in path order.
+pub fn survey(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> Result<Vec<Item>> {
     let names = files::names_in(root)?;
     let mut jobs: Vec<(String, Grain)> = Vec::new();
     for name in names {
@@ -59,24 +60,33 @@ pub fn survey(root: &Path, progress: &Progress) -> Result<Vec<Item>> {
         if is_of_old && !name.starts_with('.') {
             jobs.push((name, Grain::File));
         } else if let Some((_, grain)) = PARTS.iter().find(|part| part.0 == name) {
-            let inner = files::names_in(&root.join(&name)).unwrap_or_default();
+            let inner = folders::list(root, &name, is_record).into_names(errors);
             let inner = inner.into_iter().filter(|entry| !entry.starts_with('.'));
             jobs.extend(inner.map(|entry| (format!("{name}/{entry}"), *grain)));
         }
     }
-    let found: Vec<Result<Vec<Item>>> = jobs
+    let found: Vec<Result<(Vec<Item>, Vec<FileError>)>> = jobs
         .par_iter()
         .map(|(path, grain)| {
             progress.check()?;
-            let mut stats = Vec::new();
-            walk(root, path, None, &mut stats);
-            Ok(items(path, *grain, &mut stats))
+            let mut seen = Seen::default();
+            walk(root, path, None, &mut seen);
+            Ok((items(path, *grain, &mut seen.stats), seen.errors))
         })
         .collect();
-    let mut all: Vec<Item> = found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    let mut all = Vec::new();
+    for found in found {
+        let (items, unlisted) = found?;
+        all.extend(items);
+        folders::add_errors(errors, unlisted);
+    }
     all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     mark_hidden(root, &mut all)?;
     Ok(all)
+}
+
+fn is_record(name: &str) -> bool {
+    name.strip_suffix(".yaml").is_some()
 }
 
 /// Of files with other hidden rows makes other ones: what hides them may lie elsewhere.
@@ -104,16 +114,29 @@ struct Stat {
     changed_at: i64,
 }
 
+/// The files below a path.
+#[derive(Default)]
+struct Seen {
+    stats: Vec<Stat>,
+    /// Folders that cannot be listed.
+    errors: Vec<FileError>,
+}
+
 /// Adds the files below a path. Links are followed at its top, below only to files.
-fn walk(root: &Path, path: &str, kind: Option<FileType>, stats: &mut Vec<Stat>) {
+fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     let full = root.join(path);
-    if kind.is_some_and(|kind| kind.is_dir()) {
-        return walk_folder(root, path, stats);
+    // What stands in the place of a file of predictions is looked at as one: whoever reads it says what it is.
+    let is_segment = path.starts_with("predictions/")
+        && path.rsplit('/').next().is_some_and(|name| kind.is_some() && files::is_of_predictions(name));
+    if !is_segment && kind.is_some_and(|kind| kind.is_dir()) {
+        return walk_folder(root, path, seen);
     }
-    let Ok(metadata) = fs::metadata(&full) else { return };
-    if metadata.is_dir() {
+    let metadata = fs::metadata(&full)
+        .or_else(|error| if is_segment { fs::symlink_metadata(&full) } else { Err(error) });
+    let Ok(metadata) = metadata else { return };
+    if metadata.is_dir() && !is_segment {
         if kind.is_none() {
-            walk_folder(root, path, stats);
+            walk_folder(root, path, seen);
         }
         return;
     }
@@ -122,7 +145,7 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, stats: &mut Vec<Stat>) 
     for number in [identity.size, identity.mtime_ns as u64, identity.ctime_ns as u64, identity.inode] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
-    stats.push(Stat {
+    seen.stats.push(Stat {
         path: path.to_owned(),
         stamp: XxHash3_64::oneshot(&bytes),
         bytes: identity.size,
@@ -130,13 +153,17 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, stats: &mut Vec<Stat>) 
     });
 }
 
-fn walk_folder(root: &Path, path: &str, stats: &mut Vec<Stat>) {
-    let Ok(entries) = fs::read_dir(root.join(path)) else { return };
-    for entry in entries.flatten() {
-        if let (Ok(name), Ok(kind)) = (entry.file_name().into_string(), entry.file_type())
+fn walk_folder(root: &Path, path: &str, seen: &mut Seen) {
+    let entries = match folders::entries(&root.join(path)) {
+        Ok(entries) => entries,
+        Err(error) if FileError::is_vanished(&error) => return,
+        Err(error) => return seen.errors.push(FileError::new(path, &error)),
+    };
+    for (name, kind) in entries {
+        if let (Ok(name), Some(kind)) = (name.into_string(), kind)
             && !name.starts_with('.')
         {
-            walk(root, &format!("{path}/{name}"), Some(kind), stats);
+            walk(root, &format!("{path}/{name}"), Some(kind), seen);
         }
     }
 }

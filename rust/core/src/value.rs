@@ -18,6 +18,8 @@ pub enum Value {
     Float(f64),
     /// A text.
     Text(String),
+    /// A path, in which bytes that are no UTF-8 are as [`crate::folders::shown`] shows them.
+    Name(String),
     /// A list.
     List(Vec<Value>),
     /// Keys with values, in this order.
@@ -79,7 +81,7 @@ impl Value {
             Self::Float(value) if value.is_finite() => write_number(out, *value),
             Self::Float(value) if value.is_nan() => out.push_str("\"NaN\""),
             Self::Float(value) => out.push_str(if *value > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" }),
-            Self::Text(text) => write_text(out, text),
+            Self::Text(text) | Self::Name(text) => write_text(out, text),
             Self::List(values) => {
                 out.push('[');
                 for (index, value) in values.iter().enumerate() {

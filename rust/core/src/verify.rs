@@ -8,7 +8,7 @@ use crate::atomic;
 use crate::chunk_checks::FileChecks;
 use crate::collect::{FileSummary, summarise_file};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Listing, Open};
+use crate::files::{self, FileError, Listing, Open};
 use crate::footer::TailReader;
 use crate::platform;
 use crate::progress::Progress;
@@ -29,6 +29,12 @@ pub struct Finding {
     pub message: String,
 }
 
+impl From<FileError> for Finding {
+    fn from(error: FileError) -> Self {
+        Self { path: error.path, is_problem: true, kind: error.kind.name(), message: error.message }
+    }
+}
+
 /// Checks all prediction files within the current thread pool, in name order.
 ///
 /// With `full`, the rows of files with a trusted summary are read and compared with it.
@@ -43,24 +49,25 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
             Ok(finding)
         })
         .collect();
-    let unlisted = |error: files::FileError| Finding {
-        path: error.path,
-        is_problem: true,
-        kind: error.kind.name(),
-        message: error.message,
-    };
-    let mut findings: Vec<Finding> = errors.into_iter().map(unlisted).collect();
+    let mut findings: Vec<Finding> = errors.into_iter().map(Finding::from).collect();
     for finding in found {
         findings.extend(finding?);
     }
-    findings.extend(verify_segments::verify(root, full, progress)?);
+    for finding in verify_segments::verify(root, full, progress)? {
+        // What cannot be looked at is told by each who looks.
+        let is_told = |told: &Finding| told.path == finding.path && told.kind == finding.kind;
+        if !(finding.kind == ErrorKind::Io.name() && findings.iter().any(is_told)) {
+            findings.push(finding);
+        }
+    }
     let mut folders: Vec<_> =
         names.iter().map(|name| name.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
     folders.push("");
     folders.sort_unstable();
     folders.dedup();
     for folder in folders {
-        for path in atomic::leftovers(&root.join(folder))? {
+        // One that cannot be listed by now is told of above.
+        for path in atomic::leftovers(&root.join(folder)).unwrap_or_default() {
             findings.push(Finding {
                 path: path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned(),
                 is_problem: false,

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::segments::{self, Name};
 use crate::summary::columns::Texts;
 use crate::verify::{Finding, check_whole};
-use crate::{files, ipc, platform, scan};
+use crate::{folders, ipc, platform, scan};
 
 /// So many ids are held at a time; where there are more they take turns.
 const AT_ONCE: u64 = 4_000_000;
@@ -27,12 +27,17 @@ pub fn verify(
     folder: &str,
     judged: &segments::Counted,
     full: bool,
+    errors: &mut Vec<FileError>,
     progress: &Progress,
 ) -> Result<Vec<Finding>> {
     let place = root.join("arrays").join(folder);
     let mut findings = Vec::new();
+    let mut unread = HashSet::new();
     let mut of_runs: BTreeMap<String, Files> = BTreeMap::new();
-    for file in files::names_in(&place)? {
+    let below = format!("arrays/{folder}");
+    let before = errors.len();
+    let is_ours = |file: &str| Name::of(file).is_some() || file.ends_with(".arrays.parquet");
+    for file in folders::list(root, &below, is_ours).into_names(errors) {
         let Some(name) = Name::of(&file) else { continue };
         let path = place.join(&file);
         let rows = rows_in(&path).and_then(|rows| {
@@ -50,15 +55,17 @@ pub fn verify(
             }
             // A compaction replaced it meanwhile.
             Err(error) if FileError::is_vanished(&error) => {}
-            Err(error) => findings.push(Finding {
-                path: format!("arrays/{folder}/{file}"),
-                is_problem: true,
-                kind: error.kind.name(),
-                message: error.message,
-            }),
+            Err(error) => {
+                // What is damaged is lost; what cannot be opened may be there.
+                if error.source.is_some() {
+                    unread.insert(name.run_id);
+                }
+                findings.push(FileError::new(&format!("arrays/{folder}/{file}"), &error).into());
+            }
         }
     }
-    if full {
+    // What rows name may lie in what cannot be listed: none of it is missing.
+    if full && errors.len() == before {
         let predictions = root.join("predictions").join(folder);
         for file in &judged.files {
             let Some(name) = Name::of(file) else { continue };
@@ -70,7 +77,7 @@ pub fn verify(
             let Some(name) = Name::of(file) else { continue };
             of_runs.entry(name.run_id).or_default().journals.push(predictions.join(file));
         }
-        for (run_id, files) in &of_runs {
+        for (run_id, files) in of_runs.iter().filter(|(run_id, _)| !unread.contains(*run_id)) {
             let is_migrated = root.join("runs").join(run_id).join("migrated.yaml").is_file();
             for (path, lacking) in files.segments.iter().zip(files.lacking(is_migrated, progress)?) {
                 let file = path.file_name().unwrap_or_default().to_string_lossy();

@@ -8,14 +8,15 @@ use twox_hash::XxHash3_64;
 
 use crate::checkpoints::Checkpoint;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, FileError};
+use crate::folders;
 use crate::journal::Journal;
 use crate::progress::Progress;
 use crate::said::Said;
 use crate::seal::Survey;
 use crate::segments::{self, Lost, Name};
 use crate::verify::Finding;
-use crate::{journal, live, lock, verify_arrays};
+use crate::{journal, live, lock, platform, verify_arrays};
 
 /// What was found in a folder, and the results that its live segments name.
 type Checked = (Vec<Finding>, Vec<Named>);
@@ -26,10 +27,18 @@ type Named = (String, String, Vec<Checkpoint>);
 /// Checks the folders of `predictions`, in name order; with `full` also every frame of journals and
 /// whether the arrays that rows name are there.
 pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Finding>> {
-    let folders = files::prediction_folders(root)?;
+    let mut errors = Vec::new();
+    let folders = files::prediction_folders(root, &mut errors);
     let checked: Vec<Result<Checked>> =
         folders.par_iter().map(|folder| check_folder(root, folder, full, progress)).collect();
-    let (mut findings, mut of_runs) = (Vec::new(), BTreeMap::<String, Vec<(String, Vec<Checkpoint>)>>::new());
+    // Folders of arrays without predictions have nothing to compare; that they can be listed is checked.
+    for folder in folders::folders(root, "arrays").into_names(&mut errors) {
+        if folders.binary_search(&folder).is_err() {
+            errors.extend(folders::list(root, &format!("arrays/{folder}"), |_| true).errors);
+        }
+    }
+    let mut findings: Vec<Finding> = errors.into_iter().map(Finding::from).collect();
+    let mut of_runs = BTreeMap::<String, Vec<(String, Vec<Checkpoint>)>>::new();
     for checked in checked {
         let (found, named) = checked?;
         findings.extend(found);
@@ -66,11 +75,11 @@ fn unlisted(root: &Path, run_id: &str, named: Vec<(String, Vec<Checkpoint>)>) ->
 
 fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> Result<Checked> {
     let path = root.join("predictions").join(folder);
-    let mut findings = Vec::new();
+    let (mut findings, mut errors) = (Vec::new(), Vec::new());
     let mut find = |file: &str, is_problem, kind, message: String| {
         findings.push(Finding { path: format!("predictions/{folder}/{file}"), is_problem, kind, message });
     };
-    let names = files::names_in(&path)?;
+    let names = files::names_of_predictions(root, folder, &mut errors);
     let judged =
         segments::judge(&path, names.iter().filter(|name| files::is_of_predictions(name)).cloned().collect());
     for file in &judged.diverged {
@@ -114,17 +123,22 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
             find(name, false, "leftover", "a fence without its journal; recover removes it".to_owned());
         }
     }
-    for file in files::names_in(&path.join(segments::PARTIAL_FOLDER))? {
+    let partial = format!("predictions/{folder}/{}", segments::PARTIAL_FOLDER);
+    for file in folders::list(root, &partial, |_| true).into_names(&mut errors) {
         let message = "rows of results that were never finished; resuming the run removes them";
         find(&format!("{}/{file}", segments::PARTIAL_FOLDER), false, "partial", message.to_owned());
     }
     for file in &judged.journals {
         progress.check()?;
         let path = path.join(file);
-        if !lock::is_held(&path)? {
-            let is_fenced = journal::fence_path(&path).exists();
-            let message = if is_fenced { "a recovery was interrupted" } else { "its writer died" };
-            find(file, false, "interrupted", format!("{message}; recover seals it"));
+        match lock::is_held(&path) {
+            Ok(true) => {}
+            Ok(false) => {
+                let is_fenced = journal::fence_path(&path).exists();
+                let message = if is_fenced { "a recovery was interrupted" } else { "its writer died" };
+                find(file, false, "interrupted", format!("{message}; recover seals it"));
+            }
+            Err(error) => find(file, true, error.kind.name(), error.message),
         }
         if full {
             for (is_problem, kind, message) in damage_in(&path, progress) {
@@ -134,12 +148,15 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
     }
     if full {
         for file in &judged.files {
-            if let Some(message) = changed_results(root, folder, file)? {
-                find(file, true, "corrupt", message);
+            match changed_results(root, folder, file) {
+                Ok(None) => {}
+                Ok(Some(message)) => find(file, true, "corrupt", message),
+                Err(error) => errors.push(error),
             }
         }
     }
-    findings.extend(verify_arrays::verify(root, folder, &judged, full, progress)?);
+    findings.extend(verify_arrays::verify(root, folder, &judged, full, &mut errors, progress)?);
+    findings.extend(errors.into_iter().map(Finding::from));
     let named = judged.files.iter().filter_map(|file| named_in(root, format!("predictions/{folder}/{file}")));
     Ok((findings, named.collect()))
 }
@@ -155,7 +172,7 @@ fn named_in(root: &Path, relative: String) -> Option<Named> {
 }
 
 /// Whether the list of results beside a segment is no longer the one that was made with it.
-fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<String>> {
+fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<String>, FileError> {
     let segment = root.join("predictions").join(folder).join(file);
     // A segment that cannot be read is reported as that.
     let (Some(name), Ok(Some(sealed))) = (Name::of(file), segments::sealed_of(&segment)) else {
@@ -166,10 +183,10 @@ fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<Strin
         return Ok(None);
     }
     let relative = format!("runs/{}/{}", name.run_id, name.results());
-    let lines = match std::fs::read(root.join(&relative)) {
+    let lines = match platform::read(&root.join(&relative)) {
         Ok(lines) => lines,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Error::io(&root.join(&relative), error)),
+        Err(error) => return Err(folders::error_of_file(root, &relative, &Error::pathless(error))),
     };
     let is_changed = XxHash3_64::oneshot(&lines) != sealed.results;
     Ok(is_changed.then(|| format!("{relative} is not the list of results that was sealed with it")))

@@ -1,9 +1,8 @@
 //! Files named after their content.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use n4w_core::{Error, artifacts};
+use n4w_core::{Error, artifacts, platform};
 use pyo3::prelude::*;
 
 use crate::gate::{enter, to_py};
@@ -22,7 +21,8 @@ pub fn put_artifact(py: Python<'_>, root: PathBuf, content: Content, extension: 
             artifacts::put(&root, &mut bytes.as_slice(), Path::new("artifact"), extension, progress)
         }),
         Content::Path(path) => {
-            let mut file = File::open(&path).map_err(|error| to_py(py, &Error::io(&path, error)))?;
+            let opened = platform::open(&path).map_err(|error| Error::io(&path, error));
+            let mut file = opened.map_err(|error| to_py(py, &error))?;
             enter(py, 0, None, |progress| artifacts::put(&root, &mut file, &path, extension, progress))
         }
     }

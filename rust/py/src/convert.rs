@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use n4w_core::files::FileError;
+use n4w_core::folders::FIRST_BYTE;
 use n4w_core::value::{Key, Value};
 use n4w_core::verify::Finding;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString};
 
 const PLACES: usize = 1024;
 
@@ -91,6 +92,10 @@ impl<'py> Converter<'py> {
             Value::Whole(value) => value.into_pyobject(py)?.into_any(),
             Value::Float(value) => PyFloat::new(py, *value).into_any(),
             Value::Text(text) => self.text(text).into_any(),
+            Value::Name(name) => match bytes_of(name) {
+                None => self.text(name).into_any(),
+                Some(bytes) => py.import("os")?.getattr("fsdecode")?.call1((PyBytes::new(py, &bytes),))?,
+            },
             Value::List(values) => {
                 let objects: Vec<_> =
                     values.iter().map(|value| self.convert(value)).collect::<PyResult<_>>()?;
@@ -142,11 +147,29 @@ impl Drop for Uncollected {
     }
 }
 
+/// The bytes of a name that is no UTF-8; `None` of others.
+fn bytes_of(name: &str) -> Option<Vec<u8>> {
+    let byte = |character: char| {
+        let byte = u8::try_from(u32::from(character).checked_sub(FIRST_BYTE)?).ok()?;
+        (!byte.is_ascii()).then_some(byte)
+    };
+    name.contains(|character| byte(character).is_some()).then(|| {
+        let mut bytes = Vec::with_capacity(name.len());
+        for character in name.chars() {
+            match byte(character) {
+                Some(byte) => bytes.push(byte),
+                None => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        bytes
+    })
+}
+
 /// Files that could not be used, as every answer lists them.
 pub fn errors_value(errors: &[FileError]) -> Value {
     let entry = |error: &FileError| {
         Value::map([
-            ("path", error.path.as_str().into()),
+            ("path", Value::Name(error.path.clone())),
             ("kind", error.kind.name().into()),
             ("message", error.message.as_str().into()),
         ])
@@ -158,7 +181,7 @@ pub fn errors_value(errors: &[FileError]) -> Value {
 pub fn findings_value(findings: &[Finding]) -> Value {
     let entry = |finding: &Finding| {
         Value::map([
-            ("path", finding.path.as_str().into()),
+            ("path", Value::Name(finding.path.clone())),
             ("kind", finding.kind.into()),
             ("message", finding.message.as_str().into()),
         ])

@@ -1,12 +1,13 @@
 //! The one way into the core for work that takes time.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use n4w_core::error::caught;
 use n4w_core::progress::Progress;
-use n4w_core::{Error, ErrorKind, Result, threads};
+use n4w_core::{Error, ErrorKind, Result, regular, threads};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -121,7 +122,8 @@ fn tick(py: Python<'_>, report: Option<&Py<PyAny>>, progress: &Progress) -> PyRe
 
 /// The Python exception for an error of the core.
 pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
-    let path = error.path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    // Bytes that are no UTF-8 are what `os.fsdecode` makes of them.
+    let path = error.path.as_ref().map(|path| path.as_os_str().to_os_string());
     let class = match error.kind {
         ErrorKind::Io => return os_error(py, error, path),
         ErrorKind::Type => return PyTypeError::new_err(shown(py, error)),
@@ -148,9 +150,9 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 }
 
 /// `OSError` chooses its subclass by the number, so that `except FileNotFoundError` works.
-fn os_error(py: Python<'_>, error: &Error, path: Option<String>) -> PyErr {
+fn os_error(py: Python<'_>, error: &Error, path: Option<OsString>) -> PyErr {
     let number = error.source.as_ref().and_then(|source| {
-        source.raw_os_error().or(match source.kind() {
+        regular::number_of(source).or(match source.kind() {
             std::io::ErrorKind::IsADirectory => Some(21),
             _ => None,
         })

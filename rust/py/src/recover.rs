@@ -65,7 +65,8 @@ pub fn recover<'py>(
 
 #[pyfunction]
 pub fn live_journals(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Bound<'_, PyAny>> {
-    let living = detached(py, Some(&root), || core::living(&root, &run_id))?;
+    // What cannot be listed is told by whoever recovers or removes what lies there.
+    let living = detached(py, Some(&root), || core::living(&root, &run_id, &mut Vec::new()))?;
     Converter::new(py).object(&living.iter().map(living_value).collect::<Value>())
 }
 
@@ -84,8 +85,14 @@ pub fn finished_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResu
 }
 
 #[pyfunction]
-pub fn run_files(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<PathBuf>> {
-    detached(py, Some(&root), || core::files_of_run(&root, &run_id))
+pub fn run_files(
+    py: Python<'_>,
+    root: PathBuf,
+    run_id: String,
+) -> PyResult<(Vec<PathBuf>, Bound<'_, PyAny>)> {
+    let mut errors = Vec::new();
+    let files = detached(py, Some(&root), || Ok(core::files_of_run(&root, &run_id, &mut errors)))?;
+    Ok((files, Converter::new(py).object(&errors_value(&errors))?))
 }
 
 #[pyfunction]
@@ -95,8 +102,14 @@ pub fn remove_partial(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult
 
 #[pyfunction]
 #[pyo3(signature = (root, folder=None))]
-pub fn sweep(py: Python<'_>, root: PathBuf, folder: Option<String>) -> PyResult<Vec<String>> {
-    detached(py, Some(&root), || core::sweep(&root, folder.as_deref()))
+pub fn sweep(
+    py: Python<'_>,
+    root: PathBuf,
+    folder: Option<String>,
+) -> PyResult<(Vec<String>, Bound<'_, PyAny>)> {
+    let mut errors = Vec::new();
+    let removed = detached(py, Some(&root), || Ok(core::sweep(&root, folder.as_deref(), &mut errors)))?;
+    Ok((removed, Converter::new(py).object(&errors_value(&errors))?))
 }
 
 #[pyfunction]

@@ -14,9 +14,11 @@ use crate::gate::enter;
 type Item = (String, u64, u64, u64, i64);
 
 #[pyfunction]
-pub fn survey(py: Python<'_>, root: PathBuf) -> PyResult<Vec<Item>> {
-    let items = enter(py, 0, None, |progress| n4w_core::survey::survey(&root, progress))?;
-    Ok(items.into_iter().map(|it| (it.path, it.stamp, it.files, it.bytes, it.changed_at)).collect())
+pub fn survey(py: Python<'_>, root: PathBuf) -> PyResult<(Vec<Item>, Bound<'_, PyAny>)> {
+    let mut errors = Vec::new();
+    let items = enter(py, 0, None, |progress| n4w_core::survey::survey(&root, &mut errors, progress))?;
+    let items = items.into_iter().map(|it| (it.path, it.stamp, it.files, it.bytes, it.changed_at));
+    Ok((items.collect(), Converter::new(py).object(&errors_value(&errors))?))
 }
 
 #[pyfunction]

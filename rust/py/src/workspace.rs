@@ -44,7 +44,7 @@ pub fn list_live(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<(Vec<Str
 #[pyfunction]
 #[pyo3(signature = (root, *, live=true))]
 pub fn list_partial(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<(String, Vec<String>)>> {
-    let found = enter(py, 0, None, |_| n4w_core::partial::list(&root, open(live)))?;
+    let found = enter(py, 0, None, |_| Ok(n4w_core::partial::list(&root, open(live), &mut Vec::new())))?;
     Ok(found.into_iter().map(|(file, results)| (file, results.into_iter().collect())).collect())
 }
 

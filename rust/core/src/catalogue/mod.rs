@@ -19,7 +19,6 @@ pub mod tree;
 pub mod yaml;
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,8 +29,9 @@ use rayon::prelude::*;
 pub use self::native::check_file;
 use self::sessions::Manifest;
 use self::tree::Tree;
-use crate::error::{Error, Result, corrupt};
-use crate::files::{self, FileError};
+use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::files::FileError;
+use crate::folders;
 use crate::platform::{self, Folder, Identity};
 use crate::progress::Progress;
 use crate::summary::{Reader, Writer};
@@ -165,9 +165,8 @@ struct Found {
 
 /// Lists all runs within the current thread pool; what was read is kept for the next time if it may be.
 pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
-    let mut names = files::names_in(&root.join("runs"))?;
-    // A name that begins with a dot is of a run that is being made.
-    names.retain(|name| !name.starts_with('.'));
+    let mut catalogue = Catalogue::default();
+    let names = names_of_runs(root, &mut catalogue.errors);
     progress.expect(names.len());
     let known = cache::load(root, CACHE);
     let is_native = root.join("workspace.yaml").exists();
@@ -178,10 +177,10 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         .with_min_len(16)
         .map(|name| {
             progress.step()?;
-            look(root, &reader, name, is_native)
+            Ok(look(root, &reader, name, is_native))
         })
         .collect();
-    let (mut runs, mut manifests, mut catalogue) = (Vec::new(), Vec::new(), Catalogue::default());
+    let (mut runs, mut manifests) = (Vec::new(), Vec::new());
     for found in found {
         let found = found?;
         catalogue.read += found.read;
@@ -211,7 +210,7 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         Some(Listed { entry: unit.entry.clone()?, stamp })
     });
     catalogue.entries.extend(native);
-    let others = old_entries(root, &ids, &manifests)?.into_iter();
+    let others = old_entries(root, &ids, &manifests, &mut catalogue.errors)?.into_iter();
     catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stamp: None }));
     catalogue.entries.sort_by(|Listed { entry: one, .. }, Listed { entry: other, .. }| {
         (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id))
@@ -219,16 +218,42 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
     Ok(catalogue)
 }
 
+/// The folder that runs lie in.
+const RUNS: &str = "runs";
+
+/// The folders of runs, and of datasets of nirs4all 0.6.
+fn names_of_runs(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
+    let mut names = folders::folders(root, RUNS).into_names(errors);
+    // A name that begins with a dot is of a run that is being made, or that was deleted.
+    names.retain(|name| !name.starts_with('.'));
+    names
+}
+
 /// Sessions of nirs4all 0.6, by their manifests, and files that no run and no manifest claims.
-fn old_entries(root: &Path, runs: &HashSet<&str>, manifests: &[Arc<Unit>]) -> Result<Vec<Entry>> {
+fn old_entries(
+    root: &Path,
+    runs: &HashSet<&str>,
+    manifests: &[Arc<Unit>],
+    errors: &mut Vec<FileError>,
+) -> Result<Vec<Entry>> {
     let manifests: Vec<_> = manifests.iter().filter_map(|unit| Manifest::of(unit.entry.as_ref()?)).collect();
     let datasets: HashSet<&str> = manifests.iter().flat_map(Manifest::claims).collect();
-    let files = orphans::list(root, runs, &datasets)?;
+    // What cannot be looked at may be their run: they are no orphans.
+    let is_run = |run: &str| {
+        runs.contains(run)
+            || errors.iter().any(|error| {
+                let name = error.path.strip_prefix(RUNS);
+                name.is_some_and(|name| name.is_empty() || name.strip_prefix('/') == Some(run))
+            })
+    };
+    let mut found = Vec::new();
+    let files = orphans::list(root, &is_run, &datasets, &mut found)?;
+    folders::add_errors(errors, found);
     Ok(files.into_iter().chain(sessions::group(manifests)).collect())
 }
 
 /// Looks at a folder of `runs`: a run, or a dataset of nirs4all 0.6 with a folder for each configuration.
-fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Result<Found> {
+fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Found {
     let path = format!("runs/{name}");
     let mut found = Found::default();
     let folder = root.join(&path);
@@ -236,9 +261,9 @@ fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Re
     if let Some((unit, is_read)) = run {
         found.read += usize::from(is_read);
         found.run = Some(unit).filter(|unit| unit.entry.is_some() || !unit.errors.is_empty());
-        return Ok(found);
+        return found;
     }
-    let configs = files::names_in(&folder)?;
+    let configs = folders::folders(root, &path).into_names(&mut found.errors);
     let read = |config: &String| {
         let path = format!("{path}/{config}");
         reader.unit(&path, sessions::FILES, |files, unit| sessions::read(name, config, files, unit))
@@ -248,11 +273,11 @@ fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Re
         found.read += usize::from(is_read);
         found.manifests.push(unit);
     }
-    if is_native && found.manifests.is_empty() && folder.is_dir() {
+    if is_native && found.manifests.is_empty() && found.errors.is_empty() && folder.is_dir() {
         let path = format!("{path}/{}", native::FILES[0]);
         found.errors.push(FileError::new(&path, &corrupt(native::MISSING)));
     }
-    Ok(found)
+    found
 }
 
 /// Reads folders of records, or remembers them.
@@ -272,11 +297,10 @@ impl Snapshot {
     fn read(folder: &Folder, below: &str) -> Self {
         let opened = folder.open_file(below).and_then(|file| Ok((file.metadata()?, file)));
         match opened {
-            Ok((metadata, file)) if metadata.is_file() => {
+            Ok((metadata, file)) => {
                 let stamp = platform::identity(&metadata);
                 Self { stamp: Some(stamp), bytes: yaml::bytes_of(&file, stamp.size) }
             }
-            Ok(_) => Self { stamp: None, bytes: Err(Error::pathless(io::ErrorKind::NotFound.into())) },
             Err(error) => Self { stamp: None, bytes: Err(Error::pathless(error)) },
         }
     }
@@ -309,7 +333,13 @@ impl UnitReader<'_> {
         }
         let stamps = snapshots.iter().map(|snapshot| snapshot.stamp).collect();
         let mut unit = Unit { path: path.to_owned(), stamps, read_at, entry: None, errors: Vec::new() };
-        read(snapshots, &mut unit);
+        let is_refused = snapshots[0].bytes.as_ref().is_err_and(|error| error.kind == ErrorKind::Io);
+        let searched = if is_refused { self.folder.search(path) } else { Ok(()) };
+        match searched {
+            // The folder is to blame, not each of its files.
+            Err(error) => unit.errors.push(FileError::new(path, &Error::pathless(error))),
+            Ok(()) => read(snapshots, &mut unit),
+        }
         Some((Arc::new(unit), true))
     }
 }

@@ -8,23 +8,29 @@ use super::tree::Tree;
 use super::{Entry, Kind};
 use crate::content::blake3_hex;
 use crate::error::Result;
-use crate::files::{self, SUFFIX, TRASH};
+use crate::files::{self, FileError, SUFFIX};
+use crate::folders;
 use crate::segments::Name;
 
 /// An entry for each run whose folder is missing, and one for each file of nirs4all 0.6 whose dataset has no
 /// manifest. Nothing is opened.
-pub fn list(root: &Path, runs: &HashSet<&str>, datasets: &HashSet<&str>) -> Result<Vec<Entry>> {
-    let trash: HashSet<String> = files::names_in(&root.join(TRASH))?.into_iter().collect();
+pub fn list(
+    root: &Path,
+    is_run: &dyn Fn(&str) -> bool,
+    datasets: &HashSet<&str>,
+    errors: &mut Vec<FileError>,
+) -> Result<Vec<Entry>> {
+    let trash = folders::trashed(root, errors);
     let mut segments = BTreeMap::<String, Vec<String>>::new();
     let mut others = Vec::new();
-    for folder in files::prediction_folders(root)? {
-        for file in files::names_in(&root.join("predictions").join(&folder))? {
+    for folder in files::prediction_folders(root, errors) {
+        for file in files::names_of_predictions(root, &folder, errors) {
             if !files::is_of_predictions(&file) {
                 continue;
             }
             let path = || format!("predictions/{folder}/{file}");
             match Name::of(&file).map(|name| name.run_id) {
-                Some(run) if runs.contains(run.as_str()) || trash.contains(&run) => {}
+                Some(run) if is_run(&run) || trash.contains(&run) => {}
                 Some(run) => segments.entry(run).or_default().push(path()),
                 None => others.push(path()),
             }

@@ -18,6 +18,7 @@ use super::{Entry, Found, Known, Unit, UnitReader, cache as records, look, nativ
 use crate::cache;
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::{self, FileError};
+use crate::folders;
 use crate::live;
 use crate::platform::{self, Folder, Identity};
 use crate::progress::Progress;
@@ -39,8 +40,6 @@ pub struct RunResults {
     pub is_run: bool,
     /// Whether it has a record that can be used; else there are only errors.
     pub is_there: bool,
-    /// Why its results cannot be read.
-    pub failure: Option<Error>,
     /// All that is said of it.
     body: Bytes,
     /// Where in it.
@@ -103,10 +102,9 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
 
 fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ranking> {
     let runs = root.join("runs");
-    let (names, kept) = rayon::join(|| files::names_in(&runs), || Kept::load(root));
-    let mut names = names?;
-    // A name that begins with a dot is of a run that is being made.
-    names.retain(|name| !name.starts_with('.'));
+    let mut ranking = Ranking::default();
+    let (names, kept) =
+        rayon::join(|| super::names_of_runs(root, &mut ranking.folder_errors), || Kept::load(root));
     progress.expect(names.len());
     let folder = if names.is_empty() { None } else { Folder::open(&runs).ok() };
     let is_unchanged = |name: &str, body: &Bytes| {
@@ -122,7 +120,6 @@ fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<
     });
     let known: Vec<Option<RunResults>> = known.collect::<Result<_>>()?;
     let unknown = known.iter().filter(|run| run.is_none()).count();
-    let mut ranking = Ranking::default();
     let mut manifests = Vec::new();
     if unknown == 0 {
         ranking.runs.extend(known.into_iter().flatten());
@@ -138,7 +135,7 @@ fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<
     ranking.old_errors.extend(manifests.iter().flat_map(|unit| unit.errors.iter().cloned()));
     kept.store(root, &ranking.runs);
     let ids: HashSet<&str> = ranking.runs.iter().map(|run| run.id.as_str()).collect();
-    let old = old_entries(root, &ids, &manifests)?;
+    let old = old_entries(root, &ids, &manifests, &mut ranking.folder_errors)?;
     ranking.add_old(root, old.into_iter().map(Arc::new), wanted, progress)?;
     Ok(ranking)
 }
@@ -163,7 +160,7 @@ fn read_unknown(
             return Ok((known, Found::default()));
         }
         let stamps = Stamps::of(&root.join("runs").join(&name));
-        let mut found = look(root, &reader, &name, true)?;
+        let mut found = look(root, &reader, &name, true);
         let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, &stamps, wanted));
         Ok((run.transpose()?, found))
     });
@@ -200,13 +197,14 @@ impl Ranking {
             let place = self.runs[..native].binary_search_by(|run| run.id.as_str().cmp(id)).ok()?;
             (self.runs[place].is_there && wanted.binary_search(&place).is_ok()).then_some(place)
         };
-        let open = live::open_results(root, &|run| place_of(run).is_some())?;
+        let (open, errors) = live::open_results(root, &|run| place_of(run).is_some())?;
+        folders::add_errors(&mut self.folder_errors, errors);
         let open: Vec<_> = open.into_iter().filter_map(|(run, open)| Some((place_of(&run)?, open))).collect();
         for (place, open) in open {
             let run = &mut self.runs[place];
             let mut body = Writer::default();
             body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
-            write_results(&of_run(root, &run.id, Some(&open))?, &mut body);
+            write_results(&of_run(root, &run.id, Some(&open)), &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), Keeping::Never)?;
         }
         Ok(())
@@ -232,7 +230,7 @@ impl RunResults {
         read_errors(&mut reader)?;
         let results = at(&reader);
         let parts = Parts { name, created_at, references, record_errors, result_errors, results };
-        Ok(Self { id, is_run: true, is_there, failure: None, body, parts, keeping })
+        Ok(Self { id, is_run: true, is_there, body, parts, keeping })
     }
 
     /// Reads a run's lists of results.
@@ -243,17 +241,12 @@ impl RunResults {
             && unit.errors.iter().all(|error| records::keeps(error.kind));
         write_entry(entry, &unit.errors, &mut body)?;
         let is_wanted = entry.is_none_or(|entry| (wanted.is_of_run)(&entry.id, &entry.name));
-        let found =
-            if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Ok(Results::default()) };
-        let (found, failure) = match found {
-            Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-            Err(error) => (Results::default(), Some(error)),
-            Ok(found) => (found, None),
-        };
+        let found = if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Results::default() };
         write_results(&found, &mut body);
-        let is_new = is_settled && is_wanted && failure.is_none();
+        // What cannot be opened may be opened again without any stat telling.
+        let is_new = is_settled && is_wanted && found.errors.iter().all(|error| records::keeps(error.kind));
         let keeping = if is_new { Keeping::IsNew } else { Keeping::Never };
-        Ok(Self { failure, ..Self::new(id, body.bytes.into(), keeping)? })
+        Self::new(id, body.bytes.into(), keeping)
     }
 
     fn from(&self, part: usize) -> Reader<'_> {

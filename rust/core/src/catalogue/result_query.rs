@@ -13,6 +13,7 @@ use super::results::{self, FIELDS};
 use super::tree::{Part, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
+use crate::folders;
 use crate::metrics::{self, Direction};
 use crate::normal::same_name;
 use crate::progress::Progress;
@@ -86,9 +87,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
         return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run:?}")).at(root));
     }
     ranking.add_open(root, &wanted)?;
-    if let Some(error) = wanted.iter().find_map(|&place| ranking.runs[place].failure.take()) {
-        return Err(error);
-    }
+    folders::add_errors(&mut errors, std::mem::take(&mut ranking.folder_errors));
     let runs = &ranking.runs;
     let mut wrong = Vec::new();
     for &place in &wanted {

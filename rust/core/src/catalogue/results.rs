@@ -13,6 +13,7 @@ use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
+use crate::folders;
 use crate::live_set::{self, Hidden, Rank};
 use crate::progress::Progress;
 use crate::query::filter::Member;
@@ -81,8 +82,10 @@ pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Resu
 
 /// The checkpointed results of one run, oldest first.
 pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
-    let open = live::open_results(root, &|run| run == run_id)?;
-    of_run(root, run_id, open.get(run_id))
+    let (open, errors) = live::open_results(root, &|run| run == run_id)?;
+    let mut found = of_run(root, run_id, open.get(run_id));
+    folders::add_errors(&mut found.errors, errors);
+    Ok(found)
 }
 
 /// The results of each of these entries.
@@ -94,13 +97,17 @@ pub(super) fn of_entries(
 ) -> Result<Vec<Results>> {
     let runs: HashSet<&str> =
         entries.iter().filter(|entry| entry.kind == Kind::Run).map(|entry| entry.id.as_str()).collect();
-    let open =
-        if runs.is_empty() { HashMap::new() } else { live::open_results(root, &|run| runs.contains(run))? };
+    let mut open = HashMap::new();
+    if !runs.is_empty() {
+        let found = live::open_results(root, &|run| runs.contains(run))?;
+        open = found.0;
+        folders::add_errors(errors, found.1);
+    }
     let groups = Groups::read(root, entries, errors, progress)?;
     let results = entries.par_iter().map(|entry| {
         progress.check()?;
         match entry.kind {
-            Kind::Run => of_run(root, &entry.id, open.get(&entry.id)),
+            Kind::Run => Ok(of_run(root, &entry.id, open.get(&entry.id))),
             _ => Ok(Results { results: groups.of(entry)?, ..Results::default() }),
         }
     });
@@ -110,15 +117,11 @@ pub(super) fn of_entries(
 type Map = serde_json::Map<String, serde_json::Value>;
 
 /// The checkpointed results of a run, of each result the checkpoint that wins.
-pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Result<Results> {
+pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Results {
     let none = live::OpenResults::default();
     let open = open.unwrap_or(&none);
-    let sealed = match live::sealed_results(root, run_id, open) {
-        // Deleted since it was listed.
-        Err(error) if FileError::is_vanished(&error) => Vec::new(),
-        sealed => sealed?,
-    };
     let mut found = Results::default();
+    let sealed = live::sealed_results(root, run_id, open, &mut found.errors);
     found.errors.extend(open.errors.iter().cloned());
     let mut parsed = Vec::new();
     for (writer, text) in open.results.iter().chain(&sealed) {
@@ -153,7 +156,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
         let result = complete(given);
         if wins { found.results.push(result) } else { found.repeated.push(result) }
     }
-    Ok(found)
+    found
 }
 
 fn of_json(value: serde_json::Value) -> Tree {

@@ -18,6 +18,7 @@ use super::Algorithm;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, FileKey};
 use crate::progress::Progress;
+use crate::regular;
 
 /// What one thread hashes at a time: a power of two, as the subtrees of BLAKE3 are.
 const LEAF: u64 = 4 << 20;
@@ -55,11 +56,13 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
     let fail = |error| Error::io(path, error);
     for _ in 0..2 {
         let read_at = now_ns();
-        let file = platform::open(path).map_err(fail)?;
+        let file = match platform::open(path) {
+            Err(error) if regular::is_special(&error) => {
+                return Err(Error::new(ErrorKind::Argument, "is no regular file").at(path));
+            }
+            opened => opened.map_err(fail)?,
+        };
         let stat = file.metadata().map_err(fail)?;
-        if !stat.is_file() {
-            return Err(Error::new(ErrorKind::Argument, "is no regular file").at(path));
-        }
         let key = platform::file_key(&stat);
         match read(&file, stat.len()) {
             Ok(value) => {

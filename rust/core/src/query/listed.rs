@@ -192,7 +192,7 @@ fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<Fi
         return Ok((identity, None));
     }
     let file = if holds { platform::open(&path).ok() } else { None };
-    let metadata = file.as_ref().map_or_else(|| std::fs::metadata(&path), File::metadata);
+    let metadata = file.as_ref().map_or_else(|| platform::metadata(&path), File::metadata);
     let identity = platform::identity(&metadata.map_err(|error| Error::io(&path, error))?);
     Ok((identity, file))
 }

@@ -85,7 +85,7 @@ impl Plan {
     pub fn of(root: &Path, open: Open, partial: bool, is_last: bool, progress: &Progress) -> Result<Self> {
         let Listing { files: mut names, mut hidden, mut errors } = files::list(root, open)?;
         if partial {
-            for (name, finished) in partial::list(root, open)? {
+            for (name, finished) in partial::list(root, open, &mut errors) {
                 let part = live_set::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
                 hidden.extend(Hidden::of(vec![part]).map(|part| (name.clone(), Arc::new(part))));
                 names.push(name);
@@ -230,7 +230,7 @@ impl Part {
                 .map_err(|error| error.at(&listed.path))?;
             return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None, hidden });
         }
-        let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let metadata = platform::metadata(&path).map_err(|error| Error::io(&path, error))?;
         let identity = platform::identity(&metadata);
         if let Some((schema, rows)) = remembered(&path, identity) {
             return Ok(Self {

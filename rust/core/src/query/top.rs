@@ -59,6 +59,18 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
     let whole = matching(&collected, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
+        // Which metric there is nobody can tell without the files that cannot be used.
+        None if named_metrics(&whole).is_empty() && !collected.errors.is_empty() => {
+            let (metric, direction, errors) = (String::new(), Direction::Unknown, collected.errors);
+            return Ok(Answer {
+                metric,
+                direction,
+                score: 0,
+                top: TopK::new(query.k),
+                files_read: 0,
+                errors,
+            });
+        }
         None => only_metric(root, &whole, &query.filter, open, progress)?,
     };
     let group = whole.group(&metric);

@@ -10,7 +10,8 @@ use n4w_core::survey::{Item, survey};
 use n4w_core::threads;
 
 fn surveyed(root: &Path, threads: usize) -> BTreeMap<String, Item> {
-    let items = threads::run(threads, || survey(root, &Progress::default())).unwrap().unwrap();
+    let items =
+        threads::run(threads, || survey(root, &mut Vec::new(), &Progress::default())).unwrap().unwrap();
     items.into_iter().map(|item| (item.path.clone(), item)).collect()
 }
 
@@ -122,5 +123,5 @@ fn loops_of_links_end_and_what_is_lost_is_left_out() {
     assert!(!found.contains_key("datasets/lost.yaml"));
     #[cfg(unix)]
     assert_eq!(found["runs/linked"].files, 2);
-    assert!(survey(&folder.path().join("gone"), &Progress::default()).unwrap().is_empty());
+    assert!(survey(&folder.path().join("gone"), &mut Vec::new(), &Progress::default()).unwrap().is_empty());
 }
