@@ -8,7 +8,7 @@ import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from nirs4all_workspace import _native, files, results, stored
+from nirs4all_workspace import _native, files, frames, results, stored
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.names import dataset_folder
 
@@ -151,7 +151,7 @@ class Writer:
             ConflictError: This writer was closed or declared dead.
             OSError: It was time to flush and that failed; the rows wait for the next flush.
         """
-        if self._native.write_batch(batch):
+        if self._native.write_batch(frames.exportable(batch)):
             self.flush()
 
     def write_arrays(self, arrays: object) -> list[str]:

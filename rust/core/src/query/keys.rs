@@ -278,7 +278,7 @@ impl Keys {
                 let numbers = Numbers::of(batch, &self.column)?;
                 rows.for_each(|row| take(row, self.of_number(numbers.get(row as usize))));
             }
-            Type::Bool | Type::Int | Type::Time => {
+            Type::Bool | Type::Int | Type::Time | Type::Duration => {
                 let numbers = whole_numbers(batch, &self.column, self.kind)?;
                 rows.for_each(|row| take(row, self.of_int(numbers.get(row as usize).copied().flatten())));
             }
