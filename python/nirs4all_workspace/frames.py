@@ -34,4 +34,6 @@ class _Named:
         except (ValueError, TypeError, NotImplementedError) as error:
             # pyarrow names the column in another argument.
             what = "; ".join(str(part) for part in error.args)
-            raise TypeError(f"a data frame that Arrow does not take: {what}; cast the column, or leave it out") from error
+            raise TypeError(
+                f"a data frame that Arrow does not take: {what}; cast the column, or leave it out"
+            ) from error

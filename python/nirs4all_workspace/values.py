@@ -30,7 +30,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Units of NumPy's times with a fixed length, in attoseconds.
 _UNITS = {
-    unit: seconds * 10**18 for unit, seconds in {"W": 604_800, "D": 86_400, "h": 3_600, "m": 60, "s": 1}.items()
+    unit: seconds * 10**18
+    for unit, seconds in {"W": 604_800, "D": 86_400, "h": 3_600, "m": 60, "s": 1}.items()
 } | {"ms": 10**15, "us": 10**12, "ns": 10**9, "ps": 10**6, "fs": 10**3, "as": 1}
 _PER_MICROSECOND = 10**12
 # From here on not every whole number is a float.
@@ -70,7 +71,7 @@ def cell(value: object, column: str) -> object:
 
 
 def nested(value: object, where: str) -> object:
-    """Return a value within a list or mapping as plain data: times and durations have no type of their own there.
+    """Return a value within a list or mapping as plain data: there times have no type of their own.
 
     Raises:
         TypeError: It has no place in JSON; the message says where it is.
@@ -79,17 +80,19 @@ def nested(value: object, where: str) -> object:
     numpy = sys.modules.get("numpy")
     found = scalar(value, where)
     if numpy is not None and isinstance(found, numpy.ndarray):
-        is_plain = found.dtype.kind in "biufUO" and found.dtype.itemsize <= 8 or found.dtype.kind in "UO"
+        is_plain = (found.dtype.kind in "biufUO" and found.dtype.itemsize <= 8) or found.dtype.kind in "UO"
         return found.tolist() if is_plain else list(found)
     if numpy is not None and isinstance(found, numpy.datetime64):
         plain = found.item()
         return plain.isoformat() if isinstance(plain, date) else str(numpy.datetime_as_string(found))
-    if numpy is not None and isinstance(found, numpy.timedelta64) or isinstance(found, timedelta):
-        raise TypeError(f"{where} is a duration, which has no place in JSON; give a number, or a text with its unit")
+    if (numpy is not None and isinstance(found, numpy.timedelta64)) or isinstance(found, timedelta):
+        raise TypeError(
+            f"{where} is a duration, which has no place in JSON; give a number, or a text with its unit"
+        )
     return found.isoformat() if isinstance(found, date) else found
 
 
-def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912
+def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: ANN401
     """Return what a value is when nothing of its meaning is lost.
 
     Args:
@@ -98,8 +101,7 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
         is_float: Whether a float next to it will do, as for scores.
 
     Returns:
-        None, a bool, int, float, text, time, duration, list, mapping, or an array of NumPy of one dimension or
-        more.
+        None, a bool, int, float, text, time, duration, list, mapping, or an array of NumPy with dimensions.
 
     Raises:
         TypeError: It is of a type that no column holds.
@@ -132,7 +134,9 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
     elif isinstance(value, UUID):
         return str(value)
     elif hasattr(value, "unit") or hasattr(value, "units"):
-        raise TypeError(f"{where} is of type {kind.__qualname__}, whose unit no column holds; give a plain number")
+        raise TypeError(
+            f"{where} is of type {kind.__qualname__}, whose unit no column holds; give a plain number"
+        )
     elif kind.__module__.startswith("pyarrow") and hasattr(value, "as_py"):
         try:
             return scalar(value.as_py(), where, is_float=is_float)
@@ -148,13 +152,15 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
         try:
             plain = value.tolist() if hasattr(value, "tolist") else value.item()
         except Exception as error:
-            raise TypeError(f"{where} is of type {kind.__qualname__}, which cannot be read: {error}") from error
+            raise TypeError(
+                f"{where} is of type {kind.__qualname__}, which cannot be read: {error}"
+            ) from error
         if type(plain) is not kind:
             return scalar(plain, where, is_float=is_float)
     raise TypeError(f"{where} has a value of type {kind.__qualname__}, which no column can hold")
 
 
-def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911
+def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401
     """Return what an array or scalar of NumPy is, as `scalar` does."""
     if isinstance(value, numpy.ma.MaskedArray) and value.ndim == 0 and numpy.ma.getmaskarray(value).all():
         return None
@@ -182,12 +188,14 @@ def _check_unit(numpy: Any, value: Any, where: str) -> None:  # noqa: ANN401
     own = type(value).__module__.split(".")[0] == "numpy"
     if not own and isinstance(value, numpy.ndarray) and (hasattr(value, "unit") or hasattr(value, "units")):
         kind = type(value).__qualname__
-        raise TypeError(f"{where} is of type {kind}, whose unit is not stored; give plain numbers in a known unit")
+        raise TypeError(
+            f"{where} is of type {kind}, whose unit is not stored; give plain numbers in a known unit"
+        )
 
 
 def _is_near(value: Any, number: float) -> bool:  # noqa: ANN401
-    """Whether the float next to a longer one says the same: no whole number, infinity or zero in its place."""
-    if number == value or number != number:
+    """Whether the float next to a longer one says the same: no other whole number, infinity or zero."""
+    if number == value or math.isnan(number):
         return True
     return math.isfinite(number) and number != 0 and abs(number) < _EXACT
 
@@ -200,13 +208,12 @@ def _float_of(value: Decimal | Fraction, where: str, *, is_float: bool) -> float
         number = float(value)
     except OverflowError:
         number = math.inf
-    is_exact = math.isfinite(number) and (
-        Decimal(repr(number)) == value if isinstance(value, Decimal) else Fraction(number) == value
-    )
-    if is_exact or (is_float and math.isfinite(number) and (number != 0 or value == 0)):
-        return number
-    if value == value.__trunc__() and abs(value) < 2**63:
-        return int(value)
+    if math.isfinite(number):
+        is_exact = Decimal(repr(number)) == value if isinstance(value, Decimal) else Fraction(number) == value
+        if is_exact or (is_float and (number != 0 or value == 0)):
+            return number
+        if abs(number) < 2.0**63 and value == int(value):
+            return int(value)
     raise ValueError(f"{where} is {value!r}, which no 64-bit float is; give it as a text, or as float(...)")
 
 
@@ -226,7 +233,9 @@ def _micros_of(value: Any, where: str, *, may_cut: bool) -> tuple[str, int]:  # 
         is_known = 1 <= 1970 + year <= 9999
         micros = (date(1970 + year, month + 1, 1) - _EPOCH.date()) // _MICROSECOND if is_known else 2**63
     else:
-        raise TypeError(f"{where} has a duration of unit {unit!r}, which has no length; give it in days or less")
+        raise TypeError(
+            f"{where} has a duration of unit {unit!r}, which has no length; give it in days or less"
+        )
     if not -(2**63) <= micros < 2**63:
         known = "a time outside of the years 1 to 9999" if is_time else "a duration beyond 999,999,999 days"
         raise ValueError(f"{where} has {known}")
@@ -248,7 +257,7 @@ def array(value: Any, key: str) -> tuple[np.ndarray, tuple[int, ...]] | None:  #
     return None if found is None else (np.ascontiguousarray(found).reshape(-1), found.shape)
 
 
-def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401, C901, PLR0911
+def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     if value is None or value is np.ma.masked:
         return None
     if isinstance(value, np.ndarray | np.generic):
@@ -261,8 +270,14 @@ def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401, C901, PLR0911
         return np.column_stack(columns) if columns else np.empty(value.shape)
     if hasattr(value, "to_pylist") and value.null_count:
         return _of_items(np, value.to_pylist(), key)
-    if hasattr(value, "to_list") and hasattr(value, "null_count") and (value.null_count() or value.dtype.is_nested()):
+    if (
+        hasattr(value, "to_list")
+        and hasattr(value, "null_count")
+        and (value.null_count() or value.dtype.is_nested())
+    ):
         return _of_items(np, value.to_list(), key)
+    if hasattr(value, "isna") and hasattr(value.dtype, "na_value") and value.isna().any():
+        return _of_items(np, list(value), key)  # pandas would make floats of whole numbers beside nulls
     if hasattr(value, "to_numpy"):
         try:
             plain = value.to_numpy(zero_copy_only=False) if hasattr(value, "to_pylist") else value.to_numpy()
@@ -272,12 +287,20 @@ def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401, C901, PLR0911
     if isinstance(value, Sequence) and not isinstance(value, bytearray | memoryview):
         return _of_items(np, list(value), key)
     if hasattr(value, "unit") or hasattr(value, "units"):
-        raise TypeError(f"{key} is of type {type(value).__qualname__}, whose unit is not stored; give plain numbers")
-    if hasattr(value, "__array__") or isinstance(value, bytearray | memoryview) or hasattr(value, "__buffer__"):
+        raise TypeError(
+            f"{key} is of type {type(value).__qualname__}, whose unit is not stored; give plain numbers"
+        )
+    if (
+        hasattr(value, "__array__")
+        or isinstance(value, bytearray | memoryview)
+        or hasattr(value, "__buffer__")
+    ):
         try:
             plain = np.asarray(value)
         except Exception as error:
-            raise TypeError(f"{key} is of type {type(value).__qualname__}, which cannot be read: {error}") from error
+            raise TypeError(
+                f"{key} is of type {type(value).__qualname__}, which cannot be read: {error}"
+            ) from error
         return _of_array(np, plain, key)
     if isinstance(value, Iterable) and hasattr(value, "__len__") and hasattr(value, "__getitem__"):
         return _of_items(np, list(value), key)
@@ -297,7 +320,11 @@ def _of_array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     if kind == "O":
         masked = np.zeros(plain.shape, bool) if mask is None else mask
         items = [math.nan if out else item for item, out in zip(plain.flat, masked.flat, strict=True)]
-        return _of_items(np, items, key).reshape(plain.shape) if items else np.empty(plain.shape)
+        if not items:
+            return np.empty(plain.shape)
+        # An element may be a row itself.
+        found = _of_items(np, items, key)
+        return found.reshape(plain.shape + found.shape[1:])
     if kind not in "biuf":
         what = plain.dtype if plain.dtype.names is None else f"records ({', '.join(plain.dtype.names)})"
         raise TypeError(f"{key} must be an array of real numbers, not of {what}")
@@ -331,7 +358,9 @@ def _of_items(np: Any, items: list[Any], key: str) -> Any:  # noqa: ANN401
     rows = [_is_row(np, item) for item in items]
     if not any(rows):
         return np.array([_number(item, key) for item in items], dtype=np.float64)
-    arrays = [_array(np, item, key) if is_row else np.array(0.0) for item, is_row in zip(items, rows, strict=True)]
+    arrays = [
+        _array(np, item, key) if is_row else np.array(0.0) for item, is_row in zip(items, rows, strict=True)
+    ]
     if len({found.shape for found in arrays}) > 1:
         raise ValueError(f"the rows of {key} have different lengths")
     return np.stack(arrays)
@@ -358,4 +387,6 @@ def _number(item: object, key: str) -> float:
         return number
     if isinstance(found, float):
         return float(found)
-    raise TypeError(f"{key} must be an array or a list of numbers, or None; it has an element of type {type(item)}")
+    raise TypeError(
+        f"{key} must be an array or a list of numbers, or None; it has an element of type {type(item)}"
+    )
