@@ -89,8 +89,20 @@ def stats(series: pl.Series) -> dict:
         "mean": mean,
         "std": std,
         "overflow": overflows(numbers),
-        "quartiles": [finite.quantile(q, "linear") for q in (0.25, 0.5, 0.75)] if numbers else None,
+        "quartiles": quartiles(numbers),
     }
+
+
+def quartiles(numbers: list[float]) -> list[float] | None:
+    """Interpolated linearly; between numbers whose difference overflows too."""
+    if not numbers:
+        return None
+    ordered = sorted(numbers)
+    places = [q * (len(ordered) - 1) for q in (0.25, 0.5, 0.75)]
+    ends = [
+        (Fraction(ordered[math.floor(at)]), Fraction(ordered[math.ceil(at)]), Fraction(at)) for at in places
+    ]
+    return [float(low + (high - low) * (at - math.floor(at))) for low, high, at in ends]
 
 
 def counts(series: pl.Series) -> dict:

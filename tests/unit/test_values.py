@@ -239,9 +239,7 @@ MEANT |= {
     f"time in {unit}": (np.datetime64(MOMENT.replace(tzinfo=None)).astype(f"M8[{unit}]"), MOMENT)
     for unit in ("us", "ns")
 }
-MEANT |= {
-    f"day in {unit}": (np.datetime64("2026-01-02", unit), DAY) for unit in ("D", "h", "m", "s", "ms")
-}
+MEANT |= {f"day in {unit}": (np.datetime64("2026-01-02", unit), DAY) for unit in ("D", "h", "m", "s", "ms")}
 MEANT |= {
     f"duration in {unit}": (np.timedelta64(count, unit), dt.timedelta(minutes=minutes))
     for unit, count, minutes in (
