@@ -114,14 +114,12 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
     kind = type(value)
     if kind.__name__ in ("NAType", "NaTType") and kind.__module__.startswith("pandas"):
         return None
-    if isinstance(value, datetime | timedelta):
-        # Those of pandas have nanoseconds.
-        for exact in ("to_datetime64", "to_timedelta64"):
-            if hasattr(value, exact):
-                return getattr(value, exact)()
+    if kind in (datetime, date, timedelta):
         return value
-    if isinstance(value, date):
-        return value
+    # Those of pandas have nanoseconds.
+    for exact in ("to_datetime64", "to_timedelta64"):
+        if isinstance(value, datetime | timedelta) and hasattr(value, exact):
+            return getattr(value, exact)()
     if isinstance(value, Decimal | Fraction):
         return _float_of(value, where, is_float=is_float)
     numpy = sys.modules.get("numpy")
@@ -142,6 +140,8 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
             return scalar(value.as_py(), where, is_float=is_float)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
+    elif isinstance(value, timedelta):
+        return value
     elif hasattr(value, "isoformat"):
         text: str = value.isoformat()
         try:

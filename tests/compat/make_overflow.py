@@ -1,4 +1,4 @@
-"""Make `data/overflow_1_1.meta.parquet`: scores without a mean, in a summary of minor version 1.
+"""Make `data/means/overflow_1_1.meta.parquet`: scores without a mean, in a summary of minor version 1.
 
 Run once with the package of commit 277e53d; later versions write minor version 2.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import nirs4all_workspace as n4w
 import polars as pl
 
-TARGET = Path(__file__).parent / "data" / "overflow_1_1.meta.parquet"
+TARGET = Path(__file__).parent / "data" / "means" / "overflow_1_1.meta.parquet"
 VAL = [1e308, -1e308, 1e308, -1e308, 1.0, 2.0, 0.5, 0.25]
 
 if __name__ == "__main__":

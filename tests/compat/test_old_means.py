@@ -10,7 +10,7 @@ from agreement import check_summary, check_workspace
 from oracle import summarise
 from samples import SKETCH, frame_of, keys, patch_sketch, table, write
 
-OLD = Path(__file__).parent / "data" / "overflow_1_1.meta.parquet"
+OLD = Path(__file__).parent / "data" / "means" / "overflow_1_1.meta.parquet"
 
 
 def minor_of(path):

@@ -508,3 +508,46 @@ def test_frames_of_pandas(ws, run):
         dt.timedelta(seconds=90),
     ]
     assert np.array_equal(rows["NA"]["y_true"], [1.0, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_in_the_order_of_unsigned_integers(ws, run, descending):
+    numbers = [2**64 - 1, 0, 2**64 - 3, 2**63, 2**64 - 2, BIG, BIG - 1]
+    ids = [f"{number:020}" for number in numbers]
+    with run.writer("wheat") as writer:
+        writer.write_batch(pl.DataFrame({"id": ids, "n": pl.Series(numbers, dtype=pl.UInt64)}))
+        writer.write_batch(pl.DataFrame({"id": ["none"]}))
+    with run.writer("wheat") as writer:
+        writer.write_batch(pl.DataFrame({"id": [f"{7:020}"], "n": pl.Series([7], dtype=pl.UInt8)}))
+    expected = sorted([*numbers, 7], reverse=descending)
+    found, cursor = [], None
+    while True:
+        page = ws.predictions.page(
+            sort_by="n", descending=descending, limit=2, columns=["id", "n"], cursor=cursor
+        )
+        found += [row["n"] for row in page.records]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == [*expected, None]
+
+
+def test_a_cursor_of_unsigned_integers_goes_on_where_they_become_floats(ws, run):
+    with run.writer("wheat") as writer:
+        writer.write_batch(pl.DataFrame({"id": list("abc"), "n": pl.Series([1, 2, 2**63], dtype=pl.UInt64)}))
+    first = ws.predictions.page(sort_by="n", descending=False, limit=2, columns=["id"])
+    assert [row["id"] for row in first.records] == ["a", "b"]
+    with run.writer("wheat") as writer:
+        writer.write({"id": "d", "n": 2.5})
+    after = ws.predictions.page(
+        sort_by="n", descending=False, limit=5, columns=["id"], cursor=first.next_cursor
+    )
+    assert [row["id"] for row in after.records] == ["d", "c"]
+
+
+def test_a_column_without_a_name_sorts(ws, run):
+    with run.writer("wheat") as writer:
+        for number in (3, 1, 2):
+            writer.write({"id": str(number), "": number})
+    page = ws.predictions.page(sort_by="", descending=True)
+    assert [row["id"] for row in page.records] == ["3", "2", "1"]

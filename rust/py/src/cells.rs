@@ -6,7 +6,7 @@ use n4w_core::arrays::Values;
 use n4w_core::mappings::Cell;
 use n4w_core::summary::columns::parse_time;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -86,6 +86,8 @@ pub fn number_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<f64>
     match cell_of(value, column)? {
         Cell::Null => Ok(None),
         Cell::Float(number) => Ok(Some(number)),
+        // The nearest one, as in batches.
+        #[allow(clippy::cast_precision_loss, reason = "what is asked for")]
         Cell::Int(number) => Ok(Some(number as f64)),
         _ => {
             Err(PyTypeError::new_err(format!("{column} must be a number or None, not {}", value.get_type())))
@@ -99,7 +101,7 @@ pub fn time_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<i64>> 
         Cell::Null => Ok(None),
         Cell::Time(micros) => Ok(Some(micros)),
         Cell::Text(text) => Ok(parse_time(&text)),
-        _ => Err(PyTypeError::new_err(format!(
+        _ => Err(PyAttributeError::new_err(format!(
             "{column} must be a time, a text in ISO-8601 or None, not {}",
             value.get_type()
         ))),
@@ -121,7 +123,7 @@ pub fn array_of(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Option<Values>>
     Ok(Some(Values { data: PyBuffer::<f64>::get(&flat)?.to_vec(py)?, shape }))
 }
 
-/// An array of NumPy whose elements are 64-bit floats of this machine's byte order.
+/// An array of `NumPy` whose elements are 64-bit floats of this machine's byte order.
 fn plain_array(value: &Bound<'_, PyAny>) -> Option<Values> {
     static NDARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = value.py();

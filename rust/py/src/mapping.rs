@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::sync::critical_section::with_critical_section;
-use pyo3::types::{PyDict, PyFloat, PyInt, PyString, PyType};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType};
 
 use crate::cells::{cell_of, number_of, time_of};
 use crate::dict::{self, Elsewhere, Shape, is_less};
@@ -66,9 +66,9 @@ fn add_looked_up(
     for ((text, value), key) in texts[1..].iter_mut().zip(names).zip(&TEXTS[1..]) {
         *text = text_of(value.as_ref(), key)?;
     }
-    let named = |value, place: usize| text_of(value, COLUMNS[place]);
-    let [metric, task_type] = [named(metric.as_ref(), 11)?, named(task_type.as_ref(), 12)?];
-    let [branch_id, branch_name] = [named(branch_id.as_ref(), 14)?, named(branch_name.as_ref(), 15)?];
+    let text_at = |value, place: usize| text_of(value, COLUMNS[place]);
+    let [metric, task_type] = [text_at(metric.as_ref(), 11)?, text_at(task_type.as_ref(), 12)?];
+    let [branch_id, branch_name] = [text_at(branch_id.as_ref(), 14)?, text_at(branch_name.as_ref(), 15)?];
     let time = created_at.as_ref().map(time).transpose()?.flatten();
     let mut summed = Row {
         scores,
@@ -278,6 +278,10 @@ fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>, key: &str) -> PyResult<Optio
     let Some(value) = value else { return Ok(None) };
     if let Ok(text) = value.cast::<PyString>() {
         return text.to_str().map(|text| Some(Cow::Borrowed(text)));
+    }
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+        // Of any size.
+        return Ok(Some(Cow::Owned(value.str()?.to_str()?.to_owned())));
     }
     match cell_of(value, key)?.as_text(key) {
         Ok(Cell::Text(text)) => Ok(Some(text)),

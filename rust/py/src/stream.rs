@@ -188,14 +188,14 @@ fn find_nulls(kind: &DataType, array: *mut RawArray, found: &mut Vec<*mut RawArr
         }
         _ => return,
     };
-    for (place, kind) in fields.into_iter().enumerate() {
+    for (place, kind) in (0_i64..).zip(fields) {
         // SAFETY: as above; it has as many children as it says.
         #[allow(unsafe_code, reason = "the Arrow C data interface")]
         let child = unsafe {
-            if array.is_null() || (*array).n_children <= place as i64 {
+            if array.is_null() || (*array).n_children <= place {
                 return;
             }
-            *(*array).children.add(place)
+            *(*array).children.offset(place as isize)
         };
         find_nulls(kind, child, found);
     }

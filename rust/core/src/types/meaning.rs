@@ -122,7 +122,8 @@ fn nested(array: &ArrayRef) -> Result<Result<ArrayRef, String>, arrow_schema::Ar
 
 /// The 16 bytes of an RFC 9562 UUID as people write them.
 fn uuid_text(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let number = bytes.iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+    let digits = format!("{number:032x}");
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
