@@ -86,9 +86,8 @@ def nested(value: object, where: str) -> object:
         plain = found.item()
         return plain.isoformat() if isinstance(plain, date) else str(numpy.datetime_as_string(found))
     if (numpy is not None and isinstance(found, numpy.timedelta64)) or isinstance(found, timedelta):
-        raise TypeError(
-            f"{where} is a duration, which has no place in JSON; give a number, or a text with its unit"
-        )
+        what = "is a duration, which cannot be stored within other values"
+        raise TypeError(f"{where} {what}; give a number, or a text with its unit")
     return found.isoformat() if isinstance(found, date) else found
 
 
@@ -157,7 +156,7 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
             ) from error
         if type(plain) is not kind:
             return scalar(plain, where, is_float=is_float)
-    raise TypeError(f"{where} has a value of type {kind.__qualname__}, which no column can hold")
+    raise TypeError(f"{where} has a value of type {kind.__qualname__}, which cannot be stored")
 
 
 def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401
@@ -180,7 +179,7 @@ def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401
         if not _is_near(value, number):
             raise ValueError(f"{where} is {value!r}, which no 64-bit float is")
         return number
-    raise TypeError(f"{where} has a value of type {type(value).__qualname__}, which no column can hold")
+    raise TypeError(f"{where} has a value of type {type(value).__qualname__}, which cannot be stored")
 
 
 def _check_unit(numpy: Any, value: Any, where: str) -> None:  # noqa: ANN401
