@@ -17,8 +17,8 @@ pub fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>
     if let Some(cell) = plain_cell(value, column)? {
         return Ok(cell);
     }
-    let values = value.py().import(intern!(value.py(), "nirs4all_workspace.values"))?;
-    let plain = values.call_method1(intern!(value.py(), "cell"), (value, column))?;
+    static MEANING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let plain = MEANING.import(value.py(), "nirs4all_workspace.values", "cell")?.call1((value, column))?;
     if let Some(cell) = plain_cell(&plain, column)? {
         return Ok(cell);
     }
@@ -127,11 +127,6 @@ pub fn array_of(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Option<Values>>
 fn plain_array(value: &Bound<'_, PyAny>) -> Option<Values> {
     static NDARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = value.py();
-    // Not imported for those who use no NumPy: an array of it was made by it.
-    let module = value.get_type().module().ok()?;
-    if !module.to_str().is_ok_and(|name| name == "numpy") {
-        return None;
-    }
     let is_array = NDARRAY.import(py, "numpy", "ndarray").is_ok_and(|kind| value.get_type().is(kind));
     let buffer = is_array.then(|| PyBuffer::<f64>::get(value).ok()).flatten()?;
     let is_plain = buffer.dimensions() > 0 && buffer.format().to_bytes() == b"d";
