@@ -14,10 +14,10 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyT
 
 /// A value of a column by its meaning, or why no column can hold it.
 pub fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
+    static MEANING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if let Some(cell) = plain_cell(value, column)? {
         return Ok(cell);
     }
-    static MEANING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let plain = MEANING.import(value.py(), "nirs4all_workspace.values", "cell")?.call1((value, column))?;
     if let Some(cell) = plain_cell(&plain, column)? {
         return Ok(cell);
