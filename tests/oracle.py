@@ -60,21 +60,25 @@ def exact_mean(numbers: list[float]) -> float:
     return float(sum(map(Fraction, numbers)) / len(numbers))
 
 
+def overflows(numbers: list[float]) -> bool:
+    """Whether a number is so large that there is no mean."""
+    return any(abs(number) >= 2.0**960 for number in numbers)
+
+
 def stats(series: pl.Series) -> dict:
     values = series.drop_nulls()
     finite = values.filter(values.is_finite())
     numbers = finite.to_list()
     mean = std = None
-    if numbers:
+    if numbers and not overflows(numbers):
         mean = exact_mean(numbers)
-    if len(numbers) > 1:
-        try:
-            squares = math.fsum((number - mean) ** 2 for number in numbers)
-            # What the rounding of the mean itself adds.
-            squares -= math.fsum(number - mean for number in numbers) ** 2 / len(numbers)
-            std = math.sqrt(max(squares, 0.0) / (len(numbers) - 1))
-        except OverflowError:
-            std = None
+    if len(numbers) > 1 and not overflows(numbers):
+        # Squares of large numbers overflow.
+        unit = 2.0**-512 if max(map(abs, numbers)) > 2.0**400 else 1.0
+        squares = math.fsum(((number - mean) * unit) ** 2 for number in numbers)
+        # What the rounding of the mean itself adds.
+        squares -= math.fsum((number - mean) * unit for number in numbers) ** 2 / len(numbers)
+        std = math.sqrt(max(squares, 0.0) / (len(numbers) - 1)) / unit
     return {
         "count": len(numbers),
         "nulls": series.null_count(),
@@ -84,8 +88,21 @@ def stats(series: pl.Series) -> dict:
         "max": finite.max(),
         "mean": mean,
         "std": std,
-        "quartiles": [finite.quantile(q, "linear") for q in (0.25, 0.5, 0.75)] if numbers else None,
+        "overflow": overflows(numbers),
+        "quartiles": quartiles(numbers),
     }
+
+
+def quartiles(numbers: list[float]) -> list[float] | None:
+    """Interpolated linearly; between numbers whose difference overflows too."""
+    if not numbers:
+        return None
+    ordered = sorted(numbers)
+    places = [q * (len(ordered) - 1) for q in (0.25, 0.5, 0.75)]
+    ends = [
+        (Fraction(ordered[math.floor(at)]), Fraction(ordered[math.ceil(at)]), Fraction(at)) for at in places
+    ]
+    return [float(low + (high - low) * (at - math.floor(at))) for low, high, at in ends]
 
 
 def counts(series: pl.Series) -> dict:
@@ -106,8 +123,9 @@ def tallies(rows: pl.DataFrame, name: str, of_metric: pl.DataFrame, direction: s
     answer = {}
     for value, count in counts(rows[name]).items():
         numbers = scores[value]
-        mean = exact_mean(numbers) if numbers else None
-        answer[value] = {"count": count, "mean": mean, "best": best(numbers, direction)}
+        mean = exact_mean(numbers) if numbers and not overflows(numbers) else None
+        of_name = {"count": count, "mean": mean, "best": best(numbers, direction)}
+        answer[value] = of_name | {"overflow": overflows(numbers)}
     return answer
 
 

@@ -206,10 +206,13 @@ class SummaryAccumulator:
         Args:
             row: Its columns by name; those that a summary does not read are ignored, missing ones
                 are null. Scores are numbers or None, names are texts (other values are written out),
-                `created_at` is ISO-8601 or a datetime.
+                `created_at` is ISO-8601 or a datetime. Values are taken by their meaning, as a writer
+                takes them: what is masked, NaT or NA is null.
 
         Raises:
-            TypeError: A score is no number, or `row` is no mapping. Nothing was added.
+            TypeError: A score is no real number, a name no scalar, or `row` is no mapping. Nothing was added.
+            ValueError: A number is none that a column holds. Nothing was added.
+            AttributeError: `created_at` is no time. Nothing was added.
         """
     def add_batch(self, batch: _ArrowStream | _ArrowArray, *, threads: int = 0) -> None:
         """Add predictions from an Arrow table, batch, batch reader or data frame, without copying.
@@ -220,7 +223,8 @@ class SummaryAccumulator:
             threads: How many; 0 for one per core. It never changes the answer.
 
         Raises:
-            TypeError: `batch` has no Arrow interface.
+            TypeError: `batch` has no Arrow interface, or a column a type that is none of Arrow's, or an
+                extension type whose meaning is not known.
             SchemaError: A column has an unfit type. Nothing was added.
         """
     def merge(self, other: SummaryAccumulator) -> None:
@@ -232,7 +236,8 @@ class SummaryAccumulator:
         """Return the summary of what was added so far; docs/format.md describes its keys.
 
         Counts are int; scores are float in the unit of their metric, at full precision; times are
-        ISO-8601 in UTC. Statistics without a value are None.
+        ISO-8601 in UTC. Statistics without a value are None; `overflow` is true where a score is so
+        large that there is no mean.
         """
     def to_bytes(self) -> bytes:
         """Return the whole state, versioned and with a checksum."""

@@ -33,8 +33,8 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
         for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
             if id_ in wanted and id_ not in found:  # of those with one id the first counts
                 values = np.array(data, dtype=np.float64)
-                sizes = json.loads(shape or "[]")
-                found[id_] = values.reshape(sizes) if sizes and math.prod(sizes) == values.size else values
+                sizes = json.loads(shape) if shape else [values.size]
+                found[id_] = values.reshape(sizes) if math.prod(sizes) == values.size else values
         if wanted <= found.keys():
             break
     else:

@@ -21,7 +21,7 @@ from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from nirs4all_workspace import _native, stored
+from nirs4all_workspace import _native, stored, values
 
 # A record has some levels of its own around it.
 _DEEPEST = stored.DEEPEST_RECORD - 10
@@ -105,7 +105,7 @@ def _estimator(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - anyt
 
 def _array(value: Any, where: str) -> Any:  # noqa: ANN401 - anything like an array
     if getattr(value, "ndim", 0) == 0:
-        return _plain(value.tolist(), where)
+        return _plain(values.nested(value, where), where)
     if value.size > _LARGEST_ARRAY:
         raise TypeError(
             f"{where} is an array of {value.size} elements, more than the {_LARGEST_ARRAY} that a record "

@@ -8,6 +8,7 @@ the stamp of its files: as long as that is the same, so is the part.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Report = Callable[[int, int], object]
 
-_VERSION = 2
+_VERSION = 3
 STATISTICS, PERFORMANCE, MANIFEST = "workspace_stats.json", "model_performance.json", "cache_manifest.yaml"
 # A file this young may change again without its stat telling.
 _RACY_NS = 2_000_000_000
@@ -302,7 +303,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         directions = {part["direction"] for part in parts}
         direction = directions.pop() if len(directions) == 1 else "unknown"
         scores = sum(part["scores"] for part in parts)
-        # A sum beyond what a float holds is None.
+        # The sum of scores of which one is too large for a mean is None.
         sums = [part["sum"] for part in parts if part["sum"] is not None]
         best = [part["best"] for part in parts if part["best"] is not None]
         entry = {
@@ -311,8 +312,10 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "direction": direction,
             "model": model,
             "count": sum(part["count"] for part in parts),
-            "mean": sum(sums) / scores if scores and len(sums) == len(parts) else None,
+            "mean": math.fsum(sums) / scores if scores and len(sums) == len(parts) else None,
             "best": best_of(best, direction),
         }
+        if len(sums) < len(parts):
+            entry["overflow"] = True
         answer.append(entry | {"is_other": True} if is_other else entry)
     return answer

@@ -191,12 +191,9 @@ class _Strict:
             if isinstance(value, Mapping):
                 return self.of_mapping(value, place, depth)
             return [self.of(item, (place, index), depth + 1) for index, item in enumerate(value)]
-        if hasattr(value, "tolist"):
-            return self.of(value.tolist(), place, depth)
-        if hasattr(value, "isoformat"):
-            return value.isoformat()
-        kind = type(value).__qualname__
-        raise TypeError(f"{_name(self.where, place)} is of type {kind}, which has no place in JSON")
+        from nirs4all_workspace import values
+
+        return self.of(values.nested(value, _name(self.where, place)), place, depth)
 
     def of_mapping(self, mapping: Mapping[Any, Any], place: _Place | None, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}

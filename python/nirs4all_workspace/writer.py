@@ -9,7 +9,7 @@ import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from nirs4all_workspace import _native, display, files, results, stored
+from nirs4all_workspace import _native, display, files, frames, results, stored
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.paths import absolute, nfc
@@ -130,14 +130,17 @@ class Writer:
         Args:
             row: Its columns by name. Columns of nirs4all 0.6 have their types (numbers for scores and
                 counts, texts for names; other values of names are written out), others that of their
-                first value; dicts and lists are stored as strict JSON. `id` and `created_at` are made
+                first value; dicts and lists are stored as strict JSON. Values of NumPy, pandas and
+                others are what they mean, by dtype, byte order, mask and unit: what is masked, NaT or NA
+                is null (docs/format.md has the table). `id` and `created_at` are made
                 where they are missing; `run_id` and `dataset_name` are the writer's. `y_true`,
-                `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of numbers, which
-                are stored once per content, with their shape, as 64-bit floats.
+                `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of real numbers, which
+                are stored once per content, with their shape, as 64-bit floats; NaN for what is masked.
 
         Raises:
-            TypeError: A value does not fit its column; the row was not added.
-            ValueError: Its id was written already, or it is of another run or dataset.
+            TypeError: A value does not fit its column, or has a type that none holds; the row was not added.
+            ValueError: Its id was written already, it is of another run or dataset, or a number in it is none
+                that 64 bits hold.
             ConflictError: This writer was closed or declared dead.
             OSError: It was time to flush and that failed; the row waits for the next flush.
         """
@@ -149,7 +152,7 @@ class Writer:
 
         Args:
             batch: Anything with the Arrow PyCapsule interface, with columns as in `write`, but arrays
-                by their ids.
+                by their ids. Extension types are taken by their meaning (docs/format.md).
 
         Raises:
             TypeError: A column cannot be what its name says; nothing was added.
@@ -157,7 +160,7 @@ class Writer:
             ConflictError: This writer was closed or declared dead.
             OSError: It was time to flush and that failed; the rows wait for the next flush.
         """
-        if self._native.write_batch(batch):
+        if self._native.write_batch(frames.exportable(batch)):
             self.flush()
 
     def write_arrays(self, arrays: object) -> list[str]:

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use arrow_array::builder::{
-    ArrayBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, BooleanBuilder, DurationMicrosecondBuilder, Float64Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -31,6 +32,8 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
     /// µs since 1970, UTC.
     Time(i64),
+    /// µs between two times.
+    Duration(i64),
 }
 
 impl Cell<'_> {
@@ -43,12 +46,14 @@ impl Cell<'_> {
             Self::Float(_) => Some(Type::Float),
             Self::Text(_) => Some(Type::Text),
             Self::Time(_) => Some(Type::Time),
+            Self::Duration(_) => Some(Type::Duration),
         }
     }
 
     /// The value as a column of texts holds it.
     pub fn as_text(self, column: &str) -> Result<Self> {
-        self.fit(Type::Text).ok_or_else(|| unfit(column, Type::Text, "a time"))
+        let found = self.natural_type().map_or("null", Type::name);
+        self.fit(Type::Text).ok_or_else(|| unfit(column, Type::Text, found))
     }
 
     /// The value as a column of this type holds it, where nothing is lost.
@@ -91,6 +96,7 @@ enum Builder {
     Float(Float64Builder),
     Text(StringBuilder),
     Time(TimestampMicrosecondBuilder),
+    Duration(DurationMicrosecondBuilder),
 }
 
 impl Builder {
@@ -101,6 +107,7 @@ impl Builder {
             Type::Float => Self::Float(Float64Builder::new()),
             Type::Text => Self::Text(StringBuilder::new()),
             Type::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            Type::Duration => Self::Duration(DurationMicrosecondBuilder::new()),
         }
     }
 
@@ -117,6 +124,8 @@ impl Builder {
             (Self::Text(builder), _) => builder.append_null(),
             (Self::Time(builder), Some(Cell::Time(value))) => builder.append_value(*value),
             (Self::Time(builder), _) => builder.append_null(),
+            (Self::Duration(builder), Some(Cell::Duration(value))) => builder.append_value(*value),
+            (Self::Duration(builder), _) => builder.append_null(),
         }
     }
 
@@ -127,6 +136,7 @@ impl Builder {
             Self::Float(builder) => ArrayBuilder::finish(builder),
             Self::Text(builder) => ArrayBuilder::finish(builder),
             Self::Time(builder) => ArrayBuilder::finish(builder),
+            Self::Duration(builder) => ArrayBuilder::finish(builder),
         }
     }
 }
@@ -250,6 +260,11 @@ impl Table {
                 && !types::is_time(micros)
             {
                 return Err(unfit(&name, kind, "one outside of the years 1 to 9999 in UTC"));
+            }
+            if let Cell::Duration(micros) = cell
+                && !types::is_duration(micros)
+            {
+                return Err(unfit(&name, kind, "one beyond 999,999,999 days"));
             }
             cells.push((name, place, kind, cell));
         }

@@ -24,11 +24,13 @@ pub enum Type {
     Text,
     /// µs since 1970, UTC.
     Time,
+    /// µs between two times.
+    Duration,
 }
 
 impl Type {
     pub(crate) fn of(data_type: &DataType) -> Option<Self> {
-        [Self::Bool, Self::Int, Self::Float, Self::Text, Self::Time]
+        [Self::Bool, Self::Int, Self::Float, Self::Text, Self::Time, Self::Duration]
             .into_iter()
             .find(|kind| kind.arrow() == *data_type)
     }
@@ -40,6 +42,7 @@ impl Type {
             Self::Float => DataType::Float64,
             Self::Text => DataType::Utf8,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Duration => DataType::Duration(TimeUnit::Microsecond),
         }
     }
 
@@ -51,6 +54,7 @@ impl Type {
             Self::Float => "float",
             Self::Text => "text",
             Self::Time => "time",
+            Self::Duration => "duration",
         }
     }
 
@@ -61,6 +65,7 @@ impl Type {
             Self::Float => "a number",
             Self::Text => "a text",
             Self::Time => "a time in ISO-8601",
+            Self::Duration => "a duration",
         }
     }
 }
@@ -136,8 +141,9 @@ pub fn schema() -> Result<SchemaRef> {
 
 /// A batch with all columns that every segment has, each in its type; other columns stay as they are.
 pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
-    let column = |(name, kind): &(&str, Type)| match batch.column_by_name(name) {
-        Some(array) => fit(name, *kind, array),
+    let given = batch.schema();
+    let column = |(name, kind): &(&str, Type)| match given.column_with_name(name) {
+        Some((place, field)) => fit(name, *kind, &types::by_meaning(field, batch.column(place))?),
         None => Ok(new_null_array(&kind.arrow(), batch.num_rows())),
     };
     let mut arrays: Vec<ArrayRef> = if batch.num_rows() < MANY {
@@ -147,18 +153,14 @@ pub fn complete(batch: &RecordBatch) -> Result<RecordBatch> {
     };
     let mut fields: Vec<Field> =
         COLUMNS.iter().map(|(name, kind)| Field::new(*name, kind.arrow(), true)).collect();
-    for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+    for (field, array) in given.fields().iter().zip(batch.columns()) {
         if known(field.name()).is_none() && *field.data_type() != DataType::Null {
             if fields.iter().any(|other| other.name() == field.name()) {
                 let message = format!("column {:?} is there twice", field.name());
                 return Err(Error::new(ErrorKind::Argument, message));
             }
             check_name(field.name())?;
-            if field.metadata().values().any(|value| value.contains("POLARS_PYTHON_OBJECT")) {
-                let message = format!("column {:?} has Python objects; cast it", field.name());
-                return Err(Error::new(ErrorKind::Type, message));
-            }
-            let array = types::store(field.name(), array)?;
+            let array = types::store(field.name(), &types::by_meaning(field, array)?)?;
             fields.push(Field::new(field.name(), array.data_type().clone(), true));
             arrays.push(array);
         }

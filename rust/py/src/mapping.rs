@@ -3,17 +3,19 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use n4w_core::summary::columns::{COLUMNS, SCORES, float_name, parse_time};
+use n4w_core::mappings::Cell;
+use n4w_core::summary::columns::{COLUMNS, SCORES, parse_time};
 use n4w_core::summary::topk::TEXTS;
 use n4w_core::summary::{Accumulator, Row};
-use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType};
 
+use crate::cells::{cell_of, number_of, time_of};
 use crate::dict::{self, Elsewhere, Shape, is_less};
+use crate::gate::to_py;
 
 /// What is known of rows that were added, so that more of their kind are added faster.
 #[derive(Default)]
@@ -61,12 +63,13 @@ fn add_looked_up(
         number(train.as_ref(), SCORES[2])?,
     ];
     let mut texts: [Option<Cow<'_, str>>; TEXTS.len()] = Default::default();
-    for (text, value) in texts[1..].iter_mut().zip(names) {
-        *text = text_of(value.as_ref())?;
+    for ((text, value), key) in texts[1..].iter_mut().zip(names).zip(&TEXTS[1..]) {
+        *text = text_of(value.as_ref(), key)?;
     }
-    let [metric, task_type] = [text_of(metric.as_ref())?, text_of(task_type.as_ref())?];
-    let [branch_id, branch_name] = [text_of(branch_id.as_ref())?, text_of(branch_name.as_ref())?];
-    let time = created_at.as_ref().map(time_of).transpose()?.flatten();
+    let text_at = |value, place: usize| text_of(value, COLUMNS[place]);
+    let [metric, task_type] = [text_at(metric.as_ref(), 11)?, text_at(task_type.as_ref(), 12)?];
+    let [branch_id, branch_name] = [text_at(branch_id.as_ref(), 14)?, text_at(branch_name.as_ref(), 15)?];
+    let time = created_at.as_ref().map(time).transpose()?.flatten();
     let mut summed = Row {
         scores,
         texts: texts.each_ref().map(Option::as_deref),
@@ -79,7 +82,8 @@ fn add_looked_up(
     if !lock(state).add_unranked(&summed) {
         let [id, preprocessings] = RANKED_ONLY.map(|place| value_of(row, place));
         let [id, preprocessings] = [id?, preprocessings?];
-        let [id, preprocessings] = [text_of(id.as_ref())?, text_of(preprocessings.as_ref())?];
+        let id = text_of(id.as_ref(), COLUMNS[RANKED_ONLY[0]])?;
+        let preprocessings = text_of(preprocessings.as_ref(), COLUMNS[RANKED_ONLY[1]])?;
         (summed.texts[0], summed.texts[7]) = (id.as_deref(), preprocessings.as_deref());
         lock(state).add(&summed);
     }
@@ -266,26 +270,24 @@ fn value_of<'py>(row: &Bound<'py, PyDict>, place: usize) -> PyResult<Option<Boun
 }
 
 fn number(value: Option<&Bound<'_, PyAny>>, key: &str) -> PyResult<Option<f64>> {
-    let Some(value) = value else { return Ok(None) };
-    value.extract().map(Some).map_err(|_| {
-        let kind = value.get_type();
-        PyTypeError::new_err(format!("{key} must be a number or None, not {kind}"))
-    })
+    value.map_or(Ok(None), |value| number_of(value, key))
 }
 
-/// Text as it is, other values written out as batches write them.
-fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
+/// Text as it is, other values written out as batches and writers write them.
+fn text_of<'a>(value: Option<&'a Bound<'_, PyAny>>, key: &str) -> PyResult<Option<Cow<'a, str>>> {
     let Some(value) = value else { return Ok(None) };
     if let Ok(text) = value.cast::<PyString>() {
         return text.to_str().map(|text| Some(Cow::Borrowed(text)));
     }
-    if let Ok(number) = value.cast::<PyFloat>() {
-        return Ok(float_name(number.value()).map(Cow::Owned));
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+        // Of any size.
+        return Ok(Some(Cow::Owned(value.str()?.to_str()?.to_owned())));
     }
-    if let Ok(truth) = value.cast::<PyBool>() {
-        return Ok(Some(Cow::Borrowed(if truth.is_true() { "true" } else { "false" })));
+    match cell_of(value, key)?.as_text(key) {
+        Ok(Cell::Text(text)) => Ok(Some(text)),
+        Ok(_) => Ok(None),
+        Err(error) => Err(to_py(value.py(), &error)),
     }
-    Ok(Some(Cow::Owned(value.str()?.to_str()?.to_owned())))
 }
 
 /// A float or None.
@@ -313,11 +315,8 @@ fn plain_name<'a>(value: Option<Borrowed<'a, '_, PyAny>>) -> Result<Option<Cow<'
     }
 }
 
-/// Text in ISO-8601, or anything with `isoformat`.
-fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    if let Ok(text) = value.cast::<PyString>() {
-        return Ok(parse_time(text.to_str()?));
-    }
+/// Text in ISO-8601, a datetime, or what means one.
+fn time(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     // The shorter way for what is an instant, and no time of day somewhere.
     if zone_of(value).is_some() {
         let seconds: f64 = value.call_method0(intern!(value.py(), "timestamp"))?.extract()?;
@@ -326,8 +325,7 @@ fn time_of(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
             return Ok(Some((seconds * 1e6).round() as i64));
         }
     }
-    let text = value.call_method0(intern!(value.py(), "isoformat"))?;
-    Ok(parse_time(text.cast::<PyString>()?.to_str()?))
+    time_of(value, COLUMNS[CREATED_AT])
 }
 
 /// The zone of what is exactly a datetime and has one.

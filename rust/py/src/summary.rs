@@ -3,15 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-use arrow_array::RecordBatch;
-use arrow_array::ffi_stream::RecordBatchStreamReader;
-use arrow_pyarrow::FromPyArrow;
 use n4w_core::collect::{FileSummary, summarise_file};
 use n4w_core::footer::TailReader;
-use n4w_core::summary::{Accumulator, add_batches, embedded, report};
-use n4w_core::{Error, ErrorKind};
-use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
+use n4w_core::summary::{Accumulator, add_batches, columns, embedded, report};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple, PyType};
 use rayon::prelude::*;
@@ -19,6 +14,7 @@ use rayon::prelude::*;
 use crate::convert::Converter;
 use crate::gate::{enter, to_py};
 use crate::mapping::{self, Known};
+use crate::stream::Stream;
 
 /// So many rows of a stream are read before they are added together.
 const ROWS_AT_ONCE: usize = 1 << 20;
@@ -50,41 +46,24 @@ impl SummaryAccumulator {
     fn add_batch(&self, batch: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
         let py = batch.py();
         let top_k = self.lock().top_k();
-        let added = if batch.hasattr(intern!(py, "__arrow_c_stream__"))? {
-            let stream = RecordBatchStreamReader::from_pyarrow_bound(batch)?;
-            enter(py, threads, None, |progress| {
-                let mut added = Accumulator::new(top_k);
-                let (mut held, mut rows) = (Vec::new(), 0);
-                for batch in stream {
-                    progress.check()?;
-                    let batch = batch.map_err(|error| {
-                        Error::new(ErrorKind::Argument, format!("the stream of batches broke off: {error}"))
-                    })?;
-                    rows += batch.num_rows();
-                    held.push(batch);
-                    if rows >= ROWS_AT_ONCE {
-                        add_batches(&mut added, &held)?;
-                        held.clear();
-                        rows = 0;
-                    }
+        let stream = Stream::of(batch, "add_batch")?;
+        let added = enter(py, threads, None, |progress| {
+            let mut added = Accumulator::new(top_k);
+            let (mut held, mut rows) = (Vec::new(), 0);
+            for batch in stream {
+                progress.check()?;
+                let batch = columns::by_meaning(&batch?)?;
+                rows += batch.num_rows();
+                held.push(batch);
+                if rows >= ROWS_AT_ONCE {
+                    add_batches(&mut added, &held)?;
+                    held.clear();
+                    rows = 0;
                 }
-                add_batches(&mut added, &held)?;
-                Ok(added)
-            })?
-        } else if batch.hasattr(intern!(py, "__arrow_c_array__"))? {
-            let batch = RecordBatch::from_pyarrow_bound(batch)?;
-            enter(py, threads, None, |_| {
-                let mut added = Accumulator::new(top_k);
-                add_batches(&mut added, std::slice::from_ref(&batch))?;
-                Ok(added)
-            })?
-        } else {
-            return Err(PyTypeError::new_err(format!(
-                "add_batch takes an Arrow table, batch or data frame (with __arrow_c_stream__ or \
-                 __arrow_c_array__), not {}",
-                batch.get_type().name()?
-            )));
-        };
+            }
+            add_batches(&mut added, &held)?;
+            Ok(added)
+        })?;
         // All of the batch or nothing: it is added in one piece, after it was read without error.
         self.lock().merge(&added);
         Ok(())

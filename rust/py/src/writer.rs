@@ -6,24 +6,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use arrow_array::ffi_stream::RecordBatchStreamReader;
-use arrow_pyarrow::FromPyArrow;
 use n4w_core::arrays::{ROLES, Values};
 use n4w_core::error::caught;
 use n4w_core::mappings::Cell;
-use n4w_core::summary::columns::parse_time;
 use n4w_core::threads;
 use n4w_core::value::Value;
 use n4w_core::writer::{Given, Options, Writer};
-use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 
+use crate::cells::{array_of, cell_of, text_of};
 use crate::convert::Converter;
 use crate::gate::{detached, enter, to_py};
 use crate::recover::outcome_value;
+use crate::stream::Stream;
 
 /// One writer of predictions; see `nirs4all_workspace.Writer`.
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
@@ -166,18 +163,8 @@ pub fn array_ids(py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<Stri
 
 fn batches_of(batch: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
     let py = batch.py();
-    if batch.hasattr(intern!(py, "__arrow_c_stream__"))? {
-        let stream = RecordBatchStreamReader::from_pyarrow_bound(batch)?;
-        return stream.collect::<Result<_, _>>().map_err(|error| PyValueError::new_err(error.to_string()));
-    }
-    if batch.hasattr(intern!(py, "__arrow_c_array__"))? {
-        return Ok(vec![RecordBatch::from_pyarrow_bound(batch)?]);
-    }
-    Err(PyTypeError::new_err(format!(
-        "write_batch takes an Arrow table, batch or data frame (with __arrow_c_stream__ or __arrow_c_array__), \
-         not {}",
-        batch.get_type().name()?
-    )))
+    let batches: n4w_core::Result<Vec<_>> = Stream::of(batch, "write_batch")?.collect();
+    batches.map_err(|error| to_py(py, &error))
 }
 
 type Cells<'a> = Vec<(Cow<'a, str>, Cell<'a>)>;
@@ -191,8 +178,10 @@ fn parts_of<'a>(row: &'a Bound<'_, PyDict>) -> PyResult<(Cells<'a>, Vec<(usize, 
             key.cast::<PyString>().map_err(|_| PyTypeError::new_err("the keys of a row are column names"))?;
         let name = text_of(key, "the name of a column")?;
         if let Some(role) = ROLES.iter().position(|(role, _, _)| *role == name) {
-            if !value.is_none() {
-                arrays.push((role, values_of(&value, &name)?));
+            if !value.is_none()
+                && let Some(values) = array_of(&value, &name)?
+            {
+                arrays.push((role, values));
             }
         } else {
             let cell = cell_of(&value, &name)?;
@@ -200,100 +189,4 @@ fn parts_of<'a>(row: &'a Bound<'_, PyDict>) -> PyResult<(Cells<'a>, Vec<(usize, 
         }
     }
     Ok((cells, arrays))
-}
-
-fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
-    let py = value.py();
-    if value.is_none() {
-        return Ok(Cell::Null);
-    }
-    if let Ok(text) = value.cast::<PyString>() {
-        return match text.to_str() {
-            Ok(text) => Ok(Cell::Text(Cow::Owned(text.to_owned()))),
-            Err(_) => text_of(text, &format!("column {column:?}")).map(|text| Cell::Text(Cow::Owned(text))),
-        };
-    }
-    if let Ok(number) = value.cast::<PyFloat>() {
-        return Ok(Cell::Float(number.value()));
-    }
-    if let Ok(truth) = value.cast::<PyBool>() {
-        return Ok(Cell::Bool(truth.is_true()));
-    }
-    if value.is_instance_of::<PyInt>() {
-        let too_large = |_| PyValueError::new_err(format!("column '{column}' has a number beyond 64 bits"));
-        return value.extract().map(Cell::Int).map_err(too_large);
-    }
-    if value.is_instance_of::<PyDict>()
-        || value.is_instance_of::<PyList>()
-        || value.is_instance_of::<PyTuple>()
-    {
-        let stored = py.import(intern!(py, "nirs4all_workspace.stored"))?;
-        let text = stored.call_method1(intern!(py, "cell_text"), (value, column))?;
-        return Ok(Cell::Text(Cow::Owned(text.extract()?)));
-    }
-    if value.hasattr(intern!(py, "isoformat"))? {
-        let text: String = value.call_method0(intern!(py, "isoformat"))?.extract()?;
-        return Ok(parse_time(&text).map_or(Cell::Text(Cow::Owned(text)), Cell::Time));
-    }
-    // Scalars of numpy and its like.
-    if value.hasattr(intern!(py, "item"))? {
-        let item = value.call_method0(intern!(py, "item"))?;
-        if !item.get_type().is(value.get_type()) {
-            return cell_of(&item, column);
-        }
-    }
-    Err(PyTypeError::new_err(format!(
-        "column '{column}' has a value of type {}, which no column can hold",
-        value.get_type().name()?
-    )))
-}
-
-/// A text, which may be no Unicode: then it is refused by its name.
-fn text_of(text: &Bound<'_, PyString>, what: &str) -> PyResult<String> {
-    if let Ok(text) = text.to_str() {
-        return Ok(text.to_owned());
-    }
-    let stored = text.py().import(intern!(text.py(), "nirs4all_workspace.stored"))?;
-    stored.call_method1(intern!(text.py(), "check_text"), (text, what))?.extract()
-}
-
-/// Numbers from a buffer, from anything with `to_numpy`, or from lists in lists.
-fn values_of(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Values> {
-    let py = value.py();
-    macro_rules! buffers {
-        ($($type:ty),*) => {
-            $(if let Ok(values) = from_buffer::<$type>(value, |number| number as f64) {
-                return Ok(values);
-            })*
-        };
-    }
-    if let Ok(values) = from_buffer::<f64>(value, |number| number) {
-        return Ok(values);
-    }
-    #[allow(clippy::cast_precision_loss, clippy::cast_lossless, reason = "one macro for all types")]
-    {
-        buffers!(f32, i64, i32, i16, i8, u64, u32, u16, u8);
-    }
-    if let Ok(array) = value.call_method0(intern!(py, "to_numpy")) {
-        return values_of(&array, key);
-    }
-    let unfit = || {
-        let kind = value.get_type();
-        PyTypeError::new_err(format!("{key} must be an array or a list of numbers, or None, not {kind}"))
-    };
-    if let Ok(data) = value.extract::<Vec<f64>>() {
-        return Ok(Values { shape: vec![data.len()], data });
-    }
-    let rows: Vec<Vec<f64>> = value.extract().map_err(|_| unfit())?;
-    let width = rows.first().map_or(0, Vec::len);
-    if rows.iter().any(|row| row.len() != width) {
-        return Err(PyValueError::new_err(format!("the rows of {key} have different lengths")));
-    }
-    Ok(Values { shape: vec![rows.len(), width], data: rows.concat() })
-}
-
-fn from_buffer<T: Element>(value: &Bound<'_, PyAny>, number: impl Fn(T) -> f64) -> PyResult<Values> {
-    let buffer = PyBuffer::<T>::get(value)?;
-    let data = buffer.to_vec(value.py())?.into_iter().map(number).collect();
-    Ok(Values { data, shape: buffer.shape().to_vec() })
 }

@@ -3,7 +3,7 @@
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::keys::{Key, Keys, int_as_float};
+use super::keys::{Key, Keys};
 use super::take::Tie;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::Type;
@@ -28,7 +28,7 @@ impl Cursor {
     pub fn new(keys: &Keys, key: Key, tie: Tie) -> Self {
         let metric = keys.ranks.as_ref().and_then(|ranks| ranks.metric(key.0)).map(str::to_owned);
         let class = if keys.ranks.is_some() { key.0 % super::keys::CLASSES } else { key.0 };
-        Self { metric, kind: keys.kind.label().to_owned(), key: (class, key.1), tie }
+        Self { metric, kind: keys.label().to_owned(), key: (class, key.1), tie }
     }
 
     /// The key that its row has, or would have, among others.
@@ -48,8 +48,8 @@ impl Cursor {
             };
             return keys.of_text(text.as_deref());
         }
-        if keys.kind == Type::Float && self.kind == Type::Int.label() && self.key.0 == 0 {
-            return (0, int_as_float(self.key.1, keys.descending));
+        if self.key.0 == 0 {
+            return (0, keys.recast(self.key.1, &self.kind));
         }
         self.key
     }

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int64Type, UInt64Type};
+use arrow_array::{Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
@@ -50,7 +50,6 @@ impl Sort {
 pub fn ordered_as(column: &str, answer: &DataType) -> Result<Type> {
     Ok(match answer {
         DataType::Boolean => Type::Bool,
-        DataType::UInt64 => Type::Float,
         other if other.is_integer() => Type::Int,
         other if other.is_floating() => Type::Float,
         DataType::Decimal128(..) => Type::Float,
@@ -113,6 +112,9 @@ pub const CLASSES: u32 = 3;
 const NAN: u32 = 1;
 const NULL: u32 = 2;
 
+/// Stands for the places of rows where a column would; no column has a zero byte in its name.
+pub const PLACES: &str = "\0";
+
 /// The columns that order rows of equal values.
 pub const TIES: [&str; 3] = ["id", "run_id", "dataset_name"];
 
@@ -167,13 +169,13 @@ impl Keys {
     pub fn after(columns: &[&str]) -> Self {
         let next = TIES.iter().find(|column| !columns.contains(column));
         let kind = next.map_or(Type::Int, |_| Type::Text);
-        let column = next.map_or(String::new(), |column| (*column).to_owned());
+        let column = next.map_or(PLACES, |column| column).to_owned();
         Self::new(column, kind, false, None)
     }
 
     /// Whether places order, which no two rows share.
     pub fn are_places(&self) -> bool {
-        self.column.is_empty()
+        self.column == PLACES
     }
 
     /// Whether rows with this key have equal values.
@@ -247,6 +249,30 @@ impl Keys {
         number.map_or((NULL, 0), |number| (0, self.forward(number as u64 ^ SIGN)))
     }
 
+    fn of_unsigned(&self, number: Option<u64>) -> Key {
+        number.map_or((NULL, 0), |number| (0, self.forward(number)))
+    }
+
+    /// One word for how numbers of keys are made of values.
+    pub fn label(&self) -> &'static str {
+        if self.answer == DataType::UInt64 { UNSIGNED } else { self.kind.label() }
+    }
+
+    /// A number of a key that was made another way, when the column had another type.
+    pub fn recast(&self, number: u64, label: &str) -> u64 {
+        let value = self.forward(number);
+        let (int, unsigned) = (Type::Int.label(), UNSIGNED);
+        self.forward(match (label, self.label()) {
+            (from, "float") if from == int => ordered((value ^ SIGN) as i64 as f64),
+            (from, "float") if from == unsigned => ordered(value as f64),
+            (from, to) if from == int && to == unsigned => ((value ^ SIGN) as i64).max(0) as u64,
+            (from, to) if from == unsigned && to == int => {
+                i64::try_from(value).unwrap_or(i64::MAX) as u64 ^ SIGN
+            }
+            _ => value,
+        })
+    }
+
     /// The keys of some rows, or of all.
     pub fn of_rows(
         &self,
@@ -278,7 +304,13 @@ impl Keys {
                 let numbers = Numbers::of(batch, &self.column)?;
                 rows.for_each(|row| take(row, self.of_number(numbers.get(row as usize))));
             }
-            Type::Bool | Type::Int | Type::Time => {
+            Type::Int if self.answer == DataType::UInt64 => {
+                let numbers =
+                    batch.column_by_name(&self.column).and_then(|it| it.as_primitive_opt::<UInt64Type>());
+                let number = |row: usize| numbers.filter(|it| it.is_valid(row)).map(|it| it.value(row));
+                rows.for_each(|row| take(row, self.of_unsigned(number(row as usize))));
+            }
+            Type::Bool | Type::Int | Type::Time | Type::Duration => {
                 let numbers = whole_numbers(batch, &self.column, self.kind)?;
                 rows.for_each(|row| take(row, self.of_int(numbers.get(row as usize).copied().flatten())));
             }
@@ -338,11 +370,8 @@ impl Keys {
 
 const SIGN: u64 = 1 << 63;
 
-/// A whole number's key in a column that has fractions by now.
-pub fn int_as_float(number: u64, descending: bool) -> u64 {
-    let turn = |number: u64| if descending { !number } else { number };
-    turn(ordered((turn(number) ^ SIGN) as i64 as f64))
-}
+/// The label of whole numbers without a sign.
+const UNSIGNED: &str = "uint";
 
 /// Numbers of the same order; -0.0 and 0.0 are one.
 fn ordered(number: f64) -> u64 {

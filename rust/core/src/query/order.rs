@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::facts::Facts;
 use super::filter::{Filter, Known, Predicate, fitting};
-use super::keys::{Key, Keys, Ranks, Sort, of_place, ordered_as};
+use super::keys::{Key, Keys, PLACES, Ranks, Sort, of_place, ordered_as};
 use super::listed::{Failed, Listed, all_of, all_with, read_journal};
 use super::source::Source;
 use super::splitters::Splitters;
@@ -263,7 +263,7 @@ impl<'a> Order<'a> {
         }
         let metric = source.known(group, "metric");
         let is_read = |keys: &Keys, column: &str| {
-            !column.is_empty()
+            column != PLACES
                 && (column != "metric" || keys.column == "metric" || !matches!(metric, Known::Always(_)))
         };
         let columns_of = |keys| Keys::columns(keys).filter(move |column| is_read(keys, column));

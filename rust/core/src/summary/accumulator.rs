@@ -534,6 +534,11 @@ impl ScoreStats {
         }
     }
 
+    /// Count, mean and deviation of the finite values.
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
     /// Whether some value may lie in a range.
     pub fn may_lie_in(&self, wanted: &RangeInclusive<f64>) -> bool {
         self.infs > 0 || self.range.is_some_and(|(low, high)| low <= *wanted.end() && high >= *wanted.start())

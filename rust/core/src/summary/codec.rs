@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::Datasets;
 use super::accumulator::{Accumulator, Group, Ranking, ScoreStats};
+use super::columns::SCORES;
 use super::distinct::{Distinct, MAX_RANK, REGISTERS};
-use super::moments::Moments;
+use super::moments::{Moments, overflows};
 use super::names::{Count, Names, Tally};
 use super::quantiles::{self, Closed, Quantiles, Stored};
 use super::topk::{Ranked, TEXTS};
@@ -33,7 +34,14 @@ pub struct Reader<'a> {
     rest: &'a [u8],
     /// Whether the values behind quartiles are passed over.
     skips_values: bool,
+    /// The minor version of the sketch that it reads.
+    minor: u8,
 }
+
+/// The minor version of sketches that is written.
+pub const MINOR: u8 = 2;
+/// From this minor version on a tally tells whether it overflows, and large squares stand at the end of a state.
+const TELLS_OVERFLOW: u8 = 2;
 
 impl Writer {
     /// A varint.
@@ -102,6 +110,9 @@ impl Writer {
             self.text(metric);
             self.group(group);
         }
+        let scores = accumulator.groups.iter().flat_map(|(_, group)| &group.scores);
+        let moments = scores.map(|stats| &stats.moments);
+        moments.filter(|moments| moments.has_large_squares()).for_each(|moments| self.f64(moments.m2));
     }
 
     /// One byte.
@@ -125,9 +136,8 @@ impl Writer {
                 out.f64(low);
                 out.f64(high);
             });
-            let moments = &stats.moments;
-            self.int(moments.count);
-            [moments.origin, moments.mean, moments.m2].into_iter().for_each(|value| self.f64(value));
+            self.int(stats.moments.count);
+            stats.moments.stored().into_iter().for_each(|value| self.f64(value));
             let quantiles = &stats.quantiles;
             self.int(quantiles.count);
             self.bytes.push(u8::from(quantiles.closed.is_some()));
@@ -160,8 +170,11 @@ impl Writer {
             self.names(names, |out, tally| {
                 out.int(tally.rows);
                 out.int(tally.scores);
-                out.f64(tally.sum);
-                out.f64(tally.lost);
+                // Readers of earlier versions see no mean in what is not finite.
+                let [sum, lost] =
+                    if tally.has_overflow { [f64::INFINITY, 0.0] } else { [tally.sum, tally.lost] };
+                out.f64(sum);
+                out.f64(lost);
                 out.maybe(tally.best, Self::f64);
             });
         }
@@ -236,7 +249,23 @@ impl Writer {
 impl<'a> Reader<'a> {
     /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, skips_values: false }
+        Self { rest: bytes, skips_values: false, minor: MINOR }
+    }
+
+    /// For a sketch of this minor version.
+    #[must_use]
+    pub fn of_version(self, minor: u8) -> Self {
+        Self { minor, ..self }
+    }
+
+    /// The minor version of the sketch that it reads.
+    pub fn minor(&self) -> u8 {
+        self.minor
+    }
+
+    /// Whether what it reads tells which means there are: else one of values that overflow may seem finite.
+    pub fn tells_overflow(&self) -> bool {
+        self.minor >= TELLS_OVERFLOW
     }
 
     /// For who does not ask for quartiles, whose values are most of a sketch: they become unknown.
@@ -378,7 +407,7 @@ impl<'a> Reader<'a> {
     pub fn dataset(&mut self) -> Result<(&'a str, Self)> {
         let name = self.text()?;
         let length = self.count(1)?;
-        Ok((name, Self::new(self.bytes(length)?)))
+        Ok((name, Self::new(self.bytes(length)?).of_version(self.minor)))
     }
 
     /// What [`Writer::accumulator`] wrote.
@@ -400,10 +429,18 @@ impl<'a> Reader<'a> {
             self.merge_distinct(set)?;
         }
         into.add_date(self.maybe(|reader| Ok((reader.u64()? as i64, reader.u64()? as i64)))?);
+        let mut large = Vec::new();
         for _ in 0..self.count(2)? {
             let metric = self.text()?;
             let direction = self.direction()?;
-            self.merge_group(into.group_of(metric, direction))?;
+            let columns = self.merge_group(into.group_of(metric, direction))?;
+            large.extend((0..SCORES.len()).filter(|column| columns[*column]).map(|column| (metric, column)));
+        }
+        for (metric, column) in large {
+            let squares = if self.tells_overflow() { self.f64()? } else { f64::INFINITY };
+            if let Some((_, group)) = into.groups.iter_mut().find(|(name, _)| name == metric) {
+                group.scores[column].moments.m2 += squares;
+            }
         }
         Ok(())
     }
@@ -419,26 +456,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn merge_group(&mut self, into: &mut Group) -> Result<()> {
+    /// Gives for each score whether its squares stand at the end of the state.
+    fn merge_group(&mut self, into: &mut Group) -> Result<[bool; SCORES.len()]> {
         into.rows += self.rows()?;
-        for stats in &mut into.scores {
-            self.merge_stats(stats)?;
+        let mut are_large = [false; SCORES.len()];
+        for (stats, is_large) in into.scores.iter_mut().zip(&mut are_large) {
+            *is_large = self.merge_stats(stats)?;
         }
         for names in [&mut into.models, &mut into.runs, &mut into.configs] {
             self.merge_names(names, into.direction, |reader| {
-                Ok(Tally {
-                    rows: reader.rows()?,
-                    scores: reader.rows()?,
-                    sum: reader.f64()?,
-                    lost: reader.f64()?,
-                    best: reader.maybe(Self::f64)?,
-                })
+                let (rows, scores) = (reader.rows()?, reader.rows()?);
+                let (sum, lost, best) = (reader.f64()?, reader.f64()?, reader.maybe(Self::f64)?);
+                let has_overflow = !sum.is_finite() || best.is_some_and(overflows);
+                Ok(Tally { rows, scores, sum, lost, best, has_overflow })
             })?;
         }
         let flags = self.byte()?;
         let length = self.count(1)?;
         let best = Reader::new(self.bytes(length)?);
-        best.merge_ranking(&mut into.ranking, into.direction, flags)
+        best.merge_ranking(&mut into.ranking, into.direction, flags)?;
+        Ok(are_large)
     }
 
     /// Offers predictions, best first, until one does not rank.
@@ -481,26 +518,26 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn merge_stats(&mut self, into: &mut ScoreStats) -> Result<()> {
+    /// Gives whether its squares stand at the end of the state.
+    fn merge_stats(&mut self, into: &mut ScoreStats) -> Result<bool> {
         into.nulls += self.rows()?;
         into.nans += self.rows()?;
         into.infs += self.rows()?;
+        let mut largest = 0.0;
         if let Some((low, high)) = self.maybe(|reader| Ok((reader.f64()?, reader.f64()?)))? {
             into.widen(low, high);
+            largest = low.abs().max(high.abs());
         }
-        into.moments.merge(&Moments {
-            count: self.rows()?,
-            origin: self.f64()?,
-            mean: self.f64()?,
-            m2: self.f64()?,
-        });
+        let (count, stored) = (self.rows()?, [self.f64()?, self.f64()?, self.f64()?]);
+        let (moments, is_large) = Moments::from_stored(count, stored, largest);
+        into.moments.merge(&moments);
         let count = self.rows()?;
         if let Some(quartiles) =
             self.maybe(|reader| reader.maybe(|reader| Ok([reader.f64()?, reader.f64()?, reader.f64()?])))?
         {
             let closed = Closed { quartiles, is_exact: self.byte()? == 1 };
             into.quantiles.merge(&Quantiles { count, closed: Some(closed), ..Quantiles::default() });
-            return Ok(());
+            return Ok(is_large);
         }
         let flips = self.u64()?;
         let levels = self.count(1)?;
@@ -537,7 +574,7 @@ impl<'a> Reader<'a> {
         } else {
             into.quantiles.finish_merge(count, flips);
         }
-        Ok(())
+        Ok(is_large)
     }
 
     fn merge_names<T: Count>(

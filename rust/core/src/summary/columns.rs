@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch, StringViewArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field, Schema};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -43,6 +44,21 @@ pub const COLUMNS: [&str; 16] = [
 
 /// The code of null.
 pub const NULL: u32 = u32::MAX;
+
+/// The columns of a batch that a summary reads, by their meaning.
+pub fn by_meaning(batch: &RecordBatch) -> Result<RecordBatch> {
+    let (schema, mut fields, mut arrays) = (batch.schema(), Vec::new(), Vec::new());
+    for name in COLUMNS {
+        if let Some((place, field)) = schema.column_with_name(name) {
+            let array = types::by_meaning(field, batch.column(place))?;
+            fields.push(Field::new(name, array.data_type().clone(), true));
+            arrays.push(array);
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .map_err(|error| Error::new(ErrorKind::Argument, error.to_string()))
+}
 
 fn unfit(column: &str, data_type: &DataType, expected: &str) -> Error {
     Error::new(ErrorKind::Schema, format!("column {column:?} has type {data_type}, expected {expected}"))

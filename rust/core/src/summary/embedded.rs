@@ -7,7 +7,8 @@
 use base64_simd::STANDARD as BASE64;
 use twox_hash::XxHash3_64;
 
-use super::codec::{Reader, Writer};
+use super::accumulator::ScoreStats;
+use super::codec::{MINOR, Reader, Writer};
 use super::names::STORED;
 use super::{Accumulator, Datasets, merged, report};
 use crate::error::{Error, ErrorKind, Result, corrupt};
@@ -28,7 +29,6 @@ const LIMIT: usize = 256 * 1024;
 const TEXT_LIMIT: usize = 128 * 1024;
 const MAGIC: &[u8; 4] = b"N4AK";
 const MAJOR: u8 = 1;
-const MINOR: u8 = 1;
 const CHECKSUM: usize = 8;
 
 /// What a footer says of its rows.
@@ -87,7 +87,14 @@ fn read_sketch(bytes: Vec<u8>, is_sealed: bool) -> Result<Embedded> {
         return untrusted("the sketch has no readable header");
     };
     match metrics.iter().find(|(metric, stored)| disagrees(metric, *stored)) {
-        None => Ok(Embedded::Trusted(Sketch { state: bytes.len() - CHECKSUM - reader.left(), bytes })),
+        None => {
+            let (state, minor) = (bytes.len() - CHECKSUM - reader.left(), reader.minor());
+            let sketch = Sketch { bytes, state, minor };
+            if sketch.hides_overflow() {
+                return untrusted("scores from 2^960 on, of whose means its version tells nothing");
+            }
+            Ok(Embedded::Trusted(sketch))
+        }
         Some((metric, Direction::Unknown)) => {
             untrusted(&format!("metric {metric:?} was unknown when the summary was made"))
         }
@@ -108,17 +115,39 @@ pub struct Sketch {
     bytes: Vec<u8>,
     /// Where the states begin.
     state: usize,
+    /// Its minor version.
+    minor: u8,
 }
 
 impl Sketch {
     /// Adds what the sketch says to what is known; after an error `into` holds a part.
     pub fn merge_into(&self, into: &mut Datasets) -> Result<()> {
-        merge_states(Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]), into)
+        merge_states(self.states(), into)
+    }
+
+    fn states(&self) -> Reader<'_> {
+        Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]).of_version(self.minor)
+    }
+
+    /// Whether it may show means of values that have none: its version did not tell, and there are such values.
+    ///
+    /// One that cannot be decoded is for whoever asks for its datasets.
+    fn hides_overflow(&self) -> bool {
+        if self.states().tells_overflow() {
+            return false;
+        }
+        let Ok(datasets) = self.datasets() else { return false };
+        let mut groups = datasets.values().flat_map(Accumulator::groups);
+        groups.any(|(_, group)| {
+            let mut moments = group.scores().iter().map(ScoreStats::moments);
+            group.scores()[0].moments().has_overflow()
+                || moments.any(|it| it.count() > 1 && !it.has_overflow() && it.std().is_none())
+        })
     }
 
     /// The name and the encoded state of its dataset, where it has just one and is not compressed.
     pub fn only_dataset(&self) -> Option<(&str, Reader<'_>)> {
-        let mut reader = Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]);
+        let mut reader = self.states();
         let is_plain = reader.byte().ok()? == 0 && reader.int().ok()? == 1;
         if is_plain { reader.dataset().ok() } else { None }
     }
@@ -240,7 +269,7 @@ fn merge_states(mut reader: Reader<'_>, into: &mut Datasets) -> Result<()> {
     let left = reader.left();
     let states = zstd::bulk::decompress(reader.bytes(left)?, length)
         .map_err(|error| corrupt(format!("the sketch cannot be decompressed: {error}")))?;
-    Reader::new(&states).merge_datasets(into)
+    Reader::new(&states).of_version(reader.minor()).merge_datasets(into)
 }
 
 /// The summary of one file, which nearly always holds one dataset.
@@ -321,5 +350,9 @@ fn open_checked(bytes: &[u8]) -> Result<Opened<'_>> {
         return Err(corrupt("the sketch does not begin with N4AK"));
     }
     let (major, minor) = (reader.byte()?, reader.byte()?);
-    if major > MAJOR { Ok(Opened::Newer(format!("{major}.{minor}"))) } else { Ok(Opened::Known(reader)) }
+    if major > MAJOR {
+        Ok(Opened::Newer(format!("{major}.{minor}")))
+    } else {
+        Ok(Opened::Known(reader.of_version(minor)))
+    }
 }

@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+use super::moments::overflows;
 use crate::metrics::Direction;
 
 /// So many names are kept apart in memory; later ones are counted together.
@@ -39,6 +40,8 @@ pub struct Tally {
     /// What the sum lost to rounding (Neumaier, 1974).
     pub(super) lost: f64,
     pub(super) best: Option<f64>,
+    /// Whether a score is so large that there is no mean, whatever the sum is.
+    pub(super) has_overflow: bool,
 }
 
 impl Tally {
@@ -48,6 +51,7 @@ impl Tally {
         self.rows += 1;
         if let Some(score) = score.filter(|score| score.is_finite()) {
             self.scores += 1;
+            self.has_overflow |= overflows(score);
             self.add_to_sum(score);
             self.offer(score, direction);
         }
@@ -80,9 +84,9 @@ impl Tally {
         }
     }
 
-    /// Mean of the finite validation scores.
+    /// Mean of the finite validation scores; `None` without one or on overflow.
     pub fn mean(&self) -> Option<f64> {
-        (self.scores > 0).then(|| (self.sum + self.lost) / self.scores as f64).filter(|mean| mean.is_finite())
+        self.sum().filter(|_| self.scores > 0).map(|sum| sum / self.scores as f64)
     }
 
     /// How many finite validation scores there are.
@@ -90,9 +94,14 @@ impl Tally {
         self.scores
     }
 
-    /// Sum of the finite validation scores.
-    pub fn sum(&self) -> f64 {
-        self.sum + self.lost
+    /// Sum of the finite validation scores; `None` on overflow.
+    pub fn sum(&self) -> Option<f64> {
+        (!self.has_overflow).then_some(self.sum + self.lost).filter(|sum| sum.is_finite())
+    }
+
+    /// Whether a score is so large that there is no mean.
+    pub fn has_overflow(&self) -> bool {
+        self.has_overflow
     }
 
     /// Best finite validation score.
@@ -107,6 +116,7 @@ impl Count for Tally {
         self.scores += other.scores;
         self.add_to_sum(other.sum);
         self.lost += other.lost;
+        self.has_overflow |= other.has_overflow;
         if let Some(best) = other.best {
             self.offer(best, direction);
         }

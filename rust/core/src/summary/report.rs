@@ -95,7 +95,7 @@ pub fn performance(datasets: &Datasets) -> Value {
                     ("model", name.into()),
                     ("count", tally.rows().into()),
                     ("scores", tally.scores().into()),
-                    ("sum", Some(tally.sum()).filter(|sum| sum.is_finite()).into()),
+                    ("sum", tally.sum().into()),
                     ("best", best(tally, group.direction())),
                 ])
             };
@@ -187,6 +187,7 @@ fn score_stats(stats: &ScoreStats) -> Value {
         ("max", stats.range.map(|range| range.1).into()),
         ("mean", stats.moments.mean().into()),
         ("std", stats.moments.std().into()),
+        ("overflow", stats.moments.has_overflow().into()),
         ("quartiles", quartiles.unwrap_or(Value::Null)),
         ("quartiles_exact", stats.quantiles.is_exact().into()),
     ])
@@ -268,6 +269,7 @@ fn tallies(names: &Names<Tally>, direction: Direction) -> Value {
             ("name", name.into()),
             ("count", tally.rows().into()),
             ("avg_val_score", tally.mean().into()),
+            ("overflow", tally.has_overflow().into()),
             ("best_val_score", best(tally, direction)),
         ])
     };

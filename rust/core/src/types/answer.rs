@@ -42,6 +42,7 @@ pub fn accepts(kind: Type, found: &DataType) -> bool {
             is_text(found) || matches!(found, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
         }
         (Type::Bool, found) => *found == DataType::Boolean,
+        (Type::Duration, found) => matches!(found, DataType::Duration(_)),
     }
 }
 

@@ -221,7 +221,7 @@ fn known_values(kind: Type, array: &ArrayRef) -> Result<Converted, ArrowError> {
         },
         Type::Int => whole(array)?,
         Type::Time => times(array)?,
-        Type::Bool => loosely(array, &DataType::Boolean)?,
+        Type::Bool | Type::Duration => loosely(array, &kind.arrow())?,
     })
 }
 

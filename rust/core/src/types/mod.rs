@@ -6,6 +6,7 @@
 mod answer;
 mod conform;
 mod convert;
+mod meaning;
 mod ranges;
 mod stored;
 mod text;
@@ -13,7 +14,8 @@ mod text;
 pub use answer::{accepts, check, common, reads_as, shown};
 pub use conform::{Lost, all_names, answer_schema, answer_type, conform};
 pub use convert::{Converted, convert, known_column};
-pub use ranges::is_time;
+pub use meaning::by_meaning;
+pub use ranges::{is_duration, is_time};
 pub use stored::{canonical, store};
 
 use arrow_schema::DataType;

@@ -91,6 +91,11 @@ pub fn is_time(micros: i64) -> bool {
     allowed(&DataType::Timestamp(TimeUnit::Microsecond, None)).is_some_and(|range| range.contains(&micros))
 }
 
+/// Whether µs are a duration that readers know.
+pub fn is_duration(micros: i64) -> bool {
+    allowed(&DataType::Duration(TimeUnit::Microsecond)).is_some_and(|range| range.contains(&micros))
+}
+
 /// Fails where a value, nested ones included, is outside of what readers know; says what it is.
 pub fn check(array: &ArrayRef) -> Result<(), String> {
     let kind = array.data_type();

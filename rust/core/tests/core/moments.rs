@@ -100,7 +100,7 @@ fn a_first_value_far_from_the_others() {
 
 #[test]
 fn constant_values_have_no_spread() {
-    for value in [0.1, 1e300, -1e-300, 1e9 + 0.1] {
+    for value in [0.1, 1e288, -1e200, -1e-300, 1e9 + 0.1] {
         let values = vec![value; 1000];
         for moments in [one_by_one(&values), as_slice(&values), as_tree(&values, &mut Rng(3))] {
             assert_eq!((moments.mean(), moments.std()), (Some(value), Some(0.0)));
@@ -122,11 +122,44 @@ fn few_values() {
 }
 
 #[test]
-fn overflow_gives_no_number_rather_than_a_wrong_one() {
-    for values in [[f64::MAX, -f64::MAX], [-1.7e308, 1.7e308], [f64::MAX, f64::MAX]] {
-        for moments in [one_by_one(&values), as_slice(&values)] {
-            assert!(moments.mean().is_none_or(f64::is_finite));
-            assert!(moments.std().is_none_or(f64::is_finite));
+fn a_value_from_2_to_the_960_on_leaves_no_mean_whatever_its_place() {
+    let limit = 2f64.powi(960);
+    for large in [limit, -limit, f64::MAX, f64::MIN] {
+        for place in 0..6 {
+            let mut values = vec![1.0, -f64::MAX.sqrt(), 0.5, 1e280, -1e280];
+            values.insert(place, large);
+            for moments in
+                [one_by_one(&values), as_slice(&values), as_tree(&values, &mut Rng(place as u64 + 1))]
+            {
+                assert_eq!((moments.mean(), moments.std()), (None, None));
+                assert!(moments.has_overflow());
+            }
+        }
+    }
+    let most = f64::from_bits(limit.to_bits() - 1);
+    for values in [vec![most; 100_000], vec![most, most, 1.0, 2.0, most, most]] {
+        let sum = values.iter().map(|value| value / 2f64.powi(100)).sum::<f64>();
+        let mean = sum / values.len() as f64 * 2f64.powi(100);
+        for moments in [one_by_one(&values), as_slice(&values), as_tree(&values, &mut Rng(5))] {
+            assert!((moments.mean().unwrap() - mean).abs() <= 1e-12 * mean);
+            assert!(moments.std().unwrap().is_finite() && !moments.has_overflow());
+        }
+    }
+}
+
+#[test]
+fn a_spread_whose_square_no_float_holds() {
+    // Of half a and half -a the deviation is a, times the root of n / (n - 1).
+    for exponent in [0, 100, 479, 480, 481, 500, 512, 600, 700, 959] {
+        let large = 2f64.powi(exponent);
+        let mut values: Vec<f64> = (0..1000).map(|at| if at % 2 == 0 { large } else { -large }).collect();
+        // Small ones before and after change units on the way.
+        values.extend([0.0; 2]);
+        values.swap(0, 1000);
+        let expected = large * (1000.0f64 / 1001.0).sqrt();
+        for moments in [one_by_one(&values), as_slice(&values), as_tree(&values, &mut Rng(7))] {
+            assert!((moments.std().unwrap() - expected).abs() <= 1e-12 * expected, "2^{exponent}");
+            assert!(moments.mean().unwrap().abs() <= 1e-12 * large, "2^{exponent}");
         }
     }
 }

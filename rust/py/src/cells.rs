@@ -1,0 +1,135 @@
+//! Values of mappings on their way into columns. What is not plain is told by `nirs4all_workspace.values`.
+
+use std::borrow::Cow;
+
+use n4w_core::arrays::Values;
+use n4w_core::mappings::Cell;
+use n4w_core::summary::columns::parse_time;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+/// A value of a column by its meaning, or why no column can hold it.
+pub fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
+    static MEANING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if let Some(cell) = plain_cell(value, column)? {
+        return Ok(cell);
+    }
+    let plain = MEANING.import(value.py(), "nirs4all_workspace.values", "cell")?.call1((value, column))?;
+    if let Some(cell) = plain_cell(&plain, column)? {
+        return Ok(cell);
+    }
+    if let Ok(parts) = plain.cast::<PyTuple>() {
+        let micros = parts.get_item(1)?.extract()?;
+        let is_time = parts.get_item(0)?.extract::<String>()? == "time";
+        return Ok(if is_time { Cell::Time(micros) } else { Cell::Duration(micros) });
+    }
+    Err(PyTypeError::new_err(format!(
+        "column '{column}' has a value of type {}, which no column can hold",
+        value.get_type().name()?
+    )))
+}
+
+/// None, texts, numbers and truth values, as they are.
+fn plain_cell(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<Cell<'static>>> {
+    if value.is_none() {
+        return Ok(Some(Cell::Null));
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return match text.to_str() {
+            Ok(text) => Ok(Some(Cell::Text(Cow::Owned(text.to_owned())))),
+            Err(_) => {
+                text_of(text, &format!("column {column:?}")).map(|text| Some(Cell::Text(Cow::Owned(text))))
+            }
+        };
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Ok(Some(Cell::Float(number.value())));
+    }
+    if let Ok(truth) = value.cast::<PyBool>() {
+        return Ok(Some(Cell::Bool(truth.is_true())));
+    }
+    if value.is_instance_of::<PyInt>() {
+        let too_large = |_| PyValueError::new_err(format!("column '{column}' has a number beyond 64 bits"));
+        return value.extract().map(|number| Some(Cell::Int(number))).map_err(too_large);
+    }
+    if value.is_instance_of::<PyDict>()
+        || value.is_instance_of::<PyList>()
+        || (value.is_instance_of::<PyTuple>() && !value.is_exact_instance_of::<PyTuple>())
+    {
+        return json_text(value, column).map(Some);
+    }
+    Ok(None)
+}
+
+fn json_text(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
+    let py = value.py();
+    let stored = py.import(intern!(py, "nirs4all_workspace.stored"))?;
+    let text = stored.call_method1(intern!(py, "cell_text"), (value, column))?;
+    Ok(Cell::Text(Cow::Owned(text.extract()?)))
+}
+
+/// A text, which may be no Unicode: then it is refused by its name.
+pub fn text_of(text: &Bound<'_, PyString>, what: &str) -> PyResult<String> {
+    if let Ok(text) = text.to_str() {
+        return Ok(text.to_owned());
+    }
+    let stored = text.py().import(intern!(text.py(), "nirs4all_workspace.stored"))?;
+    stored.call_method1(intern!(text.py(), "check_text"), (text, what))?.extract()
+}
+
+/// A score: a number, a decimal or fraction by the float next to it.
+pub fn number_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<f64>> {
+    match cell_of(value, column)? {
+        Cell::Null => Ok(None),
+        Cell::Float(number) => Ok(Some(number)),
+        // The nearest one, as in batches.
+        #[allow(clippy::cast_precision_loss, reason = "what is asked for")]
+        Cell::Int(number) => Ok(Some(number as f64)),
+        _ => {
+            Err(PyTypeError::new_err(format!("{column} must be a number or None, not {}", value.get_type())))
+        }
+    }
+}
+
+/// The time that a value of `created_at` says; `None` for a text that is no time.
+pub fn time_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<i64>> {
+    match cell_of(value, column)? {
+        Cell::Null => Ok(None),
+        Cell::Time(micros) => Ok(Some(micros)),
+        Cell::Text(text) => Ok(parse_time(&text)),
+        _ => Err(PyAttributeError::new_err(format!(
+            "{column} must be a time, a text in ISO-8601 or None, not {}",
+            value.get_type()
+        ))),
+    }
+}
+
+/// The numbers of an array by their meaning; `None` where all of it is masked.
+pub fn array_of(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Option<Values>> {
+    let py = value.py();
+    if let Some(values) = plain_array(value) {
+        return Ok(Some(values));
+    }
+    let values = py.import(intern!(py, "nirs4all_workspace.values"))?;
+    let found = values.call_method1(intern!(py, "array"), (value, key))?;
+    if found.is_none() {
+        return Ok(None);
+    }
+    let (flat, shape): (Bound<'_, PyAny>, Vec<usize>) = found.extract()?;
+    Ok(Some(Values { data: PyBuffer::<f64>::get(&flat)?.to_vec(py)?, shape }))
+}
+
+/// An array of `NumPy` whose elements are 64-bit floats of this machine's byte order.
+fn plain_array(value: &Bound<'_, PyAny>) -> Option<Values> {
+    static NDARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = value.py();
+    let is_array = NDARRAY.import(py, "numpy", "ndarray").is_ok_and(|kind| value.get_type().is(kind));
+    let buffer = is_array.then(|| PyBuffer::<f64>::get(value).ok()).flatten()?;
+    let is_plain = buffer.dimensions() > 0 && buffer.format().to_bytes() == b"d";
+    let data = is_plain.then(|| buffer.to_vec(py).ok()).flatten()?;
+    Some(Values { data, shape: buffer.shape().to_vec() })
+}

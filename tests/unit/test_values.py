@@ -1,0 +1,553 @@
+"""Values go in by their meaning, or are refused by name and leave the writer as it was."""
+
+import array
+import datetime as dt
+import enum
+import json
+import pathlib
+import uuid
+from decimal import Decimal
+from fractions import Fraction
+
+import nirs4all_workspace as n4w
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+MASKED = np.ma.masked
+BIG = 2**53 + 1
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Quantity(np.ndarray):
+    """What libraries of units make of arrays."""
+
+    unit = "nm"
+
+
+class Measure:
+    """What others do."""
+
+    units = "nm"
+
+    def __float__(self):
+        return 1.0
+
+    def item(self):
+        return 1.0
+
+
+@pytest.fixture
+def ws(tmp_path):
+    return n4w.Workspace.create(tmp_path / "ws")
+
+
+@pytest.fixture
+def run(ws):
+    run = ws.runs.create("values", datasets=["wheat"])
+    run.transition("running")
+    return run
+
+
+def stored(ws, run, rows):
+    """Rows by id after a writer took or refused each; the types of errors of those that it refused."""
+    refused = {}
+    with run.writer("wheat") as writer:
+        for id_, row in rows.items():
+            try:
+                writer.write({"id": id_, **row})
+            except (TypeError, ValueError) as error:
+                refused[id_] = error
+    found = {}
+    for id_ in rows:
+        if id_ not in refused:
+            found[id_] = ws.predictions.get(id_, arrays=True)
+        else:
+            with pytest.raises(n4w.NotFoundError):
+                ws.predictions.get(id_)
+    assert ws.verify(full=True)["problems"] == []
+    return found, refused
+
+
+# --- arrays
+
+GRID = np.arange(24.0).reshape(2, 3, 4)
+KINDS = [
+    f"{order}{kind}{size}"
+    for order in "<>"
+    for kind, sizes in (("f", "248"), ("i", "1248"), ("u", "1248"))
+    for size in sizes
+]
+LAYOUTS = {
+    "c": lambda it: it,
+    "fortran": np.asfortranarray,
+    "transposed": lambda it: it.T,
+    "reversed": lambda it: it[::-1, :, ::-2],
+    "one": lambda it: it[1, 2, ::2],
+    "matrix": lambda it: it[0],
+    "number": lambda it: it[1, 1, 1],
+    "no dimensions": lambda it: np.array(it[1, 1, 1]),
+    "empty": lambda it: it[:0],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_arrays_of_any_dtype_order_and_stride(ws, run, layout):
+    expected = np.asarray(LAYOUTS[layout](GRID))
+    given = {kind: {"y_true": LAYOUTS[layout](GRID.astype(kind))} for kind in [*KINDS, "longdouble"]}
+    found, refused = stored(ws, run, given)
+    assert not refused
+    for kind, row in found.items():
+        assert row["y_true"].dtype == np.float64, kind
+        assert row["y_true"].shape == expected.shape, kind
+        assert np.array_equal(row["y_true"], expected), kind
+
+
+def test_what_is_masked_or_null_in_an_array_is_nan(ws, run):
+    nan = float("nan")
+    masked = np.ma.array([[1.0, 999.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    given = {
+        "masked": (masked, [[1.0, nan], [3.0, 4.0]]),
+        "big-endian": (masked.astype(">f4"), [[1.0, nan], [3.0, 4.0]]),
+        "hidden": (np.ma.array([1, BIG], mask=[0, 1]), [1.0, nan]),
+        "no mask": (np.ma.array([1.0, 2.0]), [1.0, 2.0]),
+        "objects": (np.array([1, None, 2.5, MASKED], dtype=object), [1.0, nan, 2.5, nan]),
+        "list": ([1.0, MASKED, None, Decimal("0.1")], [1.0, nan, nan, 0.1]),
+        "rows": ([np.ma.array([1, 2], mask=[1, 0]), [3, np.float16(4)]], [[nan, 2.0], [3.0, 4.0]]),
+        "polars": (pl.Series([1, None, 3]), [1.0, nan, 3.0]),
+        "polars list": (pl.Series([[1, None], [2, 3]]), [[1.0, nan], [2.0, 3.0]]),
+        "pyarrow": (pa.array([True, None]), [1.0, nan]),
+        "chunks": (pa.chunked_array([[1], [None]], pa.int64()), [1.0, nan]),
+        "frame": (pl.DataFrame({"a": [1, None], "b": [0.5, 0.25]}), [[1.0, 0.5], [nan, 0.25]]),
+        "bool": (np.array([True, False]), [1.0, 0.0]),
+        "buffer": (array.array("h", [1, 2]), [1.0, 2.0]),
+        "view": (memoryview(array.array("f", [1, 2])), [1.0, 2.0]),
+        "range": (range(3), [0.0, 1.0, 2.0]),
+        "empty": ([], []),
+    }
+    found, refused = stored(ws, run, {id_: {"weights": value} for id_, (value, _) in given.items()})
+    assert not refused
+    for id_, (_, expected) in given.items():
+        assert np.array_equal(found[id_]["weights"], np.array(expected), equal_nan=True), id_
+
+
+def test_a_masked_array_as_a_whole_is_none(ws, run):
+    found, _ = stored(ws, run, {"masked": {"y_true": MASKED}, "none": {"y_true": None}})
+    assert [row["y_true"] for row in found.values()] == [None, None]
+
+
+def test_arrays_that_would_lose_their_meaning_are_refused(ws, run):
+    given = {
+        "complex": np.array([1 + 2j]),
+        "time": np.array(["2026-01-01"], "M8[ns]"),
+        "duration": np.array([1], "m8[s]"),
+        "text": np.array(["1.0"]),
+        "bytes": np.array([b"1.0"]),
+        "record": np.array([(1.0, 2.0)], dtype="f8,f8"),
+        "integer": np.array([BIG]),
+        "largest": np.array([2**63 - 1]),
+        "unsigned": np.array([2**64 - 1], dtype=">u8"),
+        "integers": [1, BIG],
+        "beyond": [10**400],
+        "polars": pl.Series([BIG, None]),
+        "pyarrow": pa.array([BIG, None]),
+        "frame": pl.DataFrame({"a": [0.5], "b": [BIG]}),
+        "unit": np.array([1.0]).view(Quantity),
+        "objects": np.array([dt.date(2026, 1, 1)], dtype=object),
+        "texts": ["1.0"],
+        "complexes": [1j],
+        "ragged": [[1.0], [1.0, 2.0]],
+        "mixed": [1.0, [2.0]],
+        "mapping": {0: 1.0},
+        "set": {1.0},
+        "digits": "12",
+        "raw": b"12",
+        "dates": pl.Series([dt.date(2026, 1, 1)]),
+        "words": pl.Series(["a"]),
+    }
+    if np.finfo(np.longdouble).bits > 64:
+        given["long"] = np.array([2], np.longdouble) ** 63 + 1
+    found, refused = stored(ws, run, {id_: {"y_pred": value} for id_, value in given.items()} | {"good": {}})
+    assert refused.keys() == given.keys()
+    assert found.keys() == {"good"}
+    for id_, error in refused.items():
+        assert "y_pred" in str(error), id_
+
+
+def test_whole_numbers_that_floats_hold_are_exact(ws, run):
+    numbers = [2**53, -(2**60), 2**62]
+    given = {"array": np.array(numbers), "list": numbers, "polars": pl.Series(numbers)}
+    found, refused = stored(ws, run, {id_: {"sample_indices": value} for id_, value in given.items()})
+    assert not refused
+    assert all([int(it) for it in row["sample_indices"]] == numbers for row in found.values())
+
+
+# --- values of columns
+
+UTC = dt.UTC
+DAY = dt.datetime(2026, 1, 2, tzinfo=UTC)
+MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
+MEANT = {
+    "masked": (MASKED, None),
+    "masked number": (np.ma.array(5.0, mask=True), None),
+    "masked mean": (np.ma.mean(np.ma.array([9.0], mask=[1])), None),
+    "masked element": (np.ma.array([5, 6], mask=[0, 1])[1], None),
+    "not masked": (np.ma.array([5, 6], mask=[0, 1])[0], 5),
+    "NaT": (np.datetime64("NaT"), None),
+    "NaT of durations": (np.timedelta64("NaT"), None),
+    "null of pyarrow": (pa.scalar(None, pa.int64()), None),
+    "half": (np.float16(1.5), 1.5),
+    "long": (np.longdouble(1.5), 1.5),
+    "big-endian": (np.array([7], ">i2")[0], 7),
+    "largest": (np.int64(2**63 - 1), 2**63 - 1),
+    "exact": (BIG, BIG),
+    "bool": (np.bool_(True), True),
+    "text": (np.str_("x"), "x"),
+    "no dimensions": (np.array(0.25, ">f4"), 0.25),
+    "decimal": (Decimal("0.1"), 0.1),
+    "whole decimal": (Decimal(BIG), BIG),
+    "fraction": (Fraction(3, 8), 0.375),
+    "enumeration": (Colour.RED, "red"),
+    "number of an enumeration": (Level.HIGH, 3),
+    "path": (pathlib.PurePosixPath("/a/b"), "/a/b"),
+    "uuid": (uuid.UUID(int=10), "00000000-0000-0000-0000-00000000000a"),
+    "scalar of pyarrow": (pa.scalar(2.5), 2.5),
+    "list": ([1, MASKED, np.float32(0.5)], [1, None, 0.5]),
+    "array": (np.ma.array([1, 2], mask=[0, 1]), [1, None]),
+    "big-endian array": (np.array([[1.5, 2.5]], ">f8"), [[1.5, 2.5]]),
+    "record": (np.array([(1, 2.5)], dtype=[("a", ">i4"), ("b", "f8")])[0], {"a": 1, "b": 2.5}),
+    "times": (np.array(["2026-01-02T03:04:05.123456789"], "M8[ns]"), ["2026-01-02T03:04:05.123456789"]),
+    "mapping": ({"at": np.datetime64("2026-01-02")}, {"at": "2026-01-02"}),
+    "duration": (dt.timedelta(days=2, microseconds=1), dt.timedelta(days=2, microseconds=1)),
+    "time": (dt.time(3, 4), "03:04:00"),
+    "day": (DAY.date(), DAY),
+    "month": (np.datetime64("2026-02"), DAY.replace(month=2, day=1)),
+    "year": (np.datetime64("1901"), DAY.replace(year=1901, day=1)),
+    "picoseconds": (np.datetime64(5_000_000, "ps"), dt.datetime(1970, 1, 1, 0, 0, 0, 5, tzinfo=UTC)),
+    "attoseconds": (np.datetime64(-(10**18), "as"), dt.datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    "zone": (MOMENT.astimezone(dt.timezone(dt.timedelta(hours=5))), MOMENT),
+}
+MEANT |= {
+    f"time in {unit}": (np.datetime64(MOMENT.replace(tzinfo=None)).astype(f"M8[{unit}]"), MOMENT)
+    for unit in ("us", "ns")
+}
+MEANT |= {f"day in {unit}": (np.datetime64("2026-01-02", unit), DAY) for unit in ("D", "h", "m", "s", "ms")}
+MEANT |= {
+    f"duration in {unit}": (np.timedelta64(count, unit), dt.timedelta(minutes=minutes))
+    for unit, count, minutes in (
+        ("W", 1, 10080),
+        ("D", 2, 2880),
+        ("h", -3, -180),
+        ("m", 4, 4),
+        ("s", 60, 1),
+        ("ms", 60_000, 1),
+        ("ns", 6 * 10**10, 1),
+    )
+}
+
+
+def test_values_of_extra_columns(ws, run):
+    rows = {id_: {f"x {id_}": value} for id_, (value, _) in MEANT.items()}
+    found, refused = stored(ws, run, rows)
+    assert not refused
+    for id_, (_, expected) in MEANT.items():
+        actual = found[id_].get(f"x {id_}")
+        if isinstance(expected, list | dict):
+            actual = json.loads(actual)
+        assert actual == expected, id_
+        assert type(actual) is type(expected) or isinstance(expected, dt.datetime), id_
+
+
+def test_values_that_no_column_holds_are_refused_by_name(ws, run):
+    given = {
+        "complex": 1j,
+        "complex of numpy": np.complex64(1),
+        "bytes": b"x",
+        "bytes of numpy": np.bytes_(b"x"),
+        "set": {1},
+        "class": Colour,
+        "beyond 64 bits": 2**63,
+        "unsigned": np.uint64(2**64 - 1),
+        "no float": Decimal("0.12345678901234567890123"),
+        "third": Fraction(1, 3),
+        "beyond": Decimal("1e999999"),
+        "nanoseconds": np.datetime64("2026-01-02T03:04:05.123456789"),
+        "short": np.timedelta64(1, "ns"),
+        "no length": np.timedelta64(1, "M"),
+        "no unit": np.timedelta64(1),
+        "far": np.datetime64("20260-01-01"),
+        "far away": np.datetime64(2**62, "Y"),
+        "long ago": np.datetime64("-0001-01-01", "s"),
+        "long": np.timedelta64(2**62, "D"),
+        "unit": Measure(),
+        "array of units": np.array(1.0).view(Quantity),
+        "nested": {"a": [np.timedelta64(1, "ns")]},
+        "nested complex": [np.complex128(1)],
+    }
+    if np.finfo(np.longdouble).bits > 64:
+        given["whole"] = np.longdouble(2) ** 63 + 1
+        given["infinite"] = np.longdouble("1e400")
+    rows = {id_: {f"x {id_}": value} for id_, value in given.items()}
+    _, refused = stored(ws, run, rows | {"good": {"val_score": 1.0}})
+    assert refused.keys() == given.keys()
+    for id_, error in refused.items():
+        assert f"x {id_}" in str(error), id_
+
+
+SCORES = {
+    "masked": (MASKED, None),
+    "NaT": (np.datetime64("NaT"), None),
+    "half": (np.float16(0.5), 0.5),
+    "big-endian": (np.array([0.25], ">f8")[0], 0.25),
+    "array": (np.array(0.75, ">f4"), 0.75),
+    "decimal": (Decimal("0.12345678901234567890123"), 0.12345678901234568),
+    "fraction": (Fraction(1, 3), 1 / 3),
+    "whole": (np.uint8(2), 2.0),
+}
+NO_SCORES = {
+    "complex": np.complex128(1 + 2j),
+    "bool": np.bool_(True),
+    "text": "0.5",
+    "duration": np.timedelta64(5, "s"),
+    "time": np.datetime64("2026-01-01"),
+    "list": [0.5],
+    "unit": Measure(),
+    "bytes": b"1",
+}
+
+
+def test_scores_of_mappings(ws, run):
+    rows = {id_: {"val_score": value, "metric": "rmse"} for id_, (value, _) in SCORES.items()}
+    others = {id_: {"val_score": value} for id_, value in NO_SCORES.items()}
+    found, refused = stored(ws, run, rows | others)
+    assert {id_: row["val_score"] for id_, row in found.items()} == {
+        id_: it for id_, (_, it) in SCORES.items()
+    }
+    assert refused.keys() == NO_SCORES.keys()
+    assert [row["id"] for row in ws.predictions.top(1, metric="rmse")] == ["decimal"]
+
+
+def test_an_accumulator_takes_what_a_writer_takes(ws, run):
+    names = {
+        "masked": MASKED,
+        "half": np.float16(2),
+        "bool": np.bool_(False),
+        "enum": Colour.RED,
+        "day": np.datetime64("2026-01-02"),
+    }
+    rows = [{"val_score": value, "metric": "rmse"} for value, _ in SCORES.values()]
+    rows += [{"model_name": value, "metric": "rmse", "created_at": MOMENT} for value in names.values()]
+    rows += [{"created_at": np.datetime64("2026-01-02T00:00:00"), "fold_id": np.int8(1), "metric": "rmse"}]
+    made = n4w.SummaryAccumulator()
+    for value in NO_SCORES.values():
+        with pytest.raises((TypeError, ValueError), match="val_score"):
+            made.add({"val_score": value})
+    with run.writer("wheat") as writer:
+        for number, row in enumerate(rows):
+            row = {"id": str(number), "run_id": run.id, "dataset_name": "wheat", **row}
+            row.setdefault("created_at", MOMENT)
+            made.add(row)
+            writer.write(row)
+    [file] = (ws.path / "predictions").rglob("*.meta.parquet")
+    ours, theirs = made.summary(), n4w.read_summary(file)
+    assert {key: ours[key] for key in ours if key != "generated_at"} == {
+        key: theirs[key] for key in ours if key != "generated_at"
+    }
+    assert ours["stats"]["val_score"]["nulls"] == len(rows) - 6
+
+
+def test_integers_beside_floats_of_another_segment(ws, run):
+    numbers = [BIG, -BIG, 2**63 - 1, 7]
+    with run.writer("wheat") as writer:
+        for number in numbers:
+            writer.write({"id": f"i{number}", "x": number})
+    with run.writer("wheat") as writer:
+        writer.write({"id": "f", "x": 0.5})
+    with run.writer("wheat") as writer:
+        writer.write_batch(pl.DataFrame({"id": ["u"], "x": pl.Series([2**64 - 1], dtype=pl.UInt64)}))
+    assert [ws.predictions.get(f"i{number}")["x"] for number in numbers] == numbers
+    assert ws.predictions.get("u")["x"] == 2**64 - 1
+    page = ws.predictions.page(columns=["id", "x"], sort_by="id", limit=10)
+    shown = {row["id"]: row["x"] for row in page.records}
+    # An answer of floats has those that are floats; of the others it says so.
+    assert shown == {f"i{number}": None for number in numbers[:3]} | {"i7": 7.0, "f": 0.5, "u": None}
+    assert {error["kind"] for error in page.errors} == {"type"}
+
+
+# --- batches
+
+
+@pytest.mark.parametrize("form", ["frame", "table", "rows"])
+def test_null_columns_of_any_library(ws, run, form):
+    columns = {
+        "id": pl.Series(["a", "b"]),
+        "nothing": pl.Series([None, None], dtype=pl.Null),
+        "lists": pl.Series([[None, None], None], dtype=pl.List(pl.Null)),
+        "structs": pl.Series(
+            [{"a": None, "b": 1}, {"a": None, "b": 2}], dtype=pl.Struct({"a": pl.Null, "b": pl.Int64})
+        ),
+        "val_score": pl.Series([None, None], dtype=pl.Null),
+    }
+    frame = pl.DataFrame(columns)
+    if form == "rows":
+        frame = pl.concat([frame, frame.with_columns(pl.col("id") + "2")], rechunk=False)
+    with run.writer("wheat") as writer:
+        writer.write_batch(frame.to_arrow() if form == "table" else frame)
+    for row in map(ws.predictions.get, frame["id"]):
+        assert (row["val_score"], row.get("nothing")) == (None, None)
+        assert row["lists"] == ([None, None] if row["id"].startswith("a") else None)
+        assert row["structs"] == {"a": None, "b": 1 if row["id"].startswith("a") else 2}
+    assert ws.predictions.scan().collect().height == len(frame)
+    assert ws.verify(full=True)["problems"] == []
+    made = n4w.SummaryAccumulator()
+    made.add_batch(frame)
+    assert made.summary()["stats"]["val_score"]["nulls"] == len(frame)
+
+
+def test_extension_types_by_their_meaning(ws, run):
+    ids = [uuid.uuid4(), uuid.UUID(int=3)]
+    raw = pa.array([it.bytes for it in ids], pa.binary(16))
+    truths = pa.array([0, -5], pa.int8())
+    lists = pa.ListArray.from_arrays(
+        pa.array([0, 1, 2], pa.int32()), pa.ExtensionArray.from_storage(pa.uuid(), raw)
+    )
+    structs = pa.StructArray.from_arrays([pa.ExtensionArray.from_storage(pa.bool8(), truths)], names=["flag"])
+    table = pa.table(
+        {
+            "id": pa.ExtensionArray.from_storage(pa.uuid(), raw),
+            "other": pa.ExtensionArray.from_storage(pa.uuid(), raw),
+            "flag": pa.ExtensionArray.from_storage(pa.bool8(), truths),
+            "text": pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a": 1}', None])),
+            "lists": lists,
+            "structs": structs,
+        }
+    )
+    with run.writer("wheat") as writer:
+        writer.write_batch(table)
+        for name, array_ in {
+            "tensor": pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((1, 2, 3))),
+            "opaque": pa.ExtensionArray.from_storage(
+                pa.opaque(pa.int64(), "period", "pandas"), pa.array([1])
+            ),
+        }.items():
+            for column in (array_, pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), array_)):
+                with pytest.raises(TypeError, match=f'"{name}" has extension type'):
+                    writer.write_batch(pa.table({"id": ["x"], name: column}))
+    for id_, flag, text in zip(ids, [False, True], ['{"a": 1}', None], strict=True):
+        row = ws.predictions.get(str(id_))
+        assert (row["other"], row["flag"], row["text"]) == (str(id_), flag, text)
+        assert (row["lists"], row["structs"]) == ([str(id_)], {"flag": flag})
+    made = n4w.SummaryAccumulator()
+    made.add_batch(table.append_column("metric", [["rmse"] * 2]).append_column("val_score", [[0.5, 0.25]]))
+    assert made.summary()["top_predictions"][0]["id"] == str(ids[1])
+
+
+def test_types_that_are_none_of_arrow_are_refused_by_name(ws, run):
+    with run.writer("wheat") as writer:
+        for column in (pl.Series([1], dtype=pl.Int128), pl.Series([[1]], dtype=pl.List(pl.Int128))):
+            for take in (writer.write_batch, n4w.SummaryAccumulator().add_batch):
+                with pytest.raises(TypeError, match='"big"'):
+                    take(pl.DataFrame({"id": ["a"], "big": column}))
+        with pytest.raises(TypeError, match="write_batch"):
+            writer.write_batch(pl.Series([1.0]))
+        writer.write_batch(pl.DataFrame({"id": ["b"]}))
+    assert ws.predictions.page().total == 1
+
+
+def test_frames_of_pandas(ws, run):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {
+            "id": ["a", "b"],
+            "val_score": np.array([1.5, 2.5], ">f4"),
+            "x": np.array([1, 2], ">i8"),
+            "masked": pd.array([BIG, None], "Int64"),
+            "day": pd.Categorical(["mon", "tue"]),
+        }
+    )
+    with run.writer("wheat") as writer:
+        writer.write_batch(frame)
+        for name, column in {
+            "complex": np.array([1j]),
+            "period": pd.period_range("2026-01", periods=1, freq="M"),
+            "interval": pd.interval_range(0, 1),
+            "mixed": pd.Series([1j], dtype=object),
+        }.items():
+            with pytest.raises(TypeError, match=name):
+                writer.write_batch(pd.DataFrame({"id": ["x"], name: column}))
+        for id_, value in {
+            "NA": pd.NA,
+            "NaT": pd.NaT,
+            "time": pd.Timestamp(MOMENT),
+            "duration": pd.Timedelta("90s"),
+        }.items():
+            writer.write({"id": id_, id_: value, "y_true": pd.Series([1, None], dtype="Int64")})
+        with pytest.raises(TypeError, match="moment"):
+            writer.write({"moment": pd.Period("2026-01")})
+        with pytest.raises(ValueError, match="y_true"):
+            writer.write({"y_true": pd.array([BIG, None], "Int64")})
+    rows = {id_: ws.predictions.get(id_, arrays=True) for id_ in ("a", "b", "NA", "NaT", "time", "duration")}
+    assert [
+        (rows[id_]["val_score"], rows[id_]["x"], rows[id_]["masked"], rows[id_]["day"]) for id_ in "ab"
+    ] == [
+        (1.5, 1, BIG, "mon"),
+        (2.5, 2, None, "tue"),
+    ]
+    assert [rows[id_].get(id_) for id_ in ("NA", "NaT", "time", "duration")] == [
+        None,
+        None,
+        MOMENT,
+        dt.timedelta(seconds=90),
+    ]
+    assert np.array_equal(rows["NA"]["y_true"], [1.0, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_in_the_order_of_unsigned_integers(ws, run, descending):
+    numbers = [2**64 - 1, 0, 2**64 - 3, 2**63, 2**64 - 2, BIG, BIG - 1]
+    ids = [f"{number:020}" for number in numbers]
+    with run.writer("wheat") as writer:
+        writer.write_batch(pl.DataFrame({"id": ids, "n": pl.Series(numbers, dtype=pl.UInt64)}))
+        writer.write_batch(pl.DataFrame({"id": ["none"]}))
+    with run.writer("wheat") as writer:
+        writer.write_batch(pl.DataFrame({"id": [f"{7:020}"], "n": pl.Series([7], dtype=pl.UInt8)}))
+    expected = sorted([*numbers, 7], reverse=descending)
+    found, cursor = [], None
+    while True:
+        page = ws.predictions.page(
+            sort_by="n", descending=descending, limit=2, columns=["id", "n"], cursor=cursor
+        )
+        found += [row["n"] for row in page.records]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == [*expected, None]
+
+
+def test_a_cursor_of_unsigned_integers_goes_on_where_they_become_floats(ws, run):
+    with run.writer("wheat") as writer:
+        writer.write_batch(pl.DataFrame({"id": list("abc"), "n": pl.Series([1, 2, 2**63], dtype=pl.UInt64)}))
+    first = ws.predictions.page(sort_by="n", descending=False, limit=2, columns=["id"])
+    assert [row["id"] for row in first.records] == ["a", "b"]
+    with run.writer("wheat") as writer:
+        writer.write({"id": "d", "n": 2.5})
+    after = ws.predictions.page(
+        sort_by="n", descending=False, limit=5, columns=["id"], cursor=first.next_cursor
+    )
+    assert [row["id"] for row in after.records] == ["d", "c"]
+
+
+def test_a_column_without_a_name_sorts(ws, run):
+    with run.writer("wheat") as writer:
+        for number in (3, 1, 2):
+            writer.write({"id": str(number), "": number})
+    page = ws.predictions.page(sort_by="", descending=True)
+    assert [row["id"] for row in page.records] == ["3", "2", "1"]
