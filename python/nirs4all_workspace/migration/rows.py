@@ -26,6 +26,7 @@ ROW, GROUP, UNIT, RESULT, TEMPLATE, DATASET, CONFIG, CREATED = KEYS = tuple(
     f"n4w:{name}" for name in ("row", "group", "unit", "result", "template", "dataset", "config", "created")
 )
 _SETS = {"train": 0, "val": 1, "test": 2}
+_AVERAGES = ("avg", "w_avg")
 # What a result is told of its dataset.
 _NAMES = ("fold_id", "partition", "task_type")
 _NUMBERS = ("n_samples", "n_features")
@@ -70,20 +71,24 @@ class Group:
         self.first, self.last = min(self.first, part["first"]), max(self.last, part["last"])
         self.n_features = max(self.n_features, part["n_features"] or 0.0)
         self.task_type = self.task_type or part["task_type"]
-        sets = self.samples.setdefault(str(part["fold_id"]), [0.0] * 4)
+        fold = "" if part["fold_id"] is None else str(part["fold_id"])
+        sets = self.samples.setdefault(fold, [0.0] * 4)
         place = _SETS.get(str(part["partition"]), 3)
         sets[place] = max(sets[place], part["n_samples"] or 0.0)
 
     def about(self) -> dict[str, Any]:
         """Return what a result says of its dataset, as the catalogue counts it.
 
-        In a fold its samples are divided between sets; an average over folds was validated on samples
-        that were trained on.
+        A fold divides the samples between sets. Averages over folds were validated on samples that were
+        trained on, and have samples that augmentation made: they count where there is no fold. Where
+        there was no splitter, a validation set is the test set again.
         """
+        folds = [fold for fold in self.samples if fold not in _AVERAGES] or list(self.samples)
         most = 0.0
-        for fold, (train, val, test, other) in self.samples.items():
-            held_out = 0.0 if fold in ("avg", "w_avg") and train else val
-            most = max(most, other, train + held_out + test)
+        for fold in folds:
+            train, val, test, other = self.samples[fold]
+            is_again = (fold == "" and val == test) or (fold in _AVERAGES and train)
+            most = max(most, other, train + test + (0.0 if is_again else val))
         return {
             "n_samples": int(most) or None,
             "n_features": int(self.n_features) or None,

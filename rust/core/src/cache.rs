@@ -17,7 +17,7 @@ use crate::summary::{Accumulator, Datasets, Reader, Writer, embedded};
 
 const MAGIC: &[u8; 4] = b"N4AC";
 /// Written by another version, or another layout: ignored.
-pub(crate) const VERSION: &str = concat!("3 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("4 ", env!("CARGO_PKG_VERSION"));
 
 /// A file and its identity when it was read.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::live_set::Hidden;
+use crate::old_files;
 use crate::said::Memory;
 use crate::segments::{self, Name};
 
@@ -70,7 +71,7 @@ pub struct Listing {
 
 /// The prediction files of a workspace.
 ///
-/// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, segments of format 2 in
+/// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, or deeper where that has slashes, segments of format 2 in
 /// `predictions/<folder>/`. Hidden files are none; what does not count is left out, see
 /// [`segments::judge`].
 pub fn list(root: &Path, open: Open) -> Result<Listing> {
@@ -103,16 +104,16 @@ fn list_once(root: &Path, open: Open) -> Result<Listing> {
         }
     }
     memory.keep(None);
-    listing.add_old(names);
+    listing.add_old(root, names);
     listing.files.sort_unstable();
     Ok(listing)
 }
 
-/// Those of [`list`] that lie in one folder: `predictions/<dataset>`, or the workspace itself (`""`).
+/// Those of [`list`] that lie in one folder: `predictions/<dataset>`, or all of nirs4all 0.6 (`""`).
 pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
     if folder.is_empty() {
-        listing.add_old(entries(root)?);
+        listing.add_old(root, entries(root)?);
     } else {
         let trash = names_in(&root.join(TRASH))?.into_iter().collect();
         let memory = Memory::of(root);
@@ -124,18 +125,21 @@ pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
 }
 
 impl Listing {
-    /// Adds the files of nirs4all 0.6, which lie in the workspace itself.
-    fn add_old(&mut self, names: Vec<OsString>) {
+    /// Adds the files of nirs4all 0.6, which lie in the workspace itself, or deeper.
+    fn add_old(&mut self, root: &Path, names: Vec<OsString>) {
+        let mut texts = Vec::with_capacity(names.len());
         for name in names {
             match name.into_string() {
-                Ok(name) if is_prediction_file(&name) => self.files.push(name),
+                Ok(name) => texts.push(name),
                 Err(name) if is_prediction_file(&name.to_string_lossy()) => {
                     let error = corrupt("has a name that is no UTF-8, and was left out; rename it");
                     self.errors.push(FileError::new(&name.to_string_lossy(), &error));
                 }
-                _ => {}
+                Err(_) => {}
             }
         }
+        self.files.extend(old_files::deeper(root, &texts, SUFFIX).into_iter().filter(|path| is_old(path)));
+        self.files.extend(texts.into_iter().filter(|name| is_prediction_file(name)));
     }
 
     /// Adds what counts of a folder of `predictions`, runs in the trash left out.
@@ -172,6 +176,16 @@ impl Listing {
 /// The path of a listed file.
 pub fn path_of(root: &Path, file: &str) -> PathBuf {
     root.join(file)
+}
+
+/// The prediction files of nirs4all 0.6, relative to the workspace, in name order.
+pub fn list_old(root: &Path) -> Vec<String> {
+    old_files::list(root, SUFFIX).into_iter().filter(|path| is_old(path)).collect()
+}
+
+/// Whether a path that ends as a prediction file's is that of one.
+fn is_old(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(is_prediction_file)
 }
 
 /// Whether a name in a folder of `predictions` is that of a segment, open or sealed.

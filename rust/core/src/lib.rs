@@ -38,6 +38,7 @@ pub mod lock;
 pub mod mappings;
 pub mod merged;
 pub mod metrics;
+pub mod old_files;
 pub mod page_limits;
 pub mod partial;
 pub mod platform;

@@ -1,6 +1,6 @@
 //! Results of many runs at once: checkpointed ones of runs, and of what nirs4all 0.6 left what its rows say.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::live_set::{self, Hidden, Rank};
+use crate::old_files;
 use crate::progress::Progress;
 use crate::query::filter::Member;
 use crate::segments::Name;
@@ -213,19 +214,8 @@ impl Groups {
             return Ok(groups);
         }
         let (wanted, hidden) = wanted_files(root, entries)?;
-        let known = cache::load(root, CACHE);
-        let read: Vec<Result<(Arc<Unit>, bool)>> = wanted
-            .par_iter()
-            .map(|(_, files)| {
-                progress.check()?;
-                Ok(read_unit(root, files, &hidden, &known))
-            })
-            .collect();
-        let mut units = Vec::new();
-        let mut has_new = false;
-        for ((of, _), read) in wanted.iter().zip(read) {
-            let (unit, is_new) = read?;
-            has_new |= is_new;
+        let lists: Vec<&[String]> = wanted.iter().map(|(_, files)| &files[..]).collect();
+        for ((of, _), unit) in wanted.iter().zip(units(root, &lists, &hidden, true, progress)?) {
             errors.extend(unit.errors.iter().cloned());
             let said = unit.entry.as_ref().map(|entry| entry.tree()).transpose()?;
             let said = said.as_ref().and_then(Tree::items).unwrap_or_default();
@@ -242,13 +232,6 @@ impl Groups {
                     groups.shared.insert(file.to_owned());
                 }
             }
-            units.push(unit);
-        }
-        if has_new {
-            let paths: HashSet<String> = units.iter().map(|unit| unit.path.clone()).collect();
-            units.extend(known.into_values().filter(|unit| !paths.contains(&unit.path)));
-            units.retain(|unit| root.join(&unit.path).exists() && !is_registered(unit));
-            cache::store(root, CACHE, units);
         }
         Ok(groups)
     }
@@ -267,9 +250,6 @@ impl Groups {
             return Ok(said.iter().map(result).collect());
         }
         let tree = entry.tree()?;
-        let templates = tree.get("templates").and_then(Tree::items).unwrap_or_default();
-        let template =
-            templates.first().and_then(|template| template.get("id")).cloned().unwrap_or(Tree::Null);
         let manifests = tree.get("manifests").and_then(Tree::items).unwrap_or_default();
         let result = |manifest: &Tree| {
             let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
@@ -283,6 +263,7 @@ impl Groups {
             let file = folder.map_or_else(|| text("dataset"), str::to_owned);
             let member = (file, text("dataset"), Some(text("pipeline_id")));
             let group = self.of_configs.get(&member).unwrap_or(&nothing);
+            let template = manifest.get("template_id").cloned().unwrap_or(Tree::Null);
             let config = manifest.get("config_id").cloned().unwrap_or(Tree::Null);
             let named = [entry.id.as_str().into(), template.clone(), config.clone(), text("dataset").into()];
             let own = vec![
@@ -303,9 +284,82 @@ impl Groups {
     }
 }
 
+/// Which configurations have rows in the files of nirs4all 0.6.
+pub(super) struct Rows {
+    members: HashSet<Member>,
+    /// The datasets that files are named after.
+    files: HashSet<String>,
+    /// Of those, files of which not all was read.
+    unread: HashSet<String>,
+}
+
+impl Rows {
+    /// Reads the files that are named after these datasets, or remembers them.
+    pub fn read(root: &Path, datasets: &BTreeSet<String>, may_keep: bool, progress: &Progress) -> Result<Self> {
+        let files = old_files(root, datasets.iter().cloned());
+        let lists: Vec<&[String]> = files.iter().map(std::slice::from_ref).collect();
+        let (mut members, mut unread) = (HashSet::new(), HashSet::new());
+        let name = |file: &String| file.strip_suffix(SUFFIX).unwrap_or(file).to_owned();
+        for (file, unit) in files.iter().zip(units(root, &lists, &HiddenRows::new(), may_keep, progress)?) {
+            if !unit.errors.is_empty() {
+                unread.insert(name(file));
+            }
+            let said = unit.entry.as_ref().map(|entry| entry.tree()).transpose()?;
+            members.extend(said.as_ref().and_then(Tree::items).unwrap_or_default().iter().filter_map(|group| {
+                let text = |key| group.text(key).map(str::to_owned);
+                Some((name(file), text("dataset_name")?, text("config_name")))
+            }));
+        }
+        Ok(Self { members, files: files.iter().map(name).collect(), unread })
+    }
+
+    /// Whether a configuration has rows, or may have some that could not be read.
+    pub fn has(&self, folder: &str, dataset: &str, config: &str) -> bool {
+        let file = if self.files.contains(folder) { folder } else { dataset };
+        self.unread.contains(file)
+            || self.members.contains(&(file.to_owned(), dataset.to_owned(), Some(config.to_owned())))
+    }
+}
+
+/// What each of these lists of files says, from the cache as far as they are unchanged; what is new is kept.
+fn units(
+    root: &Path,
+    lists: &[&[String]],
+    hidden: &HiddenRows,
+    may_keep: bool,
+    progress: &Progress,
+) -> Result<Vec<Arc<Unit>>> {
+    let known = cache::load(root, CACHE);
+    let read = lists.par_iter().map(|files| {
+        progress.check()?;
+        Ok(read_unit(root, files, hidden, &known))
+    });
+    let read = read.collect::<Result<Vec<(Arc<Unit>, bool)>>>()?;
+    let has_new = read.iter().any(|(_, is_new)| *is_new);
+    let units: Vec<Arc<Unit>> = read.into_iter().map(|(unit, _)| unit).collect();
+    if has_new && may_keep {
+        let paths: HashSet<&str> = units.iter().map(|unit| unit.path.as_str()).collect();
+        let others = known.into_values().filter(|unit| !paths.contains(unit.path.as_str()));
+        let kept = units.iter().cloned().chain(others);
+        cache::store(root, CACHE, kept.filter(|unit| root.join(&unit.path).exists() && !is_registered(unit)));
+    }
+    Ok(units)
+}
+
+/// Those files of nirs4all 0.6 that are there, named after these datasets.
+fn old_files(root: &Path, datasets: impl Iterator<Item = String>) -> Vec<String> {
+    let mut files: Vec<String> = datasets.map(|name| format!("{name}{SUFFIX}")).collect();
+    files.sort_unstable();
+    files.retain(|file| {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        files::is_prediction_file(name) && old_files::is_old(file) && root.join(file).is_file()
+    });
+    files
+}
+
 /// The folder below `runs` that a manifest lies in, which is named after its dataset.
 fn folder_of(manifest: &Tree) -> Option<&str> {
-    manifest.text("path").and_then(|path| path.split('/').nth(1))
+    super::manifests::folder_of(manifest.text("path")?, manifest.text("pipeline_id").unwrap_or_default())
 }
 
 fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
@@ -344,10 +398,7 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<(Vec<Wanted>, Hid
             wanted.push((Some(entry.id.clone()), files));
         }
     }
-    let mut datasets: Vec<String> = datasets.into_iter().map(|name| format!("{name}{SUFFIX}")).collect();
-    datasets.sort_unstable();
-    datasets.retain(|file| files::is_prediction_file(file) && root.join(file).is_file());
-    wanted.extend(datasets.into_iter().map(|file| (None, vec![file])));
+    wanted.extend(old_files(root, datasets.into_iter()).into_iter().map(|file| (None, vec![file])));
     if !segments.is_empty() {
         // What counts of them: journals that nobody sealed, and compactions in place of their inputs.
         let listing = files::list(root, Open::Counted)?;
@@ -446,15 +497,19 @@ impl Group {
         }
     }
 
-    /// Samples of the dataset: in a fold they are divided between sets; an average over folds was validated
-    /// on samples that were trained on.
+    /// Samples of the dataset, which a fold divides between sets. Averages over folds were validated on samples
+    /// that they were trained on, and have samples that augmentation made: they count where there is no fold.
+    /// Where there was no splitter, a validation set is the test set again.
     fn n_samples(&self) -> f64 {
+        let is_average = |fold: &str| matches!(fold, "avg" | "w_avg");
+        let has_folds = self.samples.keys().any(|fold| !is_average(fold));
         let of_fold = |(fold, counts): (&String, &[f64; 4])| {
             let [train, val, test, other] = *counts;
-            let val = if matches!(fold.as_str(), "avg" | "w_avg") && train > 0.0 { 0.0 } else { val };
-            other.max(train + val + test)
+            let is_again = fold.is_empty() && val == test || is_average(fold) && train > 0.0;
+            other.max(train + test + if is_again { 0.0 } else { val })
         };
-        self.samples.iter().map(of_fold).fold(0.0, f64::max)
+        let folds = self.samples.iter().filter(|(fold, _)| !has_folds || !is_average(fold));
+        folds.map(of_fold).fold(0.0, f64::max)
     }
 
     fn to_tree(&self, key: &Key) -> Tree {
