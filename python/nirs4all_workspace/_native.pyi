@@ -581,6 +581,16 @@ def list_partial(root: _Path, *, live: bool = True) -> list[tuple[str, list[str]
         OSError: A folder cannot be listed.
     """
 
+def session_rows(root: _Path) -> list[tuple[str, str, str, int, float | None]]:
+    """Return the rows of all sessions, as their results count them.
+
+    Returns:
+        Tuples of session, dataset, metric, rows and best validation score.
+    """
+
+def old_files(root: _Path, suffix: str) -> list[str]:
+    """Return the files of nirs4all 0.6 whose names end so, relative to their folder, in name order."""
+
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
     """Return the prediction files of a folder that count, relative to it, in name order.
 

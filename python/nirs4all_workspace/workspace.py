@@ -177,21 +177,21 @@ class Workspace:
             top_predictions, task_types, date_range, generated_at. In either case also files,
             scanned (dicts of path and reason) and errors (dicts of path, kind and message), which
             concern the whole workspace. What `by_metric` says of the main metric is the same
-            object as beside it: change a copy. `runs` counts for a session the rows of its
-            datasets and configurations in any file, copies of its own too; its results do not.
+            object as beside it: change a copy. `runs` counts for a session what its results count:
+            a copy of its rows in another file is no part of it.
 
         Raises:
             NotFoundError: There is no such dataset.
             OSError: The workspace cannot be listed.
         """
         has_runs = (self.path / "runs").is_dir()
-        summary = _native.summarise(self.path, dataset, configurations=has_runs, live=live)
+        summary = _native.summarise(self.path, dataset, live=live)
         if summary is None:
             names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]
             there_are = f"there are {', '.join(names)}" if names else "there are none"
             raise NotFoundError(f"no prediction names a dataset {dataset!r}; {there_are}", str(self.path))
         if has_runs:
-            run_names.name_runs(self.path, summary, summary.pop("configurations"))
+            run_names.name_runs(self.path, summary)
         return summary
 
     def stats(self, rebuild: bool = False) -> dict[str, Any]:

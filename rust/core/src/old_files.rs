@@ -32,8 +32,8 @@ const DEEPEST: usize = 8;
 /// is not searched. Links to folders are not followed, and what cannot be listed holds nothing.
 pub fn deeper(root: &Path, names: &[String], suffix: &str) -> Vec<String> {
     let has = |name: &str| names.iter().any(|own| own == name);
-    let is_old = !has("workspace.yaml")
-        && (has("runs") || names.iter().any(|name| files::is_prediction_file(name)));
+    let is_old =
+        !has("workspace.yaml") && (has("runs") || names.iter().any(|name| files::is_prediction_file(name)));
     let mut found = Vec::new();
     if is_old {
         for name in names.iter().filter(|name| !OTHERS.contains(&name.as_str())) {

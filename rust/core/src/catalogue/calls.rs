@@ -5,8 +5,8 @@ use super::logs::Log;
 const SECOND: i64 = 1_000_000;
 /// Zones that are there, in minutes ahead of UTC.
 const ZONES: [i64; 39] = [
-    0, 60, 120, -60, -120, 180, -180, 240, -240, 300, -300, 330, 360, -360, 420, -420, 480, -480, 540, -540, 600,
-    -600, 660, -660, 720, -720, 780, 840, 210, 270, 345, 390, 525, 570, 630, 765, -150, -210, -570,
+    0, 60, 120, -60, -120, 180, -180, 240, -240, 300, -300, 330, 360, -360, 420, -420, 480, -480, 540, -540,
+    600, -600, 660, -660, 720, -720, 780, 840, 210, 270, 345, 390, 525, 570, 630, 765, -150, -210, -570,
 ];
 /// A log so long before a manifest tells nothing of the zone, µs.
 const FAR: i64 = 3_600 * SECOND;
@@ -42,7 +42,8 @@ pub struct Start {
 /// where a call must begin, then those by which no call is left without a manifest.
 pub fn place(logs: &[Log], steps: &[Step<'_>]) -> Vec<Start> {
     let offsets = offsets(logs, steps);
-    let opened = logs.iter().zip(&offsets).enumerate().map(|(log, (it, offset))| (opened_at(it, *offset), log));
+    let opened =
+        logs.iter().zip(&offsets).enumerate().map(|(log, (it, offset))| (opened_at(it, *offset), log));
     best(opened.collect(), logs, steps).1
 }
 
@@ -62,9 +63,8 @@ fn best(mut opened: Vec<(i64, usize)>, logs: &[Log], steps: &[Step<'_>]) -> (i64
             let own = worth(&logs[*log], *at, steps.get(gap));
             let Some(before) = before else { return Some((gap, own, 0)) };
             let reached = before.iter().enumerate().filter(|(_, (earlier, ..))| *earlier <= gap);
-            let totals = reached.map(|(entry, (earlier, sum, _))| {
-                (sum + if *earlier == gap { EMPTY } else { own }, entry)
-            });
+            let totals = reached
+                .map(|(entry, (earlier, sum, _))| (sum + if *earlier == gap { EMPTY } else { own }, entry));
             totals.max_by_key(|(total, _)| *total).map(|(total, entry)| (gap, total, entry))
         });
         tables.push(table.collect());
@@ -186,14 +186,18 @@ mod tests {
         let steps: Vec<_> = ["a_000000", "a_000001", "b_000000", "c_000000"]
             .iter()
             .enumerate()
-            .map(|(place, name)| Step { name, ..step(101 + place as i64, if place == 0 { "begins" } else { "" }) })
+            .map(|(place, name)| Step {
+                name,
+                ..step(101 + place as i64, if place == 0 { "begins" } else { "" })
+            })
             .collect();
         assert_eq!(place(&logs, &steps).iter().map(|start| start.before).collect::<Vec<_>>(), [0, 2]);
     }
 
     #[test]
     fn zones_are_found_where_nobody_says_them() {
-        let steps = [(1_000_012, "begins"), (1_000_400, "begins"), (1_009_000, "")].map(|(time, kind)| step(time, kind));
+        let steps = [(1_000_012, "begins"), (1_000_400, "begins"), (1_009_000, "")]
+            .map(|(time, kind)| step(time, kind));
         for zone in [0, -12_600, 3_600, 20_700, -36_000] {
             let logs = [100_000, 100_039, 100_899].map(|at| log(at + zone));
             assert_eq!(offsets(&logs, &steps), [zone; 3]);
@@ -203,7 +207,8 @@ mod tests {
         // From one day to the next summer begins.
         let day = 864_000;
         let logs = [100_000, 100_039, 100_000 + 86_400 - 3_600].map(|at| log(at + 3_600));
-        let steps = [step(1_000_012, "begins"), step(1_000_400, "begins"), step(1_000_012 + day - 72_000, "begins")];
+        let steps =
+            [step(1_000_012, "begins"), step(1_000_400, "begins"), step(1_000_012 + day - 72_000, "begins")];
         assert_eq!(offsets(&logs[..2], &steps), [3_600; 2]);
         let summer = [log(103_600), log(103_639), log(100_000 + 86_400 - 7_200 + 7_200)];
         let found = offsets(&summer, &steps);

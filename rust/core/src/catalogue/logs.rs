@@ -40,7 +40,8 @@ pub struct Log {
 pub(super) fn list(root: &Path, reader: &UnitReader<'_>) -> Result<(Vec<Arc<Unit>>, usize)> {
     let mut names = files::names_in(&root.join(FOLDER))?;
     names.retain(|name| opened_at(name).is_some());
-    let read = |name: &String| reader.unit(&format!("{FOLDER}/{name}"), [""], |files, unit| read(name, files, unit));
+    let read =
+        |name: &String| reader.unit(&format!("{FOLDER}/{name}"), [""], |files, unit| read(name, files, unit));
     let found: Vec<_> = names.par_iter().with_min_len(16).filter_map(read).collect();
     let count = found.iter().filter(|(_, is_new)| *is_new).count();
     Ok((found.into_iter().map(|(unit, _)| unit).collect(), count))
@@ -52,9 +53,10 @@ fn read(name: &str, [file]: [Snapshot; 1], unit: &mut Unit) {
     let bytes = if name.ends_with(".log") { file.bytes.unwrap_or_default() } else { Vec::new() };
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LARGEST)]);
     let said = Log::of(local, &text);
-    let begun = said.begun.iter().map(|(name, dataset)| {
-        Tree::List(vec![name.as_str().into(), dataset.as_str().into()])
-    });
+    let begun = said
+        .begun
+        .iter()
+        .map(|(name, dataset)| Tree::List(vec![name.as_str().into(), dataset.as_str().into()]));
     let content = Tree::map([
         ("local", said.local.into()),
         ("offset", said.offset.into()),
@@ -69,9 +71,9 @@ fn opened_at(name: &str) -> Option<i64> {
     let rest = name.strip_prefix("R-")?;
     let rest = rest.strip_suffix(".log").or_else(|| rest.strip_suffix(".log.gz"))?;
     let (time, hex) = (rest.get(..15)?, rest.get(15..)?);
-    let is_named = hex.strip_prefix('-').is_some_and(|hex| {
-        !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
+    let is_named = hex
+        .strip_prefix('-')
+        .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     let time = NaiveDateTime::parse_from_str(time, "%Y%m%d-%H%M%S").ok().filter(|_| is_named)?;
     Some(time.and_utc().timestamp())
 }
@@ -97,7 +99,9 @@ impl Log {
         let mut log = Self { local, offset: None, begun: Vec::new(), is_broken: false };
         let mut goes_on = false;
         for line in text.lines() {
-            let Some((time, said)) = line.split_once(' ').filter(|(time, _)| time.len() == 24) else { continue };
+            let Some((time, said)) = line.split_once(' ').filter(|(time, _)| time.len() == 24) else {
+                continue;
+            };
             let Some((level, said)) = said.strip_prefix('[').and_then(|said| said.split_once("] ")) else {
                 continue;
             };
@@ -141,7 +145,9 @@ mod tests {
     fn names_say_when_a_log_was_opened() {
         assert_eq!(opened_at("R-20261130-010038-a45a.log"), Some(1_796_000_438));
         assert_eq!(opened_at("R-20261130-010038-a45a.log"), opened_at("R-20261130-010038-0b.log.gz"));
-        for other in ["R-20261330-010038-a45a.log", "R-20261130-010038.log", "R-20261130-010038-a45a.jsonl", "x.log"] {
+        for other in
+            ["R-20261330-010038-a45a.log", "R-20261130-010038.log", "R-20261130-010038-a45a.jsonl", "x.log"]
+        {
             assert_eq!(opened_at(other), None, "{other}");
         }
     }
@@ -155,7 +161,8 @@ mod tests {
         assert_eq!((log.local, log.offset, log.is_broken), (7, Some(-12_600), false));
         let begun = [("It's ' on dataset 'x_85e8ff", "a/b"), ("B_aaaaaa", "c")];
         assert_eq!(log.begun, begun.map(|(name, dataset)| (name.to_owned(), dataset.to_owned())));
-        let failed = "2026-11-30T13:30:11+0000 [ERROR] Pipeline B on dataset c failed: Pipeline step 3 failed";
+        let failed =
+            "2026-11-30T13:30:11+0000 [ERROR] Pipeline B on dataset c failed: Pipeline step 3 failed";
         assert!(Log::of(7, failed).is_broken);
         assert!(Log::of(7, &text.lines().take(1).collect::<String>()).is_broken);
         let warned = "2026-11-30T13:30:11+0000 [WARN ] Step 3 failed but continuing: Pipeline failed: no";

@@ -88,7 +88,9 @@ fn cut(manifest: &Tree, ends_as_a_line: bool) -> Option<&'static str> {
     let is_cut = last.is_some_and(|trace| match trace {
         // The keys that come first and last of a trace.
         Tree::Map(_) => {
-            trace.get("pipeline_uid").is_some() && trace.get("steps").is_some() && trace.get("metadata").is_none()
+            trace.get("pipeline_uid").is_some()
+                && trace.get("steps").is_some()
+                && trace.get("metadata").is_none()
         }
         _ => *trace == Tree::Null,
     });
@@ -238,4 +240,3 @@ pub fn iso(micros: i64) -> Option<String> {
     let time = DateTime::from_timestamp_micros(micros)?;
     Some(time.format("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string())
 }
-

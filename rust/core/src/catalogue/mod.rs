@@ -16,6 +16,7 @@ mod ranking;
 pub mod result_query;
 pub mod results;
 pub mod scalars;
+pub mod session_rows;
 mod sessions;
 mod template;
 pub mod tree;
@@ -238,10 +239,11 @@ fn old_entries(
     let mut entries = orphans::list(root, runs, &datasets)?;
     if !manifests.is_empty() {
         let files: BTreeSet<String> = datasets.into_iter().map(str::to_owned).collect();
-        let rows = results::Rows::read(root, &files, may_keep, progress)?;
+        let rows = session_rows::Rows::read(root, &files, may_keep, progress)?;
         let logs: Vec<_> = logs.iter().filter_map(|unit| Log::of_entry(unit.entry.as_ref()?)).collect();
         let sessions = sessions::group(manifests, &logs);
-        let has_rows = |manifest: &Manifest| rows.has(&manifest.folder, &manifest.dataset, &manifest.pipeline_id);
+        let has_rows =
+            |manifest: &Manifest| rows.has(&manifest.folder, &manifest.dataset, &manifest.pipeline_id);
         entries.extend(sessions.iter().map(|session| session.entry(session.status(&has_rows))));
     }
     Ok(entries)
@@ -282,7 +284,8 @@ impl Found {
         let configs = files::names_in(&root.join("runs").join(place))?;
         let read = |config: String| {
             let path = format!("runs/{place}/{config}");
-            let read = reader.unit(&path, manifests::FILES, |files, unit| manifests::read(place, &config, files, unit));
+            let read = reader
+                .unit(&path, manifests::FILES, |files, unit| manifests::read(place, &config, files, unit));
             read.ok_or(config)
         };
         let configs = configs.into_par_iter().with_min_len(16).filter(|config| !config.starts_with('.'));
@@ -294,7 +297,8 @@ impl Found {
                 }
                 Err(inner) if depth < DEEPEST && !inner.contains(".csv") => {
                     let inner = format!("{place}/{inner}");
-                    let is_folder = root.join("runs").join(&inner).symlink_metadata().is_ok_and(|stat| stat.is_dir());
+                    let is_folder =
+                        root.join("runs").join(&inner).symlink_metadata().is_ok_and(|stat| stat.is_dir());
                     if is_folder {
                         self.look_for_manifests(root, reader, &inner, depth + 1)?;
                     }

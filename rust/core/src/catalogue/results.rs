@@ -1,6 +1,6 @@
 //! Results of many runs at once: checkpointed ones of runs, and of what nirs4all 0.6 left what its rows say.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use arrow_array::{RecordBatch, UInt32Array};
 use rayon::prelude::*;
 
 use super::canonical::content_id;
+use super::session_rows::{BY_METRIC, by_metric};
 use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
@@ -194,7 +195,7 @@ struct Key {
 
 /// What the rows of files say of each result, by the entry or the dataset that the files are of.
 #[derive(Default)]
-struct Groups {
+pub(super) struct Groups {
     of_files: HashMap<String, Vec<Tree>>,
     /// By the dataset that the file is named after, dataset and configuration.
     of_configs: HashMap<Member, Tree>,
@@ -203,7 +204,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn read(
+    pub fn read(
         root: &Path,
         entries: &[Arc<Entry>],
         errors: &mut Vec<FileError>,
@@ -236,6 +237,15 @@ impl Groups {
         Ok(groups)
     }
 
+    /// What the rows of a manifest's configuration say, if there are any.
+    pub fn of_manifest(&self, manifest: &Tree) -> Option<&Tree> {
+        let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
+        // A copy of its file beside it is no part of it.
+        let folder = folder_of(manifest).filter(|folder| self.shared.contains(*folder));
+        let file = folder.map_or_else(|| text("dataset"), str::to_owned);
+        self.of_configs.get(&(file, text("dataset"), Some(text("pipeline_id"))))
+    }
+
     fn of(&self, entry: &Entry) -> Result<Vec<Tree>> {
         if entry.kind == Kind::Files {
             let said = self.of_files.get(&entry.id).map(Vec::as_slice).unwrap_or_default();
@@ -258,11 +268,7 @@ impl Groups {
                 ("error", "no prediction names it".into()),
                 ("n_rows", Tree::Int(0)),
             ]);
-            // A copy of its file beside it is no part of it.
-            let folder = folder_of(manifest).filter(|folder| self.shared.contains(*folder));
-            let file = folder.map_or_else(|| text("dataset"), str::to_owned);
-            let member = (file, text("dataset"), Some(text("pipeline_id")));
-            let group = self.of_configs.get(&member).unwrap_or(&nothing);
+            let group = self.of_manifest(manifest).unwrap_or(&nothing);
             let template = manifest.get("template_id").cloned().unwrap_or(Tree::Null);
             let config = manifest.get("config_id").cloned().unwrap_or(Tree::Null);
             let named = [entry.id.as_str().into(), template.clone(), config.clone(), text("dataset").into()];
@@ -284,45 +290,8 @@ impl Groups {
     }
 }
 
-/// Which configurations have rows in the files of nirs4all 0.6.
-pub(super) struct Rows {
-    members: HashSet<Member>,
-    /// The datasets that files are named after.
-    files: HashSet<String>,
-    /// Of those, files of which not all was read.
-    unread: HashSet<String>,
-}
-
-impl Rows {
-    /// Reads the files that are named after these datasets, or remembers them.
-    pub fn read(root: &Path, datasets: &BTreeSet<String>, may_keep: bool, progress: &Progress) -> Result<Self> {
-        let files = old_files(root, datasets.iter().cloned());
-        let lists: Vec<&[String]> = files.iter().map(std::slice::from_ref).collect();
-        let (mut members, mut unread) = (HashSet::new(), HashSet::new());
-        let name = |file: &String| file.strip_suffix(SUFFIX).unwrap_or(file).to_owned();
-        for (file, unit) in files.iter().zip(units(root, &lists, &HiddenRows::new(), may_keep, progress)?) {
-            if !unit.errors.is_empty() {
-                unread.insert(name(file));
-            }
-            let said = unit.entry.as_ref().map(|entry| entry.tree()).transpose()?;
-            members.extend(said.as_ref().and_then(Tree::items).unwrap_or_default().iter().filter_map(|group| {
-                let text = |key| group.text(key).map(str::to_owned);
-                Some((name(file), text("dataset_name")?, text("config_name")))
-            }));
-        }
-        Ok(Self { members, files: files.iter().map(name).collect(), unread })
-    }
-
-    /// Whether a configuration has rows, or may have some that could not be read.
-    pub fn has(&self, folder: &str, dataset: &str, config: &str) -> bool {
-        let file = if self.files.contains(folder) { folder } else { dataset };
-        self.unread.contains(file)
-            || self.members.contains(&(file.to_owned(), dataset.to_owned(), Some(config.to_owned())))
-    }
-}
-
 /// What each of these lists of files says, from the cache as far as they are unchanged; what is new is kept.
-fn units(
+pub(super) fn units(
     root: &Path,
     lists: &[&[String]],
     hidden: &HiddenRows,
@@ -347,7 +316,7 @@ fn units(
 }
 
 /// Those files of nirs4all 0.6 that are there, named after these datasets.
-fn old_files(root: &Path, datasets: impl Iterator<Item = String>) -> Vec<String> {
+pub(super) fn old_files(root: &Path, datasets: impl Iterator<Item = String>) -> Vec<String> {
     let mut files: Vec<String> = datasets.map(|name| format!("{name}{SUFFIX}")).collect();
     files.sort_unstable();
     files.retain(|file| {
@@ -364,6 +333,7 @@ fn folder_of(manifest: &Tree) -> Option<&str> {
 
 fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
     let Tree::Map(mut entries) = group.clone() else { return Tree::Null };
+    entries.retain(|(key, _)| key.as_str() != Some(BY_METRIC));
     entries.push(("run_id".into(), run_id.into()));
     entries.extend(own);
     complete(entries)
@@ -372,7 +342,7 @@ fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
 /// Files that are read as one, and the entry that they are of.
 type Wanted = (Option<String>, Vec<String>);
 /// The rows of files that are not live.
-type HiddenRows = HashMap<String, Arc<Hidden>>;
+pub(super) type HiddenRows = HashMap<String, Arc<Hidden>>;
 
 /// Lists of files that are read as one, each with the entry that they are of, or `None` where sessions share
 /// them.
@@ -455,7 +425,7 @@ fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) 
             groups.entry(key).or_default().merge(&group);
         }
     }
-    let said = groups.iter().map(|(key, group)| group.to_tree(key)).collect();
+    let said = groups.into_iter().map(|(key, group)| group.into_tree(key)).collect();
     unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", said)));
     let is_new = unit.is_settled();
     (Arc::new(unit), is_new)
@@ -512,15 +482,16 @@ impl Group {
         folds.map(of_fold).fold(0.0, f64::max)
     }
 
-    fn to_tree(&self, key: &Key) -> Tree {
+    fn into_tree(self, key: Key) -> Tree {
+        let n_samples = self.n_samples();
         let tally = Tally::of(&self.rows);
         let count = |value: f64| (value > 0.0).then_some(value as i64);
         let task_types = self.rows.task_types().sorted();
         let task_type = task_types.iter().filter_map(|(name, rows)| Some((*rows, (*name)?)));
         let task_type = task_type.max_by(|one, other| one.0.cmp(other.0).then(other.1.cmp(one.1)));
         Tree::map([
-            ("id", key.result.clone().into()),
-            ("config_name", key.config.clone().into()),
+            ("id", key.result.into()),
+            ("config_name", key.config.into()),
             ("dataset_id", key.dataset.as_str().into()),
             ("dataset_name", key.dataset.as_str().into()),
             ("status", "done".into()),
@@ -529,9 +500,10 @@ impl Group {
             ("metric", tally.metric.into()),
             ("score_kind", tally.score_kind.into()),
             ("n_rows", Tree::Int(tally.rows as i64)),
-            ("n_samples", count(self.n_samples()).into()),
+            ("n_samples", count(n_samples).into()),
             ("n_features", count(self.features).into()),
-            ("task_type", task_type.map(|(_, name)| name).into()),
+            ("task_type", task_type.map(|(_, name)| name.to_owned()).into()),
+            (BY_METRIC, by_metric(self.rows)),
         ])
     }
 }

@@ -55,7 +55,8 @@ pub fn group(manifests: Vec<Manifest>, logs: &[Log]) -> Vec<Session> {
         }
     }
     for session in &mut sessions {
-        session.is_broken = session.log.is_some_and(|log| logs.get(log).is_some_and(|log| session.is_broken_by(log)));
+        session.is_broken =
+            session.log.is_some_and(|log| logs.get(log).is_some_and(|log| session.is_broken_by(log)));
     }
     sessions
 }
@@ -67,8 +68,9 @@ fn starts(ordered: &[(Option<i64>, Manifest)], logs: &[Log]) -> Vec<Start> {
     let mut steps = Vec::with_capacity(ordered.len());
     for ((time, manifest), name) in ordered.iter().zip(&names) {
         let before = session.as_ref().and_then(|session| session.manifests.last());
+        // In the middle of a list of pipelines, or of what generators choose for one dataset, no call begins.
         let goes_on = before.is_some_and(|before| {
-            before.dataset == manifest.dataset && before.name == manifest.name && !manifest.choices.is_empty()
+            before.name != manifest.name || before.dataset == manifest.dataset && !manifest.choices.is_empty()
         });
         let begins = match &mut session {
             Some(session) if session.takes(manifest, *time) => {
@@ -175,7 +177,11 @@ impl Session {
         let paused = || self.ended.or(self.last).zip(time).is_some_and(|(last, time)| time - last > PAUSE);
         !self.seen.contains(&key_of(next))
             && !(self.log.is_none() && next.choices.is_empty() && paused())
-            && if last.name == next.name { self.is_of_template(last, next) } else { self.is_next_in_list(next) }
+            && if last.name == next.name {
+                self.is_of_template(last, next)
+            } else {
+                self.is_next_in_list(next)
+            }
     }
 
     fn is_of_template(&self, last: &Manifest, next: &Manifest) -> bool {
@@ -187,7 +193,9 @@ impl Session {
 
     /// Whether it is of a later pipeline of the list that the session is of.
     fn is_next_in_list(&self, next: &Manifest) -> bool {
-        let of = |manifest: Option<&Manifest>| manifest.and_then(Manifest::place_in_list).map(|(base, at)| (base.to_owned(), at));
+        let of = |manifest: Option<&Manifest>| {
+            manifest.and_then(Manifest::place_in_list).map(|(base, at)| (base.to_owned(), at))
+        };
         let (Some((first, zero)), Some((_, last)), Some((base, at))) =
             (of(self.manifests.first()), of(self.manifests.last()), of(Some(next)))
         else {
@@ -250,7 +258,8 @@ impl Session {
         let expected = pipelines.iter().flat_map(|(name, hashes)| {
             datasets.iter().flat_map(move |dataset| hashes.iter().map(move |hash| (*dataset, *name, *hash)))
         });
-        let made = self.manifests.iter().map(|it| (it.dataset.as_str(), it.name.as_str(), it.config_hash.as_str()));
+        let made =
+            self.manifests.iter().map(|it| (it.dataset.as_str(), it.name.as_str(), it.config_hash.as_str()));
         self.manifests.len() < whole && made.zip(expected).all(|(made, expected)| made == expected)
     }
 
@@ -274,9 +283,7 @@ impl Session {
         entries.push(("manifests".into(), self.manifest_trees(&templates)));
         let steps = match &templates[..] {
             [one] => one.steps.clone(),
-            several => {
-                Tree::map([("_or_", several.iter().map(|template| template.steps.clone()).collect())])
-            }
+            several => Tree::map([("_or_", several.iter().map(|template| template.steps.clone()).collect())]),
         };
         entries.push(("steps".into(), steps));
         Entry::new(Kind::Session, &id, Tree::Map(entries))
