@@ -42,8 +42,9 @@ def _batches(root: Path, row: dict[str, Any], wanted: set[str]) -> Iterator[byte
     """What may hold a row's arrays, as Arrow IPC streams: the files of its run on its dataset, of 0.6 all."""
     if row["run_id"] is None:
         likely = f"{row['dataset_name']}.arrays.parquet"
-        for path in sorted(root.glob("*.arrays.parquet"), key=lambda path: (path.name != likely, path)):
-            yield from _native.find_arrays(path, sorted(wanted))
+        names = _native.old_files(root, ".arrays.parquet")
+        for name in sorted(names, key=lambda name: (name != likely, name)):
+            yield from _native.find_arrays(root / name, sorted(wanted))
         return
     folder = dataset_folder(row["dataset_name"])
     for path in sorted((root / "arrays" / folder).glob("*.arrays.parquet")):

@@ -44,10 +44,10 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
 
 def _torn_arrays(root: Path) -> Iterator[dict[str, str]]:
     """Yield the files of arrays of nirs4all 0.6 that are none."""
-    paths = [path for path in sorted(root.glob("*.arrays.parquet")) if not path.name.startswith(".")]
-    for path, footer in zip(paths, _native.read_footers(paths), strict=True):
+    names = _native.old_files(root, ".arrays.parquet")
+    for name, footer in zip(names, _native.read_footers([root / name for name in names]), strict=True):
         if isinstance(footer, WorkspaceError | OSError):
-            yield problem(path.name, footer)
+            yield problem(name, footer)
 
 
 def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Finding]:

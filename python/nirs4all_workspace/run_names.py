@@ -50,7 +50,7 @@ def name_runs(root: Path, summary: dict[str, Any]) -> None:
 
 
 def _merged(runs: Iterable[Run], direction: str) -> list[Run]:
-    """The same with one entry for each id, most rows first, then by id; what is counted together comes last."""
+    """One entry for each id, most rows first, then by id; what is counted together comes last."""
     merged: dict[tuple[bool, str], Run] = {}
     for run in runs:
         key = bool(run.get("is_other")), run["id"] or ""

@@ -99,7 +99,13 @@ class _Survey:
         deleted = {path.name for path in trash.iterdir()} if trash.is_dir() else set()
         for path, stamp, count, size, changed_at in _native.survey(workspace.path):
             top, _, rest = path.partition("/")
-            folder = top if rest else "arrays" if path.endswith(".arrays.parquet") else "predictions"
+            is_old = not rest or top not in _FOLDERS
+            if is_old:
+                # Of nirs4all 0.6, which has them in the folder itself, or deeper.
+                rest = ""
+            folder = (
+                "arrays" if is_old and path.endswith(".arrays.parquet") else "predictions" if is_old else top
+            )
             self.files[folder] += count
             self.bytes[folder] += size
             run_id = run_of(path) if folder == "predictions" else None

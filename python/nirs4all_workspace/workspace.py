@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, checks, gc, records, recovery, run_names, stats, watch
+from nirs4all_workspace import _native, checks, gc, records, recovery, run_names, stats, stores, watch
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets import Datasets
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
@@ -111,7 +111,9 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / _MANIFEST).exists():
             raise ConflictError("is a workspace already; open it", str(folder))
-        if any(name.count("/") == 0 for name in _native.list_files(folder)):
+        if store := stores.find(folder):
+            raise ConflictError(f"{store}; choose another folder for a new workspace", str(folder))
+        if _native.old_files(folder, ".meta.parquet"):
             raise ConflictError(
                 "holds prediction files of nirs4all 0.6, which open as they are; "
                 "choose another folder for a new workspace",
@@ -301,10 +303,9 @@ class Workspace:
         """
         found = _native.verify_files(self.path, full, progress)
         checks.check(self, full, found)
-        for store in ("store.duckdb", "store.sqlite"):
-            if self.format_version == 1 and (self.path / store).exists():
-                message = "holds a store of a later nirs4all, which this version does not read"
-                found["notes"].append({"path": store, "kind": "foreign", "message": message})
+        for store in stores.names(self.path) if self.format_version == 1 else ():
+            message = f"the folder {stores.find(self.path)}"
+            found["notes"].append({"path": store, "kind": "foreign", "message": message})
         if not self.is_writable:
             message = f"format {self.format_version} is newer than this version can write"
             found["notes"].append({"path": _MANIFEST, "kind": "newer_format", "message": message})

@@ -2,14 +2,13 @@
 
     python tests/compat/make_old_calls.py [--python PYTHON] [--environments FOLDER] [NAME ...]
 
-nirs4all 0.6.2 is installed as `make_old_workspaces.py` does it, and makes small calls on made-up samples, each
-workspace in a process of its own (a call that is killed in one more). A workspace is kept as `<name>.zip`
-without artifacts and charts; in it lie `workspace/` and `truth.json`, which says of each call what it was given,
-how it ended and which manifests and rows it left.
+nirs4all 0.6.2 is installed as `make_old_workspaces.py` does it, and makes small calls on made-up samples,
+each workspace in a process of its own (a call that is killed in one more). A workspace is kept as
+`<name>.zip` without artifacts and charts; in it lie `workspace/` and `truth.json`, which says of each call
+what it was given, how it ended and which manifests it left, and how many rows each file has.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -151,7 +150,7 @@ elif kind == "runner":
         call("in it again", lambda: nirs4all.run(CHOICE, data("corn")[0], name="Held too", session=shared), "Held too")
 if not only:
     (root / "truth.json").write_text(json.dumps({"made_by": "nirs4all 0.6.2", "calls": calls, "rows": files()}, indent=1))
-"""
+"""  # noqa: E501
 KINDS = ("lists", "failing", "names", "generators", "sources", "zones", "talking", "runner")
 # What neither readers nor migration need to see to be tested.
 LEFT_OUT = {".png", ".html", ".joblib", ".csv"}
@@ -181,7 +180,7 @@ def main() -> None:
         interpreter = environment(given.environments or Path(temporary), "0.6.2", given.python)
         for kind in given.names or KINDS:
             make(interpreter, kind)
-            print(kind, os.path.getsize(CALLS / f"{kind}.zip"))
+            print(kind, (CALLS / f"{kind}.zip").stat().st_size)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,22 @@ def test_case_does_not_matter(name):
     assert n4w.metric_info(name) == n4w.metric_info(name.lower())
 
 
-@pytest.mark.parametrize("name", ["", "nothing", "rmse ", "r³", "rmse2", "my_loss", "neg_", "neg_r2", "neg_bias", "neg_nothing", "neg_neg_mse"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "nothing",
+        "rmse ",
+        "r³",
+        "rmse2",
+        "my_loss",
+        "neg_",
+        "neg_r2",
+        "neg_bias",
+        "neg_nothing",
+        "neg_neg_mse",
+    ],
+)
 def test_an_unknown_metric_is_never_guessed(name):
     with pytest.raises(UnknownMetricError):
         n4w.metric_info(name)

@@ -12,12 +12,12 @@ from nirs4all_workspace.cli.output import (
     Folder,
     exit_with,
     new_table,
+    open_workspace,
     print_json,
     show_errors,
     terminal,
     with_progress,
 )
-from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nirs4all_workspace.dataset_records import DatasetRecord
@@ -32,7 +32,7 @@ Search = Annotated[list[Path] | None, typer.Option("--search", help="One more fo
 
 
 def _datasets(path: Path) -> Datasets:
-    return Workspace.open(path).datasets
+    return open_workspace(path).datasets
 
 
 @app.command("list")

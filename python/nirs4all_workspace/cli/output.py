@@ -16,8 +16,21 @@ from nirs4all_workspace import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nirs4all_workspace.workspace import Workspace
+
 Folder = Annotated[Path, typer.Argument(help="The workspace: any folder with *.meta.parquet files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON instead of tables.")]
+
+
+def open_workspace(path: Path) -> Workspace:
+    """Open a workspace; say on stderr where it is the store of a later nirs4all, which nothing here reads."""
+    from nirs4all_workspace import stores
+    from nirs4all_workspace.workspace import Workspace
+
+    workspace = Workspace.open(path)
+    if workspace.format_version == 1 and (store := stores.find(path)):
+        print(f"n4w: {path}: {store}", file=sys.stderr)
+    return workspace
 
 
 def with_progress(

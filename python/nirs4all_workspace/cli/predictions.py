@@ -17,6 +17,7 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    open_workspace,
     print_json,
     show_errors,
     terminal,
@@ -49,7 +50,7 @@ def summary(
     as_json: AsJson = False,
 ) -> None:
     """Show totals, statistics, models and the best predictions."""
-    answer = Workspace.open(path).summary(dataset)
+    answer = open_workspace(path).summary(dataset)
     if as_json:
         print_json(answer)
     else:
@@ -70,7 +71,7 @@ def top(
     filters: dict[str, Any],
 ) -> None:
     """Rank the best predictions of one metric."""
-    ranking = Workspace.open(path).predictions.top(k, metric, score, direction, **filters)
+    ranking = open_workspace(path).predictions.top(k, metric, score, direction, **filters)
     if as_json:
         print_json(ranking.to_dict())
     else:
@@ -103,7 +104,7 @@ def predictions(
     filters: dict[str, Any],
 ) -> None:
     """List predictions, a page at a time, or write all of them to a file."""
-    found = Workspace.open(path).predictions
+    found = open_workspace(path).predictions
     names = columns.split(",") if columns is not None else None
     target = csv or parquet
     if target is None:
@@ -133,7 +134,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check prediction files: footers, summaries and, with --full, rows."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     found = with_progress("checking", lambda report: workspace.verify(full, report))
     if as_json:
         print_json(found)
@@ -148,7 +149,7 @@ def verify(
 @app.command("rebuild-summaries")
 def rebuild_summaries(path: Folder = Path(), as_json: AsJson = False) -> None:
     """Add summaries to the footers that lack one; data pages stay byte for byte."""
-    predictions = Workspace.open(path).predictions
+    predictions = open_workspace(path).predictions
     done = with_progress("rebuilding", predictions.rebuild_summaries)
     if as_json:
         print_json(done)

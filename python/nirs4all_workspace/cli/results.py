@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +15,14 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    open_workspace,
     print_json,
     show_errors,
     terminal,
 )
-from nirs4all_workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.workspace import Workspace
 
 app = typer.Typer()
 
@@ -49,7 +52,7 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """List finished results, the best first, metric by metric."""
-    listed = Workspace.open(path).results.list(
+    listed = open_workspace(path).results.list(
         run,
         template,
         dataset,
@@ -86,7 +89,7 @@ def templates(
     as_json: AsJson = False,
 ) -> None:
     """List templates with the runs that use them, or compare runs by their templates."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     if compare:
         _compare(workspace, compare, as_json)
         return

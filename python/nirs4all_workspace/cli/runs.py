@@ -15,12 +15,12 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    open_workspace,
     print_json,
     show_errors,
     terminal,
 )
 from nirs4all_workspace.states import RunStatus
-from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nirs4all_workspace.run import Run
@@ -41,7 +41,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, oldest first."""
-    listed = Workspace.open(path).runs.list(status, dataset, template)
+    listed = open_workspace(path).runs.list(status, dataset, template)
     if as_json:
         print_json(listed.to_dict())
     else:
@@ -61,7 +61,7 @@ def runs(
 @app.command()
 def show(run_id: RunId, path: Folder = Path(), as_json: AsJson = False) -> None:
     """Show a run: its state, history, templates, datasets, results and errors."""
-    answer = Workspace.open(path).runs.get(run_id).to_dict()
+    answer = open_workspace(path).runs.get(run_id).to_dict()
     if as_json:
         print_json(answer)
     else:
@@ -89,7 +89,7 @@ def retry(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: 
 @app.command()
 def resume(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
     """Ask for a paused or interrupted run to be resumed by the next worker that claims one."""
-    run = Workspace.open(path).runs.get_writable(run_id)
+    run = open_workspace(path).runs.get_writable(run_id)
     if run.is_interrupted:
         run.transition(RunStatus.PAUSED, "owner died")
     run.request(RunStatus.RUNNING, reason)
@@ -99,7 +99,7 @@ def resume(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json:
 @app.command()
 def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a run with its predictions, and the artifacts that no other run names."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("there is nobody to ask; say --yes to delete")
@@ -118,7 +118,7 @@ def recover(
     as_json: AsJson = False,
 ) -> None:
     """Finish what dead processes left: seal their journals, record that runs lost their owner."""
-    done = Workspace.open(path).recover(dead_host or ())
+    done = open_workspace(path).recover(dead_host or ())
     if as_json:
         print_json(done)
     else:
@@ -136,7 +136,7 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Merge the segments of each run on each dataset into one."""
-    done = Workspace.open(path).predictions.compact(dataset)
+    done = open_workspace(path).predictions.compact(dataset)
     if as_json:
         print_json(done)
     else:
@@ -149,7 +149,7 @@ def compact(
 @app.command()
 def gc(path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None:
     """List what nothing refers to any more, and with --yes remove it."""
-    done = Workspace.open(path).gc(yes)
+    done = open_workspace(path).gc(yes)
     if as_json:
         print_json(done)
     else:
@@ -164,7 +164,7 @@ def gc(path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None
 
 
 def _transition(path: Path, run_id: str, to: RunStatus, reason: str | None, as_json: bool) -> None:
-    run = Workspace.open(path).runs.get_writable(run_id)
+    run = open_workspace(path).runs.get_writable(run_id)
     run.transition(to, reason)
     _say(run, as_json)
 

@@ -122,6 +122,8 @@ class PredictionFile:
 
     Attributes:
         path: The file.
+        root: The folder that it is of.
+        file: The same, relative to the folder, with slashes.
         name: The dataset that it is named after.
         rows: How many rows it says to have.
         groups: Its rows by configuration, in the order of their first rows.
@@ -132,17 +134,22 @@ class PredictionFile:
         unfit: Columns with values of types that a segment has not there, kept as `source_<column>`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, root: Path, file: str) -> None:
         """Read the outline.
+
+        Args:
+            root: The folder.
+            file: The file, relative to it.
 
         Raises:
             CorruptFileError: It is no Parquet file.
             OSError: It cannot be read.
         """
-        self.path = path
-        self.name = shown(path.name.removesuffix(catalogue.SUFFIX))
+        self.root, self.path, self.file = root, root / file, file
+        # Rows that name no dataset are of the one that the readers of the old folder take.
+        self.name = shown(catalogue.stem_of(file))
         self._kinds = dict(_native.row_schema())
-        schema, self.rows = tables.outline(path)
+        schema, self.rows = tables.outline(self.path)
         arriving = {name: arrived(name, self._kinds) for name in schema}
         self.schema = {arriving[name]: kind for name, kind in schema.items()}
         self.moved_names = {name: ours for name, ours in arriving.items() if name != ours}
