@@ -122,6 +122,12 @@ def folder_of(manifest: Mapping[str, Any]) -> str:
     return before if before != below else below.rpartition("/")[0]
 
 
+def old_files(root: Path, suffix: str) -> list[str]:
+    """Return the files of nirs4all 0.6 whose names end so; those too whose names are no Unicode."""
+    named = {path.name for path in root.glob(f"*{suffix}") if not path.name.startswith(".")}
+    return sorted(named.union(_native.old_files(root, suffix)))
+
+
 def stem_of(file: str) -> str:
     """Return what rows of a file of nirs4all 0.6 are told apart by: its name, without folders and suffix."""
     return file.rpartition("/")[2].removesuffix(SUFFIX)

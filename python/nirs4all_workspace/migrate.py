@@ -105,7 +105,7 @@ def _checked(source: Path, target: Path) -> tuple[Path, Path]:
         )
     if (origin / "workspace.yaml").exists():
         raise SchemaError("is a workspace of format 2 already", str(source))
-    is_old = _native.old_files(origin, catalogue.SUFFIX) or any(origin.glob("runs/**/manifest.yaml"))
+    is_old = catalogue.old_files(origin, catalogue.SUFFIX) or any(origin.glob("runs/**/manifest.yaml"))
     if not is_old:
         what = "holds neither *.meta.parquet nor runs/*/*/manifest.yaml of nirs4all 0.6"
         if store := stores.find(origin):

@@ -178,14 +178,7 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
     console = terminal()
     console.print(f"{path}: {_totals(answer)}")
     if answer["files"] == 0:
-        console.print(
-            "There is no prediction file (*.meta.parquet) here or in predictions/*/."
-            + (
-                " store.sqlite is of nirs4all 1.x, whose files this command does not read."
-                if (path / "store.sqlite").exists()
-                else ""
-            ),
-        )
+        console.print("There is no prediction file (*.meta.parquet) here or in predictions/*/.")
     if "datasets" in answer:
         _show_datasets(answer["datasets"])
     for metric, group in answer["by_metric"].items():

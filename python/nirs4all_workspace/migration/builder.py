@@ -74,7 +74,7 @@ class _Builder:
 
     def _move_files(self, progress: Callable[[int, int], object] | None) -> None:
         listed: list[PredictionFile] = []
-        for name in _native.old_files(self.source, catalogue.SUFFIX):
+        for name in catalogue.old_files(self.source, catalogue.SUFFIX):
             if name.endswith(".partial.meta.parquet") or not (self.source / name).is_file():
                 continue
             with self._reporting(name):

@@ -259,7 +259,7 @@ class Transfer:
         """Look for arrays that the file beside lacks in all others, as an old folder does."""
         import polars as pl
 
-        for name in _native.old_files(self.file.root, ".arrays.parquet"):
+        for name in catalogue.old_files(self.file.root, ".arrays.parquet"):
             path = self.file.root / name
             if path in self._array_files:
                 continue

@@ -135,7 +135,7 @@ const MINIMIZE: &[Row] = &[
     ("nmse", &[], (0.0, INF)),
     ("nmae", &[], (0.0, INF)),
     ("log_loss", &["logloss"], (0.0, INF)),
-    ("loss", &[], (-INF, INF)),
+    ("loss", &[], (0.0, INF)),
     ("hinge", &["hinge_loss"], (0.0, INF)),
     ("brier_score", &["brier_score_loss"], (0.0, 1.0)),
     ("hamming_loss", &[], (0.0, 1.0)),

@@ -53,11 +53,6 @@ pub fn list(root: &Path, suffix: &str) -> Vec<String> {
     found
 }
 
-/// Whether a path relative to the workspace is that of a file of nirs4all 0.6.
-pub fn is_old(path: &str) -> bool {
-    path.split_once('/').is_none_or(|(top, _)| !OTHERS.contains(&top))
-}
-
 fn is_of(name: &str, suffix: &str) -> bool {
     name.ends_with(suffix) && !name.starts_with('.')
 }

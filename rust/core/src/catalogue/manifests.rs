@@ -39,7 +39,8 @@ pub struct Manifest {
 
 /// Reads a manifest into a unit: what grouping needs of it.
 pub fn read(place: &str, config: &str, [manifest]: [Snapshot; 1], unit: &mut Unit) {
-    let ends_as_a_line = manifest.bytes.as_ref().is_ok_and(|bytes| bytes.ends_with(b"\n"));
+    let end = manifest.bytes.as_ref().map(|bytes| bytes[bytes.len().saturating_sub(32)..].to_vec());
+    let end = end.unwrap_or_default();
     let manifest = match manifest.tree() {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -47,7 +48,7 @@ pub fn read(place: &str, config: &str, [manifest]: [Snapshot; 1], unit: &mut Uni
             return;
         }
     };
-    if let Some(what) = cut(&manifest, ends_as_a_line) {
+    if let Some(what) = cut(&manifest, &end) {
         let error = corrupt(format!("{what}: it was cut off; what it says before that counts"));
         unit.errors.push(FileError::new(&format!("{}/{}", unit.path, FILES[0]), &error));
     }
@@ -81,7 +82,7 @@ pub fn folder_of<'a>(path: &'a str, pipeline_id: &str) -> Option<&'a str> {
 }
 
 /// How a manifest shows that its end is missing. nirs4all writes its keys in one order and ends every line.
-fn cut(manifest: &Tree, ends_as_a_line: bool) -> Option<&'static str> {
+fn cut(manifest: &Tree, end: &[u8]) -> Option<&'static str> {
     let traces = manifest.get("execution_traces");
     let entries = if let Some(Tree::Map(entries)) = traces { &entries[..] } else { &[] };
     let last = entries.last().map(|(_, trace)| trace);
@@ -94,16 +95,18 @@ fn cut(manifest: &Tree, ends_as_a_line: bool) -> Option<&'static str> {
         }
         _ => *trace == Tree::Null,
     });
-    if is_cut || traces == Some(&Tree::Null) {
+    if is_cut || end.ends_with(b"\nexecution_traces:\n") {
         return Some("ends within its execution trace");
     }
-    if !ends_as_a_line && traces.is_some() {
+    if !end.ends_with(b"\n") && traces.is_some() {
         return Some("ends within a line");
     }
-    let is_of_2 = manifest.text("schema_version").is_some_and(|version| version.starts_with("2."));
-    let is_known = is_of_2 && manifest.text("uid").is_some() && manifest.text("pipeline_id").is_some();
-    (is_known && manifest.get("predictions").is_none() && manifest.get("artifacts").is_some())
-        .then_some("ends within its artifacts")
+    let artifacts =
+        manifest.get("artifacts").and_then(|artifacts| artifacts.get("items")).and_then(Tree::items);
+    let is_cut = artifacts
+        .and_then(<[Tree]>::last)
+        .is_some_and(|last| last.get("nirs4all_version").is_some() && last.get("version").is_none());
+    (is_cut && manifest.get("predictions").is_none()).then_some("ends within its artifacts")
 }
 
 /// When the last of its artifacts was made.

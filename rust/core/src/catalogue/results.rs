@@ -15,7 +15,6 @@ use crate::checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError, Open, SUFFIX};
 use crate::live_set::{self, Hidden, Rank};
-use crate::old_files;
 use crate::progress::Progress;
 use crate::query::filter::Member;
 use crate::segments::Name;
@@ -319,9 +318,11 @@ pub(super) fn units(
 pub(super) fn old_files(root: &Path, datasets: impl Iterator<Item = String>) -> Vec<String> {
     let mut files: Vec<String> = datasets.map(|name| format!("{name}{SUFFIX}")).collect();
     files.sort_unstable();
-    files.retain(|file| {
-        let name = file.rsplit('/').next().unwrap_or(file);
-        files::is_prediction_file(name) && old_files::is_old(file) && root.join(file).is_file()
+    // Whatever manifests say, files are those that are listed.
+    let deeper = if files.iter().any(|file| file.contains('/')) { files::list_old(root) } else { Vec::new() };
+    files.retain(|file| match file.contains('/') {
+        true => deeper.binary_search(file).is_ok(),
+        false => files::is_prediction_file(file) && root.join(file).is_file(),
     });
     files
 }
