@@ -220,7 +220,9 @@ def test_twice_comes_to_the_same(name, tmp_path):
 
 
 def test_a_store_of_1_4_is_named(tmp_path):
-    with pytest.raises(n4w.SchemaError, match=r"store of nirs4all 0\.8\.4 or later \(store\.sqlite\)") as error:
+    with pytest.raises(
+        n4w.SchemaError, match=r"store of nirs4all 0\.8\.4 or later \(store\.sqlite\)"
+    ) as error:
         n4w.migrate(GOLDEN / "nirs4all-1.4.10", tmp_path / "new")
     assert "import" not in str(error.value)
     assert list(tmp_path.iterdir()) == []

@@ -779,7 +779,7 @@ def test_a_folder_in_it_is_told_where_it_belongs(old, tmp_path):
     deep.row("b", deep.config("b", "Sweep"))
     deep.write()
     old.row("wheat", old.config("wheat", "Sweep"))
-    config = old.config("a/b", "Deep")
+    old.config("a/b", "Deep")
     old.write()
     report, new = migrate(old, tmp_path, ["misplaced"] * 2)
     said = {error["path"]: error["message"] for error in report["errors"]}

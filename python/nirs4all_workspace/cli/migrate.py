@@ -49,7 +49,9 @@ def migrate(
 def _show(report: dict[str, Any], console: Console) -> None:
     if report["status"] == "unchanged":
         made = report["migrated_at"][:19]
-        text = f"{report['target']} was made of {report['source']} at {made}; nothing to do, and this is what was said then"
+        text = (
+            f"{report['target']} was made of {report['source']} at {made}; nothing to do, as was said then:"
+        )
         console.print(text)
     before, after = report["counts"]["source"], report["counts"]["target"]
     table = new_table(f"{report['source']} → {report['target']}")

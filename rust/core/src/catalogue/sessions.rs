@@ -188,7 +188,10 @@ impl Session {
         // What generators of every kind do with their choices is not known here; a log knows better.
         let is_known = self.log.is_some() && !last.choices.is_empty() && !next.choices.is_empty();
         let first = self.manifests.iter().find(|manifest| manifest.name == next.name).unwrap_or(last);
-        is_known || template::is_of_one(&[(&first.steps, &first.choices), (&next.steps, &next.choices)])
+        // Generators choose for each configuration, or there are none.
+        last.choices.is_empty() == next.choices.is_empty()
+            && (is_known
+                || template::is_of_one(&[(&first.steps, &first.choices), (&next.steps, &next.choices)]))
     }
 
     /// Whether it is of a later pipeline of the list that the session is of.
