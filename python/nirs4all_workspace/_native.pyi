@@ -581,11 +581,11 @@ def list_partial(root: _Path, *, live: bool = True) -> list[tuple[str, list[str]
         OSError: A folder cannot be listed.
     """
 
-def session_rows(root: _Path) -> list[tuple[str, str, str, int, float | None]]:
-    """Return the rows of all sessions, as their results count them.
+def session_rows(root: _Path) -> tuple[dict[str, str], list[tuple[str, str, str, int, float | None]]]:
+    """Return the names of all runs, and the rows of all sessions, as their results count them.
 
     Returns:
-        Tuples of session, dataset, metric, rows and best validation score.
+        Names by id; tuples of session, dataset, metric, rows and best validation score.
     """
 
 def old_files(root: _Path, suffix: str) -> list[str]:

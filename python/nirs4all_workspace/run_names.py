@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace import _native
 from nirs4all_workspace.summaries import best_of
 
 if TYPE_CHECKING:
@@ -21,13 +21,11 @@ def name_runs(root: Path, summary: dict[str, Any]) -> None:
         root: The workspace.
         summary: Of a dataset or of all; its lists of runs are replaced.
     """
-    heads = catalogue.heads(root)[0]
-    names = {head.id: head.name for head in heads}
+    names, counted = _native.session_rows(root)
     sessions: dict[tuple[str, str], list[Run]] = {}
-    if any(head.kind == "session" for head in heads):
-        for id_, dataset, metric, rows, best in _native.session_rows(root):
-            run = {"id": id_, "name": names.get(id_, id_), "n_predictions": rows, "best_val_score": best}
-            sessions.setdefault((dataset, metric), []).append(run)
+    for id_, dataset, metric, rows, best in counted:
+        run = {"id": id_, "name": names[id_], "n_predictions": rows, "best_val_score": best}
+        sessions.setdefault((dataset, metric), []).append(run)
 
     def fill(part: dict[str, Any], datasets: Iterable[str]) -> None:
         found: set[str] = set()

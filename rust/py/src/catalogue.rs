@@ -117,11 +117,12 @@ pub fn run_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Bo
 /// Session, dataset, metric, rows and best validation score.
 type SessionRows = (String, String, String, i64, Option<f64>);
 
-/// The rows of all sessions, as their results count them.
+/// The names of all runs by id, and the rows of all sessions, as their results count them.
 #[pyfunction]
-pub fn session_rows(py: Python<'_>, root: PathBuf) -> PyResult<Vec<SessionRows>> {
-    let found = enter(py, 0, None, |progress| core::session_rows::rows_of_sessions(&root, progress))?;
-    Ok(found.into_iter().map(|it| (it.id, it.dataset, it.metric, it.rows, it.best)).collect())
+pub fn session_rows(py: Python<'_>, root: PathBuf) -> PyResult<(HashMap<String, String>, Vec<SessionRows>)> {
+    let (names, rows) = enter(py, 0, None, |progress| core::session_rows::list(&root, progress))?;
+    let rows = rows.into_iter().map(|it| (it.id, it.dataset, it.metric, it.rows, it.best));
+    Ok((names.into_iter().collect(), rows.collect()))
 }
 
 /// Results, repeated checkpoints and errors, on their way to Python.

@@ -50,7 +50,8 @@ pub(super) fn list(root: &Path, reader: &UnitReader<'_>) -> Result<(Vec<Arc<Unit
 fn read(name: &str, [file]: [Snapshot; 1], unit: &mut Unit) {
     let Some(local) = opened_at(name) else { return };
     // One that cannot be read says as much as its name does.
-    let bytes = if name.ends_with(".log") { file.bytes.unwrap_or_default() } else { Vec::new() };
+    let is_text = name.strip_suffix(".log").is_some();
+    let bytes = if is_text { file.bytes.unwrap_or_default() } else { Vec::new() };
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LARGEST)]);
     let said = Log::of(local, &text);
     let begun = said

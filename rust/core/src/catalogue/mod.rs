@@ -34,6 +34,7 @@ use rayon::prelude::*;
 use self::logs::Log;
 use self::manifests::Manifest;
 pub use self::native::check_file;
+use self::session_rows::SessionRows;
 use self::tree::Tree;
 use crate::error::{Error, Result, corrupt};
 use crate::files::{self, FileError};
@@ -170,6 +171,16 @@ struct Found {
 
 /// Lists all runs within the current thread pool; what was read is kept for the next time if it may be.
 pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
+    list_with(root, may_keep, progress, None)
+}
+
+/// The same; the rows of sessions are added to `rows`.
+fn list_with(
+    root: &Path,
+    may_keep: bool,
+    progress: &Progress,
+    rows: Option<&mut Vec<SessionRows>>,
+) -> Result<Catalogue> {
     let mut names = files::names_in(&root.join("runs"))?;
     // A name that begins with a dot is of a run that is being made.
     names.retain(|name| !name.starts_with('.'));
@@ -217,7 +228,7 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         Some(Listed { entry: unit.entry.clone()?, stamp })
     });
     catalogue.entries.extend(native);
-    let others = old_entries(root, &ids, &manifests, &logs, may_keep, progress)?.into_iter();
+    let others = old_entries(root, &ids, &manifests, &logs, may_keep, progress, rows)?.into_iter();
     catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stamp: None }));
     catalogue.entries.sort_by(|Listed { entry: one, .. }, Listed { entry: other, .. }| {
         (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id))
@@ -233,6 +244,7 @@ fn old_entries(
     logs: &[Arc<Unit>],
     may_keep: bool,
     progress: &Progress,
+    mut said: Option<&mut Vec<SessionRows>>,
 ) -> Result<Vec<Entry>> {
     let manifests: Vec<_> = manifests.iter().filter_map(|unit| Manifest::of(unit.entry.as_ref()?)).collect();
     let datasets: HashSet<&str> = manifests.iter().flat_map(Manifest::claims).collect();
@@ -242,9 +254,13 @@ fn old_entries(
         let rows = session_rows::Rows::read(root, &files, may_keep, progress)?;
         let logs: Vec<_> = logs.iter().filter_map(|unit| Log::of_entry(unit.entry.as_ref()?)).collect();
         let sessions = sessions::group(manifests, &logs);
-        let has_rows =
-            |manifest: &Manifest| rows.has(&manifest.folder, &manifest.dataset, &manifest.pipeline_id);
-        entries.extend(sessions.iter().map(|session| session.entry(session.status(&has_rows))));
+        for session in &sessions {
+            let entry = session.entry(session.status(&|manifest| rows.has(manifest)));
+            if let Some(said) = &mut said {
+                said.extend(rows.of_session(&entry.id, session.manifests()));
+            }
+            entries.push(entry);
+        }
     }
     Ok(entries)
 }

@@ -138,7 +138,7 @@ fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<
     ranking.old_errors.extend(manifests.iter().flat_map(|unit| unit.errors.iter().cloned()));
     kept.store(root, &ranking.runs);
     let ids: HashSet<&str> = ranking.runs.iter().map(|run| run.id.as_str()).collect();
-    let old = old_entries(root, &ids, &manifests, &[], true, progress)?;
+    let old = old_entries(root, &ids, &manifests, &[], true, progress, None)?;
     ranking.add_old(root, old.into_iter().map(Arc::new), wanted, progress)?;
     Ok(ranking)
 }

@@ -8,7 +8,7 @@ use arrow_array::{RecordBatch, UInt32Array};
 use rayon::prelude::*;
 
 use super::canonical::content_id;
-use super::session_rows::{BY_METRIC, by_metric};
+use super::session_rows::{self, by_metric};
 use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
@@ -217,7 +217,7 @@ impl Groups {
         let lists: Vec<&[String]> = wanted.iter().map(|(_, files)| &files[..]).collect();
         for ((of, _), unit) in wanted.iter().zip(units(root, &lists, &hidden, true, progress)?) {
             errors.extend(unit.errors.iter().cloned());
-            let said = unit.entry.as_ref().map(|entry| entry.tree()).transpose()?;
+            let said = unit.entry.as_deref().map(session_rows::results).transpose()?;
             let said = said.as_ref().and_then(Tree::items).unwrap_or_default();
             match of {
                 Some(entry) => {
@@ -320,9 +320,11 @@ pub(super) fn old_files(root: &Path, datasets: impl Iterator<Item = String>) -> 
     files.sort_unstable();
     // Whatever manifests say, files are those that are listed.
     let deeper = if files.iter().any(|file| file.contains('/')) { files::list_old(root) } else { Vec::new() };
-    files.retain(|file| match file.contains('/') {
-        true => deeper.binary_search(file).is_ok(),
-        false => files::is_prediction_file(file) && root.join(file).is_file(),
+    files.retain(|file| {
+        if file.contains('/') {
+            return deeper.binary_search(file).is_ok();
+        }
+        files::is_prediction_file(file) && root.join(file).is_file()
     });
     files
 }
@@ -334,7 +336,6 @@ fn folder_of(manifest: &Tree) -> Option<&str> {
 
 fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
     let Tree::Map(mut entries) = group.clone() else { return Tree::Null };
-    entries.retain(|(key, _)| key.as_str() != Some(BY_METRIC));
     entries.push(("run_id".into(), run_id.into()));
     entries.extend(own);
     complete(entries)
@@ -426,17 +427,24 @@ fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) 
             groups.entry(key).or_default().merge(&group);
         }
     }
-    let said = groups.into_iter().map(|(key, group)| group.into_tree(key)).collect();
-    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", said)));
+    let (mut configurations, mut said) = (Vec::with_capacity(groups.len()), Vec::with_capacity(groups.len()));
+    for (key, group) in groups {
+        let named = [key.dataset.as_str().into(), key.config.clone().into()];
+        said.push(group.to_tree(key));
+        configurations.push(named.into_iter().chain([by_metric(group.rows)]).collect());
+    }
+    unit.entry = Some(Arc::new(session_rows::entry(configurations, said)));
     let is_new = unit.is_settled();
     (Arc::new(unit), is_new)
 }
 
 /// Whether the files rank a metric that this process alone was told of.
 fn is_registered(unit: &Unit) -> bool {
-    let Some(Ok(tree)) = unit.entry.as_ref().map(|entry| entry.tree()) else { return false };
-    let mut metrics = tree.items().unwrap_or_default().iter().filter_map(|group| group.text("metric"));
-    metrics.any(metrics::is_registered)
+    let Some(Ok(tree)) = unit.entry.as_deref().map(session_rows::configurations) else { return false };
+    let by_metric = tree.items().unwrap_or_default().iter().filter_map(|said| said.items()?.last());
+    let mut metrics =
+        by_metric.filter_map(|said| if let Tree::Map(metrics) = said { Some(metrics) } else { None });
+    metrics.any(|metrics| metrics.iter().any(|(name, _)| name.as_str().is_some_and(metrics::is_registered)))
 }
 
 fn columns() -> Vec<&'static str> {
@@ -476,14 +484,15 @@ impl Group {
         let has_folds = self.samples.keys().any(|fold| !is_average(fold));
         let of_fold = |(fold, counts): (&String, &[f64; 4])| {
             let [train, val, test, other] = *counts;
-            let is_again = fold.is_empty() && val == test || is_average(fold) && train > 0.0;
+            let is_again =
+                fold.is_empty() && val.to_bits() == test.to_bits() || is_average(fold) && train > 0.0;
             other.max(train + test + if is_again { 0.0 } else { val })
         };
         let folds = self.samples.iter().filter(|(fold, _)| !has_folds || !is_average(fold));
         folds.map(of_fold).fold(0.0, f64::max)
     }
 
-    fn into_tree(self, key: Key) -> Tree {
+    fn to_tree(&self, key: Key) -> Tree {
         let n_samples = self.n_samples();
         let tally = Tally::of(&self.rows);
         let count = |value: f64| (value > 0.0).then_some(value as i64);
@@ -504,7 +513,6 @@ impl Group {
             ("n_samples", count(n_samples).into()),
             ("n_features", count(self.features).into()),
             ("task_type", task_type.map(|(_, name)| name.to_owned()).into()),
-            (BY_METRIC, by_metric(self.rows)),
         ])
     }
 }

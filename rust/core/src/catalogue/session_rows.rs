@@ -1,11 +1,11 @@
 //! The rows of sessions of nirs4all 0.6: whether there are any, and how many by which metric.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 
-use super::results::{Groups, HiddenRows, old_files, units};
+use super::manifests::Manifest;
+use super::results::{HiddenRows, old_files, units};
 use super::tree::Tree;
 use super::{Entry, Kind};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::files::SUFFIX;
 use crate::metrics;
 use crate::progress::Progress;
 use crate::query::filter::Member;
-use crate::summary::{Accumulator, Datasets, report};
+use crate::summary::{Accumulator, Datasets, Reader, Writer, report};
 use crate::value::{Key, Value};
 
 /// What the rows of a session on one dataset say by one metric.
@@ -31,45 +31,38 @@ pub struct SessionRows {
     pub best: Option<f64>,
 }
 
-/// The rows of all sessions, as their results count them: by session, dataset and metric.
-pub fn rows_of_sessions(root: &Path, progress: &Progress) -> Result<Vec<SessionRows>> {
-    let entries = super::list(root, true, progress)?.entries.into_iter().map(|listed| listed.entry);
-    let sessions: Vec<Arc<Entry>> = entries.filter(|entry| entry.kind == Kind::Session).collect();
-    let groups = Groups::read(root, &sessions, &mut Vec::new(), progress)?;
-    let mut found = Vec::new();
-    for session in &sessions {
-        let tree = session.tree()?;
-        let mut own = BTreeMap::<(String, String), (i64, Vec<f64>)>::new();
-        for manifest in tree.get("manifests").and_then(Tree::items).unwrap_or_default() {
-            let Some(Tree::Map(by_metric)) =
-                groups.of_manifest(manifest).and_then(|group| group.get(BY_METRIC))
-            else {
-                continue;
-            };
-            let dataset = manifest.text("dataset").unwrap_or_default();
-            for (metric, said) in by_metric {
-                let metric = metric.as_str().unwrap_or_default().to_owned();
-                let (rows, scores) = own.entry((dataset.to_owned(), metric)).or_default();
-                if let Some([Tree::Int(count), best]) = said.items() {
-                    *rows += count;
-                    scores.extend(if let Tree::Float(best) = best { Some(*best) } else { None });
-                }
-            }
-        }
-        found.extend(own.into_iter().map(|((dataset, metric), (rows, scores))| {
-            let direction = metrics::direction(&metric);
-            let goodness = |score: &f64| direction.goodness(*score);
-            let best = scores
-                .into_iter()
-                .max_by(|one, other| goodness(one).partial_cmp(&goodness(other)).unwrap_or(Ordering::Equal));
-            SessionRows { id: session.id.clone(), dataset, metric, rows, best }
-        }));
-    }
-    Ok(found)
+/// Names by id.
+pub type Names = Vec<(String, String)>;
+
+/// The names of all runs, and the rows of all sessions, as their results count them: by session, dataset
+/// and metric.
+pub fn list(root: &Path, progress: &Progress) -> Result<(Names, Vec<SessionRows>)> {
+    let mut rows = Vec::new();
+    let listed = super::list_with(root, true, progress, Some(&mut rows))?;
+    let names = listed.entries.iter().map(|listed| (listed.entry.id.clone(), listed.entry.name.clone()));
+    Ok((names.collect(), rows))
 }
 
-/// What a group says of its metrics; no result has it.
-pub const BY_METRIC: &str = "by_metric";
+/// What some files say: their configurations, each with dataset and [`by_metric`], and behind that their results.
+pub(super) fn entry(configurations: Vec<Tree>, results: Vec<Tree>) -> Entry {
+    let mut writer = Writer::default();
+    Tree::List(configurations).encode(&mut writer);
+    Tree::List(results).encode(&mut writer);
+    let entry = Entry::new(Kind::Part, "", Tree::Null);
+    Entry { content: writer.bytes.into(), ..entry }
+}
+
+/// The configurations of such an entry.
+pub(super) fn configurations(entry: &Entry) -> Result<Tree> {
+    Tree::decode(&mut Reader::new(&entry.content))
+}
+
+/// Its results.
+pub(super) fn results(entry: &Entry) -> Result<Tree> {
+    let mut reader = Reader::new(&entry.content);
+    Tree::decode(&mut reader)?;
+    Tree::decode(&mut reader)
+}
 
 /// Of each metric the rows, and the best of the validation scores.
 pub fn by_metric(rows: Accumulator) -> Tree {
@@ -98,7 +91,8 @@ pub fn by_metric(rows: Accumulator) -> Tree {
 
 /// Which configurations have rows in the files of nirs4all 0.6.
 pub(super) struct Rows {
-    members: HashSet<Member>,
+    /// With what [`by_metric`] says of each.
+    members: HashMap<Member, Tree>,
     /// The datasets that files are named after.
     files: HashSet<String>,
     /// Of those, files of which not all was read.
@@ -115,27 +109,69 @@ impl Rows {
     ) -> Result<Self> {
         let files = old_files(root, datasets.iter().cloned());
         let lists: Vec<&[String]> = files.iter().map(std::slice::from_ref).collect();
-        let (mut members, mut unread) = (HashSet::new(), HashSet::new());
+        let (mut members, mut unread) = (HashMap::new(), HashSet::new());
         let name = |file: &String| file.strip_suffix(SUFFIX).unwrap_or(file).to_owned();
         for (file, unit) in files.iter().zip(units(root, &lists, &HiddenRows::new(), may_keep, progress)?) {
             if !unit.errors.is_empty() {
                 unread.insert(name(file));
             }
-            let said = unit.entry.as_ref().map(|entry| entry.tree()).transpose()?;
-            members.extend(said.as_ref().and_then(Tree::items).unwrap_or_default().iter().filter_map(
-                |group| {
-                    let text = |key| group.text(key).map(str::to_owned);
-                    Some((name(file), text("dataset_name")?, text("config_name")))
-                },
-            ));
+            let said = unit.entry.as_deref().map(configurations).transpose()?;
+            let Some(Tree::List(said)) = said else { continue };
+            members.extend(said.into_iter().filter_map(|configuration| {
+                let Tree::List(parts) = configuration else { return None };
+                let [Tree::Text(dataset), config, by_metric] = <[Tree; 3]>::try_from(parts).ok()? else {
+                    return None;
+                };
+                let config = if let Tree::Text(config) = config { Some(config) } else { None };
+                Some(((name(file), dataset, config), by_metric))
+            }));
         }
         Ok(Self { members, files: files.iter().map(name).collect(), unread })
     }
 
     /// Whether a configuration has rows, or may have some that could not be read.
-    pub fn has(&self, folder: &str, dataset: &str, config: &str) -> bool {
-        let file = if self.files.contains(folder) { folder } else { dataset };
-        self.unread.contains(file)
-            || self.members.contains(&(file.to_owned(), dataset.to_owned(), Some(config.to_owned())))
+    pub fn has(&self, manifest: &Manifest) -> bool {
+        self.unread.contains(self.file_of(manifest)) || self.of(manifest).is_some()
+    }
+
+    /// A copy of its file beside it is no part of it.
+    fn file_of<'a>(&self, manifest: &'a Manifest) -> &'a str {
+        if self.files.contains(&manifest.folder) { &manifest.folder } else { &manifest.dataset }
+    }
+
+    fn of(&self, manifest: &Manifest) -> Option<&Tree> {
+        let file = self.file_of(manifest).to_owned();
+        self.members.get(&(file, manifest.dataset.clone(), Some(manifest.pipeline_id.clone())))
+    }
+
+    /// What the rows of a session say.
+    pub fn of_session(&self, id: &str, manifests: &[Manifest]) -> Vec<SessionRows> {
+        let mut own = BTreeMap::<(&str, &str), (i64, Vec<f64>)>::new();
+        for manifest in manifests {
+            let Some(Tree::Map(by_metric)) = self.of(manifest) else { continue };
+            for (metric, said) in by_metric {
+                let key = (manifest.dataset.as_str(), metric.as_str().unwrap_or_default());
+                let (rows, scores) = own.entry(key).or_default();
+                if let Some([Tree::Int(count), best]) = said.items() {
+                    *rows += count;
+                    scores.extend(if let Tree::Float(best) = best { Some(*best) } else { None });
+                }
+            }
+        }
+        let said = |((dataset, metric), (rows, scores)): ((&str, &str), (i64, Vec<f64>))| {
+            let direction = metrics::direction(metric);
+            let goodness = |score: &f64| direction.goodness(*score);
+            let best = scores
+                .into_iter()
+                .max_by(|one, other| goodness(one).partial_cmp(&goodness(other)).unwrap_or(Ordering::Equal));
+            SessionRows {
+                id: id.to_owned(),
+                dataset: dataset.to_owned(),
+                metric: metric.to_owned(),
+                rows,
+                best,
+            }
+        };
+        own.into_iter().map(said).collect()
     }
 }

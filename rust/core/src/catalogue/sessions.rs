@@ -175,13 +175,10 @@ impl Session {
     fn takes(&self, next: &Manifest, time: Option<i64>) -> bool {
         let Some(last) = self.manifests.last() else { return true };
         let paused = || self.ended.or(self.last).zip(time).is_some_and(|(last, time)| time - last > PAUSE);
-        !self.seen.contains(&key_of(next))
-            && !(self.log.is_none() && next.choices.is_empty() && paused())
-            && if last.name == next.name {
-                self.is_of_template(last, next)
-            } else {
-                self.is_next_in_list(next)
-            }
+        if self.seen.contains(&key_of(next)) || self.log.is_none() && next.choices.is_empty() && paused() {
+            return false;
+        }
+        if last.name == next.name { self.is_of_template(last, next) } else { self.is_next_in_list(next) }
     }
 
     fn is_of_template(&self, last: &Manifest, next: &Manifest) -> bool {
@@ -225,6 +222,11 @@ impl Session {
     fn is_whole_of(&self, log: &Log) -> bool {
         let names: HashSet<String> = self.manifests.iter().map(Manifest::full_name).collect();
         log.begun.iter().all(|(name, _)| names.contains(name))
+    }
+
+    /// What it made, in order.
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.manifests
     }
 
     /// How it ended: `completed` unless the last dataset that it came to has no row of it, something after that
