@@ -8,8 +8,10 @@ const ZONES: [i64; 39] = [
     0, 60, 120, -60, -120, 180, -180, 240, -240, 300, -300, 330, 360, -360, 420, -420, 480, -480, 540, -540,
     600, -600, 660, -660, 720, -720, 780, 840, 210, 270, 345, 390, 525, 570, 630, 765, -150, -210, -570,
 ];
-/// A log so long before a manifest tells nothing of the zone, µs.
-const FAR: i64 = 3_600 * SECOND;
+/// What it is worth that a log stands right before a manifest, and how long before half of that is left, µs:
+/// data are read in between.
+const NEAR: i64 = 1_000_000;
+const HALF: i64 = 20 * SECOND;
 
 /// What a manifest shows of where calls begin.
 #[derive(Clone, Debug)]
@@ -48,7 +50,7 @@ pub fn place(logs: &[Log], steps: &[Step<'_>]) -> Vec<Start> {
 }
 
 /// What a call without a manifest costs.
-const EMPTY: i64 = -FAR / 100;
+const EMPTY: i64 = -NEAR / 100;
 
 /// The best places of logs that were opened at these times, and what they are worth.
 fn best(mut opened: Vec<(i64, usize)>, logs: &[Log], steps: &[Step<'_>]) -> (i64, Vec<Start>) {
@@ -87,18 +89,19 @@ fn best(mut opened: Vec<(i64, usize)>, logs: &[Log], steps: &[Step<'_>]) -> (i64
 fn worth(log: &Log, at: i64, step: Option<&Step<'_>>) -> i64 {
     let Some(step) = step else { return EMPTY };
     let by_rule = match step {
-        Step { begins: true, .. } => 3 * FAR,
-        Step { goes_on: true, .. } => -FAR,
-        _ => FAR,
+        Step { begins: true, .. } => 3,
+        Step { goes_on: true, .. } => -1,
+        _ => 1,
     };
     let is_of = |(name, dataset): &(String, String)| name == step.name && dataset == step.dataset;
     let by_name = match log.begun.first() {
         None => 0,
-        Some(first) if is_of(first) => 20 * FAR,
-        Some(_) => -20 * FAR,
+        Some(first) if is_of(first) => 20 * NEAR,
+        Some(_) => -20 * NEAR,
     };
     let delay = step.time.saturating_sub(at).max(0);
-    if delay < FAR { by_rule + by_name - delay } else { EMPTY }
+    let nearness = NEAR as f64 * HALF as f64 / (HALF as f64 + delay as f64);
+    by_rule * nearness as i64 + by_name
 }
 
 /// In µs since 1970.
@@ -132,7 +135,7 @@ fn offsets(logs: &[Log], steps: &[Step<'_>]) -> Vec<i64> {
     for of_day in unknown.chunk_by(|one, other| day(*one) == day(*other)) {
         let (of_another, another) = best_of(of_day, offset);
         // Less than half of what a call is worth that begins after its log is chance.
-        if of_another > fit(of_day, offset) + FAR / 2 {
+        if of_another > fit(of_day, offset) + NEAR / 2 {
             offset = another;
         }
         for log in of_day {
