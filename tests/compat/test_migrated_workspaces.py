@@ -47,7 +47,8 @@ def test_runs_are_the_sessions(migrated):
             session.created_at,
             session.templates,
         )
-        assert run.status == "completed"
+        # Some calls of the older one left no row.
+        assert run.status == session.status == ("completed" if run.counts["rows"] else "failed")
         assert run.datasets == session.datasets
         assert str(source) in run.history[-1]["reason"]
         assert {config["config_id"] for config in run.configs()} == {
