@@ -15,12 +15,14 @@ MAXIMIZE = [
     "spearman_r", "consistency", "accuracy", "balanced_accuracy", "precision", "recall", "f1",
     "balanced_precision", "balanced_recall", "balanced_f1", "precision_micro", "recall_micro",
     "f1_micro", "precision_macro", "recall_macro", "f1_macro", "f1_score", "specificity", "roc_auc",
-    "auc", "kappa", "cohen_kappa", "matthews_corrcoef", "mcc", "jaccard", "jaccard_score",
+    "auc", "kappa", "cohen_kappa", "matthews_corrcoef", "mcc", "jaccard", "jaccard_score", "q2", "rer", "ccc",
+    "average_precision",
 ]  # fmt: skip
 MINIMIZE = [
     "mse", "rmse", "rmsecv", "rmsep", "mae", "mape", "median_ae", "max_error", "sep", "nrmse", "nmse",
     "nmae", "log_loss", "hamming_loss", "mean_squared_error", "root_mean_squared_error",
-    "mean_absolute_error", "mean_absolute_percentage_error", "median_absolute_error",
+    "mean_absolute_error", "mean_absolute_percentage_error", "median_absolute_error", "msle", "loss",
+    "hinge", "sec", "secv", "rmsec", "brier_score",
 ]  # fmt: skip
 DIRECTIONS = dict.fromkeys(MAXIMIZE, "maximize") | dict.fromkeys(MINIMIZE, "minimize") | {"bias": "zero"}
 

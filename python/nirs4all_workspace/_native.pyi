@@ -599,6 +599,23 @@ def list_partial(root: _Path, *, live: bool = True) -> list[tuple[str, list[str]
         OSError: A folder cannot be listed.
     """
 
+def session_rows(
+    root: _Path,
+) -> tuple[dict[str, str], list[tuple[str, str, str, int, float | None]], list[dict[str, str]]]:
+    """Return the names of all runs, and the rows of all sessions, as their results count them.
+
+    Returns:
+        Names by id; tuples of session, dataset, metric, rows and best validation score; and errors, as
+        dicts of path, kind and message.
+    """
+
+def old_files(root: _Path, suffix: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the files of nirs4all 0.6 whose names end so, relative to their folder, in name order.
+
+    Returns:
+        The files; and folders that cannot be listed, as dicts of path, kind and message.
+    """
+
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
     """Return the prediction files of a folder that count, relative to it, in name order.
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, display, files
-from nirs4all_workspace.exceptions import WorkspaceError
+from nirs4all_workspace.exceptions import CorruptFileError, WorkspaceError
 from nirs4all_workspace.names import dataset_folder
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ def _batches(
     find: Callable[[Path], Iterable[_native.Rows]] = partial(_native.find_arrays, ids=sorted(wanted))
     if row["run_id"] is None:
         likely = f"{row['dataset_name']}.arrays.parquet"
-        places = [(path, find) for path in _files(root, "", ".arrays.parquet", unread)]
-        places.sort(key=lambda place: (place[0].name != likely, place[0]))
+        names, errors = _native.old_files(root, ".arrays.parquet")
+        unread += [CorruptFileError(error["message"], str(root / error["path"])) for error in errors]
+        places = [(root / name, find) for name in sorted(names, key=lambda name: (name != likely, name))]
     else:
         folder, run = dataset_folder(row["dataset_name"]), f"{row['run_id']}."
         arrays = _files(root / "arrays" / folder, run, ".arrays.parquet", unread)

@@ -104,7 +104,7 @@ def members_of(
     if entry["kind"] == "files":
         if result is not None and result.dataset_name is not None:
             for file in entry["files"]:
-                yield file.rpartition("/")[2].removesuffix(SUFFIX), result.dataset_name, result.config_name
+                yield stem_of(file), result.dataset_name, result.config_name
         return
     for manifest in entry.get("manifests", ()):
         own = manifest["dataset"], manifest["config_id"]
@@ -114,9 +114,27 @@ def members_of(
 
 def member_of(root: Path, manifest: Mapping[str, Any]) -> tuple[str, str, str | None]:
     """Return the same of a manifest: a copy of its file, or a file of another name, is no part of it."""
-    folder = manifest["path"].split("/")[1]
+    folder = folder_of(manifest)
     file = folder if (root / f"{folder}{SUFFIX}").is_file() else manifest["dataset"]
-    return file, manifest["dataset"], manifest["pipeline_id"]
+    return stem_of(file), manifest["dataset"], manifest["pipeline_id"]
+
+
+def folder_of(manifest: Mapping[str, Any]) -> str:
+    """Return the folder of a manifest's dataset below `runs`; both names may have slashes."""
+    below: str = manifest["path"].removeprefix("runs/")
+    before = below.removesuffix(f"/{manifest['pipeline_id']}")
+    return before if before != below else below.rpartition("/")[0]
+
+
+def old_files(root: Path, suffix: str) -> list[str]:
+    """Return the files of nirs4all 0.6 whose names end so; those too whose names are no Unicode."""
+    named = {path.name for path in root.glob(f"*{suffix}") if not path.name.startswith(".")}
+    return sorted(named.union(_native.old_files(root, suffix)[0]))
+
+
+def stem_of(file: str) -> str:
+    """Return what rows of a file of nirs4all 0.6 are told apart by: its name, without folders and suffix."""
+    return file.rpartition("/")[2].removesuffix(SUFFIX)
 
 
 def is_interrupted(root: Path, head: Head, errors: list[dict[str, str]]) -> bool:

@@ -44,12 +44,11 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
 
 def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[str, str]]:
     """Yield the files of arrays of nirs4all 0.6 that are none."""
-    end = ".arrays.parquet"
-    names = looking.names(root, "", problems, lambda name: name.endswith(end) and not name.startswith("."))
-    paths = [root / name for name in names]
-    for path, footer in zip(paths, _native.read_footers(paths), strict=True):
+    names, errors = _native.old_files(root, ".arrays.parquet")
+    looking.add(problems, errors)
+    for name, footer in zip(names, _native.read_footers([root / name for name in names]), strict=True):
         if isinstance(footer, WorkspaceError | OSError):
-            yield problem(path.name, footer)
+            yield problem(name, footer)
 
 
 def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Finding]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, locks, paths, strict_json
+from nirs4all_workspace import _native, catalogue, locks, paths, stores, strict_json
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, SchemaError
 from nirs4all_workspace.migration import files, notes
 from nirs4all_workspace.migration.report import shown
@@ -52,7 +52,8 @@ def migrate(
     Raises:
         ValueError: A path is an empty text.
         NotFoundError: There is no source.
-        SchemaError: The source is a workspace already, a store of nirs4all 1.x, or nothing of nirs4all.
+        SchemaError: The source is a workspace already, a store of nirs4all 0.7 or later, or nothing of
+            nirs4all.
         ConflictError: The target holds something else, or the source changed meanwhile.
         LockTimeoutError: Another process migrates to this target.
         OSError: It could not be read or written, or the disk has less room (ENOSPC) than the source takes;
@@ -105,11 +106,11 @@ def _checked(source: Path, target: Path) -> tuple[Path, Path]:
         )
     if (origin / "workspace.yaml").exists():
         raise SchemaError("is a workspace of format 2 already", str(source))
-    is_old = any(origin.glob("*.meta.parquet")) or any(origin.glob("runs/*/*/manifest.yaml"))
+    is_old = catalogue.old_files(origin, catalogue.SUFFIX) or any(origin.glob("runs/**/manifest.yaml"))
     if not is_old:
         what = "holds neither *.meta.parquet nor runs/*/*/manifest.yaml of nirs4all 0.6"
-        if (origin / "store.sqlite").exists():
-            what = "is a store of nirs4all 1.x; `n4w import` takes those"
+        if store := stores.find(origin):
+            what = f"{store}; only folders of nirs4all 0.6 can be migrated"
         raise SchemaError(what, str(source))
     return origin, place
 

@@ -59,12 +59,18 @@ class RecordedRun:
 
     @property
     def templates(self) -> list[dict[str, Any]]:
-        """Of a session the one that its configurations came from: id, name, description, expansion_count."""
+        """Of a session those that its configurations came from: id, name, description, expansion_count.
+
+        One; of a call with a list of pipelines one each.
+        """
         return list(self._entry["templates"])
 
     @property
     def steps(self) -> Any:  # noqa: ANN401 - plain data
-        """The steps of its template, `_or_` where its configurations differ; None of files."""
+        """The steps of its template, `_or_` where its configurations differ; None of files.
+
+        Of a list of pipelines `_or_` of their steps.
+        """
         return self._entry.get("steps")
 
     @property
@@ -76,7 +82,7 @@ class RecordedRun:
     def manifests(self) -> list[dict[str, Any]]:
         """Of a session, its configurations on its datasets, in the order that they were made.
 
-        Dicts of config_id, path, dataset, pipeline_id, uid, name, config_hash, created_at and
+        Dicts of config_id, template_id, path, dataset, pipeline_id, uid, name, config_hash, created_at and
         generator_choices.
         """
         return list(self._entry.get("manifests", ()))
@@ -92,7 +98,7 @@ class RecordedRun:
 
     @property
     def status(self) -> RunStatus | None:
-        """Of a session "completed"; None of files."""
+        """Of a session "completed", or "failed" where its call did not come to its end; None of files."""
         return RunStatus(self._head.status) if self._head.status else None
 
     @property
@@ -113,17 +119,17 @@ class RecordedRun:
             CorruptFileError: A manifest was damaged meanwhile.
             OSError: A manifest cannot be read.
         """
-        first = {manifest["config_hash"]: manifest for manifest in reversed(self.manifests)}
+        first = {_name_of(manifest): manifest for manifest in reversed(self.manifests)}
         return [
             {
                 "config_id": manifest["config_id"],
-                "template_id": self.templates[0]["id"],
-                "name": f"{manifest['name']}_{manifest['config_hash']}",
+                "template_id": manifest["template_id"],
+                "name": _name_of(manifest),
                 "generator_choices": manifest["generator_choices"],
                 "steps": self._steps_of(manifest),
             }
             for manifest in self.manifests
-            if first[manifest["config_hash"]] is manifest
+            if first[_name_of(manifest)] is manifest
         ]
 
     def _steps_of(self, manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - plain data
@@ -168,3 +174,7 @@ class RecordedRun:
 
     def __exit__(self, *_: object) -> None:
         """Never reached."""
+
+
+def _name_of(manifest: Mapping[str, Any]) -> str:
+    return f"{manifest['name']}_{manifest['config_hash']}"

@@ -296,6 +296,12 @@ class Resolver:
         known = record.current_path or record.original_path
         gone = f"nothing is at {self.absolute(known)}" if known else "no path is recorded"
         if found is None:
+            if not known and not _is_searchable(record):
+                reason = "neither a path nor a hash is recorded that could tell where it is"
+                return search.answer(None, "unknown", None, reason)
+            if not _is_searchable(record):
+                reason = f"{gone}, and no hash is recorded by which it could be found elsewhere"
+                return search.answer(None, "missing", None, reason)
             looked = ", ".join(str(root) for root in self.roots([record], search_roots)) or "no other folder"
             return search.answer(None, "missing", None, f"{gone}, and its content is not in {looked}")
         path, stage, proven = found
@@ -332,7 +338,7 @@ class Resolver:
         self, search: _Search, search_roots: list[Path], progress: Report | None
     ) -> tuple[Path, str, bool] | None:
         record = search.record
-        if not (_is_provable(record) or (record.file_size is not None and record.quick_hash)):
+        if not _is_searchable(record):
             return None
         wanted: dict[str, Any] = {
             "hash": record.hash if _is_provable(record) else None,
@@ -394,6 +400,11 @@ class Resolver:
 
     def _places(self) -> list[Path]:
         return [parent / name for parent in (self._root, self._root.parent) for name in _FOLDERS]
+
+
+def _is_searchable(record: DatasetRecord) -> bool:
+    """Whether content can be told to be the dataset's wherever it is."""
+    return _is_provable(record) or (record.file_size is not None and bool(record.quick_hash))
 
 
 def _is_provable(record: DatasetRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, looking
+from nirs4all_workspace import _native, looking
 from nirs4all_workspace.paths import nfc
 from nirs4all_workspace.summaries import best_of
 
@@ -15,37 +15,27 @@ if TYPE_CHECKING:
     Run = dict[str, Any]
 
 
-def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dict[str, list[Run]]]) -> None:
-    """Put runs by their names, and sessions for configurations, into a summary of `ws.summary`.
+def name_runs(root: Path, summary: dict[str, Any]) -> None:
+    """Put runs by their names, and sessions with what their results count, into a summary of `ws.summary`.
 
     Args:
         root: The workspace.
         summary: Of a dataset or of all; its lists of runs are replaced, and what says no name is added to its
             errors.
-        configurations: What rows without a run are counted under, by dataset (in NFC) and metric.
     """
-    names: dict[str, str] = {}
-    sessions: dict[tuple[str, str], tuple[str, str]] = {}
-    heads, errors = catalogue.heads(root)
+    names, counted, errors = _native.session_rows(root)
     # A damaged record is no fault of rows; what cannot be opened may be anything.
     looking.add(summary["errors"], (error for error in errors if error["kind"] == "io"))
-    for head in heads:
-        names[head.id] = head.name
-        if head.kind == "session":
-            for manifest in head.entry()["manifests"]:
-                sessions[nfc(manifest["dataset"]), manifest["pipeline_id"]] = head.id, head.name
-
-    def of_sessions(dataset: str, metric: str) -> Iterable[Run]:
-        for config in configurations.get(dataset, {}).get(metric, ()):
-            if (dataset, config["id"]) in sessions:
-                id_, name = sessions[dataset, config["id"]]
-                yield {**config, "id": id_, "name": name}
+    sessions: dict[tuple[str, str], list[Run]] = {}
+    for id_, dataset, metric, rows, best in counted:
+        run = {"id": id_, "name": names[id_], "n_predictions": rows, "best_val_score": best}
+        sessions.setdefault((nfc(dataset), metric), []).append(run)
 
     def fill(part: dict[str, Any], datasets: Iterable[str]) -> None:
         found: set[str] = set()
         for metric, group in part["by_metric"].items():
             named = [{**run, "name": names.get(run["id"], run["name"])} for run in group["runs"]]
-            of_old = [run for dataset in datasets for run in of_sessions(dataset, metric)]
+            of_old = [run for dataset in datasets for run in sessions.get((dataset, metric), ())]
             found |= {run["id"] for run in of_old}
             group["runs"] = _merged([*named, *of_old], group["direction"])
         groups = {metric: group["runs"] for metric, group in part["by_metric"].items()}
@@ -57,11 +47,12 @@ def name_runs(root: Path, summary: dict[str, Any], configurations: dict[str, dic
 
     for dataset in summary.get("datasets", ()):
         fill(dataset, [dataset["dataset_name"]])
-    fill(summary, list(configurations) if "datasets" in summary else [summary["dataset_name"]])
+    whole = {dataset for dataset, _ in sessions} if "datasets" in summary else [summary["dataset_name"]]
+    fill(summary, whole)
 
 
 def _merged(runs: Iterable[Run], direction: str) -> list[Run]:
-    """The same with one entry for each id, by id; what is counted together comes last."""
+    """One entry for each id, most rows first, then by id; what is counted together comes last."""
     merged: dict[tuple[bool, str], Run] = {}
     for run in runs:
         key = bool(run.get("is_other")), run["id"] or ""
@@ -72,4 +63,5 @@ def _merged(runs: Iterable[Run], direction: str) -> list[Run]:
         known["n_predictions"] += run["n_predictions"]
         scores = [score for score in (known["best_val_score"], run["best_val_score"]) if score is not None]
         known["best_val_score"] = best_of(scores, direction)
-    return [merged[key] for key in sorted(merged)]
+    ordered = sorted(merged.items(), key=lambda item: (item[0][0], -item[1]["n_predictions"], item[0][1]))
+    return [run for _, run in ordered]

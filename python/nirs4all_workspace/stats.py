@@ -105,7 +105,13 @@ class _Survey:
         looking.add(self.errors, unlisted)
         for path, stamp, count, size, changed_at in items:
             top, _, rest = path.partition("/")
-            folder = top if rest else "arrays" if path.endswith(".arrays.parquet") else "predictions"
+            is_old = not rest or top not in _FOLDERS
+            if is_old:
+                # Of nirs4all 0.6, which has them in the folder itself, or deeper.
+                rest = ""
+            folder = (
+                "arrays" if is_old and path.endswith(".arrays.parquet") else "predictions" if is_old else top
+            )
             self.files[folder] += count
             self.bytes[folder] += size
             run_id = run_of(path) if folder == "predictions" else None

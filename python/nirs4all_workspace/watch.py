@@ -157,8 +157,11 @@ def _about(path: str) -> tuple[str, str] | None:
         return "run", rest
     if top in _RECORDS and rest.endswith(".yaml") and "/" not in rest:
         return _RECORDS[top], rest.removesuffix(".yaml")
-    if top == "predictions" or not rest:
-        folder, _, name = path.rpartition("/")
+    folder, _, name = path.rpartition("/")
+    if rest and top not in ("predictions", "arrays", "artifacts", "binaries"):
+        # Of nirs4all 0.6, whose datasets may have slashes in their names.
+        folder, name = "", path
+    if top == "predictions" or not folder:
         for suffix in _SEGMENTS:
             if name.endswith(suffix) and folder.count("/") <= 1:
                 return "segment", name.removesuffix(suffix)

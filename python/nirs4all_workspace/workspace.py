@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, checks, gc, paths, records, recovery, run_names, stats, watch
+from nirs4all_workspace import _native, checks, gc, paths, records, recovery, run_names, stats, stores, watch
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets import Datasets
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
@@ -112,7 +112,9 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / _MANIFEST).exists():
             raise ConflictError("is a workspace already; open it", str(folder))
-        if any(name.count("/") == 0 for name in _native.list_files(folder)):
+        if store := stores.find(folder):
+            raise ConflictError(f"{store}; choose another folder for a new workspace", str(folder))
+        if _native.old_files(folder, ".meta.parquet")[0]:
             raise ConflictError(
                 "holds prediction files of nirs4all 0.6, which open as they are; "
                 "choose another folder for a new workspace",
@@ -181,8 +183,8 @@ class Workspace:
             top_predictions, task_types, date_range, generated_at. In either case also files,
             scanned (dicts of path and reason) and errors (dicts of path, kind and message), which
             concern the whole workspace. What `by_metric` says of the main metric is the same
-            object as beside it: change a copy. `runs` counts for a session the rows of its
-            datasets and configurations in any file, copies of its own too; its results do not.
+            object as beside it: change a copy. `runs` counts for a session what its results count:
+            a copy of its rows in another file is no part of it.
 
         Raises:
             NotFoundError: There is no such dataset.
@@ -190,13 +192,13 @@ class Workspace:
         """
         has_runs = os.path.lexists(self.path / "runs")
         wanted = None if dataset is None else paths.nfc(dataset)
-        summary = _native.summarise(self.path, wanted, configurations=has_runs, live=live)
+        summary = _native.summarise(self.path, wanted, live=live)
         if summary is None:
             names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]
             there_are = f"there are {', '.join(names)}" if names else "there are none"
             raise NotFoundError(f"no prediction names a dataset {dataset!r}; {there_are}", str(self.path))
         if has_runs:
-            run_names.name_runs(self.path, summary, summary.pop("configurations"))
+            run_names.name_runs(self.path, summary)
         return summary
 
     def stats(self, rebuild: bool = False) -> dict[str, Any]:
@@ -306,10 +308,9 @@ class Workspace:
         """
         found = _native.verify_files(self.path, full, progress)
         checks.check(self, full, found)
-        for store in ("store.duckdb", "store.sqlite"):
-            if self.format_version == 1 and (self.path / store).exists():
-                message = "holds a store of a later nirs4all, which this version does not read"
-                found["notes"].append({"path": store, "kind": "foreign", "message": message})
+        for store in stores.names(self.path) if self.format_version == 1 else ():
+            message = f"the folder {stores.find(self.path)}"
+            found["notes"].append({"path": store, "kind": "foreign", "message": message})
         if not self.is_writable:
             message = f"format {self.format_version} is newer than this version can write"
             found["notes"].append({"path": _MANIFEST, "kind": "newer_format", "message": message})

@@ -18,7 +18,8 @@ ALIASES = {
     "cohen_kappa": "kappa", "matthews_corrcoef": "mcc", "jaccard_score": "jaccard",
     "mean_squared_error": "mse",
     "root_mean_squared_error": "rmse", "mean_absolute_error": "mae", "median_absolute_error": "median_ae",
-    "mean_absolute_percentage_error": "mape",
+    "mean_absolute_percentage_error": "mape", "R²": "r2", "r²": "r2", "logloss": "log_loss",
+    "rmse_cv": "rmsecv", "mbe": "bias", "sensitivity": "recall", "LogLoss": "log_loss",
 }  # fmt: skip
 
 
@@ -54,12 +55,51 @@ def test_case_does_not_matter(name):
     assert n4w.metric_info(name) == n4w.metric_info(name.lower())
 
 
-@pytest.mark.parametrize("name", ["", "nothing", "rmse ", "r²", "rmse2", "loss"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "nothing",
+        "rmse ",
+        "r³",
+        "rmse2",
+        "my_loss",
+        "neg_",
+        "neg_r2",
+        "neg_bias",
+        "neg_nothing",
+        "neg_neg_mse",
+    ],
+)
 def test_an_unknown_metric_is_never_guessed(name):
     with pytest.raises(UnknownMetricError):
         n4w.metric_info(name)
     with pytest.raises(UnknownMetricError):
         n4w.is_better(1.0, 2.0, name)
+
+
+# What scikit-learn 1.9 calls scores of which it turned the sign.
+NEGATED = {
+    "neg_max_error": "max_error", "neg_mean_absolute_error": "mae", "neg_mean_squared_error": "mse",
+    "neg_root_mean_squared_error": "rmse", "neg_mean_squared_log_error": "msle",
+    "neg_root_mean_squared_log_error": "rmsle", "neg_median_absolute_error": "median_ae",
+    "neg_mean_absolute_percentage_error": "mape", "neg_log_loss": "log_loss",
+    "neg_brier_score": "brier_score", "neg_mean_poisson_deviance": "mean_poisson_deviance",
+    "neg_mean_gamma_deviance": "mean_gamma_deviance",
+    "neg_negative_likelihood_ratio": "negative_likelihood_ratio",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEGATED)
+def test_negated_metrics_are_maximized(name):
+    info, base = n4w.metric_info(name), n4w.metric_info(NEGATED[name])
+    assert (base.direction, info.direction, info.name) == ("minimize", "maximize", f"neg_{base.name}")
+    assert name == info.name or name in info.aliases
+    assert (info.optimum, info.range) == (0.0, (-base.range[1], 0.0))
+    assert n4w.is_better(-0.1, -0.2, name.upper())
+    assert math.copysign(1.0, info.optimum) == 1.0
+    with pytest.raises(ValueError, match="direction"):
+        n4w.register_metric(name, "minimize")
 
 
 SCORES = st.floats(allow_nan=True, allow_infinity=True)

@@ -12,6 +12,7 @@ from nirs4all_workspace.cli.output import (
     Folder,
     exit_with,
     new_table,
+    open_workspace,
     path_argument,
     path_option,
     print_json,
@@ -20,7 +21,6 @@ from nirs4all_workspace.cli.output import (
     terminal,
     with_progress,
 )
-from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nirs4all_workspace.dataset_records import DatasetRecord
@@ -35,7 +35,7 @@ Search = Annotated[list[Path] | None, path_option("--search", help_="One more fo
 
 
 def _datasets(path: Path) -> Datasets:
-    return Workspace.open(path).datasets
+    return open_workspace(path).datasets
 
 
 @app.command("list")

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nirs4all_workspace.cli.output import AsJson, Folder, exit_with, print_json, say_lines, show_errors
+from nirs4all_workspace.cli.output import (
+    AsJson,
+    Folder,
+    exit_with,
+    open_workspace,
+    print_json,
+    say_lines,
+    show_errors,
+)
 from nirs4all_workspace.trace import KINDS
-from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nirs4all_workspace.lineage import Lineage
@@ -43,7 +50,7 @@ def lineage(
     """Show what a run is derived from and what is derived from it; of other things, what hangs on them."""
     if trace is not None and trace not in KINDS:
         raise typer.BadParameter(f"{trace!r} is none of {', '.join(KINDS)}", param_hint="--trace")
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     kind = trace or next((kind for kind, form in _FORMS.items() if re.fullmatch(form, id)), None)
     if kind is None:
         found = workspace.lineage(id)

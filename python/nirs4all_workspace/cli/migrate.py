@@ -44,16 +44,16 @@ def migrate(
     else:
         _show(report, terminal())
         show_errors(report["errors"])
-    if report["status"] != "unchanged":
-        exit_with(report["errors"])
+    exit_with(report["errors"])
 
 
 def _show(report: dict[str, Any], console: Console) -> None:
     if report["status"] == "unchanged":
         made = report["migrated_at"][:19]
-        text = f"{report['target']} was made of {report['source']} at {made}; nothing to do"
+        text = (
+            f"{report['target']} was made of {report['source']} at {made}; nothing to do, as was said then:"
+        )
         console.print(text)
-        return
     before, after = report["counts"]["source"], report["counts"]["target"]
     table = new_table(f"{report['source']} → {report['target']}")
     add_columns(table, "name", "source", "target")

@@ -48,6 +48,17 @@ Folder = Annotated[Path, path_argument("The workspace: any folder with *.meta.pa
 AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON instead of tables.")]
 
 
+def open_workspace(path: Path) -> Workspace:
+    """Open a workspace; say on stderr where it is the store of a later nirs4all, which nothing here reads."""
+    from nirs4all_workspace import stores
+    from nirs4all_workspace.workspace import Workspace
+
+    workspace = Workspace.open(path)
+    if workspace.format_version == 1 and (store := stores.find(path)):
+        say(f"n4w: {path}: {store}", to_stderr=True)
+    return workspace
+
+
 def with_progress(what: str, work: Callable[[Callable[[int, int], None] | None], _T]) -> _T:
     """Show a bar on a terminal and nothing on a pipe."""
     console = Console(stderr=True)

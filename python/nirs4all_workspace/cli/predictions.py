@@ -17,6 +17,7 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    open_workspace,
     path_option,
     print_json,
     say,
@@ -52,7 +53,7 @@ def summary(
     as_json: AsJson = False,
 ) -> None:
     """Show totals, statistics, models and the best predictions."""
-    answer = Workspace.open(path).summary(dataset)
+    answer = open_workspace(path).summary(dataset)
     if as_json:
         print_json(answer)
     else:
@@ -73,7 +74,7 @@ def top(
     filters: dict[str, Any],
 ) -> None:
     """Rank the best predictions of one metric."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     asked = {**filters, "metric": metric}
     try:
         ranking = workspace.predictions.top(k, metric, score, direction, **filters)
@@ -113,7 +114,7 @@ def predictions(
     filters: dict[str, Any],
 ) -> None:
     """List predictions, a page at a time, or write all of them to a file."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     found = workspace.predictions
     names = columns.split(",") if columns is not None else None
     target = csv or parquet
@@ -146,7 +147,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check prediction files: footers, summaries and, with --full, rows."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     found = with_progress("checking", lambda report: workspace.verify(full, report))
     if as_json:
         print_json(found)
@@ -161,7 +162,7 @@ def verify(
 @app.command("rebuild-summaries")
 def rebuild_summaries(path: Folder = Path(), as_json: AsJson = False) -> None:
     """Add summaries to the footers that lack one; data pages stay byte for byte."""
-    predictions = Workspace.open(path).predictions
+    predictions = open_workspace(path).predictions
     done = with_progress("rebuilding", predictions.rebuild_summaries)
     if as_json:
         print_json(done)
@@ -190,14 +191,7 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
     console = terminal()
     console.print(f"{path}: {_totals(answer)}")
     if answer["files"] == 0:
-        console.print(
-            "There is no prediction file (*.meta.parquet) here or in predictions/*/."
-            + (
-                " store.sqlite is of nirs4all 1.x, whose files this command does not read."
-                if (path / "store.sqlite").exists()
-                else ""
-            ),
-        )
+        console.print("There is no prediction file (*.meta.parquet) here or in predictions/*/.")
     if "datasets" in answer:
         _show_datasets(answer["datasets"])
     for metric, group in answer["by_metric"].items():

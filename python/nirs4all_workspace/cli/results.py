@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,13 +15,16 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    open_workspace,
     print_json,
     say,
     show_errors,
     terminal,
 )
 from nirs4all_workspace.cli.unknown import say_unknown
-from nirs4all_workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.workspace import Workspace
 
 app = typer.Typer()
 
@@ -51,7 +54,7 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """List finished results, the best first, metric by metric."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     listed = workspace.results.list(
         run,
         template,
@@ -90,7 +93,7 @@ def templates(
     as_json: AsJson = False,
 ) -> None:
     """List templates with the runs that use them, or compare runs by their templates."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     if compare:
         _compare(workspace, compare, as_json)
         return

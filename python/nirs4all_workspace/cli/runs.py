@@ -15,6 +15,7 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    open_workspace,
     print_json,
     say,
     show_errors,
@@ -23,7 +24,6 @@ from nirs4all_workspace.cli.output import (
 from nirs4all_workspace.cli.unknown import say_unknown
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.states import RunStatus
-from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nirs4all_workspace.run import Run
@@ -44,7 +44,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, oldest first."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     listed = workspace.runs.list(status, dataset, template)
     if as_json:
         print_json(listed.to_dict())
@@ -66,7 +66,7 @@ def runs(
 @app.command()
 def show(run_id: RunId, path: Folder = Path(), as_json: AsJson = False) -> None:
     """Show a run: its state, history, templates, datasets, results and errors."""
-    answer = Workspace.open(path).runs.get(run_id).to_dict()
+    answer = open_workspace(path).runs.get(run_id).to_dict()
     if as_json:
         print_json(answer)
     else:
@@ -94,7 +94,7 @@ def retry(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: 
 @app.command()
 def resume(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
     """Ask for a paused or interrupted run to be resumed by the next worker that claims one."""
-    run = Workspace.open(path).runs.get_writable(run_id)
+    run = open_workspace(path).runs.get_writable(run_id)
     if run.is_interrupted:
         run.transition(RunStatus.PAUSED, "owner died")
     run.request(RunStatus.RUNNING, reason)
@@ -104,7 +104,7 @@ def resume(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json:
 @app.command()
 def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a run with its predictions, and the artifacts that no other run names."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("there is nobody to ask; say --yes to delete")
@@ -125,7 +125,7 @@ def recover(
     as_json: AsJson = False,
 ) -> None:
     """Finish what dead processes left: seal their journals, record that runs lost their owner."""
-    done = Workspace.open(path).recover(dead_host or ())
+    done = open_workspace(path).recover(dead_host or ())
     if as_json:
         print_json(done)
     else:
@@ -143,7 +143,7 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Merge the segments of each run on each dataset into one."""
-    workspace = Workspace.open(path)
+    workspace = open_workspace(path)
     done = workspace.predictions.compact(dataset)
     unknown = [] if done["compacted"] else say_unknown(workspace, {"dataset": dataset})
     if as_json:
@@ -160,7 +160,7 @@ def compact(
 @app.command()
 def gc(path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None:
     """List what nothing refers to any more, and with --yes remove it."""
-    done = Workspace.open(path).gc(yes)
+    done = open_workspace(path).gc(yes)
     if as_json:
         print_json(done)
     else:
@@ -175,7 +175,7 @@ def gc(path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None
 
 
 def _transition(path: Path, run_id: str, to: RunStatus, reason: str | None, as_json: bool) -> None:
-    run = Workspace.open(path).runs.get_writable(run_id)
+    run = open_workspace(path).runs.get_writable(run_id)
     run.transition(to, reason)
     _say(run, as_json)
 

@@ -15,12 +15,12 @@ from nirs4all_workspace.cli.output import (
     exit_with,
     new_table,
     number,
+    open_workspace,
     print_json,
     say,
     show_errors,
     terminal,
 )
-from nirs4all_workspace.workspace import Workspace
 
 app = typer.Typer()
 
@@ -32,7 +32,7 @@ def stats(
     as_json: AsJson = False,
 ) -> None:
     """Count runs, results, datasets, predictions and bytes, and show how models perform."""
-    answer = Workspace.open(path).stats(rebuild)
+    answer = open_workspace(path).stats(rebuild)
     if as_json:
         print_json(answer)
     else:
@@ -55,7 +55,7 @@ def watch(
             line = "{action:9}{kind:9}{id}  {path}".format(**change)
             say(strict_json.dumps(change) if as_json else line, flush=True)
 
-    Workspace.open(path).watch(show, interval, poll or None).run()
+    open_workspace(path).watch(show, interval, poll or None).run()
 
 
 def _show(answer: dict[str, Any]) -> None:

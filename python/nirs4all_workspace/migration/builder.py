@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -74,14 +74,14 @@ class _Builder:
 
     def _move_files(self, progress: Callable[[int, int], object] | None) -> None:
         listed: list[PredictionFile] = []
-        for path in sorted(self.source.glob("*.meta.parquet")):
-            if path.name.startswith(".") or path.name.endswith(".partial.meta.parquet") or not path.is_file():
+        for name in catalogue.old_files(self.source, catalogue.SUFFIX):
+            if name.endswith(".partial.meta.parquet") or not (self.source / name).is_file():
                 continue
-            with self._reporting(path.name):
-                listed.append(PredictionFile(path))
+            with self._reporting(name):
+                listed.append(PredictionFile(self.source, name))
         for file in list(listed):
             listed.remove(file)
-            with self._reporting(file.path.name):
+            with self._reporting(file.file):
                 file.find_groups(partial(self._target, file))
                 listed.append(file)
         self._add_files()
@@ -108,7 +108,7 @@ class _Builder:
 
     def _move_file(self, transfer: Transfer, step: Callable[[int], object]) -> None:
         file, report, done = transfer.file, self.report, transfer.done
-        name = file.path.name
+        name = file.file
         transfer.run(step)
         found = compare(transfer, step)
         report.count(report.source, rows=file.rows, arrays=found["source_arrays"])
@@ -148,11 +148,11 @@ class _Builder:
 
     def _note_arrays(self, transfer: Transfer) -> None:
         missing = transfer.missing()
-        name = transfer.arrays.name
+        name = transfer.arrays.relative_to(self.source).as_posix()
         for run_id, count in missing.items():
             what = "lacks them" if transfer.arrays.is_file() else "is not there"
             message = f"rows name arrays {count} times, but {name} {what}"
-            self.report.note(transfer.file.path.name, "missing_arrays", message, run_id)
+            self.report.note(transfer.file.file, "missing_arrays", message, run_id)
         if transfer.done.arrays_error:
             message = f"{transfer.done.arrays_error}; it was copied as it is"
             self.report.error(name, "corrupt", message)
@@ -171,8 +171,8 @@ class _Builder:
 
     def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:
         """Where rows of a configuration go: to its session, or to a run of what no manifest claims."""
-        name = file.path.name
-        claimed = self.sessions.targets.get((name.removesuffix(catalogue.SUFFIX), dataset, config))
+        name = file.file
+        claimed = self.sessions.targets.get((catalogue.stem_of(name), dataset, config))
         if claimed is not None:
             return claimed
         run_id = self.loose.get(name)
@@ -203,7 +203,7 @@ class _Builder:
                 f"no manifest claims some of its rows; they are run {run_id}, and their created_at is when "
                 f"the file was last written, {made}"
             )
-            self.report.note(file.path.name, "no_manifest", message, run_id)
+            self.report.note(file.file, "no_manifest", message, run_id)
 
     def _checkpoint_rowless(self) -> None:
         """Commit the results of configurations that left no rows, one writer a run and dataset."""
@@ -221,7 +221,15 @@ class _Builder:
                     message = f"no row names configuration {config}"
                     self.report.note(f"runs/{dataset}/{config}", "no_rows", message, run_id)
             if path is not None:
-                path.unlink(missing_ok=True)
+                self._leave_no_dataset(path)
+
+    @staticmethod
+    def _leave_no_dataset(journal: Path) -> None:
+        """Remove a journal and the segment that it became, which has no rows: a result stands by itself."""
+        journal.unlink(missing_ok=True)
+        journal.with_name(f"{journal.stem}{catalogue.SUFFIX}").unlink(missing_ok=True)
+        with suppress(OSError):  # others are in it
+            journal.parent.rmdir()
 
     # The rest
 
@@ -268,6 +276,6 @@ def _place_of(path: Path) -> str | None:
         return None
     if path.name.endswith(catalogue.SUFFIX) and len(path.parts) > 1:
         return f"{path.name}, and its arrays beside it,"
-    if path.name == "manifest.yaml" and (len(path.parts) != 4 or path.parts[0] != "runs"):
+    if path.name == "manifest.yaml" and (len(path.parts) < 4 or path.parts[0] != "runs"):
         return f"runs/<dataset>/{path.parent.name or '<configuration>'}/{path.name}"
     return None

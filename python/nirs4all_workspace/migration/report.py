@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# What is counted, zero or not.
+_OF_SOURCE = ("files", "sessions", "manifests", "rows", "arrays", "artifacts", "artifacts_missing", "traces")
+_OF_TARGET = (
+    *("files", "runs", "results", "manifests", "rows", "arrays", "artifacts", "artifact_files", "traces"),
+    "copied_files",
+)
+
 
 @dataclass
 class Report:
@@ -20,8 +27,8 @@ class Report:
 
     notes: list[dict[str, Any]] = field(default_factory=list)
     errors: list[dict[str, str]] = field(default_factory=list)
-    source: dict[str, int] = field(default_factory=dict)
-    target: dict[str, int] = field(default_factory=dict)
+    source: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OF_SOURCE, 0))
+    target: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OF_TARGET, 0))
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def note(self, path: str, kind: str, message: str, run_id: str | None = None) -> None:

@@ -26,6 +26,7 @@ ROW, GROUP, UNIT, RESULT, TEMPLATE, DATASET, CONFIG, CREATED = KEYS = tuple(
     f"n4w:{name}" for name in ("row", "group", "unit", "result", "template", "dataset", "config", "created")
 )
 _SETS = {"train": 0, "val": 1, "test": 2}
+_AVERAGES = ("avg", "w_avg")
 # What a result is told of its dataset.
 _NAMES = ("fold_id", "partition", "task_type")
 _NUMBERS = ("n_samples", "n_features")
@@ -70,20 +71,24 @@ class Group:
         self.first, self.last = min(self.first, part["first"]), max(self.last, part["last"])
         self.n_features = max(self.n_features, part["n_features"] or 0.0)
         self.task_type = self.task_type or part["task_type"]
-        sets = self.samples.setdefault(str(part["fold_id"]), [0.0] * 4)
+        fold = "" if part["fold_id"] is None else str(part["fold_id"])
+        sets = self.samples.setdefault(fold, [0.0] * 4)
         place = _SETS.get(str(part["partition"]), 3)
         sets[place] = max(sets[place], part["n_samples"] or 0.0)
 
     def about(self) -> dict[str, Any]:
         """Return what a result says of its dataset, as the catalogue counts it.
 
-        In a fold its samples are divided between sets; an average over folds was validated on samples
-        that were trained on.
+        A fold divides the samples between sets. Averages over folds were validated on samples that were
+        trained on, and have samples that augmentation made: they count where there is no fold. Where
+        there was no splitter, a validation set is the test set again.
         """
+        folds = [fold for fold in self.samples if fold not in _AVERAGES] or list(self.samples)
         most = 0.0
-        for fold, (train, val, test, other) in self.samples.items():
-            held_out = 0.0 if fold in ("avg", "w_avg") and train else val
-            most = max(most, other, train + held_out + test)
+        for fold in folds:
+            train, val, test, other = self.samples[fold]
+            is_again = (fold == "" and val == test) or (fold in _AVERAGES and train)
+            most = max(most, other, train + test + (0.0 if is_again else val))
         return {
             "n_samples": int(most) or None,
             "n_features": int(self.n_features) or None,
@@ -117,6 +122,8 @@ class PredictionFile:
 
     Attributes:
         path: The file.
+        root: The folder that it is of.
+        file: The same, relative to the folder, with slashes.
         name: The dataset that it is named after.
         rows: How many rows it says to have.
         groups: Its rows by configuration, in the order of their first rows.
@@ -127,17 +134,22 @@ class PredictionFile:
         unfit: Columns with values of types that a segment has not there, kept as `source_<column>`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, root: Path, file: str) -> None:
         """Read the outline.
+
+        Args:
+            root: The folder.
+            file: The file, relative to it.
 
         Raises:
             CorruptFileError: It is no Parquet file.
             OSError: It cannot be read.
         """
-        self.path = path
-        self.name = shown(path.name.removesuffix(catalogue.SUFFIX))
+        self.root, self.path, self.file = root, root / file, file
+        # Rows that name no dataset are of the one that the readers of the old folder take.
+        self.name = shown(catalogue.stem_of(file))
         self._kinds = dict(_native.row_schema())
-        schema, self.rows = tables.outline(path)
+        schema, self.rows = tables.outline(self.path)
         arriving = {name: arrived(name, self._kinds) for name in schema}
         self.schema = {arriving[name]: kind for name, kind in schema.items()}
         self.moved_names = {name: ours for name, ours in arriving.items() if name != ours}

@@ -48,17 +48,15 @@ class Sessions:
     def add(self, entry: dict[str, Any]) -> None:
         """Write what a session says: everything but its rows, which come later."""
         run_id = entry["id"]
-        (given,) = entry["templates"]
-        template = Template(_plain(entry["steps"]))
-        template_id = self._workspace.templates.add(template)
-        reference = {key: given.get(key) for key in ("id", "name", "description", "expansion_count")}
-        folder = new_run(
-            self._workspace,
-            self._source,
-            entry,
-            [reference | {"id": template_id}],
-            _config_of(template.steps),
-        )
+        templates = [Template(_plain(steps)) for steps in _steps_of_templates(entry)]
+        ids = [self._workspace.templates.add(template) for template in templates]
+        keys = ("name", "description", "expansion_count")
+        references = [
+            {"id": template_id} | {key: given.get(key) for key in keys}
+            for given, template_id in zip(entry["templates"], ids, strict=True)
+        ]
+        id_of = {given["id"]: id_ for given, id_ in zip(entry["templates"], ids, strict=True)}
+        folder = new_run(self._workspace, self._source, entry, references, _config_of(templates[0].steps))
         configs: dict[str, str] = {}
         seen: set[tuple[str, str]] = set()
         artifacts: list[str] = []
@@ -66,7 +64,7 @@ class Sessions:
         for manifest in entry["manifests"]:
             content = records.read(self._source / manifest["path"] / "manifest.yaml")
             steps = _steps_of(content)
-            config_id = manifest["config_id"]
+            config_id, template_id = manifest["config_id"], id_of[manifest["template_id"]]
             if (config_id, manifest["dataset"]) in seen:
                 # The same steps again, under another hash: results must be told apart.
                 config_id = content_id("cfg", [config_id, manifest["pipeline_id"]])
@@ -110,7 +108,7 @@ class Sessions:
         lost = [digest for digest in set(present) if self._workspace.artifacts.find(digest) is None]
         if lost:
             report.error(f"runs/{folder.name}/{ARTIFACTS}", "differs", f"{len(lost)} artifacts are not there")
-        manifests = sum(1 for _ in (folder / files.SOURCE).glob("*/*/manifest.yaml"))
+        manifests = sum(1 for _ in (folder / files.SOURCE).glob("**/manifest.yaml"))
         report.count(target, manifests=manifests, traces=len(traces), artifacts=len(present))
 
     def _expect(
@@ -217,10 +215,11 @@ def new_run(
     reason = f"migrated from {shown(str(source))} by nirs4all-workspace {__version__}"
     record = run_record.new_record(entry["id"], entry["name"], entry["created_at"] or "")
     who = run_record.who()
+    status = entry.get("status") or "completed"
     steps = [(None, "queued", created_at), ("queued", "running", created_at)]
-    steps.append(("running", "completed", max([created_at, *times])))
+    steps.append(("running", status, max([created_at, *times])))
     record.update(
-        status="completed",
+        status=status,
         description=entry.get("description"),
         revision=2,
         history=[
@@ -241,6 +240,12 @@ def new_run(
     for name, mapping in content.items():
         notes.write_record(folder / name, mapping)
     return folder
+
+
+def _steps_of_templates(entry: dict[str, Any]) -> list[Any]:
+    """The steps of each template of a session, as the catalogue has them."""
+    steps = entry["steps"]
+    return [steps] if len(entry["templates"]) == 1 else list(steps["_or_"])
 
 
 def _steps_of(manifest: dict[str, Any]) -> Any:  # noqa: ANN401 - plain data

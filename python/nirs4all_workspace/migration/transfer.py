@@ -105,7 +105,7 @@ class Ids:
 
     @staticmethod
     def _unlike_any(file: PredictionFile, frame: pl.DataFrame, row: int) -> str:
-        place = f"{file.path.name}\n{frame[ROW][row]}"
+        place = f"{file.file}\n{frame[ROW][row]}"
         return _native.blake3_hex(place.encode("utf-8", "surrogateescape"), 16)
 
     def _again(self, file: PredictionFile, frame: pl.DataFrame) -> list[tuple[int, int]]:
@@ -176,7 +176,7 @@ class Transfer:
                 flush_rows=tables.ROWS,
                 flush_bytes=_BYTES // len(units),
                 flush_seconds=1e9,
-                ids=writer_ids(unit.run_id, unit.dataset, self.file.path.name, *self._contents()),
+                ids=writer_ids(unit.run_id, unit.dataset, self.file.file, *self._contents()),
             )
         self._find_names({unit.number for unit in units}, start, stop)
         self._move_arrays(units)
@@ -259,7 +259,8 @@ class Transfer:
         """Look for arrays that the file beside lacks in all others, as an old folder does."""
         import polars as pl
 
-        for path in sorted(self.file.path.parent.glob("*.arrays.parquet")):
+        for name in catalogue.old_files(self.file.root, ".arrays.parquet"):
+            path = self.file.root / name
             if path in self._array_files:
                 continue
             with suppress(CorruptFileError, OSError):

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::folders;
 use crate::live_set::Hidden;
+use crate::old_files;
 use crate::said::Memory;
 use crate::segments::{self, Name};
 
@@ -72,7 +73,7 @@ pub struct Listing {
 
 /// The prediction files of a workspace.
 ///
-/// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, segments of format 2 in
+/// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, or deeper where that has slashes, segments of format 2 in
 /// `predictions/<folder>/`. Hidden files are none; what does not count is left out, see
 /// [`segments::judge`].
 pub fn list(root: &Path, open: Open) -> Result<Listing> {
@@ -105,16 +106,16 @@ fn list_once(root: &Path, open: Open) -> Result<Listing> {
         }
     }
     memory.keep(None);
-    listing.add_old(names);
+    listing.add_old(root, names);
     listing.files.sort_unstable();
     Ok(listing)
 }
 
-/// Those of [`list`] that lie in one folder: `predictions/<dataset>`, or the workspace itself (`""`).
+/// Those of [`list`] that lie in one folder: `predictions/<dataset>`, or all of nirs4all 0.6 (`""`).
 pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
     let mut listing = Listing::default();
     if folder.is_empty() {
-        listing.add_old(folders::entries(root)?);
+        listing.add_old(root, folders::entries(root)?);
     } else {
         let trash = folders::trashed(root, &mut listing.errors);
         let memory = Memory::of(root);
@@ -126,17 +127,21 @@ pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
 }
 
 impl Listing {
-    /// Adds the files of nirs4all 0.6, which lie in the workspace itself.
-    fn add_old(&mut self, names: Vec<(OsString, Option<FileType>)>) {
+    /// Adds the files of nirs4all 0.6, which lie in the workspace itself, or deeper.
+    fn add_old(&mut self, root: &Path, names: Vec<(OsString, Option<FileType>)>) {
+        let mut texts = Vec::with_capacity(names.len());
         for (name, _) in names {
             match name.into_string() {
-                Ok(name) if is_prediction_file(&name) => self.files.push(name),
+                Ok(name) => texts.push(name),
                 Err(name) if is_prediction_file(&name.to_string_lossy()) => {
                     self.errors.push(folders::no_utf8("", &name));
                 }
-                _ => {}
+                Err(_) => {}
             }
         }
+        let deeper = old_files::deeper(root, &texts, SUFFIX, &mut self.errors);
+        self.files.extend(deeper.into_iter().filter(|path| is_old(path)));
+        self.files.extend(texts.into_iter().filter(|name| is_prediction_file(name)));
     }
 
     /// Adds what counts of a folder of `predictions`, runs in the trash left out.
@@ -165,6 +170,16 @@ impl Listing {
 /// The path of a listed file.
 pub fn path_of(root: &Path, file: &str) -> PathBuf {
     root.join(file)
+}
+
+/// The prediction files of nirs4all 0.6, relative to the workspace, in name order.
+pub fn list_old(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
+    old_files::list(root, SUFFIX, errors).into_iter().filter(|path| is_old(path)).collect()
+}
+
+/// Whether a path that ends as a prediction file's is that of one.
+fn is_old(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(is_prediction_file)
 }
 
 /// Whether a name in a folder of `predictions` is that of a segment, open or sealed.

@@ -40,6 +40,7 @@ pub mod mappings;
 pub mod merged;
 pub mod metrics;
 pub mod normal;
+pub mod old_files;
 pub mod page_limits;
 pub mod partial;
 pub mod platform;

@@ -80,7 +80,10 @@ type Row = (&'static str, &'static [&'static str], (f64, f64));
 
 /// Larger is better; the optimum is the upper bound where that is finite.
 const MAXIMIZE: &[Row] = &[
-    ("r2", &["r2_score"], (-INF, 1.0)),
+    ("r2", &["r2_score", "r²"], (-INF, 1.0)),
+    ("q2", &["q²"], (-INF, 1.0)), // as r2, of samples that were held out
+    ("rer", &[], (0.0, INF)),
+    ("ccc", &[], (-1.0, 1.0)),
     ("rpd", &[], (0.0, INF)),
     ("rpiq", &[], (0.0, INF)),
     ("explained_variance", &["explained_variance_score"], (-INF, 1.0)),
@@ -93,7 +96,7 @@ const MAXIMIZE: &[Row] = &[
     ("balanced_precision", &[], (0.0, 1.0)),
     ("precision_micro", &[], (0.0, 1.0)),
     ("precision_macro", &[], (0.0, 1.0)),
-    ("recall", &["recall_score"], (0.0, 1.0)),
+    ("recall", &["recall_score", "sensitivity"], (0.0, 1.0)),
     ("balanced_recall", &[], (0.0, 1.0)),
     ("recall_micro", &[], (0.0, 1.0)),
     ("recall_macro", &[], (0.0, 1.0)),
@@ -106,28 +109,40 @@ const MAXIMIZE: &[Row] = &[
     ("kappa", &["cohen_kappa", "cohen_kappa_score"], (-1.0, 1.0)),
     ("mcc", &["matthews_corrcoef"], (-1.0, 1.0)),
     ("jaccard", &["jaccard_score"], (0.0, 1.0)),
+    ("average_precision", &["average_precision_score"], (0.0, 1.0)),
 ];
 
 /// Smaller is better; the optimum is 0.
 const MINIMIZE: &[Row] = &[
     ("mse", &["mean_squared_error"], (0.0, INF)),
     ("rmse", &["root_mean_squared_error"], (0.0, INF)),
-    ("rmsecv", &[], (0.0, INF)),
+    ("rmsecv", &["rmse_cv"], (0.0, INF)),
+    ("rmsec", &[], (0.0, INF)),
     ("rmsep", &[], (0.0, INF)),
     ("mae", &["mean_absolute_error"], (0.0, INF)),
     ("mape", &["mean_absolute_percentage_error"], (0.0, INF)),
     ("median_ae", &["median_absolute_error"], (0.0, INF)),
     ("max_error", &[], (0.0, INF)),
     ("sep", &[], (0.0, INF)),
+    ("sec", &[], (0.0, INF)),
+    ("secv", &[], (0.0, INF)),
+    ("msle", &["mean_squared_log_error"], (0.0, INF)),
+    ("rmsle", &["root_mean_squared_log_error"], (0.0, INF)),
+    ("mean_poisson_deviance", &[], (0.0, INF)),
+    ("mean_gamma_deviance", &[], (0.0, INF)),
+    ("negative_likelihood_ratio", &[], (0.0, INF)),
     ("nrmse", &[], (0.0, INF)),
     ("nmse", &[], (0.0, INF)),
     ("nmae", &[], (0.0, INF)),
-    ("log_loss", &[], (0.0, INF)),
+    ("log_loss", &["logloss"], (0.0, INF)),
+    ("loss", &[], (0.0, INF)),
+    ("hinge", &["hinge_loss"], (0.0, INF)),
+    ("brier_score", &["brier_score_loss"], (0.0, 1.0)),
     ("hamming_loss", &[], (0.0, 1.0)),
 ];
 
 /// Closer to zero is better.
-const ZERO: &[Row] = &[("bias", &[], (-INF, INF))];
+const ZERO: &[Row] = &[("bias", &["mbe"], (-INF, INF))];
 
 static TABLE: LazyLock<RwLock<BTreeMap<String, Metric>>> = LazyLock::new(|| RwLock::new(built_in()));
 
@@ -159,8 +174,33 @@ fn built_in() -> BTreeMap<String, Metric> {
 
 /// The metric of that name or alias, in any case of letters; `None` where the table has none.
 pub fn find(name: &str) -> Option<Metric> {
-    let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
-    table.get(name).or_else(|| table.get(&name.to_lowercase())).cloned()
+    find_in(&TABLE.read().unwrap_or_else(PoisonError::into_inner), name)
+}
+
+fn find_in(table: &BTreeMap<String, Metric>, name: &str) -> Option<Metric> {
+    if let Some(metric) = table.get(name) {
+        return Some(metric.clone());
+    }
+    let name = name.to_lowercase();
+    table.get(&name).cloned().or_else(|| table.get(name.strip_prefix(NEGATED)?)?.negated())
+}
+
+/// What scikit-learn calls a metric of which smaller is better, with the other sign.
+const NEGATED: &str = "neg_";
+
+impl Metric {
+    /// The same with the other sign, which is better where it is larger.
+    fn negated(&self) -> Option<Self> {
+        let named = |name: &String| format!("{NEGATED}{name}");
+        (self.direction == Direction::Minimize).then(|| Self {
+            name: named(&self.name),
+            aliases: self.aliases.iter().map(named).collect(),
+            direction: Direction::Maximize,
+            // Adding 0.0 makes -0.0 equal to 0.0.
+            optimum: self.optimum.map(|best| -best + 0.0),
+            range: (-self.range.1 + 0.0, -self.range.0 + 0.0),
+        })
+    }
 }
 
 /// Which scores of a metric are better; [`Direction::Unknown`] where the table has none.
@@ -171,7 +211,8 @@ pub fn direction(name: &str) -> Direction {
 /// Whether this process alone knows the metric, because it was registered.
 pub fn is_registered(name: &str) -> bool {
     find(name).is_some_and(|metric| {
-        [MAXIMIZE, MINIMIZE, ZERO].iter().all(|rows| rows.iter().all(|row| row.0 != metric.name))
+        let is_of = |row: &Row| row.0 == metric.name || Some(row.0) == metric.name.strip_prefix(NEGATED);
+        ![MAXIMIZE, MINIMIZE, ZERO].iter().any(|rows| rows.iter().any(is_of))
     })
 }
 
@@ -196,9 +237,7 @@ pub fn register(metric: &Metric) -> Result<()> {
         if name.is_empty() {
             return Err(Error::new(ErrorKind::Argument, "a metric needs a name"));
         }
-        if let Some(known) =
-            table.get(&name.to_lowercase()).filter(|known| known.direction != metric.direction)
-        {
+        if let Some(known) = find_in(&table, name).filter(|known| known.direction != metric.direction) {
             return Err(Error::new(
                 ErrorKind::Argument,
                 format!(

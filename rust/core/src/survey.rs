@@ -10,6 +10,7 @@ use twox_hash::XxHash3_64;
 use crate::error::Result;
 use crate::files::{self, FileError, Open};
 use crate::folders;
+use crate::old_files;
 use crate::platform;
 use crate::progress::Progress;
 use crate::segments;
@@ -55,6 +56,10 @@ const PARTS: [(&str, Grain); 7] = [
 pub fn survey(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> Result<Vec<Item>> {
     let names = files::names_in(root)?;
     let mut jobs: Vec<(String, Grain)> = Vec::new();
+    for suffix in [".meta.parquet", ".arrays.parquet"] {
+        let deeper = old_files::deeper(root, &names, suffix, errors);
+        jobs.extend(deeper.into_iter().map(|path| (path, Grain::File)));
+    }
     for name in names {
         let is_of_old = name.ends_with(".meta.parquet") || name.ends_with(".arrays.parquet");
         if is_of_old && !name.starts_with('.') {
@@ -172,10 +177,11 @@ fn items(path: &str, grain: Grain, stats: &mut [Stat]) -> Vec<Item> {
     stats.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let manifests: HashSet<&str> =
         stats.iter().filter_map(|stat| stat.path.strip_suffix("/manifest.yaml")).collect();
-    // `runs/<dataset>/<configuration>`, as nirs4all 0.6 has them.
+    // `runs/<dataset>/<configuration>`, as nirs4all 0.6 has them; deeper where one of these has a slash.
     let configuration = |stat: &'_ Stat| {
-        let end = path.len() + 1 + stat.path.get(path.len() + 1..)?.find('/')?;
-        stat.path.get(..end).filter(|folder| manifests.contains(folder)).map(str::to_owned)
+        let ends = stat.path.match_indices('/').map(|(end, _)| end).filter(|end| *end > path.len());
+        let mut folders = ends.filter_map(|end| stat.path.get(..end));
+        folders.find(|folder| manifests.contains(folder)).map(str::to_owned)
     };
     let mut found = BTreeMap::<String, Item>::new();
     for stat in stats.iter() {

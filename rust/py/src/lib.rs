@@ -51,7 +51,7 @@ mod _native {
     #[pymodule_export]
     use crate::catalogue::{
         Head, check_record, count_results, list_heads, list_results, list_runs, page_results, read_yaml,
-        run_results,
+        run_results, session_rows,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;
@@ -85,7 +85,9 @@ mod _native {
     #[pymodule_export]
     use crate::table::RowReader;
     #[pymodule_export]
-    use crate::workspace::{list_files, list_live, list_partial, rebuild_summaries, summarise, verify_files};
+    use crate::workspace::{
+        list_files, list_live, list_partial, old_files, rebuild_summaries, summarise, verify_files,
+    };
     #[pymodule_export]
     use crate::writer::{JournalWriter, array_ids};
 }

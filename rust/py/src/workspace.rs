@@ -22,6 +22,18 @@ pub fn list_files(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<Str
     enter(py, 0, None, |_| files::list(&root, open(live))).map(|listing| listing.files)
 }
 
+/// The files of nirs4all 0.6 with this suffix, relative to the workspace, in name order.
+#[pyfunction]
+pub fn old_files<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    suffix: &str,
+) -> PyResult<(Vec<String>, Bound<'py, PyAny>)> {
+    let mut errors = Vec::new();
+    let found = enter(py, 0, None, |_| Ok(n4w_core::old_files::list(&root, suffix, &mut errors)))?;
+    Ok((found, Converter::new(py).object(&errors_value(&errors))?))
+}
+
 /// The first hidden row, the one after the last, and the results whose rows are hidden there; `None`: of all.
 type HiddenPart = (u64, u64, Option<Vec<String>>);
 type HiddenRows = HashMap<String, Vec<HiddenPart>>;

@@ -5,7 +5,10 @@
 
 mod block;
 mod cache;
+mod calls;
 pub mod canonical;
+mod logs;
+mod manifests;
 mod native;
 mod orphans;
 mod packed;
@@ -13,12 +16,13 @@ mod ranking;
 pub mod result_query;
 pub mod results;
 pub mod scalars;
+pub mod session_rows;
 mod sessions;
 mod template;
 pub mod tree;
 pub mod yaml;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,8 +30,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use rayon::prelude::*;
 
+use self::logs::Log;
+use self::manifests::Manifest;
 pub use self::native::check_file;
-use self::sessions::Manifest;
+use self::session_rows::SessionRows;
 use self::tree::Tree;
 use crate::error::{Error, ErrorKind, Result, corrupt};
 use crate::files::FileError;
@@ -165,6 +171,16 @@ struct Found {
 
 /// Lists all runs within the current thread pool; what was read is kept for the next time if it may be.
 pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
+    list_with(root, may_keep, progress, None)
+}
+
+/// The same; the rows of sessions are added to `rows`.
+fn list_with(
+    root: &Path,
+    may_keep: bool,
+    progress: &Progress,
+    rows: Option<&mut Vec<SessionRows>>,
+) -> Result<Catalogue> {
     let mut catalogue = Catalogue::default();
     let names = names_of_runs(root, &mut catalogue.errors);
     progress.expect(names.len());
@@ -181,6 +197,8 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         })
         .collect();
     let (mut runs, mut manifests) = (Vec::new(), Vec::new());
+    let (logs, logs_read) =
+        if is_native { (Vec::new(), 0) } else { logs::list(root, &reader, &mut catalogue.errors) };
     for found in found {
         let found = found?;
         catalogue.read += found.read;
@@ -188,14 +206,14 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         runs.extend(found.run);
         manifests.extend(found.manifests);
     }
-    let units = || runs.iter().chain(&manifests);
+    let units = || runs.iter().chain(&manifests).chain(&logs);
     let count = units().count();
     // What vanished while it was read was read, and is not there.
-    catalogue.unchanged = count.saturating_sub(catalogue.read);
+    catalogue.unchanged = (count - logs.len()).saturating_sub(catalogue.read);
     let is_new = |unit: &&Arc<Unit>| {
         unit.is_settled() && known.get(&unit.path).is_none_or(|known| !Arc::ptr_eq(known, unit))
     };
-    let fresh = if catalogue.read > 0 { units().filter(is_new).count() } else { 0 };
+    let fresh = if catalogue.read + logs_read > 0 { units().filter(is_new).count() } else { 0 };
     let lost = known.len().saturating_sub(count);
     // A few new runs are read again faster than all others are written again.
     if may_keep && (fresh + lost) * 256 > count {
@@ -210,7 +228,8 @@ pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogu
         Some(Listed { entry: unit.entry.clone()?, stamp })
     });
     catalogue.entries.extend(native);
-    let others = old_entries(root, &ids, &manifests, &mut catalogue.errors)?.into_iter();
+    let parts = (&manifests[..], &logs[..]);
+    let others = old_entries(root, &ids, parts, may_keep, progress, rows, &mut catalogue.errors)?.into_iter();
     catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stamp: None }));
     catalogue.entries.sort_by(|Listed { entry: one, .. }, Listed { entry: other, .. }| {
         (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id))
@@ -233,7 +252,10 @@ fn names_of_runs(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
 fn old_entries(
     root: &Path,
     runs: &HashSet<&str>,
-    manifests: &[Arc<Unit>],
+    (manifests, logs): (&[Arc<Unit>], &[Arc<Unit>]),
+    may_keep: bool,
+    progress: &Progress,
+    mut said: Option<&mut Vec<SessionRows>>,
     errors: &mut Vec<FileError>,
 ) -> Result<Vec<Entry>> {
     let manifests: Vec<_> = manifests.iter().filter_map(|unit| Manifest::of(unit.entry.as_ref()?)).collect();
@@ -247,9 +269,22 @@ fn old_entries(
             })
     };
     let mut found = Vec::new();
-    let files = orphans::list(root, &is_run, &datasets, &mut found)?;
+    let mut entries = orphans::list(root, &is_run, &datasets, &mut found)?;
     folders::add_errors(errors, found);
-    Ok(files.into_iter().chain(sessions::group(manifests)).collect())
+    if !manifests.is_empty() {
+        let files: BTreeSet<String> = datasets.into_iter().map(str::to_owned).collect();
+        let rows = session_rows::Rows::read(root, &files, may_keep, progress)?;
+        let logs: Vec<_> = logs.iter().filter_map(|unit| Log::of_entry(unit.entry.as_ref()?)).collect();
+        let sessions = sessions::group(manifests, &logs);
+        for session in &sessions {
+            let entry = session.entry(session.status(&|manifest| rows.has(manifest)));
+            if let Some(said) = &mut said {
+                said.extend(rows.of_session(&entry.id, session.manifests()));
+            }
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
 }
 
 /// Looks at a folder of `runs`: a run, or a dataset of nirs4all 0.6 with a folder for each configuration.
@@ -263,21 +298,47 @@ fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Fo
         found.run = Some(unit).filter(|unit| unit.entry.is_some() || !unit.errors.is_empty());
         return found;
     }
-    let configs = folders::folders(root, &path).into_names(&mut found.errors);
-    let read = |config: &String| {
-        let path = format!("{path}/{config}");
-        reader.unit(&path, sessions::FILES, |files, unit| sessions::read(name, config, files, unit))
-    };
-    let configs = configs.par_iter().with_min_len(16).filter(|config| !config.starts_with('.'));
-    for (unit, is_read) in configs.filter_map(read).collect::<Vec<_>>() {
-        found.read += usize::from(is_read);
-        found.manifests.push(unit);
-    }
+    found.look_for_manifests(root, reader, name, 0);
     if is_native && found.manifests.is_empty() && found.errors.is_empty() && folder.is_dir() {
         let path = format!("{path}/{}", native::FILES[0]);
         found.errors.push(FileError::new(&path, &corrupt(native::MISSING)));
     }
     found
+}
+
+/// Names of datasets and configurations have no more slashes.
+const DEEPEST: usize = 8;
+
+impl Found {
+    /// Looks at the configurations in a folder below `runs`; where the name of one, or of its dataset, has a
+    /// slash, they lie deeper.
+    fn look_for_manifests(&mut self, root: &Path, reader: &UnitReader<'_>, place: &str, depth: usize) {
+        let configs = folders::folders(root, &format!("{RUNS}/{place}")).into_names(&mut self.errors);
+        let read = |config: String| {
+            let path = format!("runs/{place}/{config}");
+            let read = reader
+                .unit(&path, manifests::FILES, |files, unit| manifests::read(place, &config, files, unit));
+            read.ok_or(config)
+        };
+        let configs = configs.into_par_iter().with_min_len(16).filter(|config| !config.starts_with('.'));
+        for found in configs.map(read).collect::<Vec<_>>() {
+            match found {
+                Ok((unit, is_read)) => {
+                    self.read += usize::from(is_read);
+                    self.manifests.push(unit);
+                }
+                Err(inner) if depth < DEEPEST && !inner.contains(".csv") => {
+                    let inner = format!("{place}/{inner}");
+                    let is_folder =
+                        root.join("runs").join(&inner).symlink_metadata().is_ok_and(|stat| stat.is_dir());
+                    if is_folder {
+                        self.look_for_manifests(root, reader, &inner, depth + 1);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+    }
 }
 
 /// Reads folders of records, or remembers them.
@@ -313,7 +374,7 @@ impl Snapshot {
 
 impl UnitReader<'_> {
     /// What a folder said before, where its files are unchanged; else what they say now, and then true. `None`
-    /// where the first of its files is missing.
+    /// where the first of its files is missing. A file of its own has no name in it.
     fn unit<const N: usize>(
         &self,
         path: &str,
@@ -321,7 +382,7 @@ impl UnitReader<'_> {
         read: impl FnOnce([Snapshot; N], &mut Unit),
     ) -> Option<(Arc<Unit>, bool)> {
         let read_at = now_ns();
-        let below = |file: &str| format!("{path}/{file}");
+        let below = |file: &str| if file.is_empty() { path.to_owned() } else { format!("{path}/{file}") };
         if let Some(unit) = self.known.get(path)
             && unit.is_unchanged(&files.map(|file| self.folder.identity(&below(file))))
         {

@@ -38,8 +38,7 @@ pub fn list(
     }
     let is_claimed =
         |file: &String| file.strip_suffix(SUFFIX).is_none_or(|dataset| datasets.contains(dataset));
-    let in_root = files::names_in(root)?.into_iter();
-    others.extend(in_root.filter(|name| files::is_prediction_file(name) && !is_claimed(name)));
+    others.extend(files::list_old(root, errors).into_iter().filter(|name| !is_claimed(name)));
     let segments = segments.into_iter().map(|(run, files)| entry(&run, &run, None, files));
     let others = others.into_iter().map(|path| {
         let name = path.rsplit('/').next().unwrap_or(&path);

@@ -135,7 +135,8 @@ fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<
     ranking.old_errors.extend(manifests.iter().flat_map(|unit| unit.errors.iter().cloned()));
     kept.store(root, &ranking.runs);
     let ids: HashSet<&str> = ranking.runs.iter().map(|run| run.id.as_str()).collect();
-    let old = old_entries(root, &ids, &manifests, &mut ranking.folder_errors)?;
+    let parts = (&manifests[..], &[][..]);
+    let old = old_entries(root, &ids, parts, true, progress, None, &mut ranking.folder_errors)?;
     ranking.add_old(root, old.into_iter().map(Arc::new), wanted, progress)?;
     Ok(ranking)
 }

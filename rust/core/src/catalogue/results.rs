@@ -8,6 +8,7 @@ use arrow_array::{RecordBatch, UInt32Array};
 use rayon::prelude::*;
 
 use super::canonical::content_id;
+use super::session_rows::{self, by_metric};
 use super::tree::Tree;
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
 use crate::checkpoint;
@@ -207,7 +208,7 @@ struct Key {
 
 /// What the rows of files say of each result, by the entry or the dataset that the files are of.
 #[derive(Default)]
-struct Groups {
+pub(super) struct Groups {
     of_files: HashMap<String, Vec<Tree>>,
     /// By the dataset that the file is named after, dataset and configuration.
     of_configs: HashMap<Member, Tree>,
@@ -216,7 +217,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn read(
+    pub fn read(
         root: &Path,
         entries: &[Arc<Entry>],
         errors: &mut Vec<FileError>,
@@ -227,21 +228,10 @@ impl Groups {
             return Ok(groups);
         }
         let (wanted, hidden) = wanted_files(root, entries)?;
-        let known = cache::load(root, CACHE);
-        let read: Vec<Result<(Arc<Unit>, bool)>> = wanted
-            .par_iter()
-            .map(|(_, files)| {
-                progress.check()?;
-                Ok(read_unit(root, files, &hidden, &known))
-            })
-            .collect();
-        let mut units = Vec::new();
-        let mut has_new = false;
-        for ((of, _), read) in wanted.iter().zip(read) {
-            let (unit, is_new) = read?;
-            has_new |= is_new;
+        let lists: Vec<&[String]> = wanted.iter().map(|(_, files)| &files[..]).collect();
+        for ((of, _), unit) in wanted.iter().zip(units(root, &lists, &hidden, true, progress)?) {
             errors.extend(unit.errors.iter().cloned());
-            let said = unit.entry.as_ref().map(|entry| entry.tree()).transpose()?;
+            let said = unit.entry.as_deref().map(session_rows::results).transpose()?;
             let said = said.as_ref().and_then(Tree::items).unwrap_or_default();
             match of {
                 Some(entry) => {
@@ -256,15 +246,17 @@ impl Groups {
                     groups.shared.insert(file.to_owned());
                 }
             }
-            units.push(unit);
-        }
-        if has_new {
-            let paths: HashSet<String> = units.iter().map(|unit| unit.path.clone()).collect();
-            units.extend(known.into_values().filter(|unit| !paths.contains(&unit.path)));
-            units.retain(|unit| root.join(&unit.path).exists() && !is_registered(unit));
-            cache::store(root, CACHE, units);
         }
         Ok(groups)
+    }
+
+    /// What the rows of a manifest's configuration say, if there are any.
+    pub fn of_manifest(&self, manifest: &Tree) -> Option<&Tree> {
+        let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
+        // A copy of its file beside it is no part of it.
+        let folder = folder_of(manifest).filter(|folder| self.shared.contains(*folder));
+        let file = folder.map_or_else(|| text("dataset"), str::to_owned);
+        self.of_configs.get(&(file, text("dataset"), Some(text("pipeline_id"))))
     }
 
     fn of(&self, entry: &Entry) -> Result<Vec<Tree>> {
@@ -281,9 +273,6 @@ impl Groups {
             return Ok(said.iter().map(result).collect());
         }
         let tree = entry.tree()?;
-        let templates = tree.get("templates").and_then(Tree::items).unwrap_or_default();
-        let template =
-            templates.first().and_then(|template| template.get("id")).cloned().unwrap_or(Tree::Null);
         let manifests = tree.get("manifests").and_then(Tree::items).unwrap_or_default();
         let result = |manifest: &Tree| {
             let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
@@ -292,11 +281,8 @@ impl Groups {
                 ("error", "no prediction names it".into()),
                 ("n_rows", Tree::Int(0)),
             ]);
-            // A copy of its file beside it is no part of it.
-            let folder = folder_of(manifest).filter(|folder| self.shared.contains(*folder));
-            let file = folder.map_or_else(|| text("dataset"), str::to_owned);
-            let member = (file, text("dataset"), Some(text("pipeline_id")));
-            let group = self.of_configs.get(&member).unwrap_or(&nothing);
+            let group = self.of_manifest(manifest).unwrap_or(&nothing);
+            let template = manifest.get("template_id").cloned().unwrap_or(Tree::Null);
             let config = manifest.get("config_id").cloned().unwrap_or(Tree::Null);
             let named = [entry.id.as_str().into(), template.clone(), config.clone(), text("dataset").into()];
             let own = vec![
@@ -317,9 +303,51 @@ impl Groups {
     }
 }
 
+/// What each of these lists of files says, from the cache as far as they are unchanged; what is new is kept.
+pub(super) fn units(
+    root: &Path,
+    lists: &[&[String]],
+    hidden: &HiddenRows,
+    may_keep: bool,
+    progress: &Progress,
+) -> Result<Vec<Arc<Unit>>> {
+    let known = cache::load(root, CACHE);
+    let read = lists.par_iter().map(|files| {
+        progress.check()?;
+        Ok(read_unit(root, files, hidden, &known))
+    });
+    let read = read.collect::<Result<Vec<(Arc<Unit>, bool)>>>()?;
+    let has_new = read.iter().any(|(_, is_new)| *is_new);
+    let units: Vec<Arc<Unit>> = read.into_iter().map(|(unit, _)| unit).collect();
+    if has_new && may_keep {
+        let paths: HashSet<&str> = units.iter().map(|unit| unit.path.as_str()).collect();
+        let others = known.into_values().filter(|unit| !paths.contains(unit.path.as_str()));
+        let kept = units.iter().cloned().chain(others);
+        cache::store(root, CACHE, kept.filter(|unit| root.join(&unit.path).exists() && !is_registered(unit)));
+    }
+    Ok(units)
+}
+
+/// Those files of nirs4all 0.6 that are there, named after these datasets.
+pub(super) fn old_files(root: &Path, datasets: impl Iterator<Item = String>) -> Vec<String> {
+    let mut files: Vec<String> = datasets.map(|name| format!("{name}{SUFFIX}")).collect();
+    files.sort_unstable();
+    // Whatever manifests say, files are those that are listed.
+    let has_deeper = files.iter().any(|file| file.contains('/'));
+    // What cannot be listed is told by the catalogue, which comes first.
+    let deeper = if has_deeper { files::list_old(root, &mut Vec::new()) } else { Vec::new() };
+    files.retain(|file| {
+        if file.contains('/') {
+            return deeper.binary_search(file).is_ok();
+        }
+        files::is_prediction_file(file) && root.join(file).is_file()
+    });
+    files
+}
+
 /// The folder below `runs` that a manifest lies in, which is named after its dataset.
 fn folder_of(manifest: &Tree) -> Option<&str> {
-    manifest.text("path").and_then(|path| path.split('/').nth(1))
+    super::manifests::folder_of(manifest.text("path")?, manifest.text("pipeline_id").unwrap_or_default())
 }
 
 fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
@@ -332,7 +360,7 @@ fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {
 /// Files that are read as one, and the entry that they are of.
 type Wanted = (Option<String>, Vec<String>);
 /// The rows of files that are not live.
-type HiddenRows = HashMap<String, Arc<Hidden>>;
+pub(super) type HiddenRows = HashMap<String, Arc<Hidden>>;
 
 /// Lists of files that are read as one, each with the entry that they are of, or `None` where sessions share
 /// them.
@@ -358,10 +386,7 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<(Vec<Wanted>, Hid
             wanted.push((Some(entry.id.clone()), files));
         }
     }
-    let mut datasets: Vec<String> = datasets.into_iter().map(|name| format!("{name}{SUFFIX}")).collect();
-    datasets.sort_unstable();
-    datasets.retain(|file| files::is_prediction_file(file) && root.join(file).is_file());
-    wanted.extend(datasets.into_iter().map(|file| (None, vec![file])));
+    wanted.extend(old_files(root, datasets.into_iter()).into_iter().map(|file| (None, vec![file])));
     if !segments.is_empty() {
         // What counts of them: journals that nobody sealed, and compactions in place of their inputs.
         let listing = files::list(root, Open::Counted)?;
@@ -418,17 +443,24 @@ fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) 
             groups.entry(key).or_default().merge(&group);
         }
     }
-    let said = groups.iter().map(|(key, group)| group.to_tree(key)).collect();
-    unit.entry = Some(Arc::new(Entry::new(Kind::Part, "", said)));
+    let (mut configurations, mut said) = (Vec::with_capacity(groups.len()), Vec::with_capacity(groups.len()));
+    for (key, group) in groups {
+        let named = [key.dataset.as_str().into(), key.config.clone().into()];
+        said.push(group.to_tree(key));
+        configurations.push(named.into_iter().chain([by_metric(group.rows)]).collect());
+    }
+    unit.entry = Some(Arc::new(session_rows::entry(configurations, said)));
     let is_new = unit.is_settled();
     (Arc::new(unit), is_new)
 }
 
 /// Whether the files rank a metric that this process alone was told of.
 fn is_registered(unit: &Unit) -> bool {
-    let Some(Ok(tree)) = unit.entry.as_ref().map(|entry| entry.tree()) else { return false };
-    let mut metrics = tree.items().unwrap_or_default().iter().filter_map(|group| group.text("metric"));
-    metrics.any(metrics::is_registered)
+    let Some(Ok(tree)) = unit.entry.as_deref().map(session_rows::configurations) else { return false };
+    let by_metric = tree.items().unwrap_or_default().iter().filter_map(|said| said.items()?.last());
+    let mut metrics =
+        by_metric.filter_map(|said| if let Tree::Map(metrics) = said { Some(metrics) } else { None });
+    metrics.any(|metrics| metrics.iter().any(|(name, _)| name.as_str().is_some_and(metrics::is_registered)))
 }
 
 fn columns() -> Vec<&'static str> {
@@ -460,26 +492,32 @@ impl Group {
         }
     }
 
-    /// Samples of the dataset: in a fold they are divided between sets; an average over folds was validated
-    /// on samples that were trained on.
+    /// Samples of the dataset, which a fold divides between sets. Averages over folds were validated on samples
+    /// that they were trained on, and have samples that augmentation made: they count where there is no fold.
+    /// Where there was no splitter, a validation set is the test set again.
     fn n_samples(&self) -> f64 {
+        let is_average = |fold: &str| matches!(fold, "avg" | "w_avg");
+        let has_folds = self.samples.keys().any(|fold| !is_average(fold));
         let of_fold = |(fold, counts): (&String, &[f64; 4])| {
             let [train, val, test, other] = *counts;
-            let val = if matches!(fold.as_str(), "avg" | "w_avg") && train > 0.0 { 0.0 } else { val };
-            other.max(train + val + test)
+            let is_again =
+                fold.is_empty() && val.to_bits() == test.to_bits() || is_average(fold) && train > 0.0;
+            other.max(train + test + if is_again { 0.0 } else { val })
         };
-        self.samples.iter().map(of_fold).fold(0.0, f64::max)
+        let folds = self.samples.iter().filter(|(fold, _)| !has_folds || !is_average(fold));
+        folds.map(of_fold).fold(0.0, f64::max)
     }
 
-    fn to_tree(&self, key: &Key) -> Tree {
+    fn to_tree(&self, key: Key) -> Tree {
+        let n_samples = self.n_samples();
         let tally = Tally::of(&self.rows);
         let count = |value: f64| (value > 0.0).then_some(value as i64);
         let task_types = self.rows.task_types().sorted();
         let task_type = task_types.iter().filter_map(|(name, rows)| Some((*rows, (*name)?)));
         let task_type = task_type.max_by(|one, other| one.0.cmp(other.0).then(other.1.cmp(one.1)));
         Tree::map([
-            ("id", key.result.clone().into()),
-            ("config_name", key.config.clone().into()),
+            ("id", key.result.into()),
+            ("config_name", key.config.into()),
             ("dataset_id", key.dataset.as_str().into()),
             ("dataset_name", key.dataset.as_str().into()),
             ("status", "done".into()),
@@ -488,9 +526,9 @@ impl Group {
             ("metric", tally.metric.into()),
             ("score_kind", tally.score_kind.into()),
             ("n_rows", Tree::Int(tally.rows as i64)),
-            ("n_samples", count(self.n_samples()).into()),
+            ("n_samples", count(n_samples).into()),
             ("n_features", count(self.features).into()),
-            ("task_type", task_type.map(|(_, name)| name).into()),
+            ("task_type", task_type.map(|(_, name)| name.to_owned()).into()),
         ])
     }
 }

@@ -1,0 +1,24 @@
+"""Folders that nirs4all 0.7 and later wrote, which this version names for what they are and does not read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Which versions keep what they made in which file.
+_STORES = {"store.sqlite": "nirs4all 0.8.4 or later", "store.duckdb": "nirs4all 0.7 or 0.8"}
+
+
+def find(root: Path) -> str | None:
+    """Return what a folder is as the store of a later nirs4all; None where it is none."""
+    for name, versions in _STORES.items():
+        if (root / name).is_file():
+            return f"is a store of {versions} ({name}), which this version does not read"
+    return None
+
+
+def names(root: Path) -> list[str]:
+    """Return the files by which a folder is such a store."""
+    return [name for name in _STORES if (root / name).is_file()]
