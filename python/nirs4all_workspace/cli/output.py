@@ -20,6 +20,7 @@ from nirs4all_workspace.display import lines_shown, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nirs4all_workspace.workspace import Workspace
 
 _T = TypeVar("_T")
 

@@ -117,7 +117,8 @@ pub(crate) fn extras(schema: &Schema) -> impl Iterator<Item = &FieldRef> {
     schema.fields().iter().filter(|field| known(field.name()).is_none())
 }
 
-pub(crate) fn known(name: &str) -> Option<Type> {
+/// The type of a column that every segment has; `None` of others.
+pub fn known(name: &str) -> Option<Type> {
     COLUMNS.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind)
 }
 
@@ -130,7 +131,8 @@ pub(crate) fn whole(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value >= -limit && value < limit).then_some(value as i64)
 }
 
-pub(crate) fn unfit(column: &str, kind: Type, found: &str) -> Error {
+/// The error of a value that a column of a known type cannot hold.
+pub fn unfit(column: &str, kind: Type, found: &str) -> Error {
     Error::new(ErrorKind::Type, format!("column {column:?} must be {} or null, not {found}", kind.name()))
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use n4w_core::arrays::Values;
 use n4w_core::mappings::Cell;
+use n4w_core::rows;
 use n4w_core::summary::columns::parse_time;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
@@ -11,6 +12,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+use crate::gate::to_py;
 
 /// A value of a column by its meaning, or why no column can hold it.
 pub fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
@@ -67,6 +70,10 @@ fn plain_cell(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<Cell<'s
 
 fn json_text(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
     let py = value.py();
+    if let Some(kind) = rows::known(column).filter(|kind| !matches!(kind, rows::Type::Text)) {
+        let what = if value.is_instance_of::<PyDict>() { "a mapping" } else { "a list" };
+        return Err(to_py(py, &rows::unfit(column, kind, what)));
+    }
     let stored = py.import(intern!(py, "nirs4all_workspace.stored"))?;
     let text = stored.call_method1(intern!(py, "cell_text"), (value, column))?;
     Ok(Cell::Text(Cow::Owned(text.extract()?)))
