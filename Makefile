@@ -11,10 +11,15 @@ demo: $(VENV)/.built
 	$(BIN)/n4w demo
 
 # Rust and Python tests.
+TOGETHER := tests/compat tests/property tests/unit
+ALONE := $(addprefix tests/unit/test_,cache.py hashes.py file_index.py locks.py one_unreadable_thing.py resolve.py \
+	watch.py)
 test: $(VENV)/.built
 	# Both crates, so that their dependencies are those that the package is built with.
 	cargo test --locked --quiet --workspace --features pyo3/extension-module
-	$(BIN)/python -m pytest -q tests
+	# Two at a time; then, alone, those with clocks, locks, kills and strace.
+	$(BIN)/python -m pytest -q -p no:benchmark -n 2 --dist loadfile $(TOGETHER) $(addprefix --ignore ,$(ALONE))
+	$(BIN)/python -m pytest -q $(ALONE) tests/stress
 
 # What leans on dependencies, on the lowest versions that pyproject.toml names.
 LEANING := $(addprefix tests/unit/test_,contents.py datasets_command.py mappings.py migrate.py old_queries.py \

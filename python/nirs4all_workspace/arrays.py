@@ -20,7 +20,10 @@ ROLES = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 
 
 def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """Return the arrays of a row by role, as NumPy arrays of float64; None where there is none."""
+    """Return the arrays of a row by role, as NumPy arrays of float64; None where there is none.
+
+    A file that cannot be read is a warning where others have the arrays.
+    """
     import numpy as np
     import polars as pl
 
@@ -37,9 +40,10 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
                 found[id_] = values.reshape(sizes) if math.prod(sizes) == values.size else values
         if wanted <= found.keys():
             break
-    else:
-        if unread:
-            raise unread[0]  # they may lie there
+    if unread and not wanted <= found.keys():
+        raise unread[0]  # they may lie there
+    for error in unread:
+        display.warn(f"passed over, since another file has the arrays: {error}")
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
 
 

@@ -101,15 +101,16 @@ def test_arrays_without_a_shape_that_fits(tmp_path, columns, file):
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_lies_deeper_is_not_lost_in_silence(tmp_path):
+def test_what_lies_deeper_belongs_to_the_folder(tmp_path):
+    before = n4w.Workspace.open(tmp_path).predictions.scan().select("id").collect().height
     (tmp_path / "deep").mkdir()
-    rows("oat", ["a"], ["1"]).write_parquet(tmp_path / "deep" / "oat.meta.parquet")
+    rows("oat", ["a"], ["deep 1"]).write_parquet(tmp_path / "deep" / "oat.meta.parquet")
     target = tmp_path.with_name(f"{tmp_path.name}-new")
-    report = n4w.migrate(tmp_path, target)
-    assert [(error["path"], error["kind"]) for error in report["errors"]] == [
-        ("deep/oat.meta.parquet", "misplaced")
-    ]
-    assert (target / "source" / "deep" / "oat.meta.parquet").exists()
+    assert n4w.migrate(tmp_path, target)["errors"] == []
+    for folder in (tmp_path, target):
+        listed = n4w.Workspace.open(folder).predictions.scan().select("id", "dataset_name").collect()
+        assert listed.height == before + 1
+        assert ("deep 1", "oat") in listed.rows()
 
 
 def test_datasets_of_files_that_are_odd_or_that_somebody_writes(tmp_path):

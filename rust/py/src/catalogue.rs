@@ -115,14 +115,14 @@ pub fn run_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Bo
 }
 
 /// Session, dataset, metric, rows and best validation score.
-type SessionRows = (String, String, String, i64, Option<f64>);
+type SessionRows = Vec<(String, String, String, i64, Option<f64>)>;
 
 /// The names of all runs by id, and the rows of all sessions, as their results count them.
 #[pyfunction]
 pub fn session_rows(
     py: Python<'_>,
     root: PathBuf,
-) -> PyResult<(HashMap<String, String>, Vec<SessionRows>, Bound<'_, PyAny>)> {
+) -> PyResult<(HashMap<String, String>, SessionRows, Bound<'_, PyAny>)> {
     let (names, rows, errors) = enter(py, 0, None, |progress| core::session_rows::list(&root, progress))?;
     let rows = rows.into_iter().map(|it| (it.id, it.dataset, it.metric, it.rows, it.best)).collect();
     Ok((names.into_iter().collect(), rows, Converter::new(py).object(&errors_value(&errors))?))

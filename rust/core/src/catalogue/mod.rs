@@ -269,7 +269,7 @@ fn old_entries(
             })
     };
     let mut found = Vec::new();
-    let mut entries = orphans::list(root, &is_run, &datasets, &mut found)?;
+    let mut entries = orphans::list(root, &is_run, &datasets, &mut found);
     folders::add_errors(errors, found);
     if !manifests.is_empty() {
         let files: BTreeSet<String> = datasets.into_iter().map(str::to_owned).collect();

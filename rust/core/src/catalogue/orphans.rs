@@ -7,7 +7,6 @@ use super::sessions::{blank, slug};
 use super::tree::Tree;
 use super::{Entry, Kind};
 use crate::content::blake3_hex;
-use crate::error::Result;
 use crate::files::{self, FileError, SUFFIX};
 use crate::folders;
 use crate::segments::Name;
@@ -19,7 +18,7 @@ pub fn list(
     is_run: &dyn Fn(&str) -> bool,
     datasets: &HashSet<&str>,
     errors: &mut Vec<FileError>,
-) -> Result<Vec<Entry>> {
+) -> Vec<Entry> {
     let trash = folders::trashed(root, errors);
     let mut segments = BTreeMap::<String, Vec<String>>::new();
     let mut others = Vec::new();
@@ -46,7 +45,7 @@ pub fn list(
         let id = format!("files_{}_{}", slug(&dataset), blake3_hex(path.as_bytes(), 12));
         entry(&id, &dataset, Some(&dataset), vec![path])
     });
-    Ok(segments.chain(others).collect())
+    segments.chain(others).collect()
 }
 
 fn entry(id: &str, name: &str, dataset: Option<&str>, files: Vec<String>) -> Entry {
