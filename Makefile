@@ -12,7 +12,7 @@ demo: $(VENV)/.built
 
 # Rust and Python tests.
 TOGETHER := tests/compat tests/property tests/unit
-ALONE := $(addprefix tests/unit/test_,cache.py hashes.py file_index.py locks.py one_unreadable_thing.py resolve.py \
+ALONE := $(addprefix tests/unit/test_,cache.py file_errors.py file_index.py hashes.py locks.py one_unreadable_thing.py resolve.py \
 	watch.py)
 test: $(VENV)/.built
 	# Both crates, so that their dependencies are those that the package is built with.

@@ -182,6 +182,8 @@ def watched(at, arguments):
 
     code = 0
     actor = threading.Thread(target=act)
+    # Whoever runs the tests in the background may have it ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         actor.start()
         try:
@@ -191,6 +193,7 @@ def watched(at, arguments):
         except KeyboardInterrupt:
             code = 130
     actor.join()
+    signal.signal(signal.SIGINT, handler)
     lines = out.getvalue().splitlines()
     return code, lines[0] if lines else "", err.getvalue()
 

@@ -73,4 +73,4 @@ def test_one_segment_is_not_passed_over(tmp_path):
     run = ws.runs.create("r", datasets=["wheat"])
     with run, run.writer("wheat") as writer:
         writer.write({"id": "a", "val_score": 0.5, "metric": "rmse"})
-    assert ws.predictions.compact() == {"compacted": [], "skipped": []}
+    assert ws.predictions.compact() == {"compacted": [], "skipped": [], "errors": []}

@@ -260,6 +260,9 @@ class Wandering(datetime.tzinfo):
 
     made = None
 
+    def __repr__(self):
+        return "wandering"
+
     def utcoffset(self, _when):
         if self.made is not None:
             made, self.made = self.made, None
