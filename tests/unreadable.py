@@ -5,6 +5,7 @@ Run as a program it asks workspaces as a user who may not read what root may.
 
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -100,7 +101,11 @@ def ask(root, named, skip=()):
 
 def _warned(told):
     for warning in told:
-        yield str(warning.message).removeprefix("left out: ").split(": ", 2)
+        # Warnings show bytes that are no Unicode as escapes.
+        text = re.sub(
+            r"\\x([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), str(warning.message)
+        )
+        yield text.removeprefix("left out: ").split(": ", 2)
 
 
 def _summary(ws, _):

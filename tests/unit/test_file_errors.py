@@ -1,9 +1,12 @@
 """One bad file is one flagged item: named by kind, the good answers beside it stay right."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import nirs4all_workspace as n4w
 import polars as pl
@@ -198,10 +201,14 @@ def test_a_file_that_may_not_be_read(folder):
     code = "import os, sys, json, nirs4all_workspace as n\n" + (
         "ws = n.Workspace.open('.'); os.setgid(65534); os.setuid(65534); print(json.dumps(ws.summary()))"
     )
-    folder.chmod(0o777)
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, timeout=60, check=False
-    )
+    # Nobody else may enter the folders that tests have for themselves.
+    with tempfile.TemporaryDirectory() as public:
+        shutil.copytree(folder, public, dirs_exist_ok=True)
+        Path(public, BAD).chmod(0)
+        Path(public).chmod(0o777)
+        run = subprocess.run(
+            [sys.executable, "-c", code], cwd=public, capture_output=True, timeout=60, check=False
+        )
     if run.returncode != 0:
         pytest.skip(f"privileges cannot be dropped here: {run.stderr.decode()[-200:]}")
     answer = strict(run.stdout)
