@@ -434,3 +434,30 @@ def test_a_version_that_tells_less_says_what_was_kept(tmp_path):
     assert (accepted.n_samples, accepted.task_type) == (6, "regression")
     assert any("kept" in note and "task_type" in note and "y_stats" in note for note in accepted.notes)
     assert not any("n_samples" in note for note in accepted.notes)
+
+
+@pytest.mark.parametrize(("separator", "told_as"), [(";", "y"), ("\t", "y"), (",", None)])
+def test_commas_before_leading_zeros_are_decimals(told, separator, told_as):
+    values = [5.0, 5.53, 6.05, 6.58, 7.11, 7.63]
+    y = "\n".join(f"{value:.2f}".replace(".", ",") for value in values)
+    found = told({"Xcal.csv": XCAL.replace(";", separator), "Ycal.csv": y})
+    assert found.y_columns == ([told_as] if told_as else [])
+    if told_as:
+        assert found.y_stats["y"]["mean"] == pytest.approx(np.mean(values))
+    else:
+        assert noted(found, "Ycal.csv", "decimal commas")
+
+
+def test_pairs_of_whole_numbers_are_columns_beside_commas_and_undecided_beside_others(told):
+    y = "\n".join(f"{5 + i},{11 + i}" for i in range(6))
+    assert told({"Xcal.csv": XCAL.replace(";", ","), "Ycal.csv": y}).y_columns == ["y1", "y2"]
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": y})
+    assert (found.y_columns, found.task_type) == ([], None)
+    assert noted(found, "Ycal.csv", "decimal commas")
+
+
+def test_a_point_before_three_digits_beside_decimal_commas_is_not_told(told):
+    y = targets(*[f"1.{38 + i:03}" for i in range(6)])
+    found = told({"Xcal.csv": XCAL.replace(".", ","), "Ycal.csv": y})
+    assert (found.y_columns, found.y_stats) == (["protein"], {})
+    assert noted(found, "'1.038' in line 2 of Ycal.csv")

@@ -113,8 +113,8 @@ def _detect(lines: list[str], decimal: str | None) -> Dialect:
     if not fitting:
         return _single_column(lines)
     ((separator, rows),) = fitting.items()
-    if separator == "," and _may_be_decimal_commas(lines, rows) and decimal != ".":
-        if decimal == "," and len(rows[-1]) == 2:
+    if separator == "," and _may_be_decimal_commas(lines, rows) and (decimal != "." or _has_decimals(rows)):
+        if len(rows[-1]) == 2 and (decimal == "," or (decimal is None and _has_decimals(rows))):
             return _single_column(lines)
         what = "one with decimal commas" if len(rows[-1]) == 2 else "half as many with decimal commas"
         raise Undecided(f"its lines are {_words(len(rows[-1]))} columns, or {what}")
@@ -217,6 +217,15 @@ def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
     if any(not field.isdigit() or (field.startswith("0") and len(field) > 1) for field in tails):
         return True
     return all(len(field) == 1 for field in heads) and sum(map(len, tails)) >= 2 * len(tails)
+
+
+def _has_decimals(rows: list[list[str]]) -> bool:
+    """Whether pairs of digits are surely decimal numbers, as 6,05 is: no whole number is written 05."""
+    heads = [row[0].lstrip("+-") for row in rows]
+    tails = [row[1] for row in rows]
+    if len(rows[-1]) != 2 or any(head.startswith("0") and len(head) > 1 for head in heads):
+        return False
+    return any(tail.startswith("0") and len(tail) > 1 for tail in tails)
 
 
 def _single_column(lines: list[str]) -> Dialect:

@@ -127,7 +127,7 @@ class Survey:
             return None
         if doubtful == {","}:
             return self.hint if self.hint == "," else None
-        return "."
+        return None if doubtful and self.hint == "," else "."
 
     @property
     def why_no_decimal(self) -> str:
