@@ -461,3 +461,22 @@ def test_a_point_before_three_digits_beside_decimal_commas_is_not_told(told):
     found = told({"Xcal.csv": XCAL.replace(".", ","), "Ycal.csv": y})
     assert (found.y_columns, found.y_stats) == (["protein"], {})
     assert noted(found, "'1.038' in line 2 of Ycal.csv")
+
+
+def one_file(name, values=PROTEIN, before=()):
+    """A table of spectra and one target, such as pandas writes, with other columns before them."""
+    head = ",".join([*(column for column, _ in before), *map(str, WAVELENGTHS), name])
+    lines = [
+        ",".join([*(str(cells[i]) for _, cells in before), row.replace(";", ","), str(values[i])])
+        for i, row in enumerate(ROWS)
+    ]
+    return "\n".join([head, *lines]) + "\n"
+
+
+@pytest.mark.parametrize("name", ["N", "C", "Na", "pH", "OC", "y", "T", "C4", "x1", "X12", "protein"])
+@pytest.mark.parametrize("before", [[], [("ID", list("abcdef"))], [("ID", range(6))], [("", range(6))]])
+def test_a_target_beside_spectra_may_have_a_short_name(told, name, before):
+    found = told({"all.csv": one_file(name, before=before)}, "all.csv")
+    assert (found.n_samples, found.n_features, found.y_columns) == (6, 6, [name])
+    assert found.y_stats[name]["mean"] == pytest.approx(np.mean(PROTEIN))
+    assert found.wavelength_range == [1100, 1110]

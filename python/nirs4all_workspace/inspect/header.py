@@ -53,6 +53,11 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     if texts:
         if any(tokens.is_name(text) and len(text) > 2 for text in texts):
             return Header(True, is_sure=are_spectra and _is_scale(table, numbers))
+        # Names such as N or pH are as short as marks of missing values, but not above wavelengths.
+        if are_spectra and len(numbers) > 1 and _of_numbers(table, numbers, where).is_header:
+            return Header(True, is_sure=True)
+        if are_spectra and all(map(tokens.is_name, texts)) and _is_wavelengths(table, numbers):
+            return Header(True, is_sure=True)
         return Header(None, is_sure=False, why=f"{where} has texts and numbers: {texts[0]!r}")
     if not numbers or not are_spectra:
         is_index = [str(i) for i in range(len(table.first))] == table.first
@@ -123,6 +128,11 @@ def _counts_on(numbers: list[float | None]) -> bool:
 
 def _is_even_scale(numbers: list[float]) -> bool:
     return len(numbers) >= _FEWEST and tokens.are_even(numbers)
+
+
+def _is_wavelengths(table: Survey, numbers: list[float]) -> bool:
+    is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
+    return is_ordered and (_is_far(table, numbers) or _is_even_scale(numbers))
 
 
 def _is_scale(table: Survey, numbers: list[float]) -> bool:

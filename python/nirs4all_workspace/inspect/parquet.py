@@ -42,7 +42,7 @@ def find(settled: Rows) -> Spectra:
     columns = schema(path)
     found = Spectra(count=settled.count, notes=list(settled.notes))
     numeric = [name for name, dtype in columns.items() if dtype.is_numeric()]
-    named = [name for name in numeric if tokens.wavelength(name) is not None]
+    named = [numeric[i] for i in tokens.waves(numeric)]
     features = named if 2 * len(named) >= len(columns) else numeric
     doubtful = [name for name in numeric if name not in features]
     for name in columns:

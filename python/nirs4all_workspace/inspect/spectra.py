@@ -97,7 +97,7 @@ def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int]
     """The columns that are wavelengths, and whether others may be."""
     table = rows.table
     every = range(len(table.columns))
-    named = [i for i in every if names and tokens.wavelength(names[i]) is not None]
+    named = set(tokens.waves(names))
     by_name = 2 * len(named) >= len(table.columns)
     features: list[int] = []
     doubtful: list[str] = []

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 def unique(names: list[str], file: str, notes: list[str]) -> list[str]:
     """Return names as pandas makes them: of those without one, and of those that come again."""
     found: list[str] = []
+    known: set[str] = set()
+    counts: dict[str, int] = {}
     for i, name in enumerate(names):
         plain = " ".join(name.split()) or f"Unnamed: {i}"
-        other, number = plain, 0
-        while other in found:
+        other, number = plain, counts.get(plain, 0)
+        while other in known:
             number += 1
             other = f"{plain}.{number}"
+        counts[plain] = number
+        known.add(other)
         if other != name:
             notes.append(f"column {i + 1} of {file} is called {other!r}, as pandas does")
         found.append(other)

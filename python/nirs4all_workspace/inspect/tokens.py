@@ -135,6 +135,20 @@ def wavelength(name: str) -> float | None:
     return float(match[1].replace(",", ".")) if match else None
 
 
+def waves(names: list[str]) -> list[int]:
+    """Return which names are wavelengths: with an x before them or without, as most are.
+
+    A name such as x1 beside 1100 and 1102 is that of something else.
+    """
+    found = [i for i, name in enumerate(names) if wavelength(name) is not None]
+    marked = [i for i in found if names[i].strip()[:1] in "xX"]
+    if 2 * len(marked) == len(found):
+        return found
+    if 2 * len(marked) > len(found):
+        return marked
+    return [i for i in found if names[i].strip()[:1] not in "xX"]
+
+
 def unit(name: str) -> str | None:
     """Return the unit in the name of a column, if it has one: nm, cm-1 or um."""
     match = _WAVELENGTH.fullmatch(name.strip())
