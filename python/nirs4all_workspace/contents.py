@@ -224,4 +224,6 @@ def _add_targets(found: list[Target] | None, contents: Contents) -> None:
         return
     contents.y_columns = [target.name for target in found]
     contents.y_stats = {target.name: target.stats() for target in found if target.kind == "numbers"}
+    for target in found:
+        target.say_faults(contents.notes)
     contents.task_type = targets.task_type(found, contents.notes)

@@ -480,3 +480,34 @@ def test_a_target_beside_spectra_may_have_a_short_name(told, name, before):
     assert (found.n_samples, found.n_features, found.y_columns) == (6, 6, [name])
     assert found.y_stats[name]["mean"] == pytest.approx(np.mean(PROTEIN))
     assert found.wavelength_range == [1100, 1110]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e150, 1e160, 1e280])
+def test_statistics_of_very_large_and_very_small_targets(told, size):
+    values = [float(f"{value}e{round(math.log10(size))}") for value in PROTEIN]
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": targets(*values)})
+    stats = found.y_stats["protein"]
+    assert (stats["min"], stats["max"]) == (min(values), max(values))
+    assert stats["mean"] / size == pytest.approx(np.mean(PROTEIN))
+    assert stats["std"] / size == pytest.approx(np.std(PROTEIN, ddof=1))
+
+
+@pytest.mark.parametrize("other", [1e300, -1e308, 1e160])
+def test_partitions_of_very_different_magnitudes(told, other):
+    y = targets(*PROTEIN[:3], other, other, 3.5)
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": YCAL, "Xval.csv": XCAL, "Yval.csv": y})
+    stats = found.y_stats["protein"]
+    assert (stats["min"], stats["max"]) == (min(other, 3.5), max(other, 14.25))
+    if abs(other) >= 2.0**960:
+        assert (stats["mean"], stats["std"]) == (None, None)
+        assert noted(found, "protein", "2^960")
+    else:
+        assert stats["mean"] / other == pytest.approx(2 / 12)
+        assert stats["std"] / other == pytest.approx(np.std([0] * 10 + [1, 1], ddof=1))
+
+
+@pytest.mark.parametrize("value", ["inf", "1e999", "7" * 4400])
+def test_values_in_no_statistics_are_noted(told, value):
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": targets(*PROTEIN[:5], value)})
+    assert found.y_stats["protein"]["max"] == 13.5
+    assert noted(found, "1 values of 'protein'", "line 7", value[:20])
