@@ -511,3 +511,37 @@ def test_values_in_no_statistics_are_noted(told, value):
     found = told({"Xcal.csv": XCAL, "Ycal.csv": targets(*PROTEIN[:5], value)})
     assert found.y_stats["protein"]["max"] == 13.5
     assert noted(found, "1 values of 'protein'", "line 7", value[:20])
+
+
+@pytest.mark.parametrize("count", [1, 2, 21, 99, 100, 101, 250])
+@pytest.mark.parametrize("comment", ["# comment", "# it's, 5 of \"these", "Instrument: FOSS"])
+def test_comments_above_a_table_are_no_samples(told, count, comment):
+    above = (comment + "\n") * count
+    found = told({"all.csv": above + one_file("protein")}, "all.csv")
+    if comment.startswith("#"):
+        assert (found.n_samples, found.n_features, found.y_columns) == (6, 6, ["protein"])
+        assert noted(found, f"the first {count} lines")
+    else:
+        assert (found.n_samples, found.n_features, found.y_columns) == (None, None, [])
+        assert noted(found, "line")
+    found = told({"Xcal.csv": "#\n" + XCAL, "Ycal.csv": above + YCAL})
+    assert found.n_samples in (6, None if count < 3 else 6)
+    assert found.y_stats in ({}, {"protein": pytest.approx(told({"Ycal.csv": YCAL}).y_stats["protein"])})
+    if comment == "# comment":
+        assert (found.y_columns, found.task_type) == (["protein"], "regression")
+
+
+def test_a_sharp_may_begin_names_and_fault_lines_keep_their_numbers(told):
+    rows = [f"#{i};{row}" for i, row in enumerate(ROWS * 30)]
+    found = told({"all.csv": "\n".join([f"#sample;{HEADER}", *rows])}, "all.csv")
+    assert (found.n_samples, found.n_features) == (180, 6)
+    y = "# a\n\n# b\n" * 60 + targets(*PROTEIN[:5], "<1.0")
+    assert noted(told({"Xcal.csv": XCAL, "Ycal.csv": y}), "line 187")
+    assert told({"Xcal.csv": XCAL, "Ycal.csv": "# protein\n" + "\n".join(map(str, PROTEIN))}).task_type
+
+
+def test_a_file_of_nothing_but_comments_is_noted(told):
+    for count in (150, 100_001):
+        found = told({"Xcal.csv": "# c\n" * count})
+        assert (found.n_samples, found.n_features) == (None, None)
+        assert noted(found, "Xcal.csv was not read")

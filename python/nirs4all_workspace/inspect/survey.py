@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace.inspect import dialect, tokens
+from nirs4all_workspace.inspect.dialect import Dialect
 from nirs4all_workspace.inspect.text import Undecided, open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nirs4all_workspace.inspect.dialect import Dialect
     from nirs4all_workspace.inspect.text import Text
 
 Place = tuple[int, str]  # a line and the field in it
@@ -168,7 +168,7 @@ def survey(path: Path, hint: str | None = None) -> Survey:
         OSError: It cannot be read.
     """
     text = open_text(path)
-    layout = dialect.detect(dialect.sample(text.lines()), hint)
+    layout = _layout(text, hint)
     found = Survey(text, layout, hint=hint)
     if layout.skipped:
         text.notes.append(f"the first {layout.skipped} lines of {path.name} were taken for a comment")
@@ -192,14 +192,33 @@ def survey(path: Path, hint: str | None = None) -> Survey:
     return found
 
 
+def _layout(text: Text, hint: str | None) -> Dialect:
+    first = dialect.sample(text.lines())
+    if not all(map(dialect.is_comment, first)):
+        return dialect.detect(first, hint)
+    below, comments = dialect.below_comments(text.lines())
+    try:
+        layout = dialect.detect(first, hint)
+    except Undecided:
+        layout = None
+    if layout and dialect.has_numbers(first, layout.separator):  # names of samples begin with #
+        return layout
+    if not below:
+        raise Undecided("all of its lines are comments")
+    found = dialect.detect(below, hint)
+    return Dialect(found.separator, found.width, found.skipped + comments)
+
+
 def _all_rows(text: Text, layout: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Give all rows, blank ones too, below the comments."""
     left = layout.skipped
-    for line, row in dialect.split(text.lines(), layout.separator):
-        if left and any(row):
-            left -= 1
-            continue
-        yield line, row
+    above = 0
+    lines = text.lines()
+    while left:
+        left -= bool(next(lines).strip())
+        above += 1
+    for line, row in dialect.split(lines, layout.separator):
+        yield line + above, row
 
 
 def _rows(text: Text, layout: Dialect) -> Iterator[tuple[int, list[str]]]:
@@ -296,6 +315,8 @@ def _slow(found: Survey, line: int, row: list[str]) -> list[float]:
         elif (value := tokens.any_number(token)) is None:
             if "\n" in token:
                 raise Undecided(f"a field goes over several lines, up to line {line}")
+            if not found.dialect.separator and dialect.has_fields(token):
+                raise Undecided(f"line {line} has several fields, where the first lines have one")
             texts += 1
             column.texts += 1
             column.text = column.text or (line, token)
