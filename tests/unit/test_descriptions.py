@@ -545,3 +545,43 @@ def test_a_file_of_nothing_but_comments_is_noted(told):
         found = told({"Xcal.csv": "# c\n" * count})
         assert (found.n_samples, found.n_features) == (None, None)
         assert noted(found, "Xcal.csv was not read")
+
+
+@pytest.mark.parametrize("first", [0.35, 12.5])
+def test_a_first_spectrum_with_fewer_decimals_than_others_may_be_wavelengths(told, first):
+    rows = [",".join(f"{value * 9 * first:.5f}" for value in row) for row in X]
+    rising = ",".join(f"{first * (1 + i):.3f}" for i in range(6))
+    found = told({"all.csv": "\n".join([rising, *rows])}, "all.csv")
+    assert (found.n_samples, found.wavelength_range) == (None, None)
+    assert noted(found, "line 1 of all.csv", "wavelengths or a sample")
+
+
+@pytest.mark.parametrize("at", [0, 2, 5])
+def test_a_blank_line_that_is_a_sample_is_named_by_its_number(told, at):
+    lines = [str(value) for value in PROTEIN]
+    lines[at] = ""
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": "\n".join(["protein", *lines]) + "\n"})
+    assert found.n_samples == 6
+    assert noted(found, "1 missing", f"in line {at + 2}")
+
+
+def test_separators_below_spectra_are_a_sample_where_targets_have_one_more(told):
+    x, y = XCAL + ";" * 5 + "\n", YCAL + "NA\n"
+    found = told({"Xcal.csv": x, "Ycal.csv": y})
+    frame = pl.read_csv(io.StringIO(x), separator=";")
+    assert (found.n_samples, found.n_features) == frame.shape
+    assert found.y_stats["protein"]["mean"] == pytest.approx(np.mean(PROTEIN))
+    assert not noted(found, "do not fit")
+    assert told({"Xcal.csv": x, "Ycal.csv": YCAL}).n_samples == 6
+    pair = "a;b\n" + "\n".join(f"{value};1.5" for value in PROTEIN)
+    assert told({"Xcal.csv": XCAL, "Ycal.csv": pair + "\n;\n"}).n_samples == 6
+
+
+@pytest.mark.parametrize("x", [XCAL, "\n".join(ROWS)])
+def test_a_year_above_numbers_is_a_name_where_only_that_fits(told, x):
+    found = told({"Xcal.csv": x, "Ycal.csv": targets(*PROTEIN, name="2019")})
+    assert (found.n_samples, found.y_columns, found.task_type) == (6, ["2019"], "regression")
+    assert found.y_stats["2019"]["mean"] == pytest.approx(np.mean(PROTEIN))
+    y = "\n".join(["10", *map(str, PROTEIN[1:])])
+    found = told({"Xcal.csv": x, "Ycal.csv": y})
+    assert (found.n_samples, found.y_columns, found.y_stats["y"]["min"]) == (6, ["y"], 10)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.inspect.text import Text
 
+_MOST_SEPARATORS = 100
+
 Place = tuple[int, str]  # a line and the field in it
 
 
@@ -58,7 +60,9 @@ class Survey:
         inner_blanks: Blank lines above the last row, and those that have separators.
         inner_separators: Lines of nothing but separators above the last row.
         end_blanks: Blank lines below the last row.
+        end_separators: Lines of nothing but separators below it.
         lead_blanks: Those above the first.
+        first_blank: The first blank line below the first row.
         repeated: The line of a row that is the first one again.
         text_row: The first line that holds texts where the others have numbers.
         text_rows: How many such.
@@ -92,7 +96,9 @@ class Survey:
     inner_blanks: int = 0
     inner_separators: int = 0
     end_blanks: int = 0
+    end_separators: int = 0
     lead_blanks: int = 0
+    first_blank: int | None = None
     repeated: int | None = None
     text_row: int | None = None
     text_rows: int = 0
@@ -176,6 +182,8 @@ def survey(path: Path, hint: str | None = None) -> Survey:
     for line, row in _all_rows(text, layout):
         if not any(row):
             blanks += 1
+            if found.rows:
+                found.first_blank = found.first_blank or line
             separators += len(row) > 1
             continue
         if found.rows:
@@ -186,6 +194,7 @@ def survey(path: Path, hint: str | None = None) -> Survey:
         blanks = separators = 0
         _add(found, line, row)
     found.end_blanks = blanks
+    found.end_separators = min(separators, _MOST_SEPARATORS)
     if 2 * found.text_rows >= found.rows - 1:
         found.text_row = None
     _drop_trailing(found)

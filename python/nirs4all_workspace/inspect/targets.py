@@ -91,7 +91,8 @@ class Target:
         """Add a missing value."""
         self.rows += 1
         self.missing += 1
-        self.gap = self.gap or (line, token)
+        if self.gap is None or (line < self.gap[0] and self.gap[0]):
+            self.gap = (line, token)
 
     def _add_class(self, value: str | float) -> None:
         if value in self.classes:
@@ -188,13 +189,16 @@ def read(rows: Rows, names: list[str], columns: list[int], notes: list[str]) -> 
     table = rows.table
     found = [(i, Target(names[i])) for i in columns]
     decimal = table.decimal
-    line = 0
+    blanks = (rows.count or 0) - (table.rows - rows.skipped)
+    # Which of the blank lines are samples is known where all of them are.
+    above = 0 if rows.skipped else table.lead_blanks
+    line = table.first_blank if blanks == table.inner_blanks + table.end_blanks + above and not above else None
+    for _, target in found:
+        for _ in range(blanks):
+            target.add_missing(line or 0, "")
     for line, row in table.data(rows.skipped):
         for i, target in found:
             _add(target, line, row[i], decimal)
-    for _ in range((rows.count or 0) - (table.rows - rows.skipped)):
-        for _, target in found:
-            target.add_missing(line, "")
     for i, target in found:
         _judge(target, place(rows, i, names), table.why_no_decimal, notes)
     return [target for _, target in found]
@@ -230,7 +234,8 @@ def _judge(target: Target, where: str, no_decimal: str, notes: list[str]) -> Non
         notes.append(f"{where} has {target.doubt}: classes, or numbers with something beside them")
     if target.gap:
         line, token = target.gap
-        notes.append(f"{where} has {target.missing} missing values, the first is {token!r} in line {line}")
+        first = f"the first is {token!r} in line {line}" if line else "blank lines among them"
+        notes.append(f"{where} has {target.missing} missing values, {first}")
 
 
 def task_type(targets: list[Target], notes: list[str]) -> str | None:
