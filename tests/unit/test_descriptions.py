@@ -449,7 +449,7 @@ def test_commas_before_leading_zeros_are_decimals(told, separator, told_as):
 
 
 def test_pairs_of_whole_numbers_are_columns_beside_commas_and_undecided_beside_others(told):
-    y = "\n".join(f"{5 + i},{11 + i}" for i in range(6))
+    y = "\n".join(f"{5 + i % 3},{11 + i}" for i in range(6))
     assert told({"Xcal.csv": XCAL.replace(";", ","), "Ycal.csv": y}).y_columns == ["y1", "y2"]
     found = told({"Xcal.csv": XCAL, "Ycal.csv": y})
     assert (found.y_columns, found.task_type) == ([], None)
@@ -585,3 +585,52 @@ def test_a_year_above_numbers_is_a_name_where_only_that_fits(told, x):
     y = "\n".join(["10", *map(str, PROTEIN[1:])])
     found = told({"Xcal.csv": x, "Ycal.csv": y})
     assert (found.n_samples, found.y_columns, found.y_stats["y"]["min"]) == (6, ["y"], 10)
+
+
+@pytest.mark.parametrize(
+    ("form", "unit"),
+    [
+        ("_nm", "nm"),
+        (" (cm-1)", "cm-1"),
+        ("[nm]", "nm"),
+        (" [um]", "um"),
+        ("_cm-1", "cm-1"),
+        (" cm^-1", "cm-1"),
+    ],
+)
+def test_units_behind_wavelengths_in_any_form(told, form, unit):
+    head = ",".join([*(f"{wave}{form}" for wave in WAVELENGTHS), "protein"])
+    content = "\n".join([head, *one_file("protein").splitlines()[1:]])
+    found = told({"all.csv": content}, "all.csv")
+    assert (found.n_samples, found.n_features, found.y_columns) == (6, 6, ["protein"])
+    assert (found.wavelength_range, found.wavelength_unit) == ([1100, 1110], unit)
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "unit"), [(650, 40, None), (200, 500, None), (1100, 2, "nm"), (900, 300, "nm")]
+)
+def test_rising_numbers_are_nm_only_where_they_are_no_cm(told, first, step, unit):
+    header = ";".join(str(first + step * i) for i in range(6))
+    found = told({"Xcal.csv": "\n".join([header, *ROWS]), "Ycal.csv": YCAL})
+    assert (found.wavelength_range, found.wavelength_unit) == ([first, first + 5 * step], unit)
+    assert noted(found, "unit of wavelengths")
+
+
+@pytest.mark.parametrize("header", ["name\n", ""])
+def test_texts_that_never_come_again_may_name_samples(told, header):
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": header + "\n".join(f"sample {i}" for i in range(6))})
+    assert (found.n_samples, found.y_stats, found.task_type) == (6, {}, None)
+    assert noted(found, "names of samples or classes")
+
+
+def test_rows_that_are_numbered_without_names_are_not_told(told):
+    y = "\n".join(f"{i};{value}" for i, value in enumerate(PROTEIN, 1))
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": y})
+    assert (found.n_samples, found.y_columns, found.y_stats) == (6, [], {})
+    assert noted(found, "column 1 of Ycal.csv counts")
+
+
+def test_a_year_beside_wavelengths_may_be_a_target(told):
+    found = told({"all.csv": one_file("2019")}, "all.csv")
+    assert (found.n_samples, found.n_features, found.wavelength_range) == (6, None, None)
+    assert noted(found, "'2019' of all.csv", "wavelength or a target")

@@ -141,7 +141,9 @@ def detect(lines: list[str], decimal: str | None = None) -> Dialect:
 def _has_more_comments(lines: list[str]) -> bool:
     """Whether the first line is a comment for sure, beside what follows."""
     after = lines[1]
-    return lines[0].lower().startswith("sep=") or is_comment(after) or tokens.any_number(after.strip()) is None
+    return (
+        lines[0].lower().startswith("sep=") or is_comment(after) or tokens.any_number(after.strip()) is None
+    )
 
 
 def _detect(lines: list[str], decimal: str | None) -> Dialect:

@@ -121,7 +121,13 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
     if is_ordered and of_first > 2 and not tokens.are_even(numbers):
         return Header(False, is_sure=False)
     # Wavelengths in nm or cm-1 are written with other decimals than spectra; those in um may be a sample.
-    if is_ordered and min(numbers) >= _LOWEST_NM and of_first != of_second and not table.has_ordered and _is_even_scale(numbers):
+    if (
+        is_ordered
+        and min(numbers) >= _LOWEST_NM
+        and of_first != of_second
+        and not table.has_ordered
+        and _is_even_scale(numbers)
+    ):
         return Header(True, is_sure=False)
     if is_ordered:
         why = f"{where} only rises or only falls, and may be wavelengths or a sample"

@@ -64,6 +64,10 @@ def read(source: Source, notes: list[str]) -> Single:
         return Single(Spectra(count=count))
     found = Single(Spectra(count=count, n_features=len(waves)))
     found.scale = spectra.scale([names[i] for i in waves], source.path.name, source.decimal)
+    if (odd := spectra.odd_wave([tokens.wavelength(names[i]) or 0.0 for i in waves])) is not None:
+        where = spectra.place(settled, waves[odd], names)
+        notes.append(f"{where} may be a wavelength or a target, which are not told")
+        return Single(Spectra(count=count))
     known = set(waves)
     others = [i for i in range(len(names)) if i not in known and not (i == 0 and table.has_row_names)]
     if not source.is_parquet:

@@ -26,7 +26,8 @@ def unique(names: list[str], file: str, notes: list[str]) -> list[str]:
         counts[plain] = number
         known.add(other)
         if other != name:
-            notes.append(f"column {i + 1} of {file} is called {other!r}, as pandas does")
+            as_pandas = "" if name.split() != [name] and name else ", as pandas does"
+            notes.append(f"column {i + 1} of {file} is called {other!r}{as_pandas}")
         found.append(other)
     return found
 
@@ -46,6 +47,11 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
         return None
     names = header_names(rows)
     columns = list(range(1 if table.has_row_names else 0, len(table.columns)))
+    if not names and len(columns) > 1 and columns[0] == 0 and _counts_from_first(rows):
+        notes.append(
+            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
+        )
+        return None
     if not names:
         names = ["y"] if len(columns) == 1 else [f"y{i + 1}" for i in columns]
         notes.append(f"the columns of {rows.name} have no names and are called {', '.join(names)}")
@@ -70,6 +76,13 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
     return found
 
 
+def _counts_from_first(rows: Rows) -> bool:
+    """Whether the first column counts by 1, the first row of the table too."""
+    first, second = (tokens.any_number(row[0]) for row in (rows.table.first, rows.table.second))
+    is_next = first is not None and second is not None and second == first + 1
+    return rows.table.counts and rows.table.rows > 3 and is_next
+
+
 def _has_names_of_samples(found: list[Target]) -> bool:
     """Whether a column may name samples: texts that never come again, beside numbers."""
     others = any(target.kind != "texts" for target in found)
@@ -87,4 +100,6 @@ def are_classes(rows: Rows) -> bool:
     found = targets.read(rows, [""] * len(table.columns), list(range(len(table.columns))), [])
     rows.count = None
     first = [token for token in table.first if token]
+    if any(target.may_name_samples for target in found):
+        return False
     return all(target.kind == "texts" for target in found) and all(map(tokens.is_name, first))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _BATCH = 1 << 16
 _MOST_CLASSES = 1000
+_FEW_TEXTS = 5
 # As the core has it: from this magnitude on a value leaves no mean, since a sum may depend on its order.
 _OVERFLOW = 2.0**960
 # Beyond these magnitudes squares are kept in other units.
@@ -66,6 +67,11 @@ class Target:
         if self.doubt or bool(self.numbers) == bool(self.texts):
             return None
         return "numbers" if self.numbers else "texts"
+
+    @property
+    def may_name_samples(self) -> bool:
+        """Whether all of it are texts that never come again, and more than a few."""
+        return self.kind == "texts" and self.is_distinct and self.texts > _FEW_TEXTS
 
     def add_number(self, value: float, line: int, token: str) -> None:
         """Add a number."""
@@ -192,7 +198,9 @@ def read(rows: Rows, names: list[str], columns: list[int], notes: list[str]) -> 
     blanks = (rows.count or 0) - (table.rows - rows.skipped)
     # Which of the blank lines are samples is known where all of them are.
     above = 0 if rows.skipped else table.lead_blanks
-    line = table.first_blank if blanks == table.inner_blanks + table.end_blanks + above and not above else None
+    line = (
+        table.first_blank if blanks == table.inner_blanks + table.end_blanks + above and not above else None
+    )
     for _, target in found:
         for _ in range(blanks):
             target.add_missing(line or 0, "")
@@ -251,6 +259,10 @@ def task_type(targets: list[Target], notes: list[str]) -> str | None:
         notes.append("numbers and texts as targets: the task is not told by them")
         return None
     if kinds == {"texts"}:
+        if names := [target.name for target in targets if target.may_name_samples]:
+            told = ", ".join(map(repr, names))
+            notes.append(f"no text of {told} comes again: names of samples or classes, the task is not told")
+            return None
         return "classification"
     if any(target.has_decimals for target in targets):
         if _are_shares(targets):

@@ -31,13 +31,15 @@ MISSING = frozenset(
         "",
     ]
 )
-UNITS = {"cm⁻¹": "cm-1", "µm": "um", "μm": "um"}
+UNITS = {"cm⁻¹": "cm-1", "cm^-1": "cm-1", "1/cm": "cm-1", "µm": "um", "μm": "um"}
 _POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _COMMA_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 _POINT_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?", re.ASCII)
-_WAVELENGTH = re.compile(r"[xX]?\s*(\d+(?:[.,]\d+)?)\s*(nm|cm-1|cm⁻¹|um|µm|μm)?", re.ASCII)
+_WAVELENGTH = re.compile(
+    r"[xX]?\s*(\d+(?:[.,]\d+)?)\s*(?:[\s_]*[(\[]?\s*(nm|cm-1|cm\^-1|1/cm|cm⁻¹|um|µm|μm)\s*[)\]]?)?", re.ASCII
+)
 _ALMOST = re.compile(
     r"[\W_]*\d[\d.,'\s_]*([eEdD][+-]?\d+)?([\W_]*|[\W_]*\s+\S{1,8}|%.*)|[\W_]*\d*[.,]\d+\s*[^\W\d_]{1,8}.*"
 )
