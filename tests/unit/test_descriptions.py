@@ -634,3 +634,9 @@ def test_a_year_beside_wavelengths_may_be_a_target(told):
     found = told({"all.csv": one_file("2019")}, "all.csv")
     assert (found.n_samples, found.n_features, found.wavelength_range) == (6, None, None)
     assert noted(found, "'2019' of all.csv", "wavelength or a target")
+
+
+@pytest.mark.parametrize("row", ["10.5;3.25", "1;3.25"])
+def test_one_row_of_targets_without_names(told, row):
+    found = told({"Xcal.csv": "\n".join([HEADER, ROWS[0]]), "Ycal.csv": row + "\n"})
+    assert (found.y_columns, found.y_stats["y2"]["max"]) == (["y1", "y2"], 3.25)

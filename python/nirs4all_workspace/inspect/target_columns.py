@@ -78,9 +78,11 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
 
 def _counts_from_first(rows: Rows) -> bool:
     """Whether the first column counts by 1, the first row of the table too."""
-    first, second = (tokens.any_number(row[0]) for row in (rows.table.first, rows.table.second))
-    is_next = first is not None and second is not None and second == first + 1
-    return rows.table.counts and rows.table.rows > 3 and is_next
+    table = rows.table
+    if not table.counts or table.rows <= 3:
+        return False
+    first, second = (tokens.any_number(row[0]) for row in (table.first, table.second))
+    return first is not None and second is not None and second == first + 1
 
 
 def _has_names_of_samples(found: list[Target]) -> bool:
