@@ -119,6 +119,9 @@ def _open_parts(
     hint = marks.pop() if len(marks) == 1 else None
     texts = [source for source in spectra.values() if source and not source.is_parquet]
     firsts = [tuple(source.rows.table.first) for source in texts]
+    # A point beside it speaks against decimal commas only where commas are between the fields there, too.
+    divides = {source.rows.table.dialect.separator for source in texts}
+    of_targets = None if hint == "." and divides != {","} else hint
     opened = []
     for part in parts.values():
         x = []
@@ -130,7 +133,9 @@ def _open_parts(
             x.append(source)
         if len(part.y) > 1:
             notes.append(f"nirs4all takes one file of targets, and not {', '.join(y.name for y in part.y)}")
-        y = open_source(part.y[0], notes, are_spectra=False, hint=hint) if len(part.y) == 1 else None
+        y = None
+        if len(part.y) == 1:
+            y = open_source(part.y[0], notes, are_spectra=False, hint=of_targets)
         opened.append((x, y, bool(part.y)))
     return opened
 
@@ -219,4 +224,6 @@ def _add_targets(found: list[Target] | None, contents: Contents) -> None:
         return
     contents.y_columns = [target.name for target in found]
     contents.y_stats = {target.name: target.stats() for target in found if target.kind == "numbers"}
+    for target in found:
+        target.say_faults(contents.notes)
     contents.task_type = targets.task_type(found, contents.notes)

@@ -434,3 +434,209 @@ def test_a_version_that_tells_less_says_what_was_kept(tmp_path):
     assert (accepted.n_samples, accepted.task_type) == (6, "regression")
     assert any("kept" in note and "task_type" in note and "y_stats" in note for note in accepted.notes)
     assert not any("n_samples" in note for note in accepted.notes)
+
+
+@pytest.mark.parametrize(("separator", "told_as"), [(";", "y"), ("\t", "y"), (",", None)])
+def test_commas_before_leading_zeros_are_decimals(told, separator, told_as):
+    values = [5.0, 5.53, 6.05, 6.58, 7.11, 7.63]
+    y = "\n".join(f"{value:.2f}".replace(".", ",") for value in values)
+    found = told({"Xcal.csv": XCAL.replace(";", separator), "Ycal.csv": y})
+    assert found.y_columns == ([told_as] if told_as else [])
+    if told_as:
+        assert found.y_stats["y"]["mean"] == pytest.approx(np.mean(values))
+    else:
+        assert noted(found, "Ycal.csv", "decimal commas")
+
+
+def test_pairs_of_whole_numbers_are_columns_beside_commas_and_undecided_beside_others(told):
+    y = "\n".join(f"{5 + i % 3},{11 + i}" for i in range(6))
+    assert told({"Xcal.csv": XCAL.replace(";", ","), "Ycal.csv": y}).y_columns == ["y1", "y2"]
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": y})
+    assert (found.y_columns, found.task_type) == ([], None)
+    assert noted(found, "Ycal.csv", "decimal commas")
+
+
+def test_a_point_before_three_digits_beside_decimal_commas_is_not_told(told):
+    y = targets(*[f"1.{38 + i:03}" for i in range(6)])
+    found = told({"Xcal.csv": XCAL.replace(".", ","), "Ycal.csv": y})
+    assert (found.y_columns, found.y_stats) == (["protein"], {})
+    assert noted(found, "'1.038' in line 2 of Ycal.csv")
+
+
+def one_file(name, values=PROTEIN, before=()):
+    """A table of spectra and one target, such as pandas writes, with other columns before them."""
+    head = ",".join([*(column for column, _ in before), *map(str, WAVELENGTHS), name])
+    lines = [
+        ",".join([*(str(cells[i]) for _, cells in before), row.replace(";", ","), str(values[i])])
+        for i, row in enumerate(ROWS)
+    ]
+    return "\n".join([head, *lines]) + "\n"
+
+
+@pytest.mark.parametrize("name", ["N", "C", "Na", "pH", "OC", "y", "T", "C4", "x1", "X12", "protein"])
+@pytest.mark.parametrize("before", [[], [("ID", list("abcdef"))], [("ID", range(6))], [("", range(6))]])
+def test_a_target_beside_spectra_may_have_a_short_name(told, name, before):
+    found = told({"all.csv": one_file(name, before=before)}, "all.csv")
+    assert (found.n_samples, found.n_features, found.y_columns) == (6, 6, [name])
+    assert found.y_stats[name]["mean"] == pytest.approx(np.mean(PROTEIN))
+    assert found.wavelength_range == [1100, 1110]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e150, 1e160, 1e280])
+def test_statistics_of_very_large_and_very_small_targets(told, size):
+    values = [float(f"{value}e{round(math.log10(size))}") for value in PROTEIN]
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": targets(*values)})
+    stats = found.y_stats["protein"]
+    assert (stats["min"], stats["max"]) == (min(values), max(values))
+    assert stats["mean"] / size == pytest.approx(np.mean(PROTEIN))
+    assert stats["std"] / size == pytest.approx(np.std(PROTEIN, ddof=1))
+
+
+@pytest.mark.parametrize("other", [1e300, -1e308, 1e160])
+def test_partitions_of_very_different_magnitudes(told, other):
+    y = targets(*PROTEIN[:3], other, other, 3.5)
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": YCAL, "Xval.csv": XCAL, "Yval.csv": y})
+    stats = found.y_stats["protein"]
+    assert (stats["min"], stats["max"]) == (min(other, 3.5), max(other, 14.25))
+    if abs(other) >= 2.0**960:
+        assert (stats["mean"], stats["std"]) == (None, None)
+        assert noted(found, "protein", "2^960")
+    else:
+        assert stats["mean"] / other == pytest.approx(2 / 12)
+        assert stats["std"] / other == pytest.approx(np.std([0] * 10 + [1, 1], ddof=1))
+
+
+@pytest.mark.parametrize("value", ["inf", "1e999", "7" * 4400])
+def test_values_in_no_statistics_are_noted(told, value):
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": targets(*PROTEIN[:5], value)})
+    assert found.y_stats["protein"]["max"] == 13.5
+    assert noted(found, "1 values of 'protein'", "line 7", value[:20])
+
+
+@pytest.mark.parametrize("count", [1, 2, 21, 99, 100, 101, 250])
+@pytest.mark.parametrize("comment", ["# comment", "# it's, 5 of \"these", "Instrument: FOSS"])
+def test_comments_above_a_table_are_no_samples(told, count, comment):
+    above = (comment + "\n") * count
+    found = told({"all.csv": above + one_file("protein")}, "all.csv")
+    if comment.startswith("#"):
+        assert (found.n_samples, found.n_features, found.y_columns) == (6, 6, ["protein"])
+        assert noted(found, f"the first {count} lines")
+    else:
+        assert (found.n_samples, found.n_features, found.y_columns) == (None, None, [])
+        assert noted(found, "line")
+    found = told({"Xcal.csv": "#\n" + XCAL, "Ycal.csv": above + YCAL})
+    assert found.n_samples in (6, None if count < 3 else 6)
+    assert found.y_stats in ({}, {"protein": pytest.approx(told({"Ycal.csv": YCAL}).y_stats["protein"])})
+    if comment == "# comment":
+        assert (found.y_columns, found.task_type) == (["protein"], "regression")
+
+
+def test_a_sharp_may_begin_names_and_fault_lines_keep_their_numbers(told):
+    rows = [f"#{i};{row}" for i, row in enumerate(ROWS * 30)]
+    found = told({"all.csv": "\n".join([f"#sample;{HEADER}", *rows])}, "all.csv")
+    assert (found.n_samples, found.n_features) == (180, 6)
+    y = "# a\n\n# b\n" * 60 + targets(*PROTEIN[:5], "<1.0")
+    assert noted(told({"Xcal.csv": XCAL, "Ycal.csv": y}), "line 187")
+    assert told({"Xcal.csv": XCAL, "Ycal.csv": "# protein\n" + "\n".join(map(str, PROTEIN))}).task_type
+
+
+def test_a_file_of_nothing_but_comments_is_noted(told):
+    for count in (150, 100_001):
+        found = told({"Xcal.csv": "# c\n" * count})
+        assert (found.n_samples, found.n_features) == (None, None)
+        assert noted(found, "Xcal.csv was not read")
+
+
+@pytest.mark.parametrize("first", [0.35, 12.5])
+def test_a_first_spectrum_with_fewer_decimals_than_others_may_be_wavelengths(told, first):
+    rows = [",".join(f"{value * 9 * first:.5f}" for value in row) for row in X]
+    rising = ",".join(f"{first * (1 + i):.3f}" for i in range(6))
+    found = told({"all.csv": "\n".join([rising, *rows])}, "all.csv")
+    assert (found.n_samples, found.wavelength_range) == (None, None)
+    assert noted(found, "line 1 of all.csv", "wavelengths or a sample")
+
+
+@pytest.mark.parametrize("at", [0, 2, 5])
+def test_a_blank_line_that_is_a_sample_is_named_by_its_number(told, at):
+    lines = [str(value) for value in PROTEIN]
+    lines[at] = ""
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": "\n".join(["protein", *lines]) + "\n"})
+    assert found.n_samples == 6
+    assert noted(found, "1 missing", f"in line {at + 2}")
+
+
+def test_separators_below_spectra_are_a_sample_where_targets_have_one_more(told):
+    x, y = XCAL + ";" * 5 + "\n", YCAL + "NA\n"
+    found = told({"Xcal.csv": x, "Ycal.csv": y})
+    frame = pl.read_csv(io.StringIO(x), separator=";")
+    assert (found.n_samples, found.n_features) == frame.shape
+    assert found.y_stats["protein"]["mean"] == pytest.approx(np.mean(PROTEIN))
+    assert not noted(found, "do not fit")
+    assert told({"Xcal.csv": x, "Ycal.csv": YCAL}).n_samples == 6
+    pair = "a;b\n" + "\n".join(f"{value};1.5" for value in PROTEIN)
+    assert told({"Xcal.csv": XCAL, "Ycal.csv": pair + "\n;\n"}).n_samples == 6
+
+
+@pytest.mark.parametrize("x", [XCAL, "\n".join(ROWS)])
+def test_a_year_above_numbers_is_a_name_where_only_that_fits(told, x):
+    found = told({"Xcal.csv": x, "Ycal.csv": targets(*PROTEIN, name="2019")})
+    assert (found.n_samples, found.y_columns, found.task_type) == (6, ["2019"], "regression")
+    assert found.y_stats["2019"]["mean"] == pytest.approx(np.mean(PROTEIN))
+    y = "\n".join(["10", *map(str, PROTEIN[1:])])
+    found = told({"Xcal.csv": x, "Ycal.csv": y})
+    assert (found.n_samples, found.y_columns, found.y_stats["y"]["min"]) == (6, ["y"], 10)
+
+
+@pytest.mark.parametrize(
+    ("form", "unit"),
+    [
+        ("_nm", "nm"),
+        (" (cm-1)", "cm-1"),
+        ("[nm]", "nm"),
+        (" [um]", "um"),
+        ("_cm-1", "cm-1"),
+        (" cm^-1", "cm-1"),
+    ],
+)
+def test_units_behind_wavelengths_in_any_form(told, form, unit):
+    head = ",".join([*(f"{wave}{form}" for wave in WAVELENGTHS), "protein"])
+    content = "\n".join([head, *one_file("protein").splitlines()[1:]])
+    found = told({"all.csv": content}, "all.csv")
+    assert (found.n_samples, found.n_features, found.y_columns) == (6, 6, ["protein"])
+    assert (found.wavelength_range, found.wavelength_unit) == ([1100, 1110], unit)
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "unit"), [(650, 40, None), (200, 500, None), (1100, 2, "nm"), (900, 300, "nm")]
+)
+def test_rising_numbers_are_nm_only_where_they_are_no_cm(told, first, step, unit):
+    header = ";".join(str(first + step * i) for i in range(6))
+    found = told({"Xcal.csv": "\n".join([header, *ROWS]), "Ycal.csv": YCAL})
+    assert (found.wavelength_range, found.wavelength_unit) == ([first, first + 5 * step], unit)
+    assert noted(found, "unit of wavelengths")
+
+
+@pytest.mark.parametrize("header", ["name\n", ""])
+def test_texts_that_never_come_again_may_name_samples(told, header):
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": header + "\n".join(f"sample {i}" for i in range(6))})
+    assert (found.n_samples, found.y_stats, found.task_type) == (6, {}, None)
+    assert noted(found, "names of samples or classes")
+
+
+def test_rows_that_are_numbered_without_names_are_not_told(told):
+    y = "\n".join(f"{i};{value}" for i, value in enumerate(PROTEIN, 1))
+    found = told({"Xcal.csv": XCAL, "Ycal.csv": y})
+    assert (found.n_samples, found.y_columns, found.y_stats) == (6, [], {})
+    assert noted(found, "column 1 of Ycal.csv counts")
+
+
+def test_a_year_beside_wavelengths_may_be_a_target(told):
+    found = told({"all.csv": one_file("2019")}, "all.csv")
+    assert (found.n_samples, found.n_features, found.wavelength_range) == (6, None, None)
+    assert noted(found, "'2019' of all.csv", "wavelength or a target")
+
+
+@pytest.mark.parametrize("row", ["10.5;3.25", "1;3.25"])
+def test_one_row_of_targets_without_names(told, row):
+    found = told({"Xcal.csv": "\n".join([HEADER, ROWS[0]]), "Ycal.csv": row + "\n"})
+    assert (found.y_columns, found.y_stats["y2"]["max"]) == (["y1", "y2"], 3.25)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SAMPLE_LINES = 100
 _SAMPLE_CHARS = 128 << 10
 _FEWEST_LINES = 10
+_MOST_COMMENTS = 100_000
 _SEPARATORS = ";\t,| "
 # No text has it, so that a line is one field.
 _NO_SEPARATOR = "\x1f"
@@ -61,21 +62,53 @@ class Line(str):
     number = 0
 
 
-def sample(lines: Iterable[str]) -> list[str]:
-    """Return the first lines that are not blank, each with its number."""
-    found: list[str] = []
+def sample(lines: Iterable[str], above: int = 0, known: list[str] | None = None) -> list[str]:
+    """Return the first lines that are not blank, each with its number.
+
+    Args:
+        lines: The lines.
+        above: How many are above these.
+        known: Those of them that come first.
+    """
+    found: list[str] = known or []
     left = LONGEST_LINE
     enough = _SAMPLE_CHARS
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, above + 1):
         if line.strip():
             numbered = Line(line)
             numbered.number = number
             found.append(numbered)
             left -= len(line)
             enough -= len(line)
-        if len(found) == _SAMPLE_LINES or left <= 0 or (enough <= 0 and len(found) >= _FEWEST_LINES):
+        if len(found) >= _SAMPLE_LINES or left <= 0 or (enough <= 0 and len(found) >= _FEWEST_LINES):
             break
     return found
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line above a table may be a comment."""
+    return line.startswith("#") or line[:4].lower() == "sep="
+
+
+def below_comments(lines: Iterable[str]) -> tuple[list[str], int]:
+    """Return the first lines below those that are comments, none of them blank, and how many comments are.
+
+    Raises:
+        Undecided: There are too many.
+    """
+    comments = 0
+    rest = iter(lines)
+    for number, line in enumerate(rest, 1):
+        if not line.strip():
+            continue
+        if not is_comment(line):
+            first = Line(line)
+            first.number = number
+            return sample(rest, number, [first]), comments
+        comments += 1
+        if comments > _MOST_COMMENTS:
+            raise Undecided(f"its first {_MOST_COMMENTS} lines begin with '#', and more do")
+    return [], comments
 
 
 def detect(lines: list[str], decimal: str | None = None) -> Dialect:
@@ -92,14 +125,25 @@ def detect(lines: list[str], decimal: str | None = None) -> Dialect:
         raise Undecided("it is empty")
     comments = 0
     while True:
+        above = is_comment(lines[comments]) and comments + 1 < len(lines)
         try:
             found = _detect(lines[comments:], decimal)
-            return Dialect(found.separator, found.width, comments)
         except Undecided:
-            is_comment = lines[comments].startswith("#") or lines[comments].lower().startswith("sep=")
-            if not is_comment or comments + 1 == len(lines):
+            if not above:
                 raise
-            comments += 1
+        else:
+            # In one column any line is a row: that above numbers may be its name, and others are comments.
+            if found.separator or not above or not _has_more_comments(lines[comments:]):
+                return Dialect(found.separator, found.width, comments)
+        comments += 1
+
+
+def _has_more_comments(lines: list[str]) -> bool:
+    """Whether the first line is a comment for sure, beside what follows."""
+    after = lines[1]
+    return (
+        lines[0].lower().startswith("sep=") or is_comment(after) or tokens.any_number(after.strip()) is None
+    )
 
 
 def _detect(lines: list[str], decimal: str | None) -> Dialect:
@@ -113,8 +157,8 @@ def _detect(lines: list[str], decimal: str | None) -> Dialect:
     if not fitting:
         return _single_column(lines)
     ((separator, rows),) = fitting.items()
-    if separator == "," and _may_be_decimal_commas(lines, rows) and decimal != ".":
-        if decimal == "," and len(rows[-1]) == 2:
+    if separator == "," and _may_be_decimal_commas(lines, rows) and (decimal != "." or _has_decimals(rows)):
+        if len(rows[-1]) == 2 and (decimal == "," or (decimal is None and _has_decimals(rows))):
             return _single_column(lines)
         what = "one with decimal commas" if len(rows[-1]) == 2 else "half as many with decimal commas"
         raise Undecided(f"its lines are {_words(len(rows[-1]))} columns, or {what}")
@@ -184,6 +228,12 @@ def _share(rows: list[list[str]]) -> float:
     return sum(numeric) / len(numeric)
 
 
+def has_numbers(lines: list[str], separator: str) -> bool:
+    """Whether any column holds numbers below the first row, and there are others."""
+    rows = _fit(lines, separator) if separator else None
+    return rows is not None and any(_numeric(rows))
+
+
 def _are_numbers_between_blanks(body: list[list[str]]) -> bool:
     """Whether blanks divide numbers, not words nor thousands; the first field may be a name."""
     width = len(body[0])
@@ -219,6 +269,15 @@ def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
     return all(len(field) == 1 for field in heads) and sum(map(len, tails)) >= 2 * len(tails)
 
 
+def _has_decimals(rows: list[list[str]]) -> bool:
+    """Whether pairs of digits are surely decimal numbers, as 6,05 is: no whole number is written 05."""
+    heads = [row[0].lstrip("+-") for row in rows]
+    tails = [row[1] for row in rows]
+    if len(rows[-1]) != 2 or any(head.startswith("0") and len(head) > 1 for head in heads):
+        return False
+    return any(tail.startswith("0") and len(tail) > 1 for tail in tails)
+
+
 def _single_column(lines: list[str]) -> Dialect:
     rows = [row[0].strip() for row in csv.reader(lines, delimiter=_NO_SEPARATOR) if row]
     texts = [field for field in rows[1:] if "," in field and tokens.any_number(field) is None]
@@ -238,6 +297,14 @@ def _has_numbers_between_blanks(field: str) -> bool:
     numbers = [part for part in parts if tokens.any_number(part) is not None]
     known = len(numbers) + sum(tokens.is_missing(part) or not any(map(str.isalnum, part)) for part in parts)
     return bool(numbers) and (2 * known > len(parts) or any(map(tokens.has_mark, numbers)))
+
+
+def has_fields(line: str) -> bool:
+    """Whether a line of one column has numbers between separators in it."""
+    if _has_numbers_between_blanks(line):
+        return True
+    parts = next((line.split(mark) for mark in ";\t|," if mark in line), [])
+    return sum(tokens.any_number(part.strip()) is not None for part in parts) > 1
 
 
 def _ragged(lines: list[str]) -> str | None:

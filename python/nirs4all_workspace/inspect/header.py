@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nirs4all_workspace.inspect.survey import Survey
 
 _FEWEST = 5
+_LOWEST_NM = 150
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,26 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     if texts:
         if any(tokens.is_name(text) and len(text) > 2 for text in texts):
             return Header(True, is_sure=are_spectra and _is_scale(table, numbers))
+        # Names such as N or pH are as short as marks of missing values, but not above wavelengths.
+        if are_spectra and len(numbers) > 1 and _of_numbers(table, numbers, where).is_header:
+            return Header(True, is_sure=True)
+        if are_spectra and all(map(tokens.is_name, texts)) and _is_wavelengths(table, numbers):
+            return Header(True, is_sure=True)
         return Header(None, is_sure=False, why=f"{where} has texts and numbers: {texts[0]!r}")
     if not numbers or not are_spectra:
         is_index = [str(i) for i in range(len(table.first))] == table.first
-        return Header(None if is_index else False, is_sure=False, why=f"{where} holds numbers")
+        may_be_names = is_index or _may_name_targets(table, numbers)
+        return Header(None if may_be_names else False, is_sure=False, why=f"{where} holds numbers")
     return _of_numbers(table, numbers, where)
+
+
+def _may_name_targets(table: Survey, numbers: list[float]) -> bool:
+    """Whether whole numbers, such as years, are unlike all of those below them."""
+    if not numbers or not all(token.isdigit() for token in table.first if token):
+        return False
+    if min(numbers) > 10 * max(abs(table.low), abs(table.high)):
+        return True
+    return len(table.first) == len(table.second) and all(map(tokens.decimals, table.second))
 
 
 def _of_single_row(table: Survey, *, are_spectra: bool) -> Header:
@@ -104,8 +120,14 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
     of_first, of_second = (max(map(tokens.decimals, row)) for row in (table.first, table.second))
     if is_ordered and of_first > 2 and not tokens.are_even(numbers):
         return Header(False, is_sure=False)
-    # Wavelengths are written with other decimals than spectra.
-    if is_ordered and of_first != of_second and not table.has_ordered and _is_even_scale(numbers):
+    # Wavelengths in nm or cm-1 are written with other decimals than spectra; those in um may be a sample.
+    if (
+        is_ordered
+        and min(numbers) >= _LOWEST_NM
+        and of_first != of_second
+        and not table.has_ordered
+        and _is_even_scale(numbers)
+    ):
         return Header(True, is_sure=False)
     if is_ordered:
         why = f"{where} only rises or only falls, and may be wavelengths or a sample"
@@ -123,6 +145,11 @@ def _counts_on(numbers: list[float | None]) -> bool:
 
 def _is_even_scale(numbers: list[float]) -> bool:
     return len(numbers) >= _FEWEST and tokens.are_even(numbers)
+
+
+def _is_wavelengths(table: Survey, numbers: list[float]) -> bool:
+    is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
+    return is_ordered and (_is_far(table, numbers) or _is_even_scale(numbers))
 
 
 def _is_scale(table: Survey, numbers: list[float]) -> bool:

@@ -42,7 +42,7 @@ def find(settled: Rows) -> Spectra:
     columns = schema(path)
     found = Spectra(count=settled.count, notes=list(settled.notes))
     numeric = [name for name, dtype in columns.items() if dtype.is_numeric()]
-    named = [name for name in numeric if tokens.wavelength(name) is not None]
+    named = [numeric[i] for i in tokens.waves(numeric)]
     features = named if 2 * len(named) >= len(columns) else numeric
     doubtful = [name for name in numeric if name not in features]
     for name in columns:
@@ -69,6 +69,13 @@ def read_targets(path: Path, names: list[str]) -> list[Target]:
     return [_target(column) for column in frame]
 
 
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def _target(column: pl.Series) -> Target:
     import polars as pl
 
@@ -80,7 +87,7 @@ def _target(column: pl.Series) -> Target:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             found.add_missing(number, "null")
         elif is_number:
-            found.add_number(float(value))
+            found.add_number(_float(value), number, str(value))
         else:
             found.add_text(number, str(value))
     return found

@@ -46,6 +46,13 @@ class Rows:
         """The name of its file."""
         return self.table.path.name
 
+    def with_end(self) -> list[tuple[bool, int, int]]:
+        """The readings in which lines of separators at the end are samples without values."""
+        table, found = self.table, []
+        for has_header, count, skipped in self.options():
+            found += [(has_header, count + extra + 1, skipped) for extra in range(table.end_separators)]
+        return found
+
     def options(self) -> list[tuple[bool, int, int]]:
         """The readings that fit the table alone: header or not, rows, and rows above the first sample."""
         table, found = self.table, []
@@ -105,6 +112,8 @@ def settle_beside(x: Rows, known: Rows | None) -> None:
 
 def _together(x: Rows, y: Rows) -> None:
     pairs = [(of_x, of_y) for of_x in x.options() for of_y in y.options() if of_x[1] == of_y[1]]
+    pairs += [(of_x, of_y) for of_x in x.with_end() for of_y in y.options() if of_x[1] == of_y[1]]
+    pairs += [(of_x, of_y) for of_x in x.options() for of_y in y.with_end() if of_x[1] == of_y[1]]
     plain = [pair for pair in pairs if _is_plain(x, pair[0]) and _is_plain(y, pair[1])]
     is_alone = y.table.rows == 1 and y.header.is_header is None  # a name above a blank, or a class
     if plain and x.header.is_header is not None and not is_alone:
@@ -170,9 +179,7 @@ def _mismatch(x: Rows, y: Rows) -> None:
     if _stands(x, {option[1] for option in y.options()}):
         _alone(x)
     else:
-        x.notes.append(
-            f"{x.name}: its rows do not fit those of {y.name}, whether its first line is a sample or not"
-        )
+        x.notes.append(f"{x.name}: its rows do not fit those of {y.name}, {_why_not(x, y)}")
     counts = {x.count} if x.count is not None else {option[1] for option in x.options()}
     if y.header.is_header is not None:
         y.has_header, y.skipped = y.header.is_header, int(y.header.is_header)
@@ -181,6 +188,14 @@ def _mismatch(x: Rows, y: Rows) -> None:
     told = y.count if y.count is not None else f"{y.table.rows - 1} or {y.table.rows}"
     beside = x.count if x.count is not None else f"{x.table.rows - 1} or {x.table.rows}"
     y.notes.append(f"{y.name} has {told} rows beside {beside} spectra")
+
+
+def _why_not(x: Rows, y: Rows) -> str:
+    """Say whether rows would fit if a first line were what it does not look like."""
+    every = [{rows.table.rows, rows.table.rows - 1} for rows in (x, y)]
+    if every[0] & every[1]:
+        return "unless a first line is a sample that looks like names, or the other way round"
+    return "whether its first line is a sample or not"
 
 
 def _stands(rows: Rows, counts: set[int]) -> bool:

@@ -58,13 +58,18 @@ def read(source: Source, notes: list[str]) -> Single:
     if not names:
         notes.append("its columns have no names: spectra and targets cannot be told apart")
         return Single(Spectra(count=count))
-    waves = [i for i, name in enumerate(names) if tokens.wavelength(name) is not None]
+    waves = tokens.waves(names)
     if not waves:
         notes.append("no column is named after a wavelength: spectra and targets cannot be told apart")
         return Single(Spectra(count=count))
     found = Single(Spectra(count=count, n_features=len(waves)))
     found.scale = spectra.scale([names[i] for i in waves], source.path.name, source.decimal)
-    others = [i for i in range(len(names)) if i not in waves and not (i == 0 and table.has_row_names)]
+    if (odd := spectra.odd_wave([tokens.wavelength(names[i]) or 0.0 for i in waves])) is not None:
+        where = spectra.place(settled, waves[odd], names)
+        notes.append(f"{where} may be a wavelength or a target, which are not told")
+        return Single(Spectra(count=count))
+    known = set(waves)
+    others = [i for i in range(len(names)) if i not in known and not (i == 0 and table.has_row_names)]
     if not source.is_parquet:
         spectra.say_faults(settled, waves, names, notes)
     if others and settled.has_header and settled.count is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -97,7 +98,7 @@ def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int]
     """The columns that are wavelengths, and whether others may be."""
     table = rows.table
     every = range(len(table.columns))
-    named = [i for i in every if names and tokens.wavelength(names[i]) is not None]
+    named = set(tokens.waves(names))
     by_name = 2 * len(named) >= len(table.columns)
     features: list[int] = []
     doubtful: list[str] = []
@@ -161,6 +162,18 @@ def say_faults(rows: Rows, features: list[int], names: list[str], notes: list[st
             (line, token), i = min(faults)
             where = f"the first is {token!r} in line {line}, {place(rows, i, names)}"
             notes.append(f"some values of spectra {what}: {where}")
+
+
+def odd_wave(numbers: list[float]) -> int | None:
+    """Return which of the numbers at the ends is far from the others, which are even; None where none is."""
+    if len(numbers) <= _FEWEST_ROWS:
+        return None
+    for index, inner in ((-1, numbers[:-1]), (0, numbers[1:])):
+        if tokens.is_ordered(inner) and tokens.are_even(inner):
+            widest = max(abs(b - a) for a, b in itertools.pairwise(inner))
+            if abs(numbers[index] - inner[index]) > 5 * widest or not tokens.is_ordered(numbers):
+                return index % len(numbers)
+    return None
 
 
 @dataclass
@@ -227,7 +240,8 @@ def _may_be_thousands(names: list[str], decimal: str | None) -> bool:
 
 def _likely_unit(low: float, high: float, *, falls: bool) -> str | None:
     if low >= 150 and high <= 3300:
-        return None if falls else "nm"
+        # Below 700 and above 2600 there are spectra in the mid infrared and of Raman, in cm-1.
+        return "nm" if low >= 700 and high <= 2600 and not falls else None
     if low >= 3300 and high <= 50_000:
         return "cm-1"
     return "um" if low >= 0.15 and high <= 30 else None

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace.inspect import dialect, tokens
+from nirs4all_workspace.inspect.dialect import Dialect
 from nirs4all_workspace.inspect.text import Undecided, open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nirs4all_workspace.inspect.dialect import Dialect
     from nirs4all_workspace.inspect.text import Text
+
+_MOST_SEPARATORS = 100
 
 Place = tuple[int, str]  # a line and the field in it
 
@@ -58,7 +60,9 @@ class Survey:
         inner_blanks: Blank lines above the last row, and those that have separators.
         inner_separators: Lines of nothing but separators above the last row.
         end_blanks: Blank lines below the last row.
+        end_separators: Lines of nothing but separators below it.
         lead_blanks: Those above the first.
+        first_blank: The first blank line below the first row.
         repeated: The line of a row that is the first one again.
         text_row: The first line that holds texts where the others have numbers.
         text_rows: How many such.
@@ -92,7 +96,9 @@ class Survey:
     inner_blanks: int = 0
     inner_separators: int = 0
     end_blanks: int = 0
+    end_separators: int = 0
     lead_blanks: int = 0
+    first_blank: int | None = None
     repeated: int | None = None
     text_row: int | None = None
     text_rows: int = 0
@@ -127,7 +133,7 @@ class Survey:
             return None
         if doubtful == {","}:
             return self.hint if self.hint == "," else None
-        return "."
+        return None if doubtful and self.hint == "," else "."
 
     @property
     def why_no_decimal(self) -> str:
@@ -168,7 +174,7 @@ def survey(path: Path, hint: str | None = None) -> Survey:
         OSError: It cannot be read.
     """
     text = open_text(path)
-    layout = dialect.detect(dialect.sample(text.lines()), hint)
+    layout = _layout(text, hint)
     found = Survey(text, layout, hint=hint)
     if layout.skipped:
         text.notes.append(f"the first {layout.skipped} lines of {path.name} were taken for a comment")
@@ -176,6 +182,8 @@ def survey(path: Path, hint: str | None = None) -> Survey:
     for line, row in _all_rows(text, layout):
         if not any(row):
             blanks += 1
+            if found.rows:
+                found.first_blank = found.first_blank or line
             separators += len(row) > 1
             continue
         if found.rows:
@@ -186,20 +194,40 @@ def survey(path: Path, hint: str | None = None) -> Survey:
         blanks = separators = 0
         _add(found, line, row)
     found.end_blanks = blanks
+    found.end_separators = min(separators, _MOST_SEPARATORS)
     if 2 * found.text_rows >= found.rows - 1:
         found.text_row = None
     _drop_trailing(found)
     return found
 
 
+def _layout(text: Text, hint: str | None) -> Dialect:
+    first = dialect.sample(text.lines())
+    if not all(map(dialect.is_comment, first)):
+        return dialect.detect(first, hint)
+    below, comments = dialect.below_comments(text.lines())
+    try:
+        layout = dialect.detect(first, hint)
+    except Undecided:
+        layout = None
+    if layout and dialect.has_numbers(first, layout.separator):  # names of samples begin with #
+        return layout
+    if not below:
+        raise Undecided("all of its lines are comments")
+    found = dialect.detect(below, hint)
+    return Dialect(found.separator, found.width, found.skipped + comments)
+
+
 def _all_rows(text: Text, layout: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Give all rows, blank ones too, below the comments."""
     left = layout.skipped
-    for line, row in dialect.split(text.lines(), layout.separator):
-        if left and any(row):
-            left -= 1
-            continue
-        yield line, row
+    above = 0
+    lines = text.lines()
+    while left:
+        left -= bool(next(lines).strip())
+        above += 1
+    for line, row in dialect.split(lines, layout.separator):
+        yield line + above, row
 
 
 def _rows(text: Text, layout: Dialect) -> Iterator[tuple[int, list[str]]]:
@@ -296,6 +324,8 @@ def _slow(found: Survey, line: int, row: list[str]) -> list[float]:
         elif (value := tokens.any_number(token)) is None:
             if "\n" in token:
                 raise Undecided(f"a field goes over several lines, up to line {line}")
+            if not found.dialect.separator and dialect.has_fields(token):
+                raise Undecided(f"line {line} has several fields, where the first lines have one")
             texts += 1
             column.texts += 1
             column.text = column.text or (line, token)

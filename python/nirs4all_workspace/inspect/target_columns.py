@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 def unique(names: list[str], file: str, notes: list[str]) -> list[str]:
     """Return names as pandas makes them: of those without one, and of those that come again."""
     found: list[str] = []
+    known: set[str] = set()
+    counts: dict[str, int] = {}
     for i, name in enumerate(names):
         plain = " ".join(name.split()) or f"Unnamed: {i}"
-        other, number = plain, 0
-        while other in found:
+        other, number = plain, counts.get(plain, 0)
+        while other in known:
             number += 1
             other = f"{plain}.{number}"
+        counts[plain] = number
+        known.add(other)
         if other != name:
-            notes.append(f"column {i + 1} of {file} is called {other!r}, as pandas does")
+            as_pandas = "" if name.split() != [name] and name else ", as pandas does"
+            notes.append(f"column {i + 1} of {file} is called {other!r}{as_pandas}")
         found.append(other)
     return found
 
@@ -42,6 +47,11 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
         return None
     names = header_names(rows)
     columns = list(range(1 if table.has_row_names else 0, len(table.columns)))
+    if not names and len(columns) > 1 and columns[0] == 0 and _counts_from_first(rows):
+        notes.append(
+            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
+        )
+        return None
     if not names:
         names = ["y"] if len(columns) == 1 else [f"y{i + 1}" for i in columns]
         notes.append(f"the columns of {rows.name} have no names and are called {', '.join(names)}")
@@ -66,6 +76,15 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
     return found
 
 
+def _counts_from_first(rows: Rows) -> bool:
+    """Whether the first column counts by 1, the first row of the table too."""
+    table = rows.table
+    if not table.counts or table.rows <= 3:
+        return False
+    first, second = (tokens.any_number(row[0]) for row in (table.first, table.second))
+    return first is not None and second is not None and second == first + 1
+
+
 def _has_names_of_samples(found: list[Target]) -> bool:
     """Whether a column may name samples: texts that never come again, beside numbers."""
     others = any(target.kind != "texts" for target in found)
@@ -83,4 +102,6 @@ def are_classes(rows: Rows) -> bool:
     found = targets.read(rows, [""] * len(table.columns), list(range(len(table.columns))), [])
     rows.count = None
     first = [token for token in table.first if token]
+    if any(target.may_name_samples for target in found):
+        return False
     return all(target.kind == "texts" for target in found) and all(map(tokens.is_name, first))

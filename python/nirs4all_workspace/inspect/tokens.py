@@ -31,13 +31,15 @@ MISSING = frozenset(
         "",
     ]
 )
-UNITS = {"cm⁻¹": "cm-1", "µm": "um", "μm": "um"}
+UNITS = {"cm⁻¹": "cm-1", "cm^-1": "cm-1", "1/cm": "cm-1", "µm": "um", "μm": "um"}
 _POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _COMMA_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 _POINT_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?", re.ASCII)
-_WAVELENGTH = re.compile(r"[xX]?\s*(\d+(?:[.,]\d+)?)\s*(nm|cm-1|cm⁻¹|um|µm|μm)?", re.ASCII)
+_WAVELENGTH = re.compile(
+    r"[xX]?\s*(\d+(?:[.,]\d+)?)\s*(?:[\s_]*[(\[]?\s*(nm|cm-1|cm\^-1|1/cm|cm⁻¹|um|µm|μm)\s*[)\]]?)?", re.ASCII
+)
 _ALMOST = re.compile(
     r"[\W_]*\d[\d.,'\s_]*([eEdD][+-]?\d+)?([\W_]*|[\W_]*\s+\S{1,8}|%.*)|[\W_]*\d*[.,]\d+\s*[^\W\d_]{1,8}.*"
 )
@@ -133,6 +135,20 @@ def wavelength(name: str) -> float | None:
     """Return the number in the name of a column such as 1100, X1100.5 or "4000 cm-1"."""
     match = _WAVELENGTH.fullmatch(name.strip())
     return float(match[1].replace(",", ".")) if match else None
+
+
+def waves(names: list[str]) -> list[int]:
+    """Return which names are wavelengths: with an x before them or without, as most are.
+
+    A name such as x1 beside 1100 and 1102 is that of something else.
+    """
+    found = [i for i, name in enumerate(names) if wavelength(name) is not None]
+    marked = [i for i in found if names[i].strip()[:1] in "xX"]
+    if 2 * len(marked) == len(found):
+        return found
+    if 2 * len(marked) > len(found):
+        return marked
+    return [i for i in found if names[i].strip()[:1] not in "xX"]
 
 
 def unit(name: str) -> str | None:
