@@ -123,7 +123,9 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
         return _float_of(value, where, is_float=is_float)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
-        return _of_numpy(numpy, value, where)
+        return _of_numpy(numpy, value, where, is_float=is_float)
+    if isinstance(value, memoryview) or type(value).__name__ == "MonthDayNano":
+        raise TypeError(f"{where} has a value of type {kind.__qualname__}, which cannot be stored")
     if isinstance(value, os.PathLike):
         path = os.fspath(value)
         if isinstance(path, str):
@@ -159,7 +161,7 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
     raise TypeError(f"{where} has a value of type {kind.__qualname__}, which cannot be stored")
 
 
-def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401
+def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: ANN401
     """Return what an array or scalar of NumPy is, as `scalar` does."""
     if isinstance(value, numpy.ma.MaskedArray) and value.ndim == 0 and numpy.ma.getmaskarray(value).all():
         return None
@@ -176,7 +178,8 @@ def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401
         return value.item()
     if isinstance(value, numpy.floating):
         number = float(value)
-        if not _is_near(value, number):
+        is_same = number == value or math.isnan(number)
+        if not is_same and not (is_float and _is_near(value, number)):
             raise ValueError(f"{where} is {value!r}, which no 64-bit float is")
         return number
     raise TypeError(f"{where} has a value of type {type(value).__qualname__}, which cannot be stored")

@@ -551,3 +551,107 @@ def test_a_column_without_a_name_sorts(ws, run):
             writer.write({"id": str(number), "": number})
     page = ws.predictions.page(sort_by="", descending=True)
     assert [row["id"] for row in page.records] == ["3", "2", "1"]
+
+
+# --- maps, whole scores and times as text
+
+
+@pytest.mark.parametrize(
+    "kind, entries",
+    [
+        (pa.list_(pa.int8()), [([1], 1)]),
+        (pa.struct({"a": pa.int8()}), [({"a": 1}, 1)]),
+        (pa.map_(pa.string(), pa.int8()), [([("a", 1)], 1)]),
+        (pa.float64(), [(0.0, 1), (-0.0, 2)]),
+        (pa.float32(), [(-0.0, 1), (0.0, 2)]),
+        (pa.timestamp("ns"), [(1, 1), (2, 2)]),
+        (pa.timestamp("ns", "UTC"), [(-1, 1), (-2, 2)]),
+        (pa.time64("ns"), [(1000, 1), (1001, 2)]),
+        (pa.duration("ns"), [(1, 1), (2, 2)]),
+    ],
+)
+def test_maps_with_keys_that_dicts_do_not_tell_apart(ws, run, kind, entries):
+    table = pa.table({"id": ["a"], "m": pa.array([entries], pa.map_(kind, pa.int8()))})
+    with run.writer("wheat") as writer, pytest.raises(TypeError, match="'m'|\"m\""):
+        writer.write_batch(table)
+    assert ws.predictions.page().total == 0
+
+
+@pytest.mark.parametrize(
+    "kind, given",
+    [
+        (pa.float64(), {-0.0: 1, 0.5: 2, float("inf"): 3}),
+        (pa.binary(), {b"a": 1, b"b": 2}),
+        (pa.decimal128(5, 2), {Decimal("1.50"): 1, Decimal("-2.00"): 2}),
+        (pa.timestamp("ns"), {dt.datetime(2026, 1, 1): 1, dt.datetime(1969, 1, 1, 0, 0, 0, 1): 2}),
+        (pa.duration("ns"), {dt.timedelta(microseconds=-1): 1, dt.timedelta(0): 2}),
+        (pa.time64("ns"), {dt.time(1, 2, 3, 4): 1, dt.time(0): 2}),
+        (pa.bool_(), {True: 1, False: 2}),
+        (pa.uint64(), {2**64 - 1: 1, 0: 2}),
+        (pa.date32(), {dt.date(2026, 1, 1): 1}),
+    ],
+)
+def test_maps_with_keys_that_dicts_tell_apart(ws, run, kind, given):
+    table = pa.table({"id": ["a"], "m": pa.array([list(given.items())], pa.map_(kind, pa.int8()))})
+    with run.writer("wheat") as writer:
+        writer.write_batch(table)
+    assert ws.predictions.get("a")["m"] == given
+
+
+@pytest.mark.parametrize("column", ["val_score", "exclusion_rate"])
+@pytest.mark.parametrize(
+    "value, kind", [(BIG, pa.int64()), (2**64 - 1, pa.uint64()), (BIG, pa.dictionary(pa.int8(), pa.int64()))]
+)
+def test_whole_scores_of_batches_that_no_float_is(ws, run, column, value, kind):
+    with run.writer("wheat") as writer:
+        with pytest.raises(TypeError, match=column):
+            writer.write_batch(pa.table({"id": ["a"], column: pa.array([value], kind)}))
+        writer.write_batch(pa.table({"id": ["b", "c"], column: pa.array([2**60, None], pa.int64())}))
+    assert ws.predictions.page(columns=["id", column], sort_by="id", descending=False).records == [
+        {"id": "b", column: 2.0**60},
+        {"id": "c", column: None},
+    ]
+
+
+TIMES = {
+    "2026-01-02": DAY,
+    "2026-01-02T03:04": DAY.replace(hour=3, minute=4),
+    "2026-01-02 03:04": DAY.replace(hour=3, minute=4),
+    "2026-01-02T03:04Z": DAY.replace(hour=3, minute=4),
+    "2026-01-02T03:04:05.123456": MOMENT,
+    "2026-01-02 04:04:05.123456+0100": MOMENT,
+    "2026-01-02T05:04:05.123456+02": MOMENT,
+    "2026-01-02T01:34:05.123456-01:30": MOMENT,
+}
+
+
+def test_times_as_text(ws, run):
+    with run.writer("wheat") as writer:
+        for text in TIMES:
+            writer.write({"id": text, "created_at": text})
+        writer.write_batch(pa.table({"id": [f"b{text}" for text in TIMES], "created_at": list(TIMES)}))
+        for text in ("yesterday", "2026-1-2", "2026-13-01", ""):
+            with pytest.raises(TypeError, match="created_at"):
+                writer.write({"created_at": text})
+    for text, time in TIMES.items():
+        assert ws.predictions.get(text)["created_at"] == time, text
+        assert ws.predictions.get(f"b{text}")["created_at"] == time, text
+        summed = n4w.SummaryAccumulator()
+        summed.add({"created_at": text})
+        earliest = summed.summary()["date_range"]["earliest"]
+        assert dt.datetime.fromisoformat(earliest) == time, text
+
+
+@pytest.mark.parametrize("value, error", [("yesterday", ValueError), (5, TypeError), ((1, 2), ValueError)])
+def test_an_accumulator_takes_no_other_texts_for_times(value, error):
+    summed = n4w.SummaryAccumulator()
+    summed.add({"created_at": "2026-01-02"})  # rows like the one before are added by another way
+    with pytest.raises(error, match="created_at"):
+        summed.add({"created_at": value})
+    assert summed.summary()["total_predictions"] == 1
+
+
+def test_no_gap_beside_whole_numbers_that_no_float_is(ws, run):
+    found, refused = stored(ws, run, {"a": {"x": BIG}, "b": {"x": float("nan")}, "c": {"x": None}})
+    assert refused.keys() == {"b"} and "x" in str(refused["b"])
+    assert found["a"]["x"] == BIG and found["c"]["x"] is None
