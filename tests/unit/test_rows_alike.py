@@ -243,8 +243,8 @@ def test_errors_add_nothing_and_are_the_same_ones():
         ({"val_score": "0.5"}, TypeError),
         ({"model_name": "\ud800"}, UnicodeEncodeError),
         ({"id": "\ud800", "val_score": -1.0} | later, UnicodeEncodeError),
-        ({"created_at": 5}, AttributeError),
-        ({"created_at": datetime.timedelta(1)}, AttributeError),
+        ({"created_at": 5}, TypeError),
+        ({"created_at": datetime.timedelta(1)}, TypeError),
     ]:
         with pytest.raises(error):
             made.add(row | change)

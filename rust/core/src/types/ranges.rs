@@ -149,14 +149,14 @@ pub fn check(array: &ArrayRef) -> Result<(), String> {
     }
 }
 
-/// Keys as Python tells them apart: without the sign of zero, and times of ns in µs, downwards.
+/// Keys as Python tells them apart: without the sign of zero, times of ns in µs, downwards, durations towards zero.
 fn told_apart(keys: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let micros = |kind: DataType| {
-        let whole = cast(keys, &DataType::Int64)?;
-        let whole = whole.as_primitive::<Int64Type>();
-        let micros: Int64Array = whole.unary(|nanos| nanos.div_euclid(1_000));
+    let micros = |whole: fn(i64) -> i64, kind: DataType| {
+        let nanos = cast(keys, &DataType::Int64)?;
+        let micros: Int64Array = nanos.as_primitive::<Int64Type>().unary(whole);
         cast(&micros, &kind)
     };
+    let downwards = |nanos: i64| nanos.div_euclid(1_000);
     match keys.data_type() {
         DataType::Dictionary(_, values) => told_apart(&cast(keys, values)?),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => {
@@ -165,10 +165,12 @@ fn told_apart(keys: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             Ok(Arc::new(unsigned))
         }
         DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
-            micros(DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))
+            micros(downwards, DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))
         }
-        DataType::Time64(TimeUnit::Nanosecond) => micros(DataType::Time64(TimeUnit::Microsecond)),
-        DataType::Duration(TimeUnit::Nanosecond) => micros(DataType::Duration(TimeUnit::Microsecond)),
+        DataType::Time64(TimeUnit::Nanosecond) => micros(downwards, DataType::Time64(TimeUnit::Microsecond)),
+        DataType::Duration(TimeUnit::Nanosecond) => {
+            micros(|nanos| nanos / 1_000, DataType::Duration(TimeUnit::Microsecond))
+        }
         _ => Ok(Arc::clone(keys)),
     }
 }
