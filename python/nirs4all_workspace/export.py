@@ -160,6 +160,8 @@ def _fits(kind: Any, within: bool = False) -> bool:  # noqa: ANN401 - a data typ
         return all(_fits(field.dtype, within=True) for field in kind.fields)
     if isinstance(kind, pl.List | pl.Array):
         return _fits(kind.inner, within=True)
+    if kind.is_nested() and hasattr(kind, "key") and hasattr(kind, "value"):
+        return _fits(kind.value, within=True)  # a map, whose keys JSON has as texts
     return kind not in (pl.Binary, pl.Duration, pl.Object) and not (within and isinstance(kind, pl.Decimal))
 
 

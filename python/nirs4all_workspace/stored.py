@@ -188,9 +188,12 @@ class _Strict:
         if isinstance(value, Mapping | list | tuple):
             if depth > self.deepest:
                 raise ValueError(f"{_name(self.where, place)} {_too_deep(self.deepest)}")
-            if isinstance(value, Mapping):
+            if isinstance(value, Mapping) and not type(value).__module__.startswith("pyarrow"):
                 return self.of_mapping(value, place, depth)
-            return [self.of(item, (place, index), depth + 1) for index, item in enumerate(value)]
+            if type(value).__name__ == "MonthDayNano":  # a tuple to Python
+                raise TypeError(f"{_name(self.where, place)} is an interval, which cannot be stored")
+            if not isinstance(value, Mapping):
+                return [self.of(item, (place, index), depth + 1) for index, item in enumerate(value)]
         from nirs4all_workspace import values
 
         return self.of(values.nested(value, _name(self.where, place)), place, depth)

@@ -5,10 +5,11 @@ A masked value is null. What has no place in a column or an array is refused by 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -50,6 +51,11 @@ def cell(value: object, column: str) -> object:
         ValueError: A column could hold it only in part.
     """
     where = f"column {column!r}"
+    with _named(where, value):
+        return _cell(value, column, where)
+
+
+def _cell(value: object, column: str, where: str) -> object:
     found = scalar(value, where, is_float=column in _FLOATS)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(found, numpy.ndarray):
@@ -66,7 +72,10 @@ def cell(value: object, column: str) -> object:
     if isinstance(found, date):
         return "time", (found - _EPOCH.date()) // _MICROSECOND
     if isinstance(found, timedelta):
-        return "duration", found // _MICROSECOND
+        micros = found // _MICROSECOND
+        if not -(2**63) <= micros < 2**63:
+            raise ValueError(f"{where} has a duration beyond 999,999,999 days, or of more than 63 bits of µs")
+        return "duration", micros
     return found
 
 
@@ -77,7 +86,16 @@ def nested(value: object, where: str) -> object:
         TypeError: It has no place in JSON; the message says where it is.
         ValueError: It could be there only in part.
     """
+    with _named(where, value):
+        return _nested(value, where)
+
+
+def _nested(value: Any, where: str) -> object:  # noqa: ANN401
     numpy = sys.modules.get("numpy")
+    if type(value).__module__.startswith("pyarrow") and hasattr(value, "as_py"):
+        value = _of_arrow(value, where)
+    if isinstance(value, datetime) and value.tzinfo is not None and hasattr(value, "to_datetime64"):
+        return value.isoformat()  # of pandas, whose time of NumPy has no offset
     found = scalar(value, where)
     if numpy is not None and isinstance(found, numpy.ndarray):
         is_plain = (found.dtype.kind in "biufUO" and found.dtype.itemsize <= 8) or found.dtype.kind in "UO"
@@ -108,9 +126,11 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
     """
     if value is None or isinstance(value, Enum):
         return None if value is None else scalar(value.value, where, is_float=is_float)
+    kind = type(value)
+    if kind.__module__.startswith("pyarrow") and hasattr(value, "as_py"):
+        return scalar(_of_arrow(value, where), where, is_float=is_float)
     if isinstance(value, str | bool | int | float | Mapping | list | tuple):
         return value
-    kind = type(value)
     if kind.__name__ in ("NAType", "NaTType") and kind.__module__.startswith("pandas"):
         return None
     if kind in (datetime, date, timedelta):
@@ -123,7 +143,9 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
         return _float_of(value, where, is_float=is_float)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
-        return _of_numpy(numpy, value, where)
+        return _of_numpy(numpy, value, where, is_float=is_float)
+    if isinstance(value, memoryview):
+        raise TypeError(f"{where} has a value of type {kind.__qualname__}, which cannot be stored")
     if isinstance(value, os.PathLike):
         path = os.fspath(value)
         if isinstance(path, str):
@@ -134,11 +156,6 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
         raise TypeError(
             f"{where} is of type {kind.__qualname__}, whose unit no column holds; give a plain number"
         )
-    elif kind.__module__.startswith("pyarrow") and hasattr(value, "as_py"):
-        try:
-            return scalar(value.as_py(), where, is_float=is_float)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error
     elif isinstance(value, timedelta):
         return value
     elif hasattr(value, "isoformat"):
@@ -148,8 +165,12 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
         except ValueError:
             return text
     elif hasattr(value, "tolist") or hasattr(value, "item"):
+        if not hasattr(value, "tolist") and getattr(value, "shape", ()) != ():
+            raise TypeError(
+                f"{where} has a value of type {kind.__qualname__}, which cannot be stored; give a list"
+            )
         try:
-            plain = value.tolist() if hasattr(value, "tolist") else value.item()
+            plain = _list_of(value) if hasattr(value, "tolist") else value.item()
         except Exception as error:
             raise TypeError(
                 f"{where} is of type {kind.__qualname__}, which cannot be read: {error}"
@@ -159,14 +180,49 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
     raise TypeError(f"{where} has a value of type {kind.__qualname__}, which cannot be stored")
 
 
-def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401
+def _of_arrow(value: Any, where: str) -> Any:  # noqa: ANN401
+    """Return what a scalar of pyarrow holds: of lists and structs its scalars, which know their units."""
+    kind = str(value.type)
+    is_map = value.is_valid and kind.startswith("map<")
+    if kind == "time64[ns]" and value.is_valid and value.value % 1000:
+        raise ValueError(f"{where} has parts of a microsecond; round it, or write it in a table of Arrow")
+    if (
+        value.is_valid
+        and hasattr(value, "values")
+        and kind.startswith(("list", "large_list", "fixed_size_list"))
+    ):
+        return list(value.values)
+    if value.is_valid and kind.startswith("struct") and len(set(value)) == len(value):
+        return {name: value[name] for name in value}
+    try:
+        return dict(value.as_py(maps_as_pydicts="strict")) if is_map else value.as_py()
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _list_of(value: Any) -> Any:  # noqa: ANN401
+    """Return what an array of any library holds; None for what pandas says is missing."""
+    module = type(value).__module__.split(".")[0]
+    if module == "pyarrow" and hasattr(value, "to_pylist"):
+        return list(value)
+    plain = value.tolist()
+    if module == "pandas" and hasattr(value, "isna") and getattr(value.dtype, "kind", "") not in "fc":
+        is_object = str(value.dtype) == "object"
+        missing = [False] * len(plain) if is_object else value.isna()
+        return [None if out else item for item, out in zip(plain, missing, strict=True)]
+    return plain
+
+
+def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: ANN401
     """Return what an array or scalar of NumPy is, as `scalar` does."""
-    if isinstance(value, numpy.ma.MaskedArray) and value.ndim == 0 and numpy.ma.getmaskarray(value).all():
+    is_one = isinstance(value, numpy.ma.MaskedArray) and value.ndim == 0 and value.dtype.names is None
+    if is_one and numpy.ma.getmaskarray(value).all():
         return None
     _check_unit(numpy, value, where)
+    if isinstance(value, numpy.matrix):
+        value = numpy.asarray(value)  # whose rows are none of two dimensions
     if value.dtype.names is not None and value.ndim == 0:
-        record = value[()]
-        return {name: scalar(record[name], where) for name in value.dtype.names}
+        return {name: scalar(value[name], where) for name in value.dtype.names}
     if isinstance(value, numpy.ndarray):
         return value if value.ndim else scalar(value[()], where)
     # Durations of NumPy are whole numbers to Python.
@@ -176,7 +232,8 @@ def _of_numpy(numpy: Any, value: Any, where: str) -> Any:  # noqa: ANN401
         return value.item()
     if isinstance(value, numpy.floating):
         number = float(value)
-        if not _is_near(value, number):
+        is_same = number == value or math.isnan(number)
+        if not is_same and not (is_float and _is_near(value, number)):
             raise ValueError(f"{where} is {value!r}, which no 64-bit float is")
         return number
     raise TypeError(f"{where} has a value of type {type(value).__qualname__}, which cannot be stored")
@@ -213,7 +270,32 @@ def _float_of(value: Decimal | Fraction, where: str, *, is_float: bool) -> float
             return number
         if abs(number) < 2.0**63 and value == int(value):
             return int(value)
-    raise ValueError(f"{where} is {value!r}, which no 64-bit float is; give it as a text, or as float(...)")
+    raise ValueError(
+        f"{where} is {_shown(value)}, which no 64-bit float is; give it as a text, or as float(...)"
+    )
+
+
+def _shown(value: object) -> str:
+    """Return a number for an error; Python writes out none of very many digits."""
+    try:
+        return repr(value)
+    except ValueError:
+        return f"with very many digits ({type(value).__qualname__})"
+
+
+@contextlib.contextmanager
+def _named(where: str, value: object) -> Iterator[None]:
+    """Say of which column or array an error of another library is."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, TypeError | ValueError) and where in str(error):
+            raise
+        reason = "it is nested too deep, or contains itself" if isinstance(error, RecursionError) else error
+        message = f"{where} has a value of type {type(value).__qualname__}, which cannot be read: {reason}"
+        raise TypeError(message) from error
 
 
 def _micros_of(value: Any, where: str, *, may_cut: bool) -> tuple[str, int]:  # noqa: ANN401
@@ -252,7 +334,8 @@ def array(value: Any, key: str) -> tuple[np.ndarray, tuple[int, ...]] | None:  #
     """
     import numpy as np
 
-    found = _array(np, value, key)
+    with _named(key, value):
+        found = _array(np, value, key)
     return None if found is None else (np.ascontiguousarray(found).reshape(-1), found.shape)
 
 
@@ -267,6 +350,10 @@ def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
         # A frame: columns of different types, of which no common one may hold all values.
         columns = [_array(np, value[name], key) for name in value.columns]
         return np.column_stack(columns) if columns else np.empty(value.shape)
+    if hasattr(value, "to_pylist") and hasattr(value, "column_names"):
+        # A table of Arrow, likewise.
+        columns = [_array(np, column, key) for column in value.columns]
+        return np.column_stack(columns) if columns else np.empty((value.num_rows, 0))
     if hasattr(value, "to_pylist") and value.null_count:
         return _of_items(np, value.to_pylist(), key)
     if (
@@ -280,7 +367,7 @@ def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     if hasattr(value, "to_numpy"):
         try:
             plain = value.to_numpy(zero_copy_only=False) if hasattr(value, "to_pylist") else value.to_numpy()
-        except (TypeError, ValueError, NotImplementedError):
+        except Exception:  # noqa: BLE001 - Polars has errors of its own
             plain = value.to_pylist() if hasattr(value, "to_pylist") else list(value)
         return _array(np, plain, key)
     if isinstance(value, Sequence) and not isinstance(value, bytearray | memoryview):
@@ -382,7 +469,7 @@ def _number(item: object, key: str) -> float:
         except OverflowError:
             number = math.inf
         if math.isinf(number) or int(number) != found:
-            raise ValueError(f"{key} has the whole number {found}, which no 64-bit float is")
+            raise ValueError(f"{key} has the whole number {_shown(found)}, which no 64-bit float is")
         return number
     if isinstance(found, float):
         return float(found)

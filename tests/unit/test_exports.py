@@ -1,9 +1,13 @@
 """What the name of an exported file says, and what compaction says of segments that it passes over."""
 
+import csv
+import datetime as dt
+import decimal
 import os
 
 import nirs4all_workspace as n4w
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from path_lab import LONG_AGO, call
@@ -74,3 +78,31 @@ def test_one_segment_is_not_passed_over(tmp_path):
     with run, run.writer("wheat") as writer:
         writer.write({"id": "a", "val_score": 0.5, "metric": "rmse"})
     assert ws.predictions.compact() == {"compacted": [], "skipped": [], "errors": []}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.decimal128(5, 2), decimal.Decimal("1.5")),
+        (pa.duration("us"), dt.timedelta(1)),
+        (pa.binary(), b"x"),
+        (pa.list_(pa.binary()), [b"x"]),
+    ],
+)
+def test_maps_that_csv_has_no_place_for(tmp_path, kind, value):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("r", datasets=["wheat"])
+    maps = {
+        "good": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8())),
+        "odd": pa.array([[("k", value)]], pa.map_(pa.string(), kind)),
+    }
+    with run, run.writer("wheat") as writer:
+        writer.write_batch(pa.table({"id": ["a"], **maps}))
+    with pytest.raises(ValueError, match="odd"):
+        ws.predictions.export(tmp_path / "a.csv", columns=["id", "good", "odd"])
+    assert not (tmp_path / "a.csv").exists()
+    ws.predictions.export(tmp_path / "b.csv", columns=["id", "good"])
+    assert list(csv.reader((tmp_path / "b.csv").read_text().splitlines())) == [
+        ["id", "good"],
+        ["a", '{"k": 1}'],
+    ]

@@ -87,7 +87,11 @@ def test_times_as_texts_of_mixed_shapes():
         None,
     ]
     batch = pa.table({"created_at": texts})
-    for made in (by_batch(batch), by_rows(batch.to_pylist())):
+    for text in ("nonsense", ""):  # in files of others null, of a mapping refused
+        with pytest.raises(ValueError, match="created_at"):
+            by_rows([{"created_at": text}])
+    rows = [{"created_at": text} for text in texts if text not in ("nonsense", "")]
+    for made in (by_batch(batch), by_rows(rows)):
         found = {key: datetime.datetime.fromisoformat(value) for key, value in made["date_range"].items()}
         day = datetime.datetime(2026, 1, 16, tzinfo=datetime.UTC)
         assert found == {"earliest": day.replace(hour=8), "latest": day.replace(hour=8, minute=30)}

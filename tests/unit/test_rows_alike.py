@@ -243,8 +243,8 @@ def test_errors_add_nothing_and_are_the_same_ones():
         ({"val_score": "0.5"}, TypeError),
         ({"model_name": "\ud800"}, UnicodeEncodeError),
         ({"id": "\ud800", "val_score": -1.0} | later, UnicodeEncodeError),
-        ({"created_at": 5}, AttributeError),
-        ({"created_at": datetime.timedelta(1)}, AttributeError),
+        ({"created_at": 5}, TypeError),
+        ({"created_at": datetime.timedelta(1)}, TypeError),
     ]:
         with pytest.raises(error):
             made.add(row | change)
@@ -334,8 +334,13 @@ def test_times_of_every_kind_in_turn():
         for _ in range(20):
             time = NEW + datetime.timedelta(seconds=rng.randrange(10**6))
             kind = rng.randrange(len(kinds))
-            made.add({"metric": "rmse", "created_at": kinds[kind](time)})
-            meant += [[time], [time], [time], [], [datetime.datetime(2020, 1, 1, tzinfo=UTC)], []][kind]
+            row = {"metric": "rmse", "created_at": kinds[kind](time)}
+            if row["created_at"] == "nonsense":
+                with pytest.raises(ValueError, match="created_at"):
+                    made.add(row)
+                continue
+            made.add(row)
+            meant += [[time], [time], [time], [], [datetime.datetime(2020, 1, 1, tzinfo=UTC)]][kind]
         told = made.summary()["date_range"]
         if meant:
             found = tuple(datetime.datetime.fromisoformat(told[end]) for end in ("earliest", "latest"))

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import nirs4all_workspace as n4w
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -551,3 +552,178 @@ def test_a_column_without_a_name_sorts(ws, run):
             writer.write({"id": str(number), "": number})
     page = ws.predictions.page(sort_by="", descending=True)
     assert [row["id"] for row in page.records] == ["3", "2", "1"]
+
+
+# --- maps, whole scores and times as text
+
+
+@pytest.mark.parametrize(
+    ("kind", "entries"),
+    [
+        (pa.list_(pa.int8()), [([1], 1)]),
+        (pa.struct({"a": pa.int8()}), [({"a": 1}, 1)]),
+        (pa.map_(pa.string(), pa.int8()), [([("a", 1)], 1)]),
+        (pa.float64(), [(0.0, 1), (-0.0, 2)]),
+        (pa.float32(), [(-0.0, 1), (0.0, 2)]),
+        (pa.timestamp("ns"), [(1, 1), (2, 2)]),
+        (pa.timestamp("ns", "UTC"), [(-1, 1), (-2, 2)]),
+        (pa.time64("ns"), [(1000, 1), (1001, 2)]),
+        (pa.duration("ns"), [(-1, 1), (2, 2)]),
+    ],
+)
+def test_maps_with_keys_that_dicts_do_not_tell_apart(ws, run, kind, entries):
+    table = pa.table({"id": ["a"], "m": pa.array([entries], pa.map_(kind, pa.int8()))})
+    with run.writer("wheat") as writer, pytest.raises(TypeError, match='"m"'):
+        writer.write_batch(table)
+    assert ws.predictions.page().total == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (pa.float64(), {-0.0: 1, 0.5: 2, float("inf"): 3}),
+        (pa.binary(), {b"a": 1, b"b": 2}),
+        (pa.decimal128(5, 2), {Decimal("1.50"): 1, Decimal("-2.00"): 2}),
+        (pa.timestamp("ns"), {dt.datetime(2026, 1, 1): 1, dt.datetime(1969, 1, 1, 0, 0, 0, 1): 2}),
+        (pa.duration("ns"), {dt.timedelta(microseconds=-1): 1, dt.timedelta(0): 2}),
+        (pa.time64("ns"), {dt.time(1, 2, 3, 4): 1, dt.time(0): 2}),
+        (pa.bool_(), {True: 1, False: 2}),
+        (pa.uint64(), {2**64 - 1: 1, 0: 2}),
+        (pa.date32(), {dt.date(2026, 1, 1): 1}),
+    ],
+)
+def test_maps_with_keys_that_dicts_tell_apart(ws, run, kind, given):
+    table = pa.table({"id": ["a"], "m": pa.array([list(given.items())], pa.map_(kind, pa.int8()))})
+    with run.writer("wheat") as writer:
+        writer.write_batch(table)
+    assert ws.predictions.get("a")["m"] == given
+
+
+@pytest.mark.parametrize("column", ["val_score", "exclusion_rate"])
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(BIG, pa.int64()), (2**64 - 1, pa.uint64()), (BIG, pa.dictionary(pa.int8(), pa.int64()))],
+)
+def test_whole_scores_of_batches_that_no_float_is(ws, run, column, value, kind):
+    with run.writer("wheat") as writer:
+        with pytest.raises(TypeError, match=column):
+            writer.write_batch(pa.table({"id": ["a"], column: pa.array([value], kind)}))
+        writer.write_batch(pa.table({"id": ["b", "c"], column: pa.array([2**60, None], pa.int64())}))
+    assert ws.predictions.page(columns=["id", column], sort_by="id", descending=False).records == [
+        {"id": "b", column: 2.0**60},
+        {"id": "c", column: None},
+    ]
+
+
+TIMES = {
+    "2026-01-02": DAY,
+    "2026-01-02T03:04": DAY.replace(hour=3, minute=4),
+    "2026-01-02 03:04": DAY.replace(hour=3, minute=4),
+    "2026-01-02T03:04Z": DAY.replace(hour=3, minute=4),
+    "2026-01-02T03:04:05.123456": MOMENT,
+    "2026-01-02 04:04:05.123456+0100": MOMENT,
+    "2026-01-02T05:04:05.123456+02": MOMENT,
+    "2026-01-02T01:34:05.123456-01:30": MOMENT,
+}
+
+
+def test_times_as_text(ws, run):
+    with run.writer("wheat") as writer:
+        for text in TIMES:
+            writer.write({"id": text, "created_at": text})
+        writer.write_batch(pa.table({"id": [f"b{text}" for text in TIMES], "created_at": list(TIMES)}))
+        for text in ("yesterday", "2026-1-2", "2026-13-01", ""):
+            with pytest.raises(TypeError, match="created_at"):
+                writer.write({"created_at": text})
+    for text, time in TIMES.items():
+        assert ws.predictions.get(text)["created_at"] == time, text
+        assert ws.predictions.get(f"b{text}")["created_at"] == time, text
+        summed = n4w.SummaryAccumulator()
+        summed.add({"created_at": text})
+        earliest = summed.summary()["date_range"]["earliest"]
+        assert dt.datetime.fromisoformat(earliest) == time, text
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [("yesterday", ValueError), (5, TypeError), ((1, 2), ValueError)]
+)
+def test_an_accumulator_takes_no_other_texts_for_times(value, error):
+    summed = n4w.SummaryAccumulator()
+    summed.add({"created_at": "2026-01-02"})  # rows like the one before are added by another way
+    with pytest.raises(error, match="created_at"):
+        summed.add({"created_at": value})
+    assert summed.summary()["total_predictions"] == 1
+
+
+def test_no_gap_beside_whole_numbers_that_no_float_is(ws, run):
+    found, refused = stored(ws, run, {"a": {"x": BIG}, "b": {"x": float("nan")}, "c": {"x": None}})
+    assert refused.keys() == {"b"}
+    assert "x" in str(refused["b"])
+    assert found["a"]["x"] == BIG
+    assert found["c"]["x"] is None
+
+
+# --- what libraries mean
+
+
+def test_missing_values_and_offsets_within_values(ws, run):
+    zoned = pd.Timestamp("2026-01-01", tz="Asia/Tokyo")
+    given = {
+        "texts": (pd.Series(["a", None], dtype="str"), ["a", None]),
+        "categories": (pd.Categorical(["a", None]), ["a", None]),
+        "objects": (pd.Series(["a", None], dtype=object), ["a", None]),
+        "gaps": (pd.Series([1.5, float("nan")]), [1.5, "NaN"]),
+        "nullable": (pd.array([1, None], "Int64"), [1, None]),
+        "matrix": (np.array([[1, 2], [3, 4]]).view(np.matrix), [[1, 2], [3, 4]]),
+        "zoned": ([zoned], ["2026-01-01T00:00:00+09:00"]),
+        "zoned series": (pd.Series([zoned, None]), ["2026-01-01T00:00:00+09:00", None]),
+        "ns": ({"at": zoned + pd.Timedelta(1, "ns")}, {"at": "2026-01-01T00:00:00.000000001+09:00"}),
+        "arrow": ([pa.scalar(zoned)], ["2026-01-01T00:00:00+09:00"]),
+        "naive": ([pd.Timestamp("2026-01-01")], ["2026-01-01T00:00:00"]),
+        "map": (pa.scalar([("a", 1)], pa.map_(pa.string(), pa.int8())), {"a": 1}),
+        "struct": (pa.scalar({"a": 1, "b": None}), {"a": 1, "b": None}),
+        "lists": (pa.scalar([[1], None]), [[1], None]),
+        "record": (np.ma.array([(1, 2.0)], mask=[(1, 0)], dtype="i8,f8")[0], {"f0": None, "f1": 2.0}),
+    }
+    found, refused = stored(ws, run, {id_: {id_: value} for id_, (value, _) in given.items()})
+    assert not refused
+    assert {id_: json.loads(found[id_][id_]) for id_ in given} == {
+        id_: meant for id_, (_, meant) in given.items()
+    }
+
+
+def test_offsets_in_results(ws, run):
+    zoned = pd.Timestamp("2026-01-01", tz="Asia/Tokyo")
+    with run.writer("wheat") as writer:
+        writer.checkpoint({"id": "r", "extra": {"at": zoned}})
+    [result] = ws.results.list(run=run.id)
+    assert result.to_dict()["extra"] == {"at": "2026-01-01T00:00:00+09:00"}
+
+
+def test_values_that_would_change_are_refused(ws, run):
+    given = {
+        "series": pl.Series([1.5]),
+        "frame": pl.DataFrame({"a": [1]}),
+        "memory": memoryview(b"abc"),
+        "interval": pa.scalar((1, 2, 3), pa.month_day_nano_interval()),
+        "time": pa.scalar(1999, pa.time64("ns")),
+        "times": pa.array([1999], pa.time64("ns")),
+        "times of a list": pa.scalar([1999], pa.list_(pa.time64("ns"))),
+        "longest": dt.timedelta.max,
+        "fraction": Fraction(10**5000, 3),
+    }
+    if np.finfo(np.longdouble).bits > 64:
+        given["long"] = np.longdouble(1) / 3
+    found, refused = stored(ws, run, {id_: {f"x {id_}": value} for id_, value in given.items()})
+    assert not found
+    for id_, error in refused.items():
+        assert f"x {id_}" in str(error)
+    deep: list = [1]
+    for _ in range(70):
+        deep = [deep]
+    within: list = []
+    within.append(within)
+    arrays = {"deep": deep, "within": within, "digits": [10**5000], "keys": {1: 1}}
+    found, refused = stored(ws, run, {id_: {"y_pred": value} for id_, value in arrays.items()})
+    assert not found
+    assert all("y_pred" in str(error) for error in refused.values())

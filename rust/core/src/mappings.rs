@@ -255,7 +255,18 @@ impl Table {
             if place.is_none() {
                 check_name(&name)?;
             }
-            let cell = cell.fit(kind).ok_or_else(|| unfit(&name, kind, natural.name()))?;
+            let found = match (kind, natural) {
+                (Type::Float, Type::Int) => "a whole number that no 64-bit float is",
+                (Type::Time, Type::Text) => "a text that is none",
+                _ => natural.name(),
+            };
+            if kind == Type::Int
+                && known(&name).is_none()
+                && matches!(cell, Cell::Float(value) if value.is_nan())
+            {
+                return Err(unfit(&name, kind, "NaN, beside whole numbers that no 64-bit float is"));
+            }
+            let cell = cell.fit(kind).ok_or_else(|| unfit(&name, kind, found))?;
             if let Cell::Time(micros) = cell
                 && !types::is_time(micros)
             {

@@ -184,6 +184,17 @@ fn fit(name: &str, kind: Type, array: &ArrayRef) -> Result<ArrayRef> {
     if !array.data_type().is_primitive() {
         array.to_data().validate_full().map_err(|error| found(&format!("damaged values ({error})")))?;
     }
+    let is_whole = match array.data_type() {
+        DataType::Dictionary(_, values) => values.is_integer(),
+        other => other.is_integer(),
+    };
+    if kind == Type::Float && is_whole {
+        // Readers take the nearest float from files of others; who writes is told.
+        let Converted { failed, .. } = types::convert(array, &DataType::Float64)?;
+        if failed > 0 {
+            return Err(found(&format!("{failed} whole numbers that no 64-bit float is")));
+        }
+    }
     match types::known_column(kind, array) {
         Ok(Converted { array, failed: 0 }) => Ok(array),
         Ok(Converted { failed, .. }) => {

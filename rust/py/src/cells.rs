@@ -7,7 +7,7 @@ use n4w_core::mappings::Cell;
 use n4w_core::rows;
 use n4w_core::summary::columns::parse_time;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -102,13 +102,18 @@ pub fn number_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<f64>
     }
 }
 
-/// The time that a value of `created_at` says; `None` for a text that is no time.
+/// The time that a value of `created_at` says.
 pub fn time_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<i64>> {
     match cell_of(value, column)? {
         Cell::Null => Ok(None),
         Cell::Time(micros) => Ok(Some(micros)),
-        Cell::Text(text) => Ok(parse_time(&text)),
-        _ => Err(PyAttributeError::new_err(format!(
+        Cell::Text(text) => parse_time(&text).map(Some).ok_or_else(|| {
+            let shown: String = text.chars().take(100).collect();
+            PyValueError::new_err(format!(
+                "{column} must be a time, a text in ISO-8601 or None, not the text {shown:?}"
+            ))
+        }),
+        _ => Err(PyTypeError::new_err(format!(
             "{column} must be a time, a text in ISO-8601 or None, not {}",
             value.get_type()
         ))),

@@ -140,7 +140,7 @@ impl Known {
         let (mut text_time, mut extreme) = (None, None);
         if let Some(time) = value(CREATED_AT)? {
             match dict::text(time) {
-                Some(text) => text_time = parse_time(text),
+                Some(text) => text_time = Some(parse_time(text).ok_or(Unlike::Value)?),
                 None => extreme = self.times.as_ref().ok_or(Unlike::Value)?.extreme(time.to_owned())?,
             }
         }

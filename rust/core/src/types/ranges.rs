@@ -8,11 +8,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type,
     DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    Float64Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, PrimitiveArray};
+use arrow_cast::cast;
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 /// Days since 1970 of 0001-01-01 and 9999-12-31.
 const DAYS: RangeInclusive<i64> = -719_162..=2_932_896;
@@ -131,17 +133,45 @@ pub fn check(array: &ArrayRef) -> Result<(), String> {
         DataType::Map(..) => {
             let map = array.as_map();
             // Python's dicts, which answers are made of, have a key once.
-            let keys = super::text::texts(map.keys()).map_err(|error| error.to_string())?;
+            let told_apart = told_apart(map.keys()).map_err(|error| error.to_string())?;
+            let keys = super::text::texts(&told_apart).map_err(|error| error.to_string())?;
             for ends in map.value_offsets().windows(2) {
                 let mut seen = std::collections::HashSet::new();
                 if !(ends[0]..ends[1]).all(|place| seen.insert(keys.value(place as usize))) {
-                    return Err("maps with a key twice".to_owned());
+                    let what = "maps with a key twice, as dicts have keys";
+                    return Err(format!("{what} (0.0 is -0.0, and times are told apart by whole µs)"));
                 }
             }
             map.entries().columns().iter().try_for_each(check)
         }
         DataType::Struct(_) => array.as_struct().columns().iter().try_for_each(check),
         _ => Ok(()),
+    }
+}
+
+/// Keys as Python tells them apart: without the sign of zero, times of ns in µs, downwards, durations towards zero.
+fn told_apart(keys: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let micros = |whole: fn(i64) -> i64, kind: DataType| {
+        let nanos = cast(keys, &DataType::Int64)?;
+        let micros: Int64Array = nanos.as_primitive::<Int64Type>().unary(whole);
+        cast(&micros, &kind)
+    };
+    let downwards = |nanos: i64| nanos.div_euclid(1_000);
+    match keys.data_type() {
+        DataType::Dictionary(_, values) => told_apart(&cast(keys, values)?),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+            let wide = cast(keys, &DataType::Float64)?;
+            let unsigned: Float64Array = wide.as_primitive::<Float64Type>().unary(|value| value + 0.0);
+            Ok(Arc::new(unsigned))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
+            micros(downwards, DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => micros(downwards, DataType::Time64(TimeUnit::Microsecond)),
+        DataType::Duration(TimeUnit::Nanosecond) => {
+            micros(|nanos| nanos / 1_000, DataType::Duration(TimeUnit::Microsecond))
+        }
+        _ => Ok(Arc::clone(keys)),
     }
 }
 

@@ -70,6 +70,9 @@ fn of_any_depth(kind: &DataType) -> Result<DataType, String> {
         DataType::Map(entries, sorted) => match entries.data_type() {
             DataType::Struct(fields) if fields.len() == 2 => {
                 let key = of_any_depth(fields[0].data_type())?;
+                if key.is_nested() {
+                    return Err(format!("a map whose keys are of type {key}, which no dict has as keys"));
+                }
                 let value = of_any_depth(fields[1].data_type())?;
                 let pair = vec![Field::new("key", key, false), Field::new("value", value, true)];
                 DataType::Map(Arc::new(Field::new("entries", DataType::Struct(pair.into()), false)), *sorted)
