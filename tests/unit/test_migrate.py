@@ -450,8 +450,8 @@ def test_rows_that_cannot_be_opened_are_an_error(old, tmp_path, what):
     else:
         path.symlink_to(path if what == "loop" else tmp_path / "gone")
     (old.root / "loop").symlink_to("loop")
-    report, new = migrate(old, tmp_path)
     kind = "not_parquet" if what == "pipe" else "io"
+    report, _ = migrate(old, tmp_path, [kind, "io"])
     expected = [("loop", "io"), ("wheat.meta.parquet", kind)]
     assert sorted((error["path"], error["kind"]) for error in report["errors"]) == expected
     assert report["counts"]["target"]["rows"] == 1

@@ -51,8 +51,11 @@ class _Builder:
 
     def run(self, progress: Callable[[int, int], object] | None) -> None:
         entries, errors = catalogue.read(self.source, keep=False)
+        # What is wrong with rows is told where they are moved.
+        rows = set(catalogue.old_files(self.source, catalogue.SUFFIX))
         for item in errors:
-            self.report.error(item["path"], item["kind"], item["message"])
+            if item["path"] not in rows:
+                self.report.error(item["path"], item["kind"], item["message"])
         for entry in entries:
             if entry["kind"] == "session":
                 self._add_run(entry, "session")
