@@ -156,7 +156,7 @@ def test_a_link_to_nothing_in_place_of_rows_makes_nothing_failed(old):
     _unknown(old, "a.meta.parquet")
 
 
-def test_a_link_for_the_folder_of_a_dataset_is_followed(old, tmp_path):
+def test_a_link_for_the_folder_of_a_dataset_is_followed(old):
     old.config(0, dataset="a/b", rows=0)
     (old.root / "a").symlink_to("gone")
     _unknown(old, "a")
