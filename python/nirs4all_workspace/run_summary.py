@@ -43,7 +43,9 @@ def summarise(
 
 def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, Any]:
     """Return what a summary says of results; `configs` on `datasets` were planned."""
-    done = [result for result in results if result.status != "failed"]
+    # Of some nobody knows what they came to: their rows cannot be read.
+    is_known = [result for result in results if result.status is not None or result.error is None]
+    done = [result for result in is_known if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
     errors: list[dict[str, Any]] = [
         {"error": f"{item['path']}: {item['message']}"} for item in results.errors[:_LARGEST]

@@ -436,6 +436,43 @@ def test_links_are_followed_and_circles_are_not(old, tmp_path):
     assert kinds(report) == ["left"]
 
 
+@pytest.mark.parametrize("what", ["link", "loop", "pipe", "folder"])
+def test_rows_that_cannot_be_opened_are_an_error(old, tmp_path, what):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.row("corn", old.config("corn", "Sweep"))
+    old.write()
+    path = old.root / "wheat.meta.parquet"
+    path.unlink()
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if what == "loop" else tmp_path / "gone")
+    (old.root / "loop").symlink_to("loop")
+    kind = "not_parquet" if what == "pipe" else "io"
+    report, _ = migrate(old, tmp_path, [kind, "io"])
+    expected = [("loop", "io"), ("wheat.meta.parquet", kind)]
+    assert sorted((error["path"], error["kind"]) for error in report["errors"]) == expected
+    assert report["counts"]["target"]["rows"] == 1
+
+
+def test_links_for_folders_of_logs_and_configurations_are_followed(old, tmp_path):
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.write()
+    (old.root / "logs").mkdir()
+    (old.root / "logs" / "R-20261130-010055-93d9.log").write_text("said")
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    (elsewhere / "runs").mkdir(parents=True)
+    for name in ("logs", "runs/wheat"):
+        shutil.move(old.root / name, elsewhere / name)
+        (old.root / name).symlink_to(elsewhere / name)
+    report, new = migrate(old, tmp_path)
+    assert (new / "source" / "logs" / "R-20261130-010055-93d9.log").read_text() == "said"
+    assert report["errors"] == []
+    assert kinds(report) == ["copied"]
+
+
 def test_a_name_that_is_no_unicode(old, tmp_path):
     old.row("wheat", old.config("wheat", "Sweep"))
     old.write()

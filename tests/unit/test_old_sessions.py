@@ -135,7 +135,37 @@ def test_a_configuration_without_rows_among_others(old):
 def test_rows_that_cannot_be_read_tell_nothing(old):
     old.config(0, rows=0)
     (old.root / "a.meta.parquet").write_bytes(b"PAR1 torn")
-    assert old.sessions() == [([1], "completed")]
+    _unknown(old, "a.meta.parquet")
+
+
+def _unknown(old, path):
+    """Nobody knows what the one session came to: it is not failed, and every listing says why."""
+    workspace = n4w.Workspace.open(old.root)
+    for listed in (workspace.runs.list(), workspace.results.list(), workspace.runs.list()[0].results()):
+        assert [error["path"] for error in listed.errors] == [path]
+    [run] = workspace.runs.list()
+    [result] = run.results()
+    assert (run.status, result.status) == ("completed", None)
+    assert result.error.startswith(f"{path}: ")
+    assert run.counts["failed"] == run.counts["done"] == 0
+
+
+def test_a_link_to_nothing_in_place_of_rows_makes_nothing_failed(old):
+    old.config(0, rows=0)
+    (old.root / "a.meta.parquet").symlink_to("gone")
+    _unknown(old, "a.meta.parquet")
+
+
+def test_a_link_for_the_folder_of_a_dataset_is_followed(old):
+    old.config(0, dataset="a/b", rows=0)
+    (old.root / "a").symlink_to("gone")
+    _unknown(old, "a")
+    (old.root / "gone").mkdir()
+    config = n4w.Workspace.open(old.root).runs.list()[0].manifests[0]["pipeline_id"]
+    frame = pl.DataFrame({"dataset_name": ["a/b"], "config_name": [config]})
+    frame.write_parquet(old.root / "gone" / "b.meta.parquet")
+    [result] = n4w.Workspace.open(old.root).results.list(dataset="a/b")
+    assert (result.status, result.n_rows) == ("done", 1)
 
 
 def test_a_log_that_tells_of_an_error(old):

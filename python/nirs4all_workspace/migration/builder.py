@@ -51,8 +51,11 @@ class _Builder:
 
     def run(self, progress: Callable[[int, int], object] | None) -> None:
         entries, errors = catalogue.read(self.source, keep=False)
+        # What is wrong with rows is told where they are moved.
+        rows = set(catalogue.old_files(self.source, catalogue.SUFFIX))
         for item in errors:
-            self.report.error(item["path"], item["kind"], item["message"])
+            if item["path"] not in rows:
+                self.report.error(item["path"], item["kind"], item["message"])
         for entry in entries:
             if entry["kind"] == "session":
                 self._add_run(entry, "session")
@@ -75,7 +78,10 @@ class _Builder:
     def _move_files(self, progress: Callable[[int, int], object] | None) -> None:
         listed: list[PredictionFile] = []
         for name in catalogue.old_files(self.source, catalogue.SUFFIX):
-            if name.endswith(".partial.meta.parquet") or not (self.source / name).is_file():
+            if name.endswith(".partial.meta.parquet"):
+                continue
+            if refusal := files.refusal(self.source / name):
+                self._refuse(name, *refusal)
                 continue
             with self._reporting(name):
                 listed.append(PredictionFile(self.source, name))
@@ -105,6 +111,11 @@ class _Builder:
         except (CorruptFileError, OSError) as error:
             message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
             self.report.error(name, "corrupt", f"{message}; it was copied as it is")
+
+    def _refuse(self, name: str, kind: str, message: str) -> None:
+        """Report what cannot be opened, once."""
+        if shown(name) not in {item["path"] for item in self.report.errors}:
+            self.report.error(name, kind, message)
 
     def _move_file(self, transfer: Transfer, step: Callable[[int], object]) -> None:
         file, report, done = transfer.file, self.report, transfer.done
@@ -150,9 +161,13 @@ class _Builder:
         missing = transfer.missing()
         name = transfer.arrays.relative_to(self.source).as_posix()
         for run_id, count in missing.items():
-            what = "lacks them" if transfer.arrays.is_file() else "is not there"
+            what = "lacks them" if files.is_file(transfer.arrays) else "is not there"
+            what = "cannot be read" if transfer.refusal else what
             message = f"rows name arrays {count} times, but {name} {what}"
             self.report.note(transfer.file.file, "missing_arrays", message, run_id)
+        if transfer.refusal:
+            self._refuse(name, *transfer.refusal)
+            return
         if transfer.done.arrays_error:
             message = f"{transfer.done.arrays_error}; it was copied as it is"
             self.report.error(name, "corrupt", message)
@@ -166,7 +181,7 @@ class _Builder:
                 "of them; it was copied as it is"
             )
             self.report.note(name, "repeated", message)
-        if transfer.arrays.is_file() and not (transfer.done.unnamed or transfer.done.repeated):
+        if files.is_file(transfer.arrays) and not (transfer.done.unnamed or transfer.done.repeated):
             self.sessions.carried.add(transfer.arrays)
 
     def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:
@@ -235,14 +250,19 @@ class _Builder:
 
     def _copy_rest(self) -> None:
         known = {item["path"] for item in (*self.report.notes, *self.report.errors)}
-        for path in files.walk(self.source):
+        for path in files.walk_source(self.source):
             if path in self.sessions.carried:
                 continue
             name = str(path.relative_to(self.source))
-            if not path.is_file():
+            if not files.is_file(path) and not _is_lost(path):
+                if shown(name) in known:
+                    continue
                 self.report.note(
                     name, "left", "is no file, or a link to nothing or out of the folder; it was left"
                 )
+                continue
+            if refusal := files.refusal(path):
+                self._refuse(name, *refusal)
                 continue
             files.copy(path, self.workspace.path / files.SOURCE / path.relative_to(self.source))
             self.report.count(self.report.target, copied_files=1)
@@ -268,6 +288,18 @@ class _Builder:
             self.sessions.account(run.path)
             about["status"] = str(run.status)
             self.report.count(self.report.target, results=about["results"])
+
+
+def _is_lost(path: Path) -> bool:
+    """Whether something that is no file is where nirs4all 0.6 has one, or cannot be looked at."""
+    try:
+        path.stat()
+        is_searched = not path.is_dir() or path.is_symlink()
+    except FileNotFoundError:
+        is_searched = True
+    except OSError:
+        is_searched = False
+    return not is_searched or path.name.endswith((catalogue.SUFFIX, ".arrays.parquet", "manifest.yaml"))
 
 
 def _place_of(path: Path) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 # What readers leave in a folder, and what is not data anywhere.
 _NOT_DATA = (".cache", ".locks")
-_OWN = ("runs", "binaries")
+_OWN = ("runs", "binaries", "logs")
 SOURCE = "source"
 # Elsewhere `os.sync` is missing, or does not wait.
 IS_SYNCED_AT_ONCE = sys.platform == "linux"
@@ -26,38 +27,76 @@ IS_SYNCED_AT_ONCE = sys.platform == "linux"
 def walk(root: Path) -> Iterator[Path]:
     """Yield every file below a folder, in name order.
 
-    Links to folders within it are followed, but in no circle; one that leads out of it is yielded itself,
-    unless it stands for a folder that nirs4all makes.
+    Links to folders within it are followed, but in no circle; one that leads out of it is yielded itself.
+    So is a folder that cannot be listed.
     """
-    yield from _walk(root, root.resolve(), {_identity(root)})
+    yield from _walk(root, root.resolve(), {_identity(root.stat())}, frozenset())
 
 
-def _walk(folder: Path, root: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+def walk_source(root: Path) -> Iterator[Path]:
+    """Yield those of a folder of nirs4all 0.6; links in place of a folder that it makes are followed."""
+    datasets = {name.partition("/")[0] for name in catalogue.old_files(root, ".parquet") if "/" in name}
+    yield from _walk(root, root.resolve(), {_identity(root.stat())}, frozenset(datasets.union(_OWN)))
+
+
+def _walk(
+    folder: Path, root: Path, above: set[tuple[int, int]], followed: frozenset[str] | None
+) -> Iterator[Path]:
+    """Yield files; `followed` are folders that may be links to anywhere, and None where each may."""
     is_top = len(above) == 1
-    for path in sorted(folder.iterdir()):
+    try:
+        # One that can be listed and not searched tells nothing of what is in it.
+        (folder / ".").stat()
+        paths = sorted(folder.iterdir())
+    except OSError:
+        if is_top:
+            raise
+        yield folder
+        return
+    for path in paths:
         if is_top and path.name in _NOT_DATA:
             continue
-        target = path.resolve() if path.is_symlink() else root
-        leads_out = root not in (target, *target.parents)
-        if not path.is_dir() or (leads_out and not (is_top and path.name in _OWN)):
+        found = _stat(path)
+        may_lead_out = followed is None or path.name in followed
+        if not stat.S_ISDIR(found.st_mode) or not (may_lead_out or _lies_in(path, root)):
             yield path
-        elif (identity := _identity(path)) not in above:
-            yield from _walk(path, root, above | {identity})
+        elif (identity := _identity(found)) not in above:
+            inner = None if may_lead_out else frozenset[str]()
+            yield from _walk(path, root, above | {identity}, inner)
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino
+def _lies_in(path: Path, root: Path) -> bool:
+    return not path.is_symlink() or path.resolve().is_relative_to(root)
+
+
+def _stat(path: Path) -> os.stat_result:
+    """What a path stands for; itself where it is a link to nothing or to itself."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file or a link to one; False too where that cannot be told."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def fingerprint(root: Path) -> tuple[str, int, int]:
     """Return what tells whether a folder is still what it was, the number of its files, and their bytes."""
     lines, total = [], 0
-    for path in walk(root):
-        stat = path.lstat() if not path.exists() else path.stat()
+    for path in walk_source(root):
+        found = _stat(path)
         name = os.fsencode(path.relative_to(root))
-        lines.append(b"%s\0%d\0%d\n" % (name, stat.st_size, stat.st_mtime_ns))
-        total += stat.st_size
+        lines.append(b"%s\0%d\0%d\n" % (name, found.st_size, found.st_mtime_ns))
+        total += found.st_size
     return f"blake3:{_native.blake3_hex(b''.join(lines))}", len(lines), total
 
 
@@ -77,6 +116,23 @@ def write(path: Path, content: bytes) -> None:
             file.write(content)
     else:
         _native.create_file(path, content)
+
+
+def refusal(path: Path) -> tuple[str, str] | None:
+    """Return why a file cannot be opened or a folder listed, as kind and message; None where it can."""
+    if path.is_dir() and not path.is_symlink():
+        try:
+            (path / ".").stat()
+            os.scandir(path).close()
+        except OSError as error:
+            return "io", error.strerror or str(error)
+    found = _native.read_footers([path])[0]
+    if not isinstance(found, Exception) or (is_file(path) and not isinstance(found, OSError)):
+        return None
+    message = getattr(found, "message", None) or getattr(found, "strerror", None) or str(found)
+    # As scans name what is no file.
+    is_special = not isinstance(found, OSError) or found.errno == errno.ENXIO
+    return "not_parquet" if is_special else "io", message
 
 
 def copy(path: Path, target: Path) -> None:

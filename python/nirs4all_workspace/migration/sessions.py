@@ -141,7 +141,7 @@ class Sessions:
         missing = 0
         for item in old_artifacts.items_of(content):
             path = old_artifacts.find(self._source, manifest, item.get("path"))
-            digest = None if path is None else self._put(path)
+            digest = None if path is None or files.refusal(path) else self._put(path)
             missing += digest is None
             if digest is not None and digest not in hashes:
                 hashes.append(digest)
@@ -181,7 +181,8 @@ class Sessions:
         """Copy the files of a configuration, and the one that its dataset's folder may have of it."""
         origin = self._source / manifest["path"]
         for path in (*files.walk(origin), origin.with_name(f"best_{origin.name}.csv")):
-            if path not in self.carried and path.is_file():
+            # What cannot be read is an error of the whole folder.
+            if path not in self.carried and files.is_file(path) and not files.refusal(path):
                 files.copy(path, folder / files.SOURCE / path.relative_to(self._source / "runs"))
                 self.carried.add(path)
                 self._report.count(self._report.target, copied_files=1)

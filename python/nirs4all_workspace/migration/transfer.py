@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
 from collections import Counter
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace.exceptions import CorruptFileError
-from nirs4all_workspace.migration import tables
+from nirs4all_workspace.migration import files, tables
 from nirs4all_workspace.migration.rows import (
     KEYS,
     REFERENCES,
@@ -151,7 +152,10 @@ class Transfer:
         self.done = Moved()
         self._missing: dict[str, int] = {}
         self.arrays = file.path.with_name(f"{file.path.name.removesuffix(catalogue.SUFFIX)}.arrays.parquet")
-        self._array_files = [self.arrays] if self.arrays.is_file() else []
+        # Why it cannot be opened, where it is there.
+        self.refusal = files.refusal(self.arrays) if os.path.lexists(self.arrays) else None
+        is_there = self.refusal is None and files.is_file(self.arrays)
+        self._array_files = [self.arrays] if is_there else []
         self._hashes: list[str] | None = None
         self.database = sqlite3.connect("")
         self.database.execute("PRAGMA cache_size = -65536")

@@ -55,7 +55,14 @@ fn read(name: &str, [file]: [Snapshot; 1], unit: &mut Unit) {
     let Some(local) = opened_at(name) else { return };
     // One that cannot be read says as much as its name does.
     let is_text = name.strip_suffix(".log").is_some();
-    let bytes = if is_text { file.bytes.unwrap_or_default() } else { Vec::new() };
+    let bytes = match file.bytes {
+        Ok(bytes) if is_text => bytes,
+        Err(error) if is_text => {
+            unit.errors.push(FileError::new(&unit.path, &error));
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LARGEST)]);
     let said = Log::of(local, &text);
     let begun = said

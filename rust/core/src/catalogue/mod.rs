@@ -274,6 +274,7 @@ fn old_entries(
     if !manifests.is_empty() {
         let files: BTreeSet<String> = datasets.into_iter().map(str::to_owned).collect();
         let rows = session_rows::Rows::read(root, &files, may_keep, progress)?;
+        folders::add_errors(errors, rows.unread.iter().cloned());
         let logs: Vec<_> = logs.iter().filter_map(|unit| Log::of_entry(unit.entry.as_ref()?)).collect();
         let sessions = sessions::group(manifests, &logs);
         for session in &sessions {
@@ -395,7 +396,9 @@ impl UnitReader<'_> {
         let stamps = snapshots.iter().map(|snapshot| snapshot.stamp).collect();
         let mut unit = Unit { path: path.to_owned(), stamps, read_at, entry: None, errors: Vec::new() };
         let is_refused = snapshots[0].bytes.as_ref().is_err_and(|error| error.kind == ErrorKind::Io);
-        let searched = if is_refused { self.folder.search(path) } else { Ok(()) };
+        // A file of its own is to blame itself.
+        let is_folder = files.iter().any(|file| !file.is_empty());
+        let searched = if is_refused && is_folder { self.folder.search(path) } else { Ok(()) };
         match searched {
             // The folder is to blame, not each of its files.
             Err(error) => unit.errors.push(FileError::new(path, &Error::pathless(error))),

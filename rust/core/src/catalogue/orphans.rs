@@ -43,7 +43,10 @@ pub fn list(
         let name = path.rsplit('/').next().unwrap_or(&path);
         let dataset = name.strip_suffix(SUFFIX).unwrap_or(name).to_owned();
         let id = format!("files_{}_{}", slug(&dataset), blake3_hex(path.as_bytes(), 12));
-        entry(&id, &dataset, Some(&dataset), vec![path])
+        // Deeper files of nirs4all 0.6 are of datasets with slashes in their names.
+        let whole =
+            path.strip_suffix(SUFFIX).filter(|_| !path.starts_with("predictions/")).unwrap_or(&dataset);
+        entry(&id, &dataset, Some(whole), vec![path.clone()])
     });
     segments.chain(others).collect()
 }

@@ -79,7 +79,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
             ids.push(own);
         }
     }
-    errors.append(&mut ranking.old_errors);
+    folders::add_errors(&mut errors, std::mem::take(&mut ranking.old_errors));
     if let Some(run) = query.run.as_deref()
         && !is_there
         && !errors.iter().any(|error| error.path.starts_with(&format!("runs/{run}/")))

@@ -214,6 +214,8 @@ pub(super) struct Groups {
     of_configs: HashMap<Member, Tree>,
     /// The datasets that files are named after which sessions share.
     shared: HashSet<String>,
+    /// Files of these, and folders that they may be in, of which not all was read.
+    unread: Vec<FileError>,
 }
 
 impl Groups {
@@ -227,10 +229,14 @@ impl Groups {
         if entries.iter().all(|entry| entry.kind == Kind::Run) {
             return Ok(groups);
         }
-        let (wanted, hidden) = wanted_files(root, entries)?;
+        let (wanted, hidden) = wanted_files(root, entries, &mut groups.unread)?;
+        folders::add_errors(errors, groups.unread.iter().cloned());
         let lists: Vec<&[String]> = wanted.iter().map(|(_, files)| &files[..]).collect();
         for ((of, _), unit) in wanted.iter().zip(units(root, &lists, &hidden, true, progress)?) {
-            errors.extend(unit.errors.iter().cloned());
+            folders::add_errors(errors, unit.errors.iter().cloned());
+            if of.is_none() {
+                groups.unread.extend(unit.errors.iter().cloned());
+            }
             let said = unit.entry.as_deref().map(session_rows::results).transpose()?;
             let said = said.as_ref().and_then(Tree::items).unwrap_or_default();
             match of {
@@ -253,10 +259,30 @@ impl Groups {
     /// What the rows of a manifest's configuration say, if there are any.
     pub fn of_manifest(&self, manifest: &Tree) -> Option<&Tree> {
         let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
-        // A copy of its file beside it is no part of it.
-        let folder = folder_of(manifest).filter(|folder| self.shared.contains(*folder));
-        let file = folder.map_or_else(|| text("dataset"), str::to_owned);
+        let file = self.file_of(manifest).to_owned();
         self.of_configs.get(&(file, text("dataset"), Some(text("pipeline_id"))))
+    }
+
+    /// The dataset that its file is named after; a copy of its file beside it is no part of it.
+    fn file_of<'a>(&self, manifest: &'a Tree) -> &'a str {
+        let folder = folder_of(manifest).filter(|folder| self.shared.contains(*folder));
+        folder.unwrap_or_else(|| manifest.text("dataset").unwrap_or_default())
+    }
+
+    /// What a manifest came to of which no row was read: nothing, or nobody knows.
+    fn without_rows(&self, manifest: &Tree) -> Tree {
+        let file = format!("{}{SUFFIX}", self.file_of(manifest));
+        match self.unread.iter().find(|error| is_within(&file, &error.path)) {
+            Some(error) => Tree::map([
+                ("error", format!("{}: {}", error.path, error.message).into()),
+                ("n_rows", Tree::Int(0)),
+            ]),
+            None => Tree::map([
+                ("status", "failed".into()),
+                ("error", "no prediction names it".into()),
+                ("n_rows", Tree::Int(0)),
+            ]),
+        }
     }
 
     fn of(&self, entry: &Entry) -> Result<Vec<Tree>> {
@@ -276,12 +302,7 @@ impl Groups {
         let manifests = tree.get("manifests").and_then(Tree::items).unwrap_or_default();
         let result = |manifest: &Tree| {
             let text = |key: &str| manifest.text(key).unwrap_or_default().to_owned();
-            let nothing = Tree::map([
-                ("status", "failed".into()),
-                ("error", "no prediction names it".into()),
-                ("n_rows", Tree::Int(0)),
-            ]);
-            let group = self.of_manifest(manifest).unwrap_or(&nothing);
+            let group = self.of_manifest(manifest).cloned().unwrap_or_else(|| self.without_rows(manifest));
             let template = manifest.get("template_id").cloned().unwrap_or(Tree::Null);
             let config = manifest.get("config_id").cloned().unwrap_or(Tree::Null);
             let named = [entry.id.as_str().into(), template.clone(), config.clone(), text("dataset").into()];
@@ -297,7 +318,7 @@ impl Groups {
                 ("dataset_id".into(), text("dataset").into()),
                 ("dataset_name".into(), text("dataset").into()),
             ];
-            with(group, &entry.id, own)
+            with(&group, &entry.id, own)
         };
         Ok(manifests.iter().map(result).collect())
     }
@@ -328,21 +349,33 @@ pub(super) fn units(
     Ok(units)
 }
 
-/// Those files of nirs4all 0.6 that are there, named after these datasets.
-pub(super) fn old_files(root: &Path, datasets: impl Iterator<Item = String>) -> Vec<String> {
+/// Those files of nirs4all 0.6 that are there, named after these datasets, whatever they are; folders in which
+/// there may be more of them are added to the errors.
+pub(super) fn old_files(
+    root: &Path,
+    datasets: impl Iterator<Item = String>,
+    errors: &mut Vec<FileError>,
+) -> Vec<String> {
     let mut files: Vec<String> = datasets.map(|name| format!("{name}{SUFFIX}")).collect();
     files.sort_unstable();
     // Whatever manifests say, files are those that are listed.
     let has_deeper = files.iter().any(|file| file.contains('/'));
-    // What cannot be listed is told by the catalogue, which comes first.
-    let deeper = if has_deeper { files::list_old(root, &mut Vec::new()) } else { Vec::new() };
+    let mut found = Vec::new();
+    let deeper = if has_deeper { files::list_old(root, &mut found) } else { Vec::new() };
+    let is_wanted = |error: &FileError| files.iter().any(|file| is_within(file, &error.path));
+    folders::add_errors(errors, found.into_iter().filter(is_wanted));
     files.retain(|file| {
         if file.contains('/') {
             return deeper.binary_search(file).is_ok();
         }
-        files::is_prediction_file(file) && root.join(file).is_file()
+        files::is_prediction_file(file) && root.join(file).symlink_metadata().is_ok()
     });
     files
+}
+
+/// Whether a file is this one, or lies in this folder.
+pub(super) fn is_within(file: &str, path: &str) -> bool {
+    file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The folder below `runs` that a manifest lies in, which is named after its dataset.
@@ -364,7 +397,11 @@ pub(super) type HiddenRows = HashMap<String, Arc<Hidden>>;
 
 /// Lists of files that are read as one, each with the entry that they are of, or `None` where sessions share
 /// them.
-fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<(Vec<Wanted>, HiddenRows)> {
+fn wanted_files(
+    root: &Path,
+    entries: &[Arc<Entry>],
+    errors: &mut Vec<FileError>,
+) -> Result<(Vec<Wanted>, HiddenRows)> {
     let (mut wanted, mut hidden) = (Vec::new(), HiddenRows::new());
     let (mut segments, mut datasets) = (HashMap::new(), HashSet::new());
     for entry in entries {
@@ -386,7 +423,7 @@ fn wanted_files(root: &Path, entries: &[Arc<Entry>]) -> Result<(Vec<Wanted>, Hid
             wanted.push((Some(entry.id.clone()), files));
         }
     }
-    wanted.extend(old_files(root, datasets.into_iter()).into_iter().map(|file| (None, vec![file])));
+    wanted.extend(old_files(root, datasets.into_iter(), errors).into_iter().map(|file| (None, vec![file])));
     if !segments.is_empty() {
         // What counts of them: journals that nobody sealed, and compactions in place of their inputs.
         let listing = files::list(root, Open::Counted)?;

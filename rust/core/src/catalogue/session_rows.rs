@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::manifests::Manifest;
-use super::results::{HiddenRows, old_files, units};
+use super::results::{HiddenRows, is_within, old_files, units};
 use super::tree::Tree;
 use super::{Entry, Kind};
 use crate::error::Result;
@@ -95,8 +95,8 @@ pub(super) struct Rows {
     members: HashMap<Member, Tree>,
     /// The datasets that files are named after.
     files: HashSet<String>,
-    /// Of those, files of which not all was read.
-    unread: HashSet<String>,
+    /// Files of which not all was read, and folders that they may be in.
+    pub unread: Vec<FileError>,
 }
 
 impl Rows {
@@ -107,14 +107,13 @@ impl Rows {
         may_keep: bool,
         progress: &Progress,
     ) -> Result<Self> {
-        let files = old_files(root, datasets.iter().cloned());
+        let mut unread = Vec::new();
+        let files = old_files(root, datasets.iter().cloned(), &mut unread);
         let lists: Vec<&[String]> = files.iter().map(std::slice::from_ref).collect();
-        let (mut members, mut unread) = (HashMap::new(), HashSet::new());
+        let mut members = HashMap::new();
         let name = |file: &String| file.strip_suffix(SUFFIX).unwrap_or(file).to_owned();
         for (file, unit) in files.iter().zip(units(root, &lists, &HiddenRows::new(), may_keep, progress)?) {
-            if !unit.errors.is_empty() {
-                unread.insert(name(file));
-            }
+            unread.extend(unit.errors.iter().cloned());
             let said = unit.entry.as_deref().map(configurations).transpose()?;
             let Some(Tree::List(said)) = said else { continue };
             members.extend(said.into_iter().filter_map(|configuration| {
@@ -131,7 +130,8 @@ impl Rows {
 
     /// Whether a configuration has rows, or may have some that could not be read.
     pub fn has(&self, manifest: &Manifest) -> bool {
-        self.unread.contains(self.file_of(manifest)) || self.of(manifest).is_some()
+        let file = format!("{}{SUFFIX}", self.file_of(manifest));
+        self.of(manifest).is_some() || self.unread.iter().any(|error| is_within(&file, &error.path))
     }
 
     /// A copy of its file beside it is no part of it.
