@@ -607,7 +607,15 @@ def test_units_behind_wavelengths_in_any_form(told, form, unit):
 
 
 @pytest.mark.parametrize(
-    ("first", "step", "unit"), [(650, 40, None), (200, 500, None), (1100, 2, "nm"), (900, 300, "nm")]
+    ("first", "step", "unit"),
+    [
+        (650, 200, None),
+        (200, 500, None),
+        (1100, 2, "nm"),
+        (900, 300, "nm"),
+        (400, 420, "nm"),
+        (350, 150, "nm"),
+    ],
 )
 def test_rising_numbers_are_nm_only_where_they_are_no_cm(told, first, step, unit):
     header = ";".join(str(first + step * i) for i in range(6))
