@@ -37,7 +37,7 @@ def summarise(
         problems.append(str(problem))
     summary = of_results(results, len(run.configs()), len(run.datasets))
     summary["counts"]["rows"] = n_rows
-    summary["errors"][:0] = [{"error": message} for message in problems]
+    summary["errors"][:0] = [{"error": stored.error_text(message)} for message in problems]
     return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
 
 
@@ -46,7 +46,8 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
     done = [result for result in results if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
     errors: list[dict[str, Any]] = [
-        {"error": f"{item['path']}: {item['message']}"} for item in results.errors[:_LARGEST]
+        {"error": stored.error_text(f"{item['path']}: {item['message']}")}
+        for item in results.errors[:_LARGEST]
     ]
     errors += [
         {
