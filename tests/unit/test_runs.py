@@ -476,3 +476,16 @@ def test_a_name_that_is_no_utf8_below_predictions_keeps_no_run_from_ending(ws, n
     for one in (run, dead):
         texts = [it["error"] for it in loaded(one.path / "summary.yaml")["errors"]]
         assert any("\\udcff" in text for text in texts), texts
+
+
+def test_a_writer_left_open_in_this_process_is_to_be_closed(ws):
+    run = ws.runs.create("one", templates=[["a"]], datasets=["wheat"])
+    run.transition("running")
+    writer = run.writer("wheat")
+    writer.write({"partition": "val"})
+    writer.flush()
+    run.transition("paused")
+    with pytest.raises(n4w.ConflictError, match="in this process; `close"):
+        run.resume()
+    writer.close()
+    assert run.resume().status == "running"
