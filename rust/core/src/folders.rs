@@ -104,7 +104,9 @@ pub fn folders(root: &Path, below: &str) -> Names {
             Some(kind) if kind.is_file() && !looks_like_ours(&name) => continue,
             _ => match what_is(&root.join(&relative)) {
                 Ok(What::Folder) => None,
-                Ok(What::File) if looks_like_ours(&name) => Some(regular::not_a_folder(&root.join(&relative))),
+                Ok(What::File) if looks_like_ours(&name) => {
+                    Some(regular::not_a_folder(&root.join(&relative)))
+                }
                 Ok(_) => continue,
                 Err(error) => Some(error),
             },

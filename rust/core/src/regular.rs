@@ -73,7 +73,11 @@ pub fn explained_folder(path: &Path, error: io::Error) -> io::Error {
 
 /// The error of what is a file, or a pipe, where a folder should be.
 pub fn not_a_folder(path: &Path) -> io::Error {
-    let special = path.metadata().ok().map(|metadata| metadata.file_type()).filter(|kind| !kind.is_file() && !kind.is_dir());
+    let special = path
+        .metadata()
+        .ok()
+        .map(|metadata| metadata.file_type())
+        .filter(|kind| !kind.is_file() && !kind.is_dir());
     told(special.map_or("a file", what), "folder", ENOTDIR)
 }
 
