@@ -55,7 +55,9 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
 /// is known of them.
 fn unlisted(root: &Path, run_id: &str, named: Vec<(String, Vec<Checkpoint>)>) -> Result<Vec<Finding>> {
     let texts = match live::results_of_run(root, run_id) {
-        Ok((texts, _)) => texts,
+        Ok((texts, errors)) if errors.is_empty() => texts,
+        // What cannot be read may list them, and is told as that.
+        Ok(_) => return Ok(Vec::new()),
         Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
         Err(error) => return Ok(vec![FileError::new(&format!("runs/{run_id}"), &error).into()]),
     };
