@@ -7,9 +7,11 @@ describes the others.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, ownership
+from nirs4all_workspace import _native, files, looking, ownership
+from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.names import dataset_folder
 from nirs4all_workspace.paths import same_name
 from nirs4all_workspace.results import Result, ResultList
@@ -46,6 +48,23 @@ def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
     """
     found = _native.list_heads(root)
     return found["runs"], found["errors"]
+
+
+def no_run(root: Path, run: str, errors: Sequence[dict[str, str]]) -> NotFoundError:
+    """Return the error that no run has this id or name; what of the runs cannot be read is told.
+
+    Args:
+        root: The workspace.
+        run: What was asked for.
+        errors: What cannot be read, as `heads` and `read` return it.
+
+    Raises:
+        OSError: The run, or the folder of all, cannot be read: it may be there.
+    """
+    looking.demand(root, errors, f"runs/{run}")
+    unread = [error["path"] for error in errors if error["path"].startswith("runs/")]
+    more = f" among those that can be read ({unread[0]} cannot, of {len(unread)})" if unread else ""
+    return NotFoundError(f"there is no run {run!r}{more}", str(root))
 
 
 def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
@@ -115,7 +134,8 @@ def members_of(
 def member_of(root: Path, manifest: Mapping[str, Any]) -> tuple[str, str, str | None]:
     """Return the same of a manifest: a copy of its file, or a file of another name, is no part of it."""
     folder = folder_of(manifest)
-    file = folder if (root / f"{folder}{SUFFIX}").is_file() else manifest["dataset"]
+    is_there = os.path.isfile(root / f"{folder}{SUFFIX}")  # noqa: PTH113 -- never raises
+    file = folder if is_there else manifest["dataset"]
     return stem_of(file), manifest["dataset"], manifest["pipeline_id"]
 
 

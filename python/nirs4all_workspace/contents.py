@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nirs4all_workspace import stored
 from nirs4all_workspace.inspect import files, single, target_columns, targets
 from nirs4all_workspace.inspect import spectra as spectra_of
 from nirs4all_workspace.inspect.sources import Source, open_source, settle_part
@@ -74,7 +75,8 @@ def describe(path: Path) -> Contents:
             contents.n_samples, contents.n_features = found.spectra.count, found.spectra.n_features
             _add_scale([[found.scale]], contents)
             _add_targets(found.targets, contents)
-    contents.notes = list(dict.fromkeys(contents.notes))
+    # They quote names of files and texts of errors, and records hold Unicode alone.
+    contents.notes = list(dict.fromkeys(map(stored.error_text, contents.notes)))
     return contents
 
 

@@ -69,7 +69,7 @@ class Datasets:
             if key not in _SETTABLE:
                 raise TypeError(f"a dataset has no field {key!r} to set; there are {', '.join(_SETTABLE)}")
         place = paths.on_disk(paths.absolute(path))
-        stored = self._resolver.stored(place)
+        stored = self._stored(place)
         content = self._resolver.content(place, progress)
         forms = [content["hash"], *self._resolver.hashes.other_forms(place)]
         known = next(filter(None, map(self._registry.with_hash, forms)), None)
@@ -162,13 +162,14 @@ class Datasets:
         """Say where a dataset is now; its content must be the recorded one.
 
         Raises:
-            ValueError: The path is an empty text.
+            ValueError: The path is an empty text, or no UTF-8.
             ConflictError: Other content is there. `accept_version` takes it for a new version.
             NotFoundError: There is no such record.
             OSError: The content cannot be read, or the record cannot be written.
         """
         self._workspace.check_writable()
         place = paths.on_disk(paths.absolute(path))
+        stored = self._stored(place)
         record = self.get(dataset)
         found = self._resolver.same_hash(record, place)
         if found is None:
@@ -177,7 +178,6 @@ class Datasets:
         if found != record.hash:
             message = f"has other content than {record.id}: {found}, not {record.hash}"
             raise ConflictError(f"{message}; if it is a new version, accept it", str(place))
-        stored = self._resolver.stored(place)
         return self._registry.edit(record.id, lambda old: old.update(current_path=stored, status="valid"))
 
     def accept_version(self, dataset: str, path: str | os.PathLike[str] | None = None) -> DatasetRecord:
@@ -191,7 +191,7 @@ class Datasets:
             path: Where the new version is; by default where the dataset was last.
 
         Raises:
-            ValueError: The path is an empty text.
+            ValueError: The path is an empty text, or no UTF-8.
             NotFoundError: There is no such record, or it has no path.
             ConflictError: The content changed while it was read, or the record meanwhile.
             OSError: The content cannot be read, or the record cannot be written.
@@ -203,7 +203,7 @@ class Datasets:
             message = f"{record.id} has no path; say where its new version is"
             raise NotFoundError(message, str(self._registry.path(record.id)))
         place = paths.on_disk(place)
-        stored = self._resolver.stored(place)
+        stored = self._stored(place)
         if self._resolver.same_hash(record, place) == record.hash is not None:
             return self._registry.edit(record.id, lambda old: old.update(current_path=stored, status="valid"))
         content = self._resolver.content(place)
@@ -254,6 +254,13 @@ class Datasets:
         root = self._workspace.path
         report.errors += [error for error in warmed if str(root / error["path"]) not in known]
         return report
+
+    def _stored(self, place: Path) -> str:
+        """A path as records store it; refused before anything is hashed where none can."""
+        path = self._resolver.stored(place)
+        if not files.is_utf8(path):
+            raise ValueError(f"the path {path!r} is no UTF-8, and no record can hold it; rename it")
+        return path
 
     def path_of(self, record: DatasetRecord) -> Path | None:
         """Return where a record says that its dataset is, absolute."""

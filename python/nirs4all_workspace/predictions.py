@@ -245,11 +245,12 @@ class Predictions:
         if run is not None and not is_old and self._workspace.runs.has(run):
             return filters
         root = self._workspace.path
-        found = [head for head in catalogue.heads(root)[0] if run in (None, head.id, head.name)]
+        heads, errors = catalogue.heads(root)
+        found = [head for head in heads if run in (None, head.id, head.name)]
         if run is not None and not found:
             if self._is_named(run):
                 return filters
-            raise NotFoundError(f"there is no run {run!r}", str(root))
+            raise catalogue.no_run(root, run, errors)
         if not is_old:
             return {**filters, "run": None, "runs": [head.id for head in found]}
         entries = {head.id: head.entry() for head in found}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.pages import check_count
 from nirs4all_workspace.results import Result, ResultList
@@ -58,7 +58,7 @@ class Results:
         Raises:
             ValueError: An argument makes no sense.
             NotFoundError: There is no such run.
-            OSError: The workspace cannot be listed.
+            OSError: The workspace cannot be listed, or the run cannot be read.
         """
         if status not in (None, "done", "failed"):
             raise ValueError(f"status is {status!r}, neither 'done' nor 'failed'")
@@ -66,19 +66,25 @@ class Results:
         if limit is not None:
             check_count("limit", limit)
         equal = {"best_model": model, "metric": metric, "status": status}
-        found = _native.page_results(
-            self._workspace.path,
-            equal={key: value for key, value in equal.items() if value is not None},
-            run=run,
-            template=template,
-            dataset=dataset,
-            min_score=min_score,
-            max_score=max_score,
-            sort_by="best_score" if sort_by is None else sort_by,
-            descending=descending,
-            offset=offset,
-            limit=limit,
-        )
+        root = self._workspace.path
+        try:
+            found = _native.page_results(
+                root,
+                equal={key: value for key, value in equal.items() if value is not None},
+                run=run,
+                template=template,
+                dataset=dataset,
+                min_score=min_score,
+                max_score=max_score,
+                sort_by="best_score" if sort_by is None else sort_by,
+                descending=descending,
+                offset=offset,
+                limit=limit,
+            )
+        except NotFoundError as error:
+            if run is None:
+                raise
+            raise catalogue.no_run(root, run, catalogue.heads(root)[1]) from error
         return _page(found, offset, limit)
 
     def get(self, id: str) -> Result:  # noqa: A002

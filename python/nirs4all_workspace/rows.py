@@ -78,7 +78,7 @@ class _Scan:
         while True:
             has_yielded = False
             try:
-                part = _Part(self, asked, bad, is_last=attempts == _RESTARTS)
+                part = _Part(self, asked, bad, is_last=attempts >= _RESTARTS)
                 for frame in part.frames(predicate, n_rows, batch_size):
                     has_yielded = True
                     yield frame[shown]
@@ -88,7 +88,7 @@ class _Scan:
                 bad[error.entry["path"]] = error.entry
                 continue
             except FileNotFoundError:
-                if has_yielded or attempts == _RESTARTS:
+                if has_yielded or attempts > _RESTARTS:
                     raise
                 attempts += 1
                 continue
@@ -113,6 +113,8 @@ class _Part:
         self._scanned = scanned
         self._asked = asked
         self._bad = bad
+        # From then on a file that goes is told and left out: nothing is begun anew.
+        self._is_last = is_last
         self._errors: list[dict[str, str]] = list(bad.values())
         answer = scanned._answer
         assert answer is not None  # noqa: S101 - the schema was asked for before
@@ -148,13 +150,20 @@ class _Part:
                 frame = frame if predicate is None else frame.filter(predicate)
                 for batch in _batches(frame, batch_size):
                     came += batch.height
+                    self._is_last = True
                     yield batch
             except FileNotFoundError:
-                raise
+                if came or not self._is_last:
+                    raise
+                converted += [place for place, _ in good]
+                continue
             except BaseException as error:
                 is_panic = type(error).__name__ == "PanicException"
                 if not isinstance(error, Exception) and not is_panic:
                     raise
+                if came == 0 and self._is_last:
+                    converted += [place for place, _ in good]
+                    continue
                 if (culprit := self._culprit(files)) is not None:
                     raise culprit from error
                 if came == 0:
@@ -184,15 +193,19 @@ class _Part:
         import polars as pl
 
         name = self._plan.name(place)
+        has_come = False
         while True:
             try:
                 rows = stream.next()
-            except FileNotFoundError:
-                raise
             except Exception as error:
+                if self._is_last and not has_come:
+                    return
+                if isinstance(error, FileNotFoundError):
+                    raise
                 raise _BadFileError(stream.errors()[0]) from error
             if rows is None:
                 return
+            has_come = self._is_last = True
             frame = pl.DataFrame(rows)
             if FILE in self._asked:
                 stem = name.rsplit("/", 1)[-1].removesuffix(".meta.parquet")

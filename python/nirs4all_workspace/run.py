@@ -310,6 +310,12 @@ class Run(RunView):
 
     def _recover_rows(self) -> None:
         alive = _native.live_journals(self._root, self.id)
+        me = run_record.who()
+        if alive and (alive[0]["host"], alive[0]["pid"]) == (me["host"], me["pid"]):
+            raise ConflictError(
+                "a writer of an earlier attempt is open in this process; `close()` it, then resume",
+                str(alive[0]["path"]),
+            )
         if alive:
             raise ConflictError(
                 f"a writer of an earlier attempt is alive: process {alive[0]['pid']} on "

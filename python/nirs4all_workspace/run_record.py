@@ -63,7 +63,8 @@ def who() -> dict[str, Any]:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):
         user = str(getattr(os, "getuid", lambda: "unknown")())
-    return {"user": user, "host": socket.gethostname(), "pid": os.getpid()}
+    user, host = map(stored.error_text, (user, socket.gethostname()))
+    return {"user": user, "host": host, "pid": os.getpid()}
 
 
 def new_id(name: str, created_at: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nirs4all_workspace import _native, records, stored
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, UnknownMetricError
@@ -11,7 +11,7 @@ from nirs4all_workspace.results import ResultList
 from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from nirs4all_workspace.results import Result
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILE = "summary.yaml"
 _LARGEST = 100
+_T = TypeVar("_T")
 
 
 def summarise(
@@ -29,15 +30,20 @@ def summarise(
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
     ended = history[-1]["time"] if history and run.status in _ENDED else None
     problems = [] if error is None else [error]
-    n_rows, results = 0, ResultList()
-    try:
-        results = run.results()
-        n_rows = run.count_rows(live=live)
-    except (CorruptFileError, NotFoundError, OSError) as problem:
-        problems.append(str(problem))
-    summary = of_results(results, len(run.configs()), len(run.datasets))
+
+    def look(read: Callable[[], _T], otherwise: _T) -> _T:
+        try:
+            return read()
+        except (CorruptFileError, NotFoundError, OSError) as problem:
+            problems.append(str(problem))
+            return otherwise
+
+    results = look(run.results, ResultList())
+    n_rows = look(lambda: run.count_rows(live=live), 0)
+    n_configs = look(lambda: len(run.configs()), 0)
+    summary = of_results(results, n_configs, look(lambda: len(run.datasets), 0))
     summary["counts"]["rows"] = n_rows
-    summary["errors"][:0] = [{"error": message} for message in problems]
+    summary["errors"][:0] = [{"error": stored.error_text(message)} for message in dict.fromkeys(problems)]
     return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
 
 
@@ -48,7 +54,8 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
     done = [result for result in is_known if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
     errors: list[dict[str, Any]] = [
-        {"error": f"{item['path']}: {item['message']}"} for item in results.errors[:_LARGEST]
+        {"error": stored.error_text(f"{item['path']}: {item['message']}")}
+        for item in results.errors[:_LARGEST]
     ]
     errors += [
         {

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import files, ownership, plan, records, run_record, run_summary
+from nirs4all_workspace import files, ownership, plan, records, run_record, run_summary, stored
+from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.states import RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nirs4all_workspace._native import Head
@@ -152,15 +154,32 @@ class RunView:
         return {key: value for key, value in config.items() if key != "schema_version"}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `n4w show --json` prints: its record, flags, references, configuration and summary."""
+        """Return what `n4w show --json` prints: its record, flags, references, configuration and summary.
+
+        What of it cannot be read is empty, and one of the summary's errors.
+
+        Raises:
+            NotFoundError: The run was deleted.
+            CorruptFileError: Its `run.yaml` is damaged.
+            OSError: Its `run.yaml` cannot be read.
+        """
         summary = self.summary()
+
+        def look(read: Callable[[], Any], otherwise: object) -> Any:  # noqa: ANN401 - plain data
+            try:
+                return read()
+            except (WorkspaceError, OSError) as problem:
+                error = {"error": stored.error_text(str(problem))}
+                summary["errors"] += [] if error in summary["errors"] else [error]
+                return otherwise
+
         return {
             "kind": "run",
             **{key: value for key, value in self.record.items() if key != "schema_version"},
             "is_interrupted": self.is_interrupted,
-            "templates": self.templates,
-            "datasets": self.datasets,
-            "config": self.config,
+            "templates": look(lambda: self.templates, []),
+            "datasets": look(lambda: self.datasets, []),
+            "config": look(lambda: self.config, {}),
             "n_configs": summary["counts"]["configs"],
             "summary": summary,
         }

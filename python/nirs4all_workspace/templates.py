@@ -11,6 +11,7 @@ from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
@@ -55,6 +56,19 @@ class TemplateList(list[str]):
     def __init__(self) -> None:
         """Begin empty."""
         super().__init__()
+        self.errors: list[dict[str, str]] = []
+
+
+class UsageList(list[dict[str, Any]]):
+    """Templates and the runs that use them.
+
+    Attributes:
+        errors: What cannot be read, as dicts of path, kind and message: runs may be missing.
+    """
+
+    def __init__(self, found: Iterable[dict[str, Any]] = ()) -> None:
+        """Take what was found; nothing is wrong with it yet."""
+        super().__init__(found)
         self.errors: list[dict[str, str]] = []
 
 
@@ -117,26 +131,33 @@ class Templates:
         runs = catalogue.read(self._workspace.path)[0]
         return [run["id"] for run in runs if any(it.get("id") == template_id for it in run["templates"])]
 
-    def usage(self) -> list[dict[str, Any]]:
+    def usage(self) -> UsageList:
         """Return every template that is stored or that a run names, by id.
 
         Returns:
-            Dicts of id, names (what runs call it, sorted), n_runs, runs (their ids, oldest first) and
-            is_stored (a template of nirs4all 0.6, or one that was lost, is not).
+            A list, whose `errors` are what cannot be read of templates and runs, of dicts of id, names (what
+            runs call it, sorted), n_runs, runs (their ids, oldest first) and is_stored (a template of
+            nirs4all 0.6, or one that was lost, is not).
         """
         found: dict[str, dict[str, Any]] = {}
-        for template_id in self.list():
+        stored = self.list()
+        for template_id in stored:
             found[template_id] = {"id": template_id, "names": set(), "runs": [], "is_stored": True}
-        for run in catalogue.read(self._workspace.path)[0]:
+        runs, errors = catalogue.read(self._workspace.path)
+        for run in runs:
             for reference in run["templates"]:
                 template_id = str(reference.get("id"))
                 new = {"id": template_id, "names": set(), "runs": [], "is_stored": False}
                 known = found.setdefault(template_id, new)
                 known["runs"].append(run["id"])
                 known["names"] |= {reference.get("name")} - {None}
-        return [
+        used = UsageList(
             it | {"names": sorted(it["names"]), "n_runs": len(it["runs"])} for _, it in sorted(found.items())
-        ]
+        )
+        looking.add(used.errors, stored.errors)
+        # Rows name no templates that their runs do not.
+        looking.add(used.errors, (it for it in errors if it["path"].partition("/")[0] != "predictions"))
+        return used
 
     def compare(self, *run_ids: str) -> dict[str, Any]:
         """Compare runs by the templates that they use.
@@ -151,17 +172,19 @@ class Templates:
         Raises:
             ValueError: There are fewer than two different runs.
             NotFoundError: There is no such run.
+            OSError: A run cannot be read.
         """
         if len(set(run_ids)) < 2:
             raise ValueError("two or more different runs can be compared")
+        runs, errors = catalogue.read(self._workspace.path)
         used = {
             run["id"]: {str(reference.get("id")) for reference in run["templates"]}
-            for run in catalogue.read(self._workspace.path)[0]
+            for run in runs
             if run["id"] in run_ids
         }
         for run_id in run_ids:
             if run_id not in used:
-                raise NotFoundError(f"there is no run {run_id!r}", str(self._workspace.path))
+                raise catalogue.no_run(self._workspace.path, run_id, errors)
         others = {
             run_id: set[str]().union(*(used[other] for other in used if other != run_id)) for run_id in used
         }

@@ -385,7 +385,14 @@ class _Walk:
         for item in old_artifacts.items_of(content):
             if not item.get("path"):
                 continue
-            file = old_artifacts.find(self._workspace.path, manifest, item["path"])
+            try:
+                file = old_artifacts.find(self._workspace.path, manifest, item["path"])
+            except OSError:
+                file = None
+            if file is None:
+                # It may be hidden by a folder that cannot be searched.
+                for place in old_artifacts.places_of(manifest):
+                    looking.names(self._workspace.path, place.as_posix(), self.errors, lambda _: False)
             line = {"hash": str(item.get("content_hash") or item["path"]), "in_place": file, "run_id": run_id}
             named = item.get("artifact_id")
             about = {"artifact_id": None if named is None else str(named)}

@@ -443,3 +443,24 @@ def test_a_run_registers_the_paths_it_is_given(ws, spectra):
     assert used == reference(record)
     assert (record.usage.run_count, record.usage.first_used) == (1, run.record["created_at"])
     assert ws.datasets.link().created == []
+
+
+def test_names_that_are_no_utf8(ws, spectra):
+    spectra("plain/Xcal.csv")
+    odd = os.fsdecode(b"Xtest\xff.csv")
+    (spectra("odd/Xcal.csv", 1).parent / odd).write_text("1;2\n")
+    run = ws.runs.create("r", templates=[["a"]], datasets=[ws.path.parent / "odd"])
+    record = ws.datasets.get("odd")
+    assert [it["id"] for it in run.datasets] == [record.id]
+    assert any("Xtest\\udcff.csv" in note for note in stored(ws, record)["notes"])
+    # A record cannot hold such a path: that is said before anything is done.
+    moved = ws.path.parent / os.fsdecode(b"odd\xff")
+    (ws.path.parent / "odd").rename(moved)
+    before = file_of(ws, record).read_bytes()
+    assert ws.datasets.resolve("odd", [ws.path.parent]).path == moved
+    for call in (ws.datasets.accept_version, ws.datasets.relocate):
+        with pytest.raises(ValueError, match="is no UTF-8"):
+            call("odd", moved)
+    with pytest.raises(ValueError, match="is no UTF-8"):
+        ws.datasets.register(moved)
+    assert file_of(ws, record).read_bytes() == before

@@ -313,3 +313,47 @@ while True:
     finally:
         mover.kill()
         mover.wait()
+
+
+def test_what_asks_for_a_run_or_template_says_what_it_cannot_read(made, tmp_path):
+    root, named, _ = made
+    paths, run = things(root, named), named[HIT]["run"]
+    for thing in ("config.yaml", "configs.jsonl", "datasets.yaml", "templates.yaml", "runs", "run", "folder"):
+        copy = tmp_path / thing
+        shutil.copytree(root, copy, symlinks=True)
+        hurt(copy / paths[thing], "fifo", thing in FOLDERS)
+        ws = n4w.Workspace.open(copy)
+        if thing in ("runs", "run"):
+            for ask_run in (
+                lambda ws=ws: ws.results.list(run=run),
+                lambda ws=ws: ws.templates.compare(run, named["oat"]["run"]),
+            ):
+                with pytest.raises(OSError) as caught:  # noqa: PT011 - the path is what matters
+                    ask_run()
+                assert Path(caught.value.filename) == copy / paths[thing]
+            assert [it["path"] for it in ws.templates.usage().errors] == [paths[thing]]
+            listed = CliRunner().invoke(app, ["templates", str(copy), "--json"])
+            assert (listed.exit_code, len(json.loads(listed.stdout)["errors"])) == (1, 1)
+        else:
+            answer = ws.runs.get(run).to_dict()
+            assert answer["summary"]["counts"]["results"] == 1
+            errors = [it["error"] for it in answer["summary"]["errors"]]
+            assert len(errors) == 1, errors
+            assert paths[thing] in errors[0]
+            assert "is a named pipe" in errors[0]
+            assert CliRunner().invoke(app, ["show", run, str(copy)]).exit_code == 1
+            assert CliRunner().invoke(app, ["show", named["oat"]["run"], str(copy)]).exit_code == int(
+                thing == "folder"
+            )
+
+
+def test_a_command_whose_stdout_is_closed_says_so(made):
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m nirs4all_workspace.cli summary "$1" >&-', sys.executable, str(made[0])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("n4w: ")
+    assert "Traceback" not in done.stderr

@@ -137,7 +137,7 @@ def test_any_filter_and_page_is_what_plain_python_finds(many, filters):
     start = asked.get("offset", 0)
     stop = None if "limit" not in asked else start + asked["limit"]
     if asked.get("run") == "nobody":
-        with pytest.raises(n4w.NotFoundError, match='there is no run "nobody"'):
+        with pytest.raises(n4w.NotFoundError, match="there is no run 'nobody'"):
             ws.results.list(**asked)
         return
     listed = ws.results.list(**asked)

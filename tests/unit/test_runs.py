@@ -452,3 +452,40 @@ def test_configs_are_strict_json_and_ids_are_stable(ws):
     with pytest.raises(ValueError, match="no datasets"):
         ws.runs.create("none", templates=[[1]]).plan([{"name": "x"}])
     assert run.counts == {"configs": 2, "planned": 4, "results": 0, "done": 0, "failed": 0, "rows": 0}
+
+
+@pytest.mark.parametrize("name", [b"d\xff_6cf73f3c/", b"wheat_6cf73f3c/\xff.0123456789ab.meta.parquet"])
+def test_a_name_that_is_no_utf8_below_predictions_keeps_no_run_from_ending(ws, name):
+    run = ws.runs.create("one", templates=[["a"]], datasets=["wheat"])
+    dead = ws.runs.create("dead", templates=[["a"]], datasets=["wheat"])
+    assert in_fork(lambda: dead.transition("running")) == "running"
+    with run, run.writer("wheat") as writer:
+        (result,) = run.plan([{"name": "c", "steps": ["a"]}])
+        writer.write({"result_id": result.id, "partition": "val"})
+        writer.checkpoint(result)
+        place = ws.path / "predictions" / os.fsdecode(name)
+        if name.endswith(b"/"):
+            place.mkdir()
+        else:
+            place.parent.mkdir(exist_ok=True)
+            place.touch()
+    assert (run.status, run.summary()["counts"]["done"]) == ("completed", 1)
+    recovered = ws.recover()
+    assert [it["status"] for it in recovered["runs"]] == ["failed"]
+    assert {os.fsencode(it["path"]) for it in recovered["problems"]} == {b"predictions/" + name.rstrip(b"/")}
+    for one in (run, dead):
+        texts = [it["error"] for it in loaded(one.path / "summary.yaml")["errors"]]
+        assert any("\\udcff" in text for text in texts), texts
+
+
+def test_a_writer_left_open_in_this_process_is_to_be_closed(ws):
+    run = ws.runs.create("one", templates=[["a"]], datasets=["wheat"])
+    run.transition("running")
+    writer = run.writer("wheat")
+    writer.write({"partition": "val"})
+    writer.flush()
+    run.transition("paused")
+    with pytest.raises(n4w.ConflictError, match="in this process; `close"):
+        run.resume()
+    writer.close()
+    assert run.resume().status == "running"

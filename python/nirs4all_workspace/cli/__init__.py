@@ -48,6 +48,15 @@ def _show_safely(error: Exception) -> None:
         error.__dict__["format_message"] = lambda: text
 
 
+def _open_closed_streams() -> None:
+    """Put something in the place of streams that were closed: printing to stdout fails as on a full disk."""
+    if sys.stdout is None:
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+        sys.stdout = open(descriptor, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- until the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as above
+
+
 def _drop_stdout() -> None:
     """Forget what stdout did not take, so that the end of the process does not fail once more."""
     try:
@@ -74,6 +83,7 @@ app.add_typer(datasets.app, name="datasets")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; errors become one line on stderr and exit code 1, 2 where an argument is wrong."""
+    _open_closed_streams()
     try:
         try:
             app() if arguments is None else app(list(arguments))

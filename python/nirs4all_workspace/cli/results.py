@@ -99,13 +99,16 @@ def templates(
         return
     listed = workspace.templates.usage()
     if as_json:
-        print_json({"templates": listed})
+        print_json({"templates": listed, "errors": listed.errors})
+        exit_with(listed.errors)
         return
     table = new_table(f"{len(listed)} templates")
     add_columns(table, "id", "name", "runs")
     for template in listed:
         table.add_row(template["id"], ", ".join(template["names"]), str(template["n_runs"]))
     terminal().print(table)
+    show_errors(listed.errors)
+    exit_with(listed.errors)
 
 
 def _compare(workspace: Workspace, runs: list[str], as_json: bool) -> None:

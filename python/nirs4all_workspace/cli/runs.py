@@ -71,6 +71,8 @@ def show(run_id: RunId, path: Folder = Path(), as_json: AsJson = False) -> None:
         print_json(answer)
     else:
         _show(answer)
+    # What failed is a result like others; what cannot be read is a problem.
+    exit_with([error for error in answer["summary"]["errors"] if "result" not in error])
 
 
 @app.command()
@@ -106,7 +108,7 @@ def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJs
     """Delete a run with its predictions, and the artifacts that no other run names."""
     workspace = open_workspace(path)
     if not yes:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise typer.BadParameter("there is nobody to ask; say --yes to delete")
         typer.confirm(f"Delete run {shown(run_id)} with all its predictions?", abort=True)
     done = workspace.runs.delete(run_id)

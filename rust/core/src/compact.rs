@@ -101,9 +101,13 @@ fn inputs(path: &Path, run_id: &str) -> Result<Vec<Name>> {
     Ok(divided(path, run_id)?.0)
 }
 
-/// The segments of a run in a folder that count: those whose journals are gone, and the others.
+/// The segments of a run in a folder that count: those whose journals are gone, and the others. None where the folder
+/// cannot be listed, which [`crate::recover::sweep`] tells.
 fn divided(path: &Path, run_id: &str) -> Result<(Vec<Name>, Vec<Name>)> {
-    let names = files::names_in(path)?.into_iter().filter(|name| files::is_of_predictions(name)).collect();
+    let names = match files::names_in(path) {
+        Err(error) if error.source.is_some() => return Ok((Vec::new(), Vec::new())),
+        names => names?.into_iter().filter(|name| files::is_of_predictions(name)).collect(),
+    };
     let judged = segments::judge_files(path, names);
     let mut names: Vec<Name> =
         judged.files.iter().filter_map(|file| Name::of(file)).filter(|name| name.run_id == run_id).collect();

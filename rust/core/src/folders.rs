@@ -104,7 +104,9 @@ pub fn folders(root: &Path, below: &str) -> Names {
             Some(kind) if kind.is_file() && !looks_like_ours(&name) => continue,
             _ => match what_is(&root.join(&relative)) {
                 Ok(What::Folder) => None,
-                Ok(What::File) if looks_like_ours(&name) => Some(regular::not_a_folder()),
+                Ok(What::File) if looks_like_ours(&name) => {
+                    Some(regular::not_a_folder(&root.join(&relative)))
+                }
                 Ok(_) => continue,
                 Err(error) => Some(error),
             },
@@ -136,7 +138,7 @@ fn what_is(path: &Path) -> io::Result<What> {
     match path.metadata() {
         Ok(stat) if stat.is_dir() => Ok(What::Folder),
         Ok(stat) if stat.is_file() => Ok(What::File),
-        Ok(_) => Err(regular::not_a_folder()),
+        Ok(_) => Err(regular::not_a_folder(path)),
         Err(error) => match regular::explained(path, error) {
             error if error.kind() == io::ErrorKind::NotFound => Ok(What::Nothing),
             error => Err(error),

@@ -65,15 +65,20 @@ pub fn explained(path: &Path, error: io::Error) -> io::Error {
 /// The same of a folder that cannot be listed: another thing in its place is there.
 pub fn explained_folder(path: &Path, error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::NotADirectory if path.symlink_metadata().is_ok() => not_a_folder(),
+        io::ErrorKind::NotADirectory if path.symlink_metadata().is_ok() => not_a_folder(path),
         io::ErrorKind::NotFound if is_link(path) => told("a link to what is not there", "folder", ENOENT),
         _ => error,
     }
 }
 
-/// The error of what is a file where a folder should be.
-pub fn not_a_folder() -> io::Error {
-    told("a file", "folder", ENOTDIR)
+/// The error of what is a file, or a pipe, where a folder should be.
+pub fn not_a_folder(path: &Path) -> io::Error {
+    let special = path
+        .metadata()
+        .ok()
+        .map(|metadata| metadata.file_type())
+        .filter(|kind| !kind.is_file() && !kind.is_dir());
+    told(special.map_or("a file", what), "folder", ENOTDIR)
 }
 
 /// The system's number of an error, those that are told here too.

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use twox_hash::XxHash3_64;
 
 use crate::arrays::{self, ROLES};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::FileError;
 use crate::footer::TailReader;
 use crate::journal::{self, Journal};
@@ -79,7 +79,18 @@ pub fn verify(
         }
         for (run_id, files) in of_runs.iter().filter(|(run_id, _)| !unread.contains(*run_id)) {
             let is_migrated = root.join("runs").join(run_id).join("migrated.yaml").is_file();
-            for (path, lacking) in files.segments.iter().zip(files.lacking(is_migrated, progress)?) {
+            let lacking = match files.lacking(is_migrated, progress) {
+                Ok(lacking) => lacking,
+                Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+                // It went, or changed, after it was looked at: what it has is not compared.
+                Err(error) => {
+                    let path = error.path.as_deref().and_then(|path| path.strip_prefix(root).ok());
+                    let path = path.map_or(below.clone(), |path| path.to_string_lossy().into_owned());
+                    findings.push(FileError::new(&path, &error).into());
+                    continue;
+                }
+            };
+            for (path, lacking) in files.segments.iter().zip(lacking) {
                 let file = path.file_name().unwrap_or_default().to_string_lossy();
                 findings.extend(lacking.findings(folder, &file));
             }
@@ -124,17 +135,18 @@ impl Files {
             }
         };
         for path in &self.arrays {
-            each_id(path, &["array_id"], &mut add)?;
+            each_id(path, &["array_id"], &mut add).map_err(|error| error.at(path))?;
         }
         for path in &self.journals {
             // A journal that cannot be read is reported as that.
             let Ok(journal) = Journal::open(path) else { continue };
-            journal.read(journal.begin(), &mut |kind, payload| {
+            let read = journal.read(journal.begin(), &mut |kind, payload| {
                 if kind == journal::Kind::Arrays {
                     ipc::decode(payload)?.iter().for_each(|batch| texts_of(batch, "array_id", &mut add));
                 }
                 Ok(())
-            })?;
+            });
+            read.map_err(|error| error.at(path))?;
         }
         Ok(known)
     }

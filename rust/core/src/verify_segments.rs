@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use crate::checkpoints::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, FileError};
 use crate::folders;
 use crate::journal::Journal;
@@ -54,11 +54,13 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
 /// The results of a run that its live segments name and that no list has: their rows are live, and nothing else
 /// is known of them.
 fn unlisted(root: &Path, run_id: &str, named: Vec<(String, Vec<Checkpoint>)>) -> Result<Vec<Finding>> {
-    let (texts, errors) = live::results_of_run(root, run_id)?;
-    if !errors.is_empty() {
-        // What cannot be read may have them, and is told.
-        return Ok(Vec::new());
-    }
+    let texts = match live::results_of_run(root, run_id) {
+        Ok((texts, errors)) if errors.is_empty() => texts,
+        // What cannot be read may list them, and is told as that.
+        Ok(_) => return Ok(Vec::new()),
+        Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+        Err(error) => return Ok(vec![FileError::new(&format!("runs/{run_id}"), &error).into()]),
+    };
     let listed: HashSet<String> =
         texts.iter().filter_map(|(_, text)| Checkpoint::of_result(text)).map(|one| one.id).collect();
     let mut findings = Vec::new();

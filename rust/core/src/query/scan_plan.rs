@@ -53,6 +53,8 @@ pub struct Plan {
     pub schema: SchemaRef,
     /// Files that cannot be used, and what is damaged in others.
     pub errors: Vec<FileError>,
+    /// Whether files that vanish are errors by now.
+    is_last: bool,
 }
 
 /// How the files of a plan are read.
@@ -116,7 +118,7 @@ impl Plan {
         let names = types::all_names(&schemas);
         let schema = types::answer_schema(&schemas, &names);
         let schema = schema.unwrap_or_else(|_| Arc::new(Schema::empty()));
-        Ok(Self { parts: good, schema, errors })
+        Ok(Self { parts: good, schema, errors, is_last })
     }
 
     /// The path of a file, by its place.
@@ -131,7 +133,8 @@ impl Plan {
 
     /// How files are read for an answer of these columns, whose chunks are checked, within the current thread pool.
     ///
-    /// Fails with the error of a file that vanished since it was listed.
+    /// Fails with the error of a file that vanished since it was listed, unless the plan is the last, when it is one
+    /// of the errors.
     pub fn reading(&self, answer: &Schema) -> Result<Reading> {
         let mut verdicts: Vec<(SchemaRef, Option<Vec<String>>)> = Vec::new();
         let mut reading = Reading::default();
@@ -165,7 +168,7 @@ impl Plan {
                     groups[verdict].rows += self.parts[file].rows.unwrap_or_default();
                 }
                 Ok(Readers::InBatches(_)) => reading.converted.push(file),
-                Err(error) if FileError::is_vanished(&error) => return Err(error),
+                Err(error) if FileError::is_vanished(&error) && !self.is_last => return Err(error),
                 Err(error) => reading.errors.push(FileError::new(&self.parts[file].name, &error)),
             }
         }
