@@ -240,8 +240,8 @@ def _may_be_thousands(names: list[str], decimal: str | None) -> bool:
 
 def _likely_unit(low: float, high: float, *, falls: bool) -> str | None:
     if low >= 150 and high <= 3300:
-        # Numbers that fall, begin below 350 or end above 2600 may be cm-1, and so may 600 to 1800: spectra of the
-        # middle infrared and of Raman. What begins at 350 or 400 and ends at 1100 or 2500 is visible light and beyond.
+        # Numbers that fall, begin below 350 or end above 2600 may be cm-1, and so may 600 to 1800: the middle
+        # infrared and Raman. From 350 or 400 to 1100 or 2500 is visible light and beyond.
         is_fingerprint = low < 700 and 1150 < high < 2300
         return "nm" if low >= 350 and high <= 2600 and not falls and not is_fingerprint else None
     if low >= 3300 and high <= 50_000:
