@@ -533,6 +533,60 @@ SABOTAGES = {
         "(self.direction != Direction::Unknown).then(|| Self {",
         "unit/test_metrics.py::test_an_unknown_metric_is_never_guessed",
     ),
+    "let bytes that are no text into a summary": Sabotage(
+        "python/nirs4all_workspace/run_summary.py",
+        "{\"error\": stored.error_text(f\"{item['path']}: {item['message']}\")}",
+        "{\"error\": f\"{item['path']}: {item['message']}\"}",
+        "unit/test_runs.py::test_a_name_that_is_no_utf8_below_predictions_keeps_no_run_from_ending",
+    ),
+    "let bytes that are no text into notes": Sabotage(
+        "python/nirs4all_workspace/contents.py",
+        "dict.fromkeys(map(stored.error_text, contents.notes))",
+        "dict.fromkeys(contents.notes)",
+        "unit/test_datasets.py::test_names_that_are_no_utf8",
+    ),
+    "show what cannot be read and exit with 0": Sabotage(
+        "python/nirs4all_workspace/cli/runs.py",
+        'exit_with([error for error in answer["summary"]["errors"] if "result" not in error])',
+        "exit_with([])",
+        "unit/test_one_unreadable_thing.py::test_what_asks_for_a_run_or_template_says_what_it_cannot_read",
+    ),
+    "fail what cannot be read": Sabotage(
+        "rust/core/src/catalogue/session_rows.rs",
+        "self.of(manifest).is_some() || self.unread.iter().any(|error| is_within(&file, &error.path))",
+        "self.of(manifest).is_some()",
+        "unit/test_old_sessions.py::test_a_link_to_nothing_in_place_of_rows_makes_nothing_failed",
+    ),
+    "take 0.0 and -0.0 for two keys": Sabotage(
+        "rust/core/src/types/ranges.rs",
+        "unary(|value| value + 0.0)",
+        "unary(|value| value)",
+        "unit/test_values.py::test_maps_with_keys_that_dicts_do_not_tell_apart",
+    ),
+    "round whole scores of batches": Sabotage(
+        "rust/core/src/rows.rs",
+        "if kind == Type::Float && is_whole {",
+        "if kind == Type::Float && is_whole && false {",
+        "unit/test_values.py::test_whole_scores_of_batches_that_no_float_is",
+    ),
+    "lose the offset of nested times": Sabotage(
+        "python/nirs4all_workspace/values.py",
+        'if isinstance(value, datetime) and value.tzinfo is not None and hasattr(value, "to_datetime64"):',
+        "if False:",
+        "unit/test_values.py::test_missing_values_and_offsets_within_values",
+    ),
+    "read whole numbers with commas as two columns": Sabotage(
+        "python/nirs4all_workspace/contents.py",
+        'of_targets = None if hint == "." and divides != {","} else hint',
+        "of_targets = hint",
+        "unit/test_descriptions.py::test_pairs_of_whole_numbers_are_columns_beside_commas_and_undecided_beside_others",
+    ),
+    "take any even row that rises for wavelengths": Sabotage(
+        "python/nirs4all_workspace/inspect/header.py",
+        "        and min(numbers) >= _LOWEST_NM\n",
+        "",
+        "unit/test_descriptions.py::test_a_first_spectrum_with_fewer_decimals_than_others_may_be_wavelengths",
+    ),
 }
 
 
