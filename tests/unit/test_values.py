@@ -464,7 +464,6 @@ def test_types_that_are_none_of_arrow_are_refused_by_name(ws, run):
 
 
 def test_frames_of_pandas(ws, run):
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(
         {
             "id": ["a", "b"],
