@@ -23,7 +23,7 @@ test: $(VENV)/.built
 
 # What leans on dependencies, on the lowest versions that pyproject.toml names.
 LEANING := $(addprefix tests/unit/test_,contents.py datasets_command.py mappings.py migrate.py old_queries.py \
-	pages.py relations_commands.py run_commands.py scan_pruning.py watch.py writer.py)
+	pages.py relations_commands.py run_commands.py scan_pruning.py values.py watch.py writer.py)
 lowest: $(VENV)/.built $(VENV)/lowest/.installed
 	PYTHONPATH=$(CURDIR)/python $(VENV)/lowest/bin/python -m pytest -q -p no:cacheprovider $(LEANING) \
 		tests/property/test_column_types.py

@@ -228,7 +228,7 @@ def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> 
     # Durations of NumPy are whole numbers to Python.
     if isinstance(value, numpy.datetime64 | numpy.timedelta64):
         return None if numpy.isnat(value) else value
-    if isinstance(value, numpy.bool | numpy.integer):
+    if isinstance(value, numpy.bool_ | numpy.integer):
         return value.item()
     if isinstance(value, numpy.floating):
         number = float(value)
