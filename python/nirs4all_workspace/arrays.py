@@ -7,8 +7,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, display, files
-from nirs4all_workspace.exceptions import CorruptFileError, WorkspaceError
+from nirs4all_workspace import _native, display, files, looking
+from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.names import dataset_folder
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def _batches(
     if row["run_id"] is None:
         likely = f"{row['dataset_name']}.arrays.parquet"
         names, errors = _native.old_files(root, ".arrays.parquet")
-        unread += [CorruptFileError(error["message"], str(root / error["path"])) for error in errors]
+        try:
+            looking.demand(root, errors, *(error["path"] for error in errors))
+        except OSError as error:
+            unread.append(error)
         places = [(root / name, find) for name in sorted(names, key=lambda name: (name != likely, name))]
     else:
         folder, run = dataset_folder(row["dataset_name"]), f"{row['run_id']}."
