@@ -571,34 +571,6 @@ def read_cache(root: _Path, file: str) -> bytes | None:
 def write_cache(root: _Path, file: str, content: bytes) -> None:
     """Replace a file of a workspace's cache, where it can be written; else do nothing."""
 
-def list_live(
-    root: _Path, *, live: bool = True
-) -> tuple[list[str], dict[str, list[tuple[int, int, list[str] | None]]]]:
-    """Return what `list_files` does, and by file the rows that are not live; other files have none.
-
-    Args:
-        root: The workspace.
-        live: As for `list_files`.
-
-    Returns:
-        The files, and the hidden parts of some of them in the order of their rows: the place of the first
-        row, the place after the last, and the results whose rows are hidden there, or None for all rows.
-
-    Raises:
-        OSError: The folder cannot be listed.
-    """
-
-def list_partial(root: _Path, *, live: bool = True) -> list[tuple[str, list[str]]]:
-    """Return the files of rows that were never finished, but for those that a live journal counts.
-
-    Returns:
-        Each relative to the workspace, with the results whose rows in it are not to be read: their writer
-        finished them in another file.
-
-    Raises:
-        OSError: A folder cannot be listed.
-    """
-
 def session_rows(
     root: _Path,
 ) -> tuple[dict[str, str], list[tuple[str, str, str, int, float | None]], list[dict[str, str]]]:
@@ -636,7 +608,6 @@ def summarise(
     root: _Path,
     dataset: str | None = None,
     *,
-    configurations: bool = False,
     live: bool = True,
     use_cache: bool = True,
     threads: int = 0,
@@ -646,8 +617,6 @@ def summarise(
     Args:
         root: The workspace.
         dataset: The name of a dataset; None for all.
-        configurations: Whether to return `configurations` as well, what rows without a run are counted
-            under, by dataset and metric: there can be as many as results.
         live: Whether open segments count.
         use_cache: Whether what was read may be kept, and is looked for.
         threads: How many threads work; 0 for one per core.
@@ -774,15 +743,11 @@ def run_results(root: _Path, run_id: str) -> dict[str, Any]:
         CorruptFileError: A journal cannot be read.
     """
 
-def read_results(root: _Path, run_id: str) -> list[tuple[str, str]]:
-    """Return the finished results of a run, each as the writer that checkpointed it and a JSON text.
-
-    Raises:
-        OSError: A list of results cannot be read.
-    """
-
 def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
-    """Return what `read_results` does, and which journals of the run are damaged or cannot be read.
+    """Return the finished results of a run, and what of them is damaged or cannot be read.
+
+    Returns:
+        Pairs of the writer that checkpointed a result and its JSON text; dicts of path, kind and message.
 
     Raises:
         OSError: A list of results cannot be read.
@@ -811,20 +776,18 @@ def sweep(root: _Path, folder: str | None = None) -> tuple[list[str], list[dict[
         kind and message.
     """
 
-def segments_apart(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, str]]:
-    """Return the segments of a run that are not merged with others since a column has another type there.
+def passed_over(
+    root: _Path, run_id: str, folder: str | None = None
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Return the segments of a run that `compact` leaves as they are.
 
     Returns:
-        Dicts of run_id, path, column and reason.
+        Those that are not merged with others since a column has another type there, as dicts of run_id,
+        path, column and reason; those whose journals are still there, where there is another one to merge
+        them with, relative to the workspace.
 
     Raises:
         CorruptFileError: A segment cannot be read.
-    """
-
-def young_segments(root: _Path, run_id: str, folder: str | None = None) -> list[str]:
-    """Return the segments of a run that `compact` passes over since their journals are still there.
-
-    Only where there is another one to merge them with; relative to the workspace.
     """
 
 def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, Any]]:

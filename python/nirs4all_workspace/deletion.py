@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, looking, ownership, plan, run_record
+from nirs4all_workspace import _native, catalogue, files, looking, ownership, run_record
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
     is_whole = True
     for folder in folders:
         try:
-            results = plan.finished(workspace.path, folder.name)
+            results = catalogue.results_of_run(workspace.path, folder.name)
         except (WorkspaceError, OSError):
             is_whole = False
             continue

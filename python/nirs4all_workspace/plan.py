@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, files, records, stored, strict_json
+from nirs4all_workspace import _native, files, records, stored, strict_json
 from nirs4all_workspace.canonical import content_id, plain
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.results import Result
@@ -14,8 +14,6 @@ from nirs4all_workspace.results import Result
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from nirs4all_workspace.results import ResultList
 
 FILE = "configs.jsonl"
 _KEYS = ("config_id", "template_id", "name", "generator_choices", "steps")
@@ -130,12 +128,3 @@ def planned_result(run_id: str, config: Mapping[str, Any], dataset: Mapping[str,
         dataset_id=dataset_id,
         dataset_name=dataset["name"],
     )
-
-
-def finished(root: Path, run_id: str) -> ResultList:
-    """Return the checkpointed results of a run, sealed or not, oldest first.
-
-    Raises:
-        OSError: A list of results cannot be read.
-    """
-    return catalogue.results_of_run(root, run_id)

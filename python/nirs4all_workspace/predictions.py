@@ -387,9 +387,10 @@ class Predictions:
                 continue
             try:
                 done["compacted"] += _native.compact(root, run_id, folder)
-                done["skipped"] += _native.segments_apart(root, run_id, folder)
-                young = _native.young_segments(root, run_id, folder)
-                done["skipped"] += [{"run_id": run_id, "path": path, "reason": _YOUNG} for path in young]
+                apart, young = _native.passed_over(root, run_id, folder)
+                done["skipped"] += apart + [
+                    {"run_id": run_id, "path": path, "reason": _YOUNG} for path in young
+                ]
             except (WorkspaceError, OSError) as error:
                 failed = failed or error
             finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import files, ownership, plan, records, run_record, run_summary, stored
+from nirs4all_workspace import catalogue, files, ownership, plan, records, run_record, run_summary, stored
 from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.states import RunStatus
 
@@ -214,4 +214,4 @@ class RunView:
             OSError: They cannot be read.
             CorruptFileError: A journal cannot be read.
         """
-        return plan.finished(self._root, self.id)
+        return catalogue.results_of_run(self._root, self.id)

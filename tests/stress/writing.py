@@ -77,7 +77,7 @@ def recover(root: Path, **options) -> dict:
 
 def results(root: Path, run_id: str = RUN) -> Counter:
     """How often each finished result is there."""
-    return Counter(json.loads(text)["id"] for _, text in _native.read_results(root, run_id))
+    return Counter(json.loads(text)["id"] for _, text in _native.finished_results(root, run_id)[0])
 
 
 def sealed_ids(root: Path) -> Counter:

@@ -33,7 +33,10 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// That of a result as strict JSON; `None` where it has no id.
     pub fn of_result(result: &str) -> Option<Self> {
-        let json: Json = serde_json::from_str(result).ok()?;
+        Self::of_json(&serde_json::from_str(result).ok()?)
+    }
+
+    fn of_json(json: &Json) -> Option<Self> {
         let text = |key: &str| json.get(key).and_then(Json::as_str);
         Some(Self {
             id: text("id")?.to_owned(),
@@ -116,9 +119,10 @@ pub fn joined_lists<'a>(
     Ok(lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect())
 }
 
-/// Who checkpointed a result in the list of a compaction.
-pub fn writer_in(line: &str) -> Option<String> {
-    checkpoint::parse(line).ok()?.get(WRITER)?.as_str().map(str::to_owned)
+/// A result in the list of a compaction, with the writer that checkpointed it.
+pub fn in_compaction(line: &str) -> Option<(String, Checkpoint)> {
+    let json: Json = serde_json::from_str(line).ok()?;
+    Some((json.get(WRITER)?.as_str()?.to_owned(), Checkpoint::of_json(&json)?))
 }
 
 /// The checkpoints in a list of results; none where it is missing. Lines that are no results are not its fault

@@ -3,7 +3,7 @@
 //! The output lists what it replaces, so that it counts in their place from the moment it appears; the
 //! inputs are removed later, see [`crate::recover::sweep`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -54,51 +54,46 @@ pub fn compact(
     progress: &Progress,
 ) -> Result<Vec<Compacted>> {
     let mut done = Vec::new();
-    // What cannot be listed is told by [`crate::recover::sweep`], which comes first.
-    for name in files::prediction_folders(root, &mut Vec::new()) {
-        if folder.is_none_or(|folder| folder == name) {
-            let path = root.join("predictions").join(&name);
-            for group in compaction_groups::groups(&path, inputs(&path, run_id)?)?.0 {
-                done.extend(compact_group(root, run_id, &name, group.members, progress)?);
-            }
+    for (name, path) in folders(root, folder) {
+        for group in compaction_groups::groups(&path, divided(&path, run_id)?.0)?.0 {
+            done.extend(compact_group(root, run_id, &name, group.members, progress)?);
         }
     }
     Ok(done)
 }
 
-/// The segments of a run that stay apart from others since a column has another type there, each relative to the
-/// workspace.
-pub fn apart(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<(String, Apart)>> {
-    let mut found = Vec::new();
-    for name in files::prediction_folders(root, &mut Vec::new()) {
-        if folder.is_none_or(|folder| folder == name) {
-            let path = root.join("predictions").join(&name);
-            let apart = compaction_groups::groups(&path, inputs(&path, run_id)?)?.1.into_iter();
-            found.extend(apart.map(|apart| (format!("predictions/{name}/{}", apart.name.sealed()), apart)));
+/// Segments that compaction leaves as they are, each relative to the workspace.
+#[derive(Debug, Default)]
+pub struct PassedOver {
+    /// Those that stay apart from others since a column has another type there.
+    pub apart: Vec<(String, Apart)>,
+    /// Those whose journals are still there, where there is another one to merge them with.
+    pub young: Vec<String>,
+}
+
+/// The segments of a run that [`compact`] passes over.
+pub fn passed_over(root: &Path, run_id: &str, folder: Option<&str>) -> Result<PassedOver> {
+    let mut found = PassedOver::default();
+    for (folder, path) in folders(root, folder) {
+        let relative = |name: &Name| format!("predictions/{folder}/{}", name.sealed());
+        let (ready, young) = divided(&path, run_id)?;
+        if ready.len() + young.len() > 1 {
+            found.young.extend(young.iter().map(relative));
         }
+        let apart = compaction_groups::groups(&path, ready)?.1.into_iter();
+        found.apart.extend(apart.map(|apart| (relative(&apart.name), apart)));
     }
     Ok(found)
 }
 
-/// The segments of a run that are passed over since their journals are still there, where there is another one to
-/// merge them with; relative to the workspace.
-pub fn young(root: &Path, run_id: &str, folder: Option<&str>) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for name in files::prediction_folders(root, &mut Vec::new()) {
-        if folder.is_none_or(|folder| folder == name) {
-            let path = root.join("predictions").join(&name);
-            let (ready, young) = divided(&path, run_id)?;
-            if ready.len() + young.len() > 1 {
-                found.extend(young.iter().map(|young| format!("predictions/{name}/{}", young.sealed())));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The segments of a run in a folder that count and whose journals are gone, in the order of their names.
-fn inputs(path: &Path, run_id: &str) -> Result<Vec<Name>> {
-    Ok(divided(path, run_id)?.0)
+/// The folders of `predictions`, or the one named, each with its path. What cannot be listed is told by
+/// [`crate::recover::sweep`], which comes first.
+fn folders(root: &Path, folder: Option<&str>) -> impl Iterator<Item = (String, PathBuf)> {
+    let names = files::prediction_folders(root, &mut Vec::new()).into_iter();
+    names.filter(move |name| folder.is_none_or(|folder| folder == name)).map(|name| {
+        let path = root.join("predictions").join(&name);
+        (name, path)
+    })
 }
 
 /// The segments of a run in a folder that count: those whose journals are gone, and the others. None where the folder

@@ -284,10 +284,10 @@ pub fn sealed_results(root: &Path, run_id: &str, open: &OpenResults, errors: &mu
             |(writer, text): &(String, String)| Some((writer.clone(), Checkpoint::of_result(text)?));
         let mut known: HashSet<_> = open.results.iter().chain(&found).filter_map(checkpoint).collect();
         for line in of_compactions {
-            let Some(writer) = checkpoints::writer_in(&line) else { continue };
-            let one = (writer, line);
-            if checkpoint(&one).is_some_and(|checkpoint| known.insert(checkpoint)) {
-                found.push(one);
+            let Some(named) = checkpoints::in_compaction(&line) else { continue };
+            let writer = named.0.clone();
+            if known.insert(named) {
+                found.push((writer, line));
             }
         }
     }

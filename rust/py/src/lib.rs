@@ -73,8 +73,7 @@ mod _native {
     use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]
     use crate::recover::{
-        compact, finished_results, live_journals, read_results, recover, remove_partial, run_files,
-        segments_apart, sweep, young_segments,
+        compact, finished_results, live_journals, passed_over, recover, remove_partial, run_files, sweep,
     };
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan};
@@ -85,9 +84,7 @@ mod _native {
     #[pymodule_export]
     use crate::table::RowReader;
     #[pymodule_export]
-    use crate::workspace::{
-        list_files, list_live, list_partial, old_files, rebuild_summaries, summarise, verify_files,
-    };
+    use crate::workspace::{list_files, old_files, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]
     use crate::writer::{JournalWriter, array_ids};
 }

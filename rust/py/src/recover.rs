@@ -70,11 +70,6 @@ pub fn live_journals(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<
     Converter::new(py).object(&living.iter().map(living_value).collect::<Value>())
 }
 
-#[pyfunction]
-pub fn read_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Vec<(String, String)>> {
-    detached(py, Some(&root), || live::results_of_run(&root, &run_id)).map(|found| found.0)
-}
-
 /// The results of a run as texts, each with its writer, and what cannot be read.
 type Finished<'py> = (Vec<(String, String)>, Bound<'py, PyAny>);
 
@@ -112,15 +107,16 @@ pub fn sweep(
     Ok((removed, Converter::new(py).object(&errors_value(&errors))?))
 }
 
+/// The segments that compaction passes over: those of another type, as dicts, and those that are too young.
 #[pyfunction]
 #[pyo3(signature = (root, run_id, folder=None))]
-pub fn segments_apart<'py>(
+pub fn passed_over<'py>(
     py: Python<'py>,
     root: PathBuf,
     run_id: String,
     folder: Option<String>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let apart = enter(py, 0, None, |_| n4w_core::compact::apart(&root, &run_id, folder.as_deref()))?;
+) -> PyResult<(Bound<'py, PyAny>, Vec<String>)> {
+    let found = enter(py, 0, None, |_| n4w_core::compact::passed_over(&root, &run_id, folder.as_deref()))?;
     let entry = |(path, apart): &(String, n4w_core::compaction_groups::Apart)| {
         let (kind, merged) = (&apart.kind, &apart.merged);
         let reason =
@@ -132,18 +128,7 @@ pub fn segments_apart<'py>(
             ("reason", reason.as_str().into()),
         ])
     };
-    Converter::new(py).object(&apart.iter().map(entry).collect::<Value>())
-}
-
-#[pyfunction]
-#[pyo3(signature = (root, run_id, folder=None))]
-pub fn young_segments(
-    py: Python<'_>,
-    root: PathBuf,
-    run_id: String,
-    folder: Option<String>,
-) -> PyResult<Vec<String>> {
-    detached(py, Some(&root), || n4w_core::compact::young(&root, &run_id, folder.as_deref()))
+    Ok((Converter::new(py).object(&found.apart.iter().map(entry).collect::<Value>())?, found.young))
 }
 
 #[pyfunction]

@@ -1,11 +1,9 @@
 //! Whole folders: summary, rebuilding and checking.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use n4w_core::collect::{Caching, Collected};
 use n4w_core::files::Open;
-use n4w_core::live_set::Part;
 use n4w_core::progress::Progress;
 use n4w_core::rebuild::{self, Outcome};
 use n4w_core::summary::report;
@@ -34,46 +32,19 @@ pub fn old_files<'py>(
     Ok((found, Converter::new(py).object(&errors_value(&errors))?))
 }
 
-/// The first hidden row, the one after the last, and the results whose rows are hidden there; `None`: of all.
-type HiddenPart = (u64, u64, Option<Vec<String>>);
-type HiddenRows = HashMap<String, Vec<HiddenPart>>;
-
-/// The rows of listed files that are not live, by file.
 #[pyfunction]
-#[pyo3(signature = (root, *, live=true))]
-pub fn list_live(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<(Vec<String>, HiddenRows)> {
-    let listing = enter(py, 0, None, |_| files::list(&root, open(live)))?;
-    let part = |part: &Part| {
-        let results = part.results.as_ref().map(|results| results.iter().cloned().collect());
-        (part.rows.start, part.rows.end, results)
-    };
-    let hidden = listing.hidden.into_iter();
-    let hidden = hidden.map(|(file, hidden)| (file, hidden.parts().iter().map(part).collect()));
-    Ok((listing.files, hidden.collect()))
-}
-
-/// The files of rows that were never finished, each with the results that are finished elsewhere.
-#[pyfunction]
-#[pyo3(signature = (root, *, live=true))]
-pub fn list_partial(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<(String, Vec<String>)>> {
-    let found = enter(py, 0, None, |_| Ok(n4w_core::partial::list(&root, open(live), &mut Vec::new())))?;
-    Ok(found.into_iter().map(|(file, results)| (file, results.into_iter().collect())).collect())
-}
-
-#[pyfunction]
-#[pyo3(signature = (root, dataset=None, *, configurations=false, live=true, use_cache=true, threads=0))]
+#[pyo3(signature = (root, dataset=None, *, live=true, use_cache=true, threads=0))]
 pub fn summarise<'py>(
     py: Python<'py>,
     root: PathBuf,
     dataset: Option<&str>,
-    configurations: bool,
     live: bool,
     use_cache: bool,
     threads: usize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let work = |progress: &Progress, deliver: &(dyn Fn(Option<Value>) + Sync)| {
         let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
-        let describe = || deliver(summary_value(&collected, dataset, configurations));
+        let describe = || deliver(summary_value(&collected, dataset));
         rayon::join(describe, || collected.keep(&root));
         Ok(())
     };
@@ -83,7 +54,7 @@ pub fn summarise<'py>(
     Ok(enter_early(py, threads, None, work, convert)?.map(|summary| summary.into_bound(py)))
 }
 
-fn summary_value(collected: &Collected, dataset: Option<&str>, configurations: bool) -> Option<Value> {
+fn summary_value(collected: &Collected, dataset: Option<&str>) -> Option<Value> {
     let now = report::now();
     let summary = match dataset {
         None => report::workspace_summary(&collected.datasets, &collected.whole, &now),
@@ -93,9 +64,6 @@ fn summary_value(collected: &Collected, dataset: Option<&str>, configurations: b
     let scanned = collected.scanned.iter().map(|(path, reason)| {
         Value::map([("path", path.as_str().into()), ("reason", reason.as_str().into())])
     });
-    if configurations {
-        entries.push(("configurations".into(), report::configurations(&collected.datasets)));
-    }
     entries.push(("files".into(), (collected.files as u64).into()));
     entries.push(("scanned".into(), scanned.collect()));
     entries.push(("errors".into(), errors_value(&collected.errors)));
