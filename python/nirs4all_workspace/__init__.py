@@ -28,22 +28,22 @@ from nirs4all_workspace.exceptions import (
     UnknownMetricError,
     WorkspaceError,
 )
-from nirs4all_workspace.lineage import Lineage
-from nirs4all_workspace.migrate import migrate
-from nirs4all_workspace.pages import Page
-from nirs4all_workspace.predictions import Predictions, Ranking
-from nirs4all_workspace.recorded_run import RecordedRun
-from nirs4all_workspace.result_query import Results
-from nirs4all_workspace.results import Result, ResultList
-from nirs4all_workspace.run import Run
-from nirs4all_workspace.runs import RunList, Runs
-from nirs4all_workspace.states import VALID_TRANSITIONS, RunStatus
-from nirs4all_workspace.summaries import FileSummary, read_summaries, read_summary
+from nirs4all_workspace.insight.trace import Trace
+from nirs4all_workspace.insight.watch import Watch
+from nirs4all_workspace.migration.migrate import migrate
+from nirs4all_workspace.model.result import Result, ResultList
+from nirs4all_workspace.model.states import VALID_TRANSITIONS, RunStatus
+from nirs4all_workspace.predictions.collection import Predictions, Ranking
+from nirs4all_workspace.predictions.pages import Page
+from nirs4all_workspace.predictions.summaries import FileSummary, read_summaries, read_summary
+from nirs4all_workspace.predictions.writer import Writer
+from nirs4all_workspace.runs.collection import RunList, Runs
+from nirs4all_workspace.runs.lineage import Lineage
+from nirs4all_workspace.runs.recorded import RecordedRun
+from nirs4all_workspace.runs.results import Results
+from nirs4all_workspace.runs.run import Run
 from nirs4all_workspace.templates import Template, Templates
-from nirs4all_workspace.trace import Trace
-from nirs4all_workspace.watch import Watch
 from nirs4all_workspace.workspace import Workspace
-from nirs4all_workspace.writer import Writer
 
 __version__ = "0.1.0"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nirs4all_workspace import _native, files, locks, looking, paths
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, locks, looking, paths
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:

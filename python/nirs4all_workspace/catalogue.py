@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, files, looking, ownership
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io.paths import same_name
 from nirs4all_workspace.exceptions import NotFoundError
-from nirs4all_workspace.names import dataset_folder
-from nirs4all_workspace.paths import same_name
-from nirs4all_workspace.results import Result, ResultList
-from nirs4all_workspace.states import RunStatus
+from nirs4all_workspace.model import ownership
+from nirs4all_workspace.model.result import Result, ResultList
+from nirs4all_workspace.model.states import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, files, locks, looking, records
-from nirs4all_workspace.canonical import content_id, plain
+from nirs4all_workspace import catalogue
+from nirs4all_workspace._io import files, locks, looking, yaml_records
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
+from nirs4all_workspace.values.canonical import content_id, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +105,7 @@ class Templates:
                 files.touch(path)
             except FileNotFoundError:
                 try:
-                    records.create(path, {"id": template_id, "steps": steps})
+                    yaml_records.create(path, {"id": template_id, "steps": steps})
                 except ConflictError:
                     files.touch(path)
         return template_id
@@ -119,7 +120,7 @@ class Templates:
         if not is_template_id(template_id):
             raise NotFoundError(f"{template_id!r} is no id of a template", str(self.folder))
         path = self.path(template_id)
-        record = records.read(path)
+        record = yaml_records.read(path)
         if "steps" not in record:
             raise CorruptFileError("key 'steps' is missing", str(path))
         if content_id("tpl", record["steps"]) != template_id:

@@ -6,16 +6,20 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, checks, gc, paths, records, recovery, run_names, stats, stores, watch
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import paths, yaml_records
 from nirs4all_workspace.artifacts import Artifacts
-from nirs4all_workspace.datasets import Datasets
+from nirs4all_workspace.datasets.collection import Datasets
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
-from nirs4all_workspace.lineage import Lineage, lineage
-from nirs4all_workspace.predictions import Predictions
-from nirs4all_workspace.result_query import Results
-from nirs4all_workspace.runs import Runs
+from nirs4all_workspace.insight import session_names, stats, watch
+from nirs4all_workspace.insight.trace import Trace, trace
+from nirs4all_workspace.legacy import stores
+from nirs4all_workspace.maintenance import gc, recover, verify
+from nirs4all_workspace.predictions.collection import Predictions
+from nirs4all_workspace.runs.collection import Runs
+from nirs4all_workspace.runs.lineage import Lineage, lineage
+from nirs4all_workspace.runs.results import Results
 from nirs4all_workspace.templates import Templates
-from nirs4all_workspace.trace import Trace, trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +134,7 @@ class Workspace:
             "created_at": datetime.now(UTC).isoformat(),
             "created_by": f"nirs4all-workspace {__version__}",
         }
-        _native.create_file(folder / _MANIFEST, records.encode(manifest, folder / _MANIFEST))
+        _native.create_file(folder / _MANIFEST, yaml_records.encode(manifest, folder / _MANIFEST))
         return cls(folder, manifest)
 
     @classmethod
@@ -198,7 +202,7 @@ class Workspace:
             there_are = f"there are {', '.join(names)}" if names else "there are none"
             raise NotFoundError(f"no prediction names a dataset {dataset!r}; {there_are}", str(self.path))
         if has_runs:
-            run_names.name_runs(self.path, summary)
+            session_names.name_runs(self.path, summary)
         return summary
 
     def stats(self, rebuild: bool = False) -> dict[str, Any]:
@@ -307,7 +311,7 @@ class Workspace:
             OSError: The workspace cannot be listed.
         """
         found = _native.verify_files(self.path, full, progress)
-        checks.check(self, full, found)
+        verify.check(self, full, found)
         for store in stores.names(self.path) if self.format_version == 1 else ():
             message = f"the folder {stores.find(self.path)}"
             found["notes"].append({"path": store, "kind": "foreign", "message": message})
@@ -334,7 +338,7 @@ class Workspace:
             SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
             OSError: A file cannot be read or written.
         """
-        return recovery.recover(self, dead_hosts)
+        return recover.recover(self, dead_hosts)
 
     def gc(self, yes: bool = False) -> dict[str, Any]:
         """Find what nothing refers to any more: templates, artifacts, locks, rests of deletions and deaths.

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from agreement import check_summary, check_workspace, timeless
 from conftest import DEMO, copy_files
-from nirs4all_workspace.migrate import migrate
+from nirs4all_workspace.migration.migrate import migrate
 from oracle import summarise
 from samples import frame_of, keys, strict
 

@@ -82,7 +82,7 @@ def test_csv_on_stdout(ws):
 
 
 def test_many_pieces(ws, tmp_path, monkeypatch):
-    monkeypatch.setattr("nirs4all_workspace.export.EXPORT_ROWS", 7)
+    monkeypatch.setattr("nirs4all_workspace.predictions.export.EXPORT_ROWS", 7)
     for kind in ("csv", "parquet"):
         assert ws.predictions.export(tmp_path / "out", kind, columns=["id"]) == []
         frame = pl.read_csv(tmp_path / "out") if kind == "csv" else pl.read_parquet(tmp_path / "out")
@@ -141,7 +141,7 @@ def test_the_first_rows_on_stdout(ws, kind, monkeypatch, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["ws"]
     assert ws.predictions.export(tmp_path / "none", kind, limit=0) == []
     assert read(tmp_path / "none").shape == (0, 13)
-    monkeypatch.setattr("nirs4all_workspace.export.EXPORT_ROWS", 3)
+    monkeypatch.setattr("nirs4all_workspace.predictions.export.EXPORT_ROWS", 3)
     ws.predictions.export(tmp_path / "seven", kind, limit=7)
     assert len(read(tmp_path / "seven")) == 7
     with pytest.raises(ValueError, match="limit is -1"):

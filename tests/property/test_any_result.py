@@ -6,7 +6,7 @@ import nirs4all_workspace as n4w
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nirs4all_workspace.results import NAMES as FIELDS
+from nirs4all_workspace.model.result import NAMES as FIELDS
 
 texts = st.text(st.characters(), max_size=8)  # lone surrogates too
 numbers = st.one_of(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nirs4all_workspace.contents import describe
+from nirs4all_workspace.datasets.inspect.describe import describe
 from tables import ANY, PLAIN, write_dataset
 
 ROUNDS = int(os.environ.get("N4W_STRESS_TABLES", "400"))

@@ -8,7 +8,7 @@ import nirs4all_workspace as n4w
 import old_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nirs4all_workspace.canonical import content_id
+from nirs4all_workspace.values.canonical import content_id
 from old_runs import Call
 
 SNV, MSC = "nirs4all.SNV", {"class": "nirs4all.MSC", "params": {"scale": True}}

@@ -200,6 +200,6 @@ def recounted(rows):
 def test_any_sequence_of_events(racy, monkeypatch):
     if not racy:
         # Every cached part is trusted whose stat is the same: edits here never keep size and times.
-        monkeypatch.setattr("nirs4all_workspace.stats._RACY_NS", -(10**12))
+        monkeypatch.setattr("nirs4all_workspace.insight.stats._RACY_NS", -(10**12))
     run = settings(max_examples=MODELS_TRIED, stateful_step_count=15)
     run_state_machine_as_test(Events, settings=run)

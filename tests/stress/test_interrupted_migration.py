@@ -111,14 +111,14 @@ STAGES = [
     ("migration.sessions", "Sessions.add", "after"),
     ("artifacts", "Artifacts.put", "after"),
     ("migration.transfer", "Transfer._move_found", "after"),
-    ("writer", "Writer.write_batch", "after"),
-    ("writer", "Writer.checkpoint", "after"),
+    ("predictions.writer", "Writer.write_batch", "after"),
+    ("predictions.writer", "Writer.checkpoint", "after"),
     ("migration.transfer", "Transfer._close", "after"),
     ("migration.builder", "compare", "before"),
     ("migration.builder", "_Builder._copy_rest", "after"),
     ("migration.builder", "_Builder._finish_runs", "after"),
-    ("migrate", "_publish", "before"),
-    ("migrate", "_publish", "after"),
+    ("migration.migrate", "_publish", "before"),
+    ("migration.migrate", "_publish", "after"),
 ]
 DYING = """
 import importlib, os, signal, sys
@@ -143,7 +143,7 @@ def kill_at(stage, source, target, report):
     code = subprocess.run(command, input=b"g", stdout=subprocess.PIPE, check=False).returncode
     assert code == -signal.SIGKILL, "the stage was reached"
     staging = target.with_name(f".n4w-migrating-{target.name}")
-    is_published = stage == ("migrate", "_publish", "after")
+    is_published = stage == ("migration.migrate", "_publish", "after")
     assert (staging.exists(), target.exists()) == (not is_published, is_published)
 
 

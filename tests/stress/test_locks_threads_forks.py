@@ -16,7 +16,8 @@ from pathlib import Path
 
 import nirs4all_workspace as n4w
 import pytest
-from nirs4all_workspace import _native, locks
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import locks
 from tracing import need_strace, traced
 from writing import DATASET, RUN, row, workspace
 

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace.canonical import content_id
-from nirs4all_workspace.names import slug
+from nirs4all_workspace._io.names import slug
+from nirs4all_workspace.values.canonical import content_id
 
 STEPS = ["Scaler", {"model": {"class": "PLS", "params": {"n": 3}}}]
 TIME = "2026-03-01T10:00:00+00:00"

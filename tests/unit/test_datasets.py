@@ -359,9 +359,9 @@ def test_an_edit_by_hand_meanwhile_is_not_overwritten(ws, spectra, monkeypatch):
     path = spectra("wheat.csv")
     record = ws.datasets.register(path)
     file = file_of(ws, record)
-    from nirs4all_workspace import dataset_records
+    from nirs4all_workspace.datasets import dataset_record
 
-    check = dataset_records.check
+    check = dataset_record.check
 
     def edit_meanwhile(mapping, checked):
         check(mapping, checked)
@@ -369,7 +369,7 @@ def test_an_edit_by_hand_meanwhile_is_not_overwritten(ws, spectra, monkeypatch):
             file.write_bytes(file.read_bytes() + b"# mine\n")
 
     spectra("wheat.csv", shift=1.0)
-    monkeypatch.setattr(dataset_records, "check", edit_meanwhile)
+    monkeypatch.setattr(dataset_record, "check", edit_meanwhile)
     ws.datasets._registry._parsed[record.id] = (
         (file.stat().st_size, file.stat().st_mtime_ns, file.stat().st_ctime_ns, file.stat().st_ino),
         record,
@@ -415,14 +415,14 @@ def test_a_newer_workspace_is_read_and_not_written(ws, spectra):
 def test_the_record_in_the_documentation_is_one(tmp_path):
     from pathlib import Path
 
-    from nirs4all_workspace import dataset_records
+    from nirs4all_workspace.datasets import dataset_record
 
     text = (Path(__file__).parents[2] / "docs" / "format.md").read_text("utf-8")
     example = text.partition("## The registry of datasets")[2].partition("```yaml\n")[2].partition("```")[0]
     mapping = yaml.safe_load(example)
     path = tmp_path / f"{mapping['id']}.yaml"
     path.write_text(example, "utf-8")
-    record = dataset_records.read(path)
+    record = dataset_record.read(path)
     assert {"schema_version": "1.0", **record.stored()} == mapping
     assert record.extra == {}
 

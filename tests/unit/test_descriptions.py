@@ -9,7 +9,7 @@ import nirs4all_workspace as n4w
 import numpy as np
 import polars as pl
 import pytest
-from nirs4all_workspace.contents import describe
+from nirs4all_workspace.datasets.inspect.describe import describe
 
 WAVELENGTHS = [1100, 1102, 1104, 1106, 1108, 1110]
 HEADER = ";".join(map(str, WAVELENGTHS))

@@ -7,7 +7,7 @@ import subprocess
 import nirs4all_workspace as n4w
 import pytest
 import yaml
-from nirs4all_workspace import run_record
+from nirs4all_workspace.model import run_record
 
 
 @pytest.fixture

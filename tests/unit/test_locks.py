@@ -12,8 +12,10 @@ from pathlib import Path
 
 import nirs4all_workspace as n4w
 import pytest
-from nirs4all_workspace import _native, locks, ownership
-from nirs4all_workspace.run import Run
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import locks
+from nirs4all_workspace.model import ownership
+from nirs4all_workspace.runs.run import Run
 from processes import Worker, in_fork
 
 HOLD = """

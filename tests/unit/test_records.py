@@ -6,13 +6,14 @@ import sys
 import nirs4all_workspace as n4w
 import pytest
 import yaml
-from nirs4all_workspace import _native, records
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import yaml_records
 
 
 @pytest.fixture
 def record(tmp_path):
     path = tmp_path / "thing.yaml"
-    records.create(path, {"id": "x", "count": 1, "name": "Weizen ä\n, 'q'"})
+    yaml_records.create(path, {"id": "x", "count": 1, "name": "Weizen ä\n, 'q'"})
     return path
 
 
@@ -23,34 +24,34 @@ def load(path):
 def test_what_is_created_reads_back(record):
     assert load(record) == {"schema_version": "1.0", "id": "x", "count": 1, "name": "Weizen ä\n, 'q'"}
     with pytest.raises(n4w.ConflictError):
-        records.create(record, {"id": "y"})
+        yaml_records.create(record, {"id": "y"})
     assert load(record)["id"] == "x"
 
 
 def test_unknown_keys_survive_an_edit(record, tmp_path):
     record.write_text("schema_version: '1.7'\ncount: 1\nfuture: {a: [1, 2]}\n", "utf-8")
-    with records.edit(record, tmp_path / "thing.lock") as mapping:
+    with yaml_records.edit(record, tmp_path / "thing.lock") as mapping:
         mapping["count"] = 2
     assert load(record) == {"schema_version": "1.7", "count": 2, "future": {"a": [1, 2]}}
 
 
 def test_an_edit_without_change_writes_nothing(record, tmp_path):
     before = record.stat()
-    with records.edit(record, tmp_path / "thing.lock") as mapping:
+    with yaml_records.edit(record, tmp_path / "thing.lock") as mapping:
         mapping["count"] = 1
     after = record.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_an_edit_that_raises_writes_nothing(record, tmp_path):
-    with pytest.raises(ZeroDivisionError), records.edit(record, tmp_path / "thing.lock") as mapping:
+    with pytest.raises(ZeroDivisionError), yaml_records.edit(record, tmp_path / "thing.lock") as mapping:
         mapping["count"] = 1 / 0
     assert load(record)["count"] == 1
 
 
 def test_an_edit_by_hand_meanwhile_is_kept(record, tmp_path):
     def edit_while_another_does():
-        with records.edit(record, tmp_path / "thing.lock") as mapping:
+        with yaml_records.edit(record, tmp_path / "thing.lock") as mapping:
             mapping["count"] = 2
             record.write_text("schema_version: '1.0'\ncount: 77\n", "utf-8")
 
@@ -61,10 +62,10 @@ def test_an_edit_by_hand_meanwhile_is_kept(record, tmp_path):
 
 def test_a_newer_major_version_is_read_and_not_written(record, tmp_path):
     record.write_text("schema_version: '2.0'\ncount: 1\n", "utf-8")
-    assert records.read(record)["count"] == 1
+    assert yaml_records.read(record)["count"] == 1
     with (
         pytest.raises(n4w.SchemaError, match=r"2\.0"),
-        records.edit(record, tmp_path / "thing.lock") as mapping,
+        yaml_records.edit(record, tmp_path / "thing.lock") as mapping,
     ):
         mapping["count"] = 2
     assert load(record)["count"] == 1
@@ -84,8 +85,8 @@ def test_a_newer_major_version_is_read_and_not_written(record, tmp_path):
 def test_damage_is_named_with_its_place_and_left(record, tmp_path, content, said):
     record.write_bytes(content)
     for attempt in (
-        lambda: records.read(record),
-        lambda: records.edit(record, tmp_path / "t.lock").__enter__(),
+        lambda: yaml_records.read(record),
+        lambda: yaml_records.edit(record, tmp_path / "t.lock").__enter__(),
     ):
         with pytest.raises(n4w.CorruptFileError, match=said) as caught:
             attempt()
@@ -95,7 +96,7 @@ def test_damage_is_named_with_its_place_and_left(record, tmp_path, content, said
 
 def test_a_missing_record_is_named(tmp_path):
     with pytest.raises(n4w.NotFoundError) as caught:
-        records.read(tmp_path / "no.yaml")
+        yaml_records.read(tmp_path / "no.yaml")
     assert caught.value.path == str(tmp_path / "no.yaml")
 
 
@@ -141,13 +142,13 @@ def test_what_no_reader_could_read_is_not_written(record, tmp_path, number):
     value, error, named = UNREADABLE[number]
     before = record.read_bytes()
     with pytest.raises(error, match=named):
-        records.create(tmp_path / "other.yaml", {"id": "x", "it": value})
-    with pytest.raises(error, match=named), records.edit(record, tmp_path / "thing.lock") as mapping:
+        yaml_records.create(tmp_path / "other.yaml", {"id": "x", "it": value})
+    with pytest.raises(error, match=named), yaml_records.edit(record, tmp_path / "thing.lock") as mapping:
         mapping["it"] = value
     assert record.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["thing.holder", "thing.lock", "thing.yaml"]
-    records.create(tmp_path / "other.yaml", {"id": "x", "it": nested(199)})
-    assert _native.read_yaml(tmp_path / "other.yaml") == records.read(tmp_path / "other.yaml")
+    yaml_records.create(tmp_path / "other.yaml", {"id": "x", "it": nested(199)})
+    assert _native.read_yaml(tmp_path / "other.yaml") == yaml_records.read(tmp_path / "other.yaml")
 
 
 def test_a_record_of_a_run_is_checked_as_its_readers_do(tmp_path):
@@ -157,7 +158,7 @@ def test_a_record_of_a_run_is_checked_as_its_readers_do(tmp_path):
         "datasets.yaml": {"datasets": [{"name": None}]},
     }.items():
         with pytest.raises(ValueError, match=name):
-            records.create(tmp_path / name, mapping)
+            yaml_records.create(tmp_path / name, mapping)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import sys
 
 import nirs4all_workspace as n4w
 import pytest
-from nirs4all_workspace import strict_json
+from nirs4all_workspace.values import strict_json
 from samples import strict
 
 

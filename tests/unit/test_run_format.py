@@ -7,7 +7,7 @@ from pathlib import Path
 import nirs4all_workspace as n4w
 import pytest
 import yaml
-from nirs4all_workspace import canonical
+from nirs4all_workspace.values import canonical
 
 FORMAT = Path(__file__).parents[2] / "docs" / "format.md"
 

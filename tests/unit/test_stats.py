@@ -22,7 +22,7 @@ def ws(tmp_path):
 @pytest.fixture
 def settled(monkeypatch):
     """Take files for old enough at once: no test edits one twice within a tick."""
-    monkeypatch.setattr("nirs4all_workspace.stats._RACY_NS", -(10**12))
+    monkeypatch.setattr("nirs4all_workspace.insight.stats._RACY_NS", -(10**12))
 
 
 def fill(ws, name, datasets=("wheat",), scores=(0.5, 0.25), metric="rmse", status="completed", model="PLS"):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from nirs4all_workspace.canonical import canonical, plain
+from nirs4all_workspace.values.canonical import canonical, plain
 
 
 class SNV:

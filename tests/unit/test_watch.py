@@ -143,7 +143,7 @@ def test_what_changed_before_it_is_asked_is_told(ws, poll):
 
 @pytest.mark.parametrize("poll", WAYS)
 def test_caches_are_fresh_when_it_tells(ws, poll, monkeypatch):
-    monkeypatch.setattr("nirs4all_workspace.stats._RACY_NS", -(10**12))
+    monkeypatch.setattr("nirs4all_workspace.insight.stats._RACY_NS", -(10**12))
     with ws.watch(interval=INTERVAL, poll=poll) as watch:
         ws.runs.create("one")
         next(watch)
@@ -195,7 +195,7 @@ def test_the_keyboard_ends_it_cleanly(ws, poll):
 
 def test_without_watchfiles_it_looks_by_the_clock(ws, monkeypatch):
     hidden = lambda name, *rest: None if name == "watchfiles" else find_spec(name, *rest)  # noqa: E731
-    monkeypatch.setattr("nirs4all_workspace.watch.find_spec", hidden)
+    monkeypatch.setattr("nirs4all_workspace.insight.watch.find_spec", hidden)
     monkeypatch.setitem(sys.modules, "watchfiles", None)
     with ws.watch(interval=INTERVAL) as watch:
         template = ws.templates.add(["SNV"])

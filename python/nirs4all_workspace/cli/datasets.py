@@ -23,8 +23,8 @@ from nirs4all_workspace.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from nirs4all_workspace.dataset_records import DatasetRecord
-    from nirs4all_workspace.datasets import Datasets
+    from nirs4all_workspace.datasets.collection import Datasets
+    from nirs4all_workspace.datasets.dataset_record import DatasetRecord
 
 app = typer.Typer(no_args_is_help=True, help="Register datasets and find them again.")
 

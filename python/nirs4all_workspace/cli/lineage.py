@@ -18,10 +18,10 @@ from nirs4all_workspace.cli.output import (
     say_lines,
     show_errors,
 )
-from nirs4all_workspace.trace import KINDS
+from nirs4all_workspace.insight.trace import KINDS
 
 if TYPE_CHECKING:
-    from nirs4all_workspace.lineage import Lineage
+    from nirs4all_workspace.runs.lineage import Lineage
 
 app = typer.Typer()
 

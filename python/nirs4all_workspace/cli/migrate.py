@@ -36,7 +36,7 @@ def migrate(
     as_json: AsJson = False,
 ) -> None:
     """Make a workspace of a folder of nirs4all 0.6, and compare the two."""
-    from nirs4all_workspace.migrate import migrate as make
+    from nirs4all_workspace.migration.migrate import migrate as make
 
     report = with_progress("rows", lambda progress: make(source, target, progress))
     if as_json:

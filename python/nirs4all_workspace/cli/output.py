@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from nirs4all_workspace import paths, strict_json
+from nirs4all_workspace._io import paths
 from nirs4all_workspace.display import lines_shown, shown
+from nirs4all_workspace.values import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +52,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON instead 
 
 def open_workspace(path: Path) -> Workspace:
     """Open a workspace; say on stderr where it is the store of a later nirs4all, which nothing here reads."""
-    from nirs4all_workspace import stores
+    from nirs4all_workspace.legacy import stores
     from nirs4all_workspace.workspace import Workspace
 
     workspace = Workspace.open(path)

@@ -31,7 +31,7 @@ from nirs4all_workspace.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nirs4all_workspace.pages import Page
+    from nirs4all_workspace.predictions.pages import Page
 
 app = typer.Typer()
 

@@ -23,10 +23,10 @@ from nirs4all_workspace.cli.output import (
 )
 from nirs4all_workspace.cli.unknown import say_unknown
 from nirs4all_workspace.display import shown
-from nirs4all_workspace.states import RunStatus
+from nirs4all_workspace.model.states import RunStatus
 
 if TYPE_CHECKING:
-    from nirs4all_workspace.run import Run
+    from nirs4all_workspace.runs.run import Run
 
 app = typer.Typer()
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from nirs4all_workspace import strict_json
 from nirs4all_workspace.cli.output import (
     AsJson,
     Folder,
@@ -21,6 +20,7 @@ from nirs4all_workspace.cli.output import (
     show_errors,
     terminal,
 )
+from nirs4all_workspace.values import strict_json
 
 app = typer.Typer()
 

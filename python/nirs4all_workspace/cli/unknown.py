@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
+from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.cli.output import say
-from nirs4all_workspace.paths import nfc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

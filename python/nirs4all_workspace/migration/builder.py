@@ -9,17 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, catalogue, run_summary
-from nirs4all_workspace.canonical import content_id
+from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace._io.names import slug
 from nirs4all_workspace.exceptions import CorruptFileError
-from nirs4all_workspace.migration import files, notes
+from nirs4all_workspace.migration import files
 from nirs4all_workspace.migration.compare import compare
 from nirs4all_workspace.migration.report import Report, shown
 from nirs4all_workspace.migration.rows import PredictionFile, Target
 from nirs4all_workspace.migration.sessions import Sessions, new_run
 from nirs4all_workspace.migration.transfer import Ids, Transfer, writer_ids
-from nirs4all_workspace.names import slug
-from nirs4all_workspace.results import Result
+from nirs4all_workspace.model import migration_notes, run_summary
+from nirs4all_workspace.model.result import Result
+from nirs4all_workspace.values.canonical import content_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -283,8 +284,8 @@ class _Builder:
             own.setdefault(note["run"], []).append({key: note[key] for key in ("path", "kind", "message")})
         for run_id, about in self.report.runs.items():
             run = self.workspace.runs.get_writable(run_id)
-            notes.write_record(run.path / run_summary.FILE, run.summary())
-            notes.write(run.path, shown(str(self.source)), own.get(run_id, []))
+            migration_notes.write_record(run.path / run_summary.FILE, run.summary())
+            migration_notes.write(run.path, shown(str(self.source)), own.get(run_id, []))
             self.sessions.account(run.path)
             about["status"] = str(run.status)
             self.report.count(self.report.target, results=about["results"])

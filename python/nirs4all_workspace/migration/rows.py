@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace.arrays import ROLES
 from nirs4all_workspace.migration import tables
 from nirs4all_workspace.migration.report import shown
+from nirs4all_workspace.predictions.arrays import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from nirs4all_workspace.results import Result
-    from nirs4all_workspace.writer import Writer
+    from nirs4all_workspace.model.result import Result
+    from nirs4all_workspace.predictions.writer import Writer
 
 REFERENCES = tuple(f"{role}_id" for role in ROLES)
 # Columns that batches carry on their way; no column of a source is called so by then, see `arrived`.

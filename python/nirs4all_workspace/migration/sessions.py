@@ -6,12 +6,16 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue, old_artifacts, plan, records, run_record, strict_json
-from nirs4all_workspace.canonical import content_id, plain
-from nirs4all_workspace.migration import files, notes
+from nirs4all_workspace import catalogue
+from nirs4all_workspace._io import yaml_records
+from nirs4all_workspace.legacy import old_artifacts
+from nirs4all_workspace.migration import files
 from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.migration.rows import Target
+from nirs4all_workspace.model import migration_notes, plan, run_record
 from nirs4all_workspace.templates import Template
+from nirs4all_workspace.values import strict_json
+from nirs4all_workspace.values.canonical import content_id, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +66,7 @@ class Sessions:
         artifacts: list[str] = []
         traces: list[str] = []
         for manifest in entry["manifests"]:
-            content = records.read(self._source / manifest["path"] / "manifest.yaml")
+            content = yaml_records.read(self._source / manifest["path"] / "manifest.yaml")
             steps = _steps_of(content)
             config_id, template_id = manifest["config_id"], id_of[manifest["template_id"]]
             if (config_id, manifest["dataset"]) in seen:
@@ -70,7 +74,7 @@ class Sessions:
                 config_id = content_id("cfg", [config_id, manifest["pipeline_id"]])
             seen.add((config_id, manifest["dataset"]))
             config = {
-                "schema_version": records.SCHEMA_VERSION,
+                "schema_version": yaml_records.SCHEMA_VERSION,
                 "config_id": config_id,
                 "template_id": template_id,
                 "name": f"{manifest['name']}_{manifest['config_hash']}",
@@ -149,7 +153,7 @@ class Sessions:
             lines.append(
                 strict_json.dumps(
                     {
-                        "schema_version": records.SCHEMA_VERSION,
+                        "schema_version": yaml_records.SCHEMA_VERSION,
                         **about,
                         "step_index": item.get("step_index"),
                         "size_bytes": item.get("size_bytes"),
@@ -239,7 +243,7 @@ def new_run(
         run_record.FILE: record,
     }
     for name, mapping in content.items():
-        notes.write_record(folder / name, mapping)
+        migration_notes.write_record(folder / name, mapping)
     return folder
 
 
@@ -270,7 +274,7 @@ def _traces_of(manifest: dict[str, Any], content: dict[str, Any]) -> list[str]:
     about = {"dataset": manifest["dataset"], "config": manifest["pipeline_id"]}
     return [
         strict_json.dumps(
-            {"schema_version": records.SCHEMA_VERSION, "trace_id": key, **about, "trace": trace}
+            {"schema_version": yaml_records.SCHEMA_VERSION, "trace_id": key, **about, "trace": trace}
         )
         for key, trace in listed
     ]

@@ -6,8 +6,9 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native, strict_json
+from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import CorruptFileError
+from nirs4all_workspace.values import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -21,7 +21,7 @@ pub fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>
     if let Some(cell) = plain_cell(value, column)? {
         return Ok(cell);
     }
-    let plain = MEANING.import(value.py(), "nirs4all_workspace.values", "cell")?.call1((value, column))?;
+    let plain = MEANING.import(value.py(), "nirs4all_workspace.values.meaning", "cell")?.call1((value, column))?;
     if let Some(cell) = plain_cell(&plain, column)? {
         return Ok(cell);
     }
@@ -74,7 +74,7 @@ fn json_text(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> 
         let what = if value.is_instance_of::<PyDict>() { "a mapping" } else { "a list" };
         return Err(to_py(py, &rows::unfit(column, kind, what)));
     }
-    let stored = py.import(intern!(py, "nirs4all_workspace.stored"))?;
+    let stored = py.import(intern!(py, "nirs4all_workspace.values.stored"))?;
     let text = stored.call_method1(intern!(py, "cell_text"), (value, column))?;
     Ok(Cell::Text(Cow::Owned(text.extract()?)))
 }
@@ -84,7 +84,7 @@ pub fn text_of(text: &Bound<'_, PyString>, what: &str) -> PyResult<String> {
     if let Ok(text) = text.to_str() {
         return Ok(text.to_owned());
     }
-    let stored = text.py().import(intern!(text.py(), "nirs4all_workspace.stored"))?;
+    let stored = text.py().import(intern!(text.py(), "nirs4all_workspace.values.stored"))?;
     stored.call_method1(intern!(text.py(), "check_text"), (text, what))?.extract()
 }
 
@@ -126,7 +126,7 @@ pub fn array_of(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Option<Values>>
     if let Some(values) = plain_array(value) {
         return Ok(Some(values));
     }
-    let values = py.import(intern!(py, "nirs4all_workspace.values"))?;
+    let values = py.import(intern!(py, "nirs4all_workspace.values.meaning"))?;
     let found = values.call_method1(intern!(py, "array"), (value, key))?;
     if found.is_none() {
         return Ok(None);

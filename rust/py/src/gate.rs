@@ -174,11 +174,11 @@ fn shown(py: Python<'_>, error: &Error) -> String {
     show(&text).unwrap_or(text)
 }
 
-/// A path as it is meant now, as [`nirs4all_workspace.paths.absolute`] makes it: one rule for both sides.
+/// A path as it is meant now, as [`nirs4all_workspace._io.paths.absolute`] makes it: one rule for both sides.
 pub fn absolute(py: Python<'_>, path: PathBuf) -> PyResult<PathBuf> {
     if path.is_absolute() && !path.components().any(|part| part == std::path::Component::ParentDir) {
         return Ok(path);
     }
     // As a text: Python's paths take an empty one for the working directory.
-    py.import("nirs4all_workspace.paths")?.getattr("absolute")?.call1((path.into_os_string(),))?.extract()
+    py.import("nirs4all_workspace._io.paths")?.getattr("absolute")?.call1((path.into_os_string(),))?.extract()
 }

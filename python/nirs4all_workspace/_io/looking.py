@@ -1,0 +1,100 @@
+"""Looking into a workspace: what cannot be listed or read is one entry beside what the rest says.
+
+An entry is a dict of path (relative to the workspace, `os.fsdecode` of it where it is no UTF-8), kind and
+message.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace._io import files
+from nirs4all_workspace.model.run_record import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    Errors = list[dict[str, str]]
+
+_NO_UTF8 = "has a name that is no UTF-8, and was left out; rename it"
+
+
+def add(errors: Errors, more: Iterable[dict[str, str]]) -> None:
+    """Add entries that are not there yet: several looks at one thing say the same of it.
+
+    What is wrong with a file counts once for each kind, and what cannot be opened once, however it is said.
+    """
+    known = {(error["path"], error["kind"]) for error in errors}
+    said = {(error["path"], error["kind"], error["message"]) for error in errors}
+    for error in more:
+        key = error["path"], error["kind"]
+        if (key not in known) if error["kind"] == "io" else ((*key, error["message"]) not in said):
+            errors.append(error)
+            known.add(key)
+            said.add((*key, error["message"]))
+
+
+def names(
+    root: Path, below: str, errors: Errors, is_ours: Callable[[str], bool] = lambda _: True
+) -> list[str]:
+    """Return the names in a folder of a workspace that are `is_ours`, sorted; none where it is missing.
+
+    Where it cannot be listed, that is an entry; and so is each of those names that is no UTF-8.
+    """
+    folder = root / below
+    try:
+        found = files.names_in(folder)
+    except OSError as error:
+        add(errors, [problem(relative(root, error, below), error)])
+        return []
+    kept = []
+    for name in found:
+        if not is_ours(name):
+            continue
+        if files.is_utf8(name):
+            kept.append(name)
+        else:
+            add(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NO_UTF8}])
+    return kept
+
+
+def is_there(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
+    """Return whether a regular file is there; `unknown`, and an entry, if it is none or hidden."""
+    try:
+        found = os.stat(root / below)  # noqa: PTH116 -- `Path.stat` adds nothing
+        if not stat.S_ISREG(found.st_mode):
+            raise files.not_a_file(root / below, found.st_mode)
+    except OSError as error:
+        if files.is_gone(root / below, error):
+            return False
+        add(errors, [problem(relative(root, error, below), error)])
+        return unknown
+    return True
+
+
+def relative(root: Path, error: OSError, otherwise: str) -> str:
+    """Return the path of an error as entries have it."""
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else otherwise
+
+
+def demand(root: Path, errors: Sequence[dict[str, str]], *needed: str) -> None:
+    """Raise what an entry says of a needed path, or of a folder that it lies in or that lies in it.
+
+    Raises:
+        OSError: It cannot be read, with number and path.
+    """
+    for error in errors:
+        if error["kind"] == "io" and any(_concerns(error["path"], path) for path in needed):
+            path = root / error["path"]
+            files.check_readable(path)
+            # It can be read by now, and what was missed then may be there.
+            raise OSError(errno.EAGAIN, "could not be read a moment ago; try again", str(path))
+
+
+def _concerns(path: str, needed: str) -> bool:
+    return path == needed or needed.startswith(f"{path}/") or path.startswith(f"{needed}/")

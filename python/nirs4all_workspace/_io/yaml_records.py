@@ -1,0 +1,186 @@
+"""Records: one mapping in one YAML file, read by anybody and replaced whole.
+
+Keys that this version does not know survive; a record of a newer major version is read as far as
+it goes and never written.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, locks
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
+from nirs4all_workspace.values import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+SCHEMA_VERSION = "1.0"
+_MAJOR = 1
+# They end lines in YAML 1.1 and not in 1.2: written as escapes, they mean the same to every reader.
+_YAML_1_1_BREAKS = "\x85\u2028\u2029"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record, or any mapping in a YAML file.
+
+    Raises:
+        NotFoundError: There is no such file.
+        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
+        OSError: It cannot be read.
+    """
+    try:
+        content = files.read_bytes(path)
+    except FileNotFoundError as error:
+        raise NotFoundError("there is no such record", str(path)) from error
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> dict[str, Any]:
+    """Parse what a record's file holds; `path` is for the message.
+
+    Raises:
+        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
+    """
+    import yaml
+
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(f"is not UTF-8 at byte {error.start}", str(path)) from error
+    try:
+        # libyaml's loader, where PyYAML was built with it, is ten times faster.
+        mapping = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise CorruptFileError(f"is no YAML in line {line}: {error.reason}", str(path)) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise CorruptFileError(f"is no YAML{where}: {error.problem}", str(path)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CorruptFileError(f"is no YAML that can be read: {error}", str(path)) from error
+    if not isinstance(mapping, dict):
+        raise CorruptFileError("is not a mapping of keys to values", str(path))
+    return mapping
+
+
+def dump(mapping: Mapping[str, Any]) -> bytes:
+    """Return a mapping as YAML, keys in their order."""
+    import yaml
+
+    options: dict[str, Any] = {"Dumper": getattr(yaml, "CSafeDumper", yaml.SafeDumper), "sort_keys": False}
+    text: str = yaml.dump(dict(mapping), allow_unicode=True, width=110, **options)
+    if any(character in text for character in _YAML_1_1_BREAKS):
+        text = yaml.dump(dict(mapping), allow_unicode=False, width=110, **options)
+    return text.encode("utf-8")
+
+
+def encode(mapping: Mapping[str, Any], path: Path) -> bytes:
+    """Return a mapping as YAML that every reader of the file `path` can read.
+
+    Raises:
+        TypeError: A value has a type that no record holds; the message says where it is.
+        ValueError: A value is none that readers give back, or the record is too large for them; the message
+            says which.
+    """
+    import yaml
+
+    try:
+        content = dump(mapping)
+        if len(content) <= stored.LARGEST:
+            _native.check_record(path.name, content)
+    except (yaml.YAMLError, ValueError, RecursionError, CorruptFileError) as error:
+        stored.check_record(dict(mapping), path.name)
+        what = error.message if isinstance(error, CorruptFileError) else str(error)
+        raise ValueError(f"{path.name} would be a record that nobody can read: {what}") from error
+    stored.check_size(len(content), dict(mapping), path.name)
+    return content
+
+
+def create(path: Path, mapping: Mapping[str, Any]) -> None:
+    """Create a record, durably; `schema_version` is put first.
+
+    Raises:
+        TypeError: It holds what no record holds; nothing was written.
+        ValueError: No reader could read it; nothing was written.
+        ConflictError: It exists already.
+        OSError: Nothing was written.
+    """
+    _native.create_file(path, encode({"schema_version": SCHEMA_VERSION, **mapping}, path))
+
+
+@contextmanager
+def edit(
+    path: Path,
+    lock: Path,
+    timeout: float = 10.0,
+    is_over: Callable[[dict[str, Any]], bool] = lambda _: False,
+) -> Iterator[dict[str, Any]]:
+    """Read a record under its lock, hand it out, and replace it durably if it was changed.
+
+    Nothing is written where the block raises, and nothing where the file was edited by somebody who
+    does not know of the lock between reading and writing.
+
+    Args:
+        path: The record.
+        lock: Its lock file; made, with its folder, where it is missing.
+        timeout: Seconds to wait for the lock.
+        is_over: Whether the lock file goes with the lock, by the record as it is in the end; it goes
+            where there is no record.
+
+    Raises:
+        LockTimeoutError: Another process kept the lock.
+        NotFoundError: There is no such record.
+        CorruptFileError: The record cannot be read.
+        SchemaError: A newer version of this package wrote it.
+        ConflictError: Somebody edited the file meanwhile.
+        TypeError: It was given what no record holds; it is as it was.
+        ValueError: No reader could read it any more; it is as it was.
+        OSError: The record is as it was.
+    """
+    with locks.take(lock, timeout) as held:
+        try:
+            content = files.read_bytes(path)
+        except FileNotFoundError as error:
+            held.remove_on_release()
+            raise NotFoundError("there is no such record", str(path)) from error
+        mapping = parse(content, path)
+        is_last = is_over(mapping)
+        try:
+            check_writable(mapping, path)
+            before = dump(mapping)
+            yield mapping
+            after = encode(mapping, path)
+            if after == before:
+                return
+            if files.read_bytes(path) != content:
+                raise ConflictError(
+                    "was edited by somebody else meanwhile; nothing was written, try again", str(path)
+                )
+            _native.replace_file(path, after)
+            is_last = is_over(mapping)
+        finally:
+            if is_last:
+                held.remove_on_release()
+
+
+def check_writable(mapping: Mapping[str, Any], path: Path) -> None:
+    """Refuse to write a record of a newer major version.
+
+    Raises:
+        SchemaError: The record is newer than this version of the package.
+        CorruptFileError: Its `schema_version` is no version.
+    """
+    version = str(mapping.get("schema_version", SCHEMA_VERSION))
+    major = version.split(".", 1)[0]
+    if not major.isdecimal():
+        raise CorruptFileError(f"key 'schema_version' is {version!r}, not a version like '1.0'", str(path))
+    if int(major) > _MAJOR:
+        raise SchemaError(
+            f"has schema version {version}, newer than this version can write; update nirs4all-workspace",
+            str(path),
+        )

@@ -1,0 +1,1 @@
+"""The registry of datasets, and what their files hold."""

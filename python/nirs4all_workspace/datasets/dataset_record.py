@@ -1,0 +1,233 @@
+"""The record of one dataset: its fields, their types, and how its file is read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace._io import files, names, yaml_records
+from nirs4all_workspace.exceptions import CorruptFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+STATUSES = (
+    "unknown",
+    "valid",
+    "relocated",
+    "found_by_hash",
+    "missing",
+    "hash_mismatch",
+    "unreadable",
+    "unstable",
+)
+_ID = re.compile("ds_[a-z0-9_]{1,40}_[0-9a-f]{8,64}")
+_TEXT, _COUNT, _LIST, _MAPPING = (str,), (int,), (list,), (dict,)
+_TYPES: dict[str, tuple[type, ...]] = {
+    "id": _TEXT,
+    "name": _TEXT,
+    "original_path": _TEXT,
+    "current_path": _TEXT,
+    "hash": _TEXT,
+    "file_size": _COUNT,
+    "quick_hash": _TEXT,
+    "status": _TEXT,
+    "task_type": _TEXT,
+    "n_samples": _COUNT,
+    "n_features": _COUNT,
+    "y_columns": _LIST,
+    "y_stats": _MAPPING,
+    "wavelength_range": _LIST,
+    "wavelength_unit": _TEXT,
+    "metadata": _MAPPING,
+    "notes": _LIST,
+    "versions": _LIST,
+}
+DESCRIPTIVE = (
+    "task_type",
+    "n_samples",
+    "n_features",
+    "y_columns",
+    "y_stats",
+    "wavelength_range",
+    "wavelength_unit",
+)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How runs use a dataset, derived from the runs.
+
+    Attributes:
+        run_count: Runs that name it.
+        first_used: When the first of them was created, ISO-8601; None without runs.
+        last_used: The last of them.
+    """
+
+    run_count: int = 0
+    first_used: str | None = None
+    last_used: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """What the registry knows of a dataset; None where it is not known.
+
+    Attributes:
+        id: `ds_<slug>_<8 hex of its first content hash>`.
+        name: What people call it.
+        original_path: Where it was registered; relative to the workspace where it lies inside.
+        current_path: Where it was last found, likewise.
+        hash: `blake3:<hex>` or `sha256:<hex>` of its content now; other forms prove nothing.
+        file_size: Bytes of the file, or of all files of the folder.
+        quick_hash: `quick1:<hex>` of the file, or of the folder's largest.
+        status: What `Datasets.link` found last; one of `STATUSES`.
+        task_type: "regression", "classification", or what the user wrote.
+        n_samples: Spectra.
+        n_features: Wavelengths.
+        y_columns: Names of the targets.
+        y_stats: min, max, mean and std (ddof = 1) of each numeric target.
+        wavelength_range: Smallest and largest, in `wavelength_unit`.
+        wavelength_unit: nm, cm-1 or um.
+        metadata: The user's own.
+        notes: What was inferred when its files were read, and what could not be told.
+        versions: One dict of version, hash, created_at and n_samples for each content accepted.
+        extra: Keys that this version of the package does not know.
+    """
+
+    id: str
+    name: str
+    original_path: str | None = None
+    current_path: str | None = None
+    hash: str | None = None
+    file_size: int | None = None
+    quick_hash: str | None = None
+    status: str = "unknown"
+    task_type: str | None = None
+    n_samples: int | None = None
+    n_features: int | None = None
+    y_columns: list[str] = field(default_factory=list)
+    y_stats: dict[str, Any] = field(default_factory=dict)
+    wavelength_range: list[float] | None = None
+    wavelength_unit: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+    usage_of: Callable[[DatasetRecord], Usage] = field(default=lambda _: Usage(), repr=False, compare=False)
+
+    @property
+    def usage(self) -> Usage:
+        """How runs use it, now."""
+        return self.usage_of(self)
+
+    @property
+    def hashes(self) -> set[str]:
+        """The hashes of all of its versions."""
+        known = {version["hash"] for version in self.versions if version.get("hash")}
+        return known | {self.hash} if self.hash else known
+
+    def stored(self) -> dict[str, Any]:
+        """Return what the record's file holds."""
+        return {key: getattr(self, key) for key in _TYPES} | self.extra
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain data, with `run_count`, `first_used` and `last_used`."""
+        return self.stored() | vars(self.usage)
+
+
+def read(path: Path) -> DatasetRecord:
+    """Read a record and check it.
+
+    Raises:
+        NotFoundError: There is no such file.
+        CorruptFileError: It is no YAML, a key is there twice or has a value of a wrong type, or its id
+            is not the file's name; the message names line and key.
+    """
+    mapping = yaml_records.read(path)
+    check(mapping, path)
+    known = {key: mapping[key] for key in _TYPES if mapping.get(key) is not None}
+    extra = {key: value for key, value in mapping.items() if key not in _TYPES and key != "schema_version"}
+    return DatasetRecord(**known, extra=extra)
+
+
+def check(mapping: Mapping[str, Any], path: Path) -> None:
+    """Check what a record's file says.
+
+    Raises:
+        CorruptFileError: As in `read`.
+    """
+    _refuse_repeated_keys(path)
+    for key, what in _faults(mapping, path.stem):
+        if key in ("id", "name") and mapping.get(key) is None:
+            raise CorruptFileError(f"key '{key}' is missing", str(path))
+        raise _wrong(path, key, what)
+
+
+def refuse(mapping: Mapping[str, Any], id_: str) -> None:
+    """Refuse what is about to be written into the record `id_` and could not be read.
+
+    Raises:
+        TypeError: A key has a value of a wrong type; the message names it.
+    """
+    for key, what in _faults(mapping, id_):
+        raise TypeError(f"key '{key}' of dataset {id_} {what}")
+
+
+def _faults(mapping: Mapping[str, Any], id_: str) -> Iterator[tuple[str, str]]:
+    """Which keys of a record have a value that they cannot have, and what is wrong with it."""
+    for key, types in _TYPES.items():
+        value = mapping.get(key)
+        if value is None:
+            if key in ("id", "name"):
+                yield key, "is missing"
+        elif not isinstance(value, types) or isinstance(value, bool):
+            wanted = {str: "a text", int: "a whole number", list: "a list", dict: "a mapping"}[types[0]]
+            yield key, f"is {value!r}, not {wanted}"
+    if mapping["id"] != id_:
+        yield "id", f"is {mapping['id']!r}, but the file is named after '{id_}'"
+    if mapping.get("status", "unknown") not in STATUSES:
+        yield "status", f"is {mapping['status']!r}, not one of {', '.join(STATUSES)}"
+    if any(not isinstance(version, dict) for version in mapping.get("versions") or ()):
+        yield "versions", "is not a list of mappings"
+    range_ = mapping.get("wavelength_range")
+    if range_ is not None and (len(range_) != 2 or not all(isinstance(x, int | float) for x in range_)):
+        yield "wavelength_range", f"is {range_!r}, not two numbers"
+
+
+def _refuse_repeated_keys(path: Path) -> None:
+    lines: dict[str, int] = {}
+    for number, line in enumerate(files.read_bytes(path).decode("utf-8").splitlines(), 1):
+        if match := re.match(r"(\w+)\s*:", line):
+            key = match[1]
+            if key in lines:
+                raise CorruptFileError(
+                    f"key '{key}' is there twice, in lines {lines[key]} and {number}", str(path)
+                )
+            lines[key] = number
+
+
+def _wrong(path: Path, key: str, what: str) -> CorruptFileError:
+    lines = files.read_bytes(path).decode("utf-8").splitlines()
+    numbers = [number for number, line in enumerate(lines, 1) if re.match(rf"{key}\s*:", line)]
+    where = f" in line {numbers[0]}" if numbers else ""
+    return CorruptFileError(f"key '{key}'{where} {what}", str(path))
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of a dataset's id, which is a file's name too."""
+    return bool(_ID.fullmatch(text))
+
+
+def make_id(name: str, digits: str) -> str:
+    """Return the id of a dataset: a lowercase slug of its name, and hexadecimal digits."""
+    return f"ds_{names.slug(name) or 'dataset'}_{digits}"
+
+
+def version(number: int, hash_: str, n_samples: int | None) -> dict[str, Any]:
+    """Return an entry of `versions` that is made now."""
+    now = datetime.now(UTC).isoformat()
+    return {"version": number, "hash": hash_, "created_at": now, "n_samples": n_samples}

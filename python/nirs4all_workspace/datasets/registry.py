@@ -1,0 +1,181 @@
+"""The files of the registry: `datasets/<id>.yaml`, one record a file, each with its lock."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, locks, looking, yaml_records
+from nirs4all_workspace.datasets import dataset_record
+from nirs4all_workspace.datasets.usage import Usages
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
+from nirs4all_workspace.model import run_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+
+_LOCK_TIMEOUT_S = 60.0
+# A file this young may change again without its stat telling.
+_RACY_NS = 2_000_000_000
+
+
+class DatasetList(list["DatasetRecord"]):
+    """Records in the order of their ids.
+
+    Attributes:
+        errors: Records that cannot be read, as dicts of path, kind and message.
+    """
+
+    def __init__(self, found: Iterable[DatasetRecord] = (), errors: Iterable[dict[str, str]] = ()) -> None:
+        """Take records and errors."""
+        super().__init__(found)
+        self.errors = list(errors)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as one dict, the shape of `n4w datasets list --json`."""
+        return {"datasets": [record.to_dict() for record in self], "errors": self.errors}
+
+
+class Registry:
+    """The records of one workspace; unchanged files are parsed once a process."""
+
+    def __init__(self, root: Path) -> None:
+        """Belong to the workspace in `root`."""
+        self.root = root
+        self.folder = root / "datasets"
+        self._locks = root / ".locks"
+        self._parsed: dict[str, tuple[tuple[int, ...], DatasetRecord]] = {}
+
+    def path(self, id_: str) -> Path:
+        """Return the file of a record."""
+        return self.folder / f"{id_}.yaml"
+
+    def read(self, id_: str) -> DatasetRecord:
+        """Return one record.
+
+        Raises:
+            NotFoundError: There is none.
+            CorruptFileError: Its file cannot be read; the message names line and key.
+        """
+        return replace(self._parse(id_), usage_of=Usages(self.root).of)
+
+    def read_all(self) -> DatasetList:
+        """Return all records; those that cannot be read are listed as errors."""
+        found = DatasetList()
+        usage_of = Usages(self.root).of
+        errors: list[dict[str, str]] = []
+        ids = self._ids(errors)
+        # Records are named by their full paths.
+        found.errors += [{**error, "path": str(self.root / error["path"])} for error in errors]
+        for id_ in ids:
+            try:
+                found.append(replace(self._parse(id_), usage_of=usage_of))
+            except NotFoundError:
+                continue
+            except (WorkspaceError, OSError) as error:
+                found.errors.append(problem(self.path(id_), error))
+        return found
+
+    def with_hash(self, hash_: str) -> DatasetRecord | None:
+        """Return the record whose content has this hash, or else had it.
+
+        Raises:
+            CorruptFileError: A record that began with this content cannot be read.
+            OSError: The records cannot be listed.
+        """
+        found = self.read_all()
+        files.names_in(self.folder)
+        for error in found.errors:
+            if error["path"].endswith(f"_{digits_of(hash_)[:8]}.yaml"):
+                raise CorruptFileError(error["message"], error["path"])
+        known = [record for record in found if hash_ in record.hashes]
+        return min(known, key=lambda record: (record.hash != hash_, record.id), default=None)
+
+    def create(self, mapping: dict[str, Any]) -> tuple[DatasetRecord, bool]:
+        """Create a record, durably, unless its content has one by now; and whether it was created.
+
+        The id is made of name and hash where `mapping` has none.
+
+        Raises:
+            TypeError: A key has a value that no record holds; nothing was written.
+            ValueError: No reader could read it; nothing was written.
+        """
+        with locks.take(self._locks / "datasets.lock", _LOCK_TIMEOUT_S):
+            known = self.with_hash(mapping["hash"]) if mapping["hash"] else None
+            if known is not None:
+                return known, False
+            digits = digits_of(mapping["hash"] or f"{mapping['name']}\n{mapping['original_path']}")
+            for length in (8, 16, 64):
+                id_ = mapping.get("id") or dataset_record.make_id(mapping["name"], digits[:length])
+                dataset_record.refuse({"id": id_, **mapping}, id_)
+                try:
+                    yaml_records.create(self.path(id_), {"id": id_, **mapping})
+                except ConflictError:
+                    taken = self.read(id_)
+                    if mapping["hash"] is None or mapping.get("id"):
+                        return taken, False
+                    continue  # other content whose hash begins with these digits
+                return self.read(id_), True
+        raise ConflictError("is taken by another dataset", str(self.path(id_)))
+
+    def edit(self, id_: str, change: Callable[[dict[str, Any]], object]) -> DatasetRecord:
+        """Change a record under its lock; nothing is written where that leaves it as it was.
+
+        Raises:
+            ConflictError: Somebody edited the file by hand meanwhile.
+            CorruptFileError: It cannot be read; it is left as it is.
+            SchemaError: A newer version of this package wrote it.
+            TypeError: A key was given a value that no record holds; it is as it was.
+            ValueError: No reader could read it any more; it is as it was.
+        """
+        path = self.path(id_)
+        lock = self._locks / "datasets" / f"{id_}.lock"
+        # Edits are rare, and datasets many: no lock file is left for the next one.
+        with yaml_records.edit(path, lock, _LOCK_TIMEOUT_S, is_over=lambda _: True) as mapping:
+            dataset_record.check(mapping, path)
+            change(mapping)
+            dataset_record.refuse(mapping, id_)
+        return self.read(id_)
+
+    def _ids(self, errors: list[dict[str, str]]) -> list[str]:
+        names = looking.names(self.root, "datasets", errors, _is_record)
+        return [name.removesuffix(".yaml") for name in names]
+
+    def _parse(self, id_: str) -> DatasetRecord:
+        path = self.path(id_)
+        try:
+            stat = os.stat(path)  # noqa: PTH116 -- twice as fast
+        except FileNotFoundError as error:
+            if os.path.lexists(path):
+                files.read_bytes(path)  # says why not
+            raise NotFoundError("there is no such record", str(path)) from error
+        stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        known = self._parsed.get(id_)
+        if known is None or known[0] != stamp:
+            known = (stamp, dataset_record.read(path))
+            if max(stamp[1:3]) < time.time_ns() - _RACY_NS:
+                self._parsed[id_] = known
+        return known[1]
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith(".yaml") and not name.startswith(".")
+
+
+def digits_of(text: str) -> str:
+    """Return the digits of a hash, or of what else tells a dataset from others."""
+    kind, _, digits = text.partition(":")
+    return digits if kind in ("blake3", "sha256") else _native.blake3_hex(text.encode(), 64)
+
+
+def problem(path: Path, error: WorkspaceError | OSError | TypeError | ValueError) -> dict[str, str]:
+    """Return an error as answers list it: a dict of path, kind and message."""
+    if isinstance(error, TypeError | ValueError):
+        return {"path": str(path), "kind": "argument", "message": str(error)}
+    return run_record.problem(str(getattr(error, "path", None) or path), error)

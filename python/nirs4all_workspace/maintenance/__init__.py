@@ -1,0 +1,1 @@
+"""What checks a workspace, repairs it and clears it up."""

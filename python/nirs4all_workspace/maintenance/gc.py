@@ -1,0 +1,158 @@
+"""Garbage: what nothing refers to any more. Looking removes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, locks, looking, yaml_records
+from nirs4all_workspace.artifacts import hash_of
+from nirs4all_workspace.exceptions import LockTimeoutError, WorkspaceError
+from nirs4all_workspace.model import ownership, run_record
+from nirs4all_workspace.model.run_record import problem
+from nirs4all_workspace.runs import delete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nirs4all_workspace.workspace import Workspace
+
+# What was made, or asked for again, since then may belong to a run or a result in the making.
+_GRACE = 24 * 3600.0
+
+
+def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
+    """Find garbage, and remove it if told to; see `Workspace.gc`."""
+    if yes:
+        workspace.check_writable()
+    root = workspace.path
+    answer: dict[str, Any] = {"removed": yes, "items": [], "notes": [], "errors": []}
+    oldest = time.time() - _GRACE
+    for kind, path, remove in _garbage(workspace, oldest, answer):
+        name = str(path.relative_to(root))
+        try:
+            size = _size(path)
+            if not yes or remove():
+                answer["items"].append({"path": name, "kind": kind, "bytes": size})
+        except FileNotFoundError:
+            continue
+        except (WorkspaceError, OSError) as error:
+            looking.add(answer["errors"], [problem(name, error)])
+    if yes:
+        removed, unlisted = _native.sweep(root)
+        answer["items"] += [{"path": path, "kind": "leftover", "bytes": None} for path in removed]
+        looking.add(answer["errors"], unlisted)
+    return answer
+
+
+def _garbage(
+    workspace: Workspace, oldest: float, answer: dict[str, Any]
+) -> Iterator[tuple[str, Path, Callable[[], bool]]]:
+    root, errors = workspace.path, answer["errors"]
+    for folder in delete.trashed(root, errors):
+        yield "trash", folder, partial(_finish, workspace, folder, errors)
+    for name in looking.names(root, "runs", errors, lambda name: name.startswith(files.STAGING)):
+        folder = workspace.runs.folder / name
+        if _age(folder) < oldest:
+            yield "staging", folder, partial(_remove_folder, folder)
+    for path in _locks_without_a_run(root, errors):
+        yield "lock", path, partial(_remove_lock, path)
+    used = _templates_in_use(workspace, errors)
+    named = delete.referenced(workspace, errors)
+    if used is None or named is None:
+        message = "runs that cannot be read may name any template and artifact: none was looked at"
+        answer["notes"].append({"path": "runs", "kind": "unreadable", "message": message})
+        return
+    stored = workspace.templates.list()
+    looking.add(errors, stored.errors)
+    for template_id in stored:
+        path = workspace.templates.path(template_id)
+        if template_id not in used and _age(path) < oldest:
+            yield "template", path, partial(_remove_template, workspace, path, oldest)
+    for path in workspace.artifacts.files(errors):
+        if hash_of(path) not in named and _age(path) < oldest:
+            yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
+
+
+def _locks_without_a_run(root: Path, errors: list[dict[str, str]]) -> Iterator[Path]:
+    """Yield what older versions, and processes that were killed, left of runs that have ended or are gone."""
+    in_trash = {folder.name.removeprefix(files.DELETED) for folder in delete.trashed(root, errors)}
+    for name in looking.names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
+        run_id = name.removesuffix(".lock").removesuffix(".owner")
+        below = f".locks/runs/{name}"
+        is_over = run_id not in in_trash and run_record.is_gone_or(run_record.ENDED, root, run_id)
+        if is_over and looking.is_there(root, below, errors, unknown=False):
+            yield root / below
+
+
+def _remove_lock(path: Path) -> bool:
+    try:
+        lock = locks.take(path, timeout=0)
+    except LockTimeoutError:
+        return False
+    lock.remove_on_release()
+    lock.release()
+    return True
+
+
+def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
+    """Return the templates that runs name; None where a run cannot be read, or not by this version."""
+    listed = workspace.runs.list()
+    looking.add(errors, listed.errors)
+    # What else cannot be read names no templates.
+    if any(error["path"].startswith("runs") for error in listed.errors):
+        return None
+    try:
+        runs = listed.writable()
+        for run in runs:
+            yaml_records.check_writable(run.record, run.path)
+        return {str(item.get("id")) for run in runs for item in run.templates}
+    except (WorkspaceError, OSError):
+        return None
+
+
+def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) -> bool:
+    root, run_id = workspace.path, folder.name.removeprefix(files.DELETED)
+    if not files.is_utf8(run_id):
+        # It is no run of ours.
+        return _remove_folder(folder)
+    ownership.take(root, run_id)
+    try:
+        with run_record.locked(root, run_id):
+            left = delete.finish(workspace, run_id)["errors"]
+    finally:
+        ownership.release(root, run_id)
+    looking.add(errors, left)
+    return not left
+
+
+def _remove_folder(folder: Path) -> bool:
+    delete.remove(folder)
+    return True
+
+
+def _remove_template(workspace: Workspace, path: Path, oldest: float) -> bool:
+    with locks.take(files.gc_lock(workspace.path)):
+        if path.stat().st_mtime > oldest:
+            return False
+        path.unlink()
+    return True
+
+
+def _age(path: Path) -> float:
+    """When it changed last; now where it is gone, so that it is left alone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _size(path: Path) -> int:
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size
+    inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    return sum(item.lstat().st_size for item in inside)

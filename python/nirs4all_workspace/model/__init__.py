@@ -1,0 +1,1 @@
+"""What runs and results are on disk, and the rules they follow."""

@@ -1,0 +1,86 @@
+"""What a migrated workspace, and each of its runs, keeps of where it came from and what was missing there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace._io import yaml_records
+from nirs4all_workspace._io.files import read_bytes
+from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
+from nirs4all_workspace.migration import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OF_RUN = "migrated.yaml"
+OF_WORKSPACE = "migration.json"
+
+
+def write(folder: Path, source: str, notes: list[dict[str, str]]) -> None:
+    """Write what a run keeps.
+
+    Raises:
+        OSError: It is there already, or cannot be written.
+    """
+    from nirs4all_workspace import __version__
+
+    about = {
+        "source": source,
+        "source_format": "nirs4all 0.6",
+        "migrated_by": f"nirs4all-workspace {__version__}",
+        "notes": notes,
+    }
+    write_record(folder / OF_RUN, about)
+
+
+def write_record(path: Path, mapping: dict[str, Any]) -> None:
+    """Write a record of a workspace that nobody else sees yet.
+
+    Raises:
+        OSError: It is there already, or cannot be written.
+    """
+    files.write(path, yaml_records.encode({"schema_version": yaml_records.SCHEMA_VERSION, **mapping}, path))
+
+
+def of_run(folder: Path) -> list[dict[str, str]]:
+    """Return the notes that a run keeps; none where it was not migrated.
+
+    Raises:
+        CorruptFileError: The file is damaged.
+        OSError: It cannot be read.
+    """
+    path = folder / OF_RUN
+    try:
+        return _checked(yaml_records.read(path).get("notes"), path)
+    except NotFoundError:
+        return []
+
+
+def of_workspace(root: Path) -> list[dict[str, str]]:
+    """Return what a workspace keeps that belongs to none of its runs; nothing where it was not migrated.
+
+    Raises:
+        CorruptFileError: The file is damaged.
+        OSError: It cannot be read.
+    """
+    path = root / OF_WORKSPACE
+    try:
+        report: Any = json.loads(read_bytes(path))
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise CorruptFileError("is no JSON", str(path)) from error
+    if not isinstance(report, dict):
+        raise CorruptFileError("is no object", str(path))
+    notes = _checked(report.get("notes"), path)
+    return _checked(report.get("errors"), path) + [note for note in notes if note.get("run") is None]
+
+
+def _checked(notes: Any, path: Path) -> list[dict[str, str]]:  # noqa: ANN401 - what a file says
+    keys = {"path", "kind", "message"}
+    if not isinstance(notes, list) or not all(
+        isinstance(note, dict) and keys <= note.keys() for note in notes
+    ):
+        raise CorruptFileError("has no list of notes with path, kind and message", str(path))
+    return notes

@@ -1,0 +1,132 @@
+"""What a run has to do: its configurations and the results that are planned of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, yaml_records
+from nirs4all_workspace.exceptions import CorruptFileError
+from nirs4all_workspace.model.result import Result
+from nirs4all_workspace.values import stored, strict_json
+from nirs4all_workspace.values.canonical import content_id, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+FILE = "configs.jsonl"
+_KEYS = ("config_id", "template_id", "name", "generator_choices", "steps")
+
+
+def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
+    """Return a configuration as `configs.jsonl` holds it.
+
+    Args:
+        config: A mapping, or an object with attributes: template_id (may be left out where the run has
+            one template), name, generator_choices, steps, config_id.
+        templates: The ids of the run's templates.
+
+    Raises:
+        ValueError: Its template is none of the run's, or it has neither steps nor a name nor choices.
+        TypeError: It holds what cannot be stored.
+    """
+    given = config if isinstance(config, Mapping) else {key: getattr(config, key, None) for key in _KEYS}
+    found: dict[str, Any] = plain({**dict.fromkeys(_KEYS), **given}, "config")
+    if found["template_id"] is None and len(templates) == 1:
+        found["template_id"] = templates[0]
+    if found["template_id"] not in templates:
+        raise ValueError(
+            f"a configuration names the template {found['template_id']!r}; the run has "
+            f"{', '.join(templates) or 'none'}"
+        )
+    if found["config_id"] is None:
+        content = found["steps"]
+        if content is None:
+            content = [found["template_id"], found["generator_choices"], found["name"]]
+            if content[1:] == [None, None]:
+                raise ValueError("a configuration needs steps, generator_choices, a name or a config_id")
+        found["config_id"] = content_id("cfg", content)
+    for key in ("config_id", "name"):
+        if not isinstance(found[key], str | None):
+            raise TypeError(f"config[{key!r}] is {found[key]!r}, not a text or None")
+    stored.check_record(found["generator_choices"], "config['generator_choices']", stored.DEEPEST_CHOICES)
+    return {"schema_version": yaml_records.SCHEMA_VERSION, **found}
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the configurations in a `configs.jsonl`; none where it is missing.
+
+    Raises:
+        CorruptFileError: A line is no JSON object with a config_id; the message names it.
+        OSError: It cannot be read.
+    """
+    try:
+        content = files.read_bytes(path)
+    except FileNotFoundError:
+        return []
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> list[dict[str, Any]]:
+    """Return the configurations that the content of a `configs.jsonl` holds; `path` is for the message.
+
+    Raises:
+        CorruptFileError: A line is no JSON object with a config_id; the message names it.
+    """
+    found = []
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            config = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise CorruptFileError(f"line {number} is no JSON", str(path)) from error
+        if not isinstance(config, dict) or not isinstance(config.get("config_id"), str):
+            raise CorruptFileError(f"line {number} is no object with a key 'config_id'", str(path))
+        found.append(config)
+    return found
+
+
+def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
+    """Add configurations to a `configs.jsonl`, durably; those that it has stay as they are.
+
+    Raises:
+        CorruptFileError: It is damaged.
+        SchemaError: A newer version wrote it.
+        OSError: It is as it was.
+    """
+    before = read(path)
+    for config in before:
+        yaml_records.check_writable(config, path)
+    known = {config["config_id"]: config for config in before}
+    for config in configs:
+        known.setdefault(config["config_id"], config)
+    if len(known) > len(before):
+        content = ("\n".join(strict_json.dumps(config) for config in known.values()) + "\n").encode("utf-8")
+        parse(content, path)
+        _native.replace_file(path, content)
+
+
+def results_of(
+    run_id: str, configs: Sequence[dict[str, Any]], datasets: Sequence[dict[str, Any]]
+) -> list[Result]:
+    """Return each configuration on each dataset, dataset by dataset; the same work has the same id."""
+    planned = (planned_result(run_id, config, dataset) for dataset in datasets for config in configs)
+    return list({result.id: result for result in planned}.values())
+
+
+def planned_result(run_id: str, config: Mapping[str, Any], dataset: Mapping[str, Any]) -> Result:
+    """Return a configuration on a dataset, before anything is known of it."""
+    dataset_id = dataset.get("id") or dataset["name"]
+    named = [run_id, config["template_id"], config["config_id"], dataset_id]
+    return Result(
+        content_id("res", named),
+        run_id=run_id,
+        template_id=config["template_id"],
+        config_id=config["config_id"],
+        config_name=config["name"],
+        generator_choices=config["generator_choices"],
+        dataset_id=dataset_id,
+        dataset_name=dataset["name"],
+    )

@@ -1,0 +1,256 @@
+"""`run.yaml`: what a run is, which state it is in, and how it came there."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, locks, yaml_records
+from nirs4all_workspace._io.names import slug
+from nirs4all_workspace.exceptions import (
+    ConflictError,
+    CorruptFileError,
+    NotFoundError,
+    SchemaError,
+    WorkspaceError,
+)
+from nirs4all_workspace.model.states import RunStatus, check_transition
+from nirs4all_workspace.values import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+FILE = "run.yaml"
+ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+# The keys that may be missing, and what they are then.
+_DEFAULTS: dict[str, Any] = {
+    "description": None,
+    "revision": 0,
+    "attempts": 0,
+    "is_claimed": False,
+    "requested": None,
+    "owner": None,
+    "parent_run": None,
+    "derived_from_result": None,
+    "modifications": [],
+    "history": [],
+}
+_TYPES: dict[str, type] = {
+    "name": str,
+    "created_at": str,
+    "revision": int,
+    "attempts": int,
+    "modifications": list,
+    "history": list,
+}
+
+
+def now() -> str:
+    """Return the time, ISO-8601 in UTC, in µs."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def who() -> dict[str, Any]:
+    """Return who this process is: user, host and pid."""
+    import getpass
+    import socket
+
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        user = str(getattr(os, "getuid", lambda: "unknown")())
+    user, host = map(stored.error_text, (user, socket.gethostname()))
+    return {"user": user, "host": host, "pid": os.getpid()}
+
+
+def new_id(name: str, created_at: str) -> str:
+    """Return an id that nobody has: `<YYYY-MM-DD>_<Slug>_<12 hex>`."""
+    short = slug(name).replace("_", "-") or "run"
+    return f"{created_at[:10]}_{short[0].upper()}{short[1:]}_{os.urandom(6).hex()}"
+
+
+def new_record(run_id: str, name: str, created_at: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the record of a run that begins to wait in the queue."""
+    record = {"id": run_id, "name": name, "created_at": created_at, "status": "queued", **_DEFAULTS, **fields}
+    first = {"time": created_at, "from": None, "to": "queued", "reason": None, "who": who()}
+    # The history grows: it comes last.
+    return {key: value for key, value in record.items() if key != "history"} | {"history": [first]}
+
+
+def complete(record: dict[str, Any], path: Path) -> None:
+    """Check what a `run.yaml` says, and fill in what may be missing.
+
+    Raises:
+        CorruptFileError: It is damaged; the message names line and key.
+        SchemaError: A newer version wrote it, and its state is none that this version knows.
+    """
+    defaults = {"id": path.parent.name, "name": path.parent.name, "created_at": "", **_DEFAULTS}
+    for key, default in defaults.items():
+        record.setdefault(key, copy.copy(default))
+    for key, kind in _TYPES.items():
+        if not isinstance(record[key], kind) or isinstance(record[key], bool):
+            raise _damaged(path, key, f"is {record[key]!r}, no {_NAMES[kind]}")
+    if record.get("status") not in list(RunStatus):
+        yaml_records.check_writable(record, path)
+        raise _damaged(path, "status", f"is {record.get('status')!r}, none of {', '.join(RunStatus)}")
+    requested = record["requested"]
+    if requested is not None and (
+        not isinstance(requested, dict) or requested.get("status") not in list(RunStatus)
+    ):
+        raise _damaged(path, "requested", f"is {requested!r}, no request")
+    if not all(isinstance(entry, dict) for entry in record["history"]):
+        raise _damaged(path, "history", "has an entry that is no mapping")
+
+
+_NAMES = {str: "text", int: "whole number", list: "list"}
+
+
+def _damaged(path: Path, key: str, what: str) -> CorruptFileError:
+    content = files.read_bytes(path)
+    found = re.search(rf"^['\"]?{key}['\"]?\s*:".encode(), content, re.MULTILINE)
+    line = content.count(b"\n", 0, found.start()) + 1 if found else None
+    where = f" in line {line}" if line else ""
+    return CorruptFileError(f"key {key!r}{where} {what}", str(path))
+
+
+def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """Return the bytes and the content of a run's `run.yaml`.
+
+    Raises:
+        NotFoundError: There is no such run.
+        CorruptFileError: The file is missing from the run's folder, or damaged.
+        SchemaError: A newer version wrote it, and its state is none that this version knows.
+        OSError: It cannot be read.
+    """
+    path = folder / FILE
+    try:
+        content = files.read_bytes(path)
+    except FileNotFoundError as error:
+        if folder.is_dir():
+            raise CorruptFileError("is missing from the run's folder", str(path)) from error
+        raise NotFoundError("there is no such run; `n4w runs` lists all", str(folder)) from error
+    except NotADirectoryError as error:
+        if error.filename == str(folder):
+            raise NotFoundError("is no folder; `n4w runs` lists all runs", str(folder)) from error
+        raise
+    record = yaml_records.parse(content, path)
+    complete(record, path)
+    return content, record
+
+
+def references(path: Path, key: str) -> list[dict[str, Any]]:
+    """Return what a run's `templates.yaml` or `datasets.yaml` refers to.
+
+    Raises:
+        CorruptFileError: It is missing or damaged.
+        OSError: It cannot be read.
+    """
+    try:
+        found = yaml_records.read(path).get(key)
+    except NotFoundError as error:
+        raise CorruptFileError("is missing from the run's folder", str(path)) from error
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise _damaged(path, key, "is no list of mappings")
+    return found
+
+
+@contextmanager
+def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]:
+    """Hand out a run's record under its lock, if its revision is still this one, and replace it durably.
+
+    Raises:
+        ConflictError: Somebody changed its state, or edited the file.
+        LockTimeoutError: Another process kept the lock.
+        SchemaError: A newer version wrote it.
+        OSError: It is as it was.
+    """
+    path = root / "runs" / run_id / FILE
+    with yaml_records.edit(path, files.transition_lock(root, run_id), is_over=has_ended) as record:
+        complete(record, path)
+        if record["revision"] != revision:
+            raise ConflictError(
+                f"is {record['status']} by now: it changed meanwhile; look at it and try again",
+                str(path),
+            )
+        yield record
+
+
+@contextmanager
+def locked(root: Path, run_id: str) -> Iterator[None]:
+    """Hold the lock under which a run is changed; its file goes where the run has ended or is gone.
+
+    Raises:
+        LockTimeoutError: Another process kept the lock.
+        OSError: The lock file cannot be made.
+    """
+    with locks.take(files.transition_lock(root, run_id)) as lock:
+        try:
+            yield
+        finally:
+            if is_gone_or(ENDED, root, run_id):
+                lock.remove_on_release()
+
+
+def is_gone_or(states: Collection[str], root: Path, run_id: str) -> bool:
+    """Return whether a run is gone or in one of these states; `False` where that cannot be told."""
+    try:
+        return _native.read_yaml(root / "runs" / run_id / FILE).get("status") in states
+    except (FileNotFoundError, NotFoundError):
+        return not os.path.lexists(root / "runs" / run_id)
+    except (WorkspaceError, OSError):
+        return False
+
+
+def has_ended(record: Mapping[str, Any]) -> bool:
+    """Return whether a run is completed, failed or cancelled, by its record."""
+    return record.get("status") in ENDED
+
+
+def move(
+    record: dict[str, Any],
+    to: RunStatus,
+    reason: str | None = None,
+    traceback: str | None = None,
+) -> None:
+    """Change a record's state, one step that the table allows, and write it into its history.
+
+    Reason and traceback are texts of errors: cut where they are long, and never refused.
+
+    Raises:
+        InvalidTransitionError: The table does not allow it.
+    """
+    before = RunStatus(record["status"])
+    check_transition(record["id"], before, to)
+    reason = None if reason is None else stored.error_text(str(reason))
+    entry = {"time": now(), "from": before.value, "to": to.value, "reason": reason, "who": who()}
+    if traceback is not None:
+        entry["traceback"] = stored.error_text(traceback)
+    history = record.pop("history")
+    record.update(
+        status=to.value,
+        revision=record["revision"] + 1,
+        requested=None,
+        owner=who() if to is RunStatus.RUNNING else None,
+        history=[*history, entry],
+    )
+
+
+def error_kind(error: WorkspaceError | OSError) -> str:
+    """Return the stable name that lists of errors carry."""
+    if isinstance(error, SchemaError):
+        return "schema"
+    if isinstance(error, NotFoundError):
+        return "not_found"
+    return "corrupt" if isinstance(error, CorruptFileError) else "io"
+
+
+def problem(path: str, error: WorkspaceError | OSError) -> dict[str, str]:
+    """Return an error as lists of errors carry it."""
+    message = error.message if isinstance(error, WorkspaceError) else error.strerror or str(error)
+    return {"path": path, "kind": error_kind(error), "message": message}

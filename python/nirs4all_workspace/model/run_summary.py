@@ -1,0 +1,135 @@
+"""`summary.yaml`: what a run has done, for whoever does not want to read its results."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import yaml_records
+from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, UnknownMetricError
+from nirs4all_workspace.model.result import ResultList
+from nirs4all_workspace.model.states import RunStatus
+from nirs4all_workspace.values import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from nirs4all_workspace.model.result import Result
+    from nirs4all_workspace.runs.view import RunView
+
+FILE = "summary.yaml"
+_LARGEST = 100
+_T = TypeVar("_T")
+
+
+def summarise(
+    run: RunView, completed_at: str | None = None, error: str | None = None, *, live: bool = True
+) -> dict[str, Any]:
+    """Return the summary of a run as it is now, with open segments if `live`; see `Run.summary`."""
+    history = run.history
+    started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
+    ended = history[-1]["time"] if history and run.status in _ENDED else None
+    problems = [] if error is None else [error]
+
+    def look(read: Callable[[], _T], otherwise: _T) -> _T:
+        try:
+            return read()
+        except (CorruptFileError, NotFoundError, OSError) as problem:
+            problems.append(str(problem))
+            return otherwise
+
+    results = look(run.results, ResultList())
+    n_rows = look(lambda: run.count_rows(live=live), 0)
+    n_configs = look(lambda: len(run.configs()), 0)
+    summary = of_results(results, n_configs, look(lambda: len(run.datasets), 0))
+    summary["counts"]["rows"] = n_rows
+    summary["errors"][:0] = [{"error": stored.error_text(message)} for message in dict.fromkeys(problems)]
+    return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
+
+
+def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, Any]:
+    """Return what a summary says of results; `configs` on `datasets` were planned."""
+    # Of some nobody knows what they came to: their rows cannot be read.
+    is_known = [result for result in results if result.status is not None or result.error is None]
+    done = [result for result in is_known if result.status != "failed"]
+    failed = [result for result in results if result.status == "failed"]
+    errors: list[dict[str, Any]] = [
+        {"error": stored.error_text(f"{item['path']}: {item['message']}")}
+        for item in results.errors[:_LARGEST]
+    ]
+    errors += [
+        {
+            "result": result.id,
+            "dataset": result.dataset_name,
+            "config": result.config_name or result.config_id,
+            "error": None if result.error is None else stored.error_text(result.error),
+        }
+        for result in failed[:_LARGEST]
+    ]
+    return {
+        "counts": {
+            "configs": configs,
+            "planned": configs * datasets,
+            "results": len(done) + len(failed),
+            "done": len(done),
+            "failed": len(failed),
+            "rows": sum(result.n_rows or 0 for result in [*done, *failed]),
+        },
+        "errors": errors,
+        "best": _best(done),
+    }
+
+
+_ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+def _best(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
+    """The best result of each metric with a known direction; ties go to the smaller id."""
+    best: dict[str, Result] = {}
+    for result in sorted(results, key=lambda result: result.id):
+        metric, score = result.metric, result.best_score
+        if not metric or score is None or not math.isfinite(score):
+            continue
+        try:
+            if metric not in best or _native.is_better(score, best[metric].best_score or 0.0, metric):
+                best[metric] = result
+        except UnknownMetricError:
+            continue
+    return {
+        metric: {
+            "dataset": result.dataset_name,
+            "template": result.template_id,
+            "config": result.config_name or result.config_id,
+            "result": result.id,
+            "score": result.best_score,
+            "metric": metric,
+        }
+        for metric, result in sorted(best.items())
+        if _is_known(metric)
+    }
+
+
+def _is_known(metric: str) -> bool:
+    try:
+        _native.metric_info(metric)
+    except UnknownMetricError:
+        return False
+    return True
+
+
+def write(path: Path, summary: dict[str, Any]) -> None:
+    """Replace a `summary.yaml`, durably; keys that this version does not know stay.
+
+    Raises:
+        SchemaError: A newer version wrote it.
+        OSError: It is as it was.
+    """
+    try:
+        before = yaml_records.read(path)
+        yaml_records.check_writable(before, path)
+    except (NotFoundError, CorruptFileError):
+        before = {}
+    whole = {"schema_version": yaml_records.SCHEMA_VERSION, **before, **summary}
+    _native.replace_file(path, yaml_records.encode(whole, path))

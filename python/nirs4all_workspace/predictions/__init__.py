@@ -1,0 +1,1 @@
+"""Prediction rows and their arrays: written, scanned, paged, exported."""

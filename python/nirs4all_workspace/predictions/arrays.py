@@ -1,0 +1,96 @@
+"""The arrays of predictions, found by the ids that rows have."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, display
+from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace.exceptions import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+_COLUMNS = ["array_id", "array_data", "array_shape"]
+ROLES = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
+
+
+def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the arrays of a row by role, as NumPy arrays of float64; None where there is none.
+
+    A file that cannot be read is a warning where others have the arrays.
+    """
+    import numpy as np
+    import polars as pl
+
+    wanted = {row[f"{role}_id"] for role in ROLES} - {None}
+    found: dict[str, Any] = {}
+    unread: list[WorkspaceError | OSError] = []
+    for batch in _batches(root, row, wanted, unread) if wanted else ():
+        frame = pl.DataFrame(batch)
+        lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
+        for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
+            if id_ in wanted and id_ not in found:  # of those with one id the first counts
+                values = np.array(data, dtype=np.float64)
+                sizes = json.loads(shape) if shape else [values.size]
+                found[id_] = values.reshape(sizes) if math.prod(sizes) == values.size else values
+        if wanted <= found.keys():
+            break
+    if unread and not wanted <= found.keys():
+        raise unread[0]  # they may lie there
+    for error in unread:
+        display.warn(f"passed over, since another file has the arrays: {error}")
+    return {role: found.get(row[f"{role}_id"]) for role in ROLES}
+
+
+def _batches(
+    root: Path, row: dict[str, Any], wanted: set[str], unread: list[WorkspaceError | OSError]
+) -> Iterator[_native.Rows]:
+    """What may hold a row's arrays: the files of its run on its dataset, of 0.6 all."""
+    find: Callable[[Path], Iterable[_native.Rows]] = partial(_native.find_arrays, ids=sorted(wanted))
+    if row["run_id"] is None:
+        likely = f"{row['dataset_name']}.arrays.parquet"
+        names, errors = _native.old_files(root, ".arrays.parquet")
+        try:
+            looking.demand(root, errors, *(error["path"] for error in errors))
+        except OSError as error:
+            unread.append(error)
+        places = [(root / name, find) for name in sorted(names, key=lambda name: (name != likely, name))]
+    else:
+        folder, run = dataset_folder(row["dataset_name"]), f"{row['run_id']}."
+        arrays = _files(root / "arrays" / folder, run, ".arrays.parquet", unread)
+        journals = _files(root / "predictions" / folder, run, ".journal", unread)
+        places = [(path, find) for path in arrays] + [(path, _in_journal) for path in journals]
+    for path, read in places:
+        try:
+            yield from read(path)
+        except (WorkspaceError, OSError) as error:
+            unread.append(error)
+
+
+def _in_journal(path: Path) -> Iterator[_native.Rows]:
+    """The arrays of a journal; damage is one warning."""
+    place, found = None, []
+    while True:
+        arrays, place, damage = _native.journal_arrays(path, place)
+        yield from arrays
+        if damage is not None:
+            found.append(damage)
+        if place is None:
+            break
+    if found:
+        display.warn(f"{path}: {'; '.join(found)}")
+
+
+def _files(folder: Path, begin: str, end: str, unread: list[WorkspaceError | OSError]) -> list[Path]:
+    try:
+        names = files.names_in(folder)
+    except OSError as error:
+        unread.append(error)
+        return []
+    return [folder / name for name in names if name.startswith(begin) and name.endswith(end)]

@@ -1,0 +1,413 @@
+"""The prediction rows of a workspace."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, catalogue, display
+from nirs4all_workspace._io import files, locks, looking
+from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io.paths import absolute
+from nirs4all_workspace.datasets.dataset_record import is_id
+from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError, WorkspaceError
+from nirs4all_workspace.model import ownership
+from nirs4all_workspace.model.result import ResultList
+from nirs4all_workspace.predictions import export, pages, scan
+from nirs4all_workspace.predictions.arrays import arrays_of
+from nirs4all_workspace.predictions.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import polars as pl
+
+    from nirs4all_workspace.predictions.pages import Page
+    from nirs4all_workspace.workspace import Workspace
+
+
+_YOUNG = (
+    "was sealed so lately that its journal is still there, as readers may need it; compact again in a while "
+    "(10 s, on a network drive 2 minutes)"
+)
+
+
+class Ranking(list[dict[str, Any]]):
+    """Predictions, best first, and how they were ranked.
+
+    Attributes:
+        metric: The metric that was ranked; "" where none was named and no file that may have one can be read.
+        direction: "maximize", "minimize" or "zero"; "unknown" where there is no metric.
+        ranked_by: The score column that ranked.
+        files_read: Files whose rows were read; 0 where their footers sufficed.
+        errors: Files that could not be used, as dicts of path, kind and message.
+    """
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        """Take the answer of the native query."""
+        super().__init__(answer["records"])
+        self.metric: str = answer["metric"]
+        self.direction: str = answer["direction"]
+        self.ranked_by: str = answer["ranked_by"]
+        self.files_read: int = answer["files_read"]
+        self.errors: list[dict[str, str]] = answer["errors"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as one dict, the shape of `n4w top --json`."""
+        return {
+            "metric": self.metric,
+            "direction": self.direction,
+            "ranked_by": self.ranked_by,
+            "records": list(self),
+            "files_read": self.files_read,
+            "errors": self.errors,
+        }
+
+
+class Predictions:
+    """What `Workspace.predictions` hands out."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Belong to a workspace."""
+        self._workspace = workspace
+
+    def top(
+        self,
+        k: int = 10,
+        metric: str | None = None,
+        score: str | None = None,
+        direction: str | None = None,
+        *,
+        live: bool = True,
+        **filters: str | float | None,
+    ) -> Ranking:
+        """Rank predictions of one metric.
+
+        Candidates are the rows of partition "val" where the metric has any among those that are asked
+        for, else all rows, unless `partition=` says otherwise: the rows of a fold repeat the same scores,
+        and a ranking must not show one model three times. NaN never ranks; ties break by id. Footers alone
+        answer for k up to 32 where the filters allow; else the rows of those files are read whose footers
+        say that they can matter.
+
+        Args:
+            k: How many predictions.
+            metric: The metric to rank; None means the one that there is.
+            score: "val_score", "test_score" or "train_score"; None means val_score, and test_score
+                where the metric has no val_score in any row that is asked for.
+            direction: "maximize", "minimize" or "zero"; None means what the table of metrics says.
+            live: Whether open segments count.
+            filters: dataset, model, partition, run (id or name), result, fold, task_type (equal to a text);
+                min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
+
+        Returns:
+            Dicts of id, run_id, dataset_name, model_name, config_name, val_score, test_score,
+            train_score, fold_id, partition and preprocessings, best first. Files that could not be
+            used are in its `errors`.
+
+        Raises:
+            ValueError: There are several metrics and none was named, no row has the one that was, or an
+                argument makes no sense.
+            TypeError: A filter is of a wrong type.
+            NotFoundError: There is no such run.
+            UnknownMetricError: No direction is known for the metric.
+            OSError: The workspace cannot be listed.
+        """
+        pages.check_count("k", k)
+        root = self._workspace.path
+        asked = self._filters(filters)
+        return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
+
+    def page(
+        self,
+        offset: int = 0,
+        limit: int = 100,
+        sort_by: str = "val_score",
+        descending: bool | None = None,
+        cursor: str | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        live: bool = True,
+        **filters: str | float | None,
+    ) -> Page:
+        """Return some rows of a sorted list, and a cursor that leads on from them.
+
+        The pages that cursors lead to have every row that was there at the start exactly once, whatever
+        is added, sealed or compacted meanwhile. The first page reads the sort column and what is filtered
+        by; its order is kept in memory, bounded, so that other pages cost little.
+
+        Args:
+            offset: Rows before the page.
+            limit: Rows of the page. With 0 it says no more than `total`, and leads nowhere.
+            sort_by: Any column. Rows of equal values come in the order of id, run_id and dataset_name;
+                NaN comes after other values, null last.
+            descending: Whether larger values come first. None: for a score the best first, metric by
+                metric in the order of their names, and last, by id, rows whose metric has no known
+                direction; for other columns the smallest first.
+            cursor: The `next_cursor` of a page of the same query, in place of an offset.
+            columns: Names of columns; None for those that a list shows: id, run_id, dataset_name,
+                model_name, config_name, the three scores, fold_id, partition, preprocessings, metric
+                and task_type.
+            live: Whether open segments count.
+            filters: dataset, model, partition, run (id or name), result, fold, task_type, metric (equal to a
+                text); min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
+
+        Returns:
+            The page. `total` is exact; an offset beyond it gives an empty page.
+
+        Raises:
+            ValueError: An argument makes no sense, or the cursor is of another query.
+            TypeError: A filter is of a wrong type.
+            NotFoundError: There is no such run.
+            OSError: The workspace cannot be listed.
+        """
+        asked = self._asked(offset, limit, sort_by, descending, cursor, columns, live, filters)
+        return pages.page(self._workspace.path, asked)
+
+    def export(
+        self,
+        target: str | os.PathLike[str],
+        kind: str | None = None,
+        sort_by: str = "val_score",
+        descending: bool | None = None,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+        *,
+        live: bool = True,
+        **filters: str | float | None,
+    ) -> list[dict[str, str]]:
+        """Write all rows of a sorted list to a file, as many at a time as memory should hold.
+
+        Args:
+            target: The file, which is replaced atomically and durably; "-" is stdout.
+            kind: "csv", where nested values are strict JSON, or "parquet"; None for what the file's name
+                ends with: CSV for `.csv`, refused for other formats such as `.json`, else Parquet.
+            sort_by: As for `page`.
+            descending: As for `page`.
+            columns: As for `page`.
+            limit: The first so many rows; None for all.
+            live: As for `page`.
+            filters: As for `page`.
+
+        Returns:
+            Files that could not be used, as dicts of path, kind and message.
+
+        Raises:
+            ValueError: An argument makes no sense, or CSV cannot hold a column.
+            NotFoundError: There is no such run.
+            OSError: The workspace cannot be listed, or the file cannot be written.
+        """
+        asked = self._asked(0, 0, sort_by, descending, None, columns, live, filters)
+        place = export.STDOUT if os.fspath(target) == "-" else absolute(target, "target")
+        return export.export(self._workspace.path, asked, place, kind, limit)
+
+    def _asked(
+        self,
+        offset: int,
+        limit: int,
+        sort_by: str,
+        descending: bool | None,
+        cursor: str | None,
+        columns: Sequence[str] | None,
+        live: bool,
+        filters: dict[str, Any],
+    ) -> dict[str, Any]:
+        return {
+            "offset": offset,
+            "limit": limit,
+            "sort_by": sort_by,
+            "descending": descending,
+            "cursor": cursor,
+            "columns": columns if columns is None or isinstance(columns, str) else list(columns),
+            "live": live,
+            "named": repr((filters.get("run"), filters.get("result"))),
+            "filters": self._filters(filters),
+        }
+
+    def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
+        """Say by what rows name a run: its id, or with nirs4all 0.6 file, dataset and configuration."""
+        for name in ("runs", "members"):
+            if name in filters:
+                raise ValueError(f"unknown filter {name!r}; a run is named by run=")
+        run, result = filters.get("run"), filters.get("result")
+        is_old = self._workspace.format_version < 2
+        if not isinstance(run, str | None) or (run is None and (result is None or not is_old)):
+            return filters
+        if run is not None and not is_old and self._workspace.runs.has(run):
+            return filters
+        root = self._workspace.path
+        heads, errors = catalogue.heads(root)
+        found = [head for head in heads if run in (None, head.id, head.name)]
+        if run is not None and not found:
+            if self._is_named(run):
+                return filters
+            raise catalogue.no_run(root, run, errors)
+        if not is_old:
+            return {**filters, "run": None, "runs": [head.id for head in found]}
+        entries = {head.id: head.entry() for head in found}
+        members: list[tuple[str, str, str | None]] = []
+        if result is None:
+            members += [one for entry in entries.values() for one in catalogue.members_of(root, entry)]
+            of_files = [id_ for id_, entry in entries.items() if entry["kind"] == "files"]
+            made = catalogue.results(root, of_files) if of_files else ResultList()
+        else:
+            made = self._workspace.results.with_id(result)
+        for one in made:
+            if one.run_id in entries:
+                members += catalogue.members_of(root, entries[one.run_id], one)
+        return {**filters, "run": None, "result": None, "members": members}
+
+    def _is_named(self, run: str) -> bool:
+        """Whether rows name a run that the catalogue does not: somebody put segments into an old folder."""
+        asked = {"offset": 0, "limit": 0, "sort_by": "created_at", "descending": None, "cursor": None}
+        asked |= {"columns": ["id"], "live": True, "named": run, "filters": {"run": run}}
+        return pages.page(self._workspace.path, asked).total > 0
+
+    def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
+        """Return all rows as a Polars LazyFrame.
+
+        Files are listed when it is collected, not when it is built; filters and columns reach the
+        Parquet files. Columns that a file lacks are null. A file that cannot be used is left out with
+        a warning that names it.
+
+        Args:
+            live: Whether open segments count.
+            partial: Whether rows of results that were never finished are there too.
+
+        Returns:
+            The columns of docs/format.md in their order (texts String, counts Int64, scores Float64,
+            `created_at` Datetime in µs UTC), then extra columns. Rows are in no order.
+        """
+        return scan.scan(self._workspace.path, live=live, partial=partial)
+
+    def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002
+        """Return one row, with all columns that the files have.
+
+        Bloom filters on ids say which row groups are read; arrays are found by theirs. A file that cannot
+        be used is left out with a warning that names it.
+
+        Args:
+            id: Its id, unique within a run.
+            run_id: Its run, by id or name, where several have a row of that id.
+            arrays: Whether `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights` are read too,
+                each a NumPy array of float64 in its stored shape, None where the row has none or the
+                workspace has lost it.
+
+        Raises:
+            NotFoundError: There is no such row, or no such run.
+            ValueError: There are several; name the run.
+            OSError: Arrays that were not found may lie in a file or folder that cannot be read.
+            CorruptFileError: The same of a damaged file.
+        """
+        batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
+        for error in errors:
+            display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
+        found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
+        if not found:
+            looking.demand(self._workspace.path, errors, "predictions/.")
+            raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
+        if len(found) > 1:
+            where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})
+            message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
+            raise ValueError(display.shown(f"{message}; pass run_id=, which `n4w runs` lists"))
+        row: dict[str, Any] = found[0]
+        return row | arrays_of(self._workspace.path, row) if arrays else row
+
+    def writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+        """Open a writer for a run's predictions on a dataset.
+
+        Args:
+            run_id: The run. One that `ws.runs` does not have is written too, but has no results.
+            dataset: The dataset's name, registered or not, or the id of a registered one.
+            options: durability, flush_rows, flush_bytes, flush_seconds and progress, see `Writer`.
+
+        Raises:
+            ValueError: An argument makes no sense.
+            NotFoundError: The run was deleted.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: The journal cannot be made.
+        """
+        self._workspace.check_writable()
+        if is_id(dataset):
+            with suppress(NotFoundError):
+                dataset = self._workspace.datasets.get(dataset).name
+        _native.sweep(self._workspace.path, dataset_folder(dataset))
+        return Writer(self._workspace.path, run_id, dataset, **options)
+
+    def compact(self, dataset: str | None = None) -> dict[str, Any]:
+        """Merge the sealed segments of each run on each dataset into one.
+
+        Runs are never merged with each other. What was merged is removed 10 s later (2 minutes on a
+        network drive) by whatever is next opened for writing, closed, recovered or compacted.
+
+        Args:
+            dataset: Only this one, by name.
+
+        Returns:
+            A dict of `compacted` (dicts of output, inputs and rows), `skipped` (dicts of run_id and
+            reason where a process owns the run; of run_id, path, column and reason for segments that stay
+            apart, since a column has another type there; of run_id, path and reason for segments that were
+            sealed so lately that their journals are still there) and `errors` (folders that cannot be listed,
+            as dicts of path, kind and message).
+
+        Raises:
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            CorruptFileError: A segment cannot be read; nothing was merged of its run in its folder, and
+                other runs were.
+            OSError: A file cannot be read or written; other runs were merged.
+        """
+        root = self._workspace.path
+        self._workspace.check_writable()
+        done: dict[str, Any] = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
+        folder = None if dataset is None else dataset_folder(dataset)
+        failed: WorkspaceError | OSError | None = None
+        is_shared = _native.is_network_drive(root)
+        names = (PurePosixPath(name).name for name in _native.list_files(root, live=False))
+        for run_id in sorted({name.rsplit(".", 3)[0] for name in names if name.count(".") >= 3}):
+            if is_shared and ownership.is_owned(root, run_id):
+                # Taking the lock would say that this host had it last.
+                done["skipped"].append({"run_id": run_id, "reason": "a process of another host owns it"})
+                continue
+            try:
+                lock = locks.take(files.owner_lock(root, run_id), timeout=0)
+            except LockTimeoutError as error:
+                done["skipped"].append({"run_id": run_id, "reason": error.message})
+                continue
+            except OSError as error:
+                failed = failed or error
+                continue
+            try:
+                done["compacted"] += _native.compact(root, run_id, folder)
+                apart, young = _native.passed_over(root, run_id, folder)
+                done["skipped"] += apart + [
+                    {"run_id": run_id, "path": path, "reason": _YOUNG} for path in young
+                ]
+            except (WorkspaceError, OSError) as error:
+                failed = failed or error
+            finally:
+                ownership.give_back(root, run_id, lock)
+        if failed is not None:
+            raise failed
+        return done
+
+    def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
+        """Add a summary to the footer of every prediction file that lacks one to be trusted.
+
+        Data pages are copied byte for byte. Each file is published atomically and durably: a reader
+        sees the old file or the new one, and so does whoever looks after a crash. A file that
+        somebody else changes meanwhile is left as it is and reported.
+
+        Args:
+            progress: Called now and then with the files done and the files in all.
+
+        Returns:
+            A dict of `kept` (files that had a trusted summary), `written` (dicts of path and reason)
+            and `errors` (dicts of path, kind and message).
+
+        Raises:
+            SchemaError: A newer version of this package made the workspace.
+            OSError: The workspace cannot be listed.
+        """
+        self._workspace.check_not_newer()
+        return _native.rebuild_summaries(self._workspace.path, progress)

@@ -1,0 +1,301 @@
+"""Writing predictions: rows become durable when `flush` returns, results when `checkpoint` returns."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from nirs4all_workspace import _native, display
+from nirs4all_workspace._io import files
+from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io.paths import absolute, nfc
+from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
+from nirs4all_workspace.model.result import check as check_result
+from nirs4all_workspace.values import frames, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+
+class _HasDict(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+_COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
+
+
+class Writer:
+    """Writes the predictions of one run on one dataset, into files that nobody else writes.
+
+    Rows wait in memory until they are flushed: when `flush` is called, when a result is
+    checkpointed, and, whenever a row comes, once `flush_rows` rows or `flush_bytes` bytes wait or the
+    first of them has waited for `flush_seconds`. Under `durability="flush"` what a flush or checkpoint
+    acknowledged survives the death of the process and of the machine. `durability="none"` is
+    unsafe: it survives the process, but what the system had not written when the machine died is gone.
+
+    Closing seals the journal into Parquet files that DuckDB, Polars and pyarrow read. A writer that
+    is not closed leaves a journal that readers see and that `Workspace.recover` seals.
+
+    A failed flush raises and loses nothing: what was written waits, and the next flush writes it to
+    a fresh journal. A writer that was declared dead raises `ConflictError` from then on.
+
+    Attributes:
+        run_id: The run.
+        dataset_name: The dataset, in Unicode NFC.
+        writer_id: What its files are named after, with the run.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        run_id: str,
+        dataset_name: str,
+        *,
+        durability: str = "flush",
+        flush_rows: int = 10_000,
+        flush_bytes: int = 16 * 1024 * 1024,
+        flush_seconds: float = 10.0,
+        progress: Callable[[int, int], object] | None = None,
+        ids: tuple[str, str] | None = None,
+    ) -> None:
+        """Open a journal; use `run.writer` or `ws.predictions.writer` instead.
+
+        Args:
+            root: The workspace.
+            run_id: The run.
+            dataset_name: The dataset, registered or not.
+            durability: "flush" or "none".
+            flush_rows: Rows that wait at most.
+            flush_bytes: Bytes that wait at most, about.
+            flush_seconds: Seconds that a row waits at most, looked at when another one comes.
+            progress: Called after each flush with the rows acknowledged and the rows that wait. An exception
+                of it is a warning: what was flushed is flushed.
+            ids: What its files are named after and the id of its journal, 12 and 32 hexadecimal digits, for
+                who makes them of what will be written: two such writers in copies of a workspace are one.
+
+        Raises:
+            ValueError: An argument makes no sense.
+            NotFoundError: The run was deleted.
+            OSError: The journal cannot be made.
+        """
+        if durability not in ("flush", "none"):
+            raise ValueError(f"durability is {durability!r}, not 'flush' or 'none'")
+        if not dataset_name:
+            raise ValueError("the name of the dataset is empty")
+        files.check_run_id(run_id)
+        root = absolute(root, "root")
+        if os.path.lexists(root / files.TRASH / run_id):
+            raise NotFoundError(f"run {run_id!r} was deleted", str(root))
+        folder = dataset_folder(dataset_name)
+        self.run_id = run_id
+        # One form for all rows, as all are in one folder.
+        self.dataset_name = dataset_name = nfc(dataset_name)
+        self._progress = progress
+        self._has_run = (root / "runs" / run_id).is_dir()
+        self._native = _native.JournalWriter(
+            root,
+            run_id,
+            dataset_name,
+            folder,
+            durable=durability == "flush",
+            flush_rows=flush_rows,
+            flush_bytes=flush_bytes,
+            flush_seconds=flush_seconds,
+            ids=ids,
+        )
+        self._is_closed = False
+        self._closing = threading.Lock()
+        self._pid = os.getpid()
+        self.writer_id: str = self._native.writer_id
+
+    def __repr__(self) -> str:
+        """Return run, dataset and writer."""
+        return f"Writer({self.run_id!r}, {self.dataset_name!r}, {self.writer_id!r})"
+
+    @property
+    def path(self) -> Path | None:
+        """The journal; None once it is closed."""
+        return self._native.path
+
+    @property
+    def acknowledged(self) -> int:
+        """Rows whose flush returned."""
+        return self._native.progress()[0]
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add one row.
+
+        Args:
+            row: Its columns by name. Columns of nirs4all 0.6 have their types (numbers for scores and
+                counts, texts for names; other values of names are written out), others that of their
+                first value; dicts and lists are stored as strict JSON. Values of NumPy, pandas and
+                others are what they mean, by dtype, byte order, mask and unit: what is masked, NaT or NA
+                is null (docs/format.md has the table). `id` and `created_at` are made
+                where they are missing; `run_id` and `dataset_name` are the writer's. `y_true`,
+                `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of real numbers, which
+                are stored once per content, with their shape, as 64-bit floats; NaN for what is masked.
+
+        Raises:
+            TypeError: A value does not fit its column, or has a type that none holds; the row was not added.
+            ValueError: Its id was written already, it is of another run or dataset, or a number in it is none
+                that 64 bits hold.
+            ConflictError: This writer was closed or declared dead.
+            OSError: It was time to flush and that failed; the row waits for the next flush.
+        """
+        if self._native.write(row if type(row) is dict else dict(row)):
+            self.flush()
+
+    def write_batch(self, batch: object) -> None:
+        """Add the rows of an Arrow table, batch or data frame, all of them or none.
+
+        Args:
+            batch: Anything with the Arrow PyCapsule interface, with columns as in `write`, but arrays
+                by their ids. Extension types are taken by their meaning (docs/format.md).
+
+        Raises:
+            TypeError: A column cannot be what its name says; nothing was added.
+            ValueError: An id is repeated, or a row is of another run or dataset.
+            ConflictError: This writer was closed or declared dead.
+            OSError: It was time to flush and that failed; the rows wait for the next flush.
+        """
+        if self._native.write_batch(frames.exportable(batch)):
+            self.flush()
+
+    def write_arrays(self, arrays: object) -> list[str]:
+        """Store arrays, each once per content, for rows that name them by their ids.
+
+        Args:
+            arrays: An Arrow table, batch or data frame with columns `array_data` (large lists of 64-bit
+                floats without nulls), `array_shape` (`[97, 1]`; one dimension where it does not fit) and
+                `array_type`.
+
+        Returns:
+            The id of each, for `y_true_id` and the like.
+
+        Raises:
+            TypeError: A column has another type; nothing was added.
+            ConflictError: This writer was closed or declared dead.
+            OSError: It was time to flush and that failed; what was added waits for the next flush.
+        """
+        return self._native.write_arrays(arrays)
+
+    def flush(self) -> None:
+        """Make what was written durable: when this returns, it survives (see `durability`).
+
+        Raises:
+            ConflictError: This writer was closed or declared dead; what waits is not acknowledged.
+            OSError: It could not be written; it waits, and the next flush uses a fresh journal.
+        """
+        self._native.flush()
+        self._report()
+
+    def checkpoint(self, result: Mapping[str, Any] | _HasDict) -> dict[str, Any]:
+        """Commit a result: what waits and the result become durable as one piece.
+
+        Args:
+            result: A `Result` or a mapping with at least `id`, which its rows name as `result_id`.
+                best_score (best val_score of its rows in the direction of the metric of most of them,
+                test_score where there is none), best_model, metric, score_kind, n_rows, status
+                ("done") and completed_at are filled in where they are missing or None. The texts of `error`
+                and `traceback` are cut at 64 KiB; those of a failed result are never refused: what is no
+                Unicode in them is escaped.
+
+        Returns:
+            The result as it was stored.
+
+        Raises:
+            ValueError: It has no id, was checkpointed already, or holds a value that its readers could not
+                give back: a text that is no Unicode, a whole number beyond 64 bits, more than 127 levels.
+                The message names the value; rows wait, and the result can be checkpointed again.
+            TypeError: It holds what has no place in JSON, or a field has another type than `Result` says.
+            NotFoundError: The run has no folder for results; make it with `ws.runs.create`.
+            ConflictError: This writer was closed or declared dead; the result is not committed.
+            OSError: It could not be written; rows wait, and the result can be checkpointed again.
+        """
+        given = dict(result if isinstance(result, dict) else _fields_of(result))
+        result_id = given.get("id")
+        if not isinstance(result_id, str) or not result_id:
+            raise ValueError(f"a result needs an id, not {result_id!r}")
+        if not self._has_run:
+            raise NotFoundError(f"there is no run {self.run_id!r}; make it with ws.runs.create to checkpoint")
+        tally = self._native.tally(stored.check_text(result_id, "result['id']"))
+        defaults = {"status": "done", "completed_at": datetime.now(UTC).isoformat(), **tally}
+        whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+        whole = stored.with_error_texts(whole)
+        tree, text = stored.result_text(whole)
+        check_result(tree)
+        self._native.checkpoint(result_id, text)
+        self._report()
+        return whole
+
+    def close(self) -> None:
+        """Flush and seal; once more does nothing.
+
+        Rows of results that were never checkpointed are sealed apart and do not count.
+
+        Raises:
+            ConflictError: This writer was declared dead; what it acknowledged is kept.
+            RuntimeError: This is a fork of the process that opened it.
+            CorruptFileError: The disk damaged its journal: all that can be read was sealed, the writer is
+                closed, and the damaged file is kept.
+            OSError: It could not be sealed; the journal is as it was, and closing can be tried again.
+        """
+        if self._is_closed:
+            return
+        if os.getpid() != self._pid:
+            # A thread of the parent that was closing it holds this lock here for ever.
+            raise RuntimeError("this writer belongs to the process that opened it, not to its fork")
+        with self._closing:
+            if self._is_closed:
+                return
+            path = self.path
+            outcomes = self._native.close()
+            self._is_closed = True
+        if any(outcome["end"] == "corrupt" for outcome in outcomes):
+            raise CorruptFileError(
+                "was damaged after it was written: what can be read of it was sealed, the file is kept as "
+                "*.corrupt; results that lost rows are done again by resuming the run",
+                str(path),
+            )
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        """Close, also after an exception: what was written before it is kept."""
+        self.close()
+
+    def __del__(self) -> None:
+        """Warn where rows are lost because nobody flushed or closed."""
+        if getattr(self, "_is_closed", True) or os.getpid() != self._pid:
+            return
+        waiting = self._native.progress()[1]
+        if waiting:
+            warnings.warn(
+                f"{self!r} was dropped with {waiting} rows unflushed; use it in a with block",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    def _report(self) -> None:
+        if self._progress is None:
+            return
+        try:
+            self._progress(*self._native.progress())
+        except Exception as error:  # noqa: BLE001 - what was acknowledged must not look as if it failed
+            message = f"progress= of {self!r} raised {error!r}; what was flushed is safe"
+            try:
+                display.warn(message, stacklevel=3)
+            except Warning:
+                # Warnings are errors here. This one would say that the flush failed.
+                print(f"n4w: {display.shown(message)}", file=sys.stderr)
+
+
+def _fields_of(result: Mapping[str, Any] | _HasDict) -> Mapping[str, Any]:
+    return result.to_dict() if hasattr(result, "to_dict") else result

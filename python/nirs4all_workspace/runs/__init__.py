@@ -1,0 +1,1 @@
+"""Runs: made, run, listed, compared, deleted."""

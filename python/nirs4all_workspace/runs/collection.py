@@ -1,0 +1,305 @@
+"""The runs of a workspace: made, listed, claimed and deleted."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace._io import files, yaml_records
+from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
+from nirs4all_workspace.model import run_record
+from nirs4all_workspace.model.states import RunStatus
+from nirs4all_workspace.runs.dataset_references import references
+from nirs4all_workspace.runs.delete import delete
+from nirs4all_workspace.runs.lineage import check_parent
+from nirs4all_workspace.runs.recorded import RecordedRun
+from nirs4all_workspace.runs.run import Run, is_claimable
+from nirs4all_workspace.templates import references as template_references
+from nirs4all_workspace.values.canonical import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from nirs4all_workspace.workspace import Workspace
+
+
+class RunList(list["Run | RecordedRun"]):
+    """Runs, oldest first: of kind "run" as `Run`, all others as `RecordedRun`.
+
+    Attributes:
+        heads: What the catalogue says of each of them.
+        errors: Files that cannot be read, as dicts of path, kind and message.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Begin empty, of the workspace in `root`."""
+        super().__init__()
+        self._root = root
+        self.heads: list[_native.Head] = []
+        self.errors: list[dict[str, str]] = []
+
+    def writable(self) -> list[Run]:
+        """Return those whose state can be changed."""
+        return [run for run in self if isinstance(run, Run)]
+
+    def is_interrupted(self, head: _native.Head) -> bool:
+        """Return whether one of them says "running" but nobody runs it.
+
+        Where its lock cannot be looked at, that is one of the errors.
+        """
+        return catalogue.is_interrupted(self._root, head, self.errors)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `n4w runs --json` prints: of each what `to_dict` of all kinds has, as it was listed.
+
+        That is all of `run.yaml`, kind, templates, datasets, summary (None while it is not written),
+        n_configs and is_interrupted.
+        """
+        only_of_some = ("manifests", "steps", "files")
+        runs = [
+            {key: value for key, value in head.entry().items() if key not in only_of_some}
+            | {"is_interrupted": self.is_interrupted(head)}
+            for head in self.heads
+        ]
+        return {"runs": runs, "errors": self.errors}
+
+
+class Runs:
+    """What `Workspace.runs` hands out."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Belong to a workspace."""
+        self._workspace = workspace
+        self.folder: Path = workspace.path / "runs"
+
+    def create(
+        self,
+        name: str,
+        templates: Iterable[object] = (),
+        datasets: Iterable[object] = (),
+        description: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        parent_run: str | None = None,
+        derived_from_result: str | None = None,
+        modifications: Iterable[Mapping[str, Any]] = (),
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Run:
+        """Make a run that waits in the queue, durably: it appears as a whole or not at all.
+
+        Args:
+            name: What people call it.
+            templates: Its templates; each element is one: a `Template`, the id of a stored one, or
+                steps. Nothing is inferred from nesting.
+            datasets: Its datasets, by id, name, path or record. A `Path`, a text with a separator that
+                leads somewhere, and the name of a file are paths: what is there is hashed and registered.
+                Any other text is a name, of a registered dataset or not, whatever folders are called.
+            description: What people say of it.
+            config: How it is executed: cv_folds, cv_strategy, random_state and the like.
+            parent_run: The run that it is derived from; it need not be there (any more).
+            derived_from_result: The result that it is derived from.
+            modifications: What differs from that, as mappings with a key `type`.
+            progress: Called now and then with the bytes hashed of a dataset that is a path, and those
+                there are.
+
+        Returns:
+            The run.
+
+        Raises:
+            TypeError: An argument is or holds what cannot be stored.
+            ValueError: The name is empty, a template or dataset is given twice, or the run would be its own
+                ancestor.
+            CorruptFileError: The parent is its own ancestor: somebody edited `run.yaml`.
+            NotFoundError: An id is of nothing that is stored.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: No run was made.
+        """
+        self._workspace.check_writable()
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"a run needs a name, not {name!r}")
+        created_at = run_record.now()
+        run_id = run_record.new_id(name, created_at)
+        check_parent(self._workspace, run_id, _text(parent_run, "parent_run"))
+        record = run_record.new_record(
+            run_id,
+            name,
+            created_at,
+            description=_text(description, "description"),
+            parent_run=_text(parent_run, "parent_run"),
+            derived_from_result=_text(derived_from_result, "derived_from_result"),
+            modifications=_modifications(modifications),
+        )
+        settings = plain({} if config is None else config, "config")
+        if not isinstance(settings, dict) or "schema_version" in settings:
+            raise TypeError("config is a mapping of settings, without a key 'schema_version'")
+        content = {
+            "templates.yaml": {"templates": template_references(self._workspace, templates)},
+            "datasets.yaml": {"datasets": references(self._workspace, datasets, progress)},
+            "config.yaml": settings,
+            run_record.FILE: record,
+        }
+        self._publish(run_id, content)
+        return Run(self._workspace, run_id)
+
+    def _publish(self, run_id: str, content: Mapping[str, Mapping[str, Any]]) -> None:
+        _native.make_folder(self.folder)
+        draft = self.folder / f"{files.STAGING}{run_id}"
+        draft.mkdir()
+        try:
+            for file, mapping in content.items():
+                yaml_records.create(draft / file, mapping)
+            _native.move_folder(draft, self.folder / run_id)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+    def get(self, run_id: str) -> Run | RecordedRun:
+        """Return a run; what nirs4all 0.6 made, and files without a run, can only be read.
+
+        Raises:
+            NotFoundError: There is no such run.
+            CorruptFileError: Its `run.yaml` is damaged; the message names line and key.
+            OSError: It cannot be read.
+        """
+        try:
+            files.check_run_id(run_id)
+        except ValueError as error:
+            raise NotFoundError(f"there is no run {run_id!r}", str(self.folder)) from error
+        try:
+            run_record.read(self.folder / run_id)
+        except NotFoundError:
+            for head in catalogue.heads(self._workspace.path)[0]:
+                if head.id == run_id and head.kind != "run":
+                    return RecordedRun(self._workspace, head)
+            raise
+        return Run(self._workspace, run_id)
+
+    def has(self, run_id: str) -> bool:
+        """Return whether there is a run of format 2 with this id; nothing of it is read."""
+        try:
+            files.check_run_id(run_id)
+        except ValueError:
+            return False
+        return (self.folder / run_id / run_record.FILE).exists()
+
+    def get_writable(self, run_id: str) -> Run:
+        """Return a run whose state can be changed.
+
+        Raises:
+            SchemaError: It can only be read.
+            NotFoundError: There is no such run.
+            CorruptFileError: Its `run.yaml` is damaged.
+            OSError: It cannot be read.
+        """
+        run = self.get(run_id)
+        return run if isinstance(run, Run) else run.transition()
+
+    def list(
+        self,
+        status: RunStatus | str | None = None,
+        dataset: str | None = None,
+        template: str | None = None,
+    ) -> RunList:
+        """Return all runs, whatever wrote them, oldest first; what cannot be read is in its `errors`.
+
+        Args:
+            status: Only those in this state.
+            dataset: Only those that use this dataset, by id or name, or have rows of it, by name.
+            template: Only those that use this template, by id or name.
+
+        Raises:
+            ValueError: There is no such state.
+            OSError: The folder cannot be listed.
+        """
+        status = None if status is None else RunStatus(status)
+        heads, errors = catalogue.heads(self._workspace.path)
+        with_rows = set() if dataset is None else catalogue.with_rows(self._workspace.path, dataset)
+        listed = RunList(self._workspace.path)
+        listed.errors = errors
+        for head in heads:
+            if status is not None and head.status != status:
+                continue
+            if dataset is not None or template is not None:
+                entry = head.entry()
+                if (
+                    dataset is not None
+                    and head.id not in with_rows
+                    and not catalogue.names(entry["datasets"], dataset)
+                ):
+                    continue
+                if template is not None and not catalogue.names(entry["templates"], template):
+                    continue
+            listed.heads.append(head)
+            made = Run if head.kind == "run" else RecordedRun
+            listed.append(made(self._workspace, head))
+        return listed
+
+    def claim_next(self) -> Run | None:
+        """Take the oldest run that waits: queued, or paused with a request to resume.
+
+        Of any number of processes that try at once, exactly one gets it, and owns it from then on.
+        Runs that cannot be claimed (damaged, of a newer version, with a living writer) are passed over.
+
+        Returns:
+            The run, running and owned by this process; None where none waits.
+
+        Raises:
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: The workspace cannot be listed.
+        """
+        self._workspace.check_writable()
+        for run in self.list().writable():
+            try:
+                if is_claimable(run.record) and run.claim():
+                    return run
+            except (WorkspaceError, OSError):
+                continue
+        return None
+
+    def delete(self, run_id: str) -> dict[str, Any]:
+        """Delete a run with its rows, arrays and what artifacts nothing else names.
+
+        It is gone for every reader once its folder lies in the trash; whatever dies after that,
+        deleting it again, or `gc`, finishes.
+
+        Returns:
+            A dict of `removed` and `kept`, lists of paths relative to the workspace (what a link in `runs`
+            led to is kept, and named by its own path), and of `errors`, dicts of path, kind and message:
+            folders that cannot be listed and may hold more of it. What they hold stays hidden, and `gc`
+            goes on once they can be.
+
+        Raises:
+            NotFoundError: There is no such run.
+            ConflictError: A process owns it or writes for it.
+            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            OSError: It could not be deleted as a whole.
+        """
+        return delete(self._workspace, run_id)
+
+    def folders(self) -> Iterable[Path]:
+        """Yield the folders of all runs, by name; none in a workspace of nirs4all 0.6.
+
+        Raises:
+            OSError: They cannot be listed.
+        """
+        if self._workspace.format_version < 2:
+            return
+        for name in files.names_in(self.folder):
+            folder = self.folder / name
+            if not name.startswith(".") and files.is_utf8(name) and folder.is_dir():
+                yield folder
+
+
+def _text(value: str | None, name: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{name} is a text or None, not {value!r}")
+
+
+def _modifications(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = plain(list(given), "modifications")
+    if not all(isinstance(item, dict) and isinstance(item.get("type"), str) for item in found):
+        raise ValueError("modifications are mappings with a key 'type', such as 'dataset_added'")
+    return list(found)

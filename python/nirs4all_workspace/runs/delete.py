@@ -1,0 +1,245 @@
+"""Deletion of a run: a rename into the trash, then everything that belongs to nobody else.
+
+The order makes it repeatable: files first, then the folder that says which they are.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import shutil
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace._io import files, looking
+from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError
+from nirs4all_workspace.model import ownership, run_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nirs4all_workspace.workspace import Workspace
+
+# Content stored again this many seconds ago, while others run, may belong to a result of theirs that
+# is not checkpointed yet.
+_RECENT = 3600.0
+
+
+def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
+    """Delete a run; see `Runs.delete`."""
+    workspace.check_writable()
+    root = workspace.path
+    try:
+        files.check_run_id(run_id)
+    except ValueError as error:
+        raise NotFoundError(f"there is no run {run_id!r}", str(root)) from error
+    ownership.check_not_forked(root, run_id)
+    run, trash = root / "runs" / run_id, root / files.TRASH / run_id
+    left = [place for place in (trash, _aside(root, run_id)) if os.path.lexists(place)]
+    if not (_is_folder_or_link(run) or left):
+        raise NotFoundError(f"there is no run {run_id!r}", str(root))
+    ownership.take(root, run_id)
+    try:
+        with run_record.locked(root, run_id):
+            if _is_folder_or_link(run):
+                _move_to_trash(root, run_id, run, trash)
+            return finish(workspace, run_id)
+    finally:
+        ownership.release(root, run_id)
+
+
+def _is_folder_or_link(path: Path) -> bool:
+    return path.is_symlink() or path.is_dir()
+
+
+def _aside(root: Path, run_id: str) -> Path:
+    """Where the folder of a deleted run lies if the trash is on another drive."""
+    return root / "runs" / f"{files.DELETED}{run_id}"
+
+
+def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
+    alive = _native.live_journals(root, run_id)
+    if alive:
+        raise ConflictError(
+            f"process {alive[0]['pid']} on {alive[0]['host']} writes for it; end it, then delete",
+            str(run),
+        )
+    if run.is_dir():
+        # Sealing lists the results, and with them the artifacts that they name, in the run's folder.
+        _native.recover(root, run_id)
+    _native.make_folder(trash.parent)
+    # What an earlier deletion left of a run that was copied back since.
+    with suppress(OSError):
+        remove(trash)
+    try:
+        _move(run, trash)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        return
+    # `runs`, or the trash, is a link to another drive. An empty folder in the trash hides the run's segments.
+    aside = _aside(root, run_id)
+    if os.path.lexists(aside):
+        remove(aside)
+    _native.make_folder(trash)
+    try:
+        _move(run, aside)
+    except BaseException:
+        # A folder on which a drive is mounted cannot be moved.
+        if not os.path.lexists(aside):
+            trash.rmdir()
+        raise
+
+
+def _move(run: Path, to: Path) -> None:
+    if not run.is_symlink():
+        _native.move_folder(run, to)
+        return
+    # The link is what is moved: it may lead anywhere, and to nothing.
+    run.rename(to)
+    _native.sync_folder(to.parent)
+    if to.parent != run.parent:
+        _native.sync_folder(run.parent)
+
+
+def remove(path: Path) -> Path | None:
+    """Remove a file, a link or a folder with all that lies in it; nothing where it is missing.
+
+    Returns:
+        What it led to, if it was a link: that is left.
+
+    Raises:
+        OSError: Some of it is still there.
+    """
+    while os.path.lexists(path):
+        # Another process may be removing it too.
+        with suppress(FileNotFoundError):
+            if path.is_symlink():
+                target = path.parent / path.readlink()
+                path.unlink()
+                return target
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    return None
+
+
+def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
+    """Remove what belongs to a run in the trash; its locks are held.
+
+    Where more of its rows may lie in what cannot be listed, they stay hidden: the trash keeps what tells so.
+
+    Raises:
+        OSError: Some of it could not be removed; it is still hidden, and doing it again goes on.
+    """
+    root = workspace.path
+    places = [
+        place for place in (_aside(root, run_id), root / files.TRASH / run_id) if os.path.lexists(place)
+    ]
+    done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
+    if not os.path.lexists(root / "runs" / run_id):
+        owned, done["errors"] = _native.run_files(root, run_id)
+        for path in owned:
+            with suppress(FileNotFoundError):
+                (root / path).unlink()
+                done["removed"].append(str(path))
+        for folder in {(root / path).parent for path in owned}:
+            if folder.is_dir():
+                _native.sync_folder(folder)
+        if done["errors"]:
+            return done
+        _remove_artifacts(workspace, set[str]().union(*map(named_in, places)), done)
+    for place in places:
+        target = remove(place)
+        if target is not None and target.exists():
+            done["kept"].append(str(target))
+        _native.sync_folder(place.parent)
+    return done
+
+
+def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any]) -> None:
+    if not named:
+        return
+    # Results that cannot be read may name any of them.
+    elsewhere = referenced(workspace, [])
+    runs = workspace.runs.list().writable()
+    others_run = any(ownership.seems_owned(workspace.path, run.id, []) for run in runs)
+    oldest = time.time() - _RECENT if others_run else math.inf
+    for artifact in sorted(named):
+        path = workspace.artifacts.find(artifact)
+        if path is None:
+            continue
+        name = str(path.relative_to(workspace.path))
+        if elsewhere is None or artifact in elsewhere:
+            done["kept"].append(name)
+        elif workspace.artifacts.remove(path, oldest):
+            done["removed"].append(name)
+        else:
+            done["kept"].append(name)
+
+
+def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
+    """Return the hashes that results of all runs name; None where a run's results cannot be read.
+
+    What cannot be opened is added to the errors.
+    """
+    found: set[str] = set()
+    try:
+        folders = list(workspace.runs.folders())
+    except OSError as error:
+        looking.add(errors, [run_record.problem("runs", error)])
+        return None
+    is_whole = True
+    for folder in folders:
+        try:
+            results = catalogue.results_of_run(workspace.path, folder.name)
+        except (WorkspaceError, OSError):
+            is_whole = False
+            continue
+        looking.add(errors, (error for error in results.errors if error["kind"] == "io"))
+        is_whole = is_whole and not results.errors
+        found.update(name for result in [*results, *results.repeated] for name in result.artifacts)
+    return found if is_whole else None
+
+
+def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
+    """Return what is left of deleted runs, by name, one path a run; the rest is in errors."""
+    found: dict[str, Path] = {}
+    for folder, prefix in ((files.TRASH, ""), ("runs", files.DELETED)):
+        try:
+            names = files.names_in(root / folder)
+        except OSError as error:
+            looking.add(errors, [run_record.problem(folder, error)])
+            continue
+        for name in names:
+            if name.startswith(prefix):
+                found.setdefault(name.removeprefix(prefix), root / folder / name)
+    return [path for _, path in sorted(found.items())]
+
+
+def named_in(folder: Path) -> set[str]:
+    """Return the artifacts that the lists of results in a folder name; damaged lines name none.
+
+    Raises:
+        OSError: The folder, or a list, cannot be read.
+    """
+    found: set[str] = set()
+    try:
+        names = files.names_in(folder)
+    except OSError:
+        if folder.is_symlink() and not folder.is_dir():
+            return found  # its records are not there
+        raise
+    for name in names:
+        if not (name.startswith("results.") and name.endswith(".jsonl")):
+            continue
+        for line in files.read_bytes(folder / name).splitlines():
+            with suppress(ValueError, AttributeError, TypeError):
+                found.update(json.loads(line).get("artifacts") or [])
+    return found

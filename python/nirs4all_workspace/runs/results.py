@@ -1,0 +1,119 @@
+"""Results of all runs: filtered, in order, a page at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace.exceptions import NotFoundError
+from nirs4all_workspace.model.result import Result, ResultList
+from nirs4all_workspace.predictions.pages import check_count
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.workspace import Workspace
+
+
+class Results:
+    """What `Workspace.results` hands out."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Belong to a workspace."""
+        self._workspace = workspace
+
+    def list(
+        self,
+        run: str | None = None,
+        template: str | None = None,
+        dataset: str | None = None,
+        model: str | None = None,
+        metric: str | None = None,
+        status: str | None = None,
+        min_score: float | None = None,
+        max_score: float | None = None,
+        sort_by: str | None = None,
+        descending: bool | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> ResultList:
+        """Return finished results of all runs, sealed or not.
+
+        By default the best come first: metric by metric in the order of their names, since scores of
+        different metrics do not compare; results without a score come last. Ties go by id.
+
+        Args:
+            run: Only those of this run, by id or name.
+            template: Only those of this template, by id or by the name that the run gives it.
+            dataset: Only those on this dataset, by id or name.
+            model: Only those whose best model this is.
+            metric: Only those of this metric.
+            status: Only those that are "done", or "failed".
+            min_score: Only those whose best score is at least this.
+            max_score: Only those whose best score is at most this.
+            sort_by: A field of `Result`; None for `best_score`.
+            descending: Largest or smallest first, whatever the metric; None for best first, or smallest
+                first of another field. What has no value comes last in either case.
+            offset: How many to leave out.
+            limit: How many to return at most; None for all.
+
+        Raises:
+            ValueError: An argument makes no sense.
+            NotFoundError: There is no such run.
+            OSError: The workspace cannot be listed, or the run cannot be read.
+        """
+        if status not in (None, "done", "failed"):
+            raise ValueError(f"status is {status!r}, neither 'done' nor 'failed'")
+        check_count("offset", offset)
+        if limit is not None:
+            check_count("limit", limit)
+        equal = {"best_model": model, "metric": metric, "status": status}
+        root = self._workspace.path
+        try:
+            found = _native.page_results(
+                root,
+                equal={key: value for key, value in equal.items() if value is not None},
+                run=run,
+                template=template,
+                dataset=dataset,
+                min_score=min_score,
+                max_score=max_score,
+                sort_by="best_score" if sort_by is None else sort_by,
+                descending=descending,
+                offset=offset,
+                limit=limit,
+            )
+        except NotFoundError as error:
+            if run is None:
+                raise
+            raise catalogue.no_run(root, run, catalogue.heads(root)[1]) from error
+        return _page(found, offset, limit)
+
+    def get(self, id: str) -> Result:  # noqa: A002
+        """Return one finished result.
+
+        Raises:
+            NotFoundError: There is no such result.
+            OSError: The workspace cannot be listed.
+        """
+        found = self.with_id(id)
+        if not found:
+            raise NotFoundError(f"there is no finished result {id!r}", str(self._workspace.path))
+        return found[0]
+
+    def with_id(self, id_: str) -> ResultList:
+        """Return the finished result with this id; nothing where there is none."""
+        found = _native.page_results(
+            self._workspace.path,
+            equal={"id": id_},
+            **dict.fromkeys(("run", "template", "dataset", "min_score", "max_score", "descending"), None),
+            sort_by="id",
+            offset=0,
+            limit=1,
+        )
+        return _page(found, 0, 1)
+
+
+def _page(found: dict[str, Any], offset: int, limit: int | None) -> ResultList:
+    results = (Result.from_dict(item, item["writer"]) for item in found["results"])
+    listed = ResultList(results, found["total"], offset, limit)
+    listed.errors = found["errors"]
+    return listed

@@ -1,0 +1,361 @@
+"""A run: templates on datasets, in one of six states, run by the process that owns it."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import looking, yaml_records
+from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io.paths import nfc
+from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
+from nirs4all_workspace.model import ownership, plan, run_record, run_summary
+from nirs4all_workspace.model.states import RunStatus, check_transition
+from nirs4all_workspace.runs.view import RunView
+from nirs4all_workspace.values import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+    from typing import Self
+
+    from nirs4all_workspace.model.result import Result
+    from nirs4all_workspace.predictions.writer import Writer
+
+_REQUESTS = {
+    RunStatus.RUNNING: (RunStatus.PAUSED, RunStatus.CANCELLED),
+    RunStatus.PAUSED: (RunStatus.RUNNING,),
+}
+
+
+class Run(RunView):
+    """One run of a workspace. What its properties say is read from disk whenever they are asked.
+
+    In a `with` block the run starts, or goes on where this process owns it already, and ends as
+    completed; after an exception as failed, after a KeyboardInterrupt as paused, on a request of
+    somebody else as paused or cancelled. Exceptions pass on.
+
+    Attributes:
+        id: Its id, the name of its folder.
+        path: Its folder.
+    """
+
+    # From state to state
+
+    def transition(self, to: RunStatus | str, reason: str | None = None) -> RunStatus:
+        """Change its state, durably.
+
+        To "running" means that this process owns it from now on, until it leaves that state. Pausing
+        or cancelling a run that another process owns is stored as a request, which that process
+        honours at its next checkpoint.
+
+        Args:
+            to: The state.
+            reason: Why; the history keeps it.
+
+        Returns:
+            The state that it has now: the old one where a request was stored.
+
+        Raises:
+            InvalidTransitionError: The table does not allow it.
+            ConflictError: Another process owns the run, or changed its state meanwhile.
+            RuntimeError: This is a fork of the process that owns it.
+            SchemaError: A newer version wrote it.
+            LockTimeoutError: Another process kept the lock.
+            OSError: It is as it was.
+        """
+        to = RunStatus(to)
+        self._check_writable()
+        before = self.record
+        check_transition(self.id, RunStatus(before["status"]), to)
+        if to is RunStatus.RUNNING:
+            self._start([RunStatus.RUNNING], reason, before["revision"])
+            return to
+        if before["status"] != RunStatus.RUNNING:
+            with self._changing(before["revision"]) as record:
+                run_record.move(record, to, reason)
+                record["attempts"] = 0
+            return to
+        if ownership.is_mine(self._root, self.id):
+            self._leave(to, reason)
+            return to
+        if self.is_owned:
+            self.request(to, reason)
+            return RunStatus.RUNNING
+        if to is RunStatus.COMPLETED:
+            raise ConflictError("was interrupted: recover or resume it, then complete it", str(self.path))
+        ownership.take(self._root, self.id)
+        try:
+            self._leave(to, reason, before["revision"])
+        finally:
+            ownership.release(self._root, self.id)
+        return to
+
+    def request(self, to: RunStatus | str, reason: str | None = None) -> None:
+        """Ask whoever runs it to pause or cancel it, or anybody to resume it once it is paused.
+
+        A request to cancel is not softened into one to pause.
+
+        Raises:
+            InvalidTransitionError: Nobody could honour it.
+            ConflictError: The run changed its state meanwhile.
+        """
+        to = RunStatus(to)
+        self._check_writable()
+        before = self.record
+        status = RunStatus(before["status"])
+        check_transition(self.id, status, to)
+        if to not in _REQUESTS.get(status, ()):
+            raise ConflictError(f"only its owner can take it from {status} to {to}", str(self.path))
+        with self._changing(before["revision"]) as record:
+            if (record["requested"] or {}).get("status") != RunStatus.CANCELLED:
+                record["requested"] = {
+                    "status": to.value,
+                    "time": run_record.now(),
+                    "reason": None if reason is None else stored.error_text(str(reason)),
+                    "who": run_record.who(),
+                }
+
+    def resume(self, reason: str = "resumed") -> Self:
+        """Go on with a run that is paused, failed, interrupted or has not begun, owned by this process.
+
+        What earlier attempts acknowledged is recovered, and rows of results that they did not finish
+        are removed; `plan` then gives what is left to do.
+
+        Returns:
+            The run itself: `with ws.runs.get(id).resume() as run:`.
+
+        Raises:
+            InvalidTransitionError: It is completed or cancelled.
+            ConflictError: A process owns it, or a writer of an earlier attempt is still alive.
+            RuntimeError: This is a fork of the process that owns it.
+            OSError: It could not be recovered.
+        """
+        self._check_writable()
+        before = self.record
+        steps = {
+            RunStatus.QUEUED: [RunStatus.RUNNING],
+            RunStatus.PAUSED: [RunStatus.RUNNING],
+            RunStatus.FAILED: [RunStatus.QUEUED, RunStatus.RUNNING],
+            RunStatus.RUNNING: [RunStatus.FAILED, RunStatus.QUEUED, RunStatus.RUNNING],
+        }.get(RunStatus(before["status"]))
+        if steps is None:
+            raise InvalidTransitionError(
+                f"run {self.id} is {before['status']}, which is final; only a queued, paused, failed or "
+                "interrupted run can be resumed"
+            )
+        self._start(steps, reason, before["revision"])
+        return self
+
+    def claim(self) -> bool:
+        """Take it from the queue for this process; `False` where another was faster. For `claim_next`."""
+        before = self.record
+        if not is_claimable(before):
+            return False
+        try:
+            return self._start([RunStatus.RUNNING], "claimed", before["revision"], claimed=True)
+        except ConflictError:
+            return False
+
+    def record_death(self, max_attempts: int) -> list[RunStatus]:
+        """Record that the owner of an interrupted run died; a claimed one waits in the queue again.
+
+        Returns:
+            The states that it went through.
+
+        Raises:
+            ConflictError: A process owns it by now.
+        """
+        ownership.take(self._root, self.id)
+        try:
+            before = self.record
+            steps = [RunStatus.FAILED]
+            if before["is_claimed"] and before["attempts"] < max_attempts:
+                steps.append(RunStatus.QUEUED)
+            if before["status"] != RunStatus.RUNNING:
+                return []
+            self._write_summary(RunStatus.FAILED, "owner died")
+            with self._changing(before["revision"]) as record:
+                run_record.move(record, RunStatus.FAILED, "owner died")
+                if RunStatus.QUEUED in steps:
+                    attempt = f"attempt {record['attempts']} of {max_attempts} died"
+                    run_record.move(record, RunStatus.QUEUED, attempt)
+            return steps
+        finally:
+            ownership.release(self._root, self.id)
+
+    def __enter__(self) -> Self:
+        """Start it, or take over what this process owns already."""
+        ownership.check_not_forked(self._root, self.id)
+        if not (ownership.is_mine(self._root, self.id) and self.status is RunStatus.RUNNING):
+            self.transition(RunStatus.RUNNING)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Leave the state "running", unless the block did."""
+        ownership.check_not_forked(self._root, self.id)
+        if not ownership.is_mine(self._root, self.id):
+            return
+        if error is None:
+            requested = self.record["requested"]
+            to = RunStatus(requested["status"]) if requested else RunStatus.COMPLETED
+            self._leave(to, f"requested: {requested['reason'] or to}" if requested else None)
+            return
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                self._leave(RunStatus.PAUSED, "interrupted from the keyboard")
+            else:
+                self._leave(RunStatus.FAILED, _describe(error), traceback=_traceback(error))
+        except Exception as second:  # noqa: BLE001 - whatever it is, the first one must pass on
+            error.add_note(f"moreover the state of run {self.id} could not be stored: {second!r}")
+
+    # What it does
+
+    def plan(self, configs: Iterable[object]) -> list[Result]:
+        """Return the results that are not checkpointed yet, and store the configurations, durably.
+
+        A failed result that was checkpointed is checkpointed: it is not planned again.
+
+        Args:
+            configs: Mappings, or objects with attributes: template_id (may be left out where the run
+                has one template), name, generator_choices, steps, config_id. Without config_id, that
+                is made of the steps, or else of template, choices and name.
+
+        Returns:
+            For each dataset of the run and each configuration what is left, in this order.
+
+        Raises:
+            ValueError: The run has no datasets, or a configuration none of its templates.
+            TypeError: A configuration holds what cannot be stored.
+            SchemaError: A newer version wrote the run.
+            OSError: The configurations could not be stored.
+        """
+        self._check_writable()
+        datasets = self.datasets
+        if not datasets:
+            raise ValueError(f"run {self.id} has no datasets to plan for; give them to ws.runs.create")
+        templates = [template["id"] for template in self.templates]
+        normal = [plan.normalise(config, templates) for config in configs]
+        with run_record.locked(self._root, self.id):
+            plan.add(self.path / plan.FILE, normal)
+        finished = self.results()
+        # What cannot be read may say that something is done.
+        self._demand(finished.errors)
+        done = {result.id for result in finished}
+        return [result for result in plan.results_of(self.id, normal, datasets) if result.id not in done]
+
+    def writer(self, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+        """Open a writer for its predictions on a dataset; any process may, while the run is running.
+
+        Args:
+            dataset: A dataset of the run, by name or id, or the name of another one.
+            options: durability, flush_rows, flush_bytes, flush_seconds and progress, see `Writer`.
+
+        Raises:
+            ConflictError: The run is not running.
+            OSError: The journal cannot be made.
+        """
+        status = self.status
+        if status is not RunStatus.RUNNING:
+            raise ConflictError(f"is {status}; start it (`with run:`) to write", str(self.path))
+        names = {reference.get("id"): reference["name"] for reference in self.datasets}
+        names |= {nfc(name): name for name in names.values()}
+        return self._workspace.predictions.writer(self.id, names.get(nfc(dataset), dataset), **options)
+
+    # How
+
+    def _check_writable(self) -> None:
+        self._workspace.check_writable()
+        ownership.check_not_forked(self._root, self.id)
+        yaml_records.check_writable(self.record, self.path / run_record.FILE)
+
+    def _changing(self, revision: int) -> AbstractContextManager[dict[str, Any]]:
+        return run_record.changing(self._root, self.id, revision)
+
+    def _write_summary(self, to: RunStatus, reason: str | None) -> None:
+        completed_at = None if to is RunStatus.PAUSED else run_record.now()
+        # What a writer that is still open has flushed may be of a result that it never finishes.
+        error = stored.error_text(reason) if reason is not None and to is RunStatus.FAILED else None
+        summary = run_summary.summarise(self, completed_at, error, live=False)
+        run_summary.write(self.path / run_summary.FILE, summary)
+
+    def _start(
+        self, steps: list[RunStatus], reason: str | None, revision: int, *, claimed: bool = False
+    ) -> bool:
+        def is_unchanged() -> bool:
+            return bool(self.record["revision"] == revision)
+
+        if not ownership.take(self._root, self.id, is_unchanged):
+            raise ConflictError("changed its state meanwhile; look at it and try again", str(self.path))
+        try:
+            if any(entry["to"] == RunStatus.RUNNING for entry in self.record["history"]):
+                self._recover_rows()
+            with self._changing(revision) as record:
+                for status in steps:
+                    died = status is RunStatus.FAILED
+                    run_record.move(record, status, "owner died" if died else reason)
+                record["is_claimed"] = claimed
+                record["attempts"] = record["attempts"] + 1 if claimed else 0
+        except BaseException:
+            ownership.release(self._root, self.id)
+            raise
+        return True
+
+    def _recover_rows(self) -> None:
+        alive = _native.live_journals(self._root, self.id)
+        me = run_record.who()
+        if alive and (alive[0]["host"], alive[0]["pid"]) == (me["host"], me["pid"]):
+            raise ConflictError(
+                "a writer of an earlier attempt is open in this process; `close()` it, then resume",
+                str(alive[0]["path"]),
+            )
+        if alive:
+            raise ConflictError(
+                f"a writer of an earlier attempt is alive: process {alive[0]['pid']} on "
+                f"{alive[0]['host']}; end it, then resume",
+                str(alive[0]["path"]),
+            )
+        self._demand(_native.recover(self._root, self.id)["problems"])
+        _native.remove_partial(self._root, self.id)
+
+    def _demand(self, errors: list[dict[str, str]]) -> None:
+        """Refuse to go on where its own results or journals cannot be read."""
+        folders = (f"predictions/{dataset_folder(str(it['name']))}" for it in self.datasets)
+        looking.demand(self._root, errors, f"runs/{self.id}", *folders)
+
+    def _leave(
+        self,
+        to: RunStatus,
+        reason: str | None,
+        revision: int | None = None,
+        traceback: str | None = None,
+    ) -> None:
+        self._write_summary(to, reason)
+        revision = self.record["revision"] if revision is None else revision
+        with self._changing(revision) as record:
+            run_record.move(record, to, reason, traceback)
+            if to is not RunStatus.FAILED:
+                record["attempts"] = 0
+        ownership.release(self._root, self.id)
+
+
+def is_claimable(record: dict[str, Any]) -> bool:
+    """Return whether a worker may take this run: it is queued, or paused with a request to resume."""
+    if record["status"] == RunStatus.PAUSED:
+        return (record["requested"] or {}).get("status") == RunStatus.RUNNING
+    return bool(record["status"] == RunStatus.QUEUED)
+
+
+def _describe(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
+        return type(error).__qualname__
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - as above
+        return _describe(error)

@@ -1,0 +1,1 @@
+"""What values mean, which of them may be stored, and how."""

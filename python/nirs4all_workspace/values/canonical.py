@@ -1,0 +1,147 @@
+"""Content by which things are named: plain data out of what users hand over, and one way to write it.
+
+Plain data is what YAML and JSON hold. Objects that a pipeline is made of become mappings:
+
+    an estimator    {"class": "<module>.<name>", "params": {...}}
+    a class         {"class": "<module>.<name>"}
+    a function      {"function": "<module>.<name>"}
+    an array        {"array": [...], "dtype": "<dtype>"}
+
+The canonical form is RFC 8785. What it has no numbers for are texts that begin with `n4a:`; texts of
+users that begin so get `n4a:text:` before them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from enum import Enum
+from pathlib import PurePath
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.values import meaning, stored
+
+# A record has some levels of its own around it.
+_DEEPEST = stored.DEEPEST_RECORD - 10
+_LARGEST_INTEGER = 2**53 - 1
+_LARGEST_ARRAY = 10_000
+_TAG = "n4a:"
+
+
+def plain(value: object, where: str = "value") -> Any:  # noqa: ANN401 - a tree of plain data
+    """Return a value as plain data: mappings, lists, texts, numbers, booleans and None.
+
+    Args:
+        value: Plain data, tuples, ranges, enumerations, paths, dates, NumPy scalars and arrays of up
+            to 10,000 elements, classes, module-level functions, and objects with `get_params`.
+        where: What to call it in messages.
+
+    Raises:
+        TypeError: Something in it has no such form; the message says where and what it is.
+        ValueError: It contains itself, is nested too deeply for records, or holds a text that is no Unicode
+            or a whole number that is too long; the message says where.
+    """
+    try:
+        found = _plain(value, where)
+    except RecursionError as error:
+        raise ValueError(f"{where} is nested too deeply, or contains itself") from error
+    stored.check_record(found, where, _DEEPEST)
+    return found
+
+
+def _plain(value: object, where: str) -> Any:  # noqa: ANN401 - one line for each kind
+    if isinstance(value, Enum):
+        return _plain(value.value, where)
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value) if kind is not str else str.__str__(value)
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return {_key(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, type):
+        return {"class": _path_of(value, where)}
+    if isinstance(value, FunctionType | BuiltinFunctionType):
+        return {"function": _path_of(value, where)}
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return _array(value, where)
+    if hasattr(value, "get_params"):
+        return _estimator(value, where)
+    raise TypeError(
+        f"{where} is {value!r}, a {type(value).__qualname__}, which cannot be stored: give plain data, "
+        "a class, or an object with get_params"
+    )
+
+
+def _key(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{where} has the key {key!r}, which is no text")
+    return str.__str__(key)
+
+
+def _path_of(thing: type | FunctionType | BuiltinFunctionType, where: str) -> str:
+    name = thing.__qualname__
+    if "<" in name:
+        raise TypeError(f"{where} is {thing!r}, which no import path names; define it in a module")
+    return f"{thing.__module__}.{name}"
+
+
+def _estimator(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - anything with get_params
+    try:
+        params = value.get_params(deep=False)
+    except TypeError:
+        params = value.get_params()
+    path = _path_of(type(value), where)
+    return {"class": path, "params": _plain(params, f"{where}:{type(value).__name__}")}
+
+
+def _array(value: Any, where: str) -> Any:  # noqa: ANN401 - anything like an array
+    if getattr(value, "ndim", 0) == 0:
+        return _plain(meaning.nested(value, where), where)
+    if value.size > _LARGEST_ARRAY:
+        raise TypeError(
+            f"{where} is an array of {value.size} elements, more than the {_LARGEST_ARRAY} that a record "
+            "may hold; store it with ws.artifacts.put and name its hash"
+        )
+    return {"array": _plain(value.tolist(), where), "dtype": str(value.dtype)}
+
+
+def canonical(value: object) -> bytes:
+    """Return plain data as canonical JSON (RFC 8785): equal data, equal bytes.
+
+    Raises:
+        ValueError: A text in it is no Unicode.
+    """
+    import rfc8785
+
+    return rfc8785.dumps(_tagged(value))
+
+
+def content_id(prefix: str, value: object) -> str:
+    """Return `<prefix>_` and 16 hex of the BLAKE3 of the canonical form of plain data."""
+    return f"{prefix}_{_native.blake3_hex(canonical(value), 16)}"
+
+
+def _tagged(value: Any) -> Any:  # noqa: ANN401 - a tree of plain data
+    if isinstance(value, str):
+        return f"{_TAG}text:{value}" if value.startswith(_TAG) else value
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        return f"{_TAG}int:{value}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return _TAG + ("NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {key: _tagged(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_tagged(item) for item in value]
+    return value
