@@ -45,6 +45,7 @@ lint: $(VENV)/.built
 	$(BIN)/ruff format --check python tests benches docs
 	$(BIN)/ruff check python tests benches docs
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
 
 # Full sizes, against the peers that docs/benchmarks.md names, on an optimised build.
 bench: $(VENV)/.installed

@@ -17,6 +17,7 @@ from nirs4all_workspace._native import (
     read_footers,
     register_metric,
 )
+from nirs4all_workspace._version import __version__
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.exceptions import (
     ConflictError,
@@ -44,8 +45,6 @@ from nirs4all_workspace.runs.results import Results
 from nirs4all_workspace.runs.run import Run
 from nirs4all_workspace.templates import Template, Templates
 from nirs4all_workspace.workspace import Workspace
-
-__version__ = "0.1.0"
 
 __all__ = [
     "VALID_TRANSITIONS",
@@ -80,6 +79,7 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "Writer",
+    "__version__",
     "hash_file",
     "is_better",
     "metric_info",

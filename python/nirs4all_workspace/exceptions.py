@@ -55,3 +55,16 @@ class UnknownMetricError(WorkspaceError):
 
 class NotFoundError(WorkspaceError):
     """There is no such workspace, dataset, run or prediction."""
+
+
+def problem(path: str, error: WorkspaceError | OSError | TypeError | ValueError) -> dict[str, str]:
+    """Return an error as answers list it: a dict of path, kind and message."""
+    if isinstance(error, WorkspaceError):
+        return {"path": path, "kind": _KINDS.get(type(error), "io"), "message": error.message}
+    if isinstance(error, OSError):
+        return {"path": path, "kind": "io", "message": error.strerror or str(error)}
+    return {"path": path, "kind": "argument", "message": str(error)}
+
+
+# Of those that one thing among many can have; others are of a call.
+_KINDS = {SchemaError: "schema", NotFoundError: "not_found", CorruptFileError: "corrupt"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import paths, yaml_records
+from nirs4all_workspace._version import __version__
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets.collection import Datasets
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
@@ -126,8 +127,6 @@ class Workspace:
             )
         for name in _FOLDERS:
             (folder / name).mkdir(exist_ok=True)
-        from nirs4all_workspace import __version__
-
         manifest = {
             "format_version": FORMAT_VERSION,
             "workspace_id": str(uuid.uuid4()),

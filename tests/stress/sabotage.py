@@ -288,13 +288,13 @@ SABOTAGES = {
         "stress/test_locks_threads_forks.py::test_looking_fails_no_take",
     ),
     "forget the mask of an array": Sabotage(
-        "python/nirs4all_workspace/values/meaning.py",
+        "python/nirs4all_workspace/values/arrays.py",
         "        numbers[mask] = np.nan\n",
         "        pass\n",
         "unit/test_values.py::test_what_is_masked_or_null_in_an_array_is_nan",
     ),
     "take any whole number for a float": Sabotage(
-        "python/nirs4all_workspace/values/meaning.py",
+        "python/nirs4all_workspace/values/arrays.py",
         "    return all(int(number) == whole for whole, number in pairs)",
         "    return True or all(int(number) == whole for whole, number in pairs)",
         "unit/test_values.py::test_arrays_that_would_lose_their_meaning_are_refused",

@@ -12,7 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace._io import files
-from nirs4all_workspace.model.run_record import problem
+from nirs4all_workspace.exceptions import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -10,9 +10,9 @@ from nirs4all_workspace.datasets import dataset_record
 from nirs4all_workspace.datasets.dataset_record import DESCRIPTIVE, DatasetRecord
 from nirs4all_workspace.datasets.inspect import describe
 from nirs4all_workspace.datasets.link import Linker, LinkReport, old_references, record_of
-from nirs4all_workspace.datasets.registry import DatasetList, Registry, problem
+from nirs4all_workspace.datasets.registry import DatasetList, Registry
 from nirs4all_workspace.datasets.resolve import Resolution, Resolver
-from nirs4all_workspace.exceptions import ConflictError, NotFoundError
+from nirs4all_workspace.exceptions import ConflictError, NotFoundError, problem
 
 if TYPE_CHECKING:
     import os
@@ -128,7 +128,7 @@ class Datasets:
             try:
                 self._resolver.index(root, fresh=True)
             except OSError as error:
-                errors.append(problem(root, error))
+                errors.append(problem(str(root), error))
         return errors
 
     def list(self) -> DatasetList:

@@ -15,9 +15,9 @@ from nirs4all_workspace._io import looking
 from nirs4all_workspace.datasets import dataset_record, usage
 from nirs4all_workspace.datasets.dataset_record import DatasetRecord
 from nirs4all_workspace.datasets.inspect import describe
-from nirs4all_workspace.datasets.registry import DatasetList, digits_of, problem
+from nirs4all_workspace.datasets.registry import DatasetList, digits_of
 from nirs4all_workspace.datasets.usage import Reference
-from nirs4all_workspace.exceptions import WorkspaceError
+from nirs4all_workspace.exceptions import WorkspaceError, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,7 +92,7 @@ class Linker:
             try:
                 index = self._resolver.index(root, fresh=True)
             except OSError as error:
-                report.not_indexed.append(problem(root, error))
+                report.not_indexed.append(problem(str(root), error))
                 continue
             report.files_indexed += len(index)
             report.not_indexed += [{**error, "path": str(root / error["path"])} for error in index.errors]
@@ -121,7 +121,8 @@ class Linker:
             try:
                 record, is_new = self._registry.create(self._mapping_of(it))
             except (WorkspaceError, OSError, TypeError, ValueError) as error:
-                report.errors.append(problem(self._registry.folder, error))
+                place = getattr(error, "path", None) or self._registry.folder
+                report.errors.append(problem(str(place), error))
                 continue
             ids.add(record.id)
             hashes |= record.hashes
@@ -164,7 +165,8 @@ class Linker:
         try:
             self._registry.edit(record.id, change)
         except (WorkspaceError, OSError, TypeError, ValueError) as error:
-            report.errors.append(problem(self._registry.path(record.id), error))
+            place = getattr(error, "path", None) or self._registry.path(record.id)
+            report.errors.append(problem(str(place), error))
         else:
             report.updated.append(record.id)
 

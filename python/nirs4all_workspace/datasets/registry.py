@@ -11,8 +11,13 @@ from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, locks, looking, yaml_records
 from nirs4all_workspace.datasets import dataset_record
 from nirs4all_workspace.datasets.usage import Usages
-from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
-from nirs4all_workspace.model import run_record
+from nirs4all_workspace.exceptions import (
+    ConflictError,
+    CorruptFileError,
+    NotFoundError,
+    WorkspaceError,
+    problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,7 +84,7 @@ class Registry:
             except NotFoundError:
                 continue
             except (WorkspaceError, OSError) as error:
-                found.errors.append(problem(self.path(id_), error))
+                found.errors.append(problem(str(self.path(id_)), error))
         return found
 
     def with_hash(self, hash_: str) -> DatasetRecord | None:
@@ -172,10 +177,3 @@ def digits_of(text: str) -> str:
     """Return the digits of a hash, or of what else tells a dataset from others."""
     kind, _, digits = text.partition(":")
     return digits if kind in ("blake3", "sha256") else _native.blake3_hex(text.encode(), 64)
-
-
-def problem(path: Path, error: WorkspaceError | OSError | TypeError | ValueError) -> dict[str, str]:
-    """Return an error as answers list it: a dict of path, kind and message."""
-    if isinstance(error, TypeError | ValueError):
-        return {"path": str(path), "kind": "argument", "message": str(error)}
-    return run_record.problem(str(getattr(error, "path", None) or path), error)

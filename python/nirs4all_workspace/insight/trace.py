@@ -14,9 +14,8 @@ from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io import files, looking
 from nirs4all_workspace._io.paths import forms_of
 from nirs4all_workspace.display import shown
-from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
+from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError, problem
 from nirs4all_workspace.legacy import old_artifacts
-from nirs4all_workspace.model.run_record import problem
 from nirs4all_workspace.predictions import pages
 from nirs4all_workspace.predictions.scan import FILE, scan
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, locks, looking, yaml_records
 from nirs4all_workspace.artifacts import hash_of
-from nirs4all_workspace.exceptions import LockTimeoutError, WorkspaceError
+from nirs4all_workspace.exceptions import LockTimeoutError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership, run_record
-from nirs4all_workspace.model.run_record import problem
 from nirs4all_workspace.runs import delete
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import looking
-from nirs4all_workspace.exceptions import ConflictError, WorkspaceError
+from nirs4all_workspace.exceptions import ConflictError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership
-from nirs4all_workspace.model.run_record import problem
 from nirs4all_workspace.model.states import RunStatus
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, looking, yaml_records
 from nirs4all_workspace.artifacts import hash_of
-from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError
+from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError, problem
 from nirs4all_workspace.model import migration_notes
-from nirs4all_workspace.model.run_record import problem
 from nirs4all_workspace.model.states import VALID_TRANSITIONS, RunStatus
 from nirs4all_workspace.runs import delete
 from nirs4all_workspace.runs.lineage import ancestors_of

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io.names import slug
+from nirs4all_workspace._version import __version__
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.migration import files
 from nirs4all_workspace.migration.compare import compare
@@ -284,8 +285,14 @@ class _Builder:
             own.setdefault(note["run"], []).append({key: note[key] for key in ("path", "kind", "message")})
         for run_id, about in self.report.runs.items():
             run = self.workspace.runs.get_writable(run_id)
-            migration_notes.write_record(run.path / run_summary.FILE, run.summary())
-            migration_notes.write(run.path, shown(str(self.source)), own.get(run_id, []))
+            files.write_record(run.path / run_summary.FILE, run.summary())
+            origin = {
+                "source": shown(str(self.source)),
+                "source_format": "nirs4all 0.6",
+                "migrated_by": f"nirs4all-workspace {__version__}",
+                "notes": own.get(run_id, []),
+            }
+            files.write_record(run.path / migration_notes.OF_RUN, origin)
             self.sessions.account(run.path)
             about["status"] = str(run.status)
             self.report.count(self.report.target, results=about["results"])

@@ -8,9 +8,10 @@ import shutil
 import stat
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace._io import yaml_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +117,15 @@ def write(path: Path, content: bytes) -> None:
             file.write(content)
     else:
         _native.create_file(path, content)
+
+
+def write_record(path: Path, mapping: dict[str, Any]) -> None:
+    """Write a record into a workspace that is waited for as a whole.
+
+    Raises:
+        OSError: It is there already, or cannot be written.
+    """
+    write(path, yaml_records.encode({"schema_version": yaml_records.SCHEMA_VERSION, **mapping}, path))
 
 
 def refusal(path: Path) -> tuple[str, str] | None:

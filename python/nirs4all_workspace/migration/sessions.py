@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
 from nirs4all_workspace._io import yaml_records
+from nirs4all_workspace._version import __version__
 from nirs4all_workspace.legacy import old_artifacts
 from nirs4all_workspace.migration import files
 from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.migration.rows import Target
-from nirs4all_workspace.model import migration_notes, plan, run_record
+from nirs4all_workspace.model import plan, run_record
 from nirs4all_workspace.templates import Template
 from nirs4all_workspace.values import strict_json
 from nirs4all_workspace.values.canonical import content_id, plain
@@ -211,8 +212,6 @@ def new_run(
     Returns:
         Its folder.
     """
-    from nirs4all_workspace import __version__
-
     folder: Path = workspace.runs.folder / entry["id"]
     folder.mkdir()
     created_at = entry["created_at"] or run_record.now()
@@ -243,7 +242,7 @@ def new_run(
         run_record.FILE: record,
     }
     for name, mapping in content.items():
-        migration_notes.write_record(folder / name, mapping)
+        files.write_record(folder / name, mapping)
     return folder
 
 

@@ -8,39 +8,12 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace._io import yaml_records
 from nirs4all_workspace._io.files import read_bytes
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
-from nirs4all_workspace.migration import files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 OF_RUN = "migrated.yaml"
 OF_WORKSPACE = "migration.json"
-
-
-def write(folder: Path, source: str, notes: list[dict[str, str]]) -> None:
-    """Write what a run keeps.
-
-    Raises:
-        OSError: It is there already, or cannot be written.
-    """
-    from nirs4all_workspace import __version__
-
-    about = {
-        "source": source,
-        "source_format": "nirs4all 0.6",
-        "migrated_by": f"nirs4all-workspace {__version__}",
-        "notes": notes,
-    }
-    write_record(folder / OF_RUN, about)
-
-
-def write_record(path: Path, mapping: dict[str, Any]) -> None:
-    """Write a record of a workspace that nobody else sees yet.
-
-    Raises:
-        OSError: It is there already, or cannot be written.
-    """
-    files.write(path, yaml_records.encode({"schema_version": yaml_records.SCHEMA_VERSION, **mapping}, path))
 
 
 def of_run(folder: Path) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, locks, looking
-from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError
+from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError, problem
 from nirs4all_workspace.model import run_record
 from nirs4all_workspace.model.states import RunStatus
 
@@ -103,7 +103,7 @@ def seems_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
         return is_owned(root, run_id)
     except OSError as error:
         found = looking.relative(root, error, path.relative_to(root).as_posix())
-        looking.add(errors, [run_record.problem(found, error)])
+        looking.add(errors, [problem(found, error)])
         return True
 
 

@@ -16,7 +16,6 @@ from nirs4all_workspace.exceptions import (
     ConflictError,
     CorruptFileError,
     NotFoundError,
-    SchemaError,
     WorkspaceError,
 )
 from nirs4all_workspace.model.states import RunStatus, check_transition
@@ -239,18 +238,3 @@ def move(
         owner=who() if to is RunStatus.RUNNING else None,
         history=[*history, entry],
     )
-
-
-def error_kind(error: WorkspaceError | OSError) -> str:
-    """Return the stable name that lists of errors carry."""
-    if isinstance(error, SchemaError):
-        return "schema"
-    if isinstance(error, NotFoundError):
-        return "not_found"
-    return "corrupt" if isinstance(error, CorruptFileError) else "io"
-
-
-def problem(path: str, error: WorkspaceError | OSError) -> dict[str, str]:
-    """Return an error as lists of errors carry it."""
-    message = error.message if isinstance(error, WorkspaceError) else error.strerror or str(error)
-    return {"path": path, "kind": error_kind(error), "message": message}

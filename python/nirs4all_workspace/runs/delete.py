@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io import files, looking
-from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError
+from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership, run_record
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
     try:
         folders = list(workspace.runs.folders())
     except OSError as error:
-        looking.add(errors, [run_record.problem("runs", error)])
+        looking.add(errors, [problem("runs", error)])
         return None
     is_whole = True
     for folder in folders:
@@ -215,7 +215,7 @@ def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
         try:
             names = files.names_in(root / folder)
         except OSError as error:
-            looking.add(errors, [run_record.problem(folder, error)])
+            looking.add(errors, [problem(folder, error)])
             continue
         for name in names:
             if name.startswith(prefix):

@@ -1,6 +1,6 @@
 """What values mean: those of NumPy, pandas and others, by their dtype, mask, byte order and unit.
 
-A masked value is null. What has no place in a column or an array is refused by the name of the column.
+A masked value is null. What has no place in JSON or a column is refused by its place.
 """
 
 from __future__ import annotations
@@ -9,74 +9,16 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from nirs4all_workspace.values import stored
-
-if TYPE_CHECKING:
-    import numpy as np
-
-# Columns of 64-bit floats, which hold the float next to a decimal or fraction.
-_FLOATS = frozenset({"val_score", "test_score", "train_score", "exclusion_rate"})
-_NUMBERS = _FLOATS | {"step_idx", "op_counter", "n_samples", "n_features", "branch_id", "exclusion_count"}
-# Its times are cut to microseconds, as those of batches are.
-_CUT = "created_at"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-# Units of NumPy's times with a fixed length, in attoseconds.
-_UNITS = {
-    unit: seconds * 10**18
-    for unit, seconds in {"W": 604_800, "D": 86_400, "h": 3_600, "m": 60, "s": 1}.items()
-} | {"ms": 10**15, "us": 10**12, "ns": 10**9, "ps": 10**6, "fs": 10**3, "as": 1}
-_PER_MICROSECOND = 10**12
 # From here on not every whole number is a float.
-_EXACT = 2**53
-
-
-def cell(value: object, column: str) -> object:
-    """Return a value of a column as what its meaning is.
-
-    Returns:
-        None, a bool, int, float or text; of a time `("time", µs since 1970 UTC)`, of a duration
-        `("duration", µs)`; lists, mappings and arrays as the text of strict JSON.
-
-    Raises:
-        TypeError: No column can hold it; the message names the column and its type.
-        ValueError: A column could hold it only in part.
-    """
-    where = f"column {column!r}"
-    with _named(where, value):
-        return _cell(value, column, where)
-
-
-def _cell(value: object, column: str, where: str) -> object:
-    found = scalar(value, where, is_float=column in _FLOATS)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(found, numpy.ndarray):
-        if found.size == 1 and column in _NUMBERS:
-            return cell(found.reshape(())[()], column)
-        return stored.cell_text(found.tolist() if found.dtype == object else list(found), column)
-    if isinstance(found, Mapping | list | tuple):
-        return stored.cell_text(found, column)
-    if numpy is not None and isinstance(found, numpy.datetime64 | numpy.timedelta64):
-        return _micros_of(found, where, may_cut=column == _CUT)
-    if isinstance(found, datetime):
-        aware = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-        return "time", (aware - _EPOCH) // _MICROSECOND
-    if isinstance(found, date):
-        return "time", (found - _EPOCH.date()) // _MICROSECOND
-    if isinstance(found, timedelta):
-        micros = found // _MICROSECOND
-        if not -(2**63) <= micros < 2**63:
-            raise ValueError(f"{where} has a duration beyond 999,999,999 days, or of more than 63 bits of µs")
-        return "duration", micros
-    return found
+EXACT = 2**53
 
 
 def nested(value: object, where: str) -> object:
@@ -86,7 +28,7 @@ def nested(value: object, where: str) -> object:
         TypeError: It has no place in JSON; the message says where it is.
         ValueError: It could be there only in part.
     """
-    with _named(where, value):
+    with named(where, value):
         return _nested(value, where)
 
 
@@ -218,7 +160,7 @@ def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> 
     is_one = isinstance(value, numpy.ma.MaskedArray) and value.ndim == 0 and value.dtype.names is None
     if is_one and numpy.ma.getmaskarray(value).all():
         return None
-    _check_unit(numpy, value, where)
+    check_unit(numpy, value, where)
     if isinstance(value, numpy.matrix):
         value = numpy.asarray(value)  # whose rows are none of two dimensions
     if value.dtype.names is not None and value.ndim == 0:
@@ -239,7 +181,7 @@ def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> 
     raise TypeError(f"{where} has a value of type {type(value).__qualname__}, which cannot be stored")
 
 
-def _check_unit(numpy: Any, value: Any, where: str) -> None:  # noqa: ANN401
+def check_unit(numpy: Any, value: Any, where: str) -> None:  # noqa: ANN401
     """Refuse arrays of classes that add a unit to the ones of NumPy."""
     own = type(value).__module__.split(".")[0] == "numpy"
     if not own and isinstance(value, numpy.ndarray) and (hasattr(value, "unit") or hasattr(value, "units")):
@@ -253,7 +195,7 @@ def _is_near(value: Any, number: float) -> bool:  # noqa: ANN401
     """Whether the float next to a longer one says the same: no other whole number, infinity or zero."""
     if number == value or math.isnan(number):
         return True
-    return math.isfinite(number) and number != 0 and abs(number) < _EXACT
+    return math.isfinite(number) and number != 0 and abs(number) < EXACT
 
 
 def _float_of(value: Decimal | Fraction, where: str, *, is_float: bool) -> float | int:
@@ -271,11 +213,11 @@ def _float_of(value: Decimal | Fraction, where: str, *, is_float: bool) -> float
         if abs(number) < 2.0**63 and value == int(value):
             return int(value)
     raise ValueError(
-        f"{where} is {_shown(value)}, which no 64-bit float is; give it as a text, or as float(...)"
+        f"{where} is {number_shown(value)}, which no 64-bit float is; give it as a text, or as float(...)"
     )
 
 
-def _shown(value: object) -> str:
+def number_shown(value: object) -> str:
     """Return a number for an error; Python writes out none of very many digits."""
     try:
         return repr(value)
@@ -284,7 +226,7 @@ def _shown(value: object) -> str:
 
 
 @contextlib.contextmanager
-def _named(where: str, value: object) -> Iterator[None]:
+def named(where: str, value: object) -> Iterator[None]:
     """Say of which column or array an error of another library is."""
     try:
         yield
@@ -296,183 +238,3 @@ def _named(where: str, value: object) -> Iterator[None]:
         reason = "it is nested too deep, or contains itself" if isinstance(error, RecursionError) else error
         message = f"{where} has a value of type {type(value).__qualname__}, which cannot be read: {reason}"
         raise TypeError(message) from error
-
-
-def _micros_of(value: Any, where: str, *, may_cut: bool) -> tuple[str, int]:  # noqa: ANN401
-    """Return a time or duration of NumPy in microseconds."""
-    import numpy as np
-
-    is_time = isinstance(value, np.datetime64)
-    unit, step = np.datetime_data(value.dtype)
-    count = int(value.astype(np.int64)) * step
-    if unit in _UNITS:
-        micros, rest = divmod(count * _UNITS[unit], _PER_MICROSECOND)
-        if rest and not may_cut:
-            raise ValueError(f"{where} has parts of a microsecond; round it, or write it in a table of Arrow")
-    elif is_time and unit in ("Y", "M"):
-        year, month = divmod(count * (12 if unit == "Y" else 1), 12)
-        is_known = 1 <= 1970 + year <= 9999
-        micros = (date(1970 + year, month + 1, 1) - _EPOCH.date()) // _MICROSECOND if is_known else 2**63
-    else:
-        raise TypeError(
-            f"{where} has a duration of unit {unit!r}, which has no length; give it in days or less"
-        )
-    if not -(2**63) <= micros < 2**63:
-        known = "a time outside of the years 1 to 9999" if is_time else "a duration beyond 999,999,999 days"
-        raise ValueError(f"{where} has {known}")
-    return ("time" if is_time else "duration"), micros
-
-
-def array(value: Any, key: str) -> tuple[np.ndarray, tuple[int, ...]] | None:  # noqa: ANN401
-    """Return the numbers of an array row by row as 64-bit floats, and its shape; None where it is all masked.
-
-    What is null or masked in it is NaN.
-
-    Raises:
-        TypeError: It is no array of real numbers; the message says what it is.
-        ValueError: Its rows have different lengths, or a number in it is none that a 64-bit float is.
-    """
-    import numpy as np
-
-    with _named(key, value):
-        found = _array(np, value, key)
-    return None if found is None else (np.ascontiguousarray(found).reshape(-1), found.shape)
-
-
-def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
-    if value is None or value is np.ma.masked:
-        return None
-    if isinstance(value, np.ndarray | np.generic):
-        return _of_array(np, value, key)
-    if isinstance(value, str | bytes | Mapping):
-        raise _no_array(key, value)
-    if hasattr(value, "to_numpy") and hasattr(value, "columns"):
-        # A frame: columns of different types, of which no common one may hold all values.
-        columns = [_array(np, value[name], key) for name in value.columns]
-        return np.column_stack(columns) if columns else np.empty(value.shape)
-    if hasattr(value, "to_pylist") and hasattr(value, "column_names"):
-        # A table of Arrow, likewise.
-        columns = [_array(np, column, key) for column in value.columns]
-        return np.column_stack(columns) if columns else np.empty((value.num_rows, 0))
-    if hasattr(value, "to_pylist") and value.null_count:
-        return _of_items(np, value.to_pylist(), key)
-    if (
-        hasattr(value, "to_list")
-        and hasattr(value, "null_count")
-        and (value.null_count() or value.dtype.is_nested())
-    ):
-        return _of_items(np, value.to_list(), key)
-    if hasattr(value, "isna") and hasattr(value.dtype, "na_value") and value.isna().any():
-        return _of_items(np, list(value), key)  # pandas would make floats of whole numbers beside nulls
-    if hasattr(value, "to_numpy"):
-        try:
-            plain = value.to_numpy(zero_copy_only=False) if hasattr(value, "to_pylist") else value.to_numpy()
-        except Exception:  # noqa: BLE001 - Polars has errors of its own
-            plain = value.to_pylist() if hasattr(value, "to_pylist") else list(value)
-        return _array(np, plain, key)
-    if isinstance(value, Sequence) and not isinstance(value, bytearray | memoryview):
-        return _of_items(np, list(value), key)
-    if hasattr(value, "unit") or hasattr(value, "units"):
-        raise TypeError(
-            f"{key} is of type {type(value).__qualname__}, whose unit is not stored; give plain numbers"
-        )
-    if (
-        hasattr(value, "__array__")
-        or isinstance(value, bytearray | memoryview)
-        or hasattr(value, "__buffer__")
-    ):
-        try:
-            plain = np.asarray(value)
-        except Exception as error:
-            raise TypeError(
-                f"{key} is of type {type(value).__qualname__}, which cannot be read: {error}"
-            ) from error
-        return _of_array(np, plain, key)
-    if isinstance(value, Iterable) and hasattr(value, "__len__") and hasattr(value, "__getitem__"):
-        return _of_items(np, list(value), key)
-    raise _no_array(key, value)
-
-
-def _no_array(key: str, value: object) -> TypeError:
-    return TypeError(f"{key} must be an array or a list of numbers, or None, not {type(value)}")
-
-
-def _of_array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
-    """Return an array of NumPy as 64-bit floats of this machine's byte order."""
-    _check_unit(np, value, key)
-    mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
-    plain = np.asarray(value.data if mask is not None else value)
-    kind = plain.dtype.kind
-    if kind == "O":
-        masked = np.zeros(plain.shape, bool) if mask is None else mask
-        items = [math.nan if out else item for item, out in zip(plain.flat, masked.flat, strict=True)]
-        if not items:
-            return np.empty(plain.shape)
-        # An element may be a row itself.
-        found = _of_items(np, items, key)
-        return found.reshape(plain.shape + found.shape[1:])
-    if kind not in "biuf":
-        what = plain.dtype if plain.dtype.names is None else f"records ({', '.join(plain.dtype.names)})"
-        raise TypeError(f"{key} must be an array of real numbers, not of {what}")
-    with np.errstate(over="ignore", under="ignore"):
-        numbers = plain.astype(np.float64)
-    if kind in "iu" and plain.dtype.itemsize == 8:
-        looked_at = np.abs(numbers) >= _EXACT
-        is_exact = _are_exact(plain, numbers, looked_at if mask is None else looked_at & ~mask)
-    elif kind == "f" and plain.dtype.itemsize > 8:
-        far = (numbers != plain) & (plain == plain)
-        far = far & (~np.isfinite(numbers) | (numbers == 0) | (np.abs(numbers) >= _EXACT))
-        is_exact = not (far if mask is None else far & ~mask).any()
-    else:
-        is_exact = True
-    if not is_exact:
-        raise ValueError(f"{key} has numbers of type {plain.dtype} that no 64-bit float is")
-    if mask is not None:
-        numbers[mask] = np.nan
-    return numbers
-
-
-def _are_exact(plain: Any, numbers: Any, looked_at: Any) -> bool:  # noqa: ANN401
-    pairs = zip(plain[looked_at].tolist(), numbers[looked_at].tolist(), strict=True)
-    return all(int(number) == whole for whole, number in pairs)
-
-
-def _of_items(np: Any, items: list[Any], key: str) -> Any:  # noqa: ANN401
-    """Return a list of numbers, or of lists of numbers of one shape, as an array of 64-bit floats."""
-    if all(type(item) is float for item in items):
-        return np.array(items, dtype=np.float64)
-    rows = [_is_row(np, item) for item in items]
-    if not any(rows):
-        return np.array([_number(item, key) for item in items], dtype=np.float64)
-    arrays = [
-        _array(np, item, key) if is_row else np.array(0.0) for item, is_row in zip(items, rows, strict=True)
-    ]
-    if len({found.shape for found in arrays}) > 1:
-        raise ValueError(f"the rows of {key} have different lengths")
-    return np.stack(arrays)
-
-
-def _is_row(np: Any, item: object) -> bool:  # noqa: ANN401
-    if isinstance(item, str | bytes | int | float) or item is np.ma.masked:
-        return False
-    return getattr(item, "ndim", 1) > 0 and hasattr(item, "__len__") and hasattr(item, "__getitem__")
-
-
-def _number(item: object, key: str) -> float:
-    """Return one number of an array; NaN for null."""
-    found = scalar(item, f"{key} has an element that", is_float=True)
-    if found is None:
-        return math.nan
-    if isinstance(found, int):
-        try:
-            number = float(found)
-        except OverflowError:
-            number = math.inf
-        if math.isinf(number) or int(number) != found:
-            raise ValueError(f"{key} has the whole number {_shown(found)}, which no 64-bit float is")
-        return number
-    if isinstance(found, float):
-        return float(found)
-    raise TypeError(
-        f"{key} must be an array or a list of numbers, or None; it has an element of type {type(item)}"
-    )

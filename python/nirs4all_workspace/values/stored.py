@@ -194,7 +194,7 @@ class _Strict:
                 raise TypeError(f"{_name(self.where, place)} is an interval, which cannot be stored")
             if not isinstance(value, Mapping):
                 return [self.of(item, (place, index), depth + 1) for index, item in enumerate(value)]
-        from nirs4all_workspace.values import meaning
+        from nirs4all_workspace.values import meaning  # which a plain tree does not need
 
         return self.of(meaning.nested(value, _name(self.where, place)), place, depth)
 

@@ -17,11 +17,11 @@ use crate::gate::to_py;
 
 /// A value of a column by its meaning, or why no column can hold it.
 pub fn cell_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
-    static MEANING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CELL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if let Some(cell) = plain_cell(value, column)? {
         return Ok(cell);
     }
-    let plain = MEANING.import(value.py(), "nirs4all_workspace.values.meaning", "cell")?.call1((value, column))?;
+    let plain = CELL.import(value.py(), "nirs4all_workspace.values.cells", "cell")?.call1((value, column))?;
     if let Some(cell) = plain_cell(&plain, column)? {
         return Ok(cell);
     }
@@ -126,7 +126,7 @@ pub fn array_of(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Option<Values>>
     if let Some(values) = plain_array(value) {
         return Ok(Some(values));
     }
-    let values = py.import(intern!(py, "nirs4all_workspace.values.meaning"))?;
+    let values = py.import(intern!(py, "nirs4all_workspace.values.arrays"))?;
     let found = values.call_method1(intern!(py, "array"), (value, key))?;
     if found.is_none() {
         return Ok(None);
