@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, locks, looking, paths
+from nirs4all_workspace._io import files, layout, locks, looking, paths
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Artifacts:
         while True:
             artifact = _native.put_artifact(self._workspace.path, source, extension)
             # Whoever collects garbage may have looked at its age just before.
-            with locks.take(files.gc_lock(self._workspace.path)):
+            with locks.take(layout.gc_lock(self._workspace.path)):
                 if self.find(artifact) is not None:
                     return artifact
 
@@ -100,7 +100,7 @@ class Artifacts:
 
     def remove(self, path: Path, older_than: float) -> bool:
         """Remove a file unless it was stored, or asked to be, after that time, in seconds since 1970."""
-        with locks.take(files.gc_lock(self._workspace.path)):
+        with locks.take(layout.gc_lock(self._workspace.path)):
             try:
                 if path.stat().st_mtime > older_than:
                     return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, looking
-from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import same_name
 from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.model import ownership

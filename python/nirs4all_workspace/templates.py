@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
-from nirs4all_workspace._io import files, locks, looking, yaml_records
+from nirs4all_workspace._io import files, layout, locks, looking, yaml_records
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 from nirs4all_workspace.values.canonical import content_id, plain
 
@@ -100,7 +100,7 @@ class Templates:
         template_id = content_id("tpl", steps)
         path = self.path(template_id)
         # Under the lock, whoever collects garbage sees that it was asked for just now.
-        with locks.take(files.gc_lock(self._workspace.path)):
+        with locks.take(layout.gc_lock(self._workspace.path)):
             try:
                 files.touch(path)
             except FileNotFoundError:

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io.names import slug
+from nirs4all_workspace._io.layout import slug
 from nirs4all_workspace.values.canonical import content_id
 
 STEPS = ["Scaler", {"model": {"class": "PLS", "params": {"n": 3}}}]

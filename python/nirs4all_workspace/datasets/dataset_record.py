@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace._io import files, names, yaml_records
+from nirs4all_workspace._io import files, layout, yaml_records
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def is_id(text: str) -> bool:
 
 def make_id(name: str, digits: str) -> str:
     """Return the id of a dataset: a lowercase slug of its name, and hexadecimal digits."""
-    return f"ds_{names.slug(name) or 'dataset'}_{digits}"
+    return f"ds_{layout.slug(name) or 'dataset'}_{digits}"
 
 
 def version(number: int, hash_: str, n_samples: int | None) -> dict[str, Any]:

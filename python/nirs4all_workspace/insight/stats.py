@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io import layout, looking
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.model import ownership
 from nirs4all_workspace.model.states import RunStatus
@@ -103,7 +103,7 @@ class _Survey:
         self._began = time.time_ns()
         self.errors: list[dict[str, str]] = []
         # What deletion has not removed yet counts nowhere.
-        deleted = set(looking.names(workspace.path, files.TRASH, self.errors))
+        deleted = set(looking.names(workspace.path, layout.TRASH, self.errors))
         items, unlisted = _native.survey(workspace.path)
         looking.add(self.errors, unlisted)
         for path, stamp, count, size, changed_at in items:

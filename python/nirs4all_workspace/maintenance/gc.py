@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, locks, looking, yaml_records
+from nirs4all_workspace._io import files, layout, locks, looking, yaml_records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import LockTimeoutError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership, run_record
@@ -54,7 +54,7 @@ def _garbage(
     root, errors = workspace.path, answer["errors"]
     for folder in delete.trashed(root, errors):
         yield "trash", folder, partial(_finish, workspace, folder, errors)
-    for name in looking.names(root, "runs", errors, lambda name: name.startswith(files.STAGING)):
+    for name in looking.names(root, "runs", errors, lambda name: name.startswith(layout.STAGING)):
         folder = workspace.runs.folder / name
         if _age(folder) < oldest:
             yield "staging", folder, partial(_remove_folder, folder)
@@ -79,7 +79,7 @@ def _garbage(
 
 def _locks_without_a_run(root: Path, errors: list[dict[str, str]]) -> Iterator[Path]:
     """Yield what older versions, and processes that were killed, left of runs that have ended or are gone."""
-    in_trash = {folder.name.removeprefix(files.DELETED) for folder in delete.trashed(root, errors)}
+    in_trash = {folder.name.removeprefix(layout.DELETED) for folder in delete.trashed(root, errors)}
     for name in looking.names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
         run_id = name.removesuffix(".lock").removesuffix(".owner")
         below = f".locks/runs/{name}"
@@ -115,7 +115,7 @@ def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set
 
 
 def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) -> bool:
-    root, run_id = workspace.path, folder.name.removeprefix(files.DELETED)
+    root, run_id = workspace.path, folder.name.removeprefix(layout.DELETED)
     if not files.is_utf8(run_id):
         # It is no run of ours.
         return _remove_folder(folder)
@@ -135,7 +135,7 @@ def _remove_folder(folder: Path) -> bool:
 
 
 def _remove_template(workspace: Workspace, path: Path, oldest: float) -> bool:
-    with locks.take(files.gc_lock(workspace.path)):
+    with locks.take(layout.gc_lock(workspace.path)):
         if path.stat().st_mtime > oldest:
             return False
         path.unlink()

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, looking, yaml_records
+from nirs4all_workspace._io import layout, looking, yaml_records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError, problem
 from nirs4all_workspace.model import migration_notes
@@ -89,7 +89,7 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
     for folder in delete.trashed(workspace.path, unlisted):
         name = str(folder.relative_to(workspace.path))
         yield False, name, "trash", "was not deleted to the end; `n4w gc --yes` does"
-    for name in looking.names(workspace.path, "runs", [], lambda name: name.startswith(files.STAGING)):
+    for name in looking.names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
         yield False, f"runs/{name}", "staging", "is being made, or its maker died"
     for place in (".locks/runs", ".locks/datasets"):
         for name in looking.names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io.names import slug
+from nirs4all_workspace._io.layout import slug
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.migration import files

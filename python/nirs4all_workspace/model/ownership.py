@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, locks, looking
+from nirs4all_workspace._io import layout, locks, looking
 from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError, problem
 from nirs4all_workspace.model import run_record
 from nirs4all_workspace.model.states import RunStatus
@@ -85,7 +85,7 @@ def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
     On a network drive locks may not reach other hosts: what another host owned last counts as owned
     unless that host is named as dead.
     """
-    path = files.owner_lock(root, run_id)
+    path = layout.owner_lock(root, run_id)
     if is_mine(root, run_id) or _native.lock_is_held(path):
         return True
     if not _native.is_network_drive(root):
@@ -98,7 +98,7 @@ def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
 
 def seems_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
     """Return whether a living process owns the run; true, and an entry, if nobody can look at its lock."""
-    path = files.owner_lock(root, run_id)
+    path = layout.owner_lock(root, run_id)
     try:
         return is_owned(root, run_id)
     except OSError as error:
@@ -108,4 +108,4 @@ def seems_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
 
 
 def _key(root: Path, run_id: str) -> Path:
-    return files.owner_lock(root.absolute(), run_id)
+    return layout.owner_lock(root.absolute(), run_id)

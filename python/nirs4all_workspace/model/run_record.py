@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, locks, yaml_records
-from nirs4all_workspace._io.names import slug
+from nirs4all_workspace._io import files, layout, locks, yaml_records
+from nirs4all_workspace._io.layout import slug
 from nirs4all_workspace.exceptions import (
     ConflictError,
     CorruptFileError,
@@ -170,7 +170,7 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
         OSError: It is as it was.
     """
     path = root / "runs" / run_id / FILE
-    with yaml_records.edit(path, files.transition_lock(root, run_id), is_over=has_ended) as record:
+    with yaml_records.edit(path, layout.transition_lock(root, run_id), is_over=has_ended) as record:
         complete(record, path)
         if record["revision"] != revision:
             raise ConflictError(
@@ -188,7 +188,7 @@ def locked(root: Path, run_id: str) -> Iterator[None]:
         LockTimeoutError: Another process kept the lock.
         OSError: The lock file cannot be made.
     """
-    with locks.take(files.transition_lock(root, run_id)) as lock:
+    with locks.take(layout.transition_lock(root, run_id)) as lock:
         try:
             yield
         finally:

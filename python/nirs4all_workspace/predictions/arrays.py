@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, display
 from nirs4all_workspace._io import files, looking
-from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace.exceptions import WorkspaceError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, display
-from nirs4all_workspace._io import files, locks, looking
-from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io import layout, locks, looking
+from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
 from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError, WorkspaceError
@@ -370,7 +370,7 @@ class Predictions:
                 done["skipped"].append({"run_id": run_id, "reason": "a process of another host owns it"})
                 continue
             try:
-                lock = locks.take(files.owner_lock(root, run_id), timeout=0)
+                lock = locks.take(layout.owner_lock(root, run_id), timeout=0)
             except LockTimeoutError as error:
                 done["skipped"].append({"run_id": run_id, "reason": error.message})
                 continue

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from nirs4all_workspace import _native, display
-from nirs4all_workspace._io import files
-from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io import layout
+from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute, nfc
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.model.result import check as check_result
@@ -87,9 +87,9 @@ class Writer:
             raise ValueError(f"durability is {durability!r}, not 'flush' or 'none'")
         if not dataset_name:
             raise ValueError("the name of the dataset is empty")
-        files.check_run_id(run_id)
+        layout.check_run_id(run_id)
         root = absolute(root, "root")
-        if os.path.lexists(root / files.TRASH / run_id):
+        if os.path.lexists(root / layout.TRASH / run_id):
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
         folder = dataset_folder(dataset_name)
         self.run_id = run_id

@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import files, yaml_records
+from nirs4all_workspace._io import files, layout, yaml_records
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError
 from nirs4all_workspace.model import run_record
 from nirs4all_workspace.model.states import RunStatus
@@ -145,7 +145,7 @@ class Runs:
 
     def _publish(self, run_id: str, content: Mapping[str, Mapping[str, Any]]) -> None:
         _native.make_folder(self.folder)
-        draft = self.folder / f"{files.STAGING}{run_id}"
+        draft = self.folder / f"{layout.STAGING}{run_id}"
         draft.mkdir()
         try:
             for file, mapping in content.items():
@@ -164,7 +164,7 @@ class Runs:
             OSError: It cannot be read.
         """
         try:
-            files.check_run_id(run_id)
+            layout.check_run_id(run_id)
         except ValueError as error:
             raise NotFoundError(f"there is no run {run_id!r}", str(self.folder)) from error
         try:
@@ -179,7 +179,7 @@ class Runs:
     def has(self, run_id: str) -> bool:
         """Return whether there is a run of format 2 with this id; nothing of it is read."""
         try:
-            files.check_run_id(run_id)
+            layout.check_run_id(run_id)
         except ValueError:
             return False
         return (self.folder / run_id / run_record.FILE).exists()

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io import files, layout, looking
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership, run_record
 
@@ -34,11 +34,11 @@ def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
     workspace.check_writable()
     root = workspace.path
     try:
-        files.check_run_id(run_id)
+        layout.check_run_id(run_id)
     except ValueError as error:
         raise NotFoundError(f"there is no run {run_id!r}", str(root)) from error
     ownership.check_not_forked(root, run_id)
-    run, trash = root / "runs" / run_id, root / files.TRASH / run_id
+    run, trash = root / "runs" / run_id, root / layout.TRASH / run_id
     left = [place for place in (trash, _aside(root, run_id)) if os.path.lexists(place)]
     if not (_is_folder_or_link(run) or left):
         raise NotFoundError(f"there is no run {run_id!r}", str(root))
@@ -58,7 +58,7 @@ def _is_folder_or_link(path: Path) -> bool:
 
 def _aside(root: Path, run_id: str) -> Path:
     """Where the folder of a deleted run lies if the trash is on another drive."""
-    return root / "runs" / f"{files.DELETED}{run_id}"
+    return root / "runs" / f"{layout.DELETED}{run_id}"
 
 
 def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
@@ -140,7 +140,7 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
     """
     root = workspace.path
     places = [
-        place for place in (_aside(root, run_id), root / files.TRASH / run_id) if os.path.lexists(place)
+        place for place in (_aside(root, run_id), root / layout.TRASH / run_id) if os.path.lexists(place)
     ]
     done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
     if not os.path.lexists(root / "runs" / run_id):
@@ -211,7 +211,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
 def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
     """Return what is left of deleted runs, by name, one path a run; the rest is in errors."""
     found: dict[str, Path] = {}
-    for folder, prefix in ((files.TRASH, ""), ("runs", files.DELETED)):
+    for folder, prefix in ((layout.TRASH, ""), ("runs", layout.DELETED)):
         try:
             names = files.names_in(root / folder)
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import looking, yaml_records
-from nirs4all_workspace._io.names import dataset_folder
+from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
 from nirs4all_workspace.model import ownership, plan, run_record, run_summary

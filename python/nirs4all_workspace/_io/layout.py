@@ -1,0 +1,66 @@
+"""Where things lie in a workspace, and the names of files and folders that are made from names of things."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.values import stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRASH = ".trash"
+# In `runs`: a run that is being made, and one that was deleted where the trash lies on another drive.
+STAGING, DELETED = ".n4w-new-", ".n4w-deleted-"
+_LONGEST_RUN_ID = 150
+_LONGEST = 40
+
+
+def check_run_id(run_id: str) -> None:
+    """Refuse what cannot be part of a file's name.
+
+    Raises:
+        ValueError: It is empty, too long, hidden, or has characters that file names do not have.
+    """
+    if not run_id or run_id.startswith(".") or len(run_id.encode()) > _LONGEST_RUN_ID:
+        raise ValueError(f"run id {run_id!r} must have 1 to {_LONGEST_RUN_ID} bytes and not begin with a dot")
+    if any(character in '/\\:*?"<>|' or ord(character) < 32 for character in run_id):
+        raise ValueError(f"run id {run_id!r} has characters that file names do not have everywhere")
+
+
+def owner_lock(root: Path, run_id: str) -> Path:
+    """Return the lock that the process which runs a run holds."""
+    return root / ".locks" / "runs" / f"{run_id}.owner.lock"
+
+
+def transition_lock(root: Path, run_id: str) -> Path:
+    """Return the lock under which a run's record is changed."""
+    return root / ".locks" / "runs" / f"{run_id}.lock"
+
+
+def gc_lock(root: Path) -> Path:
+    """Return the lock under which shared content is asked for again, or removed."""
+    return root / ".locks" / "gc.lock"
+
+
+def slug(name: str) -> str:
+    """Return a short name in ASCII letters, digits and `_`, lowercase, that people recognise; maybe empty."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
+    return re.sub(r"[^a-z0-9]+", "_", ascii_name.lower()).strip("_")[:_LONGEST].rstrip("_")
+
+
+def dataset_folder(name: str) -> str:
+    """Return the folder of a dataset below `predictions` and `arrays`: its slug and 8 hex of BLAKE3.
+
+    Names that look alike in every normal form of Unicode are the same dataset.
+
+    Raises:
+        ValueError: The name is no Unicode.
+    """
+    stored.check_text(name, "the name of the dataset")
+    digest = _native.blake3_hex(unicodedata.normalize("NFC", name).encode("utf-8"), 8)
+    short = slug(name)[: _LONGEST - 9]
+    return f"{short}_{digest}" if short else digest
