@@ -25,8 +25,10 @@ from nirs4all_workspace.exceptions import (
     InvalidTransitionError,
     LockTimeoutError,
     NotFoundError,
+    ReadOnlyError,
     SchemaError,
     UnknownMetricError,
+    UnsupportedVersionError,
     WorkspaceError,
 )
 from nirs4all_workspace.insight.trace import Trace
@@ -61,6 +63,7 @@ __all__ = [
     "Page",
     "Predictions",
     "Ranking",
+    "ReadOnlyError",
     "RecordedRun",
     "Result",
     "ResultList",
@@ -75,6 +78,7 @@ __all__ = [
     "Templates",
     "Trace",
     "UnknownMetricError",
+    "UnsupportedVersionError",
     "Watch",
     "Workspace",
     "WorkspaceError",

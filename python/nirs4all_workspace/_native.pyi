@@ -7,6 +7,9 @@ from typing import Any, Protocol, Self, TypeAlias, final
 
 from nirs4all_workspace.exceptions import WorkspaceError
 
+# Nanoseconds within which a file may change again without its times changing.
+RACY_NS: int
+
 _Path: TypeAlias = str | PathLike[str]
 _Report: TypeAlias = Callable[[int, int], object]
 
@@ -247,7 +250,7 @@ class SummaryAccumulator:
 
         Raises:
             CorruptFileError: The bytes are damaged.
-            SchemaError: A newer version of this package wrote them.
+            UnsupportedVersionError: A newer version of this package wrote them.
         """
     def to_dict(self) -> dict[str, Any]:
         """Return the summary and, under "sketch", the whole state as text."""
@@ -258,7 +261,7 @@ class SummaryAccumulator:
         Raises:
             ValueError: The dict has no sketch.
             CorruptFileError: The sketch is damaged.
-            SchemaError: A newer version of this package wrote it.
+            UnsupportedVersionError: A newer version of this package wrote it.
         """
     def __len__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -565,6 +568,35 @@ def read_yaml(path: _Path) -> dict[str, Any]:
         OSError: It cannot be read.
     """
 
+def parse_yaml(content: bytes, path: _Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds, as `read_yaml`; `path` is for the message.
+
+    Raises:
+        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
+    """
+
+def parse_run(content: bytes, path: _Path) -> dict[str, Any]:
+    """Return what a run's `run.yaml` holds, missing keys with their defaults.
+
+    Raises:
+        CorruptFileError: It is damaged; the message names line and key.
+        UnsupportedVersionError: A newer version wrote it, and its state is none that this version knows.
+    """
+
+def in_line(content: bytes, key: str) -> str:
+    """Return ` in line N` for the line in which a key of a mapping stands; nothing where it is missing."""
+
+def canonical_json(value: object) -> bytes:
+    """Return plain data as canonical JSON (RFC 8785): equal data, equal bytes.
+
+    What it has no numbers for are texts that begin with `n4a:`; texts that begin so get `n4a:text:` before
+    them.
+
+    Raises:
+        TypeError: Something in it is no plain data.
+        ValueError: A text in it is no Unicode.
+    """
+
 def read_cache(root: _Path, file: str) -> bytes | None:
     """Return a file of a workspace's cache; None where there is none."""
 
@@ -703,6 +735,15 @@ def verify_files(
 
 def blake3_hex(content: bytes, digits: int = 64) -> str:
     """Return the first hexadecimal digits of the BLAKE3 of some bytes."""
+
+def slug(name: str) -> str:
+    """Return a short name in ASCII letters, digits and `_`, lowercase, that people recognise; maybe empty."""
+
+def dataset_folder(name: str) -> str:
+    """Return the folder of a dataset below `predictions` and `arrays`: its slug and 8 hex of BLAKE3."""
+
+def run_of(file: str) -> str | None:
+    """Return the run whose segment, journal or the like has this name; None where the name does not say."""
 
 def array_ids(arrays: object) -> list[str]:
     """Return the ids that arrays have by their content.

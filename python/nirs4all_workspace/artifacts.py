@@ -44,7 +44,7 @@ class Artifacts:
 
         Raises:
             ValueError: The extension is none, or the path an empty text.
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: It cannot be read or stored; nothing was stored.
         """
         self._workspace.check_writable()

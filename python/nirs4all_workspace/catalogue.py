@@ -109,7 +109,7 @@ def with_rows(root: Path, dataset: str) -> set[str]:
         found = files.names_in(folder)
     except OSError:
         found = []  # the catalogue tells
-    return {name.removesuffix(".journal").removesuffix(SUFFIX).rpartition(".")[0] for name in found}
+    return {run_id for name in found if (run_id := _native.run_of(name))}
 
 
 def members_of(

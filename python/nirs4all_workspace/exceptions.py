@@ -46,21 +46,30 @@ class CorruptFileError(WorkspaceError):
 
 
 class SchemaError(WorkspaceError):
-    """Columns or a format version are not what this version of the package can handle."""
+    """Columns or a format are not what this version of the package can handle."""
+
+
+class UnsupportedVersionError(SchemaError):
+    """A newer version of the package wrote it; this one can read it at most."""
+
+
+class ReadOnlyError(SchemaError):
+    """A folder or a run of nirs4all 0.6, to which nothing is added."""
 
 
 class UnknownMetricError(WorkspaceError):
     """No direction is known for a metric, or files and table disagree on it."""
 
 
-class NotFoundError(WorkspaceError):
-    """There is no such workspace, dataset, run or prediction."""
+class NotFoundError(WorkspaceError, KeyError):
+    """There is no such workspace, dataset, run or prediction. Also a `KeyError`; its text is the message."""
 
 
 def problem(path: str, error: WorkspaceError | OSError | TypeError | ValueError) -> dict[str, str]:
     """Return an error as answers list it: a dict of path, kind and message."""
     if isinstance(error, WorkspaceError):
-        return {"path": path, "kind": _KINDS.get(type(error), "io"), "message": error.message}
+        kind = next((kind for cls, kind in _KINDS.items() if isinstance(error, cls)), "io")
+        return {"path": path, "kind": kind, "message": error.message}
     if isinstance(error, OSError):
         return {"path": path, "kind": "io", "message": error.strerror or str(error)}
     return {"path": path, "kind": "argument", "message": str(error)}

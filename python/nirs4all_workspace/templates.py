@@ -92,7 +92,7 @@ class Templates:
 
         Raises:
             TypeError: A step cannot be stored; the message says which.
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: Nothing was stored.
         """
         self._workspace.check_writable()

@@ -11,7 +11,13 @@ from nirs4all_workspace._io import paths, yaml_records
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets.collection import Datasets
-from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
+from nirs4all_workspace.exceptions import (
+    ConflictError,
+    CorruptFileError,
+    NotFoundError,
+    ReadOnlyError,
+    UnsupportedVersionError,
+)
 from nirs4all_workspace.insight import session_names, stats, watch
 from nirs4all_workspace.insight.trace import Trace, trace
 from nirs4all_workspace.legacy import stores
@@ -74,7 +80,8 @@ class Workspace:
         """Refuse to write what this version does not write.
 
         Raises:
-            SchemaError: A newer version made the workspace, or nirs4all 0.6 did.
+            UnsupportedVersionError: A newer version made the workspace.
+            ReadOnlyError: nirs4all 0.6 did.
         """
         self.check_not_newer()
         if self.format_version < FORMAT_VERSION:
@@ -82,19 +89,19 @@ class Workspace:
                 "has no workspace.yaml, and to a folder of nirs4all 0.6 nothing is added; "
                 "`n4w migrate` makes a workspace of one, `n4w init` a new one"
             )
-            raise SchemaError(message, str(self.path))
+            raise ReadOnlyError(message, str(self.path))
 
     def check_not_newer(self) -> None:
         """Refuse to write what a newer version made.
 
         Raises:
-            SchemaError: A newer version made the workspace.
+            UnsupportedVersionError: A newer version made the workspace.
         """
         if not self.is_writable:
             message = (
                 f"has format {self.format_version}, newer than this version can write; update the package"
             )
-            raise SchemaError(message, str(self.path))
+            raise UnsupportedVersionError(message, str(self.path))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Workspace:
@@ -334,7 +341,7 @@ class Workspace:
             (dicts of run_id and status), `problems` and `notes` (dicts of path, kind and message).
 
         Raises:
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: A file cannot be read or written.
         """
         return recover.recover(self, dead_hosts)

@@ -1,8 +1,10 @@
 """The catalogue: runs, sessions of nirs4all 0.6 and files of neither, as one kind of entry."""
 
 import json
+import re
 import shutil
 import time
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import nirs4all_workspace as n4w
@@ -13,7 +15,6 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io.layout import slug
 from nirs4all_workspace.values.canonical import content_id
 
 STEPS = ["Scaler", {"model": {"class": "PLS", "params": {"n": 3}}}]
@@ -173,7 +174,8 @@ def test_an_id_stays_while_the_session_grows(old):
 def test_ids_are_made_as_those_of_runs(old, name):
     folder = manifest(old, name=name)
     (run,) = old.runs.list()
-    short = slug(name).replace("_", "-") or "run"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    short = re.sub("[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-") or "run"
     hexes = _native.blake3_hex(b"uid-wheat-1", 12)
     assert run.id == f"2026-03-01_{short[0].upper()}{short[1:]}_{hexes}"
     assert (run.name, run.manifests[0]["path"]) == (name, str(folder.relative_to(old.path)))

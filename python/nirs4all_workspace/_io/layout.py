@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
@@ -16,7 +14,6 @@ TRASH = ".trash"
 # In `runs`: a run that is being made, and one that was deleted where the trash lies on another drive.
 STAGING, DELETED = ".n4w-new-", ".n4w-deleted-"
 _LONGEST_RUN_ID = 150
-_LONGEST = 40
 
 
 def check_run_id(run_id: str) -> None:
@@ -46,12 +43,6 @@ def gc_lock(root: Path) -> Path:
     return root / ".locks" / "gc.lock"
 
 
-def slug(name: str) -> str:
-    """Return a short name in ASCII letters, digits and `_`, lowercase, that people recognise; maybe empty."""
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
-    return re.sub(r"[^a-z0-9]+", "_", ascii_name.lower()).strip("_")[:_LONGEST].rstrip("_")
-
-
 def dataset_folder(name: str) -> str:
     """Return the folder of a dataset below `predictions` and `arrays`: its slug and 8 hex of BLAKE3.
 
@@ -61,6 +52,4 @@ def dataset_folder(name: str) -> str:
         ValueError: The name is no Unicode.
     """
     stored.check_text(name, "the name of the dataset")
-    digest = _native.blake3_hex(unicodedata.normalize("NFC", name).encode("utf-8"), 8)
-    short = slug(name)[: _LONGEST - 9]
-    return f"{short}_{digest}" if short else digest
+    return _native.dataset_folder(name)

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, locks
-from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
+from nirs4all_workspace.exceptions import (
+    ConflictError,
+    CorruptFileError,
+    NotFoundError,
+    UnsupportedVersionError,
+)
 from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
@@ -36,36 +41,7 @@ def read(path: Path) -> dict[str, Any]:
         content = files.read_bytes(path)
     except FileNotFoundError as error:
         raise NotFoundError("there is no such record", str(path)) from error
-    return parse(content, path)
-
-
-def parse(content: bytes, path: Path) -> dict[str, Any]:
-    """Parse what a record's file holds; `path` is for the message.
-
-    Raises:
-        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
-    """
-    import yaml
-
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CorruptFileError(f"is not UTF-8 at byte {error.start}", str(path)) from error
-    try:
-        # libyaml's loader, where PyYAML was built with it, is ten times faster.
-        mapping = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise CorruptFileError(f"is no YAML in line {line}: {error.reason}", str(path)) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise CorruptFileError(f"is no YAML{where}: {error.problem}", str(path)) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CorruptFileError(f"is no YAML that can be read: {error}", str(path)) from error
-    if not isinstance(mapping, dict):
-        raise CorruptFileError("is not a mapping of keys to values", str(path))
-    return mapping
+    return _native.parse_yaml(content, path)
 
 
 def dump(mapping: Mapping[str, Any]) -> bytes:
@@ -119,6 +95,7 @@ def edit(
     lock: Path,
     timeout: float = 10.0,
     is_over: Callable[[dict[str, Any]], bool] = lambda _: False,
+    parse: Callable[[bytes, Path], dict[str, Any]] = _native.parse_yaml,
 ) -> Iterator[dict[str, Any]]:
     """Read a record under its lock, hand it out, and replace it durably if it was changed.
 
@@ -131,12 +108,13 @@ def edit(
         timeout: Seconds to wait for the lock.
         is_over: Whether the lock file goes with the lock, by the record as it is in the end; it goes
             where there is no record.
+        parse: Makes a mapping of what the file holds.
 
     Raises:
         LockTimeoutError: Another process kept the lock.
         NotFoundError: There is no such record.
         CorruptFileError: The record cannot be read.
-        SchemaError: A newer version of this package wrote it.
+        UnsupportedVersionError: A newer version of this package wrote it.
         ConflictError: Somebody edited the file meanwhile.
         TypeError: It was given what no record holds; it is as it was.
         ValueError: No reader could read it any more; it is as it was.
@@ -172,7 +150,7 @@ def check_writable(mapping: Mapping[str, Any], path: Path) -> None:
     """Refuse to write a record of a newer major version.
 
     Raises:
-        SchemaError: The record is newer than this version of the package.
+        UnsupportedVersionError: The record is newer than this version of the package.
         CorruptFileError: Its `schema_version` is no version.
     """
     version = str(mapping.get("schema_version", SCHEMA_VERSION))
@@ -180,7 +158,7 @@ def check_writable(mapping: Mapping[str, Any], path: Path) -> None:
     if not major.isdecimal():
         raise CorruptFileError(f"key 'schema_version' is {version!r}, not a version like '1.0'", str(path))
     if int(major) > _MAJOR:
-        raise SchemaError(
+        raise UnsupportedVersionError(
             f"has schema version {version}, newer than this version can write; update nirs4all-workspace",
             str(path),
         )

@@ -240,7 +240,7 @@ class Datasets:
             What it did.
 
         Raises:
-            SchemaError: The workspace's format is newer than this version can write.
+            UnsupportedVersionError: The workspace's format is newer than this version can write.
         """
         roots = paths.absolute_all(search_roots, "search_roots")
         linker = Linker(self._registry, self._resolver)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace._io import files, layout, yaml_records
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import files, yaml_records
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
@@ -211,10 +212,7 @@ def _refuse_repeated_keys(path: Path) -> None:
 
 
 def _wrong(path: Path, key: str, what: str) -> CorruptFileError:
-    lines = files.read_bytes(path).decode("utf-8").splitlines()
-    numbers = [number for number, line in enumerate(lines, 1) if re.match(rf"{key}\s*:", line)]
-    where = f" in line {numbers[0]}" if numbers else ""
-    return CorruptFileError(f"key '{key}'{where} {what}", str(path))
+    return CorruptFileError(f"key '{key}'{_native.in_line(files.read_bytes(path), key)} {what}", str(path))
 
 
 def is_id(text: str) -> bool:
@@ -224,7 +222,7 @@ def is_id(text: str) -> bool:
 
 def make_id(name: str, digits: str) -> str:
     """Return the id of a dataset: a lowercase slug of its name, and hexadecimal digits."""
-    return f"ds_{layout.slug(name) or 'dataset'}_{digits}"
+    return f"ds_{_native.slug(name) or 'dataset'}_{digits}"
 
 
 def version(number: int, hash_: str, n_samples: int | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LOCK_TIMEOUT_S = 60.0
 # A file this young may change again without its stat telling.
-_RACY_NS = 2_000_000_000
+_RACY_NS = _native.RACY_NS
 
 
 class DatasetList(list["DatasetRecord"]):
@@ -135,7 +135,7 @@ class Registry:
         Raises:
             ConflictError: Somebody edited the file by hand meanwhile.
             CorruptFileError: It cannot be read; it is left as it is.
-            SchemaError: A newer version of this package wrote it.
+            UnsupportedVersionError: A newer version of this package wrote it.
             TypeError: A key was given a value that no record holds; it is as it was.
             ValueError: No reader could read it any more; it is as it was.
         """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _VERSION = 3
 STATISTICS, PERFORMANCE, MANIFEST = "workspace_stats.json", "model_performance.json", "cache_manifest.yaml"
 # A file this young may change again without its stat telling.
-_RACY_NS = 2_000_000_000
+_RACY_NS = _native.RACY_NS
 _FOLDERS = ("predictions", "arrays", "artifacts", "binaries", "runs", "datasets", "templates")
 
 
@@ -117,7 +117,7 @@ class _Survey:
             )
             self.files[folder] += count
             self.bytes[folder] += size
-            run_id = run_of(path) if folder == "predictions" else None
+            run_id = _native.run_of(path.rpartition("/")[2]) if folder == "predictions" else None
             if run_id in deleted:
                 continue
             for part in _parts_of(path, folder, rest, run_id):
@@ -130,15 +130,6 @@ class _Survey:
         if self._changed_at.get(part, 0) >= self._began - _RACY_NS:
             return None
         return _native.blake3_hex(" ".join(self._stamps.get(part, [])).encode(), 16)
-
-
-def run_of(path: str) -> str | None:
-    """Return the run whose segment, journal or the like this is; None where the name does not say."""
-    stem, _, _ = path.rpartition("/")[2].partition(".meta.parquet")
-    for suffix in (".corrupt", ".fence", ".journal", ".partial"):
-        stem = stem.removesuffix(suffix)
-    run_id, _, writer = stem.rpartition(".")
-    return run_id if run_id and writer else None
 
 
 def _parts_of(path: str, folder: str, rest: str, run_id: str | None) -> Iterable[str]:

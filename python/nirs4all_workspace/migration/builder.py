@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io.layout import slug
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.migration import files
@@ -195,7 +194,7 @@ class _Builder:
         run_id = self.loose.get(name)
         if run_id is None:
             digest = _native.blake3_hex(os.fsencode(name), 12)
-            run_id = self.loose[name] = f"files_{slug(file.name)}_{digest}"
+            run_id = self.loose[name] = f"files_{_native.slug(file.name)}_{digest}"
         made = files.written_at(file.path)
         self.of_files.setdefault(run_id, (file, made, {}))[2][dataset] = None
         result = Result(

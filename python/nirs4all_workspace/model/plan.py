@@ -93,7 +93,7 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
 
     Raises:
         CorruptFileError: It is damaged.
-        SchemaError: A newer version wrote it.
+        UnsupportedVersionError: A newer version wrote it.
         OSError: It is as it was.
     """
     before = read(path)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, layout, locks, yaml_records
-from nirs4all_workspace._io.layout import slug
 from nirs4all_workspace.exceptions import (
     ConflictError,
     CorruptFileError,
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE = "run.yaml"
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
-# The keys that may be missing, and what they are then.
+# What a new run has of the keys that may be missing.
 _DEFAULTS: dict[str, Any] = {
     "description": None,
     "revision": 0,
@@ -39,14 +36,6 @@ _DEFAULTS: dict[str, Any] = {
     "derived_from_result": None,
     "modifications": [],
     "history": [],
-}
-_TYPES: dict[str, type] = {
-    "name": str,
-    "created_at": str,
-    "revision": int,
-    "attempts": int,
-    "modifications": list,
-    "history": list,
 }
 
 
@@ -70,7 +59,7 @@ def who() -> dict[str, Any]:
 
 def new_id(name: str, created_at: str) -> str:
     """Return an id that nobody has: `<YYYY-MM-DD>_<Slug>_<12 hex>`."""
-    short = slug(name).replace("_", "-") or "run"
+    short = _native.slug(name).replace("_", "-") or "run"
     return f"{created_at[:10]}_{short[0].upper()}{short[1:]}_{os.urandom(6).hex()}"
 
 
@@ -82,49 +71,13 @@ def new_record(run_id: str, name: str, created_at: str, **fields: Any) -> dict[s
     return {key: value for key, value in record.items() if key != "history"} | {"history": [first]}
 
 
-def complete(record: dict[str, Any], path: Path) -> None:
-    """Check what a `run.yaml` says, and fill in what may be missing.
-
-    Raises:
-        CorruptFileError: It is damaged; the message names line and key.
-        SchemaError: A newer version wrote it, and its state is none that this version knows.
-    """
-    defaults = {"id": path.parent.name, "name": path.parent.name, "created_at": "", **_DEFAULTS}
-    for key, default in defaults.items():
-        record.setdefault(key, copy.copy(default))
-    for key, kind in _TYPES.items():
-        if not isinstance(record[key], kind) or isinstance(record[key], bool):
-            raise _damaged(path, key, f"is {record[key]!r}, no {_NAMES[kind]}")
-    if record.get("status") not in list(RunStatus):
-        yaml_records.check_writable(record, path)
-        raise _damaged(path, "status", f"is {record.get('status')!r}, none of {', '.join(RunStatus)}")
-    requested = record["requested"]
-    if requested is not None and (
-        not isinstance(requested, dict) or requested.get("status") not in list(RunStatus)
-    ):
-        raise _damaged(path, "requested", f"is {requested!r}, no request")
-    if not all(isinstance(entry, dict) for entry in record["history"]):
-        raise _damaged(path, "history", "has an entry that is no mapping")
-
-
-_NAMES = {str: "text", int: "whole number", list: "list"}
-
-
-def _damaged(path: Path, key: str, what: str) -> CorruptFileError:
-    content = files.read_bytes(path)
-    found = re.search(rf"^['\"]?{key}['\"]?\s*:".encode(), content, re.MULTILINE)
-    line = content.count(b"\n", 0, found.start()) + 1 if found else None
-    where = f" in line {line}" if line else ""
-    return CorruptFileError(f"key {key!r}{where} {what}", str(path))
-
-
 def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
     """Return the bytes and the content of a run's `run.yaml`.
 
     Raises:
         NotFoundError: There is no such run.
         CorruptFileError: The file is missing from the run's folder, or damaged.
-        SchemaError: A newer version wrote it, and its state is none that this version knows.
+        UnsupportedVersionError: A newer version wrote it, and its state is none that this version knows.
         OSError: It cannot be read.
     """
     path = folder / FILE
@@ -138,9 +91,7 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
         if error.filename == str(folder):
             raise NotFoundError("is no folder; `n4w runs` lists all runs", str(folder)) from error
         raise
-    record = yaml_records.parse(content, path)
-    complete(record, path)
-    return content, record
+    return content, _native.parse_run(content, path)
 
 
 def references(path: Path, key: str) -> list[dict[str, Any]]:
@@ -155,7 +106,8 @@ def references(path: Path, key: str) -> list[dict[str, Any]]:
     except NotFoundError as error:
         raise CorruptFileError("is missing from the run's folder", str(path)) from error
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise _damaged(path, key, "is no list of mappings")
+        where = _native.in_line(files.read_bytes(path), key)
+        raise CorruptFileError(f"key {key!r}{where} is no list of mappings", str(path))
     return found
 
 
@@ -166,12 +118,12 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
     Raises:
         ConflictError: Somebody changed its state, or edited the file.
         LockTimeoutError: Another process kept the lock.
-        SchemaError: A newer version wrote it.
+        UnsupportedVersionError: A newer version wrote it.
         OSError: It is as it was.
     """
     path = root / "runs" / run_id / FILE
-    with yaml_records.edit(path, layout.transition_lock(root, run_id), is_over=has_ended) as record:
-        complete(record, path)
+    lock = layout.transition_lock(root, run_id)
+    with yaml_records.edit(path, lock, is_over=has_ended, parse=_native.parse_run) as record:
         if record["revision"] != revision:
             raise ConflictError(
                 f"is {record['status']} by now: it changed meanwhile; look at it and try again",

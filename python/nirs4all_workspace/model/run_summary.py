@@ -123,7 +123,7 @@ def write(path: Path, summary: dict[str, Any]) -> None:
     """Replace a `summary.yaml`, durably; keys that this version does not know stay.
 
     Raises:
-        SchemaError: A newer version wrote it.
+        UnsupportedVersionError: A newer version wrote it.
         OSError: It is as it was.
     """
     try:

@@ -325,7 +325,7 @@ class Predictions:
         Raises:
             ValueError: An argument makes no sense.
             NotFoundError: The run was deleted.
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: The journal cannot be made.
         """
         self._workspace.check_writable()
@@ -352,7 +352,7 @@ class Predictions:
             as dicts of path, kind and message).
 
         Raises:
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             CorruptFileError: A segment cannot be read; nothing was merged of its run in its folder, and
                 other runs were.
             OSError: A file cannot be read or written; other runs were merged.
@@ -363,8 +363,8 @@ class Predictions:
         folder = None if dataset is None else dataset_folder(dataset)
         failed: WorkspaceError | OSError | None = None
         is_shared = _native.is_network_drive(root)
-        names = (PurePosixPath(name).name for name in _native.list_files(root, live=False))
-        for run_id in sorted({name.rsplit(".", 3)[0] for name in names if name.count(".") >= 3}):
+        runs = {_native.run_of(PurePosixPath(name).name) for name in _native.list_files(root, live=False)}
+        for run_id in sorted(filter(None, runs)):
             if is_shared and ownership.is_owned(root, run_id):
                 # Taking the lock would say that this host had it last.
                 done["skipped"].append({"run_id": run_id, "reason": "a process of another host owns it"})
@@ -406,7 +406,7 @@ class Predictions:
             and `errors` (dicts of path, kind and message).
 
         Raises:
-            SchemaError: A newer version of this package made the workspace.
+            UnsupportedVersionError: A newer version of this package made the workspace.
             OSError: The workspace cannot be listed.
         """
         self._workspace.check_not_newer()

@@ -113,7 +113,7 @@ class Runs:
                 ancestor.
             CorruptFileError: The parent is its own ancestor: somebody edited `run.yaml`.
             NotFoundError: An id is of nothing that is stored.
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: No run was made.
         """
         self._workspace.check_writable()
@@ -188,7 +188,7 @@ class Runs:
         """Return a run whose state can be changed.
 
         Raises:
-            SchemaError: It can only be read.
+            ReadOnlyError: It can only be read.
             NotFoundError: There is no such run.
             CorruptFileError: Its `run.yaml` is damaged.
             OSError: It cannot be read.
@@ -246,7 +246,7 @@ class Runs:
             The run, running and owned by this process; None where none waits.
 
         Raises:
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: The workspace cannot be listed.
         """
         self._workspace.check_writable()
@@ -273,7 +273,7 @@ class Runs:
         Raises:
             NotFoundError: There is no such run.
             ConflictError: A process owns it or writes for it.
-            SchemaError: The workspace is one of nirs4all 0.6 or of a newer version.
+            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: It could not be deleted as a whole.
         """
         return delete(self._workspace, run_id)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace.exceptions import SchemaError
+from nirs4all_workspace.exceptions import ReadOnlyError
 from nirs4all_workspace.model import run_summary
 from nirs4all_workspace.model.states import RunStatus
 from nirs4all_workspace.values.canonical import plain
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class RecordedRun:
     """What one call of nirs4all 0.6 made, or prediction files that no run claims.
 
-    It has the reading half of a `Run`; what would change it raises `SchemaError`: `n4w migrate` makes
+    It has the reading half of a `Run`; what would change it raises `ReadOnlyError`: `n4w migrate` makes
     runs of sessions.
 
     Attributes:
@@ -165,9 +165,9 @@ class RecordedRun:
         """Refuse to change it.
 
         Raises:
-            SchemaError: Always.
+            ReadOnlyError: Always.
         """
-        raise SchemaError(
+        raise ReadOnlyError(
             f"{self.id} was made by nirs4all 0.6 or has no run; `n4w migrate` makes a run of it"
         )
 

@@ -61,7 +61,7 @@ class Run(RunView):
             InvalidTransitionError: The table does not allow it.
             ConflictError: Another process owns the run, or changed its state meanwhile.
             RuntimeError: This is a fork of the process that owns it.
-            SchemaError: A newer version wrote it.
+            UnsupportedVersionError: A newer version wrote it.
             LockTimeoutError: Another process kept the lock.
             OSError: It is as it was.
         """
@@ -228,7 +228,7 @@ class Run(RunView):
         Raises:
             ValueError: The run has no datasets, or a configuration none of its templates.
             TypeError: A configuration holds what cannot be stored.
-            SchemaError: A newer version wrote the run.
+            UnsupportedVersionError: A newer version wrote the run.
             OSError: The configurations could not be stored.
         """
         self._check_writable()

@@ -13,8 +13,7 @@ users that begin so get `n4a:text:` before them.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from enum import Enum
 from pathlib import PurePath
@@ -26,9 +25,7 @@ from nirs4all_workspace.values import meaning, stored
 
 # A record has some levels of its own around it.
 _DEEPEST = stored.DEEPEST_RECORD - 10
-_LARGEST_INTEGER = 2**53 - 1
 _LARGEST_ARRAY = 10_000
-_TAG = "n4a:"
 
 
 def plain(value: object, where: str = "value") -> Any:  # noqa: ANN401 - a tree of plain data
@@ -115,33 +112,6 @@ def _array(value: Any, where: str) -> Any:  # noqa: ANN401 - anything like an ar
     return {"array": _plain(value.tolist(), where), "dtype": str(value.dtype)}
 
 
-def canonical(value: object) -> bytes:
-    """Return plain data as canonical JSON (RFC 8785): equal data, equal bytes.
-
-    Raises:
-        ValueError: A text in it is no Unicode.
-    """
-    import rfc8785
-
-    return rfc8785.dumps(_tagged(value))
-
-
 def content_id(prefix: str, value: object) -> str:
     """Return `<prefix>_` and 16 hex of the BLAKE3 of the canonical form of plain data."""
-    return f"{prefix}_{_native.blake3_hex(canonical(value), 16)}"
-
-
-def _tagged(value: Any) -> Any:  # noqa: ANN401 - a tree of plain data
-    if isinstance(value, str):
-        return f"{_TAG}text:{value}" if value.startswith(_TAG) else value
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
-        return f"{_TAG}int:{value}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return _TAG + ("NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity")
-    if isinstance(value, Mapping):
-        return {key: _tagged(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_tagged(item) for item in value]
-    return value
+    return f"{prefix}_{_native.blake3_hex(_native.canonical_json(value), 16)}"

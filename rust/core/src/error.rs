@@ -19,8 +19,10 @@ pub enum ErrorKind {
     Corrupt,
     /// The footer is encrypted.
     Encrypted,
-    /// The columns or the version are not what this package can read.
+    /// The columns are not what this package can read.
     Schema,
+    /// A newer version of this package wrote it.
+    Version,
     /// A metric's stored direction disagrees with the table, or no direction is known.
     Metric,
     /// Somebody else changed the file meanwhile.
@@ -48,7 +50,7 @@ impl ErrorKind {
             Self::Truncated => "truncated",
             Self::Corrupt => "corrupt",
             Self::Encrypted => "encrypted",
-            Self::Schema => "schema",
+            Self::Schema | Self::Version => "schema",
             Self::Metric => "metric",
             Self::Conflict => "conflict",
             Self::LockTimeout => "lock_timeout",

@@ -207,7 +207,7 @@ impl Header {
         if content[4] > MAJOR {
             let message =
                 format!("the journal has version {}.{}, newer than {MAJOR}.{MINOR}", content[4], content[5]);
-            return Err(Error::new(ErrorKind::Schema, message));
+            return Err(Error::new(ErrorKind::Version, message));
         }
         let journal = hex(&content[8..24]);
         let header = Self::decode(journal, &content[FIXED..]);

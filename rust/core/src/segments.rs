@@ -120,6 +120,12 @@ fn split(file: &str) -> Option<(&str, &str)> {
     (is_writer && !run_id.is_empty()).then_some((run_id, writer))
 }
 
+/// The run that a file belongs to, by its name: a segment, a journal, or what was put beside one.
+pub fn run_of(file: &str) -> Option<&str> {
+    let journal = || file.rfind(JOURNAL).map(|at| &file[..at + JOURNAL.len()]);
+    split(file).or_else(|| split(journal()?)).map(|(run_id, _)| run_id)
+}
+
 /// What all names of one writer begin with.
 pub fn base_of(writer: &str) -> &str {
     writer.split_once('-').map_or(writer, |(base, _)| base)

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
-use n4w_core::catalogue::tree::{Part, Time, Tree};
-use n4w_core::catalogue::{self as core, Listed, results, yaml};
+use n4w_core::catalogue::tree::Tree;
+use n4w_core::catalogue::{self as core, Listed, results};
 use n4w_core::files::FileError;
 use n4w_core::platform::Identity;
-use n4w_core::summary::{Reader, Writer};
+use n4w_core::summary::Writer;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyList, PyString};
+use pyo3::types::{PyDict, PyList};
 
 use crate::convert::{Converter, errors_value};
-use crate::gate::{detached, enter, to_py};
+use crate::gate::enter;
+use crate::yaml::Trees;
 
 #[pyfunction]
 #[pyo3(signature = (root, progress=None, *, threads=0, keep=true))]
@@ -207,93 +208,4 @@ fn written(trees: &[Tree]) -> Vec<u8> {
     let mut writer = Writer::default();
     Tree::encode_list(trees, &mut writer);
     writer.bytes
-}
-
-#[pyfunction]
-pub fn read_yaml(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> {
-    let read = || -> n4w_core::Result<Vec<u8>> {
-        let tree: Tree = yaml::read(&path)?;
-        let mut writer = Writer::default();
-        tree.encode(&mut writer);
-        Ok(writer.bytes)
-    };
-    let bytes = detached(py, Some(&path), read)?;
-    Trees::new(py).object(&bytes)
-}
-
-#[pyfunction]
-pub fn check_record(py: Python<'_>, name: &str, content: &[u8]) -> PyResult<()> {
-    py.detach(|| core::check_file(name, content)).map_err(|error| to_py(py, &error))
-}
-
-const PLACES: usize = 512;
-
-/// Makes Python objects of trees that were written down; texts that come again are one object.
-struct Trees<'py> {
-    py: Python<'py>,
-    texts: Vec<Option<Bound<'py, PyString>>>,
-}
-
-impl<'py> Trees<'py> {
-    fn new(py: Python<'py>) -> Self {
-        Self { py, texts: (0..PLACES).map(|_| None).collect() }
-    }
-
-    fn object(&mut self, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        self.next(&mut Reader::new(bytes))
-    }
-
-    fn next(&mut self, reader: &mut Reader<'_>) -> PyResult<Bound<'py, PyAny>> {
-        let py = self.py;
-        Ok(match Part::next(reader).map_err(|error| to_py(py, &error))? {
-            Part::Null => py.None().into_bound(py),
-            Part::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
-            Part::Int(value) => value.into_pyobject(py)?.into_any(),
-            Part::Digits(digits) => py.import("builtins")?.getattr("int")?.call1((digits,))?,
-            Part::Float(value) => PyFloat::new(py, value).into_any(),
-            Part::Text(text) => self.text(text).into_any(),
-            Part::Time(time) => self.time(&time)?,
-            Part::List(count) => {
-                let list = PyList::empty(py);
-                for _ in 0..count {
-                    list.append(self.next(reader)?)?;
-                }
-                list.into_any()
-            }
-            Part::Map(count) => {
-                let dict = PyDict::new(py);
-                for _ in 0..count {
-                    let key = self.next(reader)?;
-                    dict.set_item(key, self.next(reader)?)?;
-                }
-                dict.into_any()
-            }
-        })
-    }
-
-    fn text(&mut self, text: &str) -> Bound<'py, PyString> {
-        let mixed = text
-            .bytes()
-            .take(24)
-            .fold(text.len(), |mixed, byte| mixed.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        let place = &mut self.texts[mixed % PLACES];
-        match place {
-            Some(known) if known.to_str().is_ok_and(|known| known == text) => known.clone(),
-            _ => place.insert(PyString::new(self.py, text)).clone(),
-        }
-    }
-
-    fn time(&self, time: &Time) -> PyResult<Bound<'py, PyAny>> {
-        let module = self.py.import("datetime")?;
-        let Some(clock) = time.clock else { return module.getattr("date")?.call1(time.day) };
-        let zone = match time.offset {
-            None => None,
-            Some(minutes) => {
-                let delta = module.getattr("timedelta")?.call1((0, i64::from(minutes) * 60))?;
-                Some(module.getattr("timezone")?.call1((delta,))?)
-            }
-        };
-        let ((year, month, day), (hour, minute, second, micro)) = (time.day, clock);
-        module.getattr("datetime")?.call1((year, month, day, hour, minute, second, micro, zone))
-    }
 }

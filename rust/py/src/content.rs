@@ -1,10 +1,25 @@
-//! Names made of content.
+//! Names made of content, and names of things as those of files and folders.
 
-use n4w_core::content;
+use n4w_core::{content, normal, segments};
 use pyo3::prelude::*;
 
 #[pyfunction]
 #[pyo3(signature = (content, digits=64))]
 pub fn blake3_hex(content: &[u8], digits: usize) -> String {
     content::blake3_hex(content, digits)
+}
+
+#[pyfunction]
+pub fn slug(name: &str) -> String {
+    normal::slug(name)
+}
+
+#[pyfunction]
+pub fn dataset_folder(name: &str) -> String {
+    normal::dataset_folder(name)
+}
+
+#[pyfunction]
+pub fn run_of(file: &str) -> Option<&str> {
+    segments::run_of(file)
 }

@@ -133,6 +133,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
             "CorruptFileError"
         }
         ErrorKind::Schema => "SchemaError",
+        ErrorKind::Version => "UnsupportedVersionError",
         ErrorKind::Metric => "UnknownMetricError",
         ErrorKind::Conflict => "ConflictError",
         ErrorKind::LockTimeout => "LockTimeoutError",

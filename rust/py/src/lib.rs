@@ -27,6 +27,7 @@ mod survey;
 mod table;
 mod workspace;
 mod writer;
+mod yaml;
 
 /// Threads of the system's allocator ask the kernel for each page, and wait for one another.
 #[global_allocator]
@@ -50,13 +51,12 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        Head, check_record, count_results, list_heads, list_results, list_runs, page_results, read_yaml,
-        run_results, session_rows,
+        Head, count_results, list_heads, list_results, list_runs, page_results, run_results, session_rows,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;
     #[pymodule_export]
-    use crate::content::blake3_hex;
+    use crate::content::{blake3_hex, dataset_folder, run_of, slug};
     #[pymodule_export]
     use crate::footer::read_footers;
     #[pymodule_export]
@@ -87,4 +87,9 @@ mod _native {
     use crate::workspace::{list_files, old_files, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]
     use crate::writer::{JournalWriter, array_ids};
+    #[pymodule_export]
+    use crate::yaml::{canonical_json, check_record, in_line, parse_run, parse_yaml, read_yaml};
+
+    #[pymodule_export]
+    const RACY_NS: i64 = n4w_core::platform::RACY_NS;
 }

@@ -17,7 +17,7 @@ const MAGIC: &[u8; 4] = b"N4AL";
 
 /// Whether an error is one of the file's content, which stays for as long as that does.
 pub fn keeps(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Corrupt | ErrorKind::Schema)
+    matches!(kind, ErrorKind::Corrupt | ErrorKind::Schema | ErrorKind::Version)
 }
 
 /// What was kept, by path; nothing where there is nothing that can be used.
@@ -49,7 +49,7 @@ pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef
         out.int(unit.errors.len() as u64);
         for error in &unit.errors {
             out.text(&error.path);
-            out.bytes.push(u8::from(error.kind == ErrorKind::Schema));
+            out.bytes.push(u8::from(error.kind != ErrorKind::Corrupt));
             out.text(&error.message);
         }
         out.bytes.push(u8::from(unit.entry.is_some()));

@@ -1,5 +1,5 @@
-//! Ids made of content: the canonical JSON (RFC 8785) of plain data, as Python makes it of templates,
-//! configurations and results.
+//! Ids made of content: the canonical JSON (RFC 8785) of plain data, of which templates, configurations
+//! and results are named. What it has no numbers for are texts that begin with `n4a:`.
 
 use std::fmt::Write;
 
@@ -13,9 +13,14 @@ const TAG: &str = "n4a:";
 
 /// `<prefix>_` and 16 hex of the BLAKE3 of the canonical form.
 pub fn content_id(prefix: &str, tree: &Tree) -> String {
+    format!("{prefix}_{}", blake3_hex(canonical_json(tree).as_bytes(), 16))
+}
+
+/// Plain data as canonical JSON: equal data, equal bytes.
+pub fn canonical_json(tree: &Tree) -> String {
     let mut out = String::new();
     write(tree, &mut out);
-    format!("{prefix}_{}", blake3_hex(out.as_bytes(), 16))
+    out
 }
 
 fn write(tree: &Tree, out: &mut String) {

@@ -14,7 +14,8 @@ pub const FILES: [&str; 4] = ["run.yaml", "templates.yaml", "datasets.yaml", "su
 pub const MISSING: &str = "is missing from the run's folder";
 
 const MAJOR: u64 = 1;
-const STATES: [&str; 6] = ["queued", "running", "completed", "failed", "paused", "cancelled"];
+/// The states of a run.
+pub const STATES: [&str; 6] = ["queued", "running", "completed", "failed", "paused", "cancelled"];
 
 /// Reads a run's records into a unit.
 pub fn read(
@@ -26,8 +27,8 @@ pub fn read(
     let mut problem = |file: &str, error: &Error| {
         unit.errors.push(FileError::new(&format!("runs/{name}/{file}"), error));
     };
-    let record = match record.bytes.and_then(|bytes| complete(&bytes, name)) {
-        Ok(record) => record,
+    let record = match record.bytes.and_then(|bytes| parse(&bytes, name)) {
+        Ok(record) => without_version(record),
         Err(error) => return problem(FILES[0], &error),
     };
     let mut read = |file: &str, snapshot: Snapshot, check: fn(Tree) -> Result<Tree>| {
@@ -64,7 +65,7 @@ pub fn read(
 pub fn check_file(name: &str, bytes: &[u8]) -> Result<()> {
     yaml::check_size(bytes.len() as u64)?;
     match name {
-        "run.yaml" => complete(bytes, "").map(drop),
+        "run.yaml" => parse(bytes, "").map(drop),
         "templates.yaml" => templates_of(yaml::parse(bytes)?).map(drop),
         "datasets.yaml" => datasets_of(yaml::parse(bytes)?).map(drop),
         _ => yaml::parse(bytes).map(drop),
@@ -106,9 +107,9 @@ pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 13] {
     ]
 }
 
-/// What `run.yaml` says, missing keys with their defaults, without its version.
-fn complete(bytes: &[u8], folder: &str) -> Result<Vec<(Tree, Tree)>> {
-    let Tree::Map(mut entries) = yaml::parse(bytes)? else { return Ok(Vec::new()) };
+/// What the `run.yaml` of a run's folder says, missing keys with their defaults.
+pub fn parse(bytes: &[u8], folder: &str) -> Result<Tree> {
+    let Tree::Map(mut entries) = yaml::parse(bytes)? else { return Ok(Tree::Null) };
     for (key, default) in defaults(folder) {
         if !entries.iter().any(|(own, _)| own.as_str() == Some(key)) {
             entries.push((key.into(), default));
@@ -116,10 +117,10 @@ fn complete(bytes: &[u8], folder: &str) -> Result<Vec<(Tree, Tree)>> {
     }
     let tree = Tree::Map(entries);
     check(&tree).map_err(|(key, what)| match key {
-        "" => Error::new(ErrorKind::Schema, what),
-        key => corrupt(format!("key '{key}'{} {what}", line_of(bytes, key))),
+        "" => Error::new(ErrorKind::Version, what),
+        key => corrupt(format!("key '{key}'{} {what}", in_line(bytes, key))),
     })?;
-    Ok(without_version(tree))
+    Ok(tree)
 }
 
 /// That every key has the type that it must have.
@@ -204,8 +205,8 @@ fn references(tree: Tree, key: &str, keys: &[(&str, bool)]) -> Result<Tree> {
     Ok(Tree::List(items))
 }
 
-/// ` in line N`, where a key of the mapping stands.
-fn line_of(bytes: &[u8], key: &str) -> String {
+/// The text ` in line N` for the line in which a key of a mapping stands; an empty one where it is missing.
+pub fn in_line(bytes: &[u8], key: &str) -> String {
     let is_of = |line: &&[u8]| {
         let line = line.strip_prefix(b"'").or(line.strip_prefix(b"\"")).unwrap_or(line);
         line.strip_prefix(key.as_bytes()).is_some_and(|rest| {

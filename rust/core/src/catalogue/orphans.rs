@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::sessions::{blank, slug};
+use super::sessions::blank;
 use super::tree::Tree;
 use super::{Entry, Kind};
 use crate::content::blake3_hex;
 use crate::files::{self, FileError, SUFFIX};
 use crate::folders;
+use crate::normal::slug;
 use crate::segments::Name;
 
 /// An entry for each run whose folder is missing, and one for each file of nirs4all 0.6 whose dataset has no

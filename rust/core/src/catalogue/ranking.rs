@@ -417,13 +417,14 @@ fn write_results(found: &Results, out: &mut Writer) {
 }
 
 /// By place in this list.
-const KINDS: [ErrorKind; 6] = [
+const KINDS: [ErrorKind; 7] = [
     ErrorKind::Corrupt,
     ErrorKind::Schema,
     ErrorKind::Io,
     ErrorKind::NotParquet,
     ErrorKind::Truncated,
     ErrorKind::Encrypted,
+    ErrorKind::Version,
 ];
 
 fn write_errors(errors: &[FileError], out: &mut Writer) {

@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::calls::{self, Start, Step};
 use super::canonical::content_id;
 use super::logs::Log;
@@ -15,12 +13,12 @@ use super::manifests::{Manifest, iso, without_number};
 use super::tree::Tree;
 use super::{Entry, Kind, native, template};
 use crate::content::blake3_hex;
+use crate::normal::slug;
 
 /// A longer pause separates calls of which neither logs nor generators say anything, µs.
 const PAUSE: i64 = 10 * 60 * 1_000_000;
 /// So many calls at most went on side by side.
 const BESIDE: usize = 16;
-const LONGEST_SLUG: usize = 40;
 
 /// Groups manifests into sessions, by logs as far as there are any.
 pub fn group(manifests: Vec<Manifest>, logs: &[Log]) -> Vec<Session> {
@@ -401,20 +399,6 @@ pub fn dataset(name: &str) -> Tree {
         ("quick_hash", Tree::Null),
         ("path", Tree::Null),
     ])
-}
-
-/// A short name in ASCII letters, digits and `_`, lowercase; the one that Python makes for folders.
-pub fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for character in name.nfkd().filter(char::is_ascii) {
-        if character.is_ascii_alphanumeric() {
-            slug.push(character.to_ascii_lowercase());
-        } else if !slug.is_empty() && !slug.ends_with('_') {
-            slug.push('_');
-        }
-    }
-    slug.truncate(LONGEST_SLUG);
-    slug.trim_end_matches('_').to_owned()
 }
 
 /// The slug as ids of runs have it.

@@ -298,7 +298,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Accumulator> {
     match open(bytes)? {
         Opened::Known(mut reader) => reader.accumulator(),
         Opened::Newer(version) => Err(Error::new(
-            ErrorKind::Schema,
+            ErrorKind::Version,
             format!("the state has version {version}, newer than {MAJOR}.{MINOR}; update nirs4all-workspace"),
         )),
     }

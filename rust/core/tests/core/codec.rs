@@ -118,7 +118,7 @@ fn other_versions() {
     let content = &bytes[..bytes.len() - 8];
     let with_version = |version: [u8; 2]| sealed(&[b"N4AK", &version[..], &content[6..]].concat());
     let major = embedded::from_bytes(&with_version([2, 0])).unwrap_err();
-    assert_eq!(major.kind, ErrorKind::Schema);
+    assert_eq!(major.kind, ErrorKind::Version);
     assert!(major.message.contains("2.0"), "{major}");
     // A newer minor version adds at the end.
     assert!(embedded::from_bytes(&with_version([1, 9])).is_ok());
