@@ -7,29 +7,27 @@ import nirs4all_workspace as n4w
 import pytest
 
 PACKAGE = Path(n4w.__file__).parent
-OPENING = set(
-    [
-        "open",
-        "read_bytes",
-        "read_text",
-        "write_bytes",
-        "write_text",
-        "ZipFile",
-        "scan_parquet",
-        "read_parquet",
-        "NamedTemporaryFile",
-        "scandir",
-        "listdir",
-        "iterdir",
-        "glob",
-        "rglob",
-        "walk",
-        "copy",
-        "copy2",
-        "copyfile",
-        "copytree",
-    ]
-)
+OPENING = {
+    "open",
+    "read_bytes",
+    "read_text",
+    "write_bytes",
+    "write_text",
+    "ZipFile",
+    "scan_parquet",
+    "read_parquet",
+    "NamedTemporaryFile",
+    "scandir",
+    "listdir",
+    "iterdir",
+    "glob",
+    "rglob",
+    "walk",
+    "copy",
+    "copy2",
+    "copyfile",
+    "copytree",
+}
 MAY = {
     "cli/__init__.py": {"open"},  # the null device, in place of a closed stdout
     "cli/predictions.py": {"glob", "copy"},  # the demo, which is part of the package

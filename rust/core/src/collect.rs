@@ -35,7 +35,7 @@ const SHARE: usize = 8;
 /// So many files of one dataset are merged at a time; more are merged in parallel.
 const PIECE: usize = 64;
 /// So often a listing is repeated because a listed file vanished.
-pub(crate) const RESTARTS: usize = 20;
+pub const RESTARTS: usize = 20;
 
 /// What is remembered between processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

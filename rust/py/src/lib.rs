@@ -92,4 +92,6 @@ mod _native {
 
     #[pymodule_export]
     const RACY_NS: i64 = n4w_core::platform::RACY_NS;
+    #[pymodule_export]
+    const RESTARTS: usize = n4w_core::collect::RESTARTS;
 }
