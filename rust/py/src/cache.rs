@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use n4w_core::cache;
+use n4w_core::reading::cache;
 use pyo3::prelude::*;
 
 #[pyfunction]

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
-use n4w_core::catalogue::tree::{Part, Time, Tree};
-use n4w_core::catalogue::{self as core, Listed, results, yaml};
-use n4w_core::files::FileError;
-use n4w_core::platform::Identity;
+use n4w_core::catalogue::{Listed, results};
+use n4w_core::fs::platform::Identity;
+use n4w_core::reading::files::FileError;
 use n4w_core::summary::{Reader, Writer};
+use n4w_core::yaml::tree::{Part, Time, Tree};
+use n4w_core::{catalogue as core, yaml};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use n4w_core::arrays::Values;
-use n4w_core::mappings::Cell;
-use n4w_core::rows;
-use n4w_core::summary::columns::parse_time;
+use n4w_core::types::columns::parse_time;
+use n4w_core::types::rows;
+use n4w_core::write::arrays::Values;
+use n4w_core::write::mappings::Cell;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;

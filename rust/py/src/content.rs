@@ -1,6 +1,6 @@
 //! Names made of content.
 
-use n4w_core::content;
+use n4w_core::base::content;
 use pyo3::prelude::*;
 
 #[pyfunction]

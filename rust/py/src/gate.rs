@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use n4w_core::error::caught;
-use n4w_core::progress::Progress;
-use n4w_core::{Error, ErrorKind, Result, regular, threads};
+use n4w_core::base::error::caught;
+use n4w_core::base::progress::Progress;
+use n4w_core::base::threads;
+use n4w_core::fs::regular;
+use n4w_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 

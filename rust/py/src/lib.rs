@@ -37,7 +37,7 @@ mod _native {
     /// From here on, forked children keep no lock of this process.
     #[pymodule_init]
     fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-        Ok(n4w_core::forks::watch()?)
+        Ok(n4w_core::fs::forks::watch()?)
     }
 
     #[pymodule_export]

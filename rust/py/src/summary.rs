@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-use n4w_core::collect::{FileSummary, summarise_file};
 use n4w_core::footer::TailReader;
-use n4w_core::summary::{Accumulator, add_batches, columns, embedded, report};
+use n4w_core::reading::collect::{FileSummary, summarise_file};
+use n4w_core::summary::{Accumulator, add_batches, embedded, report};
+use n4w_core::types::columns;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple, PyType};

@@ -3,24 +3,13 @@
 //! Records and manifests are read once and kept for as long as the stat of each of their files is
 //! unchanged; no file of results or predictions is opened.
 
-mod block;
 mod cache;
-mod calls;
-pub mod canonical;
-mod logs;
-mod manifests;
+pub mod legacy;
 mod native;
-mod orphans;
 mod packed;
 mod ranking;
 pub mod result_query;
 pub mod results;
-pub mod scalars;
-pub mod session_rows;
-mod sessions;
-mod template;
-pub mod tree;
-pub mod yaml;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -30,17 +19,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use self::logs::Log;
-use self::manifests::Manifest;
+use self::legacy::logs::{self, Log};
+use self::legacy::manifests::{self, Manifest};
+use self::legacy::session_rows::{self, SessionRows};
+use self::legacy::{orphans, sessions};
 pub use self::native::check_file;
-use self::session_rows::SessionRows;
-use self::tree::Tree;
-use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::files::FileError;
-use crate::folders;
-use crate::platform::{self, Folder, Identity};
-use crate::progress::Progress;
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::folders;
+use crate::fs::platform::{self, Folder, Identity};
+use crate::reading::files::FileError;
 use crate::summary::{Reader, Writer};
+use crate::yaml;
+use crate::yaml::tree::Tree;
 
 /// What an entry stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

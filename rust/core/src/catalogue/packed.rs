@@ -4,9 +4,9 @@
 //! result before it has the same, then what else it holds as one map.
 
 use super::results::FIELDS;
-use super::tree::{Part, Tree};
-use crate::error::{Result, corrupt};
+use crate::base::error::{Result, corrupt};
 use crate::summary::{Reader, Writer};
+use crate::yaml::tree::{Part, Tree};
 
 /// In place of a value that the result before has too: no kind of value.
 const SAME: u8 = 255;

@@ -13,16 +13,16 @@ use rayon::prelude::*;
 
 use super::packed::pack;
 use super::results::{Results, of_entries, of_run};
-use super::tree::Tree;
 use super::{Entry, Found, Known, Unit, UnitReader, cache as records, look, native, now_ns, old_entries};
-use crate::cache;
-use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::files::{self, FileError};
-use crate::folders;
-use crate::live;
-use crate::platform::{self, Folder, Identity};
-use crate::progress::Progress;
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::folders;
+use crate::fs::platform::{self, Folder, Identity};
+use crate::reading::cache;
+use crate::reading::files::{self, FileError};
+use crate::reading::live;
 use crate::summary::{Reader, Writer};
+use crate::yaml::tree::Tree;
 
 /// What is kept.
 const CACHE: &str = "run_results.bin";

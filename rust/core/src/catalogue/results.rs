@@ -7,23 +7,25 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, UInt32Array};
 use rayon::prelude::*;
 
-use super::canonical::content_id;
-use super::session_rows::{self, by_metric};
-use super::tree::Tree;
+use super::legacy::session_rows::{self, by_metric};
 use super::{Entry, Kind, Known, Unit, cache, now_ns};
-use crate::checkpoint;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, FileError, Open, SUFFIX};
-use crate::folders;
-use crate::live_set::{self, Hidden, Rank};
-use crate::progress::Progress;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::metrics;
+use crate::base::progress::Progress;
+use crate::fs::folders;
+use crate::fs::platform;
 use crate::query::filter::Member;
-use crate::segments::Name;
-use crate::summary::columns::{Numbers, SCORES, Texts};
+use crate::reading::files::{self, FileError, Open, SUFFIX};
+use crate::reading::{live, scan};
+use crate::segment::checkpoint;
+use crate::segment::live_set::{self, Hidden, Rank};
+use crate::segment::segments::Name;
+use crate::summary::tally::Tally;
 use crate::summary::topk::TEXTS;
 use crate::summary::{Accumulator, add_batches};
-use crate::tally::Tally;
-use crate::{live, metrics, platform, scan};
+use crate::types::columns::{Numbers, SCORES, Texts};
+use crate::yaml::canonical::content_id;
+use crate::yaml::tree::Tree;
 
 /// What the rows of prediction files said.
 const CACHE: &str = "results.bin";
@@ -380,7 +382,10 @@ pub(super) fn is_within(file: &str, path: &str) -> bool {
 
 /// The folder below `runs` that a manifest lies in, which is named after its dataset.
 fn folder_of(manifest: &Tree) -> Option<&str> {
-    super::manifests::folder_of(manifest.text("path")?, manifest.text("pipeline_id").unwrap_or_default())
+    super::legacy::manifests::folder_of(
+        manifest.text("path")?,
+        manifest.text("pipeline_id").unwrap_or_default(),
+    )
 }
 
 fn with(group: &Tree, run_id: &str, own: Vec<(Tree, Tree)>) -> Tree {

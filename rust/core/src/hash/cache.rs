@@ -12,10 +12,10 @@ use twox_hash::XxHash3_64;
 
 use super::folder::{self, Content, Member};
 use super::{Algorithm, ContentHash, quick, stream};
-use crate::cache;
-use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::platform::{self, FileKey, Identity};
-use crate::progress::Progress;
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::platform::{self, FileKey, Identity};
+use crate::reading::cache;
 use crate::summary::{Reader, Writer};
 
 const MAGIC: &[u8; 4] = b"N4AH";

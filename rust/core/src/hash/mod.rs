@@ -14,9 +14,9 @@ use std::str::FromStr;
 
 pub use cache::{Fingerprint, HashCache};
 
-use crate::content::hex;
-use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Progress;
+use crate::base::content::hex;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::Progress;
 
 /// How content is hashed in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

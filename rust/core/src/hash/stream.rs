@@ -15,10 +15,10 @@ use blake3::hazmat::{
 use sha2::{Digest, Sha256};
 
 use super::Algorithm;
-use crate::error::{Error, ErrorKind, Result};
-use crate::platform::{self, FileKey};
-use crate::progress::Progress;
-use crate::regular;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::Progress;
+use crate::fs::platform::{self, FileKey};
+use crate::fs::regular;
 
 /// What one thread hashes at a time: a power of two, as the subtrees of BLAKE3 are.
 const LEAF: u64 = 4 << 20;

@@ -10,11 +10,11 @@ pub mod tree;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::cache;
-use crate::error::Result;
-use crate::files::FileError;
+use crate::base::error::Result;
+use crate::base::progress::Progress;
 use crate::hash::HashCache;
-use crate::progress::Progress;
+use crate::reading::cache;
+use crate::reading::files::FileError;
 pub use search::{Found, Stage, Wanted};
 pub use tree::Refresh;
 use tree::Tree;

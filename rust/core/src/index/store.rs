@@ -7,9 +7,9 @@ use std::sync::Arc;
 use twox_hash::XxHash3_64;
 
 use super::tree::{File, Folder, Tree, size_of};
-use crate::cache;
-use crate::error::{Result, corrupt};
-use crate::platform::{FileKey, Identity};
+use crate::base::error::{Result, corrupt};
+use crate::fs::platform::{FileKey, Identity};
+use crate::reading::cache;
 use crate::summary::{Reader, Writer};
 
 pub(super) const FILE: &str = "index.bin";

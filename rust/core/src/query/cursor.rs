@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::keys::{Key, Keys};
 use super::take::Tie;
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::Type;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::types::rows::Type;
 
 const VERSION: u64 = 1;
 

@@ -8,12 +8,12 @@ use arrow_schema::{DataType, SchemaRef};
 use super::filter::{Filter, Known};
 use super::listed::{Listed, open_same, read_journal};
 use super::source::Source;
-use crate::error::Result;
-use crate::files::FileError;
+use crate::base::error::Result;
 use crate::footer::TailReader;
+use crate::reading::files::FileError;
 use crate::summary::Accumulator;
-use crate::summary::columns::Texts;
 use crate::summary::embedded::{self, Embedded};
+use crate::types::columns::Texts;
 
 /// What is known of a file.
 #[derive(Clone, Debug)]

@@ -13,13 +13,13 @@ use super::page::attempts;
 use super::source::Source;
 use super::take::{schemas, take};
 use super::window::Entry;
-use crate::error::{Error, Result, corrupt};
-use crate::files::{FileError, Open};
-use crate::platform;
-use crate::progress::Progress;
-use crate::scan;
-use crate::summary::columns::Texts;
+use crate::base::error::{Error, Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::platform;
+use crate::reading::files::{FileError, Open};
+use crate::reading::scan;
 use crate::types;
+use crate::types::columns::Texts;
 
 /// Rows with this id that fit a filter, those of each file as it has them, with all columns that any file has;
 /// and files that could not be used.

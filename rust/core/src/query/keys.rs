@@ -14,11 +14,11 @@ use arrow_schema::{DataType, Field};
 
 use super::filter::Known;
 use super::splitters::{Near, Splitters};
-use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{self, Direction};
-use crate::rows::{self, Type};
-use crate::summary::columns::{Numbers, SCORES, Texts, times};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::metrics::{self, Direction};
 use crate::types;
+use crate::types::columns::{Numbers, SCORES, Texts, times};
+use crate::types::rows::{self, Type};
 
 /// A place in an order: group, then number.
 pub type Key = (u32, u64);

@@ -12,12 +12,13 @@ use rayon::prelude::*;
 
 use super::damage_mark;
 use super::source::Source;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, FileError, Open};
-use crate::journal::{Journal, Kind};
-use crate::live_set::{Hidden, RESULT};
-use crate::platform::{self, Identity};
-use crate::{ipc, live, segments};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::fs::platform::{self, Identity};
+use crate::reading::files::{self, FileError, Open};
+use crate::reading::live;
+use crate::segment::journal::{Journal, Kind};
+use crate::segment::live_set::{Hidden, RESULT};
+use crate::segment::{ipc, segments};
 
 /// What failed, and of which file of those listed, if of one.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub struct Listed {
 impl Listed {
     /// Its name without what tells an open segment from a sealed one.
     pub fn stem(&self) -> &str {
-        let name = self.name.strip_suffix(crate::journal::SUFFIX).unwrap_or(&self.name);
+        let name = self.name.strip_suffix(crate::segment::journal::SUFFIX).unwrap_or(&self.name);
         name.strip_suffix(files::SUFFIX).unwrap_or(name)
     }
 

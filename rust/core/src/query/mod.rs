@@ -4,7 +4,6 @@
 //! Rows are read from [`source`]s, ordered by [`keys`] (those of texts by [`splitters`]) and kept in
 //! [`window`]s of their order.
 
-pub mod chunks;
 pub mod cursor;
 mod damage_mark;
 pub mod facts;

@@ -14,14 +14,14 @@ use super::listed::{Failed, Listed, all_of, all_with, read_journal};
 use super::source::Source;
 use super::splitters::Splitters;
 use super::window::Limits;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::FileError;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::Progress;
 use crate::footer::TailReader;
-use crate::journal::Journal;
-use crate::progress::Progress;
-use crate::rows::Type;
-use crate::scan;
+use crate::reading::files::FileError;
+use crate::reading::scan;
+use crate::segment::journal::Journal;
 use crate::types;
+use crate::types::rows::Type;
 
 /// What is known of the files of one query, kept between pages.
 #[derive(Clone, Default)]

@@ -11,12 +11,12 @@ use super::keys::Sort;
 use super::listed::{Failed, Files};
 use super::order::Order;
 use super::take::{Taken, Tie, schema_of, take};
-use crate::collect::RESTARTS;
-use crate::content::blake3_hex;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{FileError, Open};
-use crate::progress::Progress;
-use crate::rows::{self, Type};
+use crate::base::content::blake3_hex;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::Progress;
+use crate::reading::collect::RESTARTS;
+use crate::reading::files::{FileError, Open};
+use crate::types::rows::{self, Type};
 
 /// The columns of a page, unless others are asked for: those that a list shows.
 pub const LIST: [&str; 13] = [

@@ -12,18 +12,19 @@ use twox_hash::XxHash3_64;
 
 use super::listed::{open_same, schemas_of};
 use super::source::Source;
-use crate::chunk_checks::{Readers, check_files};
-use crate::error::{Error, Result, guarded};
-use crate::files::{self, FileError, Listing, Open};
+use crate::base::error::{Error, Result, guarded};
+use crate::base::progress::Progress;
+use crate::decode::chunk_checks::{Readers, check_files};
 use crate::footer::TailReader;
+use crate::fs::platform::{self, Identity};
 use crate::hash::stream::now_ns;
-use crate::ipc;
-use crate::journal::{Journal, Kind, Position};
-use crate::live_set::{self, Hidden, RESULT};
-use crate::platform::{self, Identity};
-use crate::progress::Progress;
+use crate::reading::files::{self, FileError, Listing, Open};
+use crate::reading::{partial, scan};
+use crate::segment::ipc;
+use crate::segment::journal::{Journal, Kind, Position};
+use crate::segment::live_set::{self, Hidden, RESULT};
+use crate::segment::segments;
 use crate::types::{self, Lost, conform};
-use crate::{partial, scan, segments};
 
 /// Bytes of a journal's frames that are decoded at a time.
 const AT_ONCE: usize = 4 << 20;
@@ -105,7 +106,7 @@ impl Plan {
             match part {
                 Ok(part) => good.push(part),
                 Err(error) if FileError::is_vanished(&error) && !is_last => return Err(error),
-                Err(error) if error.kind == crate::error::ErrorKind::Interrupted => return Err(error),
+                Err(error) if error.kind == crate::base::error::ErrorKind::Interrupted => return Err(error),
                 Err(error) => errors.push(FileError::new(name, &error)),
             }
         }

@@ -17,14 +17,14 @@ use parquet::basic::Type as Physical;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
-use super::chunks::Chunks;
 use super::filter::Known;
 use super::listed::open_same;
-use crate::chunk_checks::FileChecks;
-use crate::error::{Result, corrupt, guarded};
+use crate::base::error::{Result, corrupt, guarded};
+use crate::decode::chunk_checks::FileChecks;
+use crate::decode::chunks::Chunks;
 use crate::footer::TailReader;
-use crate::platform::Identity;
-use crate::scan::unreadable;
+use crate::fs::platform::Identity;
+use crate::reading::scan::unreadable;
 use crate::types;
 
 /// Rows of a batch at most.

@@ -14,10 +14,10 @@ use super::keys::TIES;
 use super::listed::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
 use super::source::Source;
 use super::window::Entry;
-use crate::error::{Error, ErrorKind, Result, corrupt, guarded};
-use crate::files::FileError;
-use crate::rows;
-use crate::summary::columns::Texts;
+use crate::base::error::{Error, ErrorKind, Result, corrupt, guarded};
+use crate::reading::files::FileError;
+use crate::types::columns::Texts;
+use crate::types::rows;
 use crate::types::{self, Lost, conform};
 
 /// The columns of these names in the types that rows are handed out in.

@@ -13,7 +13,7 @@ use super::keys::{Key, after, of_place};
 use super::listed::{Failed, Listed};
 use super::order::{Levels, Order};
 use super::take::{Tie, ties};
-use crate::rows::Type;
+use crate::types::rows::Type;
 
 /// How much is held in memory.
 #[derive(Clone, Copy, Debug)]

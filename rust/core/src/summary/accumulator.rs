@@ -4,13 +4,13 @@ use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
 
-use super::columns::SCORES;
 use super::distinct::Distinct;
 use super::moments::Moments;
 use super::names::{Names, Tally};
 use super::quantiles::Quantiles;
 use super::topk::{Ranked, TEXTS, TopK};
-use crate::metrics::{self, Direction};
+use crate::base::metrics::{self, Direction};
+use crate::types::columns::SCORES;
 
 /// How many of the best predictions a summary keeps unless told otherwise.
 pub const TOP_K: usize = 32;

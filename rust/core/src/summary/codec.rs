@@ -7,14 +7,14 @@ use rayon::prelude::*;
 
 use super::Datasets;
 use super::accumulator::{Accumulator, Group, Ranking, ScoreStats};
-use super::columns::SCORES;
 use super::distinct::{Distinct, MAX_RANK, REGISTERS};
 use super::moments::{Moments, overflows};
 use super::names::{Count, Names, Tally};
 use super::quantiles::{self, Closed, Quantiles, Stored};
 use super::topk::{Ranked, TEXTS};
-use crate::error::{Error, Result, corrupt};
-use crate::metrics::Direction;
+use crate::base::error::{Error, Result, corrupt};
+use crate::base::metrics::Direction;
+use crate::types::columns::SCORES;
 
 /// No file has more rows than this.
 const MOST_ROWS: u64 = 1 << 48;

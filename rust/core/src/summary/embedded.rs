@@ -11,10 +11,10 @@ use super::accumulator::ScoreStats;
 use super::codec::{MINOR, Reader, Writer};
 use super::names::STORED;
 use super::{Accumulator, Datasets, merged, report};
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::metrics::{self, Direction};
+use crate::base::value::Value;
 use crate::footer::{Footer, seal};
-use crate::metrics::{self, Direction};
-use crate::value::Value;
 
 /// The key of the summary.
 pub const SUMMARY_KEY: &str = "n4a_summary";

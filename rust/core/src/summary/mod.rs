@@ -3,13 +3,13 @@
 mod accumulator;
 mod batch;
 mod codec;
-pub mod columns;
 pub mod distinct;
 pub mod embedded;
 pub mod moments;
 pub mod names;
 pub mod quantiles;
 pub mod report;
+pub mod tally;
 pub mod topk;
 
 pub use accumulator::{Accumulator, Group, Row, ScoreStats, TOP_K};

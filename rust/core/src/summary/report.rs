@@ -4,12 +4,12 @@ use rayon::prelude::*;
 
 use super::Datasets;
 use super::accumulator::{Accumulator, Group, ScoreStats};
-use super::columns::{SCORES, format_time};
 use super::distinct::Distinct;
 use super::names::{Count, Names, Tally};
 use super::topk::{Ranked, TEXTS};
-use crate::metrics::Direction;
-use crate::value::{Key, Value};
+use crate::base::metrics::Direction;
+use crate::base::value::{Key, Value};
+use crate::types::columns::{SCORES, format_time};
 
 /// The version of the summary's shape, as `n4a_version` says.
 pub const VERSION: &str = "1.1";

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 
+use super::rows::{self, Type};
 use super::stored::canonical;
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::{self, Type};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Fails where a file's columns make it an error in every answer: a column stands twice, or a known one has
 /// a type that its values cannot be read from.

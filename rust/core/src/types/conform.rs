@@ -7,8 +7,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::answer::{common, shown};
 use super::convert::{Converted, convert, known_column};
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::{self, COLUMNS};
+use super::rows::{self, COLUMNS};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Values of a column that do not convert to the type of an answer, and are null there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 
 use super::answer::{accepts, shown};
+use super::columns::{float_name, parse_time};
+use super::rows::Type;
 use super::{ranges, text};
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::Type;
-use crate::summary::columns::{float_name, parse_time};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// A column in another type.
 #[derive(Clone, Debug)]
@@ -235,7 +235,7 @@ fn whole(array: &ArrayRef) -> Result<Converted, ArrowError> {
         let floats = cast(array, &DataType::Float64)?;
         let floats = floats.as_primitive::<arrow_array::types::Float64Type>();
         let gaps = floats.iter().flatten().filter(|value| value.is_nan()).count();
-        let whole: Int64Array = floats.iter().map(|value| value.and_then(crate::rows::whole)).collect();
+        let whole: Int64Array = floats.iter().map(|value| value.and_then(super::rows::whole)).collect();
         let failed = whole.null_count() - floats.null_count() - gaps;
         return Ok(Converted { array: Arc::new(whole), failed });
     }

@@ -4,10 +4,12 @@
 //! Every reader asks here, so that a column has the same type and the same values in all answers.
 
 mod answer;
+pub mod columns;
 mod conform;
 mod convert;
 mod meaning;
 mod ranges;
+pub mod rows;
 mod stored;
 mod text;
 

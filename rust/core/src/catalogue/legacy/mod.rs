@@ -1,0 +1,9 @@
+//! The runs that nirs4all 0.6 left: manifests and logs, grouped into sessions, and files that nobody claims.
+
+pub(super) mod calls;
+pub(super) mod logs;
+pub(super) mod manifests;
+pub(super) mod orphans;
+pub mod session_rows;
+pub(super) mod sessions;
+pub(super) mod template;
