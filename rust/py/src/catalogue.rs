@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use n4w_core::base::error::FileError;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::{Listed, results};
 use n4w_core::fs::platform::Identity;
-use n4w_core::reading::files::FileError;
 use n4w_core::summary::{Reader, Writer};
 use n4w_core::yaml::tree::{Part, Time, Tree};
 use n4w_core::{catalogue as core, yaml};

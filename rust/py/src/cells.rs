@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use n4w_core::types::columns::parse_time;
+use n4w_core::base::clock::parse_time;
 use n4w_core::types::rows;
 use n4w_core::write::arrays::Values;
 use n4w_core::write::mappings::Cell;

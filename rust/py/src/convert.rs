@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use n4w_core::base::error::FileError;
 use n4w_core::base::value::{Key, Value};
 use n4w_core::fs::folders::FIRST_BYTE;
-use n4w_core::reading::files::FileError;
 use n4w_core::upkeep::verify::Finding;
 use pyo3::ffi;
 use pyo3::prelude::*;

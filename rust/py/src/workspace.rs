@@ -1,5 +1,6 @@
 //! Whole folders: summary, rebuilding and checking.
 
+use n4w_core::base::clock;
 use std::path::{Path, PathBuf};
 
 use n4w_core::base::progress::Progress;
@@ -56,7 +57,7 @@ pub fn summarise<'py>(
 }
 
 fn summary_value(collected: &Collected, dataset: Option<&str>) -> Option<Value> {
-    let now = report::now();
+    let now = clock::now();
     let summary = match dataset {
         None => report::workspace_summary(&collected.datasets, &collected.whole, &now),
         Some(name) => report::summary(collected.datasets.get(name)?, Some(name), &now),

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use crate::fs::regular;
+use super::refused;
 
 /// What went wrong, by the way a caller would react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,7 +88,7 @@ impl Error {
     /// An error of the operating system. What is no file at all is no Parquet file either.
     pub fn io(path: &Path, source: io::Error) -> Self {
         let is_parquet = path.extension().is_some_and(|extension| extension == "parquet");
-        let is_other = is_parquet && regular::is_special(&source);
+        let is_other = is_parquet && refused::is_special(&source);
         Self {
             kind: if is_other { ErrorKind::NotParquet } else { ErrorKind::Io },
             path: Some(path.to_path_buf()),
@@ -147,4 +147,28 @@ pub fn caught<T>(path: Option<&Path>, work: impl FnOnce() -> Result<T>) -> Resul
             None => error,
         })
     })
+}
+
+/// One file that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileError {
+    /// Relative to the workspace, with slashes.
+    pub path: String,
+    /// What happened.
+    pub kind: ErrorKind,
+    /// What happened, for people.
+    pub message: String,
+}
+
+impl FileError {
+    /// What happened to a file.
+    pub fn new(path: &str, error: &Error) -> Self {
+        Self { path: path.to_owned(), kind: error.kind, message: error.message.clone() }
+    }
+
+    /// Whether the file is no longer there.
+    pub fn is_vanished(error: &Error) -> bool {
+        let kind = error.source.as_ref().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound))
+    }
 }

@@ -1,9 +1,11 @@
 //! What everything else stands on and what knows nothing of files: errors, progress, threads, values, names.
 
+pub mod clock;
 pub mod content;
 pub mod error;
 pub mod metrics;
 pub mod normal;
 pub mod progress;
+pub mod refused;
 pub mod threads;
 pub mod value;

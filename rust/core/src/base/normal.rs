@@ -18,3 +18,9 @@ pub fn nfd(name: &str) -> String {
 pub fn same_name(one: &str, other: &str) -> bool {
     one == other || (!(one.is_ascii() || other.is_ascii()) && nfc(one) == nfc(other))
 }
+
+/// A number as a name: a whole one without a point, as the integer that it was before a gap in its
+/// column made it a float; NaN, which such a gap becomes, is no name.
+pub fn float_name(value: f64) -> Option<String> {
+    (!value.is_nan()).then(|| value.to_string())
+}

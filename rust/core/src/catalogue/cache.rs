@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Entry, Kind, Known, Unit};
-use crate::base::error::{ErrorKind, Result, corrupt};
+use crate::base::error::{ErrorKind, FileError, Result, corrupt};
 use crate::fs::platform::Identity;
 use crate::reading::cache;
-use crate::reading::files::FileError;
 use crate::summary::{Reader, Writer};
 
 const MAGIC: &[u8; 4] = b"N4AL";

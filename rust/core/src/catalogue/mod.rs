@@ -14,7 +14,6 @@ pub mod results;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -23,15 +22,16 @@ use self::legacy::logs::{self, Log};
 use self::legacy::manifests::{self, Manifest};
 use self::legacy::session_rows::{self, SessionRows};
 use self::legacy::{orphans, sessions};
-pub use self::native::check_file;
-use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::fs::platform::{self, Folder, Identity};
-use crate::reading::files::FileError;
 use crate::summary::{Reader, Writer};
 use crate::yaml;
 use crate::yaml::tree::Tree;
+
+pub use self::native::check_file;
 
 /// What an entry stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -397,8 +397,4 @@ impl UnitReader<'_> {
         }
         Some((Arc::new(unit), true))
     }
-}
-
-fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64)
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Entry, Kind, Snapshot, Unit};
-use crate::base::error::{Error, ErrorKind, Result, corrupt};
-use crate::reading::files::FileError;
+use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::yaml;
 use crate::yaml::tree::Tree;
 

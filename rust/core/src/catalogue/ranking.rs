@@ -13,14 +13,13 @@ use rayon::prelude::*;
 
 use super::packed::pack;
 use super::results::{Results, of_entries, of_run};
-use super::{Entry, Found, Known, Unit, UnitReader, cache as records, look, native, now_ns, old_entries};
-use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use super::{Entry, Found, Known, Unit, UnitReader, cache as records, look, native, old_entries};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::fs::platform::{self, Folder, Identity};
-use crate::reading::cache;
-use crate::reading::files::{self, FileError};
-use crate::reading::live;
+use crate::reading::{cache, files, live};
 use crate::summary::{Reader, Writer};
 use crate::yaml::tree::Tree;
 

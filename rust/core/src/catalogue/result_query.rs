@@ -10,12 +10,11 @@ use super::list;
 use super::packed::{PackedResult, field, unpack};
 use super::ranking::{self, RunResults, Wanted};
 use super::results::{self, FIELDS};
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics::{self, Direction};
 use crate::base::normal::same_name;
 use crate::base::progress::Progress;
 use crate::fs::folders;
-use crate::reading::files::FileError;
 use crate::yaml::tree::{Part, Tree};
 
 /// What is asked for; without a value, of any.

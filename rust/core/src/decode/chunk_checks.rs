@@ -8,7 +8,6 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
@@ -16,6 +15,7 @@ use twox_hash::XxHash3_64;
 use super::chunk_sums::{Sums, compare};
 use super::delta_pages;
 use super::page_limits::{self, BYTE_ARRAY, ChunkBytes, LANDED_PAGE_BYTES, PAGE_BYTES, Walked};
+use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::footer::layout::{Extent, Group, Layout, Leaf};
 use crate::footer::{Footer, TailReader};
@@ -424,7 +424,7 @@ fn lock() -> Option<std::sync::MutexGuard<'static, Option<Remembered>>> {
 
 fn remember(path: &Path, identity: Identity, checks: &Arc<FileChecks>) {
     // A younger file may be edited again without its stat telling.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
+    let now = now_ns();
     if !identity.settled_at(now) {
         return;
     }

@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use super::regular;
-use crate::base::error::{Error, Result, corrupt};
-use crate::reading::files::{FileError, TRASH};
+use crate::base::error::{Error, FileError, Result, corrupt};
+use crate::reading::files::TRASH;
 
 /// Names in a folder, and what of it cannot be looked at.
 #[derive(Clone, Debug, Default)]

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::forks::OwnFile;
 use super::platform;
+use crate::base::clock::now;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::value::Value;
-use crate::summary::report::now;
 
 /// The timeout of who does not want to wait.
 pub const ONE_TRY: Duration = Duration::ZERO;

@@ -3,41 +3,11 @@
 //! Files are opened by [`super::platform`], without waiting, and looked at here once they are open, so that
 //! what is asked is what is read.
 
-use std::fmt;
 use std::fs::{File, FileType};
 use std::io;
 use std::path::Path;
 
-#[cfg(unix)]
-use libc::{EISDIR, ENOENT, ENOTDIR, ENXIO};
-
-#[cfg(not(unix))]
-use self::numbers::{EISDIR, ENOENT, ENOTDIR, ENXIO};
-
-/// Why something cannot be read, in words of our own with the number that the system has for that.
-#[derive(Debug)]
-struct Told {
-    what: &'static str,
-    wanted: &'static str,
-    number: i32,
-}
-
-impl fmt::Display for Told {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "is {}, where a {} should be; move it away", self.what, self.wanted)
-    }
-}
-
-impl std::error::Error for Told {}
-
-/// The numbers of POSIX as Linux has them.
-#[cfg(not(unix))]
-mod numbers {
-    pub const EISDIR: i32 = 21;
-    pub const ENOENT: i32 = 2;
-    pub const ENOTDIR: i32 = 20;
-    pub const ENXIO: i32 = 6;
-}
+use crate::base::refused::{EISDIR, ENOENT, ENOTDIR, ENXIO, told};
 
 /// The file that was opened, if it is a regular one; else why it cannot be read.
 pub fn opened(path: &Path, opened: io::Result<File>) -> io::Result<File> {
@@ -81,18 +51,6 @@ pub fn not_a_folder(path: &Path) -> io::Error {
     told(special.map_or("a file", what), "folder", ENOTDIR)
 }
 
-/// The system's number of an error, those that are told here too.
-pub fn number_of(error: &io::Error) -> Option<i32> {
-    let told = || error.get_ref()?.downcast_ref::<Told>().map(|told| told.number);
-    error.raw_os_error().or_else(told)
-}
-
-/// Whether an error is that of a pipe, a socket or a device in the place of a file.
-pub fn is_special(error: &io::Error) -> bool {
-    let told = error.get_ref().and_then(|told| told.downcast_ref::<Told>());
-    told.is_some_and(|told| told.number == ENXIO)
-}
-
 fn is_link(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink())
 }
@@ -100,11 +58,6 @@ fn is_link(path: &Path) -> bool {
 fn refused(what: &'static str) -> io::Error {
     let number = if what == FOLDER { EISDIR } else { ENXIO };
     told(what, "file", number)
-}
-
-/// Its kind says no more than that: whoever looks for a file that vanished means another one.
-fn told(what: &'static str, wanted: &'static str, number: i32) -> io::Error {
-    io::Error::other(Told { what, wanted, number })
 }
 
 const FOLDER: &str = "a folder";

@@ -10,14 +10,14 @@ pub mod tree;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::base::error::Result;
+use crate::base::error::{FileError, Result};
 use crate::base::progress::Progress;
 use crate::hash::HashCache;
 use crate::reading::cache;
-use crate::reading::files::FileError;
+use tree::Tree;
+
 pub use search::{Found, Stage, Wanted};
 pub use tree::Refresh;
-use tree::Tree;
 
 /// The files of a tree, shared between threads.
 #[derive(Debug)]

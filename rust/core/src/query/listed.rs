@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -12,9 +11,10 @@ use rayon::prelude::*;
 
 use super::damage_mark;
 use super::source::Source;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::fs::platform::{self, Identity};
-use crate::reading::files::{self, FileError, Open};
+use crate::reading::files::{self, Open};
 use crate::reading::live;
 use crate::segment::journal::{Journal, Kind};
 use crate::segment::live_set::{Hidden, RESULT};
@@ -116,7 +116,7 @@ impl Files {
         bad: &BTreeMap<String, FileError>,
         report_vanished: bool,
     ) -> Result<Self> {
-        let seen_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
+        let seen_at = now_ns();
         let mut listing = files::list(root, open)?;
         let mut errors = listing.errors;
         errors.extend(bad.values().cloned());

@@ -12,10 +12,10 @@ use super::listed::{Failed, Files};
 use super::order::Order;
 use super::take::{Taken, Tie, schema_of, take};
 use crate::base::content::blake3_hex;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
 use crate::reading::collect::RESTARTS;
-use crate::reading::files::{FileError, Open};
+use crate::reading::files::Open;
 use crate::types::rows::{self, Type};
 
 /// The columns of a page, unless others are asked for: those that a list shows.

@@ -12,18 +12,17 @@ use twox_hash::XxHash3_64;
 
 use super::listed::{open_same, schemas_of};
 use super::source::Source;
-use crate::base::error::{Error, Result, guarded};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, FileError, Result, guarded};
 use crate::base::progress::Progress;
 use crate::decode::chunk_checks::{Readers, check_files};
 use crate::footer::TailReader;
 use crate::fs::platform::{self, Identity};
-use crate::hash::stream::now_ns;
-use crate::reading::files::{self, FileError, Listing, Open};
+use crate::reading::files::{self, Listing, Open};
 use crate::reading::{partial, scan};
-use crate::segment::ipc;
 use crate::segment::journal::{Journal, Kind, Position};
 use crate::segment::live_set::{self, Hidden, RESULT};
-use crate::segment::segments;
+use crate::segment::{ipc, segments};
 use crate::types::{self, Lost, conform};
 
 /// Bytes of a journal's frames that are decoded at a time.

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -19,6 +18,7 @@ use parquet::file::statistics::Statistics;
 
 use super::filter::Known;
 use super::listed::open_same;
+use crate::base::clock::now_ns;
 use crate::base::error::{Result, corrupt, guarded};
 use crate::decode::chunk_checks::FileChecks;
 use crate::decode::chunks::Chunks;
@@ -79,7 +79,7 @@ impl Source {
         }
         let source = Arc::new(Self::parse(path, identity).map_err(|error| error.at(path))?);
         // A younger file may be edited again without its stat telling.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
+        let now = now_ns();
         if identity.settled_at(now)
             && let Ok(mut kept) = KEPT.try_lock()
         {

@@ -14,11 +14,9 @@ use super::keys::TIES;
 use super::listed::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
 use super::source::Source;
 use super::window::Entry;
-use crate::base::error::{Error, ErrorKind, Result, corrupt, guarded};
-use crate::reading::files::FileError;
+use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt, guarded};
 use crate::types::columns::Texts;
-use crate::types::rows;
-use crate::types::{self, Lost, conform};
+use crate::types::{self, Lost, conform, rows};
 
 /// The columns of these names in the types that rows are handed out in.
 ///

@@ -9,15 +9,15 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 
 use super::cache::{self, Entries, Entry, Seen};
-use super::files::{self, FileError, Listing, Open};
+use super::files::{self, Listing, Open};
 use super::live::{Journals, Live};
 use super::scan;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics;
 use crate::base::normal::nfc;
 use crate::base::progress::Progress;
@@ -474,8 +474,4 @@ fn summarise_opened(path: &Path, opened: io::Result<File>, tails: &mut TailReade
         }
     };
     Ok(FileSummary { content, scanned, identity })
-}
-
-fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64)
 }

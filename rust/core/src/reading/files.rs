@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::FileType;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::old_files;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{FileError, Result};
 use crate::fs::folders;
 use crate::segment::live_set::Hidden;
 use crate::segment::said::Memory;
@@ -34,30 +33,6 @@ pub enum Open {
     Counted,
     /// None; a sealed segment counts even where its journal goes on.
     LeftOut,
-}
-
-/// One file that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileError {
-    /// Relative to the workspace, with slashes.
-    pub path: String,
-    /// What happened.
-    pub kind: ErrorKind,
-    /// What happened, for people.
-    pub message: String,
-}
-
-impl FileError {
-    /// What happened to a file.
-    pub fn new(path: &str, error: &Error) -> Self {
-        Self { path: path.to_owned(), kind: error.kind, message: error.message.clone() }
-    }
-
-    /// Whether the file is no longer there.
-    pub fn is_vanished(error: &Error) -> bool {
-        let kind = error.source.as_ref().map(io::Error::kind);
-        matches!(kind, Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound))
-    }
 }
 
 /// What lies in a workspace.

@@ -3,17 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::cache;
-use super::files::{self, FileError};
-use crate::base::error::{Error, Result, corrupt};
-use crate::fs::folders;
-use crate::fs::platform;
-use crate::segment::checkpoint;
+use super::{cache, files};
+use crate::base::error::{Error, FileError, Result, corrupt};
+use crate::fs::{folders, platform};
 use crate::segment::checkpoints::{self, Checkpoint};
-use crate::segment::ipc;
 use crate::segment::journal::{Journal, Kind, Position, Reading};
 use crate::segment::live_set::Hidden;
 use crate::segment::segments::{self, Name};
+use crate::segment::{checkpoint, ipc};
 use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
 
 const FILE: &str = "journals.bin";

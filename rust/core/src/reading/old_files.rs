@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, FileError, SUFFIX};
+use super::files::{self, SUFFIX};
+use crate::base::error::FileError;
 use crate::fs::folders;
 
 /// Folders that nirs4all, or this package, makes for something else.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::files::{self, FileError, Open};
+use super::files::{self, Open};
+use crate::base::error::FileError;
 use crate::fs::folders;
 use crate::segment::journal::Journal;
 use crate::segment::said::Memory;

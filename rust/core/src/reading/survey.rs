@@ -7,12 +7,11 @@ use std::path::Path;
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
-use super::files::{self, FileError, Open};
+use super::files::{self, Open};
 use super::old_files;
-use crate::base::error::Result;
+use crate::base::error::{FileError, Result};
 use crate::base::progress::Progress;
-use crate::fs::folders;
-use crate::fs::platform;
+use crate::fs::{folders, platform};
 use crate::segment::segments;
 
 /// One file, or a folder whose files belong together.

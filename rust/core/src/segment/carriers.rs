@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
                 // It was being made when its writer died, or is about to go on: it has nothing yet.
                 Err(error) if error.kind == ErrorKind::Truncated => continue,
                 // Sealed and removed since it was listed.
-                Err(error) if crate::reading::files::FileError::is_vanished(&error) => {
+                Err(error) if crate::base::error::FileError::is_vanished(&error) => {
                     counted.covered.push(file);
                 }
                 Ok(journal) => opened.push((file, name.clone(), journal)),

@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use twox_hash::XxHash3_64;
 
+use self::frames::Step;
 use super::segments::Name;
+use crate::base::clock;
 use crate::base::content::{hex, random_hex};
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::value::Value;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder};
 use crate::fs::platform;
-use crate::summary::report;
 
 mod frames;
 
-use self::frames::Step;
 pub use self::frames::{Coverage, Frames, Lost, Reading, Stretch};
 
 /// What a journal's name ends with.
@@ -479,7 +479,7 @@ pub fn corrupt_path(journal: &Path) -> PathBuf {
 pub fn fence(journal: &Path) -> Result<()> {
     let path = fence_path(journal);
     let about = Value::map([
-        ("declared_at", report::now().as_str().into()),
+        ("declared_at", clock::now().as_str().into()),
         ("by", Holder::this_process().to_value()),
     ]);
     match crate::fs::atomic::create(&path, about.to_json().as_bytes()) {

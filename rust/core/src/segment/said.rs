@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use twox_hash::XxHash3_64;
 
@@ -17,6 +16,7 @@ use super::live_set::RESULT;
 use super::merged::{self, Replaced};
 use super::segments::{self, JOURNAL_KEY, Name, REPLACES_KEY, Sealed};
 use super::{checkpoint, ipc};
+use crate::base::clock::now_ns;
 use crate::base::error::{Error, Result, corrupt};
 use crate::footer::TailReader;
 use crate::fs::platform::{self, Identity};
@@ -296,10 +296,6 @@ impl Memory {
 
 fn stamp_of(path: &Path) -> Stamp {
     std::fs::metadata(path).ok().map(|metadata| platform::identity(&metadata))
-}
-
-fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64)
 }
 
 fn begin(entries: usize) -> Writer {

@@ -11,6 +11,7 @@ use super::accumulator::ScoreStats;
 use super::codec::{MINOR, Reader, Writer};
 use super::names::STORED;
 use super::{Accumulator, Datasets, merged, report};
+use crate::base::clock;
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::metrics::{self, Direction};
 use crate::base::value::Value;
@@ -200,7 +201,7 @@ pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str,
     if rows != footer.num_rows {
         return Err(corrupt(format!("the summary counts {rows} rows and the footer {}", footer.num_rows)));
     }
-    let generated_at = report::now();
+    let generated_at = clock::now();
     let does_not_fit = || {
         Error::new(
             ErrorKind::Argument,

@@ -16,7 +16,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::rows::Type;
+use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::normal::float_name;
 use crate::types;
 
 /// The score columns, in the order in which everything keeps them.
@@ -296,12 +298,6 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// A number as a name: a whole one without a point, as the integer that it was before a gap in its
-/// column made it a float; NaN, which such a gap becomes, is no name.
-pub fn float_name(value: f64) -> Option<String> {
-    (!value.is_nan()).then(|| value.to_string())
-}
-
 fn floats(values: impl Iterator<Item = Option<f64>>) -> Texts<'static> {
     Texts::Written(values.map(|value| value.and_then(float_name)).collect())
 }
@@ -450,31 +446,4 @@ fn extremes(times: impl Iterator<Item = i64>) -> Option<(i64, i64)> {
         None => Some((time, time)),
         Some((low, high)) => Some((time.min(low), time.max(high))),
     })
-}
-
-/// Parses an ISO-8601 time into µs since 1970 UTC; one without an offset is taken as UTC.
-pub fn parse_time(text: &str) -> Option<i64> {
-    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
-        return Some(time.timestamp_micros());
-    }
-    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
-    if let Some(time) =
-        formats.iter().find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok())
-    {
-        return Some(time.and_utc().timestamp_micros());
-    }
-    if text.len() == "2026-01-02".len() {
-        let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-        return Some(day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros());
-    }
-    let zoned =
-        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z"];
-    let time = zoned.iter().find_map(|format| chrono::DateTime::parse_from_str(text, format).ok())?;
-    Some(time.timestamp_micros())
-}
-
-/// Writes µs since 1970 as ISO-8601 with offset; `None` outside of the calendar.
-pub fn format_time(micros: i64) -> Option<String> {
-    let time = chrono::DateTime::from_timestamp_micros(micros)?;
-    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Micros, false))
 }

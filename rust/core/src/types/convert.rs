@@ -12,10 +12,11 @@ use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 
 use super::answer::{accepts, shown};
-use super::columns::{float_name, parse_time};
 use super::rows::Type;
 use super::{ranges, text};
+use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::normal::float_name;
 
 /// A column in another type.
 #[derive(Clone, Debug)]

@@ -76,7 +76,7 @@ fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
             let micros = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
             let end = if zone.is_some() { "+00:00" } else { "" };
             let text =
-                |micros: i64| super::columns::format_time(micros).map(|text| text.replace("+00:00", end));
+                |micros: i64| crate::base::clock::format_time(micros).map(|text| text.replace("+00:00", end));
             let micros = micros.as_primitive::<TimestampMicrosecondType>();
             micros.iter().map(|value| value.and_then(text).map_or(Value::Null, Value::Text)).collect()
         }

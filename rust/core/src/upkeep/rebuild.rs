@@ -4,12 +4,11 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
 use crate::footer::{TailReader, splice};
-use crate::fs::atomic;
-use crate::fs::platform;
-use crate::reading::files::{self, FileError, Listing, Open};
+use crate::fs::{atomic, platform};
+use crate::reading::files::{self, Listing, Open};
 use crate::reading::scan;
 use crate::summary::embedded::{self, Embedded};
 

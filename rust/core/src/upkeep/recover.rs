@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::verify::Finding;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
-use crate::fs::atomic;
-use crate::fs::folders;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder, ONE_TRY};
-use crate::fs::platform;
-use crate::reading::files::{self, FileError};
+use crate::fs::{atomic, folders, platform};
+use crate::reading::files;
 use crate::segment::journal::{self, End, Header, Journal};
 use crate::segment::segments::{self, Name};
 use crate::write::seal::{self, Outcome, Survey};

@@ -5,14 +5,13 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::verify_segments;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
 use crate::decode::chunk_checks::FileChecks;
 use crate::footer::TailReader;
-use crate::fs::atomic;
-use crate::fs::platform;
+use crate::fs::{atomic, platform};
 use crate::reading::collect::{FileSummary, summarise_file};
-use crate::reading::files::{self, FileError, Listing, Open};
+use crate::reading::files::{self, Listing, Open};
 use crate::reading::scan;
 use crate::summary::{Accumulator, Datasets};
 

@@ -7,11 +7,10 @@ use arrow_array::RecordBatch;
 use twox_hash::XxHash3_64;
 
 use super::verify::{Finding, check_whole};
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
 use crate::footer::TailReader;
 use crate::fs::{folders, platform};
-use crate::reading::files::FileError;
 use crate::reading::scan;
 use crate::segment::ipc;
 use crate::segment::journal::{self, Journal};

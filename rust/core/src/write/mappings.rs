@@ -12,9 +12,10 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field};
 
+use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::normal::float_name;
 use crate::types;
-use crate::types::columns::{float_name, parse_time};
 use crate::types::rows::{COLUMNS, Type, batch_of, check_name, common, extras, known, unfit, whole};
 
 /// One value of a mapping.
@@ -69,7 +70,7 @@ impl Cell<'_> {
                 float_name(value).map_or(Self::Null, |text| Self::Text(text.into()))
             }
             (Type::Text, Self::Bool(value)) => Self::Text(value.to_string().into()),
-            (Type::Text, Self::Time(value)) => Self::Text(crate::types::columns::format_time(value)?.into()),
+            (Type::Text, Self::Time(value)) => Self::Text(crate::base::clock::format_time(value)?.into()),
             (Type::Time, Self::Text(text)) => Self::Time(parse_time(&text)?),
             (kind, cell) if cell.natural_type() == Some(kind) => cell,
             _ => return None,

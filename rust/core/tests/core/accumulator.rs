@@ -164,7 +164,7 @@ fn check(accumulator: &Accumulator, rows: &[Prediction]) {
         assert_eq!(listed, models);
     }
     let times: Vec<i64> = rows.iter().filter_map(|row| row.created_at).collect();
-    let written = |time: Option<&i64>| time.and_then(|&time| n4w_core::types::columns::format_time(time));
+    let written = |time: Option<&i64>| time.and_then(|&time| n4w_core::base::clock::format_time(time));
     assert_eq!(*at(&answer, &["date_range", "earliest"]), written(times.iter().min()).as_deref().into());
     assert_eq!(*at(&answer, &["date_range", "latest"]), written(times.iter().max()).as_deref().into());
 }

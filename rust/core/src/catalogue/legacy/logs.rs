@@ -14,9 +14,9 @@ use std::sync::Arc;
 use chrono::NaiveDateTime;
 use rayon::prelude::*;
 
+use crate::base::error::FileError;
 use crate::catalogue::{Entry, Kind, Snapshot, Unit, UnitReader};
 use crate::fs::folders;
-use crate::reading::files::FileError;
 use crate::yaml::tree::Tree;
 
 const FOLDER: &str = "logs";

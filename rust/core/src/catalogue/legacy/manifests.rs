@@ -5,9 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use crate::base::content::blake3_hex;
-use crate::base::error::corrupt;
+use crate::base::error::{FileError, corrupt};
 use crate::catalogue::{Entry, Kind, Snapshot, Unit};
-use crate::reading::files::FileError;
 use crate::summary::Writer;
 use crate::yaml::tree::{Time, Tree};
 

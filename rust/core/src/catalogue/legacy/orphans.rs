@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::sessions::{blank, slug};
 use crate::base::content::blake3_hex;
+use crate::base::error::FileError;
 use crate::catalogue::{Entry, Kind};
 use crate::fs::folders;
-use crate::reading::files::{self, FileError, SUFFIX};
+use crate::reading::files::{self, SUFFIX};
 use crate::segment::segments::Name;
 use crate::yaml::tree::Tree;
 

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::manifests::Manifest;
-use crate::base::error::Result;
+use crate::base::error::{FileError, Result};
 use crate::base::metrics;
 use crate::base::progress::Progress;
 use crate::base::value::{Key, Value};
 use crate::catalogue::results::{HiddenRows, is_within, old_files, units};
 use crate::catalogue::{Entry, Kind};
 use crate::query::filter::Member;
-use crate::reading::files::{FileError, SUFFIX};
+use crate::reading::files::SUFFIX;
 use crate::summary::{Accumulator, Datasets, Reader, Writer, report};
 use crate::yaml::tree::Tree;
 
