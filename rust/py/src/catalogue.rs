@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use n4w_core::base::codec::{ByteReader, ByteWriter};
 use n4w_core::base::error::FileError;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::{Listed, results};
 use n4w_core::fs::platform::Identity;
-use n4w_core::summary::{Reader, Writer};
 use n4w_core::yaml::tree::{Part, Time, Tree};
 use n4w_core::{catalogue as core, yaml};
 use pyo3::prelude::*;
@@ -205,7 +205,7 @@ pub fn count_results<'py>(
 }
 
 fn written(trees: &[Tree]) -> Vec<u8> {
-    let mut writer = Writer::default();
+    let mut writer = ByteWriter::default();
     Tree::encode_list(trees, &mut writer);
     writer.bytes
 }
@@ -214,7 +214,7 @@ fn written(trees: &[Tree]) -> Vec<u8> {
 pub fn read_yaml(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> {
     let read = || -> n4w_core::Result<Vec<u8>> {
         let tree: Tree = yaml::read(&path)?;
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         tree.encode(&mut writer);
         Ok(writer.bytes)
     };
@@ -241,10 +241,10 @@ impl<'py> Trees<'py> {
     }
 
     fn object(&mut self, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        self.next(&mut Reader::new(bytes))
+        self.next(&mut ByteReader::new(bytes))
     }
 
-    fn next(&mut self, reader: &mut Reader<'_>) -> PyResult<Bound<'py, PyAny>> {
+    fn next(&mut self, reader: &mut ByteReader<'_>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         Ok(match Part::next(reader).map_err(|error| to_py(py, &error))? {
             Part::Null => py.None().into_bound(py),

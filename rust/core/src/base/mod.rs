@@ -1,6 +1,7 @@
 //! What everything else stands on and what knows nothing of files: errors, progress, threads, values, names.
 
 pub mod clock;
+pub mod codec;
 pub mod content;
 pub mod error;
 pub mod metrics;

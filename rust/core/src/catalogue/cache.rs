@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Entry, Kind, Known, Unit};
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{ErrorKind, FileError, Result, corrupt};
 use crate::fs::platform::Identity;
 use crate::reading::cache;
-use crate::summary::{Reader, Writer};
 
 const MAGIC: &[u8; 4] = b"N4AL";
 
@@ -28,7 +28,7 @@ pub fn load(root: &Path, file: &str) -> Known {
 /// Keeps what can be told from its later self by stat.
 pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef<Unit>>) {
     let kept: Vec<_> = units.into_iter().filter(|unit| unit.as_ref().is_settled()).collect();
-    let mut out = Writer::default();
+    let mut out = ByteWriter::default();
     out.bytes.extend_from_slice(MAGIC);
     out.text(cache::VERSION);
     out.int(kept.len() as u64);
@@ -79,7 +79,7 @@ fn decode(bytes: &Bytes) -> Result<Known> {
     Ok(units)
 }
 
-fn decode_unit(whole: &Bytes, reader: &mut Reader<'_>) -> Result<Unit> {
+fn decode_unit(whole: &Bytes, reader: &mut ByteReader<'_>) -> Result<Unit> {
     let path = reader.text()?.to_owned();
     let count = reader.count(1)?;
     let stamps = (0..count).map(|_| {

@@ -23,11 +23,11 @@ use self::legacy::manifests::{self, Manifest};
 use self::legacy::session_rows::{self, SessionRows};
 use self::legacy::{orphans, sessions};
 use crate::base::clock::now_ns;
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::fs::platform::{self, Folder, Identity};
-use crate::summary::{Reader, Writer};
 use crate::yaml;
 use crate::yaml::tree::Tree;
 
@@ -78,7 +78,7 @@ pub struct Entry {
 impl Entry {
     fn new(kind: Kind, id: &str, content: Tree) -> Self {
         let content = content.plain();
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         content.encode(&mut writer);
         let text = |key: &str| content.text(key).unwrap_or_default().to_owned();
         Self {
@@ -93,7 +93,7 @@ impl Entry {
 
     /// All that is known of it.
     pub fn tree(&self) -> Result<Tree> {
-        Tree::decode(&mut Reader::new(&self.content))
+        Tree::decode(&mut ByteReader::new(&self.content))
     }
 }
 

@@ -15,12 +15,12 @@ use super::packed::pack;
 use super::results::{Results, of_entries, of_run};
 use super::{Entry, Found, Known, Unit, UnitReader, cache as records, look, native, old_entries};
 use crate::base::clock::now_ns;
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::fs::platform::{self, Folder, Identity};
 use crate::reading::{cache, files, live};
-use crate::summary::{Reader, Writer};
 use crate::yaml::tree::Tree;
 
 /// What is kept.
@@ -109,7 +109,7 @@ fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<
     let is_unchanged = |name: &str, body: &Bytes| {
         let folder = folder
             .as_ref()
-            .map(|folder| Stamps::are_those_of(&mut Reader::new(body), folder, name, wanted.by_records));
+            .map(|folder| Stamps::are_those_of(&mut ByteReader::new(body), folder, name, wanted.by_records));
         matches!(folder, Some(Ok(true)))
     };
     let known = names.par_iter().enumerate().with_min_len(64).map(|(place, name)| {
@@ -179,7 +179,7 @@ impl Ranking {
         let entries: Vec<_> = entries.filter(|entry| (wanted.is_of_run)(&entry.id, &entry.name)).collect();
         let results = of_entries(root, &entries, &mut self.old_errors, progress)?;
         for (entry, found) in entries.iter().zip(results) {
-            let mut body = Writer::default();
+            let mut body = ByteWriter::default();
             Stamps::default().write(&[], &mut body);
             write_entry(Some(entry), &[], &mut body)?;
             write_results(&found, &mut body);
@@ -202,7 +202,7 @@ impl Ranking {
         let open: Vec<_> = open.into_iter().filter_map(|(run, open)| Some((place_of(&run)?, open))).collect();
         for (place, open) in open {
             let run = &mut self.runs[place];
-            let mut body = Writer::default();
+            let mut body = ByteWriter::default();
             body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
             write_results(&of_run(root, &run.id, Some(&open)), &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), Keeping::Never)?;
@@ -213,8 +213,8 @@ impl Ranking {
 
 impl RunResults {
     fn new(id: String, body: Bytes, keeping: Keeping) -> Result<Self> {
-        let mut reader = Reader::new(&body);
-        let at = |reader: &Reader<'_>| body.len() - reader.left();
+        let mut reader = ByteReader::new(&body);
+        let at = |reader: &ByteReader<'_>| body.len() - reader.left();
         Stamps::pass(&mut reader)?;
         let is_there = reader.byte()? == 1;
         let name = at(&reader);
@@ -236,7 +236,7 @@ impl RunResults {
     /// Reads a run's lists of results.
     fn read(root: &Path, id: String, unit: &Unit, stamps: &Stamps, wanted: &Wanted<'_>) -> Result<Self> {
         let entry = unit.entry.as_deref();
-        let mut body = Writer::default();
+        let mut body = ByteWriter::default();
         let is_settled = stamps.write(&unit.stamps, &mut body)
             && unit.errors.iter().all(|error| records::keeps(error.kind));
         write_entry(entry, &unit.errors, &mut body)?;
@@ -249,8 +249,8 @@ impl RunResults {
         Self::new(id, body.bytes.into(), keeping)
     }
 
-    fn from(&self, part: usize) -> Reader<'_> {
-        Reader::new(&self.body[part..])
+    fn from(&self, part: usize) -> ByteReader<'_> {
+        ByteReader::new(&self.body[part..])
     }
 
     /// What people call it.
@@ -281,7 +281,7 @@ impl RunResults {
     }
 
     /// Its results, as [`pack`] writes them.
-    pub fn results(&self) -> Reader<'_> {
+    pub fn results(&self) -> ByteReader<'_> {
         self.from(self.parts.results)
     }
 }
@@ -313,7 +313,7 @@ impl Stamps {
     }
 
     /// Writes them down, with those of records; gives whether they tell what was read from what may come.
-    fn write(&self, records: &[Option<Identity>], out: &mut Writer) -> bool {
+    fn write(&self, records: &[Option<Identity>], out: &mut ByteWriter) -> bool {
         out.u64(self.read_at as u64);
         write_stamp(self.folder, out);
         out.int(records.len() as u64);
@@ -329,7 +329,7 @@ impl Stamps {
     }
 
     /// Passes over what was written.
-    fn pass(reader: &mut Reader<'_>) -> Result<()> {
+    fn pass(reader: &mut ByteReader<'_>) -> Result<()> {
         reader.u64()?;
         read_stamp(reader)?;
         for _ in 0..reader.count(1)? {
@@ -344,7 +344,12 @@ impl Stamps {
 
     /// Whether all that was written is as it was. Without `by_records` of the records only `run.yaml` is looked
     /// at: one that is replaced changes the folder, and what it says matters to no one.
-    fn are_those_of(reader: &mut Reader<'_>, runs: &Folder, name: &str, by_records: bool) -> Result<bool> {
+    fn are_those_of(
+        reader: &mut ByteReader<'_>,
+        runs: &Folder,
+        name: &str,
+        by_records: bool,
+    ) -> Result<bool> {
         reader.u64()?;
         let folder = read_stamp(reader)?;
         if folder.is_none() || folder != runs.identity_of_folder(name) {
@@ -372,14 +377,14 @@ impl Stamps {
     }
 }
 
-fn write_stamp(stamp: Option<Identity>, out: &mut Writer) {
+fn write_stamp(stamp: Option<Identity>, out: &mut ByteWriter) {
     out.bytes.push(u8::from(stamp.is_some()));
     if let Some(Identity { size, mtime_ns, ctime_ns, inode }) = stamp {
         [size, mtime_ns as u64, ctime_ns as u64, inode].into_iter().for_each(|number| out.u64(number));
     }
 }
 
-fn read_stamp(reader: &mut Reader<'_>) -> Result<Option<Identity>> {
+fn read_stamp(reader: &mut ByteReader<'_>) -> Result<Option<Identity>> {
     if reader.byte()? == 0 {
         return Ok(None);
     }
@@ -389,11 +394,11 @@ fn read_stamp(reader: &mut Reader<'_>) -> Result<Option<Identity>> {
 }
 
 /// Writes down what a record says that results are asked for by.
-fn write_entry(entry: Option<&Entry>, errors: &[FileError], out: &mut Writer) -> Result<()> {
+fn write_entry(entry: Option<&Entry>, errors: &[FileError], out: &mut ByteWriter) -> Result<()> {
     out.bytes.push(u8::from(entry.is_some()));
     out.text(entry.map_or("", |entry| &entry.name));
     out.text(entry.map_or("", |entry| &entry.created_at));
-    let mut references = Writer::default();
+    let mut references = ByteWriter::default();
     if let Some(entry) = entry {
         let tree = entry.tree()?;
         let named = |key: &str| {
@@ -410,7 +415,7 @@ fn write_entry(entry: Option<&Entry>, errors: &[FileError], out: &mut Writer) ->
     Ok(())
 }
 
-fn write_results(found: &Results, out: &mut Writer) {
+fn write_results(found: &Results, out: &mut ByteWriter) {
     write_errors(&found.errors, out);
     pack(&found.results, out);
 }
@@ -425,7 +430,7 @@ const KINDS: [ErrorKind; 6] = [
     ErrorKind::Encrypted,
 ];
 
-fn write_errors(errors: &[FileError], out: &mut Writer) {
+fn write_errors(errors: &[FileError], out: &mut ByteWriter) {
     out.int(errors.len() as u64);
     for error in errors {
         out.bytes.push(KINDS.iter().position(|kind| *kind == error.kind).unwrap_or(0) as u8);
@@ -434,7 +439,7 @@ fn write_errors(errors: &[FileError], out: &mut Writer) {
     }
 }
 
-fn read_errors(reader: &mut Reader<'_>) -> Result<Vec<FileError>> {
+fn read_errors(reader: &mut ByteReader<'_>) -> Result<Vec<FileError>> {
     let count = reader.count(3)?;
     let errors = (0..count).map(|_| {
         let kind = KINDS.get(usize::from(reader.byte()?)).ok_or_else(|| corrupt("no such kind of error"))?;
@@ -502,7 +507,7 @@ impl Kept {
             return;
         }
         let kept = || runs.iter().filter(|run| run.keeping != Keeping::Never);
-        let mut out = Writer::default();
+        let mut out = ByteWriter::default();
         out.bytes.reserve(kept().map(|run| run.id.len() + run.body.len() + 8).sum::<usize>() + 64);
         out.bytes.extend_from_slice(MAGIC);
         out.int(LAYOUT);

@@ -12,11 +12,11 @@ use twox_hash::XxHash3_64;
 
 use super::folder::{self, Content, Member};
 use super::{Algorithm, ContentHash, quick, stream};
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::platform::{self, FileKey, Identity};
 use crate::reading::cache;
-use crate::summary::{Reader, Writer};
 
 const MAGIC: &[u8; 4] = b"N4AH";
 /// Another layout: ignored.
@@ -248,7 +248,7 @@ fn read(file: &Path) -> Option<Entries> {
 }
 
 fn encode(entries: &Entries) -> Vec<u8> {
-    let mut out = Writer::default();
+    let mut out = ByteWriter::default();
     out.bytes.extend(MAGIC);
     out.bytes.push(VERSION);
     out.int(entries.len() as u64);
@@ -304,7 +304,7 @@ fn decode(bytes: &[u8]) -> Result<Entries> {
     Ok(entries)
 }
 
-fn part<const N: usize>(reader: &mut Reader<'_>, is_there: u8) -> Result<Option<[u8; N]>> {
+fn part<const N: usize>(reader: &mut ByteReader<'_>, is_there: u8) -> Result<Option<[u8; N]>> {
     if is_there == 0 {
         return Ok(None);
     }

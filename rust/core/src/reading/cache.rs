@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use twox_hash::XxHash3_64;
 
 use super::files;
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Result, corrupt};
 use crate::fs::atomic;
 use crate::fs::platform::{self, Identity};
-use crate::summary::{Accumulator, Datasets, Reader, Writer, embedded};
+use crate::summary::{Accumulator, Datasets, SketchReader, embedded};
 
 const MAGIC: &[u8; 4] = b"N4AC";
 /// Written by another version, or another layout: ignored.
@@ -56,7 +57,7 @@ pub const SCANS: &str = "scans.bin";
 impl Entry {
     /// Encodes what `files` say.
     pub fn new(files: Vec<Seen>, scanned: Vec<(String, String)>, datasets: &Datasets) -> Self {
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         writer.datasets(datasets);
         Self { files, scanned, state: writer.bytes }
     }
@@ -79,19 +80,19 @@ impl Entry {
 
     /// The state, unless it is damaged or ranks a metric otherwise than the table does by now.
     pub fn datasets(&self) -> Option<Datasets> {
-        let mut reader = Reader::new(&self.state);
+        let mut reader = SketchReader::new(&self.state);
         Self::read(&mut reader).filter(|_| reader.is_at_end())
     }
 
     /// The state of all files, by dataset and together.
     pub fn all(&self) -> Option<(Datasets, Accumulator)> {
-        let mut reader = Reader::new(&self.state);
+        let mut reader = SketchReader::new(&self.state);
         let datasets = Self::read(&mut reader)?;
         let whole = reader.accumulator().ok()?;
         reader.is_at_end().then_some((datasets, whole))
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Datasets> {
+    fn read(reader: &mut SketchReader<'_>) -> Option<Datasets> {
         let mut datasets = Datasets::new();
         reader.merge_datasets(&mut datasets).ok()?;
         (!embedded::table_disagrees(&datasets)).then_some(datasets)
@@ -179,12 +180,12 @@ pub(crate) fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// The content before a file's checksum, where that is right.
-pub(crate) fn checked(bytes: &[u8]) -> Result<Reader<'_>> {
+pub(crate) fn checked(bytes: &[u8]) -> Result<ByteReader<'_>> {
     let (content, checksum) = bytes.split_last_chunk::<8>().ok_or_else(|| corrupt("too short"))?;
     if XxHash3_64::oneshot(content) != u64::from_le_bytes(*checksum) {
         return Err(corrupt("wrong checksum"));
     }
-    Ok(Reader::new(content))
+    Ok(ByteReader::new(content))
 }
 
 fn encode(entries: &Entries) -> Vec<u8> {
@@ -203,7 +204,7 @@ pub fn encode_whole(
     datasets: &Datasets,
     whole: &Accumulator,
 ) -> Vec<u8> {
-    let mut state = Writer::default();
+    let mut state = ByteWriter::default();
     state.datasets(datasets);
     state.accumulator(whole);
     let mut writer = begin(1, state.bytes.len() + SEEN * (1 + files.len()));
@@ -215,8 +216,8 @@ pub fn encode_whole(
 const SEEN: usize = 128;
 
 /// Begins a file of about so many bytes: growing by steps would copy all of it several times.
-fn begin(entries: usize, size: usize) -> Writer {
-    let mut writer = Writer::default();
+fn begin(entries: usize, size: usize) -> ByteWriter {
+    let mut writer = ByteWriter::default();
     writer.bytes.reserve(size);
     writer.bytes.extend_from_slice(MAGIC);
     writer.text(VERSION);
@@ -224,7 +225,7 @@ fn begin(entries: usize, size: usize) -> Writer {
     writer
 }
 
-fn write_entry(writer: &mut Writer, files: &[Seen], scanned: &[(String, String)], state: &[u8]) {
+fn write_entry(writer: &mut ByteWriter, files: &[Seen], scanned: &[(String, String)], state: &[u8]) {
     writer.int(files.len() as u64);
     for seen in files {
         writer.text(&seen.file);
@@ -243,7 +244,7 @@ fn write_entry(writer: &mut Writer, files: &[Seen], scanned: &[(String, String)]
 }
 
 /// The bytes of a file of the cache: its content and their checksum.
-pub(crate) fn finish(mut writer: Writer) -> Vec<u8> {
+pub(crate) fn finish(mut writer: ByteWriter) -> Vec<u8> {
     let checksum = XxHash3_64::oneshot(&writer.bytes);
     writer.u64(checksum);
     writer.bytes
@@ -264,7 +265,7 @@ fn decode(bytes: &[u8]) -> Result<Entries> {
     Ok(entries)
 }
 
-fn decode_entry(reader: &mut Reader<'_>) -> Result<Entry> {
+fn decode_entry(reader: &mut ByteReader<'_>) -> Result<Entry> {
     let count = reader.count(41)?;
     let files = (0..count).map(|_| {
         Ok(Seen {

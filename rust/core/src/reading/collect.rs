@@ -26,7 +26,7 @@ use crate::fs::platform::{self, Folder, Identity};
 use crate::segment::live_set::Hidden;
 use crate::segment::segments;
 use crate::summary::embedded::{self, Embedded, Sketch};
-use crate::summary::{Accumulator, Datasets, Reader, merged};
+use crate::summary::{Accumulator, Datasets, SketchReader, merged};
 
 /// So many files are read while what was read before is merged.
 const BATCH: usize = 128;
@@ -300,7 +300,7 @@ fn collect_once(
 
 /// What one file says of one dataset.
 enum Part<'a> {
-    Encoded(&'a String, Reader<'a>),
+    Encoded(&'a String, SketchReader<'a>),
     Counted(&'a Accumulator),
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::{cache, files};
+use crate::base::codec::ByteWriter;
 use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::fs::{folders, platform};
 use crate::segment::checkpoints::{self, Checkpoint};
@@ -11,7 +12,7 @@ use crate::segment::journal::{Journal, Kind, Position, Reading};
 use crate::segment::live_set::Hidden;
 use crate::segment::segments::{self, Name};
 use crate::segment::{checkpoint, ipc};
-use crate::summary::{Datasets, Reader, Writer, merge_datasets, split_by_dataset};
+use crate::summary::{Datasets, SketchReader, merge_datasets, split_by_dataset};
 
 const FILE: &str = "journals.bin";
 const MAGIC: &[u8; 4] = b"N4AL";
@@ -100,7 +101,7 @@ impl Journals {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         writer.bytes.extend_from_slice(MAGIC);
         writer.text(cache::VERSION);
         writer.int(self.known.len() as u64);
@@ -133,14 +134,14 @@ fn decode(bytes: &[u8]) -> Result<Journals> {
 }
 
 fn state_of(datasets: &Datasets) -> Vec<u8> {
-    let mut state = Writer::default();
+    let mut state = ByteWriter::default();
     state.datasets(datasets);
     state.bytes
 }
 
 fn datasets_of(state: &[u8]) -> Option<Datasets> {
     let mut datasets = Datasets::new();
-    let mut reader = Reader::new(state);
+    let mut reader = SketchReader::new(state);
     let is_whole = reader.merge_datasets(&mut datasets).is_ok() && reader.is_at_end();
     (is_whole && !crate::summary::embedded::table_disagrees(&datasets)).then_some(datasets)
 }

@@ -17,11 +17,11 @@ use super::merged::{self, Replaced};
 use super::segments::{self, JOURNAL_KEY, Name, REPLACES_KEY, Sealed};
 use super::{checkpoint, ipc};
 use crate::base::clock::now_ns;
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, Result, corrupt};
 use crate::footer::TailReader;
 use crate::fs::platform::{self, Identity};
 use crate::reading::{cache, live};
-use crate::summary::{Reader, Writer};
 use crate::types::columns::Texts;
 
 /// What sealed segments said.
@@ -113,7 +113,7 @@ impl Said {
 
     /// Another one for each state of the files.
     pub fn fingerprint(&self) -> u64 {
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         self.stamps.iter().for_each(|(path, stamp)| write_stamp(&mut writer, path, *stamp));
         XxHash3_64::oneshot(&writer.bytes)
     }
@@ -298,15 +298,15 @@ fn stamp_of(path: &Path) -> Stamp {
     std::fs::metadata(path).ok().map(|metadata| platform::identity(&metadata))
 }
 
-fn begin(entries: usize) -> Writer {
-    let mut writer = Writer::default();
+fn begin(entries: usize) -> ByteWriter {
+    let mut writer = ByteWriter::default();
     writer.bytes.extend_from_slice(MAGIC);
     writer.text(VERSION);
     writer.int(entries as u64);
     writer
 }
 
-fn begun(bytes: &[u8]) -> Result<Reader<'_>> {
+fn begun(bytes: &[u8]) -> Result<ByteReader<'_>> {
     let mut reader = cache::checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != VERSION {
         return Err(corrupt("another version"));
@@ -314,7 +314,7 @@ fn begun(bytes: &[u8]) -> Result<Reader<'_>> {
     Ok(reader)
 }
 
-fn write_stamp(writer: &mut Writer, path: &str, stamp: Stamp) {
+fn write_stamp(writer: &mut ByteWriter, path: &str, stamp: Stamp) {
     writer.text(path);
     writer.bytes.push(u8::from(stamp.is_some()));
     let Identity { size, mtime_ns, ctime_ns, inode } = stamp.unwrap_or_default();

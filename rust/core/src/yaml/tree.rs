@@ -1,7 +1,7 @@
 //! What a YAML file says, as a tree, and the bytes by which a cache keeps it.
 
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Result, corrupt};
-use crate::summary::{Reader, Writer};
 
 /// A value as YAML 1.1 has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +106,7 @@ impl Tree {
     }
 
     /// Writes it down.
-    pub fn encode(&self, out: &mut Writer) {
+    pub fn encode(&self, out: &mut ByteWriter) {
         match self {
             Self::Null => out.bytes.push(0),
             Self::Bool(value) => out.bytes.push(1 + u8::from(*value)),
@@ -148,14 +148,14 @@ impl Tree {
     }
 
     /// Writes a list of these down.
-    pub fn encode_list(items: &[Self], out: &mut Writer) {
+    pub fn encode_list(items: &[Self], out: &mut ByteWriter) {
         out.bytes.push(10);
         out.int(items.len() as u64);
         items.iter().for_each(|item| item.encode(out));
     }
 
     /// Reads what was written down.
-    pub fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+    pub fn decode(reader: &mut ByteReader<'_>) -> Result<Self> {
         Ok(match Part::next(reader)? {
             Part::Null => Self::Null,
             Part::Bool(value) => Self::Bool(value),
@@ -200,7 +200,7 @@ pub enum Part<'a> {
 
 impl<'a> Part<'a> {
     /// Reads the next part.
-    pub fn next(reader: &mut Reader<'a>) -> Result<Self> {
+    pub fn next(reader: &mut ByteReader<'a>) -> Result<Self> {
         Ok(match reader.byte()? {
             0 => Self::Null,
             kind @ 1..=2 => Self::Bool(kind == 2),

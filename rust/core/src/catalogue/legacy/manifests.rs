@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
+use crate::base::codec::ByteWriter;
 use crate::base::content::blake3_hex;
 use crate::base::error::{FileError, corrupt};
 use crate::catalogue::{Entry, Kind, Snapshot, Unit};
-use crate::summary::Writer;
 use crate::yaml::tree::{Time, Tree};
 
 /// What a configuration is made of.
@@ -205,7 +205,7 @@ fn is_hash(text: &str) -> bool {
 }
 
 fn hash_of(steps: &Tree) -> String {
-    let mut writer = Writer::default();
+    let mut writer = ByteWriter::default();
     steps.encode(&mut writer);
     blake3_hex(&writer.bytes, 6)
 }

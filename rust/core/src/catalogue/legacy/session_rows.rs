@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::manifests::Manifest;
+use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{FileError, Result};
 use crate::base::metrics;
 use crate::base::progress::Progress;
@@ -13,7 +14,7 @@ use crate::catalogue::results::{HiddenRows, is_within, old_files, units};
 use crate::catalogue::{Entry, Kind};
 use crate::query::filter::Member;
 use crate::reading::files::SUFFIX;
-use crate::summary::{Accumulator, Datasets, Reader, Writer, report};
+use crate::summary::{Accumulator, Datasets, report};
 use crate::yaml::tree::Tree;
 
 /// What the rows of a session on one dataset say by one metric.
@@ -45,7 +46,7 @@ pub fn list(root: &Path, progress: &Progress) -> Result<(Names, Vec<SessionRows>
 
 /// What some files say: their configurations, each with dataset and [`by_metric`], and behind that their results.
 pub(crate) fn entry(configurations: Vec<Tree>, results: Vec<Tree>) -> Entry {
-    let mut writer = Writer::default();
+    let mut writer = ByteWriter::default();
     Tree::List(configurations).encode(&mut writer);
     Tree::List(results).encode(&mut writer);
     let entry = Entry::new(Kind::Part, "", Tree::Null);
@@ -54,12 +55,12 @@ pub(crate) fn entry(configurations: Vec<Tree>, results: Vec<Tree>) -> Entry {
 
 /// The configurations of such an entry.
 pub(crate) fn configurations(entry: &Entry) -> Result<Tree> {
-    Tree::decode(&mut Reader::new(&entry.content))
+    Tree::decode(&mut ByteReader::new(&entry.content))
 }
 
 /// Its results.
 pub(crate) fn results(entry: &Entry) -> Result<Tree> {
-    let mut reader = Reader::new(&entry.content);
+    let mut reader = ByteReader::new(&entry.content);
     Tree::decode(&mut reader)?;
     Tree::decode(&mut reader)
 }
