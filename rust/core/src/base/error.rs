@@ -172,3 +172,8 @@ impl FileError {
         matches!(kind, Some(io::ErrorKind::NotADirectory | io::ErrorKind::NotFound))
     }
 }
+
+/// What a decoder says of rows.
+pub(crate) fn unreadable(error: impl std::fmt::Display) -> Error {
+    corrupt(format!("cannot read the rows: {error}"))
+}

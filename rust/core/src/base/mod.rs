@@ -4,6 +4,7 @@ pub mod clock;
 pub mod codec;
 pub mod content;
 pub mod error;
+pub mod file_names;
 pub mod metrics;
 pub mod normal;
 pub mod progress;

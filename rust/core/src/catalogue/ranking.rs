@@ -18,9 +18,9 @@ use crate::base::clock::now_ns;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::base::progress::Progress;
-use crate::fs::folders;
 use crate::fs::platform::{self, Folder, Identity};
-use crate::reading::{cache, files, live};
+use crate::fs::{cache_file, folders};
+use crate::reading::live;
 use crate::yaml::tree::Tree;
 
 /// What is kept.
@@ -304,7 +304,7 @@ impl Stamps {
         let identity =
             |path: &Path| std::fs::metadata(path).ok().map(|metadata| platform::identity(&metadata));
         let folder = identity(path);
-        let names = files::names_in(path).unwrap_or_default().into_iter();
+        let names = folders::names_in(path).unwrap_or_default().into_iter();
         let lists = names.filter(|name| live::is_list(name)).map(|name| {
             let stamp = identity(&path.join(&name));
             (name, stamp)
@@ -459,15 +459,17 @@ struct Kept {
 impl Kept {
     fn load(root: &Path) -> Self {
         let read = |folder: std::path::PathBuf| {
-            Self::decode(cache::read_file(&folder.join(CACHE)).ok()?.into()).ok()
+            Self::decode(cache_file::read_file(&folder.join(CACHE)).ok()?.into()).ok()
         };
-        cache::places(root).into_iter().find_map(read).unwrap_or_default()
+        cache_file::places(root).into_iter().find_map(read).unwrap_or_default()
     }
 
     fn decode(bytes: Bytes) -> Result<Self> {
-        let mut reader = cache::checked(&bytes)?;
+        let mut reader = cache_file::checked(&bytes)?;
         let end = reader.left();
-        if reader.bytes(MAGIC.len())? != MAGIC || reader.int()? != LAYOUT || reader.text()? != cache::VERSION
+        if reader.bytes(MAGIC.len())? != MAGIC
+            || reader.int()? != LAYOUT
+            || reader.text()? != cache_file::VERSION
         {
             return Err(corrupt("another version"));
         }
@@ -511,13 +513,13 @@ impl Kept {
         out.bytes.reserve(kept().map(|run| run.id.len() + run.body.len() + 8).sum::<usize>() + 64);
         out.bytes.extend_from_slice(MAGIC);
         out.int(LAYOUT);
-        out.text(cache::VERSION);
+        out.text(cache_file::VERSION);
         out.int((new + old) as u64);
         for run in kept() {
             out.text(&run.id);
             out.int(run.body.len() as u64);
             out.bytes.extend_from_slice(&run.body);
         }
-        cache::write_any(root, CACHE, &cache::finish(out));
+        cache_file::write_any(root, CACHE, &cache_file::finish(out));
     }
 }

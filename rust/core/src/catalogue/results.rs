@@ -11,15 +11,15 @@ use super::legacy::session_rows::{self, by_metric};
 use super::{Entry, Kind, Known, Unit, cache};
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::file_names::{self, Name, SUFFIX};
 use crate::base::metrics;
 use crate::base::progress::Progress;
 use crate::fs::{folders, platform};
 use crate::query::filter::Member;
-use crate::reading::files::{self, Open, SUFFIX};
+use crate::reading::files::{self, Open};
 use crate::reading::{live, scan};
 use crate::segment::checkpoint;
 use crate::segment::live_set::{self, Hidden, Rank};
-use crate::segment::segments::Name;
 use crate::summary::tally::Tally;
 use crate::summary::topk::TEXTS;
 use crate::summary::{Accumulator, add_batches};
@@ -370,7 +370,7 @@ pub(super) fn old_files(
         if file.contains('/') {
             return deeper.binary_search(file).is_ok();
         }
-        files::is_prediction_file(file) && root.join(file).symlink_metadata().is_ok()
+        file_names::is_prediction_file(file) && root.join(file).symlink_metadata().is_ok()
     });
     files
 }

@@ -17,10 +17,10 @@ use super::delta_pages;
 use super::page_limits::{self, BYTE_ARRAY, ChunkBytes, LANDED_PAGE_BYTES, PAGE_BYTES, Walked};
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
 use crate::footer::layout::{Extent, Group, Layout, Leaf};
 use crate::footer::{Footer, TailReader};
 use crate::fs::platform::{self, Identity};
-use crate::segment::segments::{JOURNAL_KEY, REPLACES_KEY};
 
 /// Chunks that lie together are read at once up to this length; a longer one is hashed piece by piece.
 const RUN_BYTES: u64 = 2 << 20;

@@ -10,8 +10,8 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::chunk_checks::FileChecks;
+use crate::base::error::unreadable;
 use crate::fs::platform;
-use crate::reading::scan::unreadable;
 
 /// A column chunk is read as a whole up to this length.
 const LOADED_BYTES: u64 = 16 << 20;

@@ -15,9 +15,8 @@ use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
 
 use super::chunks::Chunks;
 use super::page_limits::ChunkBytes;
-use crate::base::error::{Error, Result, corrupt, guarded};
+use crate::base::error::{Error, Result, corrupt, guarded, unreadable};
 use crate::footer::layout::{Chunk, Leaf};
-use crate::reading::scan::unreadable;
 
 /// Checks that the pages of a chunk, whose headers were checked, hold no more lengths than values.
 pub fn check(bytes: &ChunkBytes<'_>, leaf: &Leaf, chunk: &Chunk) -> Result<()> {

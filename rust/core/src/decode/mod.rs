@@ -1,5 +1,6 @@
 //! What is checked of the column chunks of a Parquet file before a decoder is given them.
 
+pub mod batches;
 pub mod chunk_checks;
 pub mod chunk_sums;
 pub mod chunks;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::regular;
 use crate::base::error::{Error, FileError, Result, corrupt};
-use crate::reading::files::TRASH;
+use crate::base::file_names::TRASH;
 
 /// Names in a folder, and what of it cannot be looked at.
 #[derive(Clone, Debug, Default)]
@@ -196,4 +196,14 @@ pub fn shown(name: &OsStr) -> String {
 #[cfg(not(unix))]
 pub fn shown(name: &OsStr) -> String {
     name.to_string_lossy().into_owned()
+}
+
+/// The names in a folder that are UTF-8, sorted; none where it is missing.
+pub fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let mut names = match folders::entries(folder) {
+        Err(error) if FileError::is_vanished(&error) => Vec::new(),
+        names => names?,
+    };
+    names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    Ok(names.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect())
 }

@@ -1,6 +1,7 @@
 //! Files and folders: the only place that opens, lists, locks and publishes them.
 
 pub mod atomic;
+pub mod cache_file;
 pub mod folders;
 #[cfg(unix)]
 pub mod forks;

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::error::{FileError, Result};
 use crate::base::progress::Progress;
+use crate::fs::cache_file;
 use crate::hash::HashCache;
-use crate::reading::cache;
 use tree::Tree;
 
 pub use search::{Found, Stage, Wanted};
@@ -34,7 +34,7 @@ impl FileIndex {
     /// Where no `hashes` are given, those of this tree in the user's cache folder serve.
     pub fn open(root: &Path, hashes: Option<Arc<HashCache>>, progress: &Progress) -> Result<Self> {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
-        let folder = cache::outside(&root);
+        let folder = cache_file::outside(&root);
         let hashes = hashes.unwrap_or_else(|| {
             let places: Vec<_> = folder.iter().cloned().collect();
             Arc::new(HashCache::load(&places))

@@ -9,8 +9,8 @@ use twox_hash::XxHash3_64;
 use super::tree::{File, Folder, Tree, size_of};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Result, corrupt};
+use crate::fs::cache_file;
 use crate::fs::platform::{FileKey, Identity};
-use crate::reading::cache;
 
 pub(super) const FILE: &str = "index.bin";
 const MAGIC: &[u8; 4] = b"N4AI";
@@ -19,7 +19,7 @@ const VERSION: u8 = 1;
 
 /// What an earlier process kept of this tree; nothing where it is damaged or of another version.
 pub(super) fn load(file: &Path, root: &Path) -> Option<Tree> {
-    decode(&cache::read_file(file).ok()?, root).ok()
+    decode(&cache_file::read_file(file).ok()?, root).ok()
 }
 
 pub(super) fn save(file: &Path, root: &Path, tree: &Tree) -> std::io::Result<()> {
@@ -48,7 +48,7 @@ pub(super) fn save(file: &Path, root: &Path, tree: &Tree) -> std::io::Result<()>
     }
     let checksum = XxHash3_64::oneshot(&out.bytes);
     out.u64(checksum);
-    cache::write(file, &out.bytes)
+    cache_file::write(file, &out.bytes)
 }
 
 fn name(out: &mut ByteWriter, name: &OsStr) {
@@ -74,7 +74,7 @@ fn numbers(key: FileKey) -> [u64; 5] {
 }
 
 fn decode(bytes: &[u8], root: &Path) -> Result<Tree> {
-    let mut reader = cache::checked(bytes)?;
+    let mut reader = cache_file::checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.byte()? != VERSION {
         return Err(corrupt("another version"));
     }

@@ -13,12 +13,13 @@ use super::damage_mark;
 use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::file_names;
 use crate::fs::platform::{self, Identity};
 use crate::reading::files::{self, Open};
 use crate::reading::live;
+use crate::segment::ipc;
 use crate::segment::journal::{Journal, Kind};
 use crate::segment::live_set::{Hidden, RESULT};
-use crate::segment::{ipc, segments};
 
 /// What failed, and of which file of those listed, if of one.
 #[derive(Debug)]
@@ -53,19 +54,19 @@ pub struct Listed {
 impl Listed {
     /// Its name without what tells an open segment from a sealed one.
     pub fn stem(&self) -> &str {
-        let name = self.name.strip_suffix(crate::segment::journal::SUFFIX).unwrap_or(&self.name);
-        name.strip_suffix(files::SUFFIX).unwrap_or(name)
+        let name = self.name.strip_suffix(crate::base::file_names::JOURNAL_SUFFIX).unwrap_or(&self.name);
+        name.strip_suffix(file_names::SUFFIX).unwrap_or(name)
     }
 
     /// The run of all its rows, as the name of a segment says; `None` of other files.
     pub fn run_id(&self) -> Option<String> {
         let file = self.name.strip_prefix("predictions/")?;
-        Some(segments::Name::of_path(Path::new(file))?.run_id)
+        Some(file_names::Name::of_path(Path::new(file))?.run_id)
     }
 
     /// Whether it is an open segment.
     pub fn is_journal(&self) -> bool {
-        segments::is_journal(&self.name)
+        file_names::is_journal(&self.name)
     }
 
     /// The live ones among some rows of a batch, or among all of them; `None` where that is all of them.
@@ -184,7 +185,7 @@ pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
 /// The identity of a file, and the file where that is to be held and can be.
 fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<File>)> {
     let path = files::path_of(root, name);
-    if segments::is_journal(name) {
+    if file_names::is_journal(name) {
         let journal = Journal::open(&path)?;
         let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
         // Its last frame ends it, and what was given up before that moves the places of rows.

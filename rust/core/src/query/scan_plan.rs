@@ -14,15 +14,17 @@ use super::listed::{open_same, schemas_of};
 use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, FileError, Result, guarded};
+use crate::base::file_names;
 use crate::base::progress::Progress;
+use crate::decode::batches;
 use crate::decode::chunk_checks::{Readers, check_files};
 use crate::footer::TailReader;
 use crate::fs::platform::{self, Identity};
 use crate::reading::files::{self, Listing, Open};
-use crate::reading::{partial, scan};
+use crate::reading::partial;
+use crate::segment::ipc;
 use crate::segment::journal::{Journal, Kind, Position};
 use crate::segment::live_set::{self, Hidden, RESULT};
-use crate::segment::{ipc, segments};
 use crate::types::{self, Lost, conform};
 
 /// Bytes of a journal's frames that are decoded at a time.
@@ -220,7 +222,7 @@ static SCHEMAS: Mutex<Option<HashMap<(u64, u64), SchemaRef>>> = Mutex::new(None)
 impl Part {
     fn of(root: &Path, name: &str, hidden: Option<Arc<Hidden>>, tails: &mut TailReader) -> Result<Self> {
         let path = files::path_of(root, name);
-        if segments::is_journal(name) {
+        if file_names::is_journal(name) {
             let journal = Journal::open(&path)?;
             let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
             let identity = platform::identity(&metadata);
@@ -257,7 +259,7 @@ impl Part {
             let schema = match known {
                 Some(schema) => schema,
                 None => {
-                    let schema = guarded("the schema", || scan::schema_of_open(&file))?;
+                    let schema = guarded("the schema", || batches::schema_of_open(&file))?;
                     shared(|schemas| {
                         if schemas.len() > REMEMBERED {
                             schemas.clear();

@@ -19,12 +19,12 @@ use parquet::file::statistics::Statistics;
 use super::filter::Known;
 use super::listed::open_same;
 use crate::base::clock::now_ns;
-use crate::base::error::{Result, corrupt, guarded};
+use crate::base::error::{Result, corrupt, guarded, unreadable};
+use crate::decode::batches::batch_rows;
 use crate::decode::chunk_checks::FileChecks;
 use crate::decode::chunks::Chunks;
 use crate::footer::TailReader;
 use crate::fs::platform::Identity;
-use crate::reading::scan::unreadable;
 use crate::types;
 
 /// Rows of a batch at most.
@@ -309,22 +309,6 @@ impl Kept {
         self.sources.retain(|path, (_, used)| *used > middle || *path == source.path);
         self.bytes = self.sources.values().map(|(source, _)| bytes(source)).sum();
     }
-}
-
-/// Rows of a batch of the columns of a mask, `most` of them unless they may hold very long texts.
-pub(crate) fn batch_rows(
-    checks: &FileChecks,
-    group: usize,
-    mask: &ProjectionMask,
-    schema: &Schema,
-    most: usize,
-) -> usize {
-    let leaves: Vec<usize> = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf)).collect();
-    let is_coded = |leaf| {
-        let field = schema.field_with_name(checks.column(leaf));
-        field.is_ok_and(|field| matches!(field.data_type(), DataType::Dictionary(..)))
-    };
-    checks.batch_rows(group, &leaves, most, &is_coded)
 }
 
 /// Texts as dictionaries where their pages have one; else hashing every value would cost more than it spares.

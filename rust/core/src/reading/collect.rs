@@ -18,13 +18,13 @@ use super::live::{Journals, Live};
 use super::scan;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
-use crate::base::metrics;
 use crate::base::normal::nfc;
 use crate::base::progress::Progress;
+use crate::base::{file_names, metrics};
 use crate::footer::TailReader;
+use crate::fs::cache_file;
 use crate::fs::platform::{self, Folder, Identity};
 use crate::segment::live_set::Hidden;
-use crate::segment::segments;
 use crate::summary::embedded::{self, Embedded, Sketch};
 use crate::summary::{Accumulator, Datasets, SketchReader, merged};
 
@@ -99,7 +99,7 @@ impl Collected {
     pub fn keep(&self, root: &Path) {
         if let Some((file, seen)) = &self.unkept {
             let bytes = cache::encode_whole(seen, &self.scanned, &self.datasets, &self.whole);
-            cache::write_any(root, file, &bytes);
+            cache_file::write_any(root, file, &bytes);
         }
     }
 }
@@ -214,7 +214,7 @@ fn collect_once(
         return Ok(Attempt::Done(Box::new(Collected { errors: unlisted, ..collected })));
     }
     let file_cache = if caching >= Caching::Files { cache::FILES } else { cache::SCANS };
-    let has_journals = caching >= Caching::Whole && names.iter().any(|name| segments::is_journal(name));
+    let has_journals = caching >= Caching::Whole && names.iter().any(|name| file_names::is_journal(name));
     let journals = if has_journals { Journals::load(root) } else { Journals::default() };
     let known = Known { files: load(file_cache), journals, hidden };
     let folder = Folder::open(root).map_err(|error| Error::io(root, error))?;
@@ -424,7 +424,7 @@ fn summarise(
     tails: &mut TailReader,
 ) -> Result<FileSummary> {
     let hidden = known.hidden.get(file).map(Arc::as_ref);
-    if segments::is_journal(file) {
+    if file_names::is_journal(file) {
         let path = files::path_of(root, file);
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
         let content = Content::Live(known.journals.summarise(root, file, hidden)?);

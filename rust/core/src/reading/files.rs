@@ -11,20 +11,14 @@ use rayon::prelude::*;
 
 use super::old_files;
 use crate::base::error::{FileError, Result};
+use crate::base::file_names::{Name, SUFFIX, is_of_predictions, is_prediction_file};
 use crate::fs::folders;
 use crate::segment::live_set::Hidden;
 use crate::segment::said::Memory;
-use crate::segment::segments::{self, Name};
+use crate::segment::segments;
 
-/// What a prediction file's name ends with.
-pub const SUFFIX: &str = ".meta.parquet";
-/// Of results that were never finished; read on request only.
-const PARTIAL_SUFFIX: &str = ".partial.meta.parquet";
 /// A listing that took longer may have missed a file that was replaced meanwhile, and is repeated.
 const SLOW_LISTING: Duration = Duration::from_secs(5);
-
-/// Where deleted runs lie until all of their files are gone.
-pub const TRASH: &str = ".trash";
 
 /// Whether open segments are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,11 +151,6 @@ fn is_old(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(is_prediction_file)
 }
 
-/// Whether a name in a folder of `predictions` is that of a segment, open or sealed.
-pub fn is_of_predictions(name: &str) -> bool {
-    is_prediction_file(name) || segments::is_journal(name)
-}
-
 /// The folders in `predictions`, in name order; what cannot be looked at there is added to the errors.
 pub fn prediction_folders(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
     folders::folders(root, "predictions").into_names(errors)
@@ -170,18 +159,4 @@ pub fn prediction_folders(root: &Path, errors: &mut Vec<FileError>) -> Vec<Strin
 /// The names in a folder of `predictions`, likewise.
 pub fn names_of_predictions(root: &Path, folder: &str, errors: &mut Vec<FileError>) -> Vec<String> {
     folders::list(root, &format!("predictions/{folder}"), is_of_predictions).into_names(errors)
-}
-
-/// The names in a folder that are UTF-8, sorted; none where it is missing.
-pub fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let mut names = match folders::entries(folder) {
-        Err(error) if FileError::is_vanished(&error) => Vec::new(),
-        names => names?,
-    };
-    names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-    Ok(names.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect())
-}
-
-pub(crate) fn is_prediction_file(name: &str) -> bool {
-    name.ends_with(SUFFIX) && !name.ends_with(PARTIAL_SUFFIX) && !name.starts_with('.')
 }

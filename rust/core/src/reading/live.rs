@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::{cache, files};
+use super::files;
 use crate::base::codec::ByteWriter;
 use crate::base::error::{Error, FileError, Result, corrupt};
-use crate::fs::{folders, platform};
+use crate::base::file_names::{self, Name};
+use crate::fs::{cache_file, folders, platform};
 use crate::segment::checkpoints::{self, Checkpoint};
 use crate::segment::journal::{Journal, Kind, Position, Reading};
 use crate::segment::live_set::Hidden;
-use crate::segment::segments::{self, Name};
-use crate::segment::{checkpoint, ipc};
+use crate::segment::{checkpoint, ipc, segments};
 use crate::summary::{Datasets, SketchReader, merge_datasets, split_by_dataset};
 
 const FILE: &str = "journals.bin";
@@ -44,8 +44,8 @@ pub struct Live {
 impl Journals {
     /// What the cache has.
     pub fn load(root: &Path) -> Self {
-        let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(FILE)).ok()?).ok();
-        cache::places(root).into_iter().find_map(read).unwrap_or_default()
+        let read = |folder: std::path::PathBuf| decode(&cache_file::read_file(&folder.join(FILE)).ok()?).ok();
+        cache_file::places(root).into_iter().find_map(read).unwrap_or_default()
     }
 
     /// Counts a journal's live rows, those that are new since the last time.
@@ -96,14 +96,14 @@ impl Journals {
     pub fn store(root: &Path, found: impl IntoIterator<Item = (String, Live)>, before: &Self) {
         let now = Self { known: found.into_iter().map(|(file, live)| (file, live.known)).collect() };
         if now != *before {
-            cache::write_any(root, FILE, &now.encode());
+            cache_file::write_any(root, FILE, &now.encode());
         }
     }
 
     fn encode(&self) -> Vec<u8> {
         let mut writer = ByteWriter::default();
         writer.bytes.extend_from_slice(MAGIC);
-        writer.text(cache::VERSION);
+        writer.text(cache_file::VERSION);
         writer.int(self.known.len() as u64);
         for (file, known) in &self.known {
             writer.text(file);
@@ -114,13 +114,13 @@ impl Journals {
             writer.int(known.state.len() as u64);
             writer.bytes.extend_from_slice(&known.state);
         }
-        cache::finish(writer)
+        cache_file::finish(writer)
     }
 }
 
 fn decode(bytes: &[u8]) -> Result<Journals> {
-    let mut reader = cache::checked(bytes)?;
-    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache::VERSION {
+    let mut reader = cache_file::checked(bytes)?;
+    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache_file::VERSION {
         return Err(corrupt("another version"));
     }
     let mut journals = Journals::default();
@@ -203,13 +203,16 @@ pub fn open_results(
         let below = format!("predictions/{folder}");
         let folder = root.join(&below);
         let run_of = |file: &str| Name::of(file).map(|name| name.run_id).filter(|run| is_wanted(run));
-        let writing: HashSet<String> =
-            names.iter().filter(|file| segments::is_journal(file)).filter_map(|file| run_of(file)).collect();
+        let writing: HashSet<String> = names
+            .iter()
+            .filter(|file| file_names::is_journal(file))
+            .filter_map(|file| run_of(file))
+            .collect();
         if writing.is_empty() {
             continue;
         }
         names.retain(|file| {
-            files::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
+            file_names::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
         });
         let judged = segments::judge_files(&folder, names);
         for (file, error) in &judged.errors {

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, SUFFIX};
 use crate::base::error::FileError;
+use crate::base::file_names::{self, SUFFIX};
 use crate::fs::folders;
 
 /// Folders that nirs4all, or this package, makes for something else.
@@ -37,13 +37,13 @@ const DEEPEST: usize = 8;
 /// folder where manifests say that a dataset's files are.
 pub fn deeper(root: &Path, names: &[String], suffix: &str, errors: &mut Vec<FileError>) -> Vec<String> {
     let has = |name: &str| names.iter().any(|own| own == name);
-    let is_old =
-        !has("workspace.yaml") && (has("runs") || names.iter().any(|name| files::is_prediction_file(name)));
+    let is_old = !has("workspace.yaml")
+        && (has("runs") || names.iter().any(|name| file_names::is_prediction_file(name)));
     let mut search = Search { root, suffix, seen: HashSet::new(), found: Vec::new(), errors };
     if is_old {
         search.seen.extend(root.canonicalize());
         let is_searched =
-            |name: &&String| !OTHERS.contains(&name.as_str()) && !files::is_prediction_file(name);
+            |name: &&String| !OTHERS.contains(&name.as_str()) && !file_names::is_prediction_file(name);
         // What datasets are called goes before what links to it.
         let (own, others): (Vec<_>, Vec<_>) =
             names.iter().filter(is_searched).partition(|name| root.join(RUNS).join(name).is_dir());

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::files::{self, Open};
 use crate::base::error::FileError;
+use crate::base::file_names::{self, Name, PARTIAL_FOLDER};
 use crate::fs::folders;
 use crate::segment::journal::Journal;
 use crate::segment::said::Memory;
-use crate::segment::segments::{self, Name, PARTIAL_FOLDER};
+use crate::segment::segments;
 
 /// The files of such rows, relative to the workspace, each with the results whose rows in it are not to be read:
 /// their writer went on elsewhere and finished them. Those that a live journal still counts are left out.
@@ -31,7 +32,7 @@ pub fn list(root: &Path, open: Open, errors: &mut Vec<FileError>) -> BTreeMap<St
             continue;
         }
         let mut names = files::names_of_predictions(root, &folder, errors);
-        names.retain(|file| files::is_of_predictions(file));
+        names.retain(|file| file_names::is_of_predictions(file));
         let judged = segments::judge_files(&path, names.clone());
         for (name, file) in partial {
             if open == Open::Counted && judged.journals.contains(&name.journal()) {
@@ -59,7 +60,7 @@ fn finished_by(
         let is_own = other.writer == name.writer;
         let relative = format!("{relative}/{file}");
         // What cannot be read is reported by whoever reads its rows.
-        if segments::is_journal(file) {
+        if file_names::is_journal(file) {
             let said =
                 is_own.then(|| Journal::open(&path.join(file)).and_then(|it| memory.open(&relative, &it)));
             let checkpoints = said.and_then(Result::ok).map(|said| said.checkpoints).unwrap_or_default();

@@ -10,6 +10,7 @@ use twox_hash::XxHash3_64;
 use super::files::{self, Open};
 use super::old_files;
 use crate::base::error::{FileError, Result};
+use crate::base::file_names;
 use crate::base::progress::Progress;
 use crate::fs::{folders, platform};
 use crate::segment::segments;
@@ -53,7 +54,7 @@ const PARTS: [(&str, Grain); 7] = [
 /// Looks at all that is data, hidden names left out. What vanishes meanwhile is left out too; folders that cannot be
 /// listed are added to the errors. Items are in path order.
 pub fn survey(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> Result<Vec<Item>> {
-    let names = files::names_in(root)?;
+    let names = folders::names_in(root)?;
     let mut jobs: Vec<(String, Grain)> = Vec::new();
     for suffix in [".meta.parquet", ".arrays.parquet"] {
         let deeper = old_files::deeper(root, &names, suffix, errors);
@@ -131,7 +132,7 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     let full = root.join(path);
     // What stands in the place of a file of predictions is looked at as one: whoever reads it says what it is.
     let is_segment = path.starts_with("predictions/")
-        && path.rsplit('/').next().is_some_and(|name| kind.is_some() && files::is_of_predictions(name));
+        && path.rsplit('/').next().is_some_and(|name| kind.is_some() && file_names::is_of_predictions(name));
     if !is_segment && kind.is_some_and(|kind| kind.is_dir()) {
         return walk_folder(root, path, seen);
     }

@@ -8,12 +8,11 @@ use arrow_schema::{DataType, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::scan::unreadable;
-use crate::base::error::{Error, Result, guarded};
+use crate::base::error::{Error, Result, guarded, unreadable};
+use crate::decode::batches::batch_rows;
 use crate::decode::chunk_checks::FileChecks;
 use crate::footer::TailReader;
 use crate::fs::platform;
-use crate::query::source::batch_rows;
 
 /// Reads some columns of a file from one row to another.
 pub struct Reader {

@@ -16,8 +16,9 @@ use super::journal::Journal;
 use super::live_set::{Part, Rank};
 use super::merged::{self, Replaced, Unit};
 use super::said::{Memory, OpenSaid, Said};
-use super::segments::{self, Counted, Name, Sealed};
+use super::segments::{self, Counted, Sealed};
 use crate::base::error::{Error, ErrorKind};
+use crate::base::file_names::{self, Name};
 use crate::reading::files::Open;
 
 /// A sealed segment.
@@ -303,7 +304,7 @@ impl<'a> Run<'a> {
                 let of = self.carriers[*file].checkpoints.get(writer).map(Vec::as_slice).unwrap_or_default();
                 for checkpoint in of {
                     let claim = claims.entry(&checkpoint.id).or_default();
-                    claim.add(segments::base_of(writer), Some(checkpoint.rank(writer)));
+                    claim.add(file_names::base_of(writer), Some(checkpoint.rank(writer)));
                 }
             }
         }
@@ -321,7 +322,7 @@ impl<'a> Run<'a> {
         for (id, claim) in claims {
             let Some(winner) = claim.winner.filter(|_| !claim.others.is_empty()) else { continue };
             let all = claim.others.iter().chain([&claim.first]);
-            for loser in all.filter(|base| **base != segments::base_of(winner.writer)) {
+            for loser in all.filter(|base| **base != file_names::base_of(winner.writer)) {
                 lost.entry((*loser).to_owned()).or_default().insert(id.to_owned(), winner.writer.to_owned());
             }
         }
@@ -436,9 +437,9 @@ type Lost = HashMap<String, BTreeMap<String, String>>;
 /// The results of a unit that are lost. Of several writers in it nobody can tell whose rows are whose: there a
 /// result is lost where none of them won it.
 fn lost_in(writers: &[(String, Option<Sealed>)], lost: &Lost) -> Option<BTreeMap<String, String>> {
-    let bases: Vec<&str> = writers.iter().map(|(writer, _)| segments::base_of(writer)).collect();
+    let bases: Vec<&str> = writers.iter().map(|(writer, _)| file_names::base_of(writer)).collect();
     let all = bases.iter().filter_map(|base| lost.get(*base)).flatten();
-    let all = all.filter(|(_, winner)| !bases.contains(&segments::base_of(winner)));
+    let all = all.filter(|(_, winner)| !bases.contains(&file_names::base_of(winner)));
     let all: BTreeMap<String, String> = all.map(|(id, winner)| (id.clone(), winner.clone())).collect();
     (!all.is_empty()).then_some(all)
 }

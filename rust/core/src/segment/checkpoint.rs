@@ -8,11 +8,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::ipc;
 use super::journal::{self, Journal, Kind};
-use super::segments::{self, Name};
+use super::{ipc, segments};
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
-use crate::reading::scan;
+use crate::base::file_names::Name;
+use crate::decode::batches;
 use crate::types::columns::Texts;
 
 /// A longer text is no result.
@@ -237,7 +237,7 @@ impl Earlier {
         let partial = folder.join(name.partial());
         for file in [Some(segment), Some(partial).filter(|path| path.exists())].into_iter().flatten() {
             let opened = crate::fs::platform::open(&file).map_err(|error| Error::io(&file, error))?;
-            scan::read_batches(&file, opened, Some(&["result_id"]), &mut |batches| {
+            batches::read_batches(&file, opened, Some(&["result_id"]), &mut |batches| {
                 batches.iter().try_for_each(|batch| add(batch, &mut self.rows))
             })?;
         }

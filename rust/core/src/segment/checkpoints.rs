@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use super::checkpoint;
 use super::live_set::Rank;
-use super::segments::Name;
 use crate::base::error::{Error, Result};
+use crate::base::file_names::Name;
 use crate::base::value::Value;
 use crate::fs::platform;
 

@@ -12,10 +12,10 @@ use std::time::Duration;
 use twox_hash::XxHash3_64;
 
 use self::frames::Step;
-use super::segments::Name;
 use crate::base::clock;
 use crate::base::content::{hex, random_hex};
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::file_names::Name;
 use crate::base::value::Value;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder};
@@ -25,8 +25,6 @@ mod frames;
 
 pub use self::frames::{Coverage, Frames, Lost, Reading, Stretch};
 
-/// What a journal's name ends with.
-pub const SUFFIX: &str = ".journal";
 const MAGIC: &[u8; 4] = b"N4AJ";
 const MAJOR: u8 = 1;
 const MINOR: u8 = 0;

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 
-use super::segments::{Name, REPLACES_KEY, Sealed};
+use super::segments::Sealed;
 use crate::base::error::{Result, corrupt};
+use crate::base::file_names::Name;
 use crate::base::value::Value;
+use crate::footer::keys::REPLACES_KEY;
 
 /// What a compaction has of one writer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

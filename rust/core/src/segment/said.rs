@@ -14,14 +14,17 @@ use super::checkpoints::{self, Checkpoint, Checkpoints, RESULTS_KEY};
 use super::journal::{Journal, Kind, Position};
 use super::live_set::RESULT;
 use super::merged::{self, Replaced};
-use super::segments::{self, JOURNAL_KEY, Name, REPLACES_KEY, Sealed};
+use super::segments::{self, Sealed};
 use super::{checkpoint, ipc};
 use crate::base::clock::now_ns;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, Result, corrupt};
+use crate::base::file_names::Name;
 use crate::footer::TailReader;
+use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
+use crate::fs::cache_file;
 use crate::fs::platform::{self, Identity};
-use crate::reading::{cache, live};
+use crate::reading::live;
 use crate::types::columns::Texts;
 
 /// What sealed segments said.
@@ -264,7 +267,7 @@ impl Memory {
             if !self.is_kept {
                 return Known::default();
             }
-            let read = |file| cache::read_any(&self.root, file);
+            let read = |file| cache_file::read_any(&self.root, file);
             let sealed = read(SEALED).and_then(|bytes| decode_sealed(&bytes).ok());
             let open = read(OPEN).and_then(|bytes| decode_open(&bytes).ok());
             let (sealed, plain) = sealed.unwrap_or_default();
@@ -286,10 +289,10 @@ impl Memory {
             used.open.extend(before.open.into_iter().filter(|(file, _)| is_elsewhere(file)));
         }
         if self.has_new.into_inner() {
-            cache::write_any(&self.root, SEALED, &encode_sealed(&used.sealed, &used.plain));
+            cache_file::write_any(&self.root, SEALED, &encode_sealed(&used.sealed, &used.plain));
         }
         if self.has_new_open.into_inner() {
-            cache::write_any(&self.root, OPEN, &encode_open(&used.open));
+            cache_file::write_any(&self.root, OPEN, &encode_open(&used.open));
         }
     }
 }
@@ -307,7 +310,7 @@ fn begin(entries: usize) -> ByteWriter {
 }
 
 fn begun(bytes: &[u8]) -> Result<ByteReader<'_>> {
-    let mut reader = cache::checked(bytes)?;
+    let mut reader = cache_file::checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != VERSION {
         return Err(corrupt("another version"));
     }
@@ -338,7 +341,7 @@ fn encode_sealed(entries: &Sealeds, plain: &Plains) -> Vec<u8> {
         writer.text(of);
         writer.u64(*fingerprint);
     }
-    cache::finish(writer)
+    cache_file::finish(writer)
 }
 
 fn decode_sealed(bytes: &[u8]) -> Result<(Sealeds, Plains)> {
@@ -383,7 +386,7 @@ fn encode_open(entries: &Opens) -> Vec<u8> {
         writer.int(said.named.len() as u64);
         said.named.iter().for_each(|name| writer.text(name));
     }
-    cache::finish(writer)
+    cache_file::finish(writer)
 }
 
 fn decode_open(bytes: &[u8]) -> Result<Opens> {

@@ -15,120 +15,12 @@ use super::live_set::{Hidden, Part};
 use super::merged::{self, Replaced, Unit};
 use super::said::Memory;
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::file_names::{JOURNAL_SUFFIX, Name, SUFFIX, is_journal, split};
 use crate::base::value::Value;
 use crate::footer::TailReader;
+use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
 use crate::fs::platform;
 use crate::reading::files::Open;
-
-/// The footer key that says which journal a segment was sealed from.
-pub const JOURNAL_KEY: &str = "n4a_journal";
-/// The footer key that lists what a compaction merged.
-pub const REPLACES_KEY: &str = "n4a_replaces";
-/// Where rows of results that were never finished lie, apart from those that count.
-pub const PARTIAL_FOLDER: &str = "partial";
-
-const JOURNAL: &str = ".journal";
-const SEALED: &str = ".meta.parquet";
-
-/// The name that all files of one writer share: `<run_id>.<writer>`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name {
-    /// The run.
-    pub run_id: String,
-    /// 12 hexadecimal digits, `-<n>` where a journal failed and was continued; `c` and 12 digits for a
-    /// compaction.
-    pub writer: String,
-}
-
-impl Name {
-    /// The name in that of a journal, a segment or their like.
-    pub fn of(file: &str) -> Option<Self> {
-        let (run_id, writer) = split(file)?;
-        Some(Self { run_id: run_id.to_owned(), writer: writer.to_owned() })
-    }
-
-    /// The same of a path.
-    pub fn of_path(path: &Path) -> Option<Self> {
-        Self::of(path.file_name()?.to_str()?)
-    }
-
-    /// The open segment.
-    pub fn journal(&self) -> String {
-        format!("{self}{JOURNAL}")
-    }
-
-    /// The sealed segment.
-    pub fn sealed(&self) -> String {
-        format!("{self}{SEALED}")
-    }
-
-    /// Rows of unfinished results, relative to the folder of the segment.
-    pub fn partial(&self) -> String {
-        format!("{PARTIAL_FOLDER}/{self}.partial.meta.parquet")
-    }
-
-    /// Its arrays.
-    pub fn arrays(&self) -> String {
-        format!("{self}.arrays.parquet")
-    }
-
-    /// The finished results, in the folder of the run.
-    pub fn results(&self) -> String {
-        format!("results.{}.jsonl", self.writer)
-    }
-
-    /// The name under which a writer goes on where its journal failed.
-    #[must_use]
-    pub fn successor(&self) -> Self {
-        let (base, count) = self.writer.split_once('-').unwrap_or((&self.writer, "0"));
-        let count = count.parse::<u32>().unwrap_or_default().saturating_add(1);
-        Self { run_id: self.run_id.clone(), writer: format!("{base}-{count}") }
-    }
-
-    /// The writer without what follows where a journal failed: rows and checkpoint of a result may lie in
-    /// different files of it.
-    pub fn base(&self) -> &str {
-        base_of(&self.writer)
-    }
-
-    /// Whether it is that of a compaction.
-    pub fn is_compaction(&self) -> bool {
-        Self::is_of_compaction(&self.writer)
-    }
-
-    /// Whether a writer stands for a compaction.
-    pub fn is_of_compaction(writer: &str) -> bool {
-        writer.starts_with('c') && writer.len() == 13
-    }
-}
-
-impl std::fmt::Display for Name {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}.{}", self.run_id, self.writer)
-    }
-}
-
-/// The run and the writer in a file's name.
-fn split(file: &str) -> Option<(&str, &str)> {
-    let suffixes = [JOURNAL, ".partial.meta.parquet", SEALED, ".arrays.parquet"];
-    let stem = suffixes.iter().find_map(|suffix| file.strip_suffix(suffix))?;
-    let (run_id, writer) = stem.rsplit_once('.')?;
-    let is_hex = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let (base, count) = writer.split_once('-').unwrap_or((writer, "1"));
-    let is_writer =
-        is_hex(base) && count.parse::<u32>().is_ok() || writer.strip_prefix('c').is_some_and(is_hex);
-    (is_writer && !run_id.is_empty()).then_some((run_id, writer))
-}
-
-/// What all names of one writer begin with.
-pub fn base_of(writer: &str) -> &str {
-    writer.split_once('-').map_or(writer, |(base, _)| base)
-}
-
-/// Whether a file's name is that of a journal.
-pub fn is_journal(file: &str) -> bool {
-    file.ends_with(JOURNAL) && Name::of_path(Path::new(file)).is_some()
-}
 
 /// What a sealed segment says of the journal that it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,9 +155,9 @@ pub(crate) fn sealed_from(text: &str) -> Option<Sealed> {
 /// told from others there.
 pub fn compacted_of(folder: &Path, name: &Name) -> Result<Option<(Sealed, bool)>> {
     let mut found: Option<(Sealed, bool)> = None;
-    for file in crate::reading::files::names_in(folder)? {
+    for file in crate::fs::folders::names_in(folder)? {
         let is_of_run = |by: &Name| by.is_compaction() && by.run_id == name.run_id;
-        let Some(by) = Name::of(&file).filter(is_of_run).filter(|_| file.ends_with(SEALED)) else { continue };
+        let Some(by) = Name::of(&file).filter(is_of_run).filter(|_| file.ends_with(SUFFIX)) else { continue };
         for Unit { writers, .. } in merged::units(&by, None, &replaces(&folder.join(&file))?) {
             let is_divided = writers.len() == 1;
             let sealed = writers.into_iter().find(|(writer, _)| *writer == name.writer);
@@ -394,7 +286,7 @@ fn busy_runs<'a>(names: impl Iterator<Item = &'a str>) -> HashSet<String> {
     let mut runs: Vec<(&str, bool)> = names
         .filter_map(|file| {
             let (run_id, writer) = split(file)?;
-            Some((run_id, file.ends_with(JOURNAL) || Name::is_of_compaction(writer)))
+            Some((run_id, file.ends_with(JOURNAL_SUFFIX) || Name::is_of_compaction(writer)))
         })
         .collect();
     runs.sort_unstable();

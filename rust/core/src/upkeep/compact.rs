@@ -12,19 +12,18 @@ use super::compaction_groups::{self, Apart};
 use super::compaction_plan::Plan;
 use crate::base::content::blake3_hex;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
+use crate::decode::batches;
 use crate::footer::TailReader;
-use crate::fs::atomic;
-use crate::fs::platform;
+use crate::footer::keys::REPLACES_KEY;
+use crate::fs::{atomic, folders, platform};
 use crate::reading::collect::summarise_file;
 use crate::reading::files;
-use crate::reading::scan;
 use crate::segment::segment_file::SegmentFile;
-use crate::segment::segments::{self, Name, REPLACES_KEY};
-use crate::segment::{checkpoints, merged};
+use crate::segment::{checkpoints, merged, segments};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
-use crate::types;
-use crate::types::rows;
+use crate::types::{self, rows};
 
 /// What was merged in one folder.
 #[derive(Clone, Debug, Default)]
@@ -101,9 +100,9 @@ fn folders(root: &Path, folder: Option<&str>) -> impl Iterator<Item = (String, P
 /// The segments of a run in a folder that count: those whose journals are gone, and the others. None where the folder
 /// cannot be listed, which [`super::recover::sweep`] tells.
 fn divided(path: &Path, run_id: &str) -> Result<(Vec<Name>, Vec<Name>)> {
-    let names = match files::names_in(path) {
+    let names = match folders::names_in(path) {
         Err(error) if error.source.is_some() => return Ok((Vec::new(), Vec::new())),
-        names => names?.into_iter().filter(|name| files::is_of_predictions(name)).collect(),
+        names => names?.into_iter().filter(|name| file_names::is_of_predictions(name)).collect(),
     };
     let judged = segments::judge_files(path, names);
     let mut names: Vec<Name> =
@@ -134,7 +133,7 @@ fn compact_group(
     for (name, left_out) in inputs.iter().zip(&plan.left_out) {
         progress.check()?;
         let file = path.join(name.sealed());
-        schemas.push(stored(&scan::schema_of(&file)?));
+        schemas.push(stored(&batches::schema_of(&file)?));
         let part = summarise_file(&file, &mut tails)?;
         identity.push((name.writer.clone(), part.identity.size));
         if left_out.is_none() {
@@ -152,7 +151,7 @@ fn compact_group(
         let open = platform::open(&file).map_err(|error| Error::io(&file, error))?;
         starts.push(merged.rows);
         let mut place = 0;
-        scan::read_batches(&file, open, None, &mut |batches| {
+        batches::read_batches(&file, open, None, &mut |batches| {
             progress.check()?;
             let mut conforming = Vec::with_capacity(batches.len());
             for batch in batches {

@@ -6,11 +6,10 @@ use std::path::Path;
 use arrow_schema::{DataType, SchemaRef};
 
 use crate::base::error::{Error, Result};
+use crate::base::file_names::Name;
+use crate::decode::batches;
 use crate::fs::platform;
-use crate::reading::scan;
-use crate::segment::segments::Name;
-use crate::types::rows;
-use crate::types::{self, Converted};
+use crate::types::{self, Converted, rows};
 
 /// A segment that stays apart from others of its run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub fn groups(folder: &Path, inputs: Vec<Name>) -> Result<(Vec<Group>, Vec<Apart
     let (mut groups, mut apart) = (Vec::<Group>::new(), Vec::new());
     for name in inputs {
         let path = folder.join(name.sealed());
-        let schema = scan::schema_of(&path)?;
+        let schema = batches::schema_of(&path)?;
         let mut columns = Vec::new();
         for field in rows::extras(&schema) {
             let kind = types::shown(field.data_type());
@@ -110,7 +109,7 @@ impl Group {
     fn is_exact(&self, folder: &Path, column: &str) -> Result<bool> {
         for name in &self.members {
             let path = folder.join(name.sealed());
-            if !is_exact(&path, &scan::schema_of(&path)?, column)? {
+            if !is_exact(&path, &batches::schema_of(&path)?, column)? {
                 return Ok(false);
             }
         }
@@ -136,7 +135,7 @@ fn is_exact(path: &Path, schema: &SchemaRef, column: &str) -> Result<bool> {
     }
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
     let mut failed = 0;
-    scan::read_batches(path, file, Some(&[column]), &mut |batches| {
+    batches::read_batches(path, file, Some(&[column]), &mut |batches| {
         for array in batches.iter().filter_map(|batch| batch.column_by_name(column)) {
             let Converted { failed: here, .. } = types::convert(array, &DataType::Float64)?;
             failed += here;

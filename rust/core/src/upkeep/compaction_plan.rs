@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::base::error::Result;
+use crate::base::file_names::Name;
 use crate::base::progress::Progress;
 use crate::segment::carriers;
 use crate::segment::checkpoints::Checkpoints;
 use crate::segment::live_set::{Hidden, Part};
 use crate::segment::merged::{self, Merged, Replaced, Unit};
 use crate::segment::said::Said;
-use crate::segment::segments::Name;
 
 /// The inputs of one compaction, in their order.
 pub struct Plan {

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use super::verify::Finding;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder, ONE_TRY};
 use crate::fs::{atomic, folders, platform};
 use crate::reading::files;
 use crate::segment::journal::{self, End, Header, Journal};
-use crate::segment::segments::{self, Name};
+use crate::segment::segments;
 use crate::write::seal::{self, Outcome, Survey};
 
 /// A name that was replaced is removed no sooner than this after its replacement appeared, so that a
@@ -109,7 +110,7 @@ fn is_empty(path: &Path) -> bool {
 fn journals_in(root: &Path, folder: &str, run_id: Option<&str>, errors: &mut Vec<FileError>) -> Vec<Name> {
     let mut names: Vec<Name> = files::names_of_predictions(root, folder, errors)
         .iter()
-        .filter(|file| segments::is_journal(file))
+        .filter(|file| file_names::is_journal(file))
         .filter_map(|file| Name::of(file))
         .filter(|name| run_id.is_none_or(|run_id| run_id == name.run_id))
         .collect();
@@ -310,7 +311,7 @@ pub fn sweep(root: &Path, folder: Option<&str>, errors: &mut Vec<FileError>) -> 
     for folder in folders {
         removed.extend(sweep_folder(root, &folder, grace, errors));
         places.push(format!("predictions/{folder}"));
-        places.push(format!("predictions/{folder}/{}", segments::PARTIAL_FOLDER));
+        places.push(format!("predictions/{folder}/{}", file_names::PARTIAL_FOLDER));
         places.push(format!("arrays/{folder}"));
     }
     if folder.is_none() {
@@ -330,7 +331,7 @@ pub fn sweep(root: &Path, folder: Option<&str>, errors: &mut Vec<FileError>) -> 
 fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<FileError>) -> Vec<String> {
     let path = root.join("predictions").join(folder);
     let names = files::names_of_predictions(root, folder, errors);
-    let of_predictions = names.iter().filter(|name| files::is_of_predictions(name));
+    let of_predictions = names.iter().filter(|name| file_names::is_of_predictions(name));
     let judged = segments::judge_files(&path, of_predictions.cloned().collect());
     let is_old = |file: &str| {
         let stat = std::fs::metadata(path.join(file)).and_then(|stat| stat.modified());
@@ -395,7 +396,7 @@ pub fn files_of_run(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> V
     let prefix = format!("{run_id}.");
     for top in ["predictions", "arrays"] {
         for folder in folders::folders(root, top).into_names(errors) {
-            let partial = format!("{top}/{folder}/{}", segments::PARTIAL_FOLDER);
+            let partial = format!("{top}/{folder}/{}", file_names::PARTIAL_FOLDER);
             for relative in [format!("{top}/{folder}"), partial] {
                 for name in folders::list(root, &relative, |_| false).into_names(errors) {
                     let is_of_run = name.strip_prefix(&prefix).is_some_and(is_writers);
@@ -412,7 +413,7 @@ pub fn files_of_run(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> V
 pub fn remove_partial(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
     // Of what cannot be listed nothing is read either.
     let mut partial = files_of_run(root, run_id, &mut Vec::new());
-    partial.retain(|path| path.parent().is_some_and(|folder| folder.ends_with(segments::PARTIAL_FOLDER)));
+    partial.retain(|path| path.parent().is_some_and(|folder| folder.ends_with(file_names::PARTIAL_FOLDER)));
     for path in &partial {
         seal::remove_if_there(&root.join(path))?;
         atomic::sync_entry(&root.join(path))?;

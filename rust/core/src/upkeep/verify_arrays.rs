@@ -8,13 +8,13 @@ use twox_hash::XxHash3_64;
 
 use super::verify::{Finding, check_whole};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::file_names::Name;
 use crate::base::progress::Progress;
+use crate::decode::batches;
 use crate::footer::TailReader;
 use crate::fs::{folders, platform};
-use crate::reading::scan;
-use crate::segment::ipc;
 use crate::segment::journal::{self, Journal};
-use crate::segment::segments::{self, Name};
+use crate::segment::{ipc, segments};
 use crate::types::columns::Texts;
 use crate::write::arrays::{self, ROLES};
 
@@ -219,7 +219,7 @@ fn rows_in(path: &Path) -> Result<u64> {
 
 fn each_id(path: &Path, columns: &[&str], take: &mut dyn FnMut(&str)) -> Result<()> {
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    scan::read_batches(path, file, Some(columns), &mut |batches| {
+    batches::read_batches(path, file, Some(columns), &mut |batches| {
         for batch in batches {
             columns.iter().for_each(|column| texts_of(batch, column, take));
         }

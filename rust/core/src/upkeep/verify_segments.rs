@@ -9,13 +9,14 @@ use twox_hash::XxHash3_64;
 use super::verify::Finding;
 use super::verify_arrays;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
 use crate::fs::{folders, lock, platform};
 use crate::reading::{files, live};
 use crate::segment::checkpoints::Checkpoint;
 use crate::segment::journal::{self, Journal};
 use crate::segment::said::Said;
-use crate::segment::segments::{self, Lost, Name};
+use crate::segment::segments::{self, Lost};
 use crate::write::seal::Survey;
 
 /// What was found in a folder, and the results that its live segments name.
@@ -86,8 +87,10 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         findings.push(Finding { path: format!("predictions/{folder}/{file}"), is_problem, kind, message });
     };
     let names = files::names_of_predictions(root, folder, &mut errors);
-    let judged =
-        segments::judge(&path, names.iter().filter(|name| files::is_of_predictions(name)).cloned().collect());
+    let judged = segments::judge(
+        &path,
+        names.iter().filter(|name| file_names::is_of_predictions(name)).cloned().collect(),
+    );
     for file in &judged.diverged {
         let message = "shares segments with a larger compaction without being part of it: copies of this run went apart; \
                        its rows do not count";
@@ -129,10 +132,10 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
             find(name, false, "leftover", "a fence without its journal; recover removes it".to_owned());
         }
     }
-    let partial = format!("predictions/{folder}/{}", segments::PARTIAL_FOLDER);
+    let partial = format!("predictions/{folder}/{}", file_names::PARTIAL_FOLDER);
     for file in folders::list(root, &partial, |_| true).into_names(&mut errors) {
         let message = "rows of results that were never finished; resuming the run removes them";
-        find(&format!("{}/{file}", segments::PARTIAL_FOLDER), false, "partial", message.to_owned());
+        find(&format!("{}/{file}", file_names::PARTIAL_FOLDER), false, "partial", message.to_owned());
     }
     for file in &judged.journals {
         progress.check()?;

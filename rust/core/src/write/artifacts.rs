@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::progress::Progress;
 use crate::fs::atomic::{Draft, make_folder};
-use crate::reading::files::names_in;
+use crate::fs::folders::names_in;
 
 /// Bytes read at once.
 const BLOCK: usize = 1 << 18;

@@ -10,20 +10,20 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
-
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use crate::base::content::blake3_hex;
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::file_names::Name;
 use crate::base::progress::Progress;
+use crate::footer::keys::JOURNAL_KEY;
 use crate::fs::atomic;
-use crate::segment::checkpoint;
 use crate::segment::checkpoints::{self, Checkpoint, Checkpoints};
-use crate::segment::ipc;
 use crate::segment::journal::{Journal, Kind, Position, Reading, Stretch, fence_path};
 use crate::segment::segment_file::SegmentFile;
-use crate::segment::segments::{JOURNAL_KEY, Name, Sealed};
+use crate::segment::segments::Sealed;
+use crate::segment::{checkpoint, ipc};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
 use crate::types::rows;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::sessions::{blank, slug};
 use crate::base::content::blake3_hex;
 use crate::base::error::FileError;
+use crate::base::file_names::{self, Name, SUFFIX};
 use crate::catalogue::{Entry, Kind};
 use crate::fs::folders;
-use crate::reading::files::{self, SUFFIX};
-use crate::segment::segments::Name;
+use crate::reading::files;
 use crate::yaml::tree::Tree;
 
 /// An entry for each run whose folder is missing, and one for each file of nirs4all 0.6 whose dataset has no
@@ -25,7 +25,7 @@ pub fn list(
     let mut others = Vec::new();
     for folder in files::prediction_folders(root, errors) {
         for file in files::names_of_predictions(root, &folder, errors) {
-            if !files::is_of_predictions(&file) {
+            if !file_names::is_of_predictions(&file) {
                 continue;
             }
             let path = || format!("predictions/{folder}/{file}");

@@ -7,13 +7,13 @@ use std::path::Path;
 use super::manifests::Manifest;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{FileError, Result};
+use crate::base::file_names::SUFFIX;
 use crate::base::metrics;
 use crate::base::progress::Progress;
 use crate::base::value::{Key, Value};
 use crate::catalogue::results::{HiddenRows, is_within, old_files, units};
 use crate::catalogue::{Entry, Kind};
 use crate::query::filter::Member;
-use crate::reading::files::SUFFIX;
 use crate::summary::{Accumulator, Datasets, report};
 use crate::yaml::tree::Tree;
 
