@@ -41,19 +41,19 @@ SABOTAGES = {
         "stress/test_failing_writes.py::test_a_flush_returns_after_the_sync_of_its_journal",
     ),
     "skip the checksum of payloads": Sabotage(
-        "rust/core/src/segment/journal.rs",
+        "rust/core/src/segment/journal/read.rs",
         "if sum.to_le_bytes() != *stored {",
         "if sum.to_le_bytes() != *stored && false {",
         "stress/test_damaged_journals.py::test_every_flipped_bit_is_found",
     ),
     "skip the checksum of the header": Sabotage(
-        "rust/core/src/segment/journal.rs",
+        "rust/core/src/segment/journal/header.rs",
         "if XxHash3_64::oneshot(content).to_le_bytes() != *checksum {",
         "if XxHash3_64::oneshot(content).to_le_bytes() != *checksum && false {",
         "stress/test_damaged_journals.py::test_every_flipped_bit_is_found",
     ),
     "skip the fence": Sabotage(
-        "rust/core/src/segment/journal.rs",
+        "rust/core/src/segment/journal/append.rs",
         "let reason = if fence_path(&self.path).exists() {",
         "let reason = if false {",
         "stress/test_declared_dead.py::test_a_writer_that_was_declared_dead_cannot_go_on",
@@ -77,7 +77,7 @@ SABOTAGES = {
         "stress/test_copies.py::test_a_live_workspace_copied_twice_and_recovered_in_between",
     ),
     "forget where a successor cuts its predecessor": Sabotage(
-        "rust/core/src/segment/journal.rs",
+        "rust/core/src/segment/journal/read.rs",
         "let limit = cut.map_or(size, |cut| cut.min(size));",
         "let limit = size;",
         "stress/test_failing_writes.py::test_a_frame_that_cannot_be_cut_off_is_not_counted_twice",
@@ -143,7 +143,7 @@ SABOTAGES = {
         "stress/test_damaged_journals.py::test_a_writer_says_when_its_journal_was_damaged_before_it_closed",
     ),
     "let the later checkpoint win": Sabotage(
-        "rust/core/src/segment/live_set.rs",
+        "rust/core/src/segment/hidden.rs",
         "        if rank < known.0 {",
         "        if rank > known.0 {",
         "unit/test_live_footers.py::test_a_done_checkpoint_comes_before_a_failed_one_and_then_the_earlier",

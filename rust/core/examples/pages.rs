@@ -7,7 +7,7 @@ use n4w_core::base::progress::Progress;
 use n4w_core::query::filter::{Asks, Filter};
 use n4w_core::query::keys::Sort;
 use n4w_core::query::page::{Ask, page};
-use n4w_core::reading::files::Open;
+use n4w_core::segment::live_set::Open;
 
 fn main() -> n4w_core::Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use n4w_core::base::value::Value;
 use n4w_core::reading::collect::{self, Collected};
-use n4w_core::reading::files::Open;
+use n4w_core::segment::live_set::Open;
 use n4w_core::summary::report;
 use pyo3::prelude::*;
 

@@ -16,10 +16,10 @@ use crate::base::metrics;
 use crate::base::progress::Progress;
 use crate::fs::{folders, platform};
 use crate::query::filter::Member;
-use crate::reading::files::{self, Open};
-use crate::reading::{live, scan};
+use crate::reading::{files, live, scan};
 use crate::segment::checkpoint;
-use crate::segment::live_set::{self, Hidden, Rank};
+use crate::segment::hidden::{self, Hidden, Rank};
+use crate::segment::live_set::Open;
 use crate::summary::tally::Tally;
 use crate::summary::topk::TEXTS;
 use crate::summary::{Accumulator, add_batches};
@@ -140,7 +140,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>
         }
     }
     parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-    let wins = live_set::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
+    let wins = hidden::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
         let status = json.get("status").and_then(|status| status.as_str());
         (id.as_str(), Rank::new(status, Some(completed_at), writer))
     }));

@@ -16,8 +16,8 @@ use super::window::Entry;
 use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::platform;
-use crate::reading::files::Open;
 use crate::reading::scan;
+use crate::segment::live_set::Open;
 use crate::types;
 use crate::types::columns::Texts;
 

@@ -15,11 +15,11 @@ use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names;
 use crate::fs::platform::{self, Identity};
-use crate::reading::files::{self, Open};
-use crate::reading::live;
-use crate::segment::ipc;
+use crate::reading::files;
+use crate::segment::hidden::{Hidden, RESULT};
 use crate::segment::journal::{Journal, Kind};
-use crate::segment::live_set::{Hidden, RESULT};
+use crate::segment::live_set::Open;
+use crate::segment::{ipc, journal_contents};
 
 /// What failed, and of which file of those listed, if of one.
 #[derive(Debug)]
@@ -209,7 +209,7 @@ pub fn read_journal(
 ) -> Result<Option<Error>> {
     let journal = Journal::open(&listed.path)?;
     let mut first = 0;
-    let (reading, damage) = live::rows(&journal, journal.begin(), &mut |batches| {
+    let (reading, damage) = journal_contents::rows(&journal, journal.begin(), &mut |batches| {
         for batch in batches {
             take(first, batch)?;
             first += batch.num_rows() as u32;

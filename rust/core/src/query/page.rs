@@ -15,7 +15,7 @@ use crate::base::content::blake3_hex;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
 use crate::reading::collect::RESTARTS;
-use crate::reading::files::Open;
+use crate::segment::live_set::Open;
 use crate::types::rows::{self, Type};
 
 /// The columns of a page, unless others are asked for: those that a list shows.

@@ -20,11 +20,12 @@ use crate::decode::batches;
 use crate::decode::chunk_checks::{Readers, check_files};
 use crate::footer::TailReader;
 use crate::fs::platform::{self, Identity};
-use crate::reading::files::{self, Listing, Open};
+use crate::reading::files::{self, Listing};
 use crate::reading::partial;
+use crate::segment::hidden::{self, Hidden, RESULT};
 use crate::segment::ipc;
 use crate::segment::journal::{Journal, Kind, Position};
-use crate::segment::live_set::{self, Hidden, RESULT};
+use crate::segment::live_set::Open;
 use crate::types::{self, Lost, conform};
 
 /// Bytes of a journal's frames that are decoded at a time.
@@ -90,7 +91,7 @@ impl Plan {
         let Listing { files: mut names, mut hidden, mut errors } = files::list(root, open)?;
         if partial {
             for (name, finished) in partial::list(root, open, &mut errors) {
-                let part = live_set::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
+                let part = hidden::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
                 hidden.extend(Hidden::of(vec![part]).map(|part| (name.clone(), Arc::new(part))));
                 names.push(name);
             }

@@ -12,7 +12,7 @@ use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics::{self, Direction};
 use crate::base::progress::Progress;
 use crate::reading::collect::{self, Caching, Collected};
-use crate::reading::files::Open;
+use crate::segment::live_set::Open;
 use crate::summary::topk::{Ranked, TEXTS, TopK};
 use crate::summary::{Accumulator, TOP_K};
 use crate::types::columns::{Numbers, SCORES, Texts};

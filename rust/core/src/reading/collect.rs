@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::cache::{self, Entries, Entry, Seen};
-use super::files::{self, Listing, Open};
+use super::files::{self, Listing};
 use super::live::{Journals, Live};
 use super::scan;
 use crate::base::clock::now_ns;
@@ -24,7 +24,8 @@ use crate::base::{file_names, metrics};
 use crate::footer::TailReader;
 use crate::fs::cache_file;
 use crate::fs::platform::{self, Folder, Identity};
-use crate::segment::live_set::Hidden;
+use crate::segment::hidden::Hidden;
+use crate::segment::live_set::Open;
 use crate::summary::embedded::{self, Embedded, Sketch};
 use crate::summary::{Accumulator, Datasets, SketchReader, merged};
 

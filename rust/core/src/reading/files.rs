@@ -13,21 +13,13 @@ use super::old_files;
 use crate::base::error::{FileError, Result};
 use crate::base::file_names::{Name, SUFFIX, is_of_predictions, is_prediction_file};
 use crate::fs::folders;
-use crate::segment::live_set::Hidden;
+use crate::segment::hidden::Hidden;
+use crate::segment::live_set::Open;
+use crate::segment::resolve;
 use crate::segment::said::Memory;
-use crate::segment::segments;
 
 /// A listing that took longer may have missed a file that was replaced meanwhile, and is repeated.
 const SLOW_LISTING: Duration = Duration::from_secs(5);
-
-/// Whether open segments are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Open {
-    /// Those that no sealed segment covers.
-    Counted,
-    /// None; a sealed segment counts even where its journal goes on.
-    LeftOut,
-}
 
 /// What lies in a workspace.
 #[derive(Debug, Default)]
@@ -126,7 +118,7 @@ impl Listing {
             |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
         let names = folders::list(root, folder, is_of_predictions).into_names(&mut self.errors);
         let names = names.into_iter().filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
-        let judged = segments::judge_with(&root.join(folder), names, open, Some(memory));
+        let judged = resolve::judge_with(&root.join(folder), names, open, Some(memory));
         let journals = if open == Open::Counted { judged.journals } else { Vec::new() };
         let path = |file: String| format!("{folder}/{file}");
         self.files.extend(judged.files.into_iter().chain(journals).map(path));

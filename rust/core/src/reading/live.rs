@@ -9,9 +9,10 @@ use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::file_names::{self, Name};
 use crate::fs::{cache_file, folders, platform};
 use crate::segment::checkpoints::{self, Checkpoint};
-use crate::segment::journal::{Journal, Kind, Position, Reading};
-use crate::segment::live_set::Hidden;
-use crate::segment::{checkpoint, ipc, segments};
+use crate::segment::hidden::Hidden;
+use crate::segment::journal::{Journal, Kind, Position};
+use crate::segment::journal_contents::results;
+use crate::segment::{checkpoint, ipc, resolve};
 use crate::summary::{Datasets, SketchReader, merge_datasets, split_by_dataset};
 
 const FILE: &str = "journals.bin";
@@ -146,40 +147,6 @@ fn datasets_of(state: &[u8]) -> Option<Datasets> {
     (is_whole && !crate::summary::embedded::table_disagrees(&datasets)).then_some(datasets)
 }
 
-/// Hands out the rows of a journal; says where they end and what was given up, and what is damaged.
-///
-/// An incomplete last frame is the end of the data: its writer may be about to finish it.
-pub fn rows(
-    journal: &Journal,
-    from: Position,
-    take: &mut dyn FnMut(&[arrow_array::RecordBatch]) -> Result<()>,
-) -> Result<(Reading, Option<Error>)> {
-    let reading = journal.read(from, &mut |kind, payload| match kind {
-        Kind::Rows => take(&ipc::decode(payload)?),
-        Kind::Arrays | Kind::Checkpoint => Ok(()),
-    })?;
-    let damage = journal.damage(&reading);
-    Ok((reading, damage))
-}
-
-/// The results that were checkpointed in a journal, as texts, and what is damaged in it.
-pub fn results(path: &Path) -> Result<(Vec<String>, Option<Error>)> {
-    let mut found = Vec::new();
-    let journal = Journal::open(path)?;
-    let mut frames = journal.frames(journal.begin());
-    while let Some((kind, _)) = frames.advance()? {
-        // One without an id is told by whoever recovers or verifies.
-        if kind == Kind::Checkpoint
-            && let Ok(checkpoint) = checkpoint::read(frames.payload())
-        {
-            found.push((checkpoint, frames.has_lost()));
-        }
-    }
-    let damage = journal.damage(&frames.finish());
-    let (complete, _) = checkpoint::take_incomplete(&journal, found)?;
-    Ok((complete.into_iter().map(|checkpoint| checkpoint.text).collect(), damage))
-}
-
 /// What the journals of a run that count hold of results.
 #[derive(Debug, Default)]
 pub struct OpenResults {
@@ -214,7 +181,7 @@ pub fn open_results(
         names.retain(|file| {
             file_names::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
         });
-        let judged = segments::judge_files(&folder, names);
+        let judged = resolve::judge_files(&folder, names);
         for (file, error) in &judged.errors {
             if let Some(run) = run_of(file) {
                 let error = FileError::new(&format!("{below}/{file}"), error);

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::files::{self, Open};
+use super::files;
 use crate::base::error::FileError;
 use crate::base::file_names::{self, Name, PARTIAL_FOLDER};
 use crate::fs::folders;
 use crate::segment::journal::Journal;
+use crate::segment::live_set::Open;
+use crate::segment::resolve;
 use crate::segment::said::Memory;
-use crate::segment::segments;
 
 /// The files of such rows, relative to the workspace, each with the results whose rows in it are not to be read:
 /// their writer went on elsewhere and finished them. Those that a live journal still counts are left out.
@@ -33,7 +34,7 @@ pub fn list(root: &Path, open: Open, errors: &mut Vec<FileError>) -> BTreeMap<St
         }
         let mut names = files::names_of_predictions(root, &folder, errors);
         names.retain(|file| file_names::is_of_predictions(file));
-        let judged = segments::judge_files(&path, names.clone());
+        let judged = resolve::judge_files(&path, names.clone());
         for (name, file) in partial {
             if open == Open::Counted && judged.journals.contains(&name.journal()) {
                 continue;

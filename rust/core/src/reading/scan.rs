@@ -5,12 +5,12 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 
-use super::live;
 use crate::base::error::{Error, Result};
 use crate::base::file_names;
 use crate::decode::batches::read_batches;
+use crate::segment::hidden::{Hidden, RESULT};
 use crate::segment::journal::Journal;
-use crate::segment::live_set::{Hidden, RESULT};
+use crate::segment::journal_contents;
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
 use crate::types::columns::COLUMNS;
 
@@ -63,7 +63,7 @@ pub fn read_rows(
 ) -> Result<Option<Error>> {
     if file_names::is_journal(&path.to_string_lossy()) {
         let journal = Journal::open(path)?;
-        return live::rows(&journal, journal.begin(), take).map(|(_, damage)| damage);
+        return journal_contents::rows(&journal, journal.begin(), take).map(|(_, damage)| damage);
     }
     read_batches(path, file, Some(columns), take).map(|()| None)
 }

@@ -7,13 +7,13 @@ use std::path::Path;
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
-use super::files::{self, Open};
-use super::old_files;
+use super::{files, old_files};
 use crate::base::error::{FileError, Result};
 use crate::base::file_names;
 use crate::base::progress::Progress;
 use crate::fs::{folders, platform};
-use crate::segment::segments;
+use crate::segment::live_set::Open;
+use crate::segment::resolve;
 
 /// One file, or a folder whose files belong together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,7 +100,7 @@ fn mark_hidden(root: &Path, items: &mut [Item]) -> Result<()> {
     for of_folder in items.chunk_by_mut(|one, other| folder_of(one) == folder_of(other)) {
         let folder = of_folder.first().and_then(folder_of).unwrap_or_default();
         let names = of_folder.iter().filter_map(|item| item.path.rsplit('/').next());
-        if !folder.starts_with("predictions/") || !segments::may_hide(names) {
+        if !folder.starts_with("predictions/") || !resolve::may_hide(names) {
             continue;
         }
         let hidden = files::list_folder(root, &folder, Open::Counted)?.hidden;

@@ -12,14 +12,14 @@ use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use super::checkpoints::Checkpoints;
+use super::hidden::{Part, Rank};
 use super::journal::Journal;
-use super::live_set::{Part, Rank};
+use super::live_set::{Counted, Open};
 use super::merged::{self, Replaced, Unit};
 use super::said::{Memory, OpenSaid, Said};
-use super::segments::{self, Counted, Sealed};
+use super::sealed::{self, Sealed};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::file_names::{self, Name};
-use crate::reading::files::Open;
 
 /// A sealed segment.
 struct Carrier {
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         let compactions: Vec<_> = sealed.iter().filter(|(_, name)| name.is_compaction()).collect();
         let memory = memory.filter(|_| bases.len() > 1 || !compactions.is_empty());
         // One that cannot be read replaces nothing and has no results; reading its rows will say why.
-        let merged = |(file, _): &&(String, Name)| segments::replaces(&folder.join(file)).unwrap_or_default();
+        let merged = |(file, _): &&(String, Name)| merged::replaces(&folder.join(file)).unwrap_or_default();
         let merged: BTreeSet<String> = match memory {
             None => compactions.iter().flat_map(merged).map(|(writer, _)| writer).collect(),
             Some(_) => BTreeSet::new(),
@@ -118,10 +118,10 @@ impl<'a> Run<'a> {
                     checkpoints = said.checkpoints(&name.writer);
                 }
             } else if name.is_compaction() {
-                replaced = segments::replaces(&folder.join(&file)).unwrap_or_default();
+                replaced = merged::replaces(&folder.join(&file)).unwrap_or_default();
             } else if merged.contains(&name.writer) || opened.iter().any(|(_, of, _)| *of == name) {
                 // A damaged segment is no reason to lose what its journal still has.
-                position = segments::sealed_of(&folder.join(&file)).ok().flatten();
+                position = sealed::sealed_of(&folder.join(&file)).ok().flatten();
             }
             (Carrier { file, name, replaced, checkpoints }, position)
         };
@@ -261,7 +261,7 @@ impl<'a> Run<'a> {
             let sealed =
                 sealed.filter(|(writer, _)| *writer == name.writer).filter_map(|(_, sealed)| sealed.as_ref());
             let longest = sealed.max_by_key(|sealed| sealed.position.frames);
-            match longest.map_or(Ok(false), |sealed| sealed.covers(journal)) {
+            match longest.map_or(Ok(false), |sealed| journal.is_covered_by(sealed)) {
                 Ok(true) => counted.covered.push(file.clone()),
                 Ok(false) if undivided.contains_key(&name.writer) => {
                     // Counted as a whole, what was merged would count twice.

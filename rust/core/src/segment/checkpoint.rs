@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::journal::{self, Journal, Kind};
-use super::{ipc, segments};
+use super::{ipc, sealed};
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::file_names::Name;
 use crate::decode::batches;
@@ -232,7 +232,7 @@ impl Earlier {
             return Ok(true);
         }
         let segment = folder.join(name.sealed());
-        let Some(sealed) = segments::sealed_of(&segment)? else { return Ok(false) };
+        let Some(sealed) = sealed::sealed_of(&segment)? else { return Ok(false) };
         self.is_damaged |= !sealed.saved.is_empty() || journal::corrupt_path(&path).exists();
         let partial = folder.join(name.partial());
         for file in [Some(segment), Some(partial).filter(|path| path.exists())].into_iter().flatten() {

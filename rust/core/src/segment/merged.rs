@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::segments::Sealed;
+use super::sealed::{Sealed, footer_value};
 use crate::base::error::{Result, corrupt};
-use crate::base::file_names::Name;
+use crate::base::file_names::{Name, SUFFIX};
 use crate::base::value::Value;
 use crate::footer::keys::REPLACES_KEY;
 
@@ -99,4 +100,30 @@ pub fn units(name: &Name, sealed: Option<&Sealed>, replaced: &Replaced) -> Vec<U
 /// The value of the footer key, or what is wrong with it.
 pub fn parse(text: &str) -> Result<Replaced> {
     from_json(text).ok_or_else(|| corrupt(format!("its footer key {REPLACES_KEY} is damaged")))
+}
+
+/// What a compaction merged; nothing where there is no such file, or it is none.
+pub fn replaces(path: &Path) -> Result<Replaced> {
+    let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(Replaced::new()) };
+    merged::parse(&text).map_err(|error| error.at(path))
+}
+
+/// How far the journal of a writer went into the compactions in this folder, if it did, and whether its rows are
+/// told from others there.
+pub fn compacted_of(folder: &Path, name: &Name) -> Result<Option<(Sealed, bool)>> {
+    let mut found: Option<(Sealed, bool)> = None;
+    for file in crate::fs::folders::names_in(folder)? {
+        let is_of_run = |by: &Name| by.is_compaction() && by.run_id == name.run_id;
+        let Some(by) = Name::of(&file).filter(is_of_run).filter(|_| file.ends_with(SUFFIX)) else { continue };
+        for Unit { writers, .. } in merged::units(&by, None, &replaces(&folder.join(&file))?) {
+            let is_divided = writers.len() == 1;
+            let sealed = writers.into_iter().find(|(writer, _)| *writer == name.writer);
+            if let Some((_, Some(sealed))) = sealed
+                && found.as_ref().is_none_or(|(other, _)| other.position.frames < sealed.position.frames)
+            {
+                found = Some((sealed, is_divided));
+            }
+        }
+    }
+    Ok(found)
 }

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use twox_hash::XxHash3_64;
 
 use super::checkpoints::{self, Checkpoint, Checkpoints, RESULTS_KEY};
+use super::hidden::RESULT;
 use super::journal::{Journal, Kind, Position};
-use super::live_set::RESULT;
 use super::merged::{self, Replaced};
-use super::segments::{self, Sealed};
-use super::{checkpoint, ipc};
+use super::sealed::{self, Sealed};
+use super::{checkpoint, ipc, journal_contents};
 use crate::base::clock::now_ns;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, Result, corrupt};
@@ -24,7 +24,6 @@ use crate::footer::TailReader;
 use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
 use crate::fs::cache_file;
 use crate::fs::platform::{self, Identity};
-use crate::reading::live;
 use crate::types::columns::Texts;
 
 /// What sealed segments said.
@@ -55,7 +54,7 @@ pub struct Said {
 impl Said {
     /// The journal that it was sealed from; none for others, or where that is damaged.
     pub fn sealed(&self) -> Option<Sealed> {
-        segments::sealed_from(self.journal.as_deref()?)
+        sealed::sealed_from(self.journal.as_deref()?)
     }
 
     /// What it merged; nothing for a segment that is no compaction, or where that is damaged.
@@ -176,7 +175,7 @@ impl OpenSaid {
             return Ok((said.clone(), said));
         }
         // Results that lost rows, here or in the journal before, were not checkpointed; nothing is kept of that.
-        let (texts, _) = live::results(&journal.path)?;
+        let (texts, _) = journal_contents::results(&journal.path)?;
         said.checkpoints = texts.iter().filter_map(|text| Checkpoint::of_result(text)).collect();
         Ok((said, kept))
     }

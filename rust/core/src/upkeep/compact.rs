@@ -21,7 +21,7 @@ use crate::fs::{atomic, folders, platform};
 use crate::reading::collect::summarise_file;
 use crate::reading::files;
 use crate::segment::segment_file::SegmentFile;
-use crate::segment::{checkpoints, merged, segments};
+use crate::segment::{checkpoints, merged, resolve};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
 use crate::types::{self, rows};
 
@@ -104,7 +104,7 @@ fn divided(path: &Path, run_id: &str) -> Result<(Vec<Name>, Vec<Name>)> {
         Err(error) if error.source.is_some() => return Ok((Vec::new(), Vec::new())),
         names => names?.into_iter().filter(|name| file_names::is_of_predictions(name)).collect(),
     };
-    let judged = segments::judge_files(path, names);
+    let judged = resolve::judge_files(path, names);
     let mut names: Vec<Name> =
         judged.files.iter().filter_map(|file| Name::of(file)).filter(|name| name.run_id == run_id).collect();
     names.sort();

@@ -8,7 +8,7 @@ use crate::base::file_names::Name;
 use crate::base::progress::Progress;
 use crate::segment::carriers;
 use crate::segment::checkpoints::Checkpoints;
-use crate::segment::live_set::{Hidden, Part};
+use crate::segment::hidden::{Hidden, Part};
 use crate::segment::merged::{self, Merged, Replaced, Unit};
 use crate::segment::said::Said;
 

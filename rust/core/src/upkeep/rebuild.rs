@@ -8,8 +8,9 @@ use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
 use crate::footer::{TailReader, splice};
 use crate::fs::{atomic, platform};
-use crate::reading::files::{self, Listing, Open};
+use crate::reading::files::{self, Listing};
 use crate::reading::scan;
+use crate::segment::live_set::Open;
 use crate::summary::embedded::{self, Embedded};
 
 /// What happened to one file.

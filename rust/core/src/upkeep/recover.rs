@@ -16,7 +16,7 @@ use crate::fs::lock::{self, Holder, ONE_TRY};
 use crate::fs::{atomic, folders, platform};
 use crate::reading::files;
 use crate::segment::journal::{self, End, Header, Journal};
-use crate::segment::segments;
+use crate::segment::{merged, resolve, sealed};
 use crate::write::seal::{self, Outcome, Survey};
 
 /// A name that was replaced is removed no sooner than this after its replacement appeared, so that a
@@ -221,14 +221,14 @@ fn seal_unless_covered(
     let journal = Journal::open(path)?;
     let Some(name) = Name::of_path(path) else { return Ok(None) };
     let segment = path.with_file_name(name.sealed());
-    if let Ok(Some(sealed)) = segments::sealed_of(&segment)
+    if let Ok(Some(sealed)) = sealed::sealed_of(&segment)
         && sealed.covers(&journal)?
     {
         return Ok(None);
     }
     let predictions = path.parent().unwrap_or(root);
     if !segment.exists()
-        && let Some((compacted, is_divided)) = segments::compacted_of(predictions, &name)?
+        && let Some((compacted, is_divided)) = merged::compacted_of(predictions, &name)?
     {
         if compacted.covers(&journal)? {
             return Ok(None);
@@ -287,7 +287,7 @@ pub fn living(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> Result<
             if lock::is_held(&full)?
                 && let Ok(journal) = Journal::open(&full)
                 // One that is sealed is held by whoever clears it away.
-                && !segments::sealed_of(&full.with_file_name(name.sealed()))
+                && !sealed::sealed_of(&full.with_file_name(name.sealed()))
                     .is_ok_and(|sealed| sealed.is_some_and(|it| it.covers(&journal).unwrap_or(false)))
             {
                 living.push(Living { path, owner: journal.header.owner });
@@ -332,7 +332,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
     let path = root.join("predictions").join(folder);
     let names = files::names_of_predictions(root, folder, errors);
     let of_predictions = names.iter().filter(|name| file_names::is_of_predictions(name));
-    let judged = segments::judge_files(&path, of_predictions.cloned().collect());
+    let judged = resolve::judge_files(&path, of_predictions.cloned().collect());
     let is_old = |file: &str| {
         let stat = std::fs::metadata(path.join(file)).and_then(|stat| stat.modified());
         stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))

@@ -11,8 +11,9 @@ use crate::decode::chunk_checks::FileChecks;
 use crate::footer::TailReader;
 use crate::fs::{atomic, platform};
 use crate::reading::collect::{FileSummary, summarise_file};
-use crate::reading::files::{self, Listing, Open};
+use crate::reading::files::{self, Listing};
 use crate::reading::scan;
+use crate::segment::live_set::Open;
 use crate::summary::{Accumulator, Datasets};
 
 /// One thing that was found.

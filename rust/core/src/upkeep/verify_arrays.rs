@@ -14,7 +14,7 @@ use crate::decode::batches;
 use crate::footer::TailReader;
 use crate::fs::{folders, platform};
 use crate::segment::journal::{self, Journal};
-use crate::segment::{ipc, segments};
+use crate::segment::{ipc, live_set};
 use crate::types::columns::Texts;
 use crate::write::arrays::{self, ROLES};
 
@@ -26,7 +26,7 @@ const AT_ONCE: u64 = 4_000_000;
 pub fn verify(
     root: &Path,
     folder: &str,
-    judged: &segments::Counted,
+    judged: &live_set::Counted,
     full: bool,
     errors: &mut Vec<FileError>,
     progress: &Progress,

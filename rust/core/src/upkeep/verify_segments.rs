@@ -15,8 +15,9 @@ use crate::fs::{folders, lock, platform};
 use crate::reading::{files, live};
 use crate::segment::checkpoints::Checkpoint;
 use crate::segment::journal::{self, Journal};
+use crate::segment::live_set::Lost;
 use crate::segment::said::Said;
-use crate::segment::segments::{self, Lost};
+use crate::segment::{resolve, sealed};
 use crate::write::seal::Survey;
 
 /// What was found in a folder, and the results that its live segments name.
@@ -87,7 +88,7 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         findings.push(Finding { path: format!("predictions/{folder}/{file}"), is_problem, kind, message });
     };
     let names = files::names_of_predictions(root, folder, &mut errors);
-    let judged = segments::judge(
+    let judged = resolve::judge(
         &path,
         names.iter().filter(|name| file_names::is_of_predictions(name)).cloned().collect(),
     );
@@ -184,7 +185,7 @@ fn named_in(root: &Path, relative: String) -> Option<Named> {
 fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<String>, FileError> {
     let segment = root.join("predictions").join(folder).join(file);
     // A segment that cannot be read is reported as that.
-    let (Some(name), Ok(Some(sealed))) = (Name::of(file), segments::sealed_of(&segment)) else {
+    let (Some(name), Ok(Some(sealed))) = (Name::of(file), sealed::sealed_of(&segment)) else {
         return Ok(None);
     };
     if !root.join("runs").join(&name.run_id).is_dir() {

@@ -17,7 +17,7 @@ use n4w_core::footer::TailReader;
 use n4w_core::query::filter::Filter;
 use n4w_core::query::top::{Query, top as ranked};
 use n4w_core::reading::collect::{Caching, Collected, collect, collect_rankings};
-use n4w_core::reading::files::Open;
+use n4w_core::segment::live_set::Open;
 use n4w_core::summary::topk::{Ranked, TopK};
 use n4w_core::summary::{Accumulator, report};
 use n4w_core::upkeep::rebuild::{Outcome, rebuild, rebuild_file};

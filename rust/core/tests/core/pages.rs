@@ -17,7 +17,7 @@ use n4w_core::query::listed::Files;
 use n4w_core::query::order::Order;
 use n4w_core::query::take::ties;
 use n4w_core::query::window::Limits;
-use n4w_core::reading::files::Open;
+use n4w_core::segment::live_set::Open;
 use n4w_core::types::rows::Type;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;

@@ -4,8 +4,11 @@
 //! payload and a number that was not there before prove it: at the announced length where the head of the bad
 //! frame is right, else at the next head that is.
 
-use super::{End, FRAME_MAGIC, HEAD, Journal, Kind, Position, head_of};
-use crate::base::error::{Error, Result, corrupt};
+use super::format::{CHECKSUM, FRAME_MAGIC, HEAD, Head, Kind, head_of};
+use super::position::{End, Position, Stretch};
+use super::read::{Journal, Step};
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::segment::sealed::Sealed;
 
 /// Bytes that are searched at a time for the next frame.
 const SEARCHED: usize = 256 * 1024;
@@ -19,29 +22,6 @@ pub struct Lost {
     pub offset: u64,
     /// What is wrong there.
     pub message: String,
-}
-
-/// Frames after the first one that was given up, without a gap between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
-    /// Where it begins.
-    pub offset: u64,
-    /// The number of its first frame.
-    pub number: u64,
-    /// Where it ends.
-    pub end: Position,
-}
-
-impl Stretch {
-    /// Whether a frame that begins at a place is in it.
-    pub fn holds(&self, at: Position) -> bool {
-        (self.offset..self.end.offset).contains(&at.offset)
-            && (self.number..self.end.frames).contains(&at.frames)
-    }
-
-    fn frames(&self) -> u64 {
-        self.end.frames.saturating_sub(self.number)
-    }
 }
 
 /// What a reading of frames found.
@@ -110,26 +90,6 @@ pub enum Coverage {
     Apart,
 }
 
-/// What is read at one place.
-pub(super) enum Step {
-    /// A frame, and the place after it.
-    Frame(Kind, Position),
-    /// Nothing more.
-    End(End),
-    /// Bytes that are no frame; whether they reach just to the end, and their head where that is right.
-    Bad(&'static str, bool, Option<Head>),
-}
-
-/// The head of a frame whose checksum is right.
-#[derive(Clone, Copy)]
-pub(super) struct Head {
-    pub number: u64,
-    /// Bytes of the whole frame.
-    pub size: u64,
-    /// Whether it can be one that this version reads.
-    pub is_known: bool,
-}
-
 /// Reads frame by frame.
 pub struct Frames<'a> {
     journal: &'a Journal,
@@ -193,7 +153,7 @@ impl<'a> Frames<'a> {
 
     /// The payload of the frame that was read last.
     pub fn payload(&self) -> &[u8] {
-        &self.payload[..self.payload.len().saturating_sub(super::CHECKSUM)]
+        &self.payload[..self.payload.len().saturating_sub(CHECKSUM)]
     }
 
     /// The place that reading goes on at.
@@ -319,5 +279,30 @@ impl Journal {
         let is_unfinished = matches!(reading.end, End::Bad { is_last: true, .. }) && self.cut.is_none();
         let message = if is_unfinished { reading.describe_with(None) } else { reading.describe() };
         message.map(|message| corrupt(message).at(&self.path))
+    }
+
+    /// Whether a sealed segment has all frames of this journal.
+    pub fn is_covered_by(&self, sealed: &Sealed) -> Result<bool> {
+        if sealed.journal != self.header.journal {
+            let message = "the segment was sealed from another journal of this name; move one of them away";
+            return Err(corrupt(message).at(&self.path));
+        }
+        // It may have been sealed before its writer went on elsewhere and took back its last frames.
+        let reach = sealed.saved.last().map_or(sealed.position, |stretch| stretch.end);
+        if self.is_cut_before(reach) {
+            return Ok(false);
+        }
+        if self.limit() <= sealed.position.offset {
+            return Ok(true);
+        }
+        match self.compare(sealed.position, &sealed.saved)? {
+            Coverage::Whole => Ok(true),
+            Coverage::Outgrown => Ok(false),
+            Coverage::Apart => {
+                let message = "is damaged elsewhere than the journal that its segment was sealed from: each has rows that \
+                               the other lacks; the segment counts, copy an intact journal here or move this one away";
+                Err(Error::new(ErrorKind::Conflict, message).at(&self.path))
+            }
+        }
     }
 }
