@@ -72,7 +72,7 @@ SABOTAGES = {
     ),
     "believe that a segment covers its journal": Sabotage(
         "rust/core/src/segment/carriers.rs",
-        "            match longest.map_or(Ok(false), |sealed| sealed.covers(journal)) {",
+        "            match longest.map_or(Ok(false), |sealed| journal.is_covered_by(sealed)) {",
         "            match longest.map_or(Ok(false), |_| Ok(true)) {",
         "stress/test_copies.py::test_a_live_workspace_copied_twice_and_recovered_in_between",
     ),
@@ -119,8 +119,8 @@ SABOTAGES = {
         "stress/test_damaged_journals.py::test_rows_that_a_predecessor_lost_unmake_a_checkpoint_in_its_successor",
     ),
     "let a damaged journal count beside its segment": Sabotage(
-        "rust/core/src/segment/segments.rs",
-        "match journal.compare(self.position, &self.saved)? {",
+        "rust/core/src/segment/journal/frames.rs",
+        "match self.compare(sealed.position, &sealed.saved)? {",
         "match journal.compare(self.position, &[])? {",
         "stress/test_damaged_journals.py::test_damage_in_several_places_costs_the_frames_that_it_hits",
     ),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use n4w_core::base::error::FileError;
 use n4w_core::base::value::{Key, Value};
 use n4w_core::fs::folders::FIRST_BYTE;
-use n4w_core::upkeep::verify::Finding;
+use n4w_core::upkeep::finding::Finding;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString};

@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod chunk_checks;
+mod chunk_loading;
 pub mod chunk_sums;
 pub mod chunks;
 mod delta_pages;

@@ -179,3 +179,11 @@ pub fn move_folder(from: &Path, to: &Path) -> Result<()> {
     sync_entry(to)?;
     if folder_of(from) == folder_of(to) { Ok(()) } else { sync_entry(from) }
 }
+
+/// Removes a file unless somebody else did.
+pub fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
+        _ => Ok(()),
+    }
+}

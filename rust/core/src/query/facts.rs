@@ -6,7 +6,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 
 use super::filter::{Filter, Known};
-use super::listed::{Listed, open_same, read_journal};
+use super::handles::open_same;
+use super::listed::{Listed, read_journal};
 use super::source::Source;
 use crate::base::error::{FileError, Result};
 use crate::footer::TailReader;

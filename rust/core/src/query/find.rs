@@ -7,12 +7,12 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
+use super::entry::Entry;
 use super::filter::{Filter, Predicate, fitting};
 use super::listed::{Failed, Files, Listed, all_of, read_journal, schemas_of};
 use super::page::attempts;
 use super::source::Source;
 use super::take::{schemas, take};
-use super::window::Entry;
 use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::platform;

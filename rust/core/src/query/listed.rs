@@ -1,15 +1,16 @@
 //! The prediction files of a workspace at one moment, and what is read of each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rayon::prelude::*;
 
 use super::damage_mark;
+use super::handles::{MOST_HELD, hold};
 use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
@@ -101,14 +102,6 @@ pub struct Files {
     _held: Vec<Arc<File>>,
 }
 
-/// More files are not kept open: a process may have no more than some thousand.
-const MOST_HELD: usize = 256;
-
-/// Files that somebody keeps open, by path.
-type Held = HashMap<PathBuf, (Identity, Weak<File>)>;
-
-static HELD: Mutex<Option<Held>> = Mutex::new(None);
-
 impl Files {
     /// Lists them; those in `bad` are left out. One that vanishes meanwhile is an error, or one of the errors.
     pub fn list(
@@ -142,44 +135,6 @@ impl Files {
         files.sort_unstable_by(|one, two| one.stem().cmp(two.stem()));
         Ok(Self { files, errors, _held: held })
     }
-}
-
-fn hold(path: &Path, identity: Identity, file: File) -> Arc<File> {
-    let file = Arc::new(file);
-    with_held(|held| {
-        if held.len() > 2 * MOST_HELD {
-            held.retain(|_, (_, file)| file.strong_count() > 0);
-        }
-        held.insert(path.to_path_buf(), (identity, Arc::downgrade(&file)));
-    });
-    file
-}
-
-/// `None` where a fork has left the lock taken for good: then nothing is held.
-fn with_held<T>(work: impl FnOnce(&mut Held) -> T) -> Option<T> {
-    for _ in 0..10_000 {
-        if let Ok(mut held) = HELD.try_lock() {
-            return Some(work(held.get_or_insert_default()));
-        }
-        std::thread::yield_now();
-    }
-    None
-}
-
-/// Opens a file that must still be the one that was listed.
-pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
-    let held = with_held(|held| held.get(path).filter(|(of, _)| *of == identity)?.1.upgrade());
-    if let Some(file) = held.flatten().and_then(|file| file.try_clone().ok()) {
-        return Ok(file);
-    }
-    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
-    if platform::identity(&metadata) == identity {
-        return Ok(file);
-    }
-    // For who lists again, as if it were gone.
-    let error = std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read");
-    Err(Error::io(path, error))
 }
 
 /// The identity of a file, and the file where that is to be held and can be.

@@ -6,10 +6,12 @@
 
 pub mod cursor;
 mod damage_mark;
+pub mod entry;
 pub mod facts;
 pub mod filter;
 pub mod find;
 mod groups;
+mod handles;
 pub mod keys;
 pub mod listed;
 pub mod order;

@@ -10,7 +10,8 @@ use arrow_schema::{Schema, SchemaRef};
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
-use super::listed::{open_same, schemas_of};
+use super::handles::open_same;
+use super::listed::schemas_of;
 use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, FileError, Result, guarded};

@@ -17,7 +17,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use parquet::file::statistics::Statistics;
 
 use super::filter::Known;
-use super::listed::open_same;
+use super::handles::open_same;
 use crate::base::clock::now_ns;
 use crate::base::error::{Result, corrupt, guarded, unreadable};
 use crate::decode::batches::batch_rows;

@@ -8,45 +8,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cursor::Cursor;
+use super::entry::{Entry, Tie};
 use super::groups::Groups;
 use super::keys::{Key, after, of_place};
 use super::listed::{Failed, Listed};
 use super::order::{Levels, Order};
-use super::take::{Tie, ties};
-use crate::types::rows::Type;
-
-/// How much is held in memory.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Rows of a window at most.
-    pub rows: usize,
-    /// Rows of one key that are ordered by reading their ids, for as long as there are not more.
-    pub ties: usize,
-    /// Rows that are looked at to say where others lie, about.
-    pub sample: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { rows: 262_144, ties: 4_096, sample: 32_768 }
-    }
-}
+use super::take::ties;
+use crate::types::schema::Type;
 
 /// Windows that are kept.
 const KEPT: usize = 12;
 /// Bins of a histogram.
 const BINS: u128 = 65_536;
-
-/// A row and what orders it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// What orders it.
-    pub key: Key,
-    /// Its file, by its place among those listed.
-    pub file: u32,
-    /// Its place in the file.
-    pub row: u32,
-}
 
 /// The rows from a key on, up to a place where there is room no more.
 #[derive(Clone, Debug, Default)]

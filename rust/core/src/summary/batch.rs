@@ -6,9 +6,9 @@ use arrow_array::{BooleanArray, RecordBatch};
 use rayon::prelude::*;
 
 use super::accumulator::{Accumulator, Group, ScoreStats};
+use super::datasets::{Datasets, in_halves, merge_datasets};
 use super::names::{Count, Names, Tally};
 use super::topk::{Ranked, TEXTS};
-use super::{Datasets, in_halves, merge_datasets};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::metrics::Direction;
 use crate::types::columns::{Codes, NULL, Numbers, SCORES, Texts, time_range};

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::Datasets;
 use super::accumulator::{Accumulator, Group, ScoreStats};
+use super::datasets::Datasets;
 use super::distinct::Distinct;
 use super::names::{Count, Names, Tally};
 use super::topk::{Ranked, TEXTS};

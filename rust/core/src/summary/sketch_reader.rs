@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::Datasets;
 use super::accumulator::{Accumulator, Group, Ranking, ScoreStats};
+use super::datasets::Datasets;
 use super::distinct::{Distinct, MAX_RANK, REGISTERS};
 use super::moments::{Moments, overflows};
 use super::names::{Count, Names, Tally};

@@ -4,8 +4,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use super::Datasets;
 use super::accumulator::{Accumulator, Group};
+use super::datasets::Datasets;
 use super::distinct::Distinct;
 use super::names::{Count, Names};
 use super::quantiles::{self, Stored};

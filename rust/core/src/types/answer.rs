@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 
-use super::rows::{self, Type};
+use super::schema::{self, Type};
 use super::stored::canonical;
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -18,7 +18,7 @@ pub fn check(schema: &Schema) -> Result<()> {
             let message = format!("column {:?} stands twice in the file", field.name());
             return Err(Error::new(ErrorKind::Schema, message));
         }
-        if let Some(kind) = rows::known(field.name())
+        if let Some(kind) = schema::known(field.name())
             && !accepts(kind, field.data_type())
         {
             let (name, found, expected) = (field.name(), field.data_type(), kind.arrow());

@@ -15,7 +15,7 @@ use arrow_schema::{DataType, Field, Schema};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::rows::Type;
+use super::schema::Type;
 use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::normal::float_name;

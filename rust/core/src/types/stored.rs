@@ -6,8 +6,9 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 
-use super::convert::recast;
-use super::{DEEPEST, depth, ranges};
+use super::cast::recast;
+use super::nesting::{DEEPEST, depth};
+use super::ranges;
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// The type in which values of a type are stored, or why they cannot be.

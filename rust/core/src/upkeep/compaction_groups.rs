@@ -9,7 +9,7 @@ use crate::base::error::{Error, Result};
 use crate::base::file_names::Name;
 use crate::decode::batches;
 use crate::fs::platform;
-use crate::types::{self, Converted, rows};
+use crate::types::{self, Converted, schema};
 
 /// A segment that stays apart from others of its run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn groups(folder: &Path, inputs: Vec<Name>) -> Result<(Vec<Group>, Vec<Apart
         let path = folder.join(name.sealed());
         let schema = batches::schema_of(&path)?;
         let mut columns = Vec::new();
-        for field in rows::extras(&schema) {
+        for field in schema::extras(&schema) {
             let kind = types::shown(field.data_type());
             // Only beside another type it matters which values there are.
             let is_doubtful =

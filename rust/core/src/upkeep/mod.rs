@@ -3,6 +3,7 @@
 pub mod compact;
 pub mod compaction_groups;
 mod compaction_plan;
+pub mod finding;
 pub mod rebuild;
 pub mod recover;
 pub mod verify;

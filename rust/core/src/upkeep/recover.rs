@@ -3,11 +3,10 @@
 //! Every step can be repeated: a death in the middle of a recovery leaves what the next one finishes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::verify::Finding;
+use super::finding::Finding;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
@@ -15,9 +14,10 @@ use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder, ONE_TRY};
 use crate::fs::{atomic, folders, platform};
 use crate::reading::files;
+use crate::segment::journal::append::keep_corrupt;
 use crate::segment::journal::{self, End, Header, Journal};
 use crate::segment::{merged, resolve, sealed};
-use crate::write::seal::{self, Outcome, Survey};
+use crate::write::seal::{self, Outcome, finished_in};
 
 /// A name that was replaced is removed no sooner than this after its replacement appeared, so that a
 /// reader who listed it can still read it.
@@ -78,7 +78,7 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
                 Ok(Fate::Gone) => {}
                 // Its writer died at once: there is nothing to keep.
                 Ok(Fate::Unreadable(_)) if is_empty(&root.join(&path)) => {
-                    match seal::remove_if_there(&root.join(&path)) {
+                    match atomic::remove_if_there(&root.join(&path)) {
                         Ok(()) => report.removed.push(path),
                         Err(error) => report.find(&path, true, error.kind.name(), error.message),
                     }
@@ -195,17 +195,6 @@ fn seal_all(
     Ok(())
 }
 
-/// The results that were checkpointed in a journal; none where it cannot be read, which is reported as
-/// its own fault, or is gone.
-pub(crate) fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String>> {
-    match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
-        Ok(survey) => Ok(survey.finished().collect()),
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(Vec::new()),
-        Err(error) if FileError::is_vanished(&error) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
 fn is_of_writer(later: &Name, name: &Name) -> bool {
     let base = |name: &Name| name.writer.split('-').next().map(str::to_owned);
     later.run_id == name.run_id && base(later) == base(name)
@@ -222,7 +211,7 @@ fn seal_unless_covered(
     let Some(name) = Name::of_path(path) else { return Ok(None) };
     let segment = path.with_file_name(name.sealed());
     if let Ok(Some(sealed)) = sealed::sealed_of(&segment)
-        && sealed.covers(&journal)?
+        && journal.is_covered_by(&sealed)?
     {
         return Ok(None);
     }
@@ -230,7 +219,7 @@ fn seal_unless_covered(
     if !segment.exists()
         && let Some((compacted, is_divided)) = merged::compacted_of(predictions, &name)?
     {
-        if compacted.covers(&journal)? {
+        if journal.is_covered_by(&compacted)? {
             return Ok(None);
         }
         if is_divided {
@@ -259,23 +248,6 @@ fn set_aside(root: &Path, relative: &str, is_problem: bool, message: &str, repor
     }
 }
 
-/// Renames a damaged journal, which nothing that was kept so before is lost by; gives its new name.
-pub fn keep_corrupt(path: &Path) -> Result<OsString> {
-    let mut aside = journal::corrupt_path(path);
-    for number in 2..1_000 {
-        if !aside.exists() {
-            break;
-        }
-        let mut name = OsString::from(path.as_os_str());
-        name.push(format!(".{number}.corrupt"));
-        aside = PathBuf::from(name);
-    }
-    std::fs::rename(path, &aside).map_err(|error| Error::io(path, error))?;
-    atomic::sync_entry(path)?;
-    seal::remove_if_there(&journal::fence_path(path))?;
-    Ok(aside.file_name().unwrap_or_default().to_owned())
-}
-
 /// The journals of a run whose writers live; folders that may hold others and cannot be listed are added to the
 /// errors.
 pub fn living(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> Result<Vec<Living>> {
@@ -288,7 +260,7 @@ pub fn living(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> Result<
                 && let Ok(journal) = Journal::open(&full)
                 // One that is sealed is held by whoever clears it away.
                 && !sealed::sealed_of(&full.with_file_name(name.sealed()))
-                    .is_ok_and(|sealed| sealed.is_some_and(|it| it.covers(&journal).unwrap_or(false)))
+                    .is_ok_and(|sealed| sealed.is_some_and(|it| journal.is_covered_by(&it).unwrap_or(false)))
             {
                 living.push(Living { path, owner: journal.header.owner });
             }
@@ -338,7 +310,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
         stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))
     };
     let mut removed = Vec::new();
-    let mut remove = |relative: &str| match seal::remove_if_there(&root.join(relative)) {
+    let mut remove = |relative: &str| match atomic::remove_if_there(&root.join(relative)) {
         Ok(()) => removed.push(relative.to_owned()),
         Err(error) => errors.push(FileError::new(relative, &error)),
     };
@@ -359,7 +331,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
         if !is_needed && is_old(&sealed) && is_free() {
             remove(&format!("predictions/{folder}/{journal}"));
             // Without its journal it is removed below, the next time.
-            let _ = seal::remove_if_there(&journal::fence_path(&path.join(&journal)));
+            let _ = atomic::remove_if_there(&journal::fence_path(&path.join(&journal)));
         } else {
             kept.push(sealed);
         }
@@ -415,7 +387,7 @@ pub fn remove_partial(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
     let mut partial = files_of_run(root, run_id, &mut Vec::new());
     partial.retain(|path| path.parent().is_some_and(|folder| folder.ends_with(file_names::PARTIAL_FOLDER)));
     for path in &partial {
-        seal::remove_if_there(&root.join(path))?;
+        atomic::remove_if_there(&root.join(path))?;
         atomic::sync_entry(&root.join(path))?;
     }
     Ok(partial)

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::finding::{Finding, check_whole};
 use super::verify_segments;
-use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::progress::Progress;
-use crate::decode::chunk_checks::FileChecks;
 use crate::footer::TailReader;
 use crate::fs::{atomic, platform};
 use crate::reading::collect::{FileSummary, summarise_file};
@@ -15,25 +15,6 @@ use crate::reading::files::{self, Listing};
 use crate::reading::scan;
 use crate::segment::live_set::Open;
 use crate::summary::{Accumulator, Datasets};
-
-/// One thing that was found.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// The file concerned, relative to the workspace.
-    pub path: String,
-    /// A problem, or only worth a note.
-    pub is_problem: bool,
-    /// A stable name.
-    pub kind: &'static str,
-    /// What it is and what can be done.
-    pub message: String,
-}
-
-impl From<FileError> for Finding {
-    fn from(error: FileError) -> Self {
-        Self { path: error.path, is_problem: true, kind: error.kind.name(), message: error.message }
-    }
-}
 
 /// Checks all prediction files within the current thread pool, in name order.
 ///
@@ -109,16 +90,6 @@ fn check(root: &Path, name: &str, full: bool, tails: &mut TailReader) -> Option<
             found(true, ErrorKind::Corrupt.name(), message)
         }),
     }
-}
-
-/// Checks all bytes of a file before its footer.
-pub(crate) fn check_whole(path: &Path) -> Result<()> {
-    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    let checked = TailReader::default().read_file(&file).and_then(|tail| {
-        let checks = FileChecks::of(path, tail.identity, &tail.footer()?)?;
-        checks.check_all(&file)
-    });
-    checked.map_err(|error| error.at(path))
 }
 
 /// What a summary says otherwise than the rows; what it knows only approximately is not compared.

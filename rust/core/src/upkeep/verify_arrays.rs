@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use twox_hash::XxHash3_64;
 
-use super::verify::{Finding, check_whole};
+use super::finding::{Finding, check_whole};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::Name;
 use crate::base::progress::Progress;

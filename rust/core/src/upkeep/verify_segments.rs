@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
-use super::verify::Finding;
+use super::finding::Finding;
 use super::verify_arrays;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::{self, Name};

@@ -16,7 +16,8 @@ use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::normal::float_name;
 use crate::types;
-use crate::types::rows::{COLUMNS, Type, batch_of, check_name, common, extras, known, unfit, whole};
+use crate::types::rows::{batch_of, check_name, common};
+use crate::types::schema::{COLUMNS, Type, extras, known, unfit, whole};
 
 /// One value of a mapping.
 #[derive(Clone, Debug)]

@@ -14,14 +14,14 @@ use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use crate::base::content::blake3_hex;
-use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::base::file_names::Name;
 use crate::base::progress::Progress;
 use crate::footer::keys::JOURNAL_KEY;
-use crate::fs::atomic;
+use crate::fs::atomic::{self, remove_if_there};
 use crate::segment::checkpoints::{self, Checkpoint, Checkpoints};
-use crate::segment::journal::{Journal, Kind, Position, Reading, Stretch, fence_path};
-use crate::segment::sealed::Sealed;
+use crate::segment::journal::{self, Journal, Kind, Position, Reading, Stretch, fence_path};
+use crate::segment::sealed::{self, Sealed};
 use crate::segment::segment_file::SegmentFile;
 use crate::segment::{checkpoint, ipc};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
@@ -372,10 +372,13 @@ pub fn remove_journal(path: &Path) -> Result<()> {
     remove_if_there(&fence_path(path))
 }
 
-/// Removes a file unless somebody else did.
-pub fn remove_if_there(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
-        _ => Ok(()),
+/// The results that were checkpointed in a journal; none where it cannot be read, which is reported as
+/// its own fault, or is gone.
+pub(crate) fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String>> {
+    match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
+        Ok(survey) => Ok(survey.finished().collect()),
+        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(Vec::new()),
+        Err(error) if FileError::is_vanished(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }

@@ -23,12 +23,11 @@ use crate::base::normal::same_name;
 use crate::base::progress::Progress;
 use crate::decode::value_sizes;
 use crate::fs::{atomic, platform};
-use crate::segment::journal::{Appender, Cut, Header, Kind};
+use crate::segment::journal::{Appender, Cut, Header, Kind, append};
 use crate::segment::{checkpoint, ipc};
 use crate::summary::tally::Tally;
 use crate::summary::{Accumulator, Datasets, add_batches};
-use crate::types::rows;
-use crate::upkeep::recover;
+use crate::types::{rows, schema};
 
 /// Hashes are their own best hash.
 type FastSet<T> = HashSet<T, FixedState>;
@@ -361,7 +360,7 @@ impl Writer {
     fn filled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = batch.columns().to_vec();
         let now = now();
-        for (place, (column, _)) in rows::COLUMNS.iter().enumerate() {
+        for (place, (column, _)) in schema::COLUMNS.iter().enumerate() {
             if *column == "dataset_name" && !self.dataset.is_ascii() {
                 // Also where it is there, but in another normal form.
                 columns[place] = Arc::new(StringArray::from(vec![self.dataset.as_str(); batch.num_rows()]));
@@ -528,14 +527,13 @@ impl Writer {
             let journal = &open.appender.path;
             // What the disk still has of them: a result that was lost there is done again.
             let others = self.failed.iter().chain(&self.current).map(|open| &open.appender.path);
-            let others =
-                others.filter(|path| *path != journal).map(|path| recover::finished_in(path, progress));
+            let others = others.filter(|path| *path != journal).map(|path| seal::finished_in(path, progress));
             let finished = others.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
             let outcome = seal::seal(&self.root, &self.folder, journal, &finished, summary, progress)?;
             outcomes.push((journal.clone(), outcome));
         }
         for (journal, _) in outcomes.iter().filter(|(_, outcome)| outcome.reading.is_damaged()) {
-            recover::keep_corrupt(journal)?;
+            append::keep_corrupt(journal)?;
         }
         let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
         self.failed.clear();
@@ -588,7 +586,7 @@ fn now() -> i64 {
 }
 
 fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
-    let place = rows::COLUMNS.iter().position(|(name, _)| *name == column).unwrap_or_default();
+    let place = schema::COLUMNS.iter().position(|(name, _)| *name == column).unwrap_or_default();
     batch.column(place).as_string()
 }
 

@@ -5,8 +5,7 @@
 //! Anything else is declined, and the full parser's to judge.
 
 use super::scalars;
-use super::tree::Tree;
-use super::{DEEPEST, each_key_once};
+use super::tree::{DEEPEST, Tree, each_key_once};
 
 /// The tree of a text in this style; `None` where it is in another one.
 pub fn parse(text: &str) -> Option<Tree> {

@@ -6,5 +6,5 @@ mod document;
 pub mod scalars;
 pub mod tree;
 
-pub(crate) use document::{DEEPEST, check_size, each_key_once};
+pub(crate) use document::check_size;
 pub use document::{bytes_of, parse, read};

@@ -1,5 +1,7 @@
 //! What a YAML file says, as a tree, and the bytes by which a cache keeps it.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Result, corrupt};
 
@@ -256,5 +258,71 @@ impl<T: Into<Tree>> From<Option<T>> for Tree {
 impl FromIterator<Tree> for Tree {
     fn from_iter<I: IntoIterator<Item = Tree>>(values: I) -> Self {
         Self::List(values.into_iter().collect())
+    }
+}
+
+/// Deeper nesting is refused.
+pub(crate) const DEEPEST: usize = 200;
+
+/// Of a key that comes again, the last value at the first place, as in a Python dict.
+pub(crate) fn each_key_once(entries: Vec<(Tree, Tree)>) -> Vec<(Tree, Tree)> {
+    let is_short = entries.len() <= 8;
+    let has_repeated = if is_short {
+        entries
+            .iter()
+            .enumerate()
+            .any(|(at, (key, _))| entries[..at].iter().any(|(other, _)| same(key, other)))
+    } else {
+        let mut seen = HashSet::new();
+        !entries.iter().filter_map(|(key, _)| Hashed::of(key)).all(|key| seen.insert(key))
+    };
+    if !has_repeated {
+        return entries;
+    }
+    let mut places = HashMap::new();
+    let mut kept: Vec<(Tree, Tree)> = Vec::new();
+    for (key, value) in entries {
+        let place = Hashed::of(&key).map(|hashed| *places.entry(hashed).or_insert(kept.len()));
+        match place.and_then(|place| kept.get_mut(place)) {
+            Some((_, old)) => *old = value,
+            None => kept.push((key, value)),
+        }
+    }
+    kept
+}
+
+fn same(one: &Tree, other: &Tree) -> bool {
+    match (one, other) {
+        (Tree::Text(one), Tree::Text(other)) => one == other,
+        _ => Hashed::of(one).is_some_and(|one| Some(one) == Hashed::of(other)),
+    }
+}
+
+/// A key as a Python dict compares it: `1`, `1.0` and `true` are the same.
+#[derive(PartialEq, Eq, Hash)]
+enum Hashed {
+    Null,
+    Text(String),
+    Int(i64),
+    Digits(String),
+    Float(u64),
+    Time(Time),
+}
+
+impl Hashed {
+    /// `None` for a NaN, which equals nothing.
+    fn of(key: &Tree) -> Option<Self> {
+        Some(match key {
+            Tree::Null => Self::Null,
+            Tree::Bool(value) => Self::Int(i64::from(*value)),
+            Tree::Int(value) => Self::Int(*value),
+            Tree::Digits(digits) => Self::Digits(digits.clone()),
+            Tree::Float(value) if value.is_nan() => return None,
+            Tree::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Self::Int(*value as i64),
+            Tree::Float(value) => Self::Float(value.to_bits()),
+            Tree::Text(text) => Self::Text(text.clone()),
+            Tree::Time(time) => Self::Time(*time),
+            Tree::List(_) | Tree::Map(_) => return None,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! A journal that this process writes, and what declares its writer dead.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::value::Value;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder};
-use crate::fs::platform;
+use crate::fs::{atomic, platform};
 
 /// A journal is created and then locked; nobody else may lock it for longer.
 const LOCKING: Duration = Duration::from_secs(5);
@@ -127,4 +128,21 @@ pub fn fence(journal: &Path) -> Result<()> {
         Err(error) if error.kind == ErrorKind::Conflict => Ok(()),
         result => result,
     }
+}
+
+/// Renames a damaged journal, which nothing that was kept so before is lost by; gives its new name.
+pub fn keep_corrupt(path: &Path) -> Result<OsString> {
+    let mut aside = corrupt_path(path);
+    for number in 2..1_000 {
+        if !aside.exists() {
+            break;
+        }
+        let mut name = OsString::from(path.as_os_str());
+        name.push(format!(".{number}.corrupt"));
+        aside = PathBuf::from(name);
+    }
+    std::fs::rename(path, &aside).map_err(|error| Error::io(path, error))?;
+    atomic::sync_entry(path)?;
+    atomic::remove_if_there(&fence_path(path))?;
+    Ok(aside.file_name().unwrap_or_default().to_owned())
 }
