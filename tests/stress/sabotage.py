@@ -89,7 +89,7 @@ SABOTAGES = {
         "stress/test_many_writers.py::test_a_journal_that_is_sealed_just_after_it_was_listed",
     ),
     "believe the catalogue whatever a stat says": Sabotage(
-        "rust/core/src/catalogue/mod.rs",
+        "rust/core/src/catalogue/unit.rs",
         "self.stamps == stamps && self.is_settled()",
         "!stamps.is_empty() && self.is_settled()",
         "unit/test_catalogue.py::test_what_changed_is_read_again",
@@ -216,13 +216,13 @@ SABOTAGES = {
         "stress/test_hostile_pages.py::test_a_value_beyond_the_limit_is_refused",
     ),
     "trust a list of results by its folder alone": Sabotage(
-        "rust/core/src/catalogue/ranking.rs",
+        "rust/core/src/catalogue/run_stamps.rs",
         "            if !is_same(file, read_stamp(reader)?) {",
         "            if read_stamp(reader)?.is_none() && !is_same(file, None) {",
         "unit/test_result_cache.py::test_every_change_is_seen",
     ),
     "trust the folder of a run whatever its stat": Sabotage(
-        "rust/core/src/catalogue/ranking.rs",
+        "rust/core/src/catalogue/run_stamps.rs",
         "if folder.is_none() || folder != runs.identity_of_folder(name) {",
         "if folder.is_none() {",
         "unit/test_result_cache.py::test_every_change_is_seen",
@@ -504,7 +504,7 @@ SABOTAGES = {
         "compat/test_old_calls.py::test_a_manifest_that_was_cut_is_told",
     ),
     "count augmented samples": Sabotage(
-        "rust/core/src/catalogue/results.rs",
+        "rust/core/src/catalogue/legacy/row_groups.rs",
         "!has_folds || !is_average(fold)",
         "true",
         "compat/test_old_calls.py::test_samples_are_the_datasets",

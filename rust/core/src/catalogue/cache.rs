@@ -6,18 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Entry, Kind, Known, Unit};
+use super::entry::{Entry, Kind};
+use super::unit::{Known, Unit};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{ErrorKind, FileError, Result, corrupt};
 use crate::fs::cache_file;
 use crate::fs::platform::Identity;
 
 const MAGIC: &[u8; 4] = b"N4AL";
-
-/// Whether an error is one of the file's content, which stays for as long as that does.
-pub fn keeps(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Corrupt | ErrorKind::Schema)
-}
 
 /// What was kept, by path; nothing where there is nothing that can be used.
 pub fn load(root: &Path, file: &str) -> Known {

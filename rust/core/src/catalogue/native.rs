@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Entry, Kind, Snapshot, Unit};
+use super::entry::{Entry, Kind};
+use super::unit::{Snapshot, Unit};
 use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
 use crate::yaml;
 use crate::yaml::tree::Tree;

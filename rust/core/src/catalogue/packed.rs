@@ -3,7 +3,7 @@
 //! A result is the values of its [`FIELDS`], each as [`Tree::encode`] writes it or as one byte where the
 //! result before it has the same, then what else it holds as one map.
 
-use super::results::FIELDS;
+use super::result_fields::FIELDS;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Result, corrupt};
 use crate::yaml::tree::{Part, Tree};

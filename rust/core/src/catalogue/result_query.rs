@@ -6,10 +6,12 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::list;
+use super::listing::list;
 use super::packed::{PackedResult, field, unpack};
-use super::ranking::{self, RunResults, Wanted};
-use super::results::{self, FIELDS};
+use super::ranking::{self, Wanted};
+use super::result_fields::FIELDS;
+use super::results;
+use super::run_results::RunResults;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics::{self, Direction};
 use crate::base::normal::same_name;

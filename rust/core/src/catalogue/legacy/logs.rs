@@ -15,7 +15,8 @@ use chrono::NaiveDateTime;
 use rayon::prelude::*;
 
 use crate::base::error::FileError;
-use crate::catalogue::{Entry, Kind, Snapshot, Unit, UnitReader};
+use crate::catalogue::entry::{Entry, Kind};
+use crate::catalogue::unit::{Snapshot, Unit, UnitReader};
 use crate::fs::folders;
 use crate::yaml::tree::Tree;
 

@@ -7,7 +7,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use crate::base::codec::ByteWriter;
 use crate::base::content::blake3_hex;
 use crate::base::error::{FileError, corrupt};
-use crate::catalogue::{Entry, Kind, Snapshot, Unit};
+use crate::catalogue::entry::{Entry, Kind};
+use crate::catalogue::unit::{Snapshot, Unit};
 use crate::yaml::tree::{Time, Tree};
 
 /// What a configuration is made of.

@@ -7,7 +7,7 @@ use super::sessions::{blank, slug};
 use crate::base::content::blake3_hex;
 use crate::base::error::FileError;
 use crate::base::file_names::{self, Name, SUFFIX};
-use crate::catalogue::{Entry, Kind};
+use crate::catalogue::entry::{Entry, Kind};
 use crate::fs::folders;
 use crate::reading::files;
 use crate::yaml::tree::Tree;

@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::calls::{self, Start, Step};
 use super::logs::Log;
 use super::manifests::{Manifest, iso, without_number};
 use super::template;
 use crate::base::content::blake3_hex;
-use crate::catalogue::{Entry, Kind, native};
+use crate::catalogue::entry::{Entry, Kind};
+use crate::catalogue::native;
 use crate::yaml::canonical::content_id;
 use crate::yaml::tree::Tree;
 
