@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use arrow_array::{BooleanArray, RecordBatch};
 use rayon::prelude::*;
 
-use super::accumulator::{Accumulator, Group, ScoreStats};
+use super::accumulator::Accumulator;
 use super::datasets::{Datasets, in_halves, merge_datasets};
+use super::group::Group;
 use super::names::{Count, Names, Tally};
+use super::score_stats::ScoreStats;
 use super::topk::{Ranked, TEXTS};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::metrics::Direction;

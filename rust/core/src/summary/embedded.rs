@@ -7,8 +7,8 @@
 use base64_simd::STANDARD as BASE64;
 use twox_hash::XxHash3_64;
 
-use super::accumulator::ScoreStats;
 use super::names::STORED;
+use super::score_stats::ScoreStats;
 use super::sketch_reader::SketchReader;
 use super::sketch_writer::MINOR;
 use super::{Accumulator, Datasets, merged, report};

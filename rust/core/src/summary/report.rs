@@ -2,10 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::accumulator::{Accumulator, Group, ScoreStats};
+use super::accumulator::Accumulator;
 use super::datasets::Datasets;
 use super::distinct::Distinct;
+use super::group::Group;
 use super::names::{Count, Names, Tally};
+use super::score_stats::ScoreStats;
 use super::topk::{Ranked, TEXTS};
 use crate::base::clock::format_time;
 use crate::base::metrics::Direction;

@@ -2,12 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::accumulator::{Accumulator, Group, Ranking, ScoreStats};
+use super::accumulator::Accumulator;
 use super::datasets::Datasets;
 use super::distinct::{Distinct, MAX_RANK, REGISTERS};
+use super::group::Group;
 use super::moments::{Moments, overflows};
 use super::names::{Count, Names, Tally};
 use super::quantiles::{self, Closed, Quantiles};
+use super::ranking::Ranking;
+use super::score_stats::ScoreStats;
 use super::sketch_writer::MINOR;
 use super::topk::{Ranked, TEXTS};
 use crate::base::codec::ByteReader;

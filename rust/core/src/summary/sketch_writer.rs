@@ -4,9 +4,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use super::accumulator::{Accumulator, Group};
+use super::accumulator::Accumulator;
 use super::datasets::Datasets;
 use super::distinct::Distinct;
+use super::group::Group;
 use super::names::{Count, Names};
 use super::quantiles::{self, Stored};
 use super::topk::Ranked;

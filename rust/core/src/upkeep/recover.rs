@@ -14,8 +14,7 @@ use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder, ONE_TRY};
 use crate::fs::{atomic, folders, platform};
 use crate::reading::files;
-use crate::segment::journal::append::keep_corrupt;
-use crate::segment::journal::{self, End, Header, Journal};
+use crate::segment::journal::{self, End, Header, Journal, keep_corrupt};
 use crate::segment::{merged, resolve, sealed};
 use crate::write::seal::{self, Outcome, finished_in};
 

@@ -2,6 +2,7 @@
 
 pub mod arrays;
 pub mod artifacts;
+mod intake;
 pub mod mappings;
 pub mod seal;
 pub mod writer;
