@@ -1,6 +1,6 @@
 //! Names made of content, and names of things as those of files and folders.
 
-use n4w_core::{content, normal, segments};
+use n4w_core::base::{content, file_names, normal};
 use pyo3::prelude::*;
 
 #[pyfunction]
@@ -21,5 +21,5 @@ pub fn dataset_folder(name: &str) -> String {
 
 #[pyfunction]
 pub fn run_of(file: &str) -> Option<&str> {
-    segments::run_of(file)
+    file_names::run_of(file)
 }

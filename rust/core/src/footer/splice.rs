@@ -7,9 +7,9 @@ use super::parse::{FIELD_KEY_VALUES, Footer};
 use super::seal::seal;
 use super::tail::{MAGIC, Tail};
 use super::thrift::{BINARY, LIST, STRUCT, write_binary, write_field, write_list};
-use crate::atomic::Draft;
-use crate::error::{Error, ErrorKind, Result};
-use crate::platform;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::fs::atomic::Draft;
+use crate::fs::platform;
 
 /// What a splice wrote.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::parse::Footer;
-use crate::error::{Error, ErrorKind, Result};
-use crate::platform::{self, Identity};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::fs::platform::{self, Identity};
 
 /// First and last bytes of a Parquet file.
 pub const MAGIC: &[u8; 4] = b"PAR1";

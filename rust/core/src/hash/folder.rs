@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Algorithm;
-use crate::error::{Error, Result};
-use crate::normal::{nfc, nfd};
-use crate::platform::{self, FileKey};
+use crate::base::error::{Error, Result};
+use crate::base::normal::{nfc, nfd};
+use crate::fs::platform::{self, FileKey};
 
 /// One file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

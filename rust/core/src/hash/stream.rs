@@ -7,18 +7,16 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use blake3::hazmat::{
-    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
-};
+use blake3::hazmat::{ChainingValue, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
 use sha2::{Digest, Sha256};
 
 use super::Algorithm;
-use crate::error::{Error, ErrorKind, Result};
-use crate::platform::{self, FileKey};
-use crate::progress::Progress;
-use crate::regular;
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::Progress;
+use crate::base::refused;
+use crate::fs::platform::{self, FileKey};
 
 /// What one thread hashes at a time: a power of two, as the subtrees of BLAKE3 are.
 const LEAF: u64 = 4 << 20;
@@ -57,7 +55,7 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
     for _ in 0..2 {
         let read_at = now_ns();
         let file = match platform::open(path) {
-            Err(error) if regular::is_special(&error) => {
+            Err(error) if refused::is_special(&error) => {
                 return Err(Error::new(ErrorKind::Argument, "is no regular file").at(path));
             }
             opened => opened.map_err(fail)?,
@@ -77,10 +75,6 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
     }
     Err(Error::new(ErrorKind::Conflict, "changed while it was read, twice; try again when it is finished")
         .at(path))
-}
-
-pub(crate) fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64)
 }
 
 /// Exactly so many bytes; fewer mean that somebody truncates the file.

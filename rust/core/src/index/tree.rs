@@ -13,12 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::FileError;
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::progress::Progress;
+use crate::fs::platform::{self, FileKey};
 use crate::hash::folder::is_dropping;
-use crate::hash::stream::now_ns;
-use crate::platform::{self, FileKey};
-use crate::progress::Progress;
 
 /// How much is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

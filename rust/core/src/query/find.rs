@@ -7,19 +7,19 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
+use super::entry::Entry;
 use super::filter::{Filter, Predicate, fitting};
 use super::listed::{Failed, Files, Listed, all_of, read_journal, schemas_of};
 use super::page::attempts;
 use super::source::Source;
 use super::take::{schemas, take};
-use super::window::Entry;
-use crate::error::{Error, Result, corrupt};
-use crate::files::{FileError, Open};
-use crate::platform;
-use crate::progress::Progress;
-use crate::scan;
-use crate::summary::columns::Texts;
+use crate::base::error::{Error, FileError, Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::platform;
+use crate::reading::scan;
+use crate::segment::live_set::Open;
 use crate::types;
+use crate::types::columns::Texts;
 
 /// Rows with this id that fit a filter, those of each file as it has them, with all columns that any file has;
 /// and files that could not be used.
