@@ -7,7 +7,7 @@ mod cache;
 pub mod entry;
 pub mod legacy;
 mod listing;
-mod native;
+pub mod native;
 mod packed;
 mod ranking;
 mod result_fields;
@@ -20,4 +20,3 @@ mod unit;
 
 pub use entry::{Entry, Kind};
 pub use listing::{Catalogue, Listed, list, list_session_rows};
-pub use native::check_file;
