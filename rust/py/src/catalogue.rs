@@ -8,7 +8,7 @@ use n4w_core::base::error::FileError;
 use n4w_core::catalogue as core;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::{Listed, results};
-use n4w_core::fs::platform::Identity;
+use n4w_core::fs::stat::Identity;
 use n4w_core::yaml::tree::Tree;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};

@@ -91,7 +91,7 @@ mod _native {
     use crate::yaml::{canonical_json, check_record, in_line, parse_run, parse_yaml, read_yaml};
 
     #[pymodule_export]
-    const RACY_NS: i64 = n4w_core::fs::platform::RACY_NS;
+    const RACY_NS: i64 = n4w_core::fs::stat::RACY_NS;
     #[pymodule_export]
     const RESTARTS: usize = n4w_core::reading::collect::RESTARTS;
 }

@@ -11,7 +11,7 @@ use super::unit::{Known, Unit};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{ErrorKind, FileError, Result, corrupt};
 use crate::fs::cache_file;
-use crate::fs::platform::Identity;
+use crate::fs::stat::Identity;
 
 const MAGIC: &[u8; 4] = b"N4AL";
 

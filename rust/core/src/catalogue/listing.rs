@@ -17,7 +17,8 @@ use super::{cache, native};
 use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::folders;
-use crate::fs::platform::{Folder, Identity};
+use crate::fs::platform::Folder;
+use crate::fs::stat::Identity;
 use crate::yaml;
 
 /// An entry among others.

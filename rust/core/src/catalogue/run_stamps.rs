@@ -7,7 +7,8 @@ use crate::base::clock::now_ns;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::Result;
 use crate::fs::folders;
-use crate::fs::platform::{self, Folder, Identity};
+use crate::fs::platform::Folder;
+use crate::fs::stat::{self, Identity};
 use crate::reading::live;
 
 /// The stat of a run's folder and of its lists of results; that of its records comes with these.
@@ -25,8 +26,7 @@ impl Stamps {
     /// Those of a folder and its lists. What is read later is not older.
     fn of(path: &Path) -> Self {
         let read_at = now_ns();
-        let identity =
-            |path: &Path| std::fs::metadata(path).ok().map(|metadata| platform::identity(&metadata));
+        let identity = |path: &Path| stat::identity_of(path).ok();
         let folder = identity(path);
         let names = folders::names_in(path).unwrap_or_default().into_iter();
         let lists = names.filter(|name| live::is_list(name)).map(|name| {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::entry::Entry;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
-use crate::fs::platform::{self, Folder, Identity};
+use crate::fs::platform::Folder;
+use crate::fs::stat::{self, Identity};
 use crate::yaml;
 use crate::yaml::tree::Tree;
 
@@ -94,7 +95,7 @@ impl Snapshot {
         let opened = folder.open_file(below).and_then(|file| Ok((file.metadata()?, file)));
         match opened {
             Ok((metadata, file)) => {
-                let stamp = platform::identity(&metadata);
+                let stamp = stat::identity(&metadata);
                 Self { stamp: Some(stamp), bytes: yaml::bytes_of(&file, stamp.size) }
             }
             Err(error) => Self { stamp: None, bytes: Err(Error::pathless(error)) },

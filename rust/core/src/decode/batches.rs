@@ -1,6 +1,5 @@
 //! The rows of a Parquet file, of which all that is decoded was checked.
 
-use std::fs::File;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -13,7 +12,7 @@ use parquet::arrow::arrow_reader::{
 use super::chunk_checks::FileChecks;
 use crate::base::error::{Error, ErrorKind, Result, corrupt, guarded, unreadable};
 use crate::footer::TailReader;
-use crate::fs::platform;
+use crate::fs::{File, platform};
 use crate::types;
 
 /// Rows per batch: as many as a summary takes as one piece.

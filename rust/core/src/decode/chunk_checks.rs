@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -20,7 +19,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
 use crate::footer::layout::{Extent, Group, Layout, Leaf};
 use crate::footer::{Footer, TailReader};
-use crate::fs::platform::{self, Identity};
+use crate::fs::stat::{self, Identity};
+use crate::fs::{File, platform};
 
 /// Chunks that lie together are read at once up to this length; a longer one is hashed piece by piece.
 const RUN_BYTES: u64 = 2 << 20;
@@ -373,8 +373,8 @@ pub fn check_files(files: &[PathBuf], columns: Option<&[String]>) -> Vec<Result<
 
 fn check_file(path: &Path, columns: Option<&[String]>, tails: &mut TailReader) -> Result<Readers> {
     let wants = |column: &str| columns.is_none_or(|columns| columns.iter().any(|one| one == column));
-    let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    if let Some(known) = remembered(path, platform::identity(&metadata)) {
+    let identity = stat::identity_of(path).map_err(|error| Error::io(path, error))?;
+    if let Some(known) = remembered(path, identity) {
         let leaves = known.leaves_of(wants);
         if known.places(&leaves).into_iter().all(|place| known.state(place).get().is_some()) {
             return Ok(known.readers(&leaves));

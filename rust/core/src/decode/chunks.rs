@@ -1,13 +1,12 @@
 //! How the Parquet decoder reads a file: by place, so that threads can share it.
 
-use std::fs::File;
 use std::io::Read;
 
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::fs::platform;
+use crate::fs::{File, platform};
 
 /// A file of which whole column chunks are in memory, where whole ones are read.
 pub struct Chunks {

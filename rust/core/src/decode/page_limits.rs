@@ -3,13 +3,12 @@
 //! A decoder allocates what a page's header announces: a few bytes that announce gigabytes must not reach it.
 
 use std::borrow::Cow;
-use std::fs::File;
 
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::footer::layout::{Chunk, Leaf};
 use crate::footer::page_header::{Kind, PageHeader};
 use crate::footer::thrift;
-use crate::fs::platform;
+use crate::fs::{File, platform};
 
 /// Largest page that is decoded.
 pub const PAGE_BYTES: u64 = 256 << 20;

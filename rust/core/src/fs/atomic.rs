@@ -78,8 +78,7 @@ impl Draft {
 ///
 /// It is opened here because the crate's own opening forgets the number of the system's error.
 pub(crate) fn temp_in(folder: &Path) -> std::io::Result<NamedTempFile> {
-    let open = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
-    Builder::new().prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX).make_in(folder, open)
+    Builder::new().prefix(TEMP_PREFIX).suffix(TEMP_SUFFIX).make_in(folder, platform::create_new)
 }
 
 /// Replaces `target` by `content`, durably: a reader sees the old or the new, whatever dies.
@@ -178,6 +177,12 @@ pub fn move_folder(from: &Path, to: &Path) -> Result<()> {
     })?;
     sync_entry(to)?;
     if folder_of(from) == folder_of(to) { Ok(()) } else { sync_entry(from) }
+}
+
+/// Gives a file another name in its folder, durably.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|error| Error::io(from, error))?;
+    sync_entry(from)
 }
 
 /// Removes a file unless somebody else did.

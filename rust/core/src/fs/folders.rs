@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::FileType;
+use std::fs::{DirEntry, FileType};
 use std::io;
 use std::path::Path;
 
@@ -164,6 +164,12 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<(OsString, Option<FileType>)>
         folder.join(".").symlink_metadata().map_err(fail)?;
     }
     Ok(names)
+}
+
+/// What lies in a folder, whatever it is called.
+pub fn children(folder: &Path) -> Result<Vec<DirEntry>> {
+    let entries = folder.read_dir().map_err(|error| Error::io(folder, error))?;
+    entries.map(|entry| entry.map_err(|error| Error::io(folder, error))).collect()
 }
 
 /// The error of a name in a folder of a workspace.

@@ -11,3 +11,6 @@ pub mod forks;
 pub mod lock;
 pub mod platform;
 pub mod regular;
+pub mod stat;
+
+pub use std::fs::{DirEntry, File, FileType, Metadata};

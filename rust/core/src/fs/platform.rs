@@ -1,83 +1,17 @@
-//! What differs between operating systems: the identity of a file and the durability of a folder.
+//! What differs between operating systems: how files are opened and read at a place, and the durability of a folder.
 //!
 //! Linux is tested. macOS shares the Unix half (`sync_all` is `F_FULLFSYNC` there); the other half is
 //! for Windows, which has no folder fsync.
 
-use std::fs::{File, Metadata};
+use std::fs::{DirEntry, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::regular;
-
-/// What tells a file from another and from its own past: the key of every cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Identity {
-    /// Bytes.
-    pub size: u64,
-    /// Last change of content, ns since 1970.
-    pub mtime_ns: i64,
-    /// Last change of content or attributes, ns since 1970; 0 where the system has none.
-    pub ctime_ns: i64,
-    /// Number of the file within its device; 0 where the system has none.
-    pub inode: u64,
-}
-
-impl Identity {
-    /// Whether the file was last changed at least [`RACY_NS`] before `at_ns`.
-    ///
-    /// A younger file may be edited again within the same tick of the file system's clock, which no
-    /// stat can show (git calls such entries racily clean).
-    pub fn settled_at(&self, at_ns: i64) -> bool {
-        self.mtime_ns.max(self.ctime_ns) < at_ns.saturating_sub(RACY_NS)
-    }
-}
-
-/// A file among all files of this machine, at one state of its content: the key of cached hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct FileKey {
-    /// The device that the file lies on; 0 where the system has none.
-    pub device: u64,
-    /// The file on that device.
-    pub identity: Identity,
-}
-
-#[cfg(unix)]
-/// The key that a stat gave.
-pub fn file_key(metadata: &Metadata) -> FileKey {
-    FileKey { device: std::os::unix::fs::MetadataExt::dev(metadata), identity: identity(metadata) }
-}
+use super::stat::Identity;
 
 #[cfg(not(unix))]
-/// The key that a stat gave.
-pub fn file_key(metadata: &Metadata) -> FileKey {
-    FileKey { device: 0, identity: identity(metadata) }
-}
-
-/// The coarsest clock of a common file system (FAT writes times in steps of two seconds).
-pub const RACY_NS: i64 = 2_000_000_000;
-
-#[cfg(unix)]
-/// The identity that a stat gave.
-pub fn identity(metadata: &Metadata) -> Identity {
-    use std::os::unix::fs::MetadataExt;
-    let ns = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
-    Identity {
-        size: metadata.size(),
-        mtime_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
-        ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
-        inode: metadata.ino(),
-    }
-}
-
-#[cfg(not(unix))]
-/// The identity that a stat gave.
-pub fn identity(metadata: &Metadata) -> Identity {
-    let mtime = metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok().map(|age| age.as_nanos() as i64));
-    Identity { size: metadata.len(), mtime_ns: mtime.unwrap_or(0), ctime_ns: 0, inode: 0 }
-}
+use super::stat::identity;
 
 /// A folder in which files are asked for their stat, or opened, by paths below it.
 #[cfg(unix)]
@@ -193,9 +127,9 @@ fn without_waiting(options: &mut std::fs::OpenOptions) -> &mut std::fs::OpenOpti
     options
 }
 
-/// The stat of what a path names; a link to nothing is told as one.
-pub fn metadata(path: &Path) -> io::Result<Metadata> {
-    path.metadata().map_err(|error| regular::explained(path, error))
+/// Makes a file that nobody has made, open for reading and writing.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create_new(true).open(path)
 }
 
 /// The bytes of a regular file.
@@ -278,6 +212,18 @@ pub fn is_same_file(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 pub fn is_same_file(_file: &File, path: &Path) -> bool {
     path.exists()
+}
+
+/// The number that a listing gives of a file; `None` where the system has none.
+#[cfg(unix)]
+pub fn inode_of(entry: &DirEntry) -> Option<u64> {
+    Some(std::os::unix::fs::DirEntryExt::ino(entry))
+}
+
+/// The number that a listing gives of a file: none on this system.
+#[cfg(not(unix))]
+pub fn inode_of(_entry: &DirEntry) -> Option<u64> {
+    None
 }
 
 /// The name of this machine.

@@ -16,7 +16,7 @@ use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::cache_file;
-use crate::fs::platform::{self, FileKey, Identity};
+use crate::fs::stat::{self, FileKey, Identity};
 
 const MAGIC: &[u8; 4] = b"N4AH";
 /// Another layout: ignored.
@@ -107,7 +107,7 @@ impl HashCache {
     pub fn fingerprint(&self, path: &Path, algorithm: Algorithm, progress: &Progress) -> Result<Fingerprint> {
         let stat = path.metadata().map_err(|error| Error::io(path, error))?;
         if !stat.is_dir() {
-            let key = platform::file_key(&stat);
+            let key = stat::file_key(&stat);
             let (bytes, size, bytes_read) = self.full(path, key, algorithm, progress)?;
             return Ok(Fingerprint {
                 hash: ContentHash { algorithm, bytes },
@@ -173,7 +173,7 @@ impl HashCache {
             let Some(hashes) = hashes.collect::<Option<Vec<_>>>() else { return Ok(None) };
             (folder::combine(&members, &hashes, algorithm), folder::size(&members))
         } else {
-            let Some(bytes) = look_up(platform::file_key(&stat)) else { return Ok(None) };
+            let Some(bytes) = look_up(stat::file_key(&stat)) else { return Ok(None) };
             (bytes, stat.len())
         };
         let hash = ContentHash { algorithm, bytes };
@@ -188,7 +188,7 @@ impl HashCache {
             let members = folder::members(path)?;
             return folder::largest(&members).map_or(Ok(None), |member| self.quick(&member.path, progress));
         }
-        if let Some(quick) = self.get(platform::file_key(&stat)).quick {
+        if let Some(quick) = self.get(stat::file_key(&stat)).quick {
             return Ok(Some((quick, 0)));
         }
         let read = quick::hash(path, progress)?;

@@ -5,7 +5,6 @@
 //! processor's cache. SHA-256 is a chain: one thread hashes while another reads ahead.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::path::Path;
 
 use blake3::hazmat::{ChainingValue, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
@@ -16,7 +15,8 @@ use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::progress::Progress;
 use crate::base::refused;
-use crate::fs::platform::{self, FileKey};
+use crate::fs::stat::{self, FileKey};
+use crate::fs::{File, platform};
 
 /// What one thread hashes at a time: a power of two, as the subtrees of BLAKE3 are.
 const LEAF: u64 = 4 << 20;
@@ -61,10 +61,10 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
             opened => opened.map_err(fail)?,
         };
         let stat = file.metadata().map_err(fail)?;
-        let key = platform::file_key(&stat);
+        let key = stat::file_key(&stat);
         match read(&file, stat.len()) {
             Ok(value) => {
-                let is_key = |stat: std::io::Result<_>| stat.map(|stat| platform::file_key(&stat) == key);
+                let is_key = |stat: std::io::Result<_>| stat.map(|stat| stat::file_key(&stat) == key);
                 if is_key(file.metadata()).map_err(fail)? && is_key(path.metadata()).map_err(fail)? {
                     return Ok(Read { value, key, read_at });
                 }

@@ -12,7 +12,7 @@ use super::tree::{Tree, shown};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::normal::same_name;
 use crate::base::progress::Progress;
-use crate::fs::platform::FileKey;
+use crate::fs::stat::FileKey;
 use crate::hash::folder::is_dropping;
 use crate::hash::{Algorithm, ContentHash};
 

@@ -10,7 +10,7 @@ use super::tree::{File, Folder, Tree, size_of};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Result, corrupt};
 use crate::fs::cache_file;
-use crate::fs::platform::{FileKey, Identity};
+use crate::fs::stat::{FileKey, Identity};
 
 pub(super) const FILE: &str = "index.bin";
 const MAGIC: &[u8; 4] = b"N4AI";

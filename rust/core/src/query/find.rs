@@ -15,7 +15,7 @@ use super::source::Source;
 use super::take::{schemas, take};
 use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::progress::Progress;
-use crate::fs::platform;
+use crate::fs::stat;
 use crate::reading::scan;
 use crate::segment::live_set::Open;
 use crate::types;
@@ -109,8 +109,8 @@ fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<(Vec
 
 /// The rows of a file of arrays that have one of these ids: only the pages are read that hold them.
 pub fn arrays(path: &Path, ids: &[String]) -> Result<Vec<RecordBatch>> {
-    let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    let source = Source::open(path, platform::identity(&metadata))?;
+    let identity = stat::identity_of(path).map_err(|error| Error::io(path, error))?;
+    let source = Source::open(path, identity)?;
     let mut found = Vec::new();
     for group in 0..source.groups() {
         let mut may_hold = false;

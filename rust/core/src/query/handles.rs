@@ -1,12 +1,12 @@
 //! Prediction files that are kept open, and files that must still be those that were listed.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::fs::platform::{self, Identity};
+use crate::fs::stat::{self, Identity};
+use crate::fs::{File, platform};
 
 /// More files are not kept open: a process may have no more than some thousand.
 pub(super) const MOST_HELD: usize = 256;
@@ -46,7 +46,7 @@ pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
     }
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
     let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
-    if platform::identity(&metadata) == identity {
+    if stat::identity(&metadata) == identity {
         return Ok(file);
     }
     // For who lists again, as if it were gone.

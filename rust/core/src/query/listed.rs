@@ -1,7 +1,6 @@
 //! The prediction files of a workspace at one moment, and what is read of each.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +14,8 @@ use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names;
-use crate::fs::platform::{self, Identity};
+use crate::fs::stat::{self, Identity};
+use crate::fs::{File, platform};
 use crate::reading::files;
 use crate::segment::hidden::{Hidden, RESULT};
 use crate::segment::journal::{Journal, Kind};
@@ -149,8 +149,8 @@ fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<Fi
         return Ok((identity, None));
     }
     let file = if holds { platform::open(&path).ok() } else { None };
-    let metadata = file.as_ref().map_or_else(|| platform::metadata(&path), File::metadata);
-    let identity = platform::identity(&metadata.map_err(|error| Error::io(&path, error))?);
+    let metadata = file.as_ref().map_or_else(|| stat::metadata(&path), File::metadata);
+    let identity = stat::identity(&metadata.map_err(|error| Error::io(&path, error))?);
     Ok((identity, file))
 }
 

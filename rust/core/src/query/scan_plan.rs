@@ -20,7 +20,7 @@ use crate::base::progress::Progress;
 use crate::decode::batches;
 use crate::decode::chunk_checks::{Readers, check_files};
 use crate::footer::TailReader;
-use crate::fs::platform::{self, Identity};
+use crate::fs::stat::{self, Identity};
 use crate::reading::files::{self, Listing};
 use crate::reading::partial;
 use crate::segment::hidden::{self, Hidden, RESULT};
@@ -227,7 +227,7 @@ impl Part {
         if file_names::is_journal(name) {
             let journal = Journal::open(&path)?;
             let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
-            let identity = platform::identity(&metadata);
+            let identity = stat::identity(&metadata);
             let listed =
                 super::listed::Listed { name: name.to_owned(), path, identity, seen_at: 0, hidden: None };
             let schemas = schemas_of(&listed)?;
@@ -237,8 +237,8 @@ impl Part {
                 .map_err(|error| error.at(&listed.path))?;
             return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None, hidden });
         }
-        let metadata = platform::metadata(&path).map_err(|error| Error::io(&path, error))?;
-        let identity = platform::identity(&metadata);
+        let metadata = stat::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let identity = stat::identity(&metadata);
         if let Some((schema, rows)) = remembered(&path, identity) {
             return Ok(Self {
                 name: name.to_owned(),

@@ -24,7 +24,7 @@ use crate::decode::batches::batch_rows;
 use crate::decode::chunk_checks::FileChecks;
 use crate::decode::chunks::Chunks;
 use crate::footer::TailReader;
-use crate::fs::platform::Identity;
+use crate::fs::stat::Identity;
 use crate::types;
 
 /// Rows of a batch at most.

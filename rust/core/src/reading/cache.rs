@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Result, corrupt};
 use crate::fs::cache_file::{VERSION, checked, finish, places, read_file, write_any};
-use crate::fs::platform::Identity;
+use crate::fs::stat::Identity;
 use crate::summary::{Accumulator, Datasets, SketchReader, embedded};
 
 const MAGIC: &[u8; 4] = b"N4AC";

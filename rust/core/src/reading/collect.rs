@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,8 +21,9 @@ use crate::base::normal::nfc;
 use crate::base::progress::Progress;
 use crate::base::{file_names, metrics};
 use crate::footer::TailReader;
-use crate::fs::cache_file;
-use crate::fs::platform::{self, Folder, Identity};
+use crate::fs::platform::{self, Folder};
+use crate::fs::stat::{self, Identity};
+use crate::fs::{File, cache_file};
 use crate::segment::hidden::Hidden;
 use crate::segment::live_set::Open;
 use crate::summary::embedded::{self, Embedded, Sketch};
@@ -427,9 +427,9 @@ fn summarise(
     let hidden = known.hidden.get(file).map(Arc::as_ref);
     if file_names::is_journal(file) {
         let path = files::path_of(root, file);
-        let metadata = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let identity = stat::identity_of(&path).map_err(|error| Error::io(&path, error))?;
         let content = Content::Live(known.journals.summarise(root, file, hidden)?);
-        let identity = known_by(&known.hidden, file, platform::identity(&metadata));
+        let identity = known_by(&known.hidden, file, identity);
         return Ok(FileSummary { content, scanned: None, identity });
     }
     if let Some(entry) = known.files.get(file)
@@ -451,7 +451,7 @@ fn summarise(
 fn count_live(path: &Path, opened: io::Result<File>, hidden: &Hidden) -> Result<FileSummary> {
     let file = opened.map_err(|error| Error::io(path, error))?;
     let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
-    let identity = hidden.identity(platform::identity(&metadata));
+    let identity = hidden.identity(stat::identity(&metadata));
     let datasets = scan::scan_live(path, file, &scan::dataset_of(path), hidden)?;
     Ok(FileSummary { content: Content::Datasets(datasets), scanned: None, identity })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs::FileType;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use rayon::prelude::*;
 use super::old_files;
 use crate::base::error::{FileError, Result};
 use crate::base::file_names::{Name, SUFFIX, is_of_predictions, is_prediction_file};
-use crate::fs::folders;
+use crate::fs::{FileType, folders};
 use crate::segment::hidden::Hidden;
 use crate::segment::live_set::Open;
 use crate::segment::resolve;

@@ -69,7 +69,7 @@ const RUNS: &str = "runs";
 
 /// Whether a folder of `runs` has configurations of datasets whose names go on after it.
 fn claims_deeper(folder: &Path) -> bool {
-    let inner = |folder: &Path| folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let inner = |folder: &Path| folders::children(folder).into_iter().flatten().map(|entry| entry.path());
     let has_manifest = |folder: &Path| folder.join("manifest.yaml").exists();
     inner(folder).any(|one| !has_manifest(&one) && inner(&one).any(|config| has_manifest(&config)))
 }

@@ -1,6 +1,5 @@
 //! Summaries from the rows themselves, for files whose footer has none that can be trusted.
 
-use std::fs::File;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -8,6 +7,7 @@ use arrow_array::RecordBatch;
 use crate::base::error::{Error, Result};
 use crate::base::file_names;
 use crate::decode::batches::read_batches;
+use crate::fs::File;
 use crate::segment::hidden::{Hidden, RESULT};
 use crate::segment::journal::Journal;
 use crate::segment::journal_contents;

@@ -1,7 +1,6 @@
 //! What lies in a workspace, by stat alone: how much, and whether it changed since another look.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, FileType};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -11,7 +10,7 @@ use super::{files, old_files};
 use crate::base::error::{FileError, Result};
 use crate::base::file_names;
 use crate::base::progress::Progress;
-use crate::fs::{folders, platform};
+use crate::fs::{FileType, folders, stat};
 use crate::segment::live_set::Open;
 use crate::segment::resolve;
 
@@ -136,8 +135,8 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     if !is_segment && kind.is_some_and(|kind| kind.is_dir()) {
         return walk_folder(root, path, seen);
     }
-    let metadata = fs::metadata(&full)
-        .or_else(|error| if is_segment { fs::symlink_metadata(&full) } else { Err(error) });
+    let metadata =
+        full.metadata().or_else(|error| if is_segment { full.symlink_metadata() } else { Err(error) });
     let Ok(metadata) = metadata else { return };
     if metadata.is_dir() && !is_segment {
         if kind.is_none() {
@@ -145,7 +144,7 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
         }
         return;
     }
-    let identity = platform::identity(&metadata);
+    let identity = stat::identity(&metadata);
     let mut bytes = path.as_bytes().to_vec();
     for number in [identity.size, identity.mtime_ns as u64, identity.ctime_ns as u64, identity.inode] {
         bytes.extend_from_slice(&number.to_le_bytes());

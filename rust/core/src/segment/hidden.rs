@@ -12,7 +12,7 @@ use arrow_select::filter::filter_record_batch;
 use twox_hash::XxHash3_64;
 
 use crate::base::error::{Result, corrupt};
-use crate::fs::platform::Identity;
+use crate::fs::stat::Identity;
 use crate::types::columns::Texts;
 
 /// The column by which rows of results are hidden.

@@ -22,8 +22,8 @@ use crate::base::error::{Error, Result, corrupt};
 use crate::base::file_names::Name;
 use crate::footer::TailReader;
 use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
-use crate::fs::cache_file;
-use crate::fs::platform::{self, Identity};
+use crate::fs::stat::{self, Identity};
+use crate::fs::{cache_file, platform};
 use crate::types::columns::Texts;
 
 /// What sealed segments said.
@@ -297,7 +297,7 @@ impl Memory {
 }
 
 fn stamp_of(path: &Path) -> Stamp {
-    std::fs::metadata(path).ok().map(|metadata| platform::identity(&metadata))
+    stat::identity_of(path).ok()
 }
 
 fn begin(entries: usize) -> ByteWriter {

@@ -1,6 +1,5 @@
 //! Parquet files as this package writes them: drafts that grow batch by batch and are published whole.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +21,7 @@ use crate::decode::chunk_sums::{self, CHUNKS_KEY, Hashing};
 use crate::decode::value_sizes;
 use crate::footer::{MAGIC, TailReader, encode};
 use crate::fs::atomic::Draft;
-use crate::fs::platform;
+use crate::fs::{File, platform};
 use crate::summary::{Datasets, embedded};
 
 /// Rows of a row group.

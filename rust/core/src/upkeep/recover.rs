@@ -12,7 +12,7 @@ use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder, ONE_TRY};
-use crate::fs::{atomic, folders, platform};
+use crate::fs::{atomic, folders, platform, stat};
 use crate::reading::files;
 use crate::segment::journal::{self, End, Header, Journal, keep_corrupt};
 use crate::segment::{merged, resolve, sealed};
@@ -102,7 +102,7 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
 
 /// Whether a file has no byte.
 fn is_empty(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|stat| stat.len() == 0)
+    stat::identity_of(path).is_ok_and(|identity| identity.size == 0)
 }
 
 /// The journals in a folder, those that go on from another one after it.
@@ -305,7 +305,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
     let of_predictions = names.iter().filter(|name| file_names::is_of_predictions(name));
     let judged = resolve::judge_files(&path, of_predictions.cloned().collect());
     let is_old = |file: &str| {
-        let stat = std::fs::metadata(path.join(file)).and_then(|stat| stat.modified());
+        let stat = stat::stat(&path.join(file)).and_then(|stat| stat.modified());
         stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))
     };
     let mut removed = Vec::new();

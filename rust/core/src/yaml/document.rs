@@ -4,7 +4,6 @@
 //! without bound nor grow by aliases.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
@@ -12,7 +11,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use super::tree::{DEEPEST, Tree, each_key_once};
 use super::{block, scalars};
 use crate::base::error::{Error, Result, corrupt};
-use crate::fs::platform;
+use crate::fs::{File, platform};
 
 /// Aliases may repeat so many values in all.
 const MOST_REPEATED: usize = 100_000;

@@ -7,7 +7,7 @@ use crate::common;
 use std::path::PathBuf;
 
 use common::{METRICS, Rng, added, predictions};
-use n4w_core::fs::platform::{Identity, RACY_NS};
+use n4w_core::fs::stat::{Identity, RACY_NS};
 use n4w_core::reading::cache::{self, Entries, Entry, FILES, SCANS, Seen, WHOLE};
 use n4w_core::summary::Datasets;
 use tempfile::TempDir;

@@ -15,7 +15,7 @@ use crate::base::metrics;
 use crate::base::progress::Progress;
 use crate::catalogue::cache;
 use crate::catalogue::unit::{Known, Unit};
-use crate::fs::platform;
+use crate::fs::{platform, stat};
 use crate::reading::{files, live, scan};
 use crate::segment::hidden;
 use crate::summary::tally::Tally;
@@ -64,7 +64,7 @@ pub(crate) fn units(
 fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) -> (Arc<Unit>, bool) {
     let read_at = now_ns();
     let stamp = |file: &String| {
-        let identity = platform::identity(&std::fs::metadata(root.join(file)).ok()?);
+        let identity = stat::identity_of(&root.join(file)).ok()?;
         Some(hidden.get(file).map_or(identity, |hidden| hidden.identity(identity)))
     };
     let stamps: Vec<_> = files.iter().map(stamp).collect();

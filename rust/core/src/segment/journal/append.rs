@@ -1,7 +1,6 @@
 //! A journal that this process writes, and what declares its writer dead.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,8 +36,7 @@ impl Appender {
     pub fn create(path: &Path, header: Header) -> Result<Self> {
         let fail = |error| Error::io(path, error);
         let bytes = header.encode_checked()?;
-        let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
-        let file = OwnFile::open(create).map_err(fail)?;
+        let file = OwnFile::open(|| platform::create_new(path)).map_err(fail)?;
         let made = (|| {
             if !lock::lock_file(&file, path, LOCKING)? {
                 return Err(Error::new(ErrorKind::Conflict, "was taken by another process").at(path));
@@ -50,7 +48,7 @@ impl Appender {
             Ok(position) => Ok(Self { path: path.to_path_buf(), header, file, position }),
             Err(error) => {
                 // Nothing in it was acknowledged.
-                let _ = std::fs::remove_file(path);
+                let _ = atomic::remove_if_there(path);
                 Err(error)
             }
         }
@@ -141,8 +139,7 @@ pub fn keep_corrupt(path: &Path) -> Result<OsString> {
         name.push(format!(".{number}.corrupt"));
         aside = PathBuf::from(name);
     }
-    std::fs::rename(path, &aside).map_err(|error| Error::io(path, error))?;
-    atomic::sync_entry(path)?;
+    atomic::rename(path, &aside)?;
     atomic::remove_if_there(&fence_path(path))?;
     Ok(aside.file_name().unwrap_or_default().to_owned())
 }

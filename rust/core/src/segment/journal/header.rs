@@ -1,7 +1,5 @@
 //! The header of a journal: who writes it, and the id that its frames are sealed with.
 
-use std::fs::File;
-
 use twox_hash::XxHash3_64;
 
 use super::format::{CHECKSUM, FIXED, FRAME_MAGIC, LONGEST_ABOUT, MAGIC, MAJOR, MINOR};
@@ -10,7 +8,7 @@ use crate::base::content::{hex, random_hex};
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::value::Value;
 use crate::fs::lock::Holder;
-use crate::fs::platform;
+use crate::fs::{File, platform};
 
 /// What the header of a journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]

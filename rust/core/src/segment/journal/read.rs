@@ -1,6 +1,5 @@
 //! A journal that is read, whoever writes it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_64;
@@ -10,7 +9,7 @@ use super::header::Header;
 use super::position::{Cut, End, Position};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::file_names::Name;
-use crate::fs::platform;
+use crate::fs::{File, platform};
 
 /// A journal that is being read, whoever writes it.
 pub struct Journal {
