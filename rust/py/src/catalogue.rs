@@ -125,7 +125,7 @@ pub fn session_rows(
     py: Python<'_>,
     root: PathBuf,
 ) -> PyResult<(HashMap<String, String>, SessionRows, Bound<'_, PyAny>)> {
-    let (names, rows, errors) = enter(py, 0, None, |progress| core::session_rows::list(&root, progress))?;
+    let (names, rows, errors) = enter(py, 0, None, |progress| core::list_session_rows(&root, progress))?;
     let rows = rows.into_iter().map(|it| (it.id, it.dataset, it.metric, it.rows, it.best)).collect();
     Ok((names.into_iter().collect(), rows, Converter::new(py).object(&errors_value(&errors))?))
 }

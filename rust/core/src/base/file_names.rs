@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use super::error::Result;
-
 /// What a prediction file's name ends with.
 pub const SUFFIX: &str = ".meta.parquet";
 

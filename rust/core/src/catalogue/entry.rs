@@ -49,7 +49,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(kind: Kind, id: &str, content: Tree) -> Self {
+    pub(crate) fn new(kind: Kind, id: &str, content: Tree) -> Self {
         let content = content.plain();
         let mut writer = ByteWriter::default();
         content.encode(&mut writer);

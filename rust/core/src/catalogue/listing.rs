@@ -9,17 +9,15 @@ use rayon::prelude::*;
 use super::entry::Entry;
 use super::legacy::logs::{self, Log};
 use super::legacy::manifests::{self, Manifest};
-use super::legacy::row_groups::units;
 use super::legacy::session_rows::{self, SessionRows};
 use super::legacy::{orphans, sessions};
-use super::unit::{self, Unit, UnitReader};
+use super::unit::{Unit, UnitReader};
 use super::{cache, native};
 use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::fs::platform::Folder;
 use crate::fs::stat::Identity;
-use crate::yaml;
 
 /// An entry among others.
 #[derive(Clone, Debug)]
@@ -44,16 +42,16 @@ pub struct Catalogue {
 }
 
 /// What the folders of `runs` said.
-const CACHE: &str = "catalogue.bin";
+pub(crate) const CACHE: &str = "catalogue.bin";
 
 /// What lies in a folder of `runs`.
 #[derive(Default)]
-struct Found {
+pub(crate) struct Found {
     /// A run.
-    run: Option<Arc<Unit>>,
+    pub(crate) run: Option<Arc<Unit>>,
     /// Configurations of nirs4all 0.6.
-    manifests: Vec<Arc<Unit>>,
-    errors: Vec<FileError>,
+    pub(crate) manifests: Vec<Arc<Unit>>,
+    pub(crate) errors: Vec<FileError>,
     /// Folders that were read now.
     read: usize,
 }
@@ -130,7 +128,7 @@ fn list_with(
 const RUNS: &str = "runs";
 
 /// The folders of runs, and of datasets of nirs4all 0.6.
-fn names_of_runs(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
+pub(crate) fn names_of_runs(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
     let mut names = folders::folders(root, RUNS).into_names(errors);
     // A name that begins with a dot is of a run that is being made, or that was deleted.
     names.retain(|name| !name.starts_with('.'));
@@ -138,7 +136,7 @@ fn names_of_runs(root: &Path, errors: &mut Vec<FileError>) -> Vec<String> {
 }
 
 /// Sessions of nirs4all 0.6, by their manifests, and files that no run and no manifest claims.
-fn old_entries(
+pub(crate) fn old_entries(
     root: &Path,
     runs: &HashSet<&str>,
     (manifests, logs): (&[Arc<Unit>], &[Arc<Unit>]),
@@ -178,7 +176,7 @@ fn old_entries(
 }
 
 /// Looks at a folder of `runs`: a run, or a dataset of nirs4all 0.6 with a folder for each configuration.
-fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Found {
+pub(crate) fn look(root: &Path, reader: &UnitReader<'_>, name: &str, is_native: bool) -> Found {
     let path = format!("runs/{name}");
     let mut found = Found::default();
     let folder = root.join(&path);

@@ -128,7 +128,7 @@ pub fn field(name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::complete;
+    use super::super::result_fields::complete;
     use super::{ByteReader, ByteWriter, FIELDS, Tree, field, pack, unpack};
 
     #[test]

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rayon::prelude::*;
 
+use super::cache as records;
 use super::entry::Entry;
 use super::listing::{Found, look, old_entries};
 use super::results::{of_entries, of_run};
-use super::results_cache::{CACHE, Kept};
-use super::run_results::{Keeping, RunResults, write_entry, write_results};
+use super::results_cache::Kept;
+use super::run_results::{Keeping, RunResults, Wanted, write_entry, write_results};
 use super::run_stamps::Stamps;
-use super::unit::{self, Known, UnitReader};
-use super::{cache as records, native};
+use super::unit::{Known, UnitReader};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, FileError, Result};
 use crate::base::progress::Progress;
@@ -37,14 +37,6 @@ pub struct Ranking {
     pub folder_errors: Vec<FileError>,
     /// What is wrong with manifests and rows of nirs4all 0.6.
     pub old_errors: Vec<FileError>,
-}
-
-/// Which results are wanted.
-pub struct Wanted<'a> {
-    /// Whether they are those of the run of an id and a name.
-    pub is_of_run: &'a (dyn Fn(&str, &str) -> bool + Sync),
-    /// Whether that, or which of its results, depends on more than `run.yaml`.
-    pub by_records: bool,
 }
 
 /// Lists runs with their results within the current thread pool.

@@ -29,7 +29,7 @@ pub(super) const FIELDS: [&str; 22] = [
 ];
 
 /// A result with all its fields, in order; then what else was given.
-pub(super) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
+pub(crate) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
     let mut fields: Vec<Option<(Tree, Tree)>> = vec![None; FIELDS.len()];
     let mut others = Vec::new();
     for (number, (key, value)) in given.into_iter().enumerate() {

@@ -8,10 +8,9 @@ use rayon::prelude::*;
 
 use super::listing::list;
 use super::packed::{PackedResult, field, unpack};
-use super::ranking::{self, Wanted};
 use super::result_fields::FIELDS;
-use super::results;
-use super::run_results::RunResults;
+use super::run_results::{RunResults, Wanted};
+use super::{ranking, results};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics::{self, Direction};
 use crate::base::normal::same_name;

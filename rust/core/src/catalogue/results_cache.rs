@@ -27,7 +27,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    fn load(root: &Path) -> Self {
+    pub(crate) fn load(root: &Path) -> Self {
         let read = |folder: std::path::PathBuf| {
             Self::decode(cache_file::read_file(&folder.join(CACHE)).ok()?.into()).ok()
         };
@@ -64,7 +64,7 @@ impl Kept {
     }
 
     /// What was kept of a run, which stands at a place unless others came or went.
-    fn get(&self, id: &str, place: usize) -> Option<Bytes> {
+    pub(crate) fn get(&self, id: &str, place: usize) -> Option<Bytes> {
         let find = |[own, _]: &[Range<usize>; 2]| self.bytes[own.clone()].cmp(id.as_bytes());
         let is_there = self.runs.get(place).is_some_and(|run| find(run).is_eq());
         let place = if is_there { place } else { self.runs.binary_search_by(find).ok()? };
@@ -72,7 +72,7 @@ impl Kept {
     }
 
     /// Writes the runs down, if many are new or gone: a few are read again faster than all are written again.
-    fn store(&self, root: &Path, runs: &[RunResults]) {
+    pub(crate) fn store(&self, root: &Path, runs: &[RunResults]) {
         let of = |keeping| runs.iter().filter(move |run| run.keeping == keeping).count();
         let (new, old) = (of(Keeping::IsNew), of(Keeping::IsKept));
         if (new + self.runs.len() - old) * 256 <= new + old {

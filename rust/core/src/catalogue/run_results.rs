@@ -22,21 +22,21 @@ pub struct RunResults {
     /// Whether it has a record that can be used; else there are only errors.
     pub is_there: bool,
     /// All that is said of it.
-    body: Bytes,
+    pub(crate) body: Bytes,
     /// Where in it.
-    parts: Parts,
-    keeping: Keeping,
+    pub(crate) parts: Parts,
+    pub(crate) keeping: Keeping,
 }
 
 /// Where the parts of what is said of a run begin, in bytes; each ends where the next begins.
 #[derive(Clone, Copy, Debug)]
-struct Parts {
-    name: usize,
-    created_at: usize,
-    references: usize,
-    record_errors: usize,
-    result_errors: usize,
-    results: usize,
+pub(crate) struct Parts {
+    pub(crate) name: usize,
+    pub(crate) created_at: usize,
+    pub(crate) references: usize,
+    pub(crate) record_errors: usize,
+    pub(crate) result_errors: usize,
+    pub(crate) results: usize,
 }
 
 /// Whether the cache has a run.
@@ -51,7 +51,7 @@ pub(super) enum Keeping {
 }
 
 impl RunResults {
-    fn new(id: String, body: Bytes, keeping: Keeping) -> Result<Self> {
+    pub(crate) fn new(id: String, body: Bytes, keeping: Keeping) -> Result<Self> {
         let mut reader = ByteReader::new(&body);
         let at = |reader: &ByteReader<'_>| body.len() - reader.left();
         Stamps::pass(&mut reader)?;
@@ -73,7 +73,13 @@ impl RunResults {
     }
 
     /// Reads a run's lists of results.
-    fn read(root: &Path, id: String, unit: &Unit, stamps: &Stamps, wanted: &Wanted<'_>) -> Result<Self> {
+    pub(crate) fn read(
+        root: &Path,
+        id: String,
+        unit: &Unit,
+        stamps: &Stamps,
+        wanted: &Wanted<'_>,
+    ) -> Result<Self> {
         let entry = unit.entry.as_deref();
         let mut body = ByteWriter::default();
         let is_settled =
@@ -179,4 +185,12 @@ fn read_errors(reader: &mut ByteReader<'_>) -> Result<Vec<FileError>> {
         Ok(FileError { kind: *kind, path: reader.text()?.to_owned(), message: reader.text()?.to_owned() })
     });
     errors.collect()
+}
+
+/// Which results are wanted.
+pub struct Wanted<'a> {
+    /// Whether they are those of the run of an id and a name.
+    pub is_of_run: &'a (dyn Fn(&str, &str) -> bool + Sync),
+    /// Whether that, or which of its results, depends on more than `run.yaml`.
+    pub by_records: bool,
 }

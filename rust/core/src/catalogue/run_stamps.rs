@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{cache as records, native};
+use super::native;
 use crate::base::clock::now_ns;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::Result;
@@ -24,7 +24,7 @@ pub(super) struct Stamps {
 
 impl Stamps {
     /// Those of a folder and its lists. What is read later is not older.
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         let read_at = now_ns();
         let identity = |path: &Path| stat::identity_of(path).ok();
         let folder = identity(path);
@@ -37,7 +37,7 @@ impl Stamps {
     }
 
     /// Writes them down, with those of records; gives whether they tell what was read from what may come.
-    fn write(&self, records: &[Option<Identity>], out: &mut ByteWriter) -> bool {
+    pub(crate) fn write(&self, records: &[Option<Identity>], out: &mut ByteWriter) -> bool {
         out.u64(self.read_at as u64);
         write_stamp(self.folder, out);
         out.int(records.len() as u64);
@@ -53,7 +53,7 @@ impl Stamps {
     }
 
     /// Passes over what was written.
-    fn pass(reader: &mut ByteReader<'_>) -> Result<()> {
+    pub(crate) fn pass(reader: &mut ByteReader<'_>) -> Result<()> {
         reader.u64()?;
         read_stamp(reader)?;
         for _ in 0..reader.count(1)? {
@@ -68,7 +68,7 @@ impl Stamps {
 
     /// Whether all that was written is as it was. Without `by_records` of the records only `run.yaml` is looked
     /// at: one that is replaced changes the folder, and what it says matters to no one.
-    fn are_those_of(
+    pub(crate) fn are_those_of(
         reader: &mut ByteReader<'_>,
         runs: &Folder,
         name: &str,

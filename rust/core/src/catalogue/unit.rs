@@ -20,38 +20,38 @@ pub fn keeps(kind: ErrorKind) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Unit {
     /// Relative to the workspace.
-    path: String,
+    pub(crate) path: String,
     /// Of each file that it is made of, in order.
-    stamps: Vec<Option<Identity>>,
+    pub(crate) stamps: Vec<Option<Identity>>,
     /// When they were read, ns since 1970.
-    read_at: i64,
-    entry: Option<Arc<Entry>>,
-    errors: Vec<FileError>,
+    pub(crate) read_at: i64,
+    pub(crate) entry: Option<Arc<Entry>>,
+    pub(crate) errors: Vec<FileError>,
 }
 
 impl Unit {
-    fn is_unchanged(&self, stamps: &[Option<Identity>]) -> bool {
+    pub(crate) fn is_unchanged(&self, stamps: &[Option<Identity>]) -> bool {
         self.stamps == stamps && self.is_settled()
     }
 
-    fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.stamps.iter().flatten().all(|stamp| stamp.settled_at(self.read_at))
-            && self.errors.iter().all(|error| unit::keeps(error.kind))
+            && self.errors.iter().all(|error| keeps(error.kind))
     }
 }
 
-type Known = HashMap<String, Arc<Unit>>;
+pub(crate) type Known = HashMap<String, Arc<Unit>>;
 
 /// Reads folders of records, or remembers them.
 pub(super) struct UnitReader<'a> {
-    folder: Folder,
-    known: &'a Known,
+    pub(crate) folder: Folder,
+    pub(crate) known: &'a Known,
 }
 
 impl UnitReader<'_> {
     /// What a folder said before, where its files are unchanged; else what they say now, and then true. `None`
     /// where the first of its files is missing. A file of its own has no name in it.
-    fn unit<const N: usize>(
+    pub(crate) fn unit<const N: usize>(
         &self,
         path: &str,
         files: [&str; N],
@@ -84,10 +84,10 @@ impl UnitReader<'_> {
 }
 
 /// A file of a unit, as it was at one moment.
-struct Snapshot {
+pub(crate) struct Snapshot {
     /// Of a regular file that could be opened.
     stamp: Option<Identity>,
-    bytes: Result<Vec<u8>>,
+    pub(crate) bytes: Result<Vec<u8>>,
 }
 
 impl Snapshot {
@@ -103,7 +103,7 @@ impl Snapshot {
     }
 
     /// The mapping that it holds.
-    fn tree(self) -> Result<Tree> {
+    pub(crate) fn tree(self) -> Result<Tree> {
         yaml::parse(&self.bytes?)
     }
 }

@@ -1,11 +1,7 @@
 //! Column chunks in memory, each checked before a decoder sees it.
 
-use std::io::Read;
-
-use bytes::Buf;
 use parquet::arrow::ProjectionMask;
 use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::reader::{ChunkReader, Length};
 
 use super::chunk_checks::FileChecks;
 use super::chunks::Chunks;

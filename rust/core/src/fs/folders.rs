@@ -206,7 +206,7 @@ pub fn shown(name: &OsStr) -> String {
 
 /// The names in a folder that are UTF-8, sorted; none where it is missing.
 pub fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let mut names = match folders::entries(folder) {
+    let mut names = match entries(folder) {
         Err(error) if FileError::is_vanished(&error) => Vec::new(),
         names => names?,
     };

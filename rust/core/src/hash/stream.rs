@@ -7,7 +7,9 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use blake3::hazmat::{ChainingValue, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
 use sha2::{Digest, Sha256};
 
 use super::Algorithm;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::tree::{Refresh, Tree};
+use super::store;
+use super::tree::{self, Refresh, Tree};
 use crate::base::error::{FileError, Result};
 use crate::base::progress::Progress;
 use crate::fs::cache_file;
@@ -82,7 +83,7 @@ impl FileIndex {
         self.tree().errors()
     }
 
-    fn tree(&self) -> Arc<Tree> {
+    pub(crate) fn tree(&self) -> Arc<Tree> {
         Arc::clone(&self.lock())
     }
 

@@ -164,7 +164,7 @@ struct Walker<'a> {
 #[derive(Default)]
 struct Found {
     folders: Vec<Arc<Folder>>,
-    errors: Vec<FileError>,
+    pub(crate) errors: Vec<FileError>,
     /// Device and inode of every folder that was entered.
     entered: HashSet<(u64, u64), RandomState>,
 }

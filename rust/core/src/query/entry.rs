@@ -95,3 +95,10 @@ impl Tie {
         })
     }
 }
+
+fn nulls_last(one: Option<&String>, two: Option<&String>) -> Ordering {
+    match (one, two) {
+        (Some(one), Some(two)) => one.cmp(two),
+        (one, two) => one.is_none().cmp(&two.is_none()),
+    }
+}

@@ -145,7 +145,7 @@ fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<Fi
         let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
         // Its last frame ends it, and what was given up before that moves the places of rows.
         let (size, mark) = (journal.limit(), damage_mark::of(&path));
-        let identity = Identity { size, mtime_ns: 0, ctime_ns: mark, ..platform::identity(&metadata) };
+        let identity = Identity { size, mtime_ns: 0, ctime_ns: mark, ..stat::identity(&metadata) };
         return Ok((identity, None));
     }
     let file = if holds { platform::open(&path).ok() } else { None };

@@ -7,6 +7,7 @@ use super::listed::Failed;
 use super::order::{Levels, Order};
 use super::take::ties;
 use super::window::Window;
+use crate::types::schema::Type;
 
 impl Order<'_> {
     /// How many rows fit.

@@ -1,6 +1,5 @@
 //! Rows by their places: some columns of them, in one schema, whatever their files have.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions, UInt32Array};
@@ -147,13 +146,6 @@ impl Piece<'_> {
         }
         let joined = concat_batches(schema, &batches).map_err(|error| unjoined(&error))?;
         if joined.num_rows() == rows.len() { Ok((joined, lost)) } else { Err(corrupt("rows are missing")) }
-    }
-}
-
-fn nulls_last(one: Option<&String>, two: Option<&String>) -> Ordering {
-    match (one, two) {
-        (Some(one), Some(two)) => one.cmp(two),
-        (one, two) => one.is_none().cmp(&two.is_none()),
     }
 }
 

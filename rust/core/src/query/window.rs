@@ -6,7 +6,6 @@ use super::entry::Entry;
 use super::groups::Groups;
 use super::keys::{Key, after};
 use super::listed::Listed;
-use super::take::ties;
 
 /// The rows from a key on, up to a place where there is room no more.
 #[derive(Clone, Debug, Default)]

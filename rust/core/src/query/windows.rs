@@ -12,7 +12,6 @@ use super::groups::Groups;
 use super::keys::Key;
 use super::listed::Failed;
 use super::order::{Levels, Order};
-use super::take::ties;
 use super::window::{Collector, Counts, FileCounts, Window};
 use crate::types::schema::Type;
 

@@ -4,7 +4,6 @@
 //! counts only where the stat of every file that it stands for is unchanged.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::codec::{ByteReader, ByteWriter};

@@ -12,7 +12,7 @@ use crate::segment::checkpoints::{self, Checkpoint};
 use crate::segment::hidden::Hidden;
 use crate::segment::journal::{Journal, Kind, Position};
 use crate::segment::journal_contents::results;
-use crate::segment::{checkpoint, ipc, resolve};
+use crate::segment::{ipc, resolve};
 use crate::summary::{Datasets, SketchReader, merge_datasets, split_by_dataset};
 
 const FILE: &str = "journals.bin";

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::checkpoints::Checkpoint;
 use super::journal::{Journal, Kind, Position, Reading};
 use super::{checkpoint, ipc};
 use crate::base::error::{Error, Result};

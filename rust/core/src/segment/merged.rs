@@ -105,7 +105,7 @@ pub fn parse(text: &str) -> Result<Replaced> {
 /// What a compaction merged; nothing where there is no such file, or it is none.
 pub fn replaces(path: &Path) -> Result<Replaced> {
     let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(Replaced::new()) };
-    merged::parse(&text).map_err(|error| error.at(path))
+    parse(&text).map_err(|error| error.at(path))
 }
 
 /// How far the journal of a writer went into the compactions in this folder, if it did, and whether its rows are
@@ -115,7 +115,7 @@ pub fn compacted_of(folder: &Path, name: &Name) -> Result<Option<(Sealed, bool)>
     for file in crate::fs::folders::names_in(folder)? {
         let is_of_run = |by: &Name| by.is_compaction() && by.run_id == name.run_id;
         let Some(by) = Name::of(&file).filter(is_of_run).filter(|_| file.ends_with(SUFFIX)) else { continue };
-        for Unit { writers, .. } in merged::units(&by, None, &replaces(&folder.join(&file))?) {
+        for Unit { writers, .. } in units(&by, None, &replaces(&folder.join(&file))?) {
             let is_divided = writers.len() == 1;
             let sealed = writers.into_iter().find(|(writer, _)| *writer == name.writer);
             if let Some((_, Some(sealed))) = sealed

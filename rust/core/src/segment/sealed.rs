@@ -5,7 +5,7 @@ use std::path::Path;
 use twox_hash::XxHash3_64;
 
 use super::journal::{Cut, Position, Stretch};
-use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::error::{Error, Result, corrupt};
 use crate::base::value::Value;
 use crate::footer::TailReader;
 use crate::footer::keys::JOURNAL_KEY;

@@ -28,7 +28,7 @@ pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Accumulator>) -> Accumulat
 /// What few parts make, merged with what the others make; in parallel.
 ///
 /// The halves depend on the parts alone: the number of threads must not change an answer.
-fn in_halves<T: Sync, M: Send>(
+pub(crate) fn in_halves<T: Sync, M: Send>(
     parts: &[T],
     few: usize,
     make: &(impl Fn(&[T]) -> M + Sync),

@@ -9,7 +9,7 @@ use super::datasets::Datasets;
 use super::distinct::Distinct;
 use super::group::Group;
 use super::names::{Count, Names};
-use super::quantiles::{self, Stored};
+use super::quantiles::Stored;
 use super::topk::Ranked;
 use crate::base::codec::ByteWriter;
 use crate::base::metrics::Direction;

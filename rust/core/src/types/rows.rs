@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
 use super::Converted;
-use super::schema::{COLUMNS, Type, known, unfit, whole};
+use super::schema::{COLUMNS, Type, known, unfit};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::types;
 

@@ -15,7 +15,6 @@ use super::writer::{Waiting, Writer};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::normal::same_name;
 use crate::decode::value_sizes;
-use crate::segment::checkpoint;
 use crate::summary::{Accumulator, add_batches};
 use crate::types::{rows, schema};
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
@@ -21,7 +21,6 @@ use crate::segment::journal::{self, Appender, Cut, Header, Kind};
 use crate::segment::{checkpoint, ipc};
 use crate::summary::tally::Tally;
 use crate::summary::{Accumulator, Datasets};
-use crate::types::rows;
 
 /// Hashes are their own best hash.
 pub(super) type FastSet<T> = HashSet<T, FixedState>;
@@ -205,7 +204,7 @@ impl Writer {
         Ok(self.unfinished.get(result_id).map(Tally::of).unwrap_or_default())
     }
 
-    fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {
+    pub(crate) fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {
         self.check()?;
         self.stage()?;
         let mut frames = Vec::new();

@@ -9,7 +9,7 @@ use crate::base::file_names::{self, Name, SUFFIX};
 use crate::catalogue::entry::{Entry, Kind};
 use crate::fs::folders;
 use crate::reading::files;
-use crate::segment::hidden::{self, Hidden};
+use crate::segment::hidden::Hidden;
 use crate::segment::live_set::Open;
 use crate::yaml::tree::Tree;
 
@@ -94,8 +94,5 @@ pub(crate) fn wanted_files(
 
 /// The folder below `runs` that a manifest lies in, which is named after its dataset.
 pub(crate) fn folder_of(manifest: &Tree) -> Option<&str> {
-    super::legacy::manifests::folder_of(
-        manifest.text("path")?,
-        manifest.text("pipeline_id").unwrap_or_default(),
-    )
+    super::manifests::folder_of(manifest.text("path")?, manifest.text("pipeline_id").unwrap_or_default())
 }

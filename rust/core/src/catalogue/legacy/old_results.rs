@@ -14,8 +14,6 @@ use crate::catalogue::entry::{Entry, Kind};
 use crate::catalogue::result_fields::complete;
 use crate::fs::folders;
 use crate::query::filter::Member;
-use crate::reading::files;
-use crate::segment::hidden;
 use crate::yaml::canonical::content_id;
 use crate::yaml::tree::Tree;
 
@@ -98,7 +96,7 @@ impl Groups {
         }
     }
 
-    fn of(&self, entry: &Entry) -> Result<Vec<Tree>> {
+    pub(crate) fn of(&self, entry: &Entry) -> Result<Vec<Tree>> {
         if entry.kind == Kind::Files {
             let said = self.of_files.get(&entry.id).map(Vec::as_slice).unwrap_or_default();
             let result = |group: &Tree| {

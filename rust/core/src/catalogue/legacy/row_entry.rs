@@ -2,7 +2,6 @@
 
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::Result;
-use crate::base::metrics;
 use crate::base::value::{Key, Value};
 use crate::catalogue::entry::{Entry, Kind};
 use crate::summary::{Accumulator, Datasets, report};

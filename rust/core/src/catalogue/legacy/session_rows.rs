@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::dataset_files::{HiddenRows, is_within, old_files};
 use super::manifests::Manifest;
-use super::row_entry::{by_metric, configurations, entry};
+use super::row_entry::configurations;
 use super::row_groups::units;
 use crate::base::error::{FileError, Result};
 use crate::base::file_names::SUFFIX;

@@ -10,7 +10,7 @@ use super::format::{CHECKSUM, FRAME_MAGIC, HEAD, Kind};
 use super::header::Header;
 use super::position::Position;
 use crate::base::clock;
-use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::value::Value;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder};

@@ -21,7 +21,7 @@ pub struct Journal {
     pub file: File,
     begin: u64,
     /// Bytes that count: those of the file, or those that a successor says were acknowledged.
-    limit: u64,
+    pub(crate) limit: u64,
     /// What a successor says, where there is one.
     pub(super) cut: Option<u64>,
 }
