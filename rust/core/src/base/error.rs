@@ -23,7 +23,7 @@ pub enum ErrorKind {
     Schema,
     /// A metric's stored direction disagrees with the table, or no direction is known.
     Metric,
-    /// Somebody else changed the file meanwhile.
+    /// Another process or thread changed the file meanwhile.
     Conflict,
     /// Another process holds a lock.
     LockTimeout,
