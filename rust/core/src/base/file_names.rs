@@ -22,7 +22,7 @@ pub(crate) fn is_prediction_file(name: &str) -> bool {
     name.ends_with(SUFFIX) && !name.ends_with(PARTIAL_SUFFIX) && !name.starts_with('.')
 }
 
-/// Where rows of results that were never finished lie, apart from those that count.
+/// Where rows of results that were never finished lie, apart from committed ones.
 pub const PARTIAL_FOLDER: &str = "partial";
 
 /// The name that all files of one writer share: `<run_id>.<writer>`.
@@ -42,7 +42,7 @@ impl Name {
         Some(Self { run_id: run_id.to_owned(), writer: writer.to_owned() })
     }
 
-    /// The same of a path.
+    /// The name in the last part of a path.
     pub fn of_path(path: &Path) -> Option<Self> {
         Self::of(path.file_name()?.to_str()?)
     }

@@ -12,7 +12,7 @@ use crate::fs::{File, platform};
 
 /// Largest page that is decoded.
 pub const PAGE_BYTES: u64 = 256 << 20;
-/// The same in a segment of an earlier version of this package, whose pages hold texts of any length.
+/// The limit of a page in a segment of an earlier version of this package, whose pages hold texts of any length.
 pub const LANDED_PAGE_BYTES: u64 = i32::MAX as u64;
 /// Longest header of a page.
 const HEADER_BYTES: usize = 16 << 20;

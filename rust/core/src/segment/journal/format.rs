@@ -21,7 +21,7 @@ pub(super) const MINOR: u8 = 0;
 /// Before the description: magic, version, two zeros, id, length of the description.
 pub(super) const FIXED: usize = 28;
 
-/// Nobody writes a longer description.
+/// No writer makes a longer description.
 pub(super) const LONGEST_ABOUT: usize = 64 * 1024;
 
 pub(super) const FRAME_MAGIC: &[u8; 4] = b"N4AF";
