@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, layout, locks, looking, paths
+from nirs4all_workspace._io import files, layout, listing, locks, paths
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ class Artifacts:
     def files(self, errors: list[dict[str, str]] | None = None) -> Iterator[Path]:
         """Yield every stored file, by name; what cannot be looked at is added to the errors."""
         root, errors = self._workspace.path, [] if errors is None else errors
-        for folder in looking.names(
+        for folder in listing.names(
             root, "artifacts", errors, lambda name: _FOLDER.fullmatch(name) is not None
         ):
             below = f"artifacts/{folder}"
-            for name in looking.names(root, below, errors, lambda name: _HASH.match(name) is not None):
+            for name in listing.names(root, below, errors, lambda name: _HASH.match(name) is not None):
                 is_ours = _HASH.fullmatch(name.partition(".")[0]) is not None
-                if is_ours and looking.is_there(root, f"{below}/{name}", errors, unknown=False):
+                if is_ours and listing.is_there(root, f"{below}/{name}", errors, unknown=False):
                     yield self.folder / folder / name
 
     def remove(self, path: Path, older_than: float) -> bool:

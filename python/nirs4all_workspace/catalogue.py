@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io import files, listing
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import same_name
 from nirs4all_workspace.exceptions import NotFoundError
@@ -63,7 +63,7 @@ def no_run(root: Path, run: str, errors: Sequence[dict[str, str]]) -> NotFoundEr
     Raises:
         OSError: The run, or the folder of all, cannot be read: it may be there.
     """
-    looking.demand(root, errors, f"runs/{run}")
+    listing.demand(root, errors, f"runs/{run}")
     unread = [error["path"] for error in errors if error["path"].startswith("runs/")]
     more = f" among those that can be read ({unread[0]} cannot, of {len(unread)})" if unread else ""
     return NotFoundError(f"there is no run {run!r}{more}", str(root))

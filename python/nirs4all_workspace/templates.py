@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
-from nirs4all_workspace._io import files, layout, locks, looking, yaml_records
+from nirs4all_workspace._io import files, layout, listing, locks, yaml_records
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 from nirs4all_workspace.values.canonical import content_id, plain
 
@@ -155,9 +155,9 @@ class Templates:
         used = UsageList(
             it | {"names": sorted(it["names"]), "n_runs": len(it["runs"])} for _, it in sorted(found.items())
         )
-        looking.add(used.errors, stored.errors)
+        listing.add(used.errors, stored.errors)
         # Rows name no templates that their runs do not.
-        looking.add(used.errors, (it for it in errors if it["path"].partition("/")[0] != "predictions"))
+        listing.add(used.errors, (it for it in errors if it["path"].partition("/")[0] != "predictions"))
         return used
 
     def compare(self, *run_ids: str) -> dict[str, Any]:
@@ -202,7 +202,7 @@ class Templates:
     def list(self) -> TemplateList:
         """Return the ids of all templates, sorted; what cannot be listed is in its `errors`."""
         found = TemplateList()
-        names = looking.names(self._workspace.path, "templates", found.errors, _is_record)
+        names = listing.names(self._workspace.path, "templates", found.errors, _is_record)
         found.extend(
             name.removesuffix(".yaml") for name in names if is_template_id(name.removesuffix(".yaml"))
         )

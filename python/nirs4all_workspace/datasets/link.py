@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import looking
+from nirs4all_workspace._io import listing
 from nirs4all_workspace.datasets import dataset_record, usage
 from nirs4all_workspace.datasets.dataset_record import DatasetRecord
 from nirs4all_workspace.datasets.inspect import describe
@@ -77,7 +77,7 @@ class Linker:
         report = LinkReport()
         self._add_missing(report)
         known = self._registry.read_all()
-        looking.add(report.errors, known.errors)
+        listing.add(report.errors, known.errors)
         self.find(known, search_roots, progress, report)
         for record in known:
             self._store(record, report)
@@ -105,7 +105,7 @@ class Linker:
     def _add_missing(self, report: LinkReport) -> None:
         found = usage.read(self._registry.root)
         report.runs_read, report.runs_unchanged = found.runs_read, found.runs_unchanged
-        looking.add(report.errors, found.errors)
+        listing.add(report.errors, found.errors)
         wanted: dict[tuple[str | None, ...], Reference] = {}
         for it in found.all:
             wanted.setdefault((it.hash,) if it.hash else (it.id, it.name, it.path), it)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, locks, looking, yaml_records
+from nirs4all_workspace._io import files, listing, locks, yaml_records
 from nirs4all_workspace.datasets import dataset_record
 from nirs4all_workspace.datasets.usage import Usages
 from nirs4all_workspace.exceptions import (
@@ -149,7 +149,7 @@ class Registry:
         return self.read(id_)
 
     def _ids(self, errors: list[dict[str, str]]) -> list[str]:
-        names = looking.names(self.root, "datasets", errors, _is_record)
+        names = listing.names(self.root, "datasets", errors, _is_record)
         return [name.removesuffix(".yaml") for name in names]
 
     def _parse(self, id_: str) -> DatasetRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import looking
+from nirs4all_workspace._io import listing
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.predictions.summaries import best_of
 
@@ -26,7 +26,7 @@ def name_runs(root: Path, summary: dict[str, Any]) -> None:
     """
     names, counted, errors = _native.session_rows(root)
     # A damaged record is no fault of rows; what cannot be opened may be anything.
-    looking.add(summary["errors"], (error for error in errors if error["kind"] == "io"))
+    listing.add(summary["errors"], (error for error in errors if error["kind"] == "io"))
     sessions: dict[tuple[str, str], list[Run]] = {}
     for id_, dataset, metric, rows, best in counted:
         run = {"id": id_, "name": names[id_], "n_predictions": rows, "best_val_score": best}

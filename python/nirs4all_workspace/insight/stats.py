@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import layout, looking
+from nirs4all_workspace._io import layout, listing
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.model import ownership
 from nirs4all_workspace.model.states import RunStatus
@@ -41,13 +41,13 @@ def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
     survey = _Survey(workspace)
     parts = _Parts(survey, {} if rebuild else _load(workspace))
     runs, errors = catalogue.read(workspace.path)
-    looking.add(errors, survey.errors)
+    listing.add(errors, survey.errors)
     results = _results(workspace, runs, parts, errors)
     datasets = _datasets(workspace, parts, errors)
     folders = _folders(workspace, survey.prediction_folders, parts, errors)
     parts.store(workspace)
     stored = workspace.templates.list()
-    looking.add(errors, stored.errors)
+    listing.add(errors, stored.errors)
     templates = {item["id"] for entry in runs for item in entry["templates"]} | set(stored)
     return {
         "generated_at": datetime.now(UTC).isoformat(),
@@ -84,7 +84,7 @@ def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, A
         began = time.monotonic()
         # Folders that are searched for datasets are named by their full paths.
         root = f"{workspace.path.absolute()}/"
-        looking.add(errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill()))
+        listing.add(errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill()))
         seconds[name] = time.monotonic() - began
     if progress is not None:
         progress(len(work), len(work))
@@ -103,9 +103,9 @@ class _Survey:
         self._began = time.time_ns()
         self.errors: list[dict[str, str]] = []
         # What deletion has not removed yet counts nowhere.
-        deleted = set(looking.names(workspace.path, layout.TRASH, self.errors))
+        deleted = set(listing.names(workspace.path, layout.TRASH, self.errors))
         items, unlisted = _native.survey(workspace.path)
-        looking.add(self.errors, unlisted)
+        listing.add(self.errors, unlisted)
         for path, stamp, count, size, changed_at in items:
             top, _, rest = path.partition("/")
             is_old = not rest or top not in _FOLDERS
@@ -218,7 +218,7 @@ def _results(
     # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
     native = {run["id"] for run in runs if run["kind"] == "run"}
     for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
-        looking.add(errors, problems)
+        listing.add(errors, problems)
         if run_id:
             found[run_id] = {"done": done, "failed": failed}
         if run_id in native:
@@ -232,7 +232,7 @@ def _datasets(workspace: Workspace, parts: _Parts, errors: list[dict[str, str]])
     if counted is None:
         listed = workspace.datasets.list()
         root = workspace.path
-        looking.add(errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors))
+        listing.add(errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors))
         # Those of nirs4all 0.6 are made of prediction files, which are no part of this one.
         keep = not listed.errors and workspace.format_version > 1
         counted = parts.put("datasets", dict(Counter(record.status for record in listed)), keep=keep)
@@ -248,7 +248,7 @@ def _folders(
     for folder, answer in zip(stale, _native.performance(workspace.path, stale), strict=True):
         part = {"rows": answer["rows"], "files": answer["files"], "models": answer["models"]}
         found[folder] = parts.put(folder, part, keep=answer["is_for_all"] and not answer["errors"])
-        looking.add(errors, answer["errors"])
+        listing.add(errors, answer["errors"])
     return list(found.values())
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import layout, looking, yaml_records
+from nirs4all_workspace._io import layout, listing, yaml_records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError, problem
 from nirs4all_workspace.model import migration_notes
@@ -30,11 +30,11 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
     """Add what is wrong with runs, datasets, templates, results and artifacts to the findings."""
     runs = workspace.runs.list()
     problems = found["problems"]
-    looking.add(problems, runs.errors)
+    listing.add(problems, runs.errors)
     if workspace.format_version > 1:
-        looking.add(problems, workspace.datasets.list().errors)
+        listing.add(problems, workspace.datasets.list().errors)
     else:
-        looking.add(problems, _torn_arrays(workspace.path, problems))
+        listing.add(problems, _torn_arrays(workspace.path, problems))
     listed = {(error["path"], error["kind"]) for error in found["problems"]}
     for is_problem, path, kind, message in _findings(workspace, runs, full):
         if (path, kind) in listed:
@@ -46,7 +46,7 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
 def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[str, str]]:
     """Yield the files of arrays of nirs4all 0.6 that are none."""
     names, errors = _native.old_files(root, ".arrays.parquet")
-    looking.add(problems, errors)
+    listing.add(problems, errors)
     for name, footer in zip(names, _native.read_footers([root / name for name in names]), strict=True):
         if isinstance(footer, WorkspaceError | OSError):
             yield problem(name, footer)
@@ -89,22 +89,22 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
     for folder in delete.trashed(workspace.path, unlisted):
         name = str(folder.relative_to(workspace.path))
         yield False, name, "trash", "was not deleted to the end; `n4w gc --yes` does"
-    for name in looking.names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
+    for name in listing.names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
         yield False, f"runs/{name}", "staging", "is being made, or its maker died"
     for place in (".locks/runs", ".locks/datasets"):
-        for name in looking.names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):
-            looking.is_there(workspace.path, f"{place}/{name}", unlisted, unknown=False)
+        for name in listing.names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):
+            listing.is_there(workspace.path, f"{place}/{name}", unlisted, unknown=False)
     for item in unlisted:
         yield True, item["path"], item["kind"], item["message"]
     cache: list[dict[str, str]] = []
-    looking.names(workspace.path, ".cache", cache, lambda _: False)
+    listing.names(workspace.path, ".cache", cache, lambda _: False)
     for item in cache:
         yield False, item["path"], item["kind"], item["message"]
 
 
 def _told(root: Path, error: WorkspaceError | OSError, otherwise: str) -> _Finding:
     if isinstance(error, OSError):
-        item = problem(looking.relative(root, error, otherwise), error)
+        item = problem(listing.relative(root, error, otherwise), error)
     else:
         item = problem(str(error.path or otherwise).removeprefix(f"{root}/"), error)
     return True, item["path"], item["kind"], item["message"]
@@ -117,16 +117,16 @@ class _Shared:
         root = workspace.path
         stored = workspace.templates.list()
         self.stored, self.has_templates = set(stored), not stored.errors
-        looking.add(unlisted, stored.errors)
+        listing.add(unlisted, stored.errors)
         self.templates = [
-            id_ for id_ in stored if looking.is_there(root, f"templates/{id_}.yaml", unlisted, unknown=False)
+            id_ for id_ in stored if listing.is_there(root, f"templates/{id_}.yaml", unlisted, unknown=False)
         ]
         of_datasets: list[dict[str, str]] = []  # the registry tells
-        names = looking.names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
+        names = listing.names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
         self.datasets, self.has_datasets = {name.removesuffix(".yaml") for name in names}, not of_datasets
         of_artifacts: list[dict[str, str]] = []
         self.artifacts = {hash_of(path): path for path in workspace.artifacts.files(of_artifacts)}
-        looking.add(unlisted, of_artifacts)
+        listing.add(unlisted, of_artifacts)
         self._unlisted = [error["path"] for error in of_artifacts]
 
     def lacks(self, artifact: object) -> bool:

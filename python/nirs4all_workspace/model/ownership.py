@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import layout, locks, looking
+from nirs4all_workspace._io import layout, listing, locks
 from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError, problem
 from nirs4all_workspace.model import run_record
 from nirs4all_workspace.model.states import RunStatus
@@ -102,8 +102,8 @@ def seems_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
     try:
         return is_owned(root, run_id)
     except OSError as error:
-        found = looking.relative(root, error, path.relative_to(root).as_posix())
-        looking.add(errors, [problem(found, error)])
+        found = listing.relative(root, error, path.relative_to(root).as_posix())
+        listing.add(errors, [problem(found, error)])
         return True
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, display
-from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io import files, listing
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace.exceptions import WorkspaceError
 
@@ -57,7 +57,7 @@ def _batches(
         likely = f"{row['dataset_name']}.arrays.parquet"
         names, errors = _native.old_files(root, ".arrays.parquet")
         try:
-            looking.demand(root, errors, *(error["path"] for error in errors))
+            listing.demand(root, errors, *(error["path"] for error in errors))
         except OSError as error:
             unread.append(error)
         places = [(root / name, find) for name in sorted(names, key=lambda name: (name != likely, name))]

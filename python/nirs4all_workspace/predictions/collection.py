@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, display
-from nirs4all_workspace._io import layout, locks, looking
+from nirs4all_workspace._io import layout, listing, locks
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
@@ -305,7 +305,7 @@ class Predictions:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
-            looking.demand(self._workspace.path, errors, "predictions/.")
+            listing.demand(self._workspace.path, errors, "predictions/.")
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:
             where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import files, layout, looking
+from nirs4all_workspace._io import files, layout, listing
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership, run_record
 
@@ -193,7 +193,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
     try:
         folders = list(workspace.runs.folders())
     except OSError as error:
-        looking.add(errors, [problem("runs", error)])
+        listing.add(errors, [problem("runs", error)])
         return None
     is_whole = True
     for folder in folders:
@@ -202,7 +202,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
         except (WorkspaceError, OSError):
             is_whole = False
             continue
-        looking.add(errors, (error for error in results.errors if error["kind"] == "io"))
+        listing.add(errors, (error for error in results.errors if error["kind"] == "io"))
         is_whole = is_whole and not results.errors
         found.update(name for result in [*results, *results.repeated] for name in result.artifacts)
     return found if is_whole else None
@@ -215,7 +215,7 @@ def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
         try:
             names = files.names_in(root / folder)
         except OSError as error:
-            looking.add(errors, [problem(folder, error)])
+            listing.add(errors, [problem(folder, error)])
             continue
         for name in names:
             if name.startswith(prefix):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
-from nirs4all_workspace._io import looking
+from nirs4all_workspace._io import listing
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.model import run_record
@@ -153,7 +153,7 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
     if id_ not in known:
         id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
-        looking.demand(workspace.path, errors, f"runs/{id_}")
+        listing.demand(workspace.path, errors, f"runs/{id_}")
         raise NotFoundError(
             f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them", str(workspace.path)
         )

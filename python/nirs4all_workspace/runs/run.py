@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import looking, yaml_records
+from nirs4all_workspace._io import listing, yaml_records
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
@@ -322,7 +322,7 @@ class Run(RunView):
     def _demand(self, errors: list[dict[str, str]]) -> None:
         """Refuse to go on where its own results or journals cannot be read."""
         folders = (f"predictions/{dataset_folder(str(it['name']))}" for it in self.datasets)
-        looking.demand(self._root, errors, f"runs/{self.id}", *folders)
+        listing.demand(self._root, errors, f"runs/{self.id}", *folders)
 
     def _leave(
         self,
