@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace.datasets.inspect.describe import describe
 from nirs4all_workspace.datasets.inspect.dialect import detect
-from nirs4all_workspace.datasets.inspect.survey import survey
+from nirs4all_workspace.datasets.inspect.table_profile import survey
 from nirs4all_workspace.datasets.inspect.text import Undecided
 
 WAVELENGTHS = [f"{1000 + 2.5 * i:g}" for i in range(12)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nirs4all_workspace.datasets.inspect import tokens
 
 if TYPE_CHECKING:
-    from nirs4all_workspace.datasets.inspect.survey import Survey
+    from nirs4all_workspace.datasets.inspect.table_profile import Survey
 
 _FEWEST = 5
 _LOWEST_NM = 150

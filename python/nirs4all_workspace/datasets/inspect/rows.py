@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nirs4all_workspace.datasets.inspect import header, tokens
 from nirs4all_workspace.datasets.inspect.dialect import Dialect
 from nirs4all_workspace.datasets.inspect.header import Header
-from nirs4all_workspace.datasets.inspect.survey import Survey
+from nirs4all_workspace.datasets.inspect.table_profile import Survey
 from nirs4all_workspace.datasets.inspect.text import Text
 
 if TYPE_CHECKING:

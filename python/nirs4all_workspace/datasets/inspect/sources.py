@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nirs4all_workspace.datasets.inspect import files, parquet, rows, spectra
 from nirs4all_workspace.datasets.inspect.header import Header
-from nirs4all_workspace.datasets.inspect.survey import survey
+from nirs4all_workspace.datasets.inspect.table_profile import survey
 from nirs4all_workspace.datasets.inspect.text import Undecided
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from nirs4all_workspace.datasets.inspect.spectra import place
 
 if TYPE_CHECKING:
     from nirs4all_workspace.datasets.inspect.rows import Rows
-    from nirs4all_workspace.datasets.inspect.survey import Place
+    from nirs4all_workspace.datasets.inspect.table_profile import Place
 
 _BATCH = 1 << 16
 _MOST_CLASSES = 1000
