@@ -83,19 +83,19 @@ class Artifacts:
         if not isinstance(artifact, str) or not _HASH.fullmatch(artifact):
             return None
         folder = self.folder / artifact[:2]
-        name = next((name for name in files.names_in(folder) if name.startswith(artifact)), None)
+        name = next((name for name in files.list_names(folder) if name.startswith(artifact)), None)
         return None if name is None else folder / name
 
     def files(self, errors: list[dict[str, str]] | None = None) -> Iterator[Path]:
         """Yield every stored file, by name; what cannot be looked at is added to the errors."""
         root, errors = self._workspace.path, [] if errors is None else errors
-        for folder in listing.names(
+        for folder in listing.list_names(
             root, "artifacts", errors, lambda name: _FOLDER.fullmatch(name) is not None
         ):
             below = f"artifacts/{folder}"
-            for name in listing.names(root, below, errors, lambda name: _HASH.match(name) is not None):
+            for name in listing.list_names(root, below, errors, lambda name: _HASH.match(name) is not None):
                 is_ours = _HASH.fullmatch(name.partition(".")[0]) is not None
-                if is_ours and listing.is_there(root, f"{below}/{name}", errors, unknown=False):
+                if is_ours and listing.is_regular_file(root, f"{below}/{name}", errors, unknown=False):
                     yield self.folder / folder / name
 
     def remove(self, path: Path, older_than: float) -> bool:

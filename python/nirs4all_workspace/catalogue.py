@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from nirs4all_workspace._native import Head
+    from nirs4all_workspace._native import Head as RunHeader
 
 SUFFIX = ".meta.parquet"
 
@@ -42,7 +42,7 @@ def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[d
     return found["runs"], found["errors"]
 
 
-def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
+def run_headers(root: Path) -> tuple[list[RunHeader], list[dict[str, str]]]:
     """Return as much of each entry as a table of runs shows, and what cannot be read.
 
     Raises:
@@ -52,18 +52,18 @@ def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
     return found["runs"], found["errors"]
 
 
-def no_run(root: Path, run: str, errors: Sequence[dict[str, str]]) -> NotFoundError:
+def run_not_found(root: Path, run: str, errors: Sequence[dict[str, str]]) -> NotFoundError:
     """Return the error that no run has this id or name; what of the runs cannot be read is told.
 
     Args:
         root: The workspace.
         run: What was asked for.
-        errors: What cannot be read, as `heads` and `read` return it.
+        errors: What cannot be read, as `headers` and `read` return it.
 
     Raises:
         OSError: The run, or the folder of all, cannot be read: it may be there.
     """
-    listing.demand(root, errors, f"runs/{run}")
+    listing.raise_if_unreadable(root, errors, f"runs/{run}")
     unread = [error["path"] for error in errors if error["path"].startswith("runs/")]
     more = f" among those that can be read ({unread[0]} cannot, of {len(unread)})" if unread else ""
     return NotFoundError(f"there is no run {run!r}{more}", str(root))
@@ -76,7 +76,7 @@ def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
         OSError: They cannot be listed.
         CorruptFileError: A journal cannot be read.
     """
-    return _listed(_native.list_results(root, run_ids))
+    return _result_list(_native.list_results(root, run_ids))
 
 
 def results_of_run(root: Path, run_id: str) -> ResultList:
@@ -86,10 +86,10 @@ def results_of_run(root: Path, run_id: str) -> ResultList:
         OSError: A list of results cannot be read.
         CorruptFileError: A journal cannot be read.
     """
-    return _listed(_native.run_results(root, run_id))
+    return _result_list(_native.run_results(root, run_id))
 
 
-def _listed(found: Mapping[str, Any]) -> ResultList:
+def _result_list(found: Mapping[str, Any]) -> ResultList:
     listed = ResultList()
     listed.errors = found["errors"]
     listed.extend(Result.from_dict(item, item["writer"]) for item in found["results"])
@@ -97,16 +97,16 @@ def _listed(found: Mapping[str, Any]) -> ResultList:
     return listed
 
 
-def names(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
+def refers_to(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
     """Return whether one of a run's datasets or templates has this id or name."""
     return any(wanted == item.get("id") or same_name(wanted, item.get("name")) for item in references)
 
 
-def with_rows(root: Path, dataset: str) -> set[str]:
+def runs_with_rows(root: Path, dataset: str) -> set[str]:
     """Return the runs that have prediction files of a dataset, by id; they need not name it themselves."""
     folder = root / "predictions" / dataset_folder(dataset)
     try:
-        found = files.names_in(folder)
+        found = files.list_names(folder)
     except OSError:
         found = []  # the catalogue tells
     return {run_id for name in found if (run_id := _native.run_of(name))}
@@ -159,6 +159,6 @@ def stem_of(file: str) -> str:
     return file.rpartition("/")[2].removesuffix(SUFFIX)
 
 
-def is_interrupted(root: Path, head: Head, errors: list[dict[str, str]]) -> bool:
+def is_interrupted(root: Path, header: RunHeader, errors: list[dict[str, str]]) -> bool:
     """Return whether a run says "running" but nobody runs it; only then a lock is looked at."""
-    return head.status == RunStatus.RUNNING and not ownership.seems_owned(root, head.id, errors)
+    return header.status == RunStatus.RUNNING and not ownership.may_be_owned(root, header.id, errors)

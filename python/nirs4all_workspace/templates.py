@@ -155,9 +155,11 @@ class Templates:
         used = UsageList(
             it | {"names": sorted(it["names"]), "n_runs": len(it["runs"])} for _, it in sorted(found.items())
         )
-        listing.add(used.errors, stored.errors)
+        listing.add_problems(used.errors, stored.errors)
         # Rows name no templates that their runs do not.
-        listing.add(used.errors, (it for it in errors if it["path"].partition("/")[0] != "predictions"))
+        listing.add_problems(
+            used.errors, (it for it in errors if it["path"].partition("/")[0] != "predictions")
+        )
         return used
 
     def compare(self, *run_ids: str) -> dict[str, Any]:
@@ -185,7 +187,7 @@ class Templates:
         }
         for run_id in run_ids:
             if run_id not in used:
-                raise catalogue.no_run(self._workspace.path, run_id, errors)
+                raise catalogue.run_not_found(self._workspace.path, run_id, errors)
         others = {
             run_id: set[str]().union(*(used[other] for other in used if other != run_id)) for run_id in used
         }
@@ -202,7 +204,7 @@ class Templates:
     def list(self) -> TemplateList:
         """Return the ids of all templates, sorted; what cannot be listed is in its `errors`."""
         found = TemplateList()
-        names = listing.names(self._workspace.path, "templates", found.errors, _is_record)
+        names = listing.list_names(self._workspace.path, "templates", found.errors, _is_record)
         found.extend(
             name.removesuffix(".yaml") for name in names if is_template_id(name.removesuffix(".yaml"))
         )

@@ -24,7 +24,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
-        raise _explained(path, error) from error
+        raise _precise_error(path, error) from error
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
@@ -36,7 +36,7 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
-def names_in(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Return the names in a folder, sorted; none where it is missing.
 
     Raises:
@@ -48,7 +48,7 @@ def names_in(folder: Path) -> list[str]:
             found = sorted(entry.name for entry in entries)
         os.stat(f"{folder}/.")  # noqa: PTH116 -- may it be searched? `Path` forgets the point
     except OSError as error:
-        culprit = _culprit(folder)
+        culprit = _unusable_folder(folder)
         if culprit is None and isinstance(error, FileNotFoundError):
             return []
         raise (culprit or OSError(error.errno, error.strerror, str(folder))) from error
@@ -64,7 +64,7 @@ def check_readable(path: Path) -> None:
     if path.suffix in (".yaml", ".jsonl", ".parquet", ".journal"):
         read_bytes(path)
     else:
-        names_in(path)
+        list_names(path)
 
 
 def touch(path: Path) -> None:
@@ -76,7 +76,7 @@ def touch(path: Path) -> None:
     try:
         os.utime(path)
     except OSError as error:
-        raise (_culprit(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
+        raise (_unusable_folder(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
 
 
 def is_gone(path: Path, error: OSError) -> bool:
@@ -84,7 +84,7 @@ def is_gone(path: Path, error: OSError) -> bool:
     return isinstance(error, FileNotFoundError) and not os.path.lexists(path)
 
 
-def _culprit(folder: Path) -> OSError | None:
+def _unusable_folder(folder: Path) -> OSError | None:
     """The first folder on the way to one, itself included, that is none or cannot be searched, as its error.
 
     None where there is no such, or where one of them is missing.
@@ -114,9 +114,9 @@ def not_a_file(path: Path, mode: int) -> OSError:
     return OSError(number, f"is {what}, where a file should be; move it away", str(path))
 
 
-def _explained(path: Path, error: OSError) -> OSError:
+def _precise_error(path: Path, error: OSError) -> OSError:
     """What the system said, told more exactly."""
-    if culprit := _culprit(path.parent):
+    if culprit := _unusable_folder(path.parent):
         return culprit
     if error.errno == errno.ENXIO:
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NO_UTF8 = "has a name that is no UTF-8, and was left out; rename it"
 
 
-def add(errors: Errors, more: Iterable[dict[str, str]]) -> None:
+def add_problems(errors: Errors, more: Iterable[dict[str, str]]) -> None:
     """Add entries that are not there yet: several looks at one thing say the same of it.
 
     What is wrong with a file counts once for each kind, and what cannot be opened once, however it is said.
@@ -38,7 +38,7 @@ def add(errors: Errors, more: Iterable[dict[str, str]]) -> None:
             said.add((*key, error["message"]))
 
 
-def names(
+def list_names(
     root: Path, below: str, errors: Errors, is_ours: Callable[[str], bool] = lambda _: True
 ) -> list[str]:
     """Return the names in a folder of a workspace that are `is_ours`, sorted; none where it is missing.
@@ -47,9 +47,9 @@ def names(
     """
     folder = root / below
     try:
-        found = files.names_in(folder)
+        found = files.list_names(folder)
     except OSError as error:
-        add(errors, [problem(relative(root, error, below), error)])
+        add_problems(errors, [problem(relative_path(root, error, below), error)])
         return []
     kept = []
     for name in found:
@@ -58,11 +58,11 @@ def names(
         if files.is_utf8(name):
             kept.append(name)
         else:
-            add(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NO_UTF8}])
+            add_problems(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NO_UTF8}])
     return kept
 
 
-def is_there(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
+def is_regular_file(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
     """Return whether a regular file is there; `unknown`, and an entry, if it is none or hidden."""
     try:
         found = os.stat(root / below)  # noqa: PTH116 -- `Path.stat` adds nothing
@@ -71,18 +71,18 @@ def is_there(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
     except OSError as error:
         if files.is_gone(root / below, error):
             return False
-        add(errors, [problem(relative(root, error, below), error)])
+        add_problems(errors, [problem(relative_path(root, error, below), error)])
         return unknown
     return True
 
 
-def relative(root: Path, error: OSError, otherwise: str) -> str:
+def relative_path(root: Path, error: OSError, otherwise: str) -> str:
     """Return the path of an error as entries have it."""
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
     return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else otherwise
 
 
-def demand(root: Path, errors: Sequence[dict[str, str]], *needed: str) -> None:
+def raise_if_unreadable(root: Path, errors: Sequence[dict[str, str]], *needed: str) -> None:
     """Raise what an entry says of a needed path, or of a folder that it lies in or that lies in it.
 
     Raises:

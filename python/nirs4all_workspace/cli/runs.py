@@ -51,12 +51,12 @@ def runs(
     else:
         table = new_table(f"{len(listed)} runs")
         add_columns(table, "id", "name", "status", "datasets", "configs", "created")
-        for head in listed.heads:
-            entry = head.entry()
-            state = "interrupted" if listed.is_interrupted(head) else head.status or head.kind
+        for header in listed.headers:
+            entry = header.entry()
+            state = "interrupted" if listed.is_interrupted(header) else header.status or header.kind
             asked = f" ({entry['requested']['status']} requested)" if entry["requested"] else ""
             datasets, configs = str(len(entry["datasets"])), number(entry["n_configs"])
-            table.add_row(head.id, head.name, state + asked, datasets, configs, head.created_at[:19])
+            table.add_row(header.id, header.name, state + asked, datasets, configs, header.created_at[:19])
         terminal().print(table)
         show_errors(listed.errors)
     names = {"dataset": dataset, "template": template}

@@ -77,7 +77,7 @@ class Linker:
         report = LinkReport()
         self._add_missing(report)
         known = self._registry.read_all()
-        listing.add(report.errors, known.errors)
+        listing.add_problems(report.errors, known.errors)
         self.find(known, search_roots, progress, report)
         for record in known:
             self._store(record, report)
@@ -105,7 +105,7 @@ class Linker:
     def _add_missing(self, report: LinkReport) -> None:
         found = usage.read(self._registry.root)
         report.runs_read, report.runs_unchanged = found.runs_read, found.runs_unchanged
-        listing.add(report.errors, found.errors)
+        listing.add_problems(report.errors, found.errors)
         wanted: dict[tuple[str | None, ...], Reference] = {}
         for it in found.all:
             wanted.setdefault((it.hash,) if it.hash else (it.id, it.name, it.path), it)

@@ -95,7 +95,7 @@ class Registry:
             OSError: The records cannot be listed.
         """
         found = self.read_all()
-        files.names_in(self.folder)
+        files.list_names(self.folder)
         for error in found.errors:
             if error["path"].endswith(f"_{digits_of(hash_)[:8]}.yaml"):
                 raise CorruptFileError(error["message"], error["path"])
@@ -149,7 +149,7 @@ class Registry:
         return self.read(id_)
 
     def _ids(self, errors: list[dict[str, str]]) -> list[str]:
-        names = listing.names(self.root, "datasets", errors, _is_record)
+        names = listing.list_names(self.root, "datasets", errors, _is_record)
         return [name.removesuffix(".yaml") for name in names]
 
     def _parse(self, id_: str) -> DatasetRecord:

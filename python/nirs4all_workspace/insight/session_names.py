@@ -26,7 +26,7 @@ def name_runs(root: Path, summary: dict[str, Any]) -> None:
     """
     names, counted, errors = _native.session_rows(root)
     # A damaged record is no fault of rows; what cannot be opened may be anything.
-    listing.add(summary["errors"], (error for error in errors if error["kind"] == "io"))
+    listing.add_problems(summary["errors"], (error for error in errors if error["kind"] == "io"))
     sessions: dict[tuple[str, str], list[Run]] = {}
     for id_, dataset, metric, rows, best in counted:
         run = {"id": id_, "name": names[id_], "n_predictions": rows, "best_val_score": best}

@@ -2,7 +2,7 @@
 
 A part is what one run's results say (`runs/<id>`), what one folder of predictions says of models
 (`predictions/<folder>`, or "" for files of nirs4all 0.6), or the registry (`datasets`). Each is kept with
-the stamp of its files: as long as that is the same, so is the part.
+the fingerprint of its files: as long as that is the same, so is the part.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ _FOLDERS = ("predictions", "arrays", "artifacts", "binaries", "runs", "datasets"
 
 def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
     """Return the statistics of a workspace; see `Workspace.stats`."""
-    survey = _Survey(workspace)
-    parts = _Parts(survey, {} if rebuild else _load(workspace))
+    snapshot = _StatSnapshot(workspace)
+    parts = _CachedParts(snapshot, {} if rebuild else _load(workspace))
     runs, errors = catalogue.read(workspace.path)
-    listing.add(errors, survey.errors)
+    listing.add_problems(errors, snapshot.errors)
     results = _results(workspace, runs, parts, errors)
     datasets = _datasets(workspace, parts, errors)
-    folders = _folders(workspace, survey.prediction_folders, parts, errors)
+    folders = _folders(workspace, snapshot.prediction_folders, parts, errors)
     parts.store(workspace)
     stored = workspace.templates.list()
-    listing.add(errors, stored.errors)
+    listing.add_problems(errors, stored.errors)
     templates = {item["id"] for entry in runs for item in entry["templates"]} | set(stored)
     return {
         "generated_at": datetime.now(UTC).isoformat(),
         "workspace": {
             "runs": _runs(workspace, runs, errors),
-            "results": _tally(results, ("done", "failed")),
-            "datasets": _tally([datasets]),
+            "results": _add_up(results, ("done", "failed")),
+            "datasets": _add_up([datasets]),
             "templates": {"total": len(templates)},
             "predictions": {
                 "total": sum(part["rows"] for part in folders),
                 "files": sum(part["files"] for part in folders),
             },
-            "files": {"total": sum(survey.files.values()), "by_folder": survey.files},
-            "bytes": {"total": sum(survey.bytes.values()), "by_folder": survey.bytes},
+            "files": {"total": sum(snapshot.files.values()), "by_folder": snapshot.files},
+            "bytes": {"total": sum(snapshot.bytes.values()), "by_folder": snapshot.bytes},
         },
         "model_performance": _performance(folders),
         "recomputed": sorted(parts.recomputed),
@@ -84,29 +84,31 @@ def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, A
         began = time.monotonic()
         # Folders that are searched for datasets are named by their full paths.
         root = f"{workspace.path.absolute()}/"
-        listing.add(errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill()))
+        listing.add_problems(
+            errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill())
+        )
         seconds[name] = time.monotonic() - began
     if progress is not None:
         progress(len(work), len(work))
     return {"seconds": seconds, "errors": errors}
 
 
-class _Survey:
+class _StatSnapshot:
     """The stamps of parts, and how much lies where, by one look at the stat of every file."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.files = dict.fromkeys(_FOLDERS, 0)
         self.bytes = dict.fromkeys(_FOLDERS, 0)
         self.prediction_folders: list[str] = []
-        self._stamps: dict[str, list[str]] = {}
+        self._fingerprints: dict[str, list[str]] = {}
         self._changed_at: dict[str, int] = {}
         self._began = time.time_ns()
         self.errors: list[dict[str, str]] = []
         # What deletion has not removed yet counts nowhere.
-        deleted = set(listing.names(workspace.path, layout.TRASH, self.errors))
+        deleted = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
         items, unlisted = _native.survey(workspace.path)
-        listing.add(self.errors, unlisted)
-        for path, stamp, count, size, changed_at in items:
+        listing.add_problems(self.errors, unlisted)
+        for path, fingerprint, count, size, changed_at in items:
             top, _, rest = path.partition("/")
             is_old = not rest or top not in _FOLDERS
             if is_old:
@@ -121,15 +123,17 @@ class _Survey:
             if run_id in deleted:
                 continue
             for part in _parts_of(path, folder, rest, run_id):
-                self._stamps.setdefault(part, []).append(f"{stamp:x}")
+                self._fingerprints.setdefault(part, []).append(f"{fingerprint:x}")
                 self._changed_at[part] = max(changed_at, self._changed_at.get(part, 0))
-        self.prediction_folders = [part for part in self._stamps if part == "" or part[:12] == "predictions/"]
+        self.prediction_folders = [
+            part for part in self._fingerprints if part == "" or part[:12] == "predictions/"
+        ]
 
-    def stamp(self, part: str) -> str | None:
+    def fingerprint(self, part: str) -> str | None:
         """Return what tells whether a part is the same; None where that cannot be told yet."""
         if self._changed_at.get(part, 0) >= self._began - _RACY_NS:
             return None
-        return _native.blake3_hex(" ".join(self._stamps.get(part, [])).encode(), 16)
+        return _native.blake3_hex(" ".join(self._fingerprints.get(part, [])).encode(), 16)
 
 
 def _parts_of(path: str, folder: str, rest: str, run_id: str | None) -> Iterable[str]:
@@ -144,43 +148,43 @@ def _parts_of(path: str, folder: str, rest: str, run_id: str | None) -> Iterable
         yield folder
 
 
-class _Parts:
+class _CachedParts:
     """What was kept of parts, as far as their files are the same, and what was counted instead."""
 
-    def __init__(self, survey: _Survey, known: Mapping[str, tuple[str, Any]]) -> None:
-        self._survey = survey
+    def __init__(self, snapshot: _StatSnapshot, known: Mapping[str, tuple[str, Any]]) -> None:
+        self._snapshot = snapshot
         self._known = known
-        self._kept: dict[str, tuple[str, Any]] = {}
+        self._retained: dict[str, tuple[str, Any]] = {}
         self.recomputed: list[str] = []
 
     def get(self, part: str) -> Any:  # noqa: ANN401 - whatever was put
-        stamp, content = self._known.get(part, (None, None))
-        if stamp is None or stamp != self._survey.stamp(part):
+        fingerprint, content = self._known.get(part, (None, None))
+        if fingerprint is None or fingerprint != self._snapshot.fingerprint(part):
             return None
-        self._kept[part] = (stamp, content)
+        self._retained[part] = (fingerprint, content)
         return content
 
     def put(self, part: str, content: Any, *, keep: bool) -> Any:  # noqa: ANN401
         self.recomputed.append(part)
-        self._kept.pop(part, None)
-        if keep and (stamp := self._survey.stamp(part)) is not None:
-            self._kept[part] = (stamp, content)
+        self._retained.pop(part, None)
+        if keep and (fingerprint := self._snapshot.fingerprint(part)) is not None:
+            self._retained[part] = (fingerprint, content)
         return content
 
     def store(self, workspace: Workspace) -> None:
         """Keep the parts for later, where anything changed."""
-        if self._kept == self._known:
+        if self._retained == self._known:
             return
-        of_models = {part: content for part, (_, content) in self._kept.items() if is_of_models(part)}
-        others = {part: content for part, (_, content) in self._kept.items() if not is_of_models(part)}
+        of_models = {part: content for part, (_, content) in self._retained.items() if is_of_models(part)}
+        others = {part: content for part, (_, content) in self._retained.items() if not is_of_models(part)}
         written = {}
         for name, content in ((STATISTICS, others), (PERFORMANCE, of_models)):
             text = strict_json.dumps({"version": _VERSION, "parts": content}).encode()
             _native.write_cache(workspace.path, name, text)
             written[name] = _native.blake3_hex(text, 16)
-        stamps = {part: stamp for part, (stamp, _) in self._kept.items()}
+        fingerprints = {part: fingerprint for part, (fingerprint, _) in self._retained.items()}
         # JSON is YAML too, and read ten times as fast.
-        manifest = strict_json.dumps({"version": _VERSION, "files": written, "parts": stamps}, indent=1)
+        manifest = strict_json.dumps({"version": _VERSION, "files": written, "parts": fingerprints}, indent=1)
         _native.write_cache(workspace.path, MANIFEST, manifest.encode())
 
 
@@ -201,7 +205,7 @@ def _load(workspace: Workspace) -> dict[str, tuple[str, Any]]:
             if manifest["files"][name] != _native.blake3_hex(text, 16):
                 return {}
             contents |= json.loads(text)["parts"]
-        return {str(part): (stamp, contents[part]) for part, stamp in manifest["parts"].items()}
+        return {str(part): (fingerprint, contents[part]) for part, fingerprint in manifest["parts"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
@@ -209,7 +213,7 @@ def _load(workspace: Workspace) -> dict[str, tuple[str, Any]]:
 def _results(
     workspace: Workspace,
     runs: Sequence[Mapping[str, Any]],
-    parts: _Parts,
+    parts: _CachedParts,
     errors: list[dict[str, str]],
 ) -> list[dict[str, int]]:
     """How many results of each run are done, and how many failed."""
@@ -218,7 +222,7 @@ def _results(
     # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
     native = {run["id"] for run in runs if run["kind"] == "run"}
     for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
-        listing.add(errors, problems)
+        listing.add_problems(errors, problems)
         if run_id:
             found[run_id] = {"done": done, "failed": failed}
         if run_id in native:
@@ -227,12 +231,14 @@ def _results(
     return [counted for counted in found.values() if counted is not None]
 
 
-def _datasets(workspace: Workspace, parts: _Parts, errors: list[dict[str, str]]) -> dict[str, int]:
+def _datasets(workspace: Workspace, parts: _CachedParts, errors: list[dict[str, str]]) -> dict[str, int]:
     counted: dict[str, int] | None = parts.get("datasets")
     if counted is None:
         listed = workspace.datasets.list()
         root = workspace.path
-        listing.add(errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors))
+        listing.add_problems(
+            errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors)
+        )
         # Those of nirs4all 0.6 are made of prediction files, which are no part of this one.
         keep = not listed.errors and workspace.format_version > 1
         counted = parts.put("datasets", dict(Counter(record.status for record in listed)), keep=keep)
@@ -240,7 +246,7 @@ def _datasets(workspace: Workspace, parts: _Parts, errors: list[dict[str, str]])
 
 
 def _folders(
-    workspace: Workspace, folders: Sequence[str], parts: _Parts, errors: list[dict[str, str]]
+    workspace: Workspace, folders: Sequence[str], parts: _CachedParts, errors: list[dict[str, str]]
 ) -> list[dict[str, Any]]:
     """What each folder of predictions says."""
     found = {folder: parts.get(folder) for folder in folders}
@@ -248,7 +254,7 @@ def _folders(
     for folder, answer in zip(stale, _native.performance(workspace.path, stale), strict=True):
         part = {"rows": answer["rows"], "files": answer["files"], "models": answer["models"]}
         found[folder] = parts.put(folder, part, keep=answer["is_for_all"] and not answer["errors"])
-        listing.add(errors, answer["errors"])
+        listing.add_problems(errors, answer["errors"])
     return list(found.values())
 
 
@@ -276,12 +282,12 @@ def _runs(
     return {
         "total": len(runs),
         "by_status": {status.value: states.get(status.value, 0) for status in RunStatus},
-        "interrupted": sum(not ownership.seems_owned(workspace.path, run_id, errors) for run_id in running),
+        "interrupted": sum(not ownership.may_be_owned(workspace.path, run_id, errors) for run_id in running),
         "by_kind": dict(sorted(Counter(run["kind"] for run in runs).items())),
     }
 
 
-def _tally(counts: Iterable[Mapping[str, int]], names: Sequence[str] = ()) -> dict[str, Any]:
+def _add_up(counts: Iterable[Mapping[str, int]], names: Sequence[str] = ()) -> dict[str, Any]:
     by_status = Counter(dict.fromkeys(names, 0))
     for count in counts:
         by_status.update(count)

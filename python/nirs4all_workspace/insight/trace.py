@@ -90,7 +90,7 @@ def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
     find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
     found = find(id_)
     if found is None:
-        listing.demand(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
+        listing.raise_if_unreadable(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
     return walk.collect(Trace(kind, id_), found)
 
@@ -135,10 +135,10 @@ class _Walk:
         except NotFoundError:
             pass
         except (WorkspaceError, OSError) as error:
-            listing.add(self.errors, [problem(f"datasets/{id_}.yaml", error)])
+            listing.add_problems(self.errors, [problem(f"datasets/{id_}.yaml", error)])
         is_registered = len(wanted) > 1
         wanted |= {form for name in wanted for form in forms_of(name)}
-        with_rows = {run for name in wanted for run in catalogue.with_rows(self._workspace.path, name)}
+        with_rows = {run for name in wanted for run in catalogue.runs_with_rows(self._workspace.path, name)}
         runs = [run for run in self._runs if run["id"] in with_rows or _refers(run["datasets"], wanted)]
         for run in runs:
             for item in _refers(run["datasets"], wanted):
@@ -159,7 +159,7 @@ class _Walk:
 
         runs = [run for run in self._runs if _refers(run["templates"], {id_})]
         stored = self._workspace.templates.list()
-        listing.add(self.errors, stored.errors)
+        listing.add_problems(self.errors, stored.errors)
         if not runs and id_ not in stored:
             return None
         results = [result for result in self._results(runs) if result.template_id == id_]
@@ -243,14 +243,14 @@ class _Walk:
     def _summary(self) -> dict[str, Any]:
         if self._summarised is None:
             self._summarised = self._workspace.summary()
-            listing.add(self.errors, self._summarised["errors"])
+            listing.add_problems(self.errors, self._summarised["errors"])
         return self._summarised
 
     _summarised: dict[str, Any] | None = None
 
     def _results(self, runs: Sequence[dict[str, Any]]) -> list[Result]:
         listed = catalogue.results(self._workspace.path, [run["id"] for run in runs])
-        listing.add(self.errors, listed.errors)
+        listing.add_problems(self.errors, listed.errors)
         return self._with_artifacts(listed)
 
     def _with_artifacts(self, results: Sequence[Result]) -> list[Result]:
@@ -326,8 +326,8 @@ class _Walk:
         try:
             return self._workspace.artifacts.find(artifact)
         except OSError as error:
-            path = listing.relative(self._workspace.path, error, "artifacts")
-            listing.add(self.errors, [problem(path, error)])
+            path = listing.relative_path(self._workspace.path, error, "artifacts")
+            listing.add_problems(self.errors, [problem(path, error)])
             return None
 
     def _artifacts_named(self, names: set[str | None]) -> set[str]:
@@ -356,7 +356,7 @@ class _Walk:
                 except OSError as error:
                     # A folder that may not be searched is one entry, not each of its files too.
                     if not files.is_gone(path, error) and not self._tells(folder):
-                        listing.add(self.errors, [problem(name, error)])
+                        listing.add_problems(self.errors, [problem(name, error)])
                     continue
                 except ValueError as error:
                     self.errors.append({"path": name, "kind": "corrupt", "message": str(error)})
@@ -382,7 +382,7 @@ class _Walk:
         try:
             content = _native.read_yaml(self._workspace.path / name)
         except (OSError, WorkspaceError) as error:
-            listing.add(self.errors, [problem(name, error)])
+            listing.add_problems(self.errors, [problem(name, error)])
             return lines
         for item in old_artifacts.items_of(content):
             if not item.get("path"):
@@ -394,7 +394,7 @@ class _Walk:
             if file is None:
                 # It may be hidden by a folder that cannot be searched.
                 for place in old_artifacts.places_of(manifest):
-                    listing.names(self._workspace.path, place.as_posix(), self.errors, lambda _: False)
+                    listing.list_names(self._workspace.path, place.as_posix(), self.errors, lambda _: False)
             line = {"hash": str(item.get("content_hash") or item["path"]), "in_place": file, "run_id": run_id}
             named = item.get("artifact_id")
             about = {"artifact_id": None if named is None else str(named)}

@@ -46,7 +46,7 @@ class Watch:
         self._on_change = on_change
         self._interval = interval
         self._stopped = threading.Event()
-        self._seen = _look(workspace.path)
+        self._seen = _stat_snapshot(workspace.path)
         self._changes = self._watch(_is_polled(workspace.path) if poll is None else poll)
 
     def __iter__(self) -> Watch:
@@ -83,7 +83,7 @@ class Watch:
     def _watch(self, poll: bool) -> Generator[list[Change]]:
         try:
             for _ in self._wait_for_clock() if poll else self._wait_for_system():
-                now = _look(self._workspace.path)
+                now = _stat_snapshot(self._workspace.path)
                 changes = _changes(self._seen, now)
                 self._seen = now
                 if changes:
@@ -145,9 +145,11 @@ def _is_hidden(root: Path, path: str) -> bool:
     return False
 
 
-def _look(root: Path) -> dict[str, int]:
+def _stat_snapshot(root: Path) -> dict[str, int]:
     """Return the stamp of everything that is watched, by path."""
-    return {path: stamp for path, stamp, *_ in _native.survey(root)[0] if _about(path) is not None}
+    return {
+        path: fingerprint for path, fingerprint, *_ in _native.survey(root)[0] if _about(path) is not None
+    }
 
 
 def _about(path: str) -> tuple[str, str] | None:

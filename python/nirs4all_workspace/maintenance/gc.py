@@ -40,11 +40,11 @@ def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
         except FileNotFoundError:
             continue
         except (WorkspaceError, OSError) as error:
-            listing.add(answer["errors"], [problem(name, error)])
+            listing.add_problems(answer["errors"], [problem(name, error)])
     if yes:
         removed, unlisted = _native.sweep(root)
         answer["items"] += [{"path": path, "kind": "leftover", "bytes": None} for path in removed]
-        listing.add(answer["errors"], unlisted)
+        listing.add_problems(answer["errors"], unlisted)
     return answer
 
 
@@ -54,7 +54,7 @@ def _garbage(
     root, errors = workspace.path, answer["errors"]
     for folder in delete.trashed(root, errors):
         yield "trash", folder, partial(_finish, workspace, folder, errors)
-    for name in listing.names(root, "runs", errors, lambda name: name.startswith(layout.STAGING)):
+    for name in listing.list_names(root, "runs", errors, lambda name: name.startswith(layout.STAGING)):
         folder = workspace.runs.folder / name
         if _age(folder) < oldest:
             yield "staging", folder, partial(_remove_folder, folder)
@@ -67,7 +67,7 @@ def _garbage(
         answer["notes"].append({"path": "runs", "kind": "unreadable", "message": message})
         return
     stored = workspace.templates.list()
-    listing.add(errors, stored.errors)
+    listing.add_problems(errors, stored.errors)
     for template_id in stored:
         path = workspace.templates.path(template_id)
         if template_id not in used and _age(path) < oldest:
@@ -80,11 +80,11 @@ def _garbage(
 def _locks_without_a_run(root: Path, errors: list[dict[str, str]]) -> Iterator[Path]:
     """Yield what older versions, and processes that were killed, left of runs that have ended or are gone."""
     in_trash = {folder.name.removeprefix(layout.DELETED) for folder in delete.trashed(root, errors)}
-    for name in listing.names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
+    for name in listing.list_names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
         run_id = name.removesuffix(".lock").removesuffix(".owner")
         below = f".locks/runs/{name}"
         is_over = run_id not in in_trash and run_record.is_gone_or(run_record.ENDED, root, run_id)
-        if is_over and listing.is_there(root, below, errors, unknown=False):
+        if is_over and listing.is_regular_file(root, below, errors, unknown=False):
             yield root / below
 
 
@@ -101,7 +101,7 @@ def _remove_lock(path: Path) -> bool:
 def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
     """Return the templates that runs name; None where a run cannot be read, or not by this version."""
     listed = workspace.runs.list()
-    listing.add(errors, listed.errors)
+    listing.add_problems(errors, listed.errors)
     # What else cannot be read names no templates.
     if any(error["path"].startswith("runs") for error in listed.errors):
         return None
@@ -125,7 +125,7 @@ def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) ->
             left = delete.finish(workspace, run_id)["errors"]
     finally:
         ownership.release(root, run_id)
-    listing.add(errors, left)
+    listing.add_problems(errors, left)
     return not left
 
 

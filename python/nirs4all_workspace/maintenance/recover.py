@@ -24,7 +24,7 @@ def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> dict[str, Any]:
     report = _native.recover(workspace.path, None, list(dead_hosts))
     listed = workspace.runs.list(status=RunStatus.RUNNING)
     report["runs"] = []
-    listing.add(report["problems"], listed.errors)
+    listing.add_problems(report["problems"], listed.errors)
     for run in listed.writable():
         try:
             if ownership.is_owned(workspace.path, run.id, dead_hosts):
@@ -36,8 +36,8 @@ def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> dict[str, Any]:
             report["problems"].append(problem(f"runs/{run.id}/run.yaml", error))
             continue
         except OSError as error:
-            path = listing.relative(workspace.path, error, f"runs/{run.id}")
-            listing.add(report["problems"], [problem(path, error)])
+            path = listing.relative_path(workspace.path, error, f"runs/{run.id}")
+            listing.add_problems(report["problems"], [problem(path, error)])
             continue
         if steps:
             report["runs"].append({"run_id": run.id, "status": steps[-1].value})

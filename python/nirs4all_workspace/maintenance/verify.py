@@ -30,11 +30,11 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
     """Add what is wrong with runs, datasets, templates, results and artifacts to the findings."""
     runs = workspace.runs.list()
     problems = found["problems"]
-    listing.add(problems, runs.errors)
+    listing.add_problems(problems, runs.errors)
     if workspace.format_version > 1:
-        listing.add(problems, workspace.datasets.list().errors)
+        listing.add_problems(problems, workspace.datasets.list().errors)
     else:
-        listing.add(problems, _torn_arrays(workspace.path, problems))
+        listing.add_problems(problems, _torn_arrays(workspace.path, problems))
     listed = {(error["path"], error["kind"]) for error in found["problems"]}
     for is_problem, path, kind, message in _findings(workspace, runs, full):
         if (path, kind) in listed:
@@ -46,7 +46,7 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
 def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[str, str]]:
     """Yield the files of arrays of nirs4all 0.6 that are none."""
     names, errors = _native.old_files(root, ".arrays.parquet")
-    listing.add(problems, errors)
+    listing.add_problems(problems, errors)
     for name, footer in zip(names, _native.read_footers([root / name for name in names]), strict=True):
         if isinstance(footer, WorkspaceError | OSError):
             yield problem(name, footer)
@@ -54,14 +54,14 @@ def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[st
 
 def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Finding]:
     unlisted: list[dict[str, str]] = []
-    shared = _Shared(workspace, unlisted)
+    shared = _ReferencedContent(workspace, unlisted)
     for run in runs.writable():
         for check in _CHECKS:
             try:
                 yield from check(shared, run)
             except (WorkspaceError, OSError) as error:
-                yield _told(workspace.path, error, f"runs/{run.id}")
-    parents = {head.id: head.entry()["parent_run"] for head in runs.heads}
+                yield _finding_of(workspace.path, error, f"runs/{run.id}")
+    parents = {header.id: header.entry()["parent_run"] for header in runs.headers}
     for run_id in list(parents):
         try:
             line = ancestors_of(run_id, parents.get)
@@ -81,52 +81,54 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
                 name = str(path.relative_to(workspace.path))
                 yield True, name, "corrupt", "its content is not what it is named after"
         except (WorkspaceError, OSError) as error:
-            yield _told(workspace.path, error, "artifacts")
+            yield _finding_of(workspace.path, error, "artifacts")
     try:
         yield from _lacking(migration_notes.of_workspace(workspace.path), migration_notes.OF_WORKSPACE)
     except (WorkspaceError, OSError) as error:
-        yield _told(workspace.path, error, migration_notes.OF_WORKSPACE)
+        yield _finding_of(workspace.path, error, migration_notes.OF_WORKSPACE)
     for folder in delete.trashed(workspace.path, unlisted):
         name = str(folder.relative_to(workspace.path))
         yield False, name, "trash", "was not deleted to the end; `n4w gc --yes` does"
-    for name in listing.names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
+    for name in listing.list_names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
         yield False, f"runs/{name}", "staging", "is being made, or its maker died"
     for place in (".locks/runs", ".locks/datasets"):
-        for name in listing.names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):
-            listing.is_there(workspace.path, f"{place}/{name}", unlisted, unknown=False)
+        for name in listing.list_names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):
+            listing.is_regular_file(workspace.path, f"{place}/{name}", unlisted, unknown=False)
     for item in unlisted:
         yield True, item["path"], item["kind"], item["message"]
     cache: list[dict[str, str]] = []
-    listing.names(workspace.path, ".cache", cache, lambda _: False)
+    listing.list_names(workspace.path, ".cache", cache, lambda _: False)
     for item in cache:
         yield False, item["path"], item["kind"], item["message"]
 
 
-def _told(root: Path, error: WorkspaceError | OSError, otherwise: str) -> _Finding:
+def _finding_of(root: Path, error: WorkspaceError | OSError, otherwise: str) -> _Finding:
     if isinstance(error, OSError):
-        item = problem(listing.relative(root, error, otherwise), error)
+        item = problem(listing.relative_path(root, error, otherwise), error)
     else:
         item = problem(str(error.path or otherwise).removeprefix(f"{root}/"), error)
     return True, item["path"], item["kind"], item["message"]
 
 
-class _Shared:
+class _ReferencedContent:
     """What runs refer to, listed once; what cannot be listed is told once, and nothing of it is missing."""
 
     def __init__(self, workspace: Workspace, unlisted: list[dict[str, str]]) -> None:
         root = workspace.path
         stored = workspace.templates.list()
         self.stored, self.has_templates = set(stored), not stored.errors
-        listing.add(unlisted, stored.errors)
+        listing.add_problems(unlisted, stored.errors)
         self.templates = [
-            id_ for id_ in stored if listing.is_there(root, f"templates/{id_}.yaml", unlisted, unknown=False)
+            id_
+            for id_ in stored
+            if listing.is_regular_file(root, f"templates/{id_}.yaml", unlisted, unknown=False)
         ]
         of_datasets: list[dict[str, str]] = []  # the registry tells
-        names = listing.names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
+        names = listing.list_names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
         self.datasets, self.has_datasets = {name.removesuffix(".yaml") for name in names}, not of_datasets
         of_artifacts: list[dict[str, str]] = []
         self.artifacts = {hash_of(path): path for path in workspace.artifacts.files(of_artifacts)}
-        listing.add(unlisted, of_artifacts)
+        listing.add_problems(unlisted, of_artifacts)
         self._unlisted = [error["path"] for error in of_artifacts]
 
     def lacks(self, artifact: object) -> bool:
@@ -137,7 +139,7 @@ class _Shared:
         return not any(path.startswith(unlisted.partition(".")[0]) for unlisted in self._unlisted)
 
 
-def _check_record(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_record(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     path = f"runs/{run.id}/run.yaml"
     record = run.record
     try:
@@ -149,39 +151,39 @@ def _check_record(_: _Shared, run: Run) -> Iterator[_Finding]:
     yield from ((True, path, "contradiction", message) for message in _check_history(record))
 
 
-def _check_owner(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_owner(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     if run.is_interrupted:
         yield False, f"runs/{run.id}/run.yaml", "interrupted", "its owner died; `n4w recover` records it"
 
 
-def _check_templates(shared: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_templates(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     for template in run.templates:
         if shared.has_templates and str(template.get("id")) not in shared.stored:
             yield True, f"runs/{run.id}/templates.yaml", "dangling", f"{template.get('id')} is not there"
 
 
-def _check_datasets(shared: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_datasets(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     for dataset in run.datasets:
         dataset_id = dataset.get("id")
         if dataset_id and shared.has_datasets and dataset_id not in shared.datasets:
             yield True, f"runs/{run.id}/datasets.yaml", "dangling", f"{dataset_id} is not registered"
 
 
-def _check_notes(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_notes(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     yield from _lacking(migration_notes.of_run(run.path), f"runs/{run.id}/{migration_notes.OF_RUN}")
 
 
-def _check_config(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_config(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     run.config  # noqa: B018 - reading it is the check
     yield from ()
 
 
-def _check_configs(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_configs(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     run.configs()
     yield from ()
 
 
-def _check_results(shared: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_results(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     results = run.results()
     for item in results.errors:
         yield True, item["path"], item["kind"], item["message"]

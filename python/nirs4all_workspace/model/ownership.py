@@ -96,14 +96,14 @@ def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
     return holder is not None and holder["host"] not in {socket.gethostname(), *dead_hosts}
 
 
-def seems_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
+def may_be_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
     """Return whether a living process owns the run; true, and an entry, if nobody can look at its lock."""
     path = layout.owner_lock(root, run_id)
     try:
         return is_owned(root, run_id)
     except OSError as error:
-        found = listing.relative(root, error, path.relative_to(root).as_posix())
-        listing.add(errors, [problem(found, error)])
+        found = listing.relative_path(root, error, path.relative_to(root).as_posix())
+        listing.add_problems(errors, [problem(found, error)])
         return True
 
 

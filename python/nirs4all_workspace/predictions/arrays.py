@@ -57,7 +57,7 @@ def _batches(
         likely = f"{row['dataset_name']}.arrays.parquet"
         names, errors = _native.old_files(root, ".arrays.parquet")
         try:
-            listing.demand(root, errors, *(error["path"] for error in errors))
+            listing.raise_if_unreadable(root, errors, *(error["path"] for error in errors))
         except OSError as error:
             unread.append(error)
         places = [(root / name, find) for name in sorted(names, key=lambda name: (name != likely, name))]
@@ -89,7 +89,7 @@ def _in_journal(path: Path) -> Iterator[_native.Rows]:
 
 def _files(folder: Path, begin: str, end: str, unread: list[WorkspaceError | OSError]) -> list[Path]:
     try:
-        names = files.names_in(folder)
+        names = files.list_names(folder)
     except OSError as error:
         unread.append(error)
         return []

@@ -237,15 +237,15 @@ class Predictions:
         if run is not None and not is_old and self._workspace.runs.has(run):
             return filters
         root = self._workspace.path
-        heads, errors = catalogue.heads(root)
-        found = [head for head in heads if run in (None, head.id, head.name)]
+        headers, errors = catalogue.run_headers(root)
+        found = [header for header in headers if run in (None, header.id, header.name)]
         if run is not None and not found:
             if self._is_named(run):
                 return filters
-            raise catalogue.no_run(root, run, errors)
+            raise catalogue.run_not_found(root, run, errors)
         if not is_old:
-            return {**filters, "run": None, "runs": [head.id for head in found]}
-        entries = {head.id: head.entry() for head in found}
+            return {**filters, "run": None, "runs": [header.id for header in found]}
+        entries = {header.id: header.entry() for header in found}
         members: list[tuple[str, str, str | None]] = []
         if result is None:
             members += [one for entry in entries.values() for one in catalogue.members_of(root, entry)]
@@ -305,7 +305,7 @@ class Predictions:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
-            listing.demand(self._workspace.path, errors, "predictions/.")
+            listing.raise_if_unreadable(self._workspace.path, errors, "predictions/.")
             raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
         if len(found) > 1:
             where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})

@@ -58,7 +58,7 @@ def export(
     frames = _frames(root, pages.checked(asked | {"limit": 0 if limit is None else limit}), limit, errors)
     first = next(frames)
     with _named(target), _opened(target) as file:
-        out = _Out(file)
+        out = _OutputStream(file)
         stream = cast("IO[bytes]", out)
         try:
             _write_csv(first, frames, stream) if kind == "csv" else _write_parquet(first, frames, stream)
@@ -70,7 +70,7 @@ def export(
     return errors
 
 
-class _Out:
+class _OutputStream:
     """What Polars writes to; it keeps the first error of a write, which Polars makes another one of."""
 
     def __init__(self, file: IO[bytes]) -> None:

@@ -29,7 +29,7 @@ class RunList(list["Run | RecordedRun"]):
     """Runs, oldest first: of kind "run" as `Run`, all others as `RecordedRun`.
 
     Attributes:
-        heads: What the catalogue says of each of them.
+        headers: What the catalogue says of each of them.
         errors: Files that cannot be read, as dicts of path, kind and message.
     """
 
@@ -37,19 +37,19 @@ class RunList(list["Run | RecordedRun"]):
         """Begin empty, of the workspace in `root`."""
         super().__init__()
         self._root = root
-        self.heads: list[_native.Head] = []
+        self.headers: list[_native.Head] = []
         self.errors: list[dict[str, str]] = []
 
     def writable(self) -> list[Run]:
         """Return those whose state can be changed."""
         return [run for run in self if isinstance(run, Run)]
 
-    def is_interrupted(self, head: _native.Head) -> bool:
+    def is_interrupted(self, header: _native.Head) -> bool:
         """Return whether one of them says "running" but nobody runs it.
 
         Where its lock cannot be looked at, that is one of the errors.
         """
-        return catalogue.is_interrupted(self._root, head, self.errors)
+        return catalogue.is_interrupted(self._root, header, self.errors)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `n4w runs --json` prints: of each what `to_dict` of all kinds has, as it was listed.
@@ -59,9 +59,9 @@ class RunList(list["Run | RecordedRun"]):
         """
         only_of_some = ("manifests", "steps", "files")
         runs = [
-            {key: value for key, value in head.entry().items() if key not in only_of_some}
-            | {"is_interrupted": self.is_interrupted(head)}
-            for head in self.heads
+            {key: value for key, value in header.entry().items() if key not in only_of_some}
+            | {"is_interrupted": self.is_interrupted(header)}
+            for header in self.headers
         ]
         return {"runs": runs, "errors": self.errors}
 
@@ -170,9 +170,9 @@ class Runs:
         try:
             run_record.read(self.folder / run_id)
         except NotFoundError:
-            for head in catalogue.heads(self._workspace.path)[0]:
-                if head.id == run_id and head.kind != "run":
-                    return RecordedRun(self._workspace, head)
+            for header in catalogue.run_headers(self._workspace.path)[0]:
+                if header.id == run_id and header.kind != "run":
+                    return RecordedRun(self._workspace, header)
             raise
         return Run(self._workspace, run_id)
 
@@ -214,26 +214,26 @@ class Runs:
             OSError: The folder cannot be listed.
         """
         status = None if status is None else RunStatus(status)
-        heads, errors = catalogue.heads(self._workspace.path)
-        with_rows = set() if dataset is None else catalogue.with_rows(self._workspace.path, dataset)
+        headers, errors = catalogue.run_headers(self._workspace.path)
+        with_rows = set() if dataset is None else catalogue.runs_with_rows(self._workspace.path, dataset)
         listed = RunList(self._workspace.path)
         listed.errors = errors
-        for head in heads:
-            if status is not None and head.status != status:
+        for header in headers:
+            if status is not None and header.status != status:
                 continue
             if dataset is not None or template is not None:
-                entry = head.entry()
+                entry = header.entry()
                 if (
                     dataset is not None
-                    and head.id not in with_rows
-                    and not catalogue.names(entry["datasets"], dataset)
+                    and header.id not in with_rows
+                    and not catalogue.refers_to(entry["datasets"], dataset)
                 ):
                     continue
-                if template is not None and not catalogue.names(entry["templates"], template):
+                if template is not None and not catalogue.refers_to(entry["templates"], template):
                     continue
-            listed.heads.append(head)
-            made = Run if head.kind == "run" else RecordedRun
-            listed.append(made(self._workspace, head))
+            listed.headers.append(header)
+            made = Run if header.kind == "run" else RecordedRun
+            listed.append(made(self._workspace, header))
         return listed
 
     def claim_next(self) -> Run | None:
@@ -286,7 +286,7 @@ class Runs:
         """
         if self._workspace.format_version < 2:
             return
-        for name in files.names_in(self.folder):
+        for name in files.list_names(self.folder):
             folder = self.folder / name
             if not name.startswith(".") and files.is_utf8(name) and folder.is_dir():
                 yield folder

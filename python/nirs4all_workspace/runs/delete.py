@@ -39,7 +39,7 @@ def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
         raise NotFoundError(f"there is no run {run_id!r}", str(root)) from error
     ownership.check_not_forked(root, run_id)
     run, trash = root / "runs" / run_id, root / layout.TRASH / run_id
-    left = [place for place in (trash, _aside(root, run_id)) if os.path.lexists(place)]
+    left = [place for place in (trash, _set_aside_path(root, run_id)) if os.path.lexists(place)]
     if not (_is_folder_or_link(run) or left):
         raise NotFoundError(f"there is no run {run_id!r}", str(root))
     ownership.take(root, run_id)
@@ -56,7 +56,7 @@ def _is_folder_or_link(path: Path) -> bool:
     return path.is_symlink() or path.is_dir()
 
 
-def _aside(root: Path, run_id: str) -> Path:
+def _set_aside_path(root: Path, run_id: str) -> Path:
     """Where the folder of a deleted run lies if the trash is on another drive."""
     return root / "runs" / f"{layout.DELETED}{run_id}"
 
@@ -83,7 +83,7 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
     else:
         return
     # `runs`, or the trash, is a link to another drive. An empty folder in the trash hides the run's segments.
-    aside = _aside(root, run_id)
+    aside = _set_aside_path(root, run_id)
     if os.path.lexists(aside):
         remove(aside)
     _native.make_folder(trash)
@@ -140,7 +140,9 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
     """
     root = workspace.path
     places = [
-        place for place in (_aside(root, run_id), root / layout.TRASH / run_id) if os.path.lexists(place)
+        place
+        for place in (_set_aside_path(root, run_id), root / layout.TRASH / run_id)
+        if os.path.lexists(place)
     ]
     done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
     if not os.path.lexists(root / "runs" / run_id):
@@ -169,7 +171,7 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
     # Results that cannot be read may name any of them.
     elsewhere = referenced(workspace, [])
     runs = workspace.runs.list().writable()
-    others_run = any(ownership.seems_owned(workspace.path, run.id, []) for run in runs)
+    others_run = any(ownership.may_be_owned(workspace.path, run.id, []) for run in runs)
     oldest = time.time() - _RECENT if others_run else math.inf
     for artifact in sorted(named):
         path = workspace.artifacts.find(artifact)
@@ -193,7 +195,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
     try:
         folders = list(workspace.runs.folders())
     except OSError as error:
-        listing.add(errors, [problem("runs", error)])
+        listing.add_problems(errors, [problem("runs", error)])
         return None
     is_whole = True
     for folder in folders:
@@ -202,7 +204,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
         except (WorkspaceError, OSError):
             is_whole = False
             continue
-        listing.add(errors, (error for error in results.errors if error["kind"] == "io"))
+        listing.add_problems(errors, (error for error in results.errors if error["kind"] == "io"))
         is_whole = is_whole and not results.errors
         found.update(name for result in [*results, *results.repeated] for name in result.artifacts)
     return found if is_whole else None
@@ -213,9 +215,9 @@ def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
     found: dict[str, Path] = {}
     for folder, prefix in ((layout.TRASH, ""), ("runs", layout.DELETED)):
         try:
-            names = files.names_in(root / folder)
+            names = files.list_names(root / folder)
         except OSError as error:
-            listing.add(errors, [problem(folder, error)])
+            listing.add_problems(errors, [problem(folder, error)])
             continue
         for name in names:
             if name.startswith(prefix):
@@ -231,7 +233,7 @@ def named_in(folder: Path) -> set[str]:
     """
     found: set[str] = set()
     try:
-        names = files.names_in(folder)
+        names = files.list_names(folder)
     except OSError:
         if folder.is_symlink() and not folder.is_dir():
             return found  # its records are not there

@@ -46,17 +46,22 @@ class RecordedRun:
     is_partial = False
     should_stop = True
 
-    def __init__(self, workspace: Workspace, head: _native.Head) -> None:
+    def __init__(self, workspace: Workspace, header: _native.Head) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
-        self._head = head
-        self.id, self.kind, self.name, self.created_at = head.id, head.kind, head.name, head.created_at
+        self._header = header
+        self.id, self.kind, self.name, self.created_at = (
+            header.id,
+            header.kind,
+            header.name,
+            header.created_at,
+        )
         self.history: list[dict[str, Any]] = []
         self.config: dict[str, Any] = {}
 
     @cached_property
     def _entry(self) -> dict[str, Any]:
-        return self._head.entry()
+        return self._header.entry()
 
     @property
     def templates(self) -> list[dict[str, Any]]:
@@ -100,7 +105,7 @@ class RecordedRun:
     @property
     def status(self) -> RunStatus | None:
         """Of a session "completed", or "failed" where its call did not come to its end; None of files."""
-        return RunStatus(self._head.status) if self._head.status else None
+        return RunStatus(self._header.status) if self._header.status else None
 
     @property
     def record(self) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Results:
         except NotFoundError as error:
             if run is None:
                 raise
-            raise catalogue.no_run(root, run, catalogue.heads(root)[1]) from error
+            raise catalogue.run_not_found(root, run, catalogue.run_headers(root)[1]) from error
         return _page(found, offset, limit)
 
     def get(self, id: str) -> Result:  # noqa: A002

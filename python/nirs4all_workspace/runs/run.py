@@ -322,7 +322,7 @@ class Run(RunView):
     def _demand(self, errors: list[dict[str, str]]) -> None:
         """Refuse to go on where its own results or journals cannot be read."""
         folders = (f"predictions/{dataset_folder(str(it['name']))}" for it in self.datasets)
-        listing.demand(self._root, errors, f"runs/{self.id}", *folders)
+        listing.raise_if_unreadable(self._root, errors, f"runs/{self.id}", *folders)
 
     def _leave(
         self,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nirs4all_workspace._native import Head
+    from nirs4all_workspace._native import Head as RunHeader
     from nirs4all_workspace.model.result import ResultList
     from nirs4all_workspace.workspace import Workspace
 
@@ -31,12 +31,12 @@ class RunView:
 
     kind = "run"
 
-    def __init__(self, workspace: Workspace, run: str | Head) -> None:
+    def __init__(self, workspace: Workspace, run: str | RunHeader) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
         self._root: Path = workspace.path
         self._seen: tuple[bytes | None, dict[str, Any]] = (None, {})
-        self._head: Head | None = None if isinstance(run, str) else run
+        self._header: RunHeader | None = None if isinstance(run, str) else run
         self.id: str = run if isinstance(run, str) else run.id
 
     def __repr__(self) -> str:
@@ -48,17 +48,17 @@ class RunView:
         """Its folder."""
         return self._root / "runs" / self.id
 
-    def _as_listed(self) -> Head | None:
+    def _as_listed(self) -> RunHeader | None:
         """What the catalogue said of it, if its `run.yaml` is still that file."""
-        head = self._head
-        if head is None or head.stamp is None:
+        header = self._header
+        if header is None or header.stamp is None:
             return None
         try:
             stat = os.stat(f"{self._root}/runs/{self.id}/{run_record.FILE}")  # noqa: PTH116 -- twice as fast
         except OSError:
             return None
-        is_same = head.stamp == (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-        return head if is_same else None
+        is_same = header.stamp == (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        return header if is_same else None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class RunView:
     @property
     def name(self) -> str:
         """The name that it was given; it does not change."""
-        return self._head.name if self._head else str(self.record["name"])
+        return self._header.name if self._header else str(self.record["name"])
 
     @property
     def description(self) -> str | None:
@@ -94,13 +94,13 @@ class RunView:
     @property
     def created_at(self) -> str:
         """When it was created, ISO-8601."""
-        return self._head.created_at if self._head else str(self.record["created_at"])
+        return self._header.created_at if self._header else str(self.record["created_at"])
 
     @property
     def status(self) -> RunStatus:
         """Its state. A run whose owner died says "running" until somebody recovers it: `is_interrupted`."""
-        head = self._as_listed()
-        return RunStatus(str(head.status if head else self.record["status"]))
+        header = self._as_listed()
+        return RunStatus(str(header.status if header else self.record["status"]))
 
     @property
     def history(self) -> list[dict[str, Any]]:

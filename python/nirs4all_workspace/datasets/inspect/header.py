@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nirs4all_workspace.datasets.inspect import tokens
 
 if TYPE_CHECKING:
-    from nirs4all_workspace.datasets.inspect.table_profile import Survey
+    from nirs4all_workspace.datasets.inspect.table_profile import TableProfile
 
 _FEWEST = 5
 _LOWEST_NM = 150
@@ -30,7 +30,7 @@ class Header:
     why: str = ""
 
 
-def judge(table: Survey, *, are_spectra: bool) -> Header:
+def detect(table: TableProfile, *, are_spectra: bool) -> Header:
     """Judge the first row of a table by itself and the rows below it."""
     if table.rows == 1:
         return _of_single_row(table, are_spectra=are_spectra)
@@ -67,7 +67,7 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     return _of_numbers(table, numbers, where)
 
 
-def _may_name_targets(table: Survey, numbers: list[float]) -> bool:
+def _may_name_targets(table: TableProfile, numbers: list[float]) -> bool:
     """Whether whole numbers, such as years, are unlike all of those below them."""
     if not numbers or not all(token.isdigit() for token in table.first if token):
         return False
@@ -76,7 +76,7 @@ def _may_name_targets(table: Survey, numbers: list[float]) -> bool:
     return len(table.first) == len(table.second) and all(map(tokens.decimals, table.second))
 
 
-def _of_single_row(table: Survey, *, are_spectra: bool) -> Header:
+def _of_single_row(table: TableProfile, *, are_spectra: bool) -> Header:
     numbers = [tokens.any_number(token) for token in table.first]
     known = [value for value in numbers if value is not None]
     if any(tokens.is_name(token) for token in table.first) and not known:
@@ -86,7 +86,7 @@ def _of_single_row(table: Survey, *, are_spectra: bool) -> Header:
     return Header(None if may_be else False, is_sure=False, why="it has one line only")
 
 
-def _of_texts(table: Survey) -> Header:
+def _of_texts(table: TableProfile) -> Header:
     """Texts above texts: a value that comes again is data; the number of rows may tell more."""
     if any(tokens.any_number(token) is not None for token in table.first):
         return Header(False, is_sure=False)
@@ -96,14 +96,14 @@ def _of_texts(table: Survey) -> Header:
     return Header(None, is_sure=False, why=why)
 
 
-def _comes_again(table: Survey) -> bool:
+def _comes_again(table: TableProfile) -> bool:
     for _, row in table.data(1):
         if any(token and token == first for token, first in zip(row, table.first, strict=False)):
             return True
     return False
 
 
-def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
+def _of_numbers(table: TableProfile, numbers: list[float], where: str) -> Header:
     if tokens.is_counting(numbers) and len(numbers) >= _FEWEST:
         below = [tokens.any_number(token) for token in table.second]
         if not _counts_on(below) and any(map(tokens.decimals, table.second)):
@@ -147,16 +147,16 @@ def _is_even_scale(numbers: list[float]) -> bool:
     return len(numbers) >= _FEWEST and tokens.are_even(numbers)
 
 
-def _is_wavelengths(table: Survey, numbers: list[float]) -> bool:
+def _is_wavelengths(table: TableProfile, numbers: list[float]) -> bool:
     is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
     return is_ordered and (_is_far(table, numbers) or _is_even_scale(numbers))
 
 
-def _is_scale(table: Survey, numbers: list[float]) -> bool:
+def _is_scale(table: TableProfile, numbers: list[float]) -> bool:
     return (len(numbers) > 1 and tokens.is_ordered(numbers)) or _is_far(table, numbers)
 
 
-def _is_far(table: Survey, numbers: list[float]) -> bool:
+def _is_far(table: TableProfile, numbers: list[float]) -> bool:
     return table.decimal is not None and is_far(numbers, table.low, table.high)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nirs4all_workspace.datasets.inspect import header, tokens
 from nirs4all_workspace.datasets.inspect.dialect import Dialect
 from nirs4all_workspace.datasets.inspect.header import Header
-from nirs4all_workspace.datasets.inspect.table_profile import Survey
+from nirs4all_workspace.datasets.inspect.table_profile import TableProfile
 from nirs4all_workspace.datasets.inspect.text import Text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Rows:
         is_spectra: Whether it holds spectra.
     """
 
-    table: Survey
+    table: TableProfile
     header: Header
     has_header: bool | None = None
     count: int | None = None
@@ -80,14 +80,14 @@ class Rows:
         return header.is_far(known, self.table.low_below, self.table.high_below)
 
 
-def of(table: Survey, *, are_spectra: bool) -> Rows:
+def of(table: TableProfile, *, are_spectra: bool) -> Rows:
     """Return what a table tells by itself; `settle` counts its rows."""
-    return Rows(table, header.judge(table, are_spectra=are_spectra), is_spectra=are_spectra)
+    return Rows(table, header.detect(table, are_spectra=are_spectra), is_spectra=are_spectra)
 
 
 def fixed(path: Path, count: int, *, are_spectra: bool) -> Rows:
     """Return the rows of a file that says how many it has."""
-    table = Survey(Text(path), Dialect("", 1), rows=count + 1)
+    table = TableProfile(Text(path), Dialect("", 1), rows=count + 1)
     return Rows(table, Header(True, is_sure=True), is_spectra=are_spectra)
 
 

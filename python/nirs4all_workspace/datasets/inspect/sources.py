@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nirs4all_workspace.datasets.inspect import files, parquet, rows, spectra
 from nirs4all_workspace.datasets.inspect.header import Header
-from nirs4all_workspace.datasets.inspect.table_profile import survey
+from nirs4all_workspace.datasets.inspect.table_profile import profile_table
 from nirs4all_workspace.datasets.inspect.text import Undecided
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def open_source(path: Path, notes: list[str], *, are_spectra: bool, hint: str | 
         if files.is_parquet(path):
             return Source(path, parquet.open_rows(path, are_spectra=are_spectra), is_parquet=True)
         if files.is_text(path):
-            return Source(path, rows.of(survey(path, hint), are_spectra=are_spectra))
+            return Source(path, rows.of(profile_table(path, hint), are_spectra=are_spectra))
         notes.append(f"{path.name} was not read: no CSV and no Parquet file")
     except Undecided as error:
         notes.append(f"{path.name} was not read: {error}")

@@ -41,7 +41,7 @@ class Column:
 
 
 @dataclass
-class Survey:
+class TableProfile:
     """What one pass over a text table found.
 
     Attributes:
@@ -162,7 +162,7 @@ class Survey:
                 yield line, row
 
 
-def survey(path: Path, hint: str | None = None) -> Survey:
+def profile_table(path: Path, hint: str | None = None) -> TableProfile:
     """Read a text table once.
 
     Args:
@@ -175,7 +175,7 @@ def survey(path: Path, hint: str | None = None) -> Survey:
     """
     text = open_text(path)
     layout = _layout(text, hint)
-    found = Survey(text, layout, hint=hint)
+    found = TableProfile(text, layout, hint=hint)
     if layout.skipped:
         text.notes.append(f"the first {layout.skipped} lines of {path.name} were taken for a comment")
     blanks = separators = 0
@@ -246,7 +246,7 @@ def _fitted(row: list[str], width: int, line: int) -> list[str]:
     raise Undecided(f"line {line} has {len(row)} fields, where others have {width}")
 
 
-def _add(found: Survey, line: int, row: list[str]) -> None:
+def _add(found: TableProfile, line: int, row: list[str]) -> None:
     found.rows += 1
     if found.rows == 1:
         found.first, found.first_line = row, line
@@ -279,7 +279,7 @@ def _add(found: Survey, line: int, row: list[str]) -> None:
         _follow(found, first, numbers)
 
 
-def _follow(found: Survey, first: float | None, numbers: list[float]) -> None:
+def _follow(found: TableProfile, first: float | None, numbers: list[float]) -> None:
     """Follow the first column, which may be a scale."""
     if first is None or not math.isfinite(first):
         found.rises = found.falls = found.counts = False
@@ -294,7 +294,7 @@ def _follow(found: Survey, first: float | None, numbers: list[float]) -> None:
         found.head = [first, first]
 
 
-def _fast(found: Survey, row: list[str]) -> list[float] | None:
+def _fast(found: TableProfile, row: list[str]) -> list[float] | None:
     """The numbers of a row that has only such, all of them marked alike and in no doubt; else None."""
     joined = " ".join(row)
     if not joined.isascii() or "_" in joined:
@@ -312,7 +312,7 @@ def _fast(found: Survey, row: list[str]) -> list[float] | None:
     return numbers if math.isfinite(sum(numbers)) else None
 
 
-def _slow(found: Survey, line: int, row: list[str]) -> list[float]:
+def _slow(found: TableProfile, line: int, row: list[str]) -> list[float]:
     numbers = []
     missing = texts = 0
     for column, token in zip(found.columns, row, strict=True):
@@ -341,14 +341,14 @@ def _slow(found: Survey, line: int, row: list[str]) -> list[float]:
     return numbers
 
 
-def _add_mark(found: Survey, line: int, token: str) -> None:
+def _add_mark(found: TableProfile, line: int, token: str) -> None:
     mark, either = tokens.decimal_mark(token)
     if mark and (mark, either) not in found.marks:
         found.marks[mark, either] = (line, token)
     found.is_grouped = found.is_grouped or tokens.is_grouped(token)
 
 
-def _drop_trailing(found: Survey) -> None:
+def _drop_trailing(found: TableProfile) -> None:
     """Drop columns that separators at the ends of lines make, and see whether rows have names."""
     width, names = found.dialect.width, len(found.first)
     empty = 0

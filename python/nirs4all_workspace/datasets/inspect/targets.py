@@ -208,7 +208,7 @@ def read(rows: Rows, names: list[str], columns: list[int], notes: list[str]) -> 
         for i, target in found:
             _add(target, line, row[i], decimal)
     for i, target in found:
-        _judge(target, place(rows, i, names), table.why_no_decimal, notes)
+        _add_notes(target, place(rows, i, names), table.why_no_decimal, notes)
     return [target for _, target in found]
 
 
@@ -228,7 +228,7 @@ def _add(target: Target, line: int, token: str, decimal: str | None) -> None:
         target.add_number(value, line, token)
 
 
-def _judge(target: Target, where: str, no_decimal: str, notes: list[str]) -> None:
+def _add_notes(target: Target, where: str, no_decimal: str, notes: list[str]) -> None:
     if target.doubt == "decimal":
         notes.append(f"{where} is not told, {no_decimal}")
     elif target.numbers and target.texts and target.text:
