@@ -1,4 +1,4 @@
-"""The commands that register datasets and find them again: `n4w datasets ...`."""
+"""The commands `n4w datasets ...`: register datasets and find them again."""
 
 from __future__ import annotations
 

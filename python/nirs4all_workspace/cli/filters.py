@@ -1,4 +1,4 @@
-"""The options that say which predictions are asked for, the same for every command that has them."""
+"""The filter options that commands on predictions share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each filter that it lacks, collected in its parameter `filters`."""
+    """Add an option for each filter that a command lacks, collected in its parameter `filters`."""
     own = inspect.signature(command, eval_str=True)
     parameters = [parameter for name, parameter in own.parameters.items() if name != "filters"]
     options = {name: kind for name, kind in _OPTIONS.items() if name not in own.parameters}

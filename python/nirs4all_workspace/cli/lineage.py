@@ -1,4 +1,4 @@
-"""The command that shows where things come from."""
+"""The command `n4w lineage`: lineage and traces."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-# What an id looks like that can only be of one kind.
+# Patterns of ids that determine their kind.
 _FORMS = {"dataset": r"ds_.+_[0-9a-f]{8,64}", "template": r"tpl_[0-9a-f]{16}", "artifact": r"[0-9a-f]{64}"}
 
 
 class Format(StrEnum):
-    """How a lineage is drawn."""
+    """Output formats of a lineage."""
 
     TEXT = "text"
     DOT = "dot"

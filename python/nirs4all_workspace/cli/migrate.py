@@ -1,4 +1,4 @@
-"""The command that makes a workspace of an old folder."""
+"""The command `n4w migrate`: a workspace from a folder of nirs4all 0.6."""
 
 from __future__ import annotations
 

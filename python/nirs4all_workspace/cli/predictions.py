@@ -1,4 +1,4 @@
-"""The commands that summarise, rank, check and repair prediction files."""
+"""The commands that summarise, rank, list, check and repair prediction files."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def top(
     try:
         ranking = workspace.predictions.top(k, metric, score, direction, **filters)
     except ValueError:
-        # It complains of the metric where no row fits: the names may be why.
+        # An error about the metric where no row matches: unknown names may be the cause.
         exit_with(say_unknown(workspace, asked))
         raise
     if as_json:

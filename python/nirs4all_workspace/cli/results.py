@@ -1,4 +1,4 @@
-"""The commands that show what runs came to and what they have in common."""
+"""The commands that list results and templates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ app = typer.Typer()
 
 
 class ResultStatus(StrEnum):
-    """How a result ended."""
+    """Values of the status of a finished result."""
 
     DONE = "done"
     FAILED = "failed"

@@ -1,4 +1,4 @@
-"""The commands that show runs, steer them, and clear away what died."""
+"""The commands that list and control runs, and clean up after crashed processes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def show(run_id: RunId, path: Folder = Path(), as_json: AsJson = False) -> None:
         print_json(answer)
     else:
         _show(answer)
-    # What failed is a result like others; what cannot be read is a problem.
+    # Failed results are ordinary results; records that cannot be read are problems.
     exit_with([error for error in answer["summary"]["errors"] if "result" not in error])
 
 

@@ -1,4 +1,4 @@
-"""The commands that count a workspace and follow what happens in it."""
+"""The commands that show statistics and watch a workspace."""
 
 from __future__ import annotations
 

@@ -357,5 +357,5 @@ def _describe(error: BaseException) -> str:
 def _traceback(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 - as above
+    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
         return _describe(error)

@@ -1,4 +1,4 @@
-"""Whether the first row of a table names its columns: what the table itself tells."""
+"""Detecting whether the first row of a table names its columns, from the table alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LOWEST_NM = 150
 
 @dataclass(frozen=True)
 class Header:
-    """What a table says of its first row.
+    """What a table says about its first row.
 
     Attributes:
-        is_header: Whether it names the columns; None where it may or may not.
-        is_sure: Whether no other file can say otherwise.
-        why: In words, where it is not plain.
+        is_header: Whether the row names the columns; None where that is undecided.
+        is_sure: Whether no other file can decide otherwise.
+        why: The reason in words, where it is not obvious.
     """
 
     is_header: bool | None
@@ -31,7 +31,7 @@ class Header:
 
 
 def detect(table: TableProfile, *, are_spectra: bool) -> Header:
-    """Judge the first row of a table by itself and the rows below it."""
+    """Decide from a table alone whether its first row is a header."""
     if table.rows == 1:
         return _of_single_row(table, are_spectra=are_spectra)
     over_numbers = [token for i, token in enumerate(table.first) if table.has_numbers(i)]
@@ -54,7 +54,7 @@ def detect(table: TableProfile, *, are_spectra: bool) -> Header:
     if texts:
         if any(tokens.is_name(text) and len(text) > 2 for text in texts):
             return Header(True, is_sure=are_spectra and _is_scale(table, numbers))
-        # Names such as N or pH are as short as marks of missing values, but not above wavelengths.
+        # Names such as N or pH are as short as marks of missing values, but not in a row of wavelengths.
         if are_spectra and len(numbers) > 1 and _of_numbers(table, numbers, where).is_header:
             return Header(True, is_sure=True)
         if are_spectra and all(map(tokens.is_name, texts)) and _is_wavelengths(table, numbers):
@@ -68,7 +68,7 @@ def detect(table: TableProfile, *, are_spectra: bool) -> Header:
 
 
 def _may_name_targets(table: TableProfile, numbers: list[float]) -> bool:
-    """Whether whole numbers, such as years, are unlike all of those below them."""
+    """Return whether integers, such as years, differ in magnitude from all values below them."""
     if not numbers or not all(token.isdigit() for token in table.first if token):
         return False
     if min(numbers) > 10 * max(abs(table.low), abs(table.high)):
@@ -87,7 +87,7 @@ def _of_single_row(table: TableProfile, *, are_spectra: bool) -> Header:
 
 
 def _of_texts(table: TableProfile) -> Header:
-    """Texts above texts: a value that comes again is data; the number of rows may tell more."""
+    """Decide on texts above texts: a value that occurs again is data; the number of rows may decide more."""
     if any(tokens.any_number(token) is not None for token in table.first):
         return Header(False, is_sure=False)
     if _comes_again(table):
@@ -120,7 +120,7 @@ def _of_numbers(table: TableProfile, numbers: list[float], where: str) -> Header
     of_first, of_second = (max(map(tokens.decimals, row)) for row in (table.first, table.second))
     if is_ordered and of_first > 2 and not tokens.are_even(numbers):
         return Header(False, is_sure=False)
-    # Wavelengths in nm or cm-1 are written with other decimals than spectra; those in um may be a sample.
+    # Wavelengths in nm or cm-1 have other decimals than spectra; wavelengths in um may be a sample.
     if (
         is_ordered
         and min(numbers) >= _LOWEST_NM
@@ -161,7 +161,7 @@ def _is_far(table: TableProfile, numbers: list[float]) -> bool:
 
 
 def is_far(numbers: list[float], low: float, high: float) -> bool:
-    """Whether numbers are of another magnitude than all of those from `low` to `high`."""
+    """Return whether all numbers are of another magnitude than the range from `low` to `high`."""
     if low > high:
         return False
     factor = 2 if len(numbers) >= _FEWEST else 10

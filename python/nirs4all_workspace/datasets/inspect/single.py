@@ -1,4 +1,4 @@
-"""A file that has spectra and targets side by side."""
+"""Files that hold spectra and targets side by side."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Single:
-    """What one file holds.
+    """The content of one file.
 
     Attributes:
         spectra: Its spectra.
         scale: Their wavelengths.
-        targets: Its targets; None where they are not told.
+        targets: Its targets; None where undetermined.
     """
 
     spectra: Spectra
@@ -30,11 +30,11 @@ class Single:
 
 
 def read(source: Source, notes: list[str]) -> Single:
-    """Read spectra and targets of one file.
+    """Read the spectra and targets of one file.
 
     Args:
         source: The file.
-        notes: Takes what was inferred, and what could not be told.
+        notes: Receives what was inferred, and what could not be determined.
     """
     settled = source.rows
     rows.settle(settled, None)
@@ -78,7 +78,7 @@ def read(source: Source, notes: list[str]) -> Single:
 
 
 def _targets(source: Source, names: list[str], others: list[int], notes: list[str]) -> list[Target] | None:
-    """The columns that are targets: numbers with decimals, or whole ones that repeat and number nothing."""
+    """Return the columns that are targets: decimals, or integers that repeat and do not number samples."""
     if source.is_parquet:
         columns = parquet.read_targets(source.path, [names[i] for i in others])
     else:
