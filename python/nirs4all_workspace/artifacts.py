@@ -99,7 +99,7 @@ class Artifacts:
                     yield self.folder / folder / name
 
     def remove(self, path: Path, older_than: float) -> bool:
-        """Remove an artifact unless it was stored, or stored again, after `older_than` (seconds since 1970)."""
+        """Remove an artifact unless it was stored, or stored again, after `older_than` (s since 1970)."""
         with locks.take(layout.gc_lock(self._workspace.path)):
             try:
                 if path.stat().st_mtime > older_than:

@@ -24,7 +24,8 @@ class WorkspaceError(Exception):
     def __str__(self) -> str:
         r"""Return the path, where there is one, and the message, on one line and safe for a terminal.
 
-        Characters that a terminal would obey are escaped (`\x1b`, `\u202e`); `path` and `message` hold them raw.
+        Characters that a terminal would obey are escaped (`\x1b`, `\u202e`); `path` and `message` hold them
+        raw.
         """
         return shown(self.message if self.path is None else f"{self.path}: {self.message}")
 
@@ -50,7 +51,7 @@ class SchemaError(WorkspaceError):
 
 
 class UnsupportedVersionError(SchemaError):
-    """A newer version of the package wrote the file or folder; this version cannot write it, or not read it."""
+    """A newer version of the package wrote the file or folder; this version cannot write or read it."""
 
 
 class ReadOnlyError(SchemaError):

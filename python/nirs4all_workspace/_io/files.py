@@ -18,8 +18,8 @@ def read_bytes(path: Path) -> bytes:
     """Return the bytes of a regular file.
 
     Raises:
-        OSError: The file cannot be read, or the path is not a regular file. `filename` is the file, or the first
-            folder above it that is not a folder; a dangling link is not a `FileNotFoundError`.
+        OSError: The file cannot be read, or the path is not a regular file. `filename` is the file, or the
+            first folder above it that is not a folder; a dangling link is not a `FileNotFoundError`.
     """
     try:
         descriptor = os.open(path, _FLAGS)

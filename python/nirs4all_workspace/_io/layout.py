@@ -20,7 +20,8 @@ def check_run_id(run_id: str) -> None:
     """Check that a run id can be part of a file name.
 
     Raises:
-        ValueError: The id is empty, too long, begins with a dot, or has characters that file names cannot have.
+        ValueError: The id is empty, too long, begins with a dot, or has characters that file names cannot
+            have.
     """
     if not run_id or run_id.startswith(".") or len(run_id.encode()) > _LONGEST_RUN_ID:
         raise ValueError(f"run id {run_id!r} must have 1 to {_LONGEST_RUN_ID} bytes and not begin with a dot")

@@ -60,7 +60,8 @@ def encode(mapping: Mapping[str, Any], path: Path) -> bytes:
 
     Raises:
         TypeError: A value has a type that a record cannot hold; the message names its key.
-        ValueError: A value cannot be read back, or the record exceeds the size limit; the message names its key.
+        ValueError: A value cannot be read back, or the record exceeds the size limit; the message names its
+            key.
     """
     import yaml
 
@@ -105,8 +106,8 @@ def edit(
         path: The path of the record.
         lock: The path of its lock file; created, with its folder, where it is missing.
         timeout: Seconds to wait for the lock.
-        is_over: Whether the lock file is removed together with the lock, given the final record; it is removed
-            in any case where there is no record.
+        is_over: Whether the lock file is removed together with the lock, given the final record; it is
+            removed in any case where there is no record.
         parse: Returns the mapping in the bytes of the file.
 
     Raises:

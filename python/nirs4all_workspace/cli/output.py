@@ -124,7 +124,7 @@ class _Table(Table):
 
 def terminal() -> Console:
     """Return the console on which tables are printed."""
-    # No markup: brackets and colons in names are printed as they are. A pipe has no width: nothing is cut off.
+    # No markup: brackets and colons in names stay as they are. A pipe has no width: nothing is cut off.
     options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
     console = _Terminal(**options)
     return console if console.is_terminal else _Terminal(**options, width=200)

@@ -52,14 +52,17 @@ class Datasets:
             name: The name of the dataset; by default the file name without suffixes.
             progress: Called now and then with the bytes hashed and the bytes in all.
             fields: Fields to set instead of what the files say: task_type, n_samples, n_features, y_columns,
-                y_stats, wavelength_range, wavelength_unit, metadata. In a known record they replace the old values.
+                y_stats, wavelength_range, wavelength_unit, metadata. In a known record they replace the old
+                values.
 
         Returns:
-            The record. Where its content was found elsewhere before and is no longer there, it has the new path.
+            The record. Where its content was found elsewhere before and is no longer there, it has the new
+            path.
 
         Raises:
             TypeError: A field is unknown, or its value has a wrong type.
-            ValueError: The path is empty, or the path, name or another text is not Unicode; nothing was written.
+            ValueError: The path is empty, or the path, name or another text is not Unicode; nothing was
+                written.
             SchemaError: The workspace is read-only: of nirs4all 0.6 (ReadOnlyError) or of a newer version.
             ConflictError: The content changed while it was read.
             CorruptFileError: A record that may be of the same dataset cannot be read.
@@ -184,8 +187,8 @@ class Datasets:
     def accept_version(self, dataset: str, path: str | os.PathLike[str] | None = None) -> DatasetRecord:
         """Accept the content at a dataset's path as its new version.
 
-        Its description is read again from its files; metadata and name stay. Content equal to the recorded one
-        adds no version.
+        Its description is read again from its files; metadata and name stay. Content equal to the recorded
+        one adds no version.
 
         Args:
             dataset: The id or name of the dataset.
@@ -226,9 +229,9 @@ class Datasets:
     def link(self, search_roots: Paths = (), progress: Report | None = None) -> LinkReport:
         """Bring the registry up to date with runs and files.
 
-        Reads the references of runs that changed, creates records for datasets that have none (equal content is
-        one dataset), resolves every record, stores status and path, and fills the caches of footers and files.
-        What the user wrote is retained. In a folder of nirs4all 0.6 nothing is stored.
+        Reads the references of runs that changed, creates records for datasets that have none (equal content
+        is one dataset), resolves every record, stores status and path, and fills the caches of footers and
+        files. What the user wrote is retained. In a folder of nirs4all 0.6 nothing is stored.
 
         Args:
             search_roots: Further folders to search.

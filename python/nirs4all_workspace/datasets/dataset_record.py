@@ -145,8 +145,8 @@ def read(path: Path) -> DatasetRecord:
 
     Raises:
         NotFoundError: The file does not exist.
-        CorruptFileError: The file is not YAML, repeats a key, has a value of a wrong type, or an id other than
-            the file's name; the message names line and key.
+        CorruptFileError: The file is not YAML, repeats a key, has a value of a wrong type, or an id other
+            than the file's name; the message names line and key.
     """
     mapping = yaml_records.read(path)
     check(mapping, path)

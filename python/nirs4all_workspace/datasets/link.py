@@ -72,7 +72,7 @@ class Linker:
         self._resolver = resolver
 
     def link(self, search_roots: Sequence[Path], progress: Report | None) -> LinkReport:
-        """Create records for the references of runs, and store the place of every record; see `Datasets.link`."""
+        """Create records for references of runs, and store the place of each record; see `Datasets.link`."""
         began = time.perf_counter()
         report = LinkReport()
         self._add_missing(report)
@@ -158,7 +158,7 @@ class Linker:
             return
 
         def change(old: dict[str, Any]) -> None:
-            # Another process may have accepted a new version meanwhile: this resolution is not about that one.
+            # Another process may have accepted a new version meanwhile: this resolution is of the old one.
             if (old.get("hash"), old.get("current_path")) == (record.hash, record.current_path):
                 old.update(status=found.status, current_path=path)
 

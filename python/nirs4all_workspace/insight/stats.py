@@ -1,8 +1,8 @@
-"""Statistics of a workspace, of which only the parts are counted again whose files changed.
+"""Statistics of a workspace, of which only parts with changed files are counted again.
 
-A part is what one run's results say (`runs/<id>`), what one folder of predictions says of models
-(`predictions/<folder>`, or "" for files of nirs4all 0.6), or the registry (`datasets`). Each is kept with
-the fingerprint of its files: as long as that is the same, so is the part.
+A part holds the counts of one run's results (`runs/<id>`), the models of one folder of predictions
+(`predictions/<folder>`, or "" for files of nirs4all 0.6), or the counts of the registry (`datasets`). A part
+is cached with the fingerprint of its files and valid as long as that is the same.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _VERSION = 3
 STATISTICS, PERFORMANCE, MANIFEST = "workspace_stats.json", "model_performance.json", "cache_manifest.yaml"
-# A file this young may change again without its stat telling.
+# A file this young may change again without its stat identity changing.
 _RACY_NS = _native.RACY_NS
 _FOLDERS = ("predictions", "arrays", "artifacts", "binaries", "runs", "datasets", "templates")
 
@@ -82,7 +82,7 @@ def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, A
         if progress is not None:
             progress(done, len(work))
         began = time.monotonic()
-        # Folders that are searched for datasets are named by their full paths.
+        # Problems of folders that are searched for datasets have absolute paths already.
         root = f"{workspace.path.absolute()}/"
         listing.add_problems(
             errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill())
@@ -94,7 +94,7 @@ def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, A
 
 
 class _StatSnapshot:
-    """The stamps of parts, and how much lies where, by one look at the stat of every file."""
+    """The fingerprints of parts, and files and bytes by folder, from the stat of every file."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.files = dict.fromkeys(_FOLDERS, 0)
@@ -104,7 +104,7 @@ class _StatSnapshot:
         self._changed_at: dict[str, int] = {}
         self._began = time.time_ns()
         self.errors: list[dict[str, str]] = []
-        # What deletion has not removed yet counts nowhere.
+        # Deleted runs whose files are not removed yet are not counted.
         deleted = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
         items, unlisted = _native.survey(workspace.path)
         listing.add_problems(self.errors, unlisted)
@@ -112,7 +112,7 @@ class _StatSnapshot:
             top, _, rest = path.partition("/")
             is_old = not rest or top not in _FOLDERS
             if is_old:
-                # Of nirs4all 0.6, which has them in the folder itself, or deeper.
+                # Of nirs4all 0.6, which has files in the folder itself, or deeper.
                 rest = ""
             folder = (
                 "arrays" if is_old and path.endswith(".arrays.parquet") else "predictions" if is_old else top
@@ -130,7 +130,7 @@ class _StatSnapshot:
         ]
 
     def fingerprint(self, part: str) -> str | None:
-        """Return what tells whether a part is the same; None where that cannot be told yet."""
+        """Return the fingerprint of a part; None where its files are racily clean."""
         if self._changed_at.get(part, 0) >= self._began - _RACY_NS:
             return None
         return _native.blake3_hex(" ".join(self._fingerprints.get(part, [])).encode(), 16)
@@ -149,7 +149,7 @@ def _parts_of(path: str, folder: str, rest: str, run_id: str | None) -> Iterable
 
 
 class _CachedParts:
-    """What was kept of parts, as far as their files are the same, and what was counted instead."""
+    """The cached parts whose files are unchanged, and the parts that were counted again."""
 
     def __init__(self, snapshot: _StatSnapshot, known: Mapping[str, tuple[str, Any]]) -> None:
         self._snapshot = snapshot
@@ -172,7 +172,7 @@ class _CachedParts:
         return content
 
     def store(self, workspace: Workspace) -> None:
-        """Keep the parts for later, where anything changed."""
+        """Write the parts to the cache, where anything changed."""
         if self._retained == self._known:
             return
         of_models = {part: content for part, (_, content) in self._retained.items() if is_of_models(part)}
@@ -183,18 +183,18 @@ class _CachedParts:
             _native.write_cache(workspace.path, name, text)
             written[name] = _native.blake3_hex(text, 16)
         fingerprints = {part: fingerprint for part, (fingerprint, _) in self._retained.items()}
-        # JSON is YAML too, and read ten times as fast.
+        # JSON is valid YAML, and parsed ten times as fast.
         manifest = strict_json.dumps({"version": _VERSION, "files": written, "parts": fingerprints}, indent=1)
         _native.write_cache(workspace.path, MANIFEST, manifest.encode())
 
 
 def is_of_models(part: str) -> bool:
-    """Return whether a part says how models perform."""
+    """Return whether a part holds the performance of models."""
     return part == "" or part.startswith("predictions/")
 
 
 def _load(workspace: Workspace) -> dict[str, tuple[str, Any]]:
-    """What was kept; nothing where a file is missing, damaged, of another version or of another writing."""
+    """Return the cached parts; empty where a file is missing, damaged or of another version or write."""
     try:
         manifest = json.loads(_native.read_cache(workspace.path, MANIFEST) or b"")
         if manifest["version"] != _VERSION:
@@ -216,10 +216,10 @@ def _results(
     parts: _CachedParts,
     errors: list[dict[str, str]],
 ) -> list[dict[str, int]]:
-    """How many results of each run are done, and how many failed."""
+    """Return how many results of each run are done and how many failed."""
     found = {run["id"]: parts.get(f"runs/{run['id']}") for run in runs}
     stale = [run_id for run_id, counted in found.items() if counted is None]
-    # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
+    # Sessions and files of nirs4all 0.6 are parts under other names, which `_native.count_results` caches.
     native = {run["id"] for run in runs if run["kind"] == "run"}
     for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
         listing.add_problems(errors, problems)
@@ -227,7 +227,7 @@ def _results(
             found[run_id] = {"done": done, "failed": failed}
         if run_id in native:
             parts.put(f"runs/{run_id}", found[run_id], keep=not problems)
-    # A run that was deleted meanwhile has none.
+    # A run that was deleted meanwhile has no counts.
     return [counted for counted in found.values() if counted is not None]
 
 
@@ -239,7 +239,7 @@ def _datasets(workspace: Workspace, parts: _CachedParts, errors: list[dict[str, 
         listing.add_problems(
             errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors)
         )
-        # Those of nirs4all 0.6 are made of prediction files, which are no part of this one.
+        # The registry of a folder of nirs4all 0.6 is derived from prediction files, which this part excludes.
         keep = not listed.errors and workspace.format_version > 1
         counted = parts.put("datasets", dict(Counter(record.status for record in listed)), keep=keep)
     return counted
@@ -248,7 +248,7 @@ def _datasets(workspace: Workspace, parts: _CachedParts, errors: list[dict[str, 
 def _folders(
     workspace: Workspace, folders: Sequence[str], parts: _CachedParts, errors: list[dict[str, str]]
 ) -> list[dict[str, Any]]:
-    """What each folder of predictions says."""
+    """Return the performance of models in each folder of predictions."""
     found = {folder: parts.get(folder) for folder in folders}
     stale = [folder for folder, part in found.items() if part is None or not _agrees(part)]
     for folder, answer in zip(stale, _native.performance(workspace.path, stale), strict=True):
@@ -259,7 +259,7 @@ def _folders(
 
 
 def _agrees(part: Mapping[str, Any]) -> bool:
-    """Return whether the table of metrics ranks all metrics as it did when this was counted."""
+    """Return whether the table of metrics still ranks every metric as it did when this was counted."""
     return all(
         _direction(metric) in (direction, None)
         for metric, direction in {(model["metric"], model["direction"]) for model in part["models"]}
@@ -295,7 +295,7 @@ def _add_up(counts: Iterable[Mapping[str, int]], names: Sequence[str] = ()) -> d
 
 
 def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Add up what folders say of the same model, dataset and metric."""
+    """Add up the performance of each model, dataset and metric over folders."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for folder in folders:
         for part in folder["models"]:
@@ -309,7 +309,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         directions = {part["direction"] for part in parts}
         direction = directions.pop() if len(directions) == 1 else "unknown"
         scores = sum(part["scores"] for part in parts)
-        # The sum of scores of which one is too large for a mean is None.
+        # The sum of scores is None where one is too large for a mean.
         sums = [part["sum"] for part in parts if part["sum"] is not None]
         best = [part["best"] for part in parts if part["best"] is not None]
         entry = {

@@ -1,4 +1,4 @@
-"""Garbage: what nothing refers to any more. Looking removes nothing."""
+"""Garbage collection: what no run refers to any more. Without `yes` nothing is removed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.workspace import Workspace
 
-# What was made, or asked for again, since then may belong to a run or a result in the making.
+# Content stored, or stored again, within this time may belong to a run or result that is not written yet.
 _GRACE = 24 * 3600.0
 
 
 def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
-    """Find garbage, and remove it if told to; see `Workspace.gc`."""
+    """List garbage, and remove it with `yes`; see `Workspace.gc`."""
     if yes:
         workspace.check_writable()
     root = workspace.path
@@ -78,7 +78,7 @@ def _garbage(
 
 
 def _locks_without_a_run(root: Path, errors: list[dict[str, str]]) -> Iterator[Path]:
-    """Yield what older versions, and processes that were killed, left of runs that have ended or are gone."""
+    """Yield lock files of ended and deleted runs, left by older versions and killed processes."""
     in_trash = {folder.name.removeprefix(layout.DELETED) for folder in delete.trashed(root, errors)}
     for name in listing.list_names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
         run_id = name.removesuffix(".lock").removesuffix(".owner")
@@ -99,10 +99,10 @@ def _remove_lock(path: Path) -> bool:
 
 
 def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
-    """Return the templates that runs name; None where a run cannot be read, or not by this version."""
+    """Return the templates that runs refer to; None where a run cannot be read by this version."""
     listed = workspace.runs.list()
     listing.add_problems(errors, listed.errors)
-    # What else cannot be read names no templates.
+    # Other things that cannot be read refer to no templates.
     if any(error["path"].startswith("runs") for error in listed.errors):
         return None
     try:
@@ -117,7 +117,7 @@ def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set
 def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) -> bool:
     root, run_id = workspace.path, folder.name.removeprefix(layout.DELETED)
     if not files.is_utf8(run_id):
-        # It is no run of ours.
+        # The folder does not belong to a run.
         return _remove_folder(folder)
     ownership.take(root, run_id)
     try:
@@ -143,7 +143,7 @@ def _remove_template(workspace: Workspace, path: Path, oldest: float) -> bool:
 
 
 def _age(path: Path) -> float:
-    """When it changed last; now where it is gone, so that it is left alone."""
+    """Return the time of the last change; now where the file is gone, so that it is not removed."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

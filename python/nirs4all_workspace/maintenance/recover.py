@@ -1,4 +1,4 @@
-"""What dead processes left: journals are sealed, runs without an owner are failed or queued again."""
+"""Recovery after crashed processes: journals are sealed, runs without an owner are failed or requeued."""
 
 from __future__ import annotations
 

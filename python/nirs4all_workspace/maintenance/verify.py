@@ -27,7 +27,7 @@ _Finding = tuple[bool, str, str, str]
 
 
 def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
-    """Add what is wrong with runs, datasets, templates, results and artifacts to the findings."""
+    """Check runs, datasets, templates, results and artifacts, and add problems and notes to `found`."""
     runs = workspace.runs.list()
     problems = found["problems"]
     listing.add_problems(problems, runs.errors)
@@ -44,7 +44,7 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
 
 
 def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[str, str]]:
-    """Yield the files of arrays of nirs4all 0.6 that are none."""
+    """Yield a problem for each file of arrays of nirs4all 0.6 that is not a Parquet file."""
     names, errors = _native.old_files(root, ".arrays.parquet")
     listing.add_problems(problems, errors)
     for name, footer in zip(names, _native.read_footers([root / name for name in names]), strict=True):
@@ -111,7 +111,7 @@ def _finding_of(root: Path, error: WorkspaceError | OSError, otherwise: str) -> 
 
 
 class _ReferencedContent:
-    """What runs refer to, listed once; what cannot be listed is told once, and nothing of it is missing."""
+    """The content that runs refer to, listed once; an unlistable folder is one problem, and lacks nothing."""
 
     def __init__(self, workspace: Workspace, unlisted: list[dict[str, str]]) -> None:
         root = workspace.path
@@ -132,7 +132,7 @@ class _ReferencedContent:
         self._unlisted = [error["path"] for error in of_artifacts]
 
     def lacks(self, artifact: object) -> bool:
-        """Return whether an artifact is missing; one that may lie in what cannot be looked at is not."""
+        """Return whether an artifact is missing; False where it may lie in a folder that cannot be listed."""
         if artifact in self.artifacts:
             return False
         path = f"artifacts/{str(artifact)[:2]}/{artifact}"
@@ -191,7 +191,7 @@ def _check_results(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
         message = f"{result.id} was checkpointed again at {result.completed_at}; another checkpoint of it won"
         yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
     for result in results:
-        # A result that has a value of its own under this name has the list under a longer one.
+        # A result with its own value under this name has the list under a longer name.
         lists = [value for key, value in result.extra.items() if key.rstrip("_") == "unreadable"]
         for unreadable in (value for value in lists if isinstance(value, list)):
             what = f"cannot be read of {result.id}: an earlier version stored it without looking"
@@ -203,7 +203,7 @@ def _check_results(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
                 yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "dangling", message
 
 
-# One that cannot read its file leaves the others to say what they find.
+# A check that cannot read its file does not stop the others.
 _CHECKS = (
     _check_record,
     _check_owner,
@@ -217,7 +217,7 @@ _CHECKS = (
 
 
 def _lacking(source_notes: list[dict[str, str]], path: str) -> Iterator[_Finding]:
-    """What a migrated workspace or run says that its source lacked."""
+    """Yield a note for each defect of the source of a migrated workspace or run."""
     for note in source_notes:
         yield False, path, note["kind"], f"in its source, {note['path']}: {note['message']}"
 

@@ -1,4 +1,4 @@
-"""Everything that a folder of nirs4all 0.6 holds, on its way into a workspace."""
+"""Building a workspace from all files of a folder of nirs4all 0.6."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace
 
 
-# Folders in which nirs4all 0.6 itself puts copies of configurations.
+# Folders in which nirs4all 0.6 itself stores copies of configurations.
 _COPIES = ("exports", "library")
 
 
 def build(source: Path, workspace: Workspace, progress: Callable[[int, int], object] | None) -> Report:
-    """Carry everything over into a workspace that nobody else sees, and compare."""
+    """Fill a new workspace, invisible to other processes, from a folder of nirs4all 0.6, and compare both."""
     builder = _Builder(source, workspace)
     builder.run(progress)
     return builder.report
 
 
 class _Builder:
-    """One migration, from its first record to its last check."""
+    """The state of one migration, from the first record to the last check."""
 
     def __init__(self, source: Path, workspace: Workspace) -> None:
         self.source = source
@@ -52,7 +52,7 @@ class _Builder:
 
     def run(self, progress: Callable[[int, int], object] | None) -> None:
         entries, errors = catalogue.read(self.source, keep=False)
-        # What is wrong with rows is told where they are moved.
+        # Problems of rows are reported when the rows are moved.
         rows = set(catalogue.old_files(self.source, catalogue.SUFFIX))
         for item in errors:
             if item["path"] not in rows:
@@ -114,7 +114,7 @@ class _Builder:
             self.report.error(name, "corrupt", f"{message}; it was copied as it is")
 
     def _refuse(self, name: str, kind: str, message: str) -> None:
-        """Report what cannot be opened, once."""
+        """Report a file that cannot be opened, once."""
         if shown(name) not in {item["path"] for item in self.report.errors}:
             self.report.error(name, kind, message)
 
@@ -186,7 +186,7 @@ class _Builder:
             self.sessions.carried.add(transfer.arrays)
 
     def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:
-        """Where rows of a configuration go: to its session, or to a run of what no manifest claims."""
+        """Return where the rows of a configuration go: to their session, or to a run of unclaimed files."""
         name = file.file
         claimed = self.sessions.targets.get((catalogue.stem_of(name), dataset, config))
         if claimed is not None:
@@ -222,7 +222,7 @@ class _Builder:
             self.report.note(file.file, "no_manifest", message, run_id)
 
     def _checkpoint_rowless(self) -> None:
-        """Commit the results of configurations that left no rows, one writer a run and dataset."""
+        """Commit the results of configurations without rows, with one writer a run and dataset."""
         waiting: dict[tuple[str, str], list[tuple[str, Target]]] = {}
         for dataset, config, target in self.sessions.waiting.values():
             waiting.setdefault((target.run_id, dataset), []).append((config, target))
@@ -241,13 +241,13 @@ class _Builder:
 
     @staticmethod
     def _leave_no_dataset(journal: Path) -> None:
-        """Remove a journal and the segment that it became, which has no rows: a result stands by itself."""
+        """Remove a journal and its segment without rows: its result is stored in the run's folder."""
         journal.unlink(missing_ok=True)
         journal.with_name(f"{journal.stem}{catalogue.SUFFIX}").unlink(missing_ok=True)
-        with suppress(OSError):  # others are in it
+        with suppress(OSError):  # it holds other files
             journal.parent.rmdir()
 
-    # The rest
+    # Other files
 
     def _copy_rest(self) -> None:
         known = {item["path"] for item in (*self.report.notes, *self.report.errors)}
@@ -298,7 +298,7 @@ class _Builder:
 
 
 def _is_lost(path: Path) -> bool:
-    """Whether something that is no file is where nirs4all 0.6 has one, or cannot be looked at."""
+    """Return whether a path where nirs4all 0.6 has a file holds something else, or cannot be looked at."""
     try:
         path.stat()
         is_searched = not path.is_dir() or path.is_symlink()
@@ -310,7 +310,7 @@ def _is_lost(path: Path) -> bool:
 
 
 def _place_of(path: Path) -> str | None:
-    """Where a file that has rows or a configuration ought to be; None where it is there, or has none."""
+    """Return the proper path of a misplaced file of rows or a configuration; None where it is in place."""
     if path.parts[0] in _COPIES:
         return None
     if path.name.endswith(catalogue.SUFFIX) and len(path.parts) > 1:

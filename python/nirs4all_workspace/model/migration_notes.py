@@ -1,4 +1,4 @@
-"""What a migrated workspace, and each of its runs, keeps of where it came from and what was missing there."""
+"""Notes of a migration that a workspace and each of its runs retain: their source, and what it lacked."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ OF_WORKSPACE = "migration.json"
 
 
 def of_run(folder: Path) -> list[dict[str, str]]:
-    """Return the notes that a run keeps; none where it was not migrated.
+    """Return the notes of a run; empty where it was not migrated.
 
     Raises:
         CorruptFileError: The file is damaged.
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     path = folder / OF_RUN
     try:
@@ -31,11 +31,11 @@ def of_run(folder: Path) -> list[dict[str, str]]:
 
 
 def of_workspace(root: Path) -> list[dict[str, str]]:
-    """Return what a workspace keeps that belongs to none of its runs; nothing where it was not migrated.
+    """Return the notes of a workspace that concern no run; empty where it was not migrated.
 
     Raises:
         CorruptFileError: The file is damaged.
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     path = root / OF_WORKSPACE
     try:

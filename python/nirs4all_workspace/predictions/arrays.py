@@ -1,4 +1,4 @@
-"""The arrays of predictions, found by the ids that rows have."""
+"""Reading the arrays of predictions by their ids."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ROLES = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 
 
 def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """Return the arrays of a row by role, as NumPy arrays of float64; None where there is none.
+    """Return the arrays of a row by role, as NumPy arrays of float64; None where the row has none.
 
-    A file that cannot be read is a warning where others have the arrays.
+    A file that cannot be read is a warning where other files have the arrays.
     """
     import numpy as np
     import polars as pl
@@ -35,14 +35,14 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
         frame = pl.DataFrame(batch)
         lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
         for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
-            if id_ in wanted and id_ not in found:  # of those with one id the first counts
+            if id_ in wanted and id_ not in found:  # of several arrays with one id, the first one is used
                 values = np.array(data, dtype=np.float64)
                 sizes = json.loads(shape) if shape else [values.size]
                 found[id_] = values.reshape(sizes) if math.prod(sizes) == values.size else values
         if wanted <= found.keys():
             break
     if unread and not wanted <= found.keys():
-        raise unread[0]  # they may lie there
+        raise unread[0]  # the arrays may lie there
     for error in unread:
         display.warn(f"passed over, since another file has the arrays: {error}")
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
@@ -51,7 +51,7 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
 def _batches(
     root: Path, row: dict[str, Any], wanted: set[str], unread: list[WorkspaceError | OSError]
 ) -> Iterator[_native.Rows]:
-    """What may hold a row's arrays: the files of its run on its dataset, of 0.6 all."""
+    """Yield batches that may hold a row's arrays: files of its run and dataset; with 0.6 all files."""
     find: Callable[[Path], Iterable[_native.Rows]] = partial(_native.find_arrays, ids=sorted(wanted))
     if row["run_id"] is None:
         likely = f"{row['dataset_name']}.arrays.parquet"
@@ -74,7 +74,7 @@ def _batches(
 
 
 def _in_journal(path: Path) -> Iterator[_native.Rows]:
-    """The arrays of a journal; damage is one warning."""
+    """Yield the arrays of a journal; all damage is one warning."""
     place, found = None, []
     while True:
         arrays, place, damage = _native.journal_arrays(path, place)

@@ -1,6 +1,6 @@
-"""Deletion of a run: a rename into the trash, then everything that belongs to nobody else.
+"""Deletion of a run: a rename into the trash, then removal of everything that no other run uses.
 
-The order makes it repeatable: files first, then the folder that says which they are.
+The order makes it repeatable: files first, then the folder that lists them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.workspace import Workspace
 
-# Content stored again this many seconds ago, while others run, may belong to a result of theirs that
-# is not checkpointed yet.
+# Content stored again within this many seconds, while other runs are active, may belong to a result of
+# theirs that is not checkpointed yet.
 _RECENT = 3600.0
 
 
@@ -57,7 +57,7 @@ def _is_folder_or_link(path: Path) -> bool:
 
 
 def _set_aside_path(root: Path, run_id: str) -> Path:
-    """Where the folder of a deleted run lies if the trash is on another drive."""
+    """Return where the folder of a deleted run is renamed to if the trash is on another file system."""
     return root / "runs" / f"{layout.DELETED}{run_id}"
 
 
@@ -69,10 +69,10 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
             str(run),
         )
     if run.is_dir():
-        # Sealing lists the results, and with them the artifacts that they name, in the run's folder.
+        # Sealing writes the results, with the artifacts that they name, to the run's folder.
         _native.recover(root, run_id)
     _native.make_folder(trash.parent)
-    # What an earlier deletion left of a run that was copied back since.
+    # Leftovers of an earlier deletion of a run that was copied back since.
     with suppress(OSError):
         remove(trash)
     try:
@@ -90,7 +90,7 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
     try:
         _move(run, aside)
     except BaseException:
-        # A folder on which a drive is mounted cannot be moved.
+        # A mount point cannot be moved.
         if not os.path.lexists(aside):
             trash.rmdir()
         raise
@@ -100,7 +100,7 @@ def _move(run: Path, to: Path) -> None:
     if not run.is_symlink():
         _native.move_folder(run, to)
         return
-    # The link is what is moved: it may lead anywhere, and to nothing.
+    # The link itself is moved: its target may be anywhere, or missing.
     run.rename(to)
     _native.sync_folder(to.parent)
     if to.parent != run.parent:
@@ -108,13 +108,13 @@ def _move(run: Path, to: Path) -> None:
 
 
 def remove(path: Path) -> Path | None:
-    """Remove a file, a link or a folder with all that lies in it; nothing where it is missing.
+    """Remove a file, a link or a folder with its content; do nothing where it is missing.
 
     Returns:
-        What it led to, if it was a link: that is left.
+        The target of a link, which is not removed; None otherwise.
 
     Raises:
-        OSError: Some of it is still there.
+        OSError: A part of it could not be removed.
     """
     while os.path.lexists(path):
         # Another process may be removing it too.
@@ -131,12 +131,12 @@ def remove(path: Path) -> Path | None:
 
 
 def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
-    """Remove what belongs to a run in the trash; its locks are held.
+    """Remove everything of a run in the trash; the caller holds its locks.
 
-    Where more of its rows may lie in what cannot be listed, they stay hidden: the trash keeps what tells so.
+    Rows that may lie in a folder that cannot be listed stay hidden: the trash retains the mark of the run.
 
     Raises:
-        OSError: Some of it could not be removed; it is still hidden, and doing it again goes on.
+        OSError: A part could not be removed; it is still hidden, and a repeated call continues.
     """
     root = workspace.path
     places = [
@@ -168,7 +168,7 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
 def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any]) -> None:
     if not named:
         return
-    # Results that cannot be read may name any of them.
+    # Results that cannot be read may refer to any of them.
     elsewhere = referenced(workspace, [])
     runs = workspace.runs.list().writable()
     others_run = any(ownership.may_be_owned(workspace.path, run.id, []) for run in runs)
@@ -187,9 +187,9 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
 
 
 def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
-    """Return the hashes that results of all runs name; None where a run's results cannot be read.
+    """Return the hashes of the artifacts of all results; None where the results of a run cannot be read.
 
-    What cannot be opened is added to the errors.
+    Paths that cannot be read are added to the errors.
     """
     found: set[str] = set()
     try:
@@ -211,7 +211,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
 
 
 def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
-    """Return what is left of deleted runs, by name, one path a run; the rest is in errors."""
+    """Return the leftovers of deleted runs, by name, one path a run; problems are added to `errors`."""
     found: dict[str, Path] = {}
     for folder, prefix in ((layout.TRASH, ""), ("runs", layout.DELETED)):
         try:
@@ -226,17 +226,17 @@ def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
 
 
 def named_in(folder: Path) -> set[str]:
-    """Return the artifacts that the lists of results in a folder name; damaged lines name none.
+    """Return the artifacts in the lists of results in a folder; damaged lines are skipped.
 
     Raises:
-        OSError: The folder, or a list, cannot be read.
+        OSError: The folder, or a list of results, cannot be read.
     """
     found: set[str] = set()
     try:
         names = files.list_names(folder)
     except OSError:
         if folder.is_symlink() and not folder.is_dir():
-            return found  # its records are not there
+            return found  # the folder has no records
         raise
     for name in names:
         if not (name.startswith("results.") and name.endswith(".jsonl")):

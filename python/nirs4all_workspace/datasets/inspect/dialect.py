@@ -270,7 +270,7 @@ def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
 
 
 def _has_decimals(rows: list[list[str]]) -> bool:
-    """Return whether pairs of digits are certainly decimal numbers, as in 6,05: integers are not written 05."""
+    """Return whether pairs of digits are certainly decimals, as in 6,05: integers are not written 05."""
     heads = [row[0].lstrip("+-") for row in rows]
     tails = [row[1] for row in rows]
     if len(rows[-1]) != 2 or any(head.startswith("0") and len(head) > 1 for head in heads):

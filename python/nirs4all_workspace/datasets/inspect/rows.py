@@ -54,7 +54,7 @@ class Rows:
         return found
 
     def options(self) -> list[tuple[bool, int, int]]:
-        """The readings that fit the table alone: whether there is a header, rows, rows above the first sample."""
+        """The readings that fit the table alone: is there a header, rows, rows above the first sample."""
         table, found = self.table, []
         known = self.header.is_header
         for has_header in (True, False) if known is None else (known,):

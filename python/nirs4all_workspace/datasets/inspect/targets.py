@@ -152,7 +152,7 @@ class Target:
         self.classes |= other.classes
 
     def stats(self) -> dict[str, float | None]:
-        """Return min, max, mean and std (ddof = 1) of the finite numbers; the mean is None where it overflows."""
+        """Return min, max, mean and std (ddof = 1) of the finite numbers; the mean is None on overflow."""
         self._take_in()
         if not self.finite:
             return {"min": None, "max": None, "mean": None, "std": None}
@@ -247,7 +247,7 @@ def _add_notes(target: Target, where: str, no_decimal: str, notes: list[str]) ->
 
 
 def task_type(targets: list[Target], notes: list[str]) -> str | None:
-    """Return "regression" or "classification", or None where the targets leave it undetermined, with notes."""
+    """Return "regression" or "classification", or None with notes where the targets do not determine it."""
     kinds = {target.kind for target in targets}
     if not targets:
         return None

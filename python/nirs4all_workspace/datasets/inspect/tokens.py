@@ -117,12 +117,12 @@ def is_grouped(token: str) -> bool:
 
 
 def is_almost_number(token: str) -> bool:
-    """Return whether a text is a number with something beside it, such as <1.0, 12 % or 1 234,5, or a date."""
+    """Return whether a text is a number with an addition, such as <1.0, 12 % or 1 234,5, or a date."""
     return bool(_ALMOST.fullmatch(token) or _DATE.fullmatch(token))
 
 
 def is_name(token: str) -> bool:
-    """Return whether a text can name a column: it has letters, and is not a number with something beside it."""
+    """Return whether a text can name a column: it has letters, and is not a number with an addition."""
     return any(map(str.isalpha, token)) and not _NO_VALUE.fullmatch(token) and not is_almost_number(token)
 
 
