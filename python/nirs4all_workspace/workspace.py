@@ -347,7 +347,7 @@ class Workspace:
         return recover.recover(self, dead_hosts)
 
     def gc(self, yes: bool = False) -> dict[str, Any]:
-        """List what no run refers to any more: templates, artifacts, locks, leftovers of deletions and crashes.
+        """List what no run refers to any more: templates, artifacts, locks, leftovers of deletions.
 
         Content made, or stored again, in the last 24 hours stays: it may belong to a run or result that is
         not written yet.
