@@ -54,7 +54,7 @@ class Artifacts:
             suffix = "" if isinstance(source, bytes) else source.suffix.lstrip(".")
             extension = suffix if _EXTENSION.fullmatch(suffix) else "bin"
         if not _EXTENSION.fullmatch(extension):
-            raise ValueError(f"extension {extension!r} is not 1 to 20 letters, digits, '_' or '-'")
+            raise ValueError(f"extension: expected 1 to 20 letters, digits, '_' or '-', got {extension!r}")
         while True:
             artifact = _native.put_artifact(self._workspace.path, source, extension)
             # Garbage collection may have looked at its age just before.

@@ -65,8 +65,11 @@ def run_not_found(root: Path, run: str, errors: Sequence[dict[str, str]]) -> Not
     """
     listing.raise_if_unreadable(root, errors, f"runs/{run}")
     unread = [error["path"] for error in errors if error["path"].startswith("runs/")]
-    more = f" among those that can be read ({unread[0]} cannot, of {len(unread)})" if unread else ""
-    return NotFoundError(f"there is no run {run!r}{more}", str(root))
+    message = f"there is no run {run!r}; `n4w runs` lists all"
+    if unread:
+        more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+        message = f"there is no run {run!r} among those that can be read; {unread[0]}{more} cannot be read"
+    return NotFoundError(message, str(root))
 
 
 def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:

@@ -118,13 +118,14 @@ class Templates:
             CorruptFileError: The file is damaged: the id in its name is not that of its steps.
         """
         if not is_template_id(template_id):
-            raise NotFoundError(f"{template_id!r} is no id of a template", str(self.folder))
+            message = f"expected the id of a template, got {template_id!r}; `n4w templates` lists all"
+            raise NotFoundError(message, str(self.folder))
         path = self.path(template_id)
         record = yaml_records.read(path)
         if "steps" not in record:
             raise CorruptFileError("key 'steps' is missing", str(path))
         if content_id("tpl", record["steps"]) != template_id:
-            raise CorruptFileError("key 'steps' is not what the file is named after", str(path))
+            raise CorruptFileError("key 'steps' does not match the id in the file's name", str(path))
         return Template(record["steps"])
 
     def runs_using(self, template_id: str) -> list[str]:
@@ -178,7 +179,7 @@ class Templates:
             OSError: A run cannot be read.
         """
         if len(set(run_ids)) < 2:
-            raise ValueError("two or more different runs can be compared")
+            raise ValueError("expected two or more different runs to compare")
         runs, errors = catalogue.read(self._workspace.path)
         used = {
             run["id"]: {str(reference.get("id")) for reference in run["templates"]}
@@ -233,7 +234,7 @@ def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:
         NotFoundError: An id is unknown.
     """
     if not isinstance(templates, list | tuple):
-        raise TypeError(f"templates= is a list of templates, not {type(templates).__name__}")
+        raise TypeError(f"templates=: expected a list of templates, got {type(templates).__name__}")
     found: dict[str, dict[str, Any]] = {}
     for template in templates:
         if is_template_id(template):

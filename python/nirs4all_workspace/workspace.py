@@ -86,7 +86,7 @@ class Workspace:
         self.check_not_newer()
         if self.format_version < FORMAT_VERSION:
             message = (
-                "has no workspace.yaml, and to a folder of nirs4all 0.6 nothing is added; "
+                "has no workspace.yaml, and a folder of nirs4all 0.6 is read-only; "
                 "`n4w migrate` makes a workspace of one, `n4w init` a new one"
             )
             raise ReadOnlyError(message, str(self.path))
@@ -123,7 +123,7 @@ class Workspace:
         folder = paths.absolute(path)
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / _MANIFEST).exists():
-            raise ConflictError("is a workspace already; open it", str(folder))
+            raise ConflictError("is already a workspace; open it", str(folder))
         if store := stores.find(folder):
             raise ConflictError(f"{store}; choose another folder for a new workspace", str(folder))
         if _native.old_files(folder, ".meta.parquet")[0]:
@@ -174,7 +174,9 @@ class Workspace:
             return cls(folder, {})
         version = manifest.get("format_version")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise CorruptFileError(f"key 'format_version' is {version!r}, not a number from 1", str(file))
+            raise CorruptFileError(
+                f"key 'format_version': expected an integer from 1, got {version!r}", str(file)
+            )
         return cls(folder, manifest)
 
     def summary(self, dataset: str | None = None, *, live: bool = True) -> dict[str, Any]:

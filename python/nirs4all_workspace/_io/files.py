@@ -94,7 +94,7 @@ def _unusable_folder(folder: Path) -> OSError | None:
             os.stat(f"{place}/.")  # noqa: PTH116 -- `Path` drops the trailing point
         except FileNotFoundError:
             if os.path.islink(place):  # noqa: PTH114 -- `Path.is_symlink` adds nothing
-                return OSError(errno.ELOOP, "is a link to what is not there", str(place))
+                return OSError(errno.ELOOP, "is a dangling link; restore its target or remove it", str(place))
             return None
         except OSError as error:
             return OSError(error.errno, error.strerror, str(place))
@@ -125,7 +125,7 @@ def _precise_error(path: Path, error: OSError) -> OSError:
             return error
     if isinstance(error, FileNotFoundError) and os.path.islink(path):  # noqa: PTH114 -- `Path.is_symlink` adds nothing
         # Not a FileNotFoundError: callers treat that as an absent file, and this link exists.
-        return OSError(errno.ELOOP, "is a link to what is not there, where a file should be", str(path))
+        return OSError(errno.ELOOP, "is a dangling link, where a file should be; move it away", str(path))
     return error
 
 

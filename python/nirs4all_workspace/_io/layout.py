@@ -14,6 +14,7 @@ TRASH = ".trash"
 # Prefixes in `runs`: a run being created; a deleted run where the trash lies on another file system.
 STAGING, DELETED = ".n4w-new-", ".n4w-deleted-"
 _LONGEST_RUN_ID = 150
+_FORBIDDEN = '/\\:*?"<>|'
 
 
 def check_run_id(run_id: str) -> None:
@@ -24,9 +25,11 @@ def check_run_id(run_id: str) -> None:
             have.
     """
     if not run_id or run_id.startswith(".") or len(run_id.encode()) > _LONGEST_RUN_ID:
-        raise ValueError(f"run id {run_id!r} must have 1 to {_LONGEST_RUN_ID} bytes and not begin with a dot")
-    if any(character in '/\\:*?"<>|' or ord(character) < 32 for character in run_id):
-        raise ValueError(f"run id {run_id!r} has characters that file names do not have everywhere")
+        raise ValueError(
+            f"run id {run_id!r}: expected 1 to {_LONGEST_RUN_ID} bytes that do not begin with a dot"
+        )
+    if any(character in _FORBIDDEN or ord(character) < 32 for character in run_id):
+        raise ValueError(f"run id {run_id!r}: expected no control characters and none of {_FORBIDDEN}")
 
 
 def owner_lock(root: Path, run_id: str) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Errors = list[dict[str, str]]
 
-_NO_UTF8 = "has a name that is no UTF-8, and was left out; rename it"
+_NOT_UTF8 = "has a name that is not UTF-8, and was left out; rename it"
 
 
 def add_problems(errors: Errors, more: Iterable[dict[str, str]]) -> None:
@@ -59,7 +59,7 @@ def list_names(
         if files.is_utf8(name):
             kept.append(name)
         else:
-            add_problems(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NO_UTF8}])
+            add_problems(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NOT_UTF8}])
     return kept
 
 

@@ -24,7 +24,7 @@ def absolute(path: str | os.PathLike[str], what: str = "path") -> Path:
     """
     text = os.fspath(path)
     if not text:
-        raise ValueError(f"{what} is an empty text; give '.' for the working directory")
+        raise ValueError(f"{what} is empty; give '.' for the working directory")
     full = (path if isinstance(path, Path) else Path(path)).absolute()
     if ".." not in text or ".." not in full.parts:
         return full
@@ -46,7 +46,7 @@ def absolute_all(paths: Iterable[str | os.PathLike[str]], what: str) -> list[Pat
         ValueError: A path is empty.
     """
     if isinstance(paths, str | os.PathLike):
-        raise TypeError(f"{what} is a list of paths, not one: {os.fspath(paths)!r}")
+        raise TypeError(f"{what}: expected a list of paths, got {os.fspath(paths)!r}")
     return [absolute(path, what) for path in paths]
 
 

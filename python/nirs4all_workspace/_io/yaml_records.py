@@ -72,7 +72,7 @@ def encode(mapping: Mapping[str, Any], path: Path) -> bytes:
     except (yaml.YAMLError, ValueError, RecursionError, CorruptFileError) as error:
         stored.check_record(dict(mapping), path.name)
         what = error.message if isinstance(error, CorruptFileError) else str(error)
-        raise ValueError(f"{path.name} would be a record that nobody can read: {what}") from error
+        raise ValueError(f"{path.name} would not be readable: {what}") from error
     stored.check_size(len(content), dict(mapping), path.name)
     return content
 
@@ -137,7 +137,7 @@ def edit(
                 return
             if files.read_bytes(path) != content:
                 raise ConflictError(
-                    "was edited by somebody else meanwhile; nothing was written, try again", str(path)
+                    "was edited by another process meanwhile; nothing was written, try again", str(path)
                 )
             _native.replace_file(path, after)
             is_last = is_over(mapping)
@@ -156,7 +156,9 @@ def check_writable(mapping: Mapping[str, Any], path: Path) -> None:
     version = str(mapping.get("schema_version", SCHEMA_VERSION))
     major = version.split(".", 1)[0]
     if not major.isdecimal():
-        raise CorruptFileError(f"key 'schema_version' is {version!r}, not a version like '1.0'", str(path))
+        raise CorruptFileError(
+            f"key 'schema_version': expected a version such as '1.0', got {version!r}", str(path)
+        )
     if int(major) > _MAJOR:
         raise UnsupportedVersionError(
             f"has schema version {version}, newer than this version can write; update nirs4all-workspace",

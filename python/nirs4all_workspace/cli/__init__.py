@@ -70,7 +70,7 @@ app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
     add_completion=False,
-    help="Summarise, rank, check and repair workspaces of nirs4all predictions, and steer their runs.",
+    help="Summarise, rank, check and repair workspaces of nirs4all predictions, and control their runs.",
 )
 app.add_typer(predictions.app)
 app.add_typer(runs.app)

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
-Reason = Annotated[str | None, typer.Option(help="Why; the run's history keeps it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it, without asking.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, stored in the run's history.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
 @app.command()
 def runs(
     path: Folder = Path(),
-    status: Annotated[RunStatus | None, typer.Option(help="Only runs in this state.")] = None,
+    status: Annotated[RunStatus | None, typer.Option(help="Only runs with this status.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
     template: Annotated[str | None, typer.Option(help="Only runs of this template.")] = None,
     as_json: AsJson = False,
@@ -109,13 +109,13 @@ def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJs
     workspace = open_workspace(path)
     if not yes:
         if sys.stdin is None or not sys.stdin.isatty():
-            raise typer.BadParameter("there is nobody to ask; say --yes to delete")
+            raise typer.BadParameter("expected --yes, since there is no terminal to ask on")
         typer.confirm(f"Delete run {shown(run_id)} with all its predictions?", abort=True)
     done = workspace.runs.delete(run_id)
     if as_json:
         print_json(done)
     else:
-        say(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} kept for others")
+        say(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} retained")
         show_errors(done["errors"])
     exit_with(done["errors"])
 

@@ -49,7 +49,7 @@ def say_unknown(workspace: Workspace, asked: Mapping[str, Any]) -> list[str]:
 def _offer(known: Iterable[str]) -> str:
     names = sorted({name for name in known if name})
     if not names:
-        return "there is none"
+        return "there are none"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_SHOWN])}{more}"
 

@@ -71,7 +71,7 @@ class Datasets:
         self._workspace.check_writable()
         for key in fields:
             if key not in _SETTABLE:
-                raise TypeError(f"a dataset has no field {key!r} to set; there are {', '.join(_SETTABLE)}")
+                raise TypeError(f"unknown field {key!r} of a dataset; expected one of {', '.join(_SETTABLE)}")
         place = paths.on_disk(paths.absolute(path))
         stored = self._stored(place)
         content = self._resolver.content(place, progress)
@@ -116,7 +116,7 @@ class Datasets:
         folder = str(self._registry.folder)
         if named:
             ids = ", ".join(record.id for record in named)
-            raise NotFoundError(f"several datasets are called {dataset!r}: {ids}; give an id", folder)
+            raise NotFoundError(f"several datasets are named {dataset!r}: {ids}; give an id", folder)
         for error in found.errors:
             if error["kind"] == "io" and error["path"] in (folder, str(self._registry.path(dataset))):
                 files.check_readable(Path(error["path"]))
@@ -177,10 +177,10 @@ class Datasets:
         record = self.get(dataset)
         found = self._resolver.same_hash(record, place)
         if found is None:
-            message = f"{record.id} has no hash that could prove its content; accept what is there instead"
+            message = f"{record.id} has no hash to compare its content with; accept the content there instead"
             raise ConflictError(message, str(self._registry.path(record.id)))
         if found != record.hash:
-            message = f"has other content than {record.id}: {found}, not {record.hash}"
+            message = f"has other content than {record.id}: expected {record.hash}, found {found}"
             raise ConflictError(f"{message}; if it is a new version, accept it", str(place))
         return self._registry.edit(record.id, lambda old: old.update(current_path=stored, status="valid"))
 
@@ -204,7 +204,7 @@ class Datasets:
         record = self.get(dataset)
         place = self.path_of(record) if path is None else paths.absolute(path)
         if place is None:
-            message = f"{record.id} has no path; say where its new version is"
+            message = f"{record.id} has no path; give the path of its new version"
             raise NotFoundError(message, str(self._registry.path(record.id)))
         place = paths.on_disk(place)
         stored = self._stored(place)
@@ -221,7 +221,7 @@ class Datasets:
             kept = [key for key in dataset_record.DESCRIPTIVE if old.get(key) and not described[key]]
             old.update({key: value for key, value in described.items() if value or key == "notes"})
             if kept:
-                text = f"not told by this version, and kept as they were: {', '.join(kept)}"
+                text = f"not determined by this version, and retained: {', '.join(kept)}"
                 old["notes"] = [*described["notes"], text]
 
         return self._registry.edit(record.id, add)
@@ -262,7 +262,7 @@ class Datasets:
         """Return a path as records store it; refused, before anything is hashed, where it is not UTF-8."""
         path = self._resolver.stored(place)
         if not files.is_utf8(path):
-            raise ValueError(f"the path {path!r} is no UTF-8, and no record can hold it; rename it")
+            raise ValueError(f"the path {path!r} is not UTF-8, and a record cannot hold it; rename it")
         return path
 
     def path_of(self, record: DatasetRecord) -> Path | None:

@@ -175,7 +175,7 @@ def refuse(mapping: Mapping[str, Any], id_: str) -> None:
         TypeError: A value has a wrong type; the message names its key.
     """
     for key, what in _faults(mapping, id_):
-        raise TypeError(f"key '{key}' of dataset {id_} {what}")
+        raise TypeError(f"key '{key}' of dataset {id_}{what}")
 
 
 def _faults(mapping: Mapping[str, Any], id_: str) -> Iterator[tuple[str, str]]:
@@ -184,19 +184,19 @@ def _faults(mapping: Mapping[str, Any], id_: str) -> Iterator[tuple[str, str]]:
         value = mapping.get(key)
         if value is None:
             if key in ("id", "name"):
-                yield key, "is missing"
+                yield key, " is missing"
         elif not isinstance(value, types) or isinstance(value, bool):
-            wanted = {str: "a text", int: "a whole number", list: "a list", dict: "a mapping"}[types[0]]
-            yield key, f"is {value!r}, not {wanted}"
+            wanted = {str: "a text", int: "an integer", list: "a list", dict: "a mapping"}[types[0]]
+            yield key, f": expected {wanted}, got {value!r}"
     if mapping["id"] != id_:
-        yield "id", f"is {mapping['id']!r}, but the file is named after '{id_}'"
+        yield "id", f": expected {id_!r}, after which the file is named, got {mapping['id']!r}"
     if mapping.get("status", "unknown") not in STATUSES:
-        yield "status", f"is {mapping['status']!r}, not one of {', '.join(STATUSES)}"
+        yield "status", f": expected one of {', '.join(STATUSES)}, got {mapping['status']!r}"
     if any(not isinstance(version, dict) for version in mapping.get("versions") or ()):
-        yield "versions", "is not a list of mappings"
+        yield "versions", ": expected a list of mappings"
     range_ = mapping.get("wavelength_range")
     if range_ is not None and (len(range_) != 2 or not all(isinstance(x, int | float) for x in range_)):
-        yield "wavelength_range", f"is {range_!r}, not two numbers"
+        yield "wavelength_range", f": expected two numbers, got {range_!r}"
 
 
 def _refuse_repeated_keys(path: Path) -> None:
@@ -206,13 +206,13 @@ def _refuse_repeated_keys(path: Path) -> None:
             key = match[1]
             if key in lines:
                 raise CorruptFileError(
-                    f"key '{key}' is there twice, in lines {lines[key]} and {number}", str(path)
+                    f"key '{key}' is repeated, in lines {lines[key]} and {number}", str(path)
                 )
             lines[key] = number
 
 
 def _wrong(path: Path, key: str, what: str) -> CorruptFileError:
-    return CorruptFileError(f"key '{key}'{_native.in_line(files.read_bytes(path), key)} {what}", str(path))
+    return CorruptFileError(f"key '{key}'{_native.in_line(files.read_bytes(path), key)}{what}", str(path))
 
 
 def is_id(text: str) -> bool:

@@ -138,9 +138,7 @@ class Linker:
             algorithm = (reference.hash or "").partition(":")[0]
             if reference.hash is None:
                 mapping |= {**content, **describe.describe(place).to_dict()}
-                mapping["notes"].append(
-                    "its hash is of what was there when it was linked, not when it was used"
-                )
+                mapping["notes"].append("its hash is of the content when it was linked, not when it was used")
             elif (
                 algorithm in ("blake3", "sha256")
                 and reference.hash == (self._resolver.hashes.fingerprint(place, algorithm)[0])

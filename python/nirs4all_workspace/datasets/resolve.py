@@ -267,8 +267,8 @@ class Resolver:
         basis = "content" if answer.bytes_read else "ctime" if _native.has_trusted_ctime(path) else "mtime"
         how = {
             "content": "its content was hashed now",
-            "ctime": "its stat is that of the file that was hashed before",
-            "mtime": "size and mtime are those of the file that was hashed before",
+            "ctime": "its stat identity is that of the file hashed before",
+            "mtime": "size and mtime are those of the file hashed before",
         }[basis]
         if not answer.proven:
             how = f"size and quick hash agree, but {_why_unproven(search.record)}"
@@ -279,9 +279,7 @@ class Resolver:
         others = search.others
         if others and others[0][1].verdict == "untold":
             path = others[0][0]
-            reason = (
-                f"something is at {path}, but no hash is recorded that could tell whether it is the dataset"
-            )
+            reason = f"{path} exists, but no hash is recorded to compare its content with"
             return search.answer(path, "unknown", "path", reason)
         found = self._by_name(search, search_roots) or self._by_content(search, search_roots, progress)
         if others:
@@ -297,7 +295,7 @@ class Resolver:
         gone = f"nothing is at {self.absolute(known)}" if known else "no path is recorded"
         if found is None:
             if not known and not _is_searchable(record):
-                reason = "neither a path nor a hash is recorded that could tell where it is"
+                reason = "neither a path nor a hash is recorded by which it could be found"
                 return search.answer(None, "unknown", None, reason)
             if not _is_searchable(record):
                 reason = f"{gone}, and no hash is recorded by which it could be found elsewhere"

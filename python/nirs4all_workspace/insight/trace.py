@@ -85,7 +85,7 @@ class Trace:
 def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
     """Return the trace of one thing; see `Workspace.trace`."""
     if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}, none of {', '.join(KINDS)}")
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     walk = _Walk(workspace)
     find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
     found = find(id_)

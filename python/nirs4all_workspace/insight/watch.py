@@ -41,7 +41,7 @@ class Watch:
     ) -> None:
         """Use `Workspace.watch` instead."""
         if not interval > 0:
-            raise ValueError(f"interval is {interval}; it must be more than 0 seconds")
+            raise ValueError(f"interval: expected more than 0 seconds, got {interval}")
         self._workspace = workspace
         self._on_change = on_change
         self._interval = interval
@@ -122,7 +122,7 @@ class Watch:
         except (OSError, RuntimeError) as error:
             if not is_first:
                 raise
-            display.warn(f"looking every {self._interval} s instead, since {error}")
+            display.warn(f"polling every {self._interval} s instead of waiting for events: {error}")
             yield from self._wait_for_clock()
 
     def _refresh(self) -> None:

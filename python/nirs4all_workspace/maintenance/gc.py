@@ -63,7 +63,7 @@ def _garbage(
     used = _templates_in_use(workspace, errors)
     named = delete.referenced(workspace, errors)
     if used is None or named is None:
-        message = "runs that cannot be read may name any template and artifact: none was looked at"
+        message = "templates and artifacts were not examined: runs that cannot be read may refer to them"
         answer["notes"].append({"path": "runs", "kind": "unreadable", "message": message})
         return
     stored = workspace.templates.list()

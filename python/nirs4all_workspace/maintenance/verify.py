@@ -79,7 +79,7 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
         try:
             if full and _native.hash_file(path) != f"blake3:{hash_of(path)}":
                 name = str(path.relative_to(workspace.path))
-                yield True, name, "corrupt", "its content is not what it is named after"
+                yield True, name, "corrupt", "its content does not match the hash in its name"
         except (WorkspaceError, OSError) as error:
             yield _finding_of(workspace.path, error, "artifacts")
     try:
@@ -88,9 +88,9 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
         yield _finding_of(workspace.path, error, migration_notes.OF_WORKSPACE)
     for folder in delete.trashed(workspace.path, unlisted):
         name = str(folder.relative_to(workspace.path))
-        yield False, name, "trash", "was not deleted to the end; `n4w gc --yes` does"
+        yield False, name, "trash", "was not deleted completely; `n4w gc --yes` completes it"
     for name in listing.list_names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
-        yield False, f"runs/{name}", "staging", "is being made, or its maker died"
+        yield False, f"runs/{name}", "staging", "is being created, or the process that created it died"
     for place in (".locks/runs", ".locks/datasets"):
         for name in listing.list_names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):
             listing.is_regular_file(workspace.path, f"{place}/{name}", unlisted, unknown=False)
@@ -147,7 +147,7 @@ def _check_record(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     except SchemaError as error:
         yield False, path, "newer_format", error.message
     if record["id"] != run.id:
-        yield True, path, "contradiction", f"says that it is run {record['id']!r}"
+        yield True, path, "contradiction", f"key 'id': expected {run.id!r}, got {record['id']!r}"
     yield from ((True, path, "contradiction", message) for message in _check_history(record))
 
 
@@ -159,7 +159,7 @@ def _check_owner(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
 def _check_templates(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     for template in run.templates:
         if shared.has_templates and str(template.get("id")) not in shared.stored:
-            yield True, f"runs/{run.id}/templates.yaml", "dangling", f"{template.get('id')} is not there"
+            yield True, f"runs/{run.id}/templates.yaml", "dangling", f"{template.get('id')} is missing"
 
 
 def _check_datasets(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
@@ -188,13 +188,13 @@ def _check_results(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     for item in results.errors:
         yield True, item["path"], item["kind"], item["message"]
     for result in results.repeated:
-        message = f"{result.id} was checkpointed again at {result.completed_at}; another checkpoint of it won"
+        message = f"{result.id} was checkpointed again at {result.completed_at}; another checkpoint is live"
         yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
     for result in results:
         # A result with its own value under this name has the list under a longer name.
         lists = [value for key, value in result.extra.items() if key.rstrip("_") == "unreadable"]
         for unreadable in (value for value in lists if isinstance(value, list)):
-            what = f"cannot be read of {result.id}: an earlier version stored it without looking"
+            what = f"of {result.id} cannot be read: an earlier version stored it unchecked"
             named = ", ".join(map(str, unreadable))
             yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "unreadable", f"{named} {what}"
         for artifact in result.artifacts:
@@ -229,7 +229,7 @@ def _check_history(record: dict[str, Any]) -> Iterator[str]:
     for earlier, later in pairwise(history):
         before, to = later.get("from"), later.get("to")
         if before != earlier.get("to"):
-            yield f"its history goes on from {before!r} after it came to {earlier.get('to')!r}"
+            yield f"its history continues from {before!r} after it came to {earlier.get('to')!r}"
         elif before not in list(RunStatus) or to not in VALID_TRANSITIONS[RunStatus(before)]:
             yield f"its history goes from {before!r} to {to!r}, which is not allowed"
     if history[-1].get("to") != record["status"]:

@@ -111,7 +111,7 @@ class _Builder:
             yield
         except (CorruptFileError, OSError) as error:
             message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
-            self.report.error(name, "corrupt", f"{message}; it was copied as it is")
+            self.report.error(name, "corrupt", f"{message}; it was copied unchanged")
 
     def _refuse(self, name: str, kind: str, message: str) -> None:
         """Report a file that cannot be opened, once."""
@@ -135,26 +135,28 @@ class _Builder:
         lost = file.rows - done.rows
         if lost:
             report.error(
-                name, "corrupt", f"{lost} of {file.rows} rows cannot be read; it was copied as it is"
+                name, "corrupt", f"{lost} of {file.rows} rows cannot be read; it was copied unchanged"
             )
         else:
             self.sessions.carried.add(file.path)
         if done.renamed:
             runs = sorted({unit.run_id for unit in file.units})
-            message = f"{done.renamed} rows had no id or one of another row of their run; they got one"
+            message = (
+                f"{done.renamed} rows had no id, or the id of another row of their run; they got new ids"
+            )
             report.note(name, "new_ids", message, runs[0] if len(runs) == 1 else None)
         if file.nameless:
-            message = f"{file.nameless} rows name no dataset; they are of {file.name}, as the file is named"
+            message = f"{file.nameless} rows name no dataset; they got {file.name}, as the file is named"
             report.note(name, "no_dataset", message)
         for ours, theirs in sorted(file.moved_names.items()):
-            report.note(name, "renamed", f"column {ours} means something here; it is column {theirs} now")
+            report.note(name, "renamed", f"column {ours} has another meaning here; it is column {theirs} now")
         for column, number in sorted(done.beside.items()):
-            what = "are no times" if column == "created_at" else "are of another type"
-            message = f"{number} values of column {column} {what}; they are kept in source_{column}"
+            what = "are not times" if column == "created_at" else "are of another type"
+            message = f"{number} values of column {column} {what}; they are in column source_{column}"
             report.note(name, "type", message)
         for column in file.as_text:
             report.note(
-                name, "type", f"column {column} has a type that segments cannot hold, and is kept as text"
+                name, "type", f"column {column} has a type that segments cannot hold, and is stored as text"
             )
         self._note_arrays(transfer)
 
@@ -162,7 +164,7 @@ class _Builder:
         missing = transfer.missing()
         name = transfer.arrays.relative_to(self.source).as_posix()
         for run_id, count in missing.items():
-            what = "lacks them" if files.is_file(transfer.arrays) else "is not there"
+            what = "lacks them" if files.is_file(transfer.arrays) else "is missing"
             what = "cannot be read" if transfer.refusal else what
             message = f"rows name arrays {count} times, but {name} {what}"
             self.report.note(transfer.file.file, "missing_arrays", message, run_id)
@@ -170,16 +172,16 @@ class _Builder:
             self._refuse(name, *transfer.refusal)
             return
         if transfer.done.arrays_error:
-            message = f"{transfer.done.arrays_error}; it was copied as it is"
+            message = f"{transfer.done.arrays_error}; it was copied unchanged"
             self.report.error(name, "corrupt", message)
             return
         if transfer.done.unnamed:
-            message = f"no row names {transfer.done.unnamed} of its arrays; it was copied as it is"
+            message = f"no row names {transfer.done.unnamed} of its arrays; it was copied unchanged"
             self.report.note(name, "unnamed_arrays", message)
         if transfer.done.repeated:
             message = (
-                f"{transfer.done.repeated} times an id is there again with other values; rows got the first "
-                "of them; it was copied as it is"
+                f"{transfer.done.repeated} array ids are repeated with other values; rows got the first ones; "
+                "it was copied unchanged"
             )
             self.report.note(name, "repeated", message)
         if files.is_file(transfer.arrays) and not (transfer.done.unnamed or transfer.done.repeated):
@@ -259,7 +261,9 @@ class _Builder:
                 if shown(name) in known:
                     continue
                 self.report.note(
-                    name, "left", "is no file, or a link to nothing or out of the folder; it was left"
+                    name,
+                    "left",
+                    "is not a regular file, or a link to nothing or out of the folder; not copied",
                 )
                 continue
             if refusal := files.refusal(path):
@@ -270,8 +274,8 @@ class _Builder:
             place = _place_of(Path(name))
             if shown(name) not in known and place is not None:
                 message = (
-                    "is not where nirs4all 0.6 has it and became no run; it was copied to "
-                    f"{files.SOURCE}/. To have it as a run, move it to {place} in a copy of the folder and "
+                    "is not where nirs4all 0.6 stores it and did not become a run; it was copied to "
+                    f"{files.SOURCE}/. To make it a run, move it to {place} in a copy of the folder and "
                     "migrate that"
                 )
                 self.report.error(name, "misplaced", message)

@@ -160,4 +160,4 @@ def copy(path: Path, target: Path) -> None:
         # Of the two files, the target's file system is full.
         raise OSError(error.errno, error.strerror, str(target)) from error
     if _native.hash_file(target) != _native.hash_file(path):
-        raise OSError(None, "the copy has another content", str(target))
+        raise OSError(None, "the copy differs from its source", str(target))

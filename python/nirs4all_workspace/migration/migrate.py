@@ -151,7 +151,7 @@ def _check_space(staging: Path, target: Path, size: int) -> None:
     """Check that there is enough disk space: a workspace is about as large as its source."""
     free = shutil.disk_usage(staging).free
     if free < size:
-        message = f"the source has {size} bytes, which need as many at least, but {free} are free"
+        message = f"the source has {size} bytes, and the copy needs as many, but only {free} are free"
         raise OSError(errno.ENOSPC, message, str(target))
 
 

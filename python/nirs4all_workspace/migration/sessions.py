@@ -107,12 +107,12 @@ class Sessions:
         for name, lines in ((ARTIFACTS, artifacts), (TRACES, traces)):
             read = (folder / name).read_text("utf-8").splitlines() if lines else []
             if read != lines:
-                report.error(f"runs/{folder.name}/{name}", "differs", "is not what was written")
+                report.error(f"runs/{folder.name}/{name}", "differs", "differs from what was written")
         named = [json.loads(line) for line in artifacts]
         present = [item["hash"] for item in named if item["status"] == "present"]
         lost = [digest for digest in set(present) if self._workspace.artifacts.find(digest) is None]
         if lost:
-            report.error(f"runs/{folder.name}/{ARTIFACTS}", "differs", f"{len(lost)} artifacts are not there")
+            report.error(f"runs/{folder.name}/{ARTIFACTS}", "differs", f"{len(lost)} artifacts are missing")
         manifests = sum(1 for _ in (folder / files.SOURCE).glob("**/manifest.yaml"))
         report.count(target, manifests=manifests, traces=len(traces), artifacts=len(present))
 
@@ -127,14 +127,14 @@ class Sessions:
         target = Target(run_id, created_at, result)
         member = catalogue.member_of(self._source, manifest)
         if self.targets.setdefault(member, target) is not target:
-            message = f"another manifest is of {config_name} on {dataset} too; rows go to the first"
+            message = f"several manifests are of {config_name} on {dataset}; its rows go to the first"
             self._report.note(manifest["path"], "repeated", message, run_id)
         self.waiting[result.id] = (dataset, config_name, target)
 
     def _time_of(self, manifest: dict[str, Any], run_id: str) -> str:
         """Return when a manifest without a time was last written."""
         time = files.written_at(self._source / manifest["path"] / "manifest.yaml")
-        message = f"its manifest says no time; {time}, when it was last written, stands for it"
+        message = f"its manifest has no time; {time}, when it was last written, is used instead"
         self._report.note(manifest["path"], "no_time", message, run_id)
         return time
 
@@ -169,7 +169,7 @@ class Sessions:
             )
         if missing:
             places = " or ".join(place.as_posix() for place in old_artifacts.places_of(manifest))
-            message = f"{missing} of its {len(lines)} artifacts are not in {places}"
+            message = f"{missing} of its {len(lines)} artifacts are missing from {places}"
             self._report.note(manifest["path"], "missing_artifacts", message, run_id)
         self._report.count(self._report.source, artifacts=len(lines) - missing, artifacts_missing=missing)
         return hashes, lines

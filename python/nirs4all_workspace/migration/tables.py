@@ -39,10 +39,12 @@ def outline(path: Path) -> tuple[pl.Schema, int]:
     try:
         schema = pl.read_ipc_stream(reader.schema()).schema
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        message = "has a column twice, or one of a type that Polars does not know"
+        message = "has a column twice, or a column of a type unknown to Polars"
         raise CorruptFileError(message, str(path)) from error
     if any("\0" in name for name in schema):
-        raise CorruptFileError("has a column whose name no program can hand on: with a zero byte", str(path))
+        raise CorruptFileError(
+            "has a column name with a zero byte, which other programs cannot read", str(path)
+        )
     return schema, int(footer["num_rows"])
 
 

@@ -369,7 +369,7 @@ def _arrays_in(path: Path) -> Iterator[pl.DataFrame]:
 
     schema, rows = tables.outline(path)
     if not {"array_id", "array_data"} <= set(schema.names()):
-        raise CorruptFileError("has no columns array_id and array_data", str(path))
+        raise CorruptFileError("lacks the columns array_id and array_data", str(path))
     lost: tables.Lost = []
     empty = 0
     columns = [name for name in _ARRAY_COLUMNS if name in schema]
@@ -382,7 +382,7 @@ def _arrays_in(path: Path) -> Iterator[pl.DataFrame]:
         try:
             whole = frame.with_columns(data, *named)
         except pl.exceptions.PolarsError as error:
-            raise CorruptFileError(f"its arrays are no lists of numbers: {error}", str(path)) from error
+            raise CorruptFileError(f"its arrays are not lists of numbers: {error}", str(path)) from error
         found = whole.drop_nulls(["array_id", "array_data"])
         empty += whole.height - found.height
         yield found

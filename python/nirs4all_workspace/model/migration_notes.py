@@ -43,9 +43,9 @@ def of_workspace(root: Path) -> list[dict[str, str]]:
     except FileNotFoundError:
         return []
     except ValueError as error:
-        raise CorruptFileError("is no JSON", str(path)) from error
+        raise CorruptFileError("invalid JSON", str(path)) from error
     if not isinstance(report, dict):
-        raise CorruptFileError("is no object", str(path))
+        raise CorruptFileError("expected a JSON object", str(path))
     notes = _checked(report.get("notes"), path)
     return _checked(report.get("errors"), path) + [note for note in notes if note.get("run") is None]
 
@@ -55,5 +55,5 @@ def _checked(notes: Any, path: Path) -> list[dict[str, str]]:  # noqa: ANN401 - 
     if not isinstance(notes, list) or not all(
         isinstance(note, dict) and keys <= note.keys() for note in notes
     ):
-        raise CorruptFileError("has no list of notes with path, kind and message", str(path))
+        raise CorruptFileError("expected a list of notes with path, kind and message", str(path))
     return notes

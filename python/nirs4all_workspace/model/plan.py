@@ -39,8 +39,8 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
         found["template_id"] = templates[0]
     if found["template_id"] not in templates:
         raise ValueError(
-            f"a configuration names the template {found['template_id']!r}; the run has "
-            f"{', '.join(templates) or 'none'}"
+            f"template_id of a configuration: expected one of {', '.join(templates) or '(none)'}, got "
+            f"{found['template_id']!r}"
         )
     if found["config_id"] is None:
         content = found["steps"]
@@ -51,7 +51,7 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
         found["config_id"] = content_id("cfg", content)
     for key in ("config_id", "name"):
         if not isinstance(found[key], str | None):
-            raise TypeError(f"config[{key!r}] is {found[key]!r}, not a text or None")
+            raise TypeError(f"config[{key!r}]: expected a text or None, got {found[key]!r}")
     stored.check_record(found["generator_choices"], "config['generator_choices']", stored.DEEPEST_CHOICES)
     return {"schema_version": yaml_records.SCHEMA_VERSION, **found}
 
@@ -81,9 +81,9 @@ def parse(content: bytes, path: Path) -> list[dict[str, Any]]:
         try:
             config = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise CorruptFileError(f"line {number} is no JSON", str(path)) from error
+            raise CorruptFileError(f"invalid JSON in line {number}", str(path)) from error
         if not isinstance(config, dict) or not isinstance(config.get("config_id"), str):
-            raise CorruptFileError(f"line {number} is no object with a key 'config_id'", str(path))
+            raise CorruptFileError(f"line {number}: expected an object with a key 'config_id'", str(path))
         found.append(config)
     return found
 

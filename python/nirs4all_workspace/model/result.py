@@ -82,7 +82,7 @@ class Result:
             ValueError: The mapping has no id.
         """
         if not isinstance(mapping.get("id"), str):
-            raise ValueError(f"a result needs an id, not {mapping.get('id')!r}")
+            raise ValueError(f"id of a result: expected a text, got {mapping.get('id')!r}")
         known = {name: mapping[name] for name in NAMES if name in mapping}
         wrong = [name for name in known if name != "writer" and _problem(name, known[name]) is not None]
         known |= dict.fromkeys(wrong)
@@ -111,7 +111,7 @@ def check(stored: Mapping[str, Any]) -> None:
     for name in NAMES:
         problem = _problem(name, stored.get(name))
         if problem is not None:
-            raise TypeError(f"result[{name!r}] is {problem}")
+            raise TypeError(f"result[{name!r}]: {problem}")
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -121,7 +121,7 @@ def _problem(name: str, value: object) -> str | None:
         is_right = isinstance(value, list) and all(isinstance(item, str) for item in value)
         wanted = "a list of texts"
     elif name in _COUNTS:
-        is_right, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+        is_right, wanted = isinstance(value, int) and not isinstance(value, bool), "an integer"
     elif name in _NUMBERS:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         is_right, wanted = is_number or value in _NO_NUMBERS, "a number"
@@ -130,7 +130,7 @@ def _problem(name: str, value: object) -> str | None:
     if is_right:
         return None
     shown = ascii(value)
-    return f"{shown if len(shown) < 100 else shown[:100] + '...'}, not {wanted} or None"
+    return f"expected {wanted} or None, got {shown if len(shown) < 100 else shown[:100] + '...'}"
 
 
 class ResultList(list[Result]):

@@ -89,7 +89,7 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
         raise NotFoundError("there is no such run; `n4w runs` lists all", str(folder)) from error
     except NotADirectoryError as error:
         if error.filename == str(folder):
-            raise NotFoundError("is no folder; `n4w runs` lists all runs", str(folder)) from error
+            raise NotFoundError("expected a folder; `n4w runs` lists all runs", str(folder)) from error
         raise
     return content, _native.parse_run(content, path)
 
@@ -107,7 +107,7 @@ def references(path: Path, key: str) -> list[dict[str, Any]]:
         raise CorruptFileError("is missing from the run's folder", str(path)) from error
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         where = _native.in_line(files.read_bytes(path), key)
-        raise CorruptFileError(f"key {key!r}{where} is no list of mappings", str(path))
+        raise CorruptFileError(f"key {key!r}{where}: expected a list of mappings", str(path))
     return found
 
 

@@ -44,7 +44,7 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
     if unread and not wanted <= found.keys():
         raise unread[0]  # the arrays may lie there
     for error in unread:
-        display.warn(f"passed over, since another file has the arrays: {error}")
+        display.warn(f"left out, since another file has the arrays: {error}")
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 _YOUNG = (
-    "was sealed so lately that its journal is still there, as readers may need it; compact again in a while "
-    "(10 s, on a network drive 2 minutes)"
+    "was sealed so recently that readers may still need its journal; compact again later (after 10 s, on a "
+    "network drive 2 minutes)"
 )
 
 
@@ -227,7 +227,7 @@ class Predictions:
         """Replace the filter on a run by the keys of its rows: its id, or in 0.6 file, dataset and config."""
         for name in ("runs", "members"):
             if name in filters:
-                raise ValueError(f"unknown filter {name!r}; a run is named by run=")
+                raise ValueError(f"unknown filter {name!r}; name a run by run=")
         run, result = filters.get("run"), filters.get("result")
         is_old = self._workspace.format_version < 2
         if not isinstance(run, str | None) or (run is None and (result is None or not is_old)):
@@ -304,7 +304,8 @@ class Predictions:
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
             listing.raise_if_unreadable(self._workspace.path, errors, "predictions/.")
-            raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
+            message = f"there is no prediction {id!r}; `n4w predictions` lists all"
+            raise NotFoundError(message, str(self._workspace.path))
         if len(found) > 1:
             where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})
             message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
@@ -365,7 +366,7 @@ class Predictions:
         for run_id in sorted(filter(None, runs)):
             if is_shared and ownership.is_owned(root, run_id):
                 # Taking the lock would say that this host had it last.
-                done["skipped"].append({"run_id": run_id, "reason": "a process of another host owns it"})
+                done["skipped"].append({"run_id": run_id, "reason": "a process on another host owns it"})
                 continue
             try:
                 lock = locks.take(layout.owner_lock(root, run_id), timeout=0)

@@ -49,11 +49,11 @@ def export(
     if kind is None:
         suffix = target.suffix.lower()
         if suffix in _OTHER_KINDS:
-            message = f"{target.name!r} ends with {suffix}, and a file is CSV or Parquet"
-            raise ValueError(f"{message}; pass kind='csv' or 'parquet', or give it another name")
+            message = f"{target.name!r}: expected a name for a CSV or Parquet file, got {suffix}"
+            raise ValueError(f"{message}; pass kind='csv' or kind='parquet', or rename it")
         kind = "csv" if suffix == ".csv" else "parquet"
     if kind not in ("csv", "parquet"):
-        raise ValueError(f"kind is {kind!r}; it must be 'csv' or 'parquet'")
+        raise ValueError(f"kind: expected 'csv' or 'parquet', got {kind!r}")
     errors: list[dict[str, str]] = []
     frames = _frames(root, pages.checked(asked | {"limit": 0 if limit is None else limit}), limit, errors)
     first = next(frames)
@@ -148,7 +148,7 @@ def _write_csv(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]
     unfit = [name for name, kind in first.schema.items() if not _fits(kind)]
     if unfit:
         columns = ", ".join(map(shown, unfit))
-        raise ValueError(f"CSV has no place for the columns {columns}; leave them out, or write Parquet")
+        raise ValueError(f"CSV cannot hold the columns {columns}; leave them out, or write Parquet")
     _flat(first).write_csv(out)
     for frame in rest:
         _flat(frame).write_csv(out, include_header=False)

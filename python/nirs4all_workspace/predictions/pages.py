@@ -92,7 +92,7 @@ def check_count(name: str, count: int) -> None:
         ValueError: The value is negative, or needs more than 63 bits.
     """
     if not 0 <= operator.index(count) < 2**63:
-        raise ValueError(f"{name} is {count}; it must lie between 0 and 2**63 - 1")
+        raise ValueError(f"{name}: expected an integer from 0 to 2**63 - 1, got {count}")
 
 
 def checked(asked: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def checked(asked: dict[str, Any]) -> dict[str, Any]:
     columns: Sequence[str] | None = asked["columns"]
     if columns is not None:
         if isinstance(columns, str):
-            raise ValueError(f"columns is {columns!r}; it must be a list of names")
+            raise ValueError(f"columns: expected a list of names, got {columns!r}")
         if len(set(columns)) < len(columns):
-            raise ValueError(f"columns names one twice: {', '.join(map(shown, columns))}")
+            raise ValueError(f"columns: a name is repeated in {', '.join(map(shown, columns))}")
     return asked

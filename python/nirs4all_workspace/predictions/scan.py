@@ -176,7 +176,7 @@ class _Part:
             left = None if left is None else left - expected
             if predicate is None and came != expected:
                 raise self._culprit(files) or CorruptFileError(
-                    f"the footers announce {expected} rows and {came} came", str(files[0][1])
+                    f"the footers announce {expected} rows, but {came} were read", str(files[0][1])
                 )
         for place in converted:
             name = self._plan.name(place)

@@ -84,7 +84,7 @@ class Writer:
             OSError: The journal cannot be created.
         """
         if durability not in ("flush", "none"):
-            raise ValueError(f"durability is {durability!r}, not 'flush' or 'none'")
+            raise ValueError(f"durability: expected 'flush' or 'none', got {durability!r}")
         if not dataset_name:
             raise ValueError("the name of the dataset is empty")
         layout.check_run_id(run_id)
@@ -219,7 +219,7 @@ class Writer:
         given = dict(result if isinstance(result, dict) else _fields_of(result))
         result_id = given.get("id")
         if not isinstance(result_id, str) or not result_id:
-            raise ValueError(f"a result needs an id, not {result_id!r}")
+            raise ValueError(f"id of a result: expected a text, got {result_id!r}")
         if not self._has_run:
             raise NotFoundError(f"there is no run {self.run_id!r}; make it with ws.runs.create to checkpoint")
         tally = self._native.tally(stored.check_text(result_id, "result['id']"))
@@ -257,8 +257,8 @@ class Writer:
             self._is_closed = True
         if any(outcome["end"] == "corrupt" for outcome in outcomes):
             raise CorruptFileError(
-                "was damaged after it was written: what can be read of it was sealed, the file is kept as "
-                "*.corrupt; results that lost rows are done again by resuming the run",
+                "was damaged after it was written: its readable part was sealed, the file is kept as "
+                "*.corrupt; resume the run to redo the results that lost rows",
                 str(path),
             )
 
@@ -288,7 +288,7 @@ class Writer:
         try:
             self._progress(*self._native.progress())
         except Exception as error:  # noqa: BLE001 - acknowledged rows must not look as if the flush failed
-            message = f"progress= of {self!r} raised {error!r}; what was flushed is safe"
+            message = f"progress= of {self!r} raised {error!r}; the flushed rows are safe"
             try:
                 display.warn(message, stacklevel=3)
             except Warning:

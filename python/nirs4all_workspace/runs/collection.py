@@ -119,7 +119,7 @@ class Runs:
         """
         self._workspace.check_writable()
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"a run needs a name, not {name!r}")
+            raise ValueError(f"name of a run: expected a text, got {name!r}")
         created_at = run_record.now()
         run_id = run_record.new_id(name, created_at)
         check_parent(self._workspace, run_id, _text(parent_run, "parent_run"))
@@ -134,7 +134,7 @@ class Runs:
         )
         settings = plain({} if config is None else config, "config")
         if not isinstance(settings, dict) or "schema_version" in settings:
-            raise TypeError("config is a mapping of settings, without a key 'schema_version'")
+            raise TypeError("config: expected a mapping of settings without a key 'schema_version'")
         content = {
             "templates.yaml": {"templates": template_references(self._workspace, templates)},
             "datasets.yaml": {"datasets": references(self._workspace, datasets, progress)},
@@ -167,7 +167,8 @@ class Runs:
         try:
             layout.check_run_id(run_id)
         except ValueError as error:
-            raise NotFoundError(f"there is no run {run_id!r}", str(self.folder)) from error
+            message = f"there is no run {run_id!r}; `n4w runs` lists all"
+            raise NotFoundError(message, str(self.folder)) from error
         try:
             run_record.read(self.folder / run_id)
         except NotFoundError:
@@ -296,11 +297,11 @@ class Runs:
 def _text(value: str | None, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise TypeError(f"{name} is a text or None, not {value!r}")
+    raise TypeError(f"{name}: expected a text or None, got {value!r}")
 
 
 def _modifications(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = plain(list(given), "modifications")
     if not all(isinstance(item, dict) and isinstance(item.get("type"), str) for item in found):
-        raise ValueError("modifications are mappings with a key 'type', such as 'dataset_added'")
+        raise ValueError("modifications: expected mappings with a key 'type', such as 'dataset_added'")
     return list(found)

@@ -41,18 +41,18 @@ def references(
         NotFoundError: An id is unknown, or several records have a name.
     """
     if isinstance(datasets, str | os.PathLike | Mapping):
-        raise TypeError("datasets= is a list of datasets, not one")
+        raise TypeError("datasets=: expected a list of datasets, got a single one")
     found = [_reference(workspace, dataset, progress) for dataset in datasets]
     names = [reference["name"] for reference in found]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(f"datasets= has several named {', '.join(map(repr, repeated))}")
+        raise ValueError(f"datasets= has several datasets named {', '.join(map(repr, repeated))}")
     return found
 
 
 def _reference(workspace: Workspace, dataset: object, progress: Report | None) -> dict[str, Any]:
     if isinstance(dataset, str) and not dataset:
-        raise ValueError("a dataset has an empty name")
+        raise ValueError("name of a dataset: expected a text, got an empty one")
     if isinstance(dataset, str):
         try:
             return _filled(workspace.datasets.get(dataset).stored())
@@ -76,12 +76,12 @@ def _mapping(record: object) -> dict[str, Any]:
         return dict(record)
     if isinstance(record, DatasetRecord):
         return record.stored()
-    raise TypeError(f"a dataset is an id, a name, a path or a record, not {record!r}")
+    raise TypeError(f"a dataset: expected an id, a name, a path or a record, got {record!r}")
 
 
 def _filled(record: Mapping[str, Any]) -> dict[str, Any]:
     path = record.get("path") or record.get("current_path") or record.get("original_path")
     reference = {key: record.get(key) for key in _KEYS} | {"path": None if path is None else str(path)}
     if not isinstance(reference["name"], str) or not reference["name"]:
-        raise TypeError(f"a dataset's record needs a name, not {reference['name']!r}")
+        raise TypeError(f"name of a dataset's record: expected a text, got {reference['name']!r}")
     return reference | {"name": nfc(reference["name"])}

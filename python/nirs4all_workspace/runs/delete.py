@@ -36,12 +36,12 @@ def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
     try:
         layout.check_run_id(run_id)
     except ValueError as error:
-        raise NotFoundError(f"there is no run {run_id!r}", str(root)) from error
+        raise NotFoundError(f"there is no run {run_id!r}; `n4w runs` lists all", str(root)) from error
     ownership.check_not_forked(root, run_id)
     run, trash = root / "runs" / run_id, root / layout.TRASH / run_id
     left = [place for place in (trash, _set_aside_path(root, run_id)) if os.path.lexists(place)]
     if not (_is_folder_or_link(run) or left):
-        raise NotFoundError(f"there is no run {run_id!r}", str(root))
+        raise NotFoundError(f"there is no run {run_id!r}; `n4w runs` lists all", str(root))
     ownership.take(root, run_id)
     try:
         with run_record.locked(root, run_id):
@@ -65,7 +65,7 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
     alive = _native.live_journals(root, run_id)
     if alive:
         raise ConflictError(
-            f"process {alive[0]['pid']} on {alive[0]['host']} writes for it; end it, then delete",
+            f"process {alive[0]['pid']} on {alive[0]['host']} writes to it; end it, then delete",
             str(run),
         )
     if run.is_dir():

@@ -61,7 +61,7 @@ class Results:
             OSError: The workspace cannot be listed, or the run cannot be read.
         """
         if status not in (None, "done", "failed"):
-            raise ValueError(f"status is {status!r}, neither 'done' nor 'failed'")
+            raise ValueError(f"status: expected 'done' or 'failed', got {status!r}")
         check_count("offset", offset)
         if limit is not None:
             check_count("limit", limit)
@@ -96,7 +96,8 @@ class Results:
         """
         found = self.with_id(id)
         if not found:
-            raise NotFoundError(f"there is no finished result {id!r}", str(self._workspace.path))
+            message = f"there is no finished result {id!r}; `n4w results` lists all"
+            raise NotFoundError(message, str(self._workspace.path))
         return found[0]
 
     def with_id(self, id_: str) -> ResultList:

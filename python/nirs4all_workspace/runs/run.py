@@ -208,7 +208,7 @@ class Run(RunView):
             else:
                 self._leave(RunStatus.FAILED, _describe(error), traceback=_traceback(error))
         except Exception as second:  # noqa: BLE001 - whatever it is, the first exception must be raised
-            error.add_note(f"moreover the state of run {self.id} could not be stored: {second!r}")
+            error.add_note(f"moreover the status of run {self.id} could not be stored: {second!r}")
 
     # Execution
 
@@ -287,7 +287,7 @@ class Run(RunView):
             return bool(self.record["revision"] == revision)
 
         if not ownership.take(self._root, self.id, is_unchanged):
-            raise ConflictError("changed its state meanwhile; look at it and try again", str(self.path))
+            raise ConflictError("changed its status meanwhile; look at it and try again", str(self.path))
         try:
             if any(entry["to"] == RunStatus.RUNNING for entry in self.record["history"]):
                 self._recover_rows()

@@ -115,7 +115,7 @@ def _of_array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     else:
         is_exact = True
     if not is_exact:
-        raise ValueError(f"{key} has numbers of type {plain.dtype} that no 64-bit float is")
+        raise ValueError(f"{key} has numbers of type {plain.dtype} that are not exact as 64-bit floats")
     if mask is not None:
         numbers[mask] = np.nan
     return numbers
@@ -158,7 +158,9 @@ def _number(item: object, key: str) -> float:
         except OverflowError:
             number = math.inf
         if math.isinf(number) or int(number) != found:
-            raise ValueError(f"{key} has the whole number {number_shown(found)}, which no 64-bit float is")
+            raise ValueError(
+                f"{key} has the integer {number_shown(found)}, which is not exact as a 64-bit float"
+            )
         return number
     if isinstance(found, float):
         return float(found)

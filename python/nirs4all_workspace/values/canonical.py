@@ -81,14 +81,14 @@ def _plain(value: object, where: str) -> Any:  # noqa: ANN401 - one line for eac
 
 def _key(key: object, where: str) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"{where} has the key {key!r}, which is no text")
+        raise TypeError(f"{where}: expected texts as keys, got {key!r}")
     return str.__str__(key)
 
 
 def _path_of(thing: type | FunctionType | BuiltinFunctionType, where: str) -> str:
     name = thing.__qualname__
     if "<" in name:
-        raise TypeError(f"{where} is {thing!r}, which no import path names; define it in a module")
+        raise TypeError(f"{where} is {thing!r}, which has no import path; define it in a module")
     return f"{thing.__module__}.{name}"
 
 

@@ -35,5 +35,5 @@ class _Named:
             # pyarrow names the column in another argument.
             what = "; ".join(str(part) for part in error.args)
             raise TypeError(
-                f"a data frame that Arrow does not take: {what}; cast the column, or leave it out"
+                f"Arrow cannot take the data frame: {what}; cast the column, or leave it out"
             ) from error

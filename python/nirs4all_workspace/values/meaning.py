@@ -176,7 +176,7 @@ def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> 
         number = float(value)
         is_same = number == value or math.isnan(number)
         if not is_same and not (is_float and _is_near(value, number)):
-            raise ValueError(f"{where} is {value!r}, which no 64-bit float is")
+            raise ValueError(f"{where} is {value!r}, which is not exact as a 64-bit float")
         return number
     raise TypeError(f"{where} has a value of type {type(value).__qualname__}, which cannot be stored")
 
@@ -213,7 +213,8 @@ def _float_of(value: Decimal | Fraction, where: str, *, is_float: bool) -> float
         if abs(number) < 2.0**63 and value == int(value):
             return int(value)
     raise ValueError(
-        f"{where} is {number_shown(value)}, which no 64-bit float is; give it as a text, or as float(...)"
+        f"{where} is {number_shown(value)}, which is not exact as a 64-bit float; give it as a text, or as "
+        "float(...)"
     )
 
 

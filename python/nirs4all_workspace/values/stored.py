@@ -105,7 +105,7 @@ def check_integer(number: int, where: str) -> int:
     """
     if not -_LONGEST_INTEGER < number < _LONGEST_INTEGER:
         digits = len(str(_LONGEST_INTEGER))
-        raise ValueError(f"{where} is a whole number of more than {digits - 1} digits; give it as a text")
+        raise ValueError(f"{where} is an integer of more than {digits - 1} digits; give it as a text")
     return number
 
 
@@ -135,7 +135,7 @@ def check_record(tree: object, where: str, deepest: int = DEEPEST_RECORD) -> Non
             if value.bit_length() > 64:
                 check_integer(value, _name(where, place))
         elif value is not None and kind not in (bool, float, bytes) and not isinstance(value, date):
-            what = f"is of type {kind.__qualname__}, which no record holds; give plain data"
+            what = f"is of type {kind.__qualname__}, which a record cannot hold; give plain data"
             raise TypeError(f"{_name(where, place)} {what}")
 
 
@@ -203,7 +203,7 @@ class _Strict:
             at = (place, key)
             name = check_text(str(key), f"the key {_name(self.where, at)}")
             if name in found:
-                raise ValueError(f"{_name(self.where, at)}: two of its keys are the same text {name!r}")
+                raise ValueError(f"{_name(self.where, at)}: two keys have the same text {name!r}")
             found[name] = self.of(item, at, depth + 1)
         return found
 
@@ -212,7 +212,7 @@ class _Strict:
         check_integer(value, where)
         if self.keeps_numbers:
             raise ValueError(
-                f"{where} is a whole number beyond 64 bits, of which readers lose digits; give it as a text"
+                f"{where} is an integer beyond 64 bits, of which readers lose digits; give it as a text"
             )
 
 
@@ -234,13 +234,13 @@ def _too_deep(deepest: int) -> str:
 
 def _too_large(size: int) -> str:
     what = f"makes it {size >> 20} MiB long, and readers take {LARGEST >> 20} at most"
-    return f"{what}; store what is large with ws.artifacts.put and name its hash"
+    return f"{what}; store large content with ws.artifacts.put and name its hash"
 
 
 def _no_unicode(text: str, error: UnicodeEncodeError) -> str:
     shown = ascii(text[error.start])
     return (
-        f"is a text that is no Unicode: it has the lone surrogate {shown} at position {error.start}, as the "
-        "name of a file has that is no UTF-8; replace it, for example by "
+        f"is not valid Unicode: it has the lone surrogate {shown} at position {error.start}, as file "
+        "names have that are not UTF-8; replace it, for example by "
         "text.encode(errors='backslashreplace').decode()"
     )

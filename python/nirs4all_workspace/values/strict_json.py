@@ -28,7 +28,7 @@ def strict(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
         return strict(value.tolist())
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"JSON has no type for a {type(value).__name__}")
 
 
 def shown(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
