@@ -96,7 +96,7 @@ def test_numbers_that_only_fall_are_wavenumbers_and_that_is_said(tmp_path):
     found = describe(tmp_path)
     assert (found.wavelength_range, found.wavelength_unit) == ([11890.0, 12000.0], "cm-1")
     assert any("taken for wavelengths" in note for note in found.notes)
-    assert any("judged by their range" in note for note in found.notes)
+    assert any("inferred from their range" in note for note in found.notes)
 
 
 def test_spectra_and_targets_side_by_side(tmp_path):

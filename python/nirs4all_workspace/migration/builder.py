@@ -180,7 +180,7 @@ class _Builder:
             self.report.note(name, "unnamed_arrays", message)
         if transfer.done.repeated:
             message = (
-                f"{transfer.done.repeated} array ids are repeated with other values; rows got the first ones; "
+                f"{transfer.done.repeated} array ids are repeated with other values; rows got the first; "
                 "it was copied unchanged"
             )
             self.report.note(name, "repeated", message)

@@ -173,7 +173,7 @@ class RecordedRun:
             ReadOnlyError: Always.
         """
         raise ReadOnlyError(
-            f"{self.id} is read-only: made by nirs4all 0.6 or without a record; `n4w migrate` makes a run of it"
+            f"{self.id} is read-only: made by nirs4all 0.6, or without a record; `n4w migrate` makes it a run"
         )
 
     request = resume = plan = writer = __enter__ = transition

@@ -83,17 +83,17 @@ def describe(path: Path) -> Contents:
 def _describe_folder(folder: Path, contents: Contents) -> None:
     parts, is_whole = files.find(folder, contents.notes)
     if not any(part.x or part.y for part in parts.values()):
-        contents.notes.append("no file is called as nirs4all wants it, such as Xcal.csv and Ycal.csv")
+        contents.notes.append("no file has a name that nirs4all expects, such as Xcal.csv and Ycal.csv")
         return
     if len(parts.get("cal", files.Part()).x) and len(parts.get("train", files.Part()).x):
         has_both = parts["cal"].y and parts["train"].y
         if not has_both:
             is_whole = False
             contents.notes.append(
-                "spectra called cal and train: nirs4all takes them for two sources of one set"
+                "spectra are called cal and train: nirs4all takes them as two sources of one set"
             )
     if {"val", "test"} <= {name for name, part in parts.items() if part.x}:
-        contents.notes.append("spectra are called val and test: nirs4all 1.x takes one of them only")
+        contents.notes.append("spectra are called val and test: nirs4all 1.x takes only one of them")
     opened = _open_parts(parts, contents.notes)
     spectra: list[list[Spectra | None]] = []
     found: list[list[Target] | None] = []
@@ -134,7 +134,7 @@ def _open_parts(
                 source.is_repeated = True
             x.append(source)
         if len(part.y) > 1:
-            notes.append(f"nirs4all takes one file of targets, and not {', '.join(y.name for y in part.y)}")
+            notes.append(f"nirs4all takes one file of targets, not {', '.join(y.name for y in part.y)}")
         y = None
         if len(part.y) == 1:
             y = open_source(part.y[0], notes, are_spectra=False, hint=of_targets)
@@ -214,7 +214,7 @@ def _merged(parts: list[list[Target] | None], notes: list[str]) -> list[Target] 
         return None
     for part in parts[1:]:
         if part is None or [target.name for target in part] != [target.name for target in first]:
-            notes.append("targets of partitions have different names: they are not told")
+            notes.append("targets of partitions have different names: targets are undetermined")
             return None
         for target, other in zip(first, part, strict=True):
             target.merge(other)

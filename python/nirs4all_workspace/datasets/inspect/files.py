@@ -86,13 +86,13 @@ def find(folder: Path, notes: list[str]) -> tuple[dict[str, Part], bool]:
         if not roles:
             if readable and any(pattern.search(path.name) for pattern in _LOOSE.values()):
                 is_whole = False
-                notes.append(f"{path.name} was not read: nirs4all 0.6 takes it for a part, 1.x does not")
+                notes.append(f"{path.name} was not read: nirs4all 0.6 takes it as a part, 1.x does not")
         elif not readable:
             if path.name.lower().endswith(_DATA):
                 unread.append(path)
         elif len(roles) > 1:
             is_whole = False
-            notes.append(f"{path.name} was not read: it is called as spectra and as targets")
+            notes.append(f"{path.name} was not read: its name is one of spectra and of targets")
         else:
             ((kind, match),) = roles
             called = match[0].strip("._- ")
@@ -102,7 +102,7 @@ def find(folder: Path, notes: list[str]) -> tuple[dict[str, Part], bool]:
             _add(part.x if kind == "x" else part.y, path, notes)
     if not any(parts[name].x for name in ("cal", "train") if name in parts):
         _add_plain(files, parts, notes)
-    notes += [f"{path.name} was not read: no CSV and no Parquet file" for path in unread]
+    notes += [f"{path.name} was not read: neither a CSV nor a Parquet file" for path in unread]
     return parts, is_whole
 
 

@@ -51,7 +51,7 @@ def find(settled: Rows) -> Spectra:
                 f"column {name!r} of {path.name} may be a wavelength or not: features are not counted"
             )
         elif name not in numeric:
-            found.notes.append(f"column {name!r} of {path.name} holds {columns[name]} and is no wavelength")
+            found.notes.append(f"column {name!r} of {path.name} holds {columns[name]}, not a wavelength")
     found.names = features
     if not features:
         found.notes.append(f"{path.name} has 0 columns of numbers")

@@ -132,7 +132,7 @@ def _together(x: Rows, y: Rows) -> None:
         else:
             if len({option[1] for option in options}) == 1:
                 rows.count = options[0][1]
-            rows.notes.append(f"{rows.name}: {rows.header.why or 'its rows cannot be counted for sure'}")
+            rows.notes.append(f"{rows.name}: {rows.header.why or 'its number of rows is undetermined'}")
 
 
 def _is_plain(rows: Rows, option: tuple[bool, int, int]) -> bool:
@@ -179,7 +179,7 @@ def _mismatch(x: Rows, y: Rows) -> None:
     if _stands(x, {option[1] for option in y.options()}):
         _alone(x)
     else:
-        x.notes.append(f"{x.name}: its rows do not fit those of {y.name}, {_why_not(x, y)}")
+        x.notes.append(f"{x.name}: its rows do not match those of {y.name}, {_why_not(x, y)}")
     counts = {x.count} if x.count is not None else {option[1] for option in x.options()}
     if y.header.is_header is not None:
         y.has_header, y.skipped = y.header.is_header, int(y.header.is_header)

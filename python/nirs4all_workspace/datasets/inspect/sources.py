@@ -70,7 +70,7 @@ def open_source(path: Path, notes: list[str], *, are_spectra: bool, hint: str | 
             return Source(path, parquet.open_rows(path, are_spectra=are_spectra), is_parquet=True)
         if files.is_text(path):
             return Source(path, rows.of(profile_table(path, hint), are_spectra=are_spectra))
-        notes.append(f"{path.name} was not read: no CSV and no Parquet file")
+        notes.append(f"{path.name} was not read: neither a CSV nor a Parquet file")
     except Undecided as error:
         notes.append(f"{path.name} was not read: {error}")
     except Exception as error:  # noqa: BLE001 -- Polars has no common error, and a bad file is one note

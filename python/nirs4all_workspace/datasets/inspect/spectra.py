@@ -50,7 +50,7 @@ def find(rows: Rows, *, is_matched: bool) -> Spectra:
     features, doubtful = _features(rows, names, found.notes)
     if table.repeated is not None and rows.has_header is not False:
         found.notes.append(
-            f"line {table.repeated} of {rows.name} is its first line again: samples not counted"
+            f"line {table.repeated} of {rows.name} repeats its first line: samples are not counted"
         )
         found.count = None
     if table.text_row is not None:
@@ -90,7 +90,7 @@ def may_stand_upright(rows: Rows, names: list[str]) -> str | None:
     way = "rises" if table.rises else "falls"
     return (
         f"{rows.name} may hold spectra in its columns: the first only {way}, from {first:g} to {last:g}, "
-        "as wavelengths do; samples and wavelengths are not told"
+        "as wavelengths do; samples and wavelengths are undetermined"
     )
 
 
@@ -125,7 +125,7 @@ def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int]
         elif has_text and not tokens.is_name((column.text or (0, token))[1]):
             doubtful.append(f"{where} holds {(column.text or (0, token))[1]!r}")
         elif has_text:
-            notes.append(f"{where} holds texts and is no wavelength")
+            notes.append(f"{where} holds texts and is not a wavelength")
         elif (table.rows == 1 and tokens.any_number(table.first[i]) is not None) or _is_marked(rows, i):
             features.append(i)
         else:
@@ -157,7 +157,7 @@ def say_faults(rows: Rows, features: list[int], names: list[str], notes: list[st
             gaps.append(((table.first_line, token), i))
         elif tokens.any_number(token) is None:
             texts.append(((table.first_line, token), i))
-    for faults, what in ((gaps, "are missing"), (texts, "are no numbers")):
+    for faults, what in ((gaps, "are missing"), (texts, "are not numeric")):
         if faults:
             (line, token), i = min(faults)
             where = f"the first is {token!r} in line {line}, {place(rows, i, names)}"
@@ -201,7 +201,7 @@ def scale(names: list[str], file: str, decimal: str | None) -> Scale:
     """
     found = Scale()
     if not names:
-        found.notes.append(f"the columns of {file} have no names for sure: wavelengths are not told")
+        found.notes.append(f"the columns of {file} may have no names: wavelengths are undetermined")
         return found
     numbers = [number for name in names if (number := tokens.wavelength(name)) is not None]
     is_scale = bool(numbers) and len(numbers) == len(names)
@@ -216,7 +216,7 @@ def scale(names: list[str], file: str, decimal: str | None) -> Scale:
         return found
     found.range = [min(numbers), max(numbers)]
     if len(set(numbers)) < len(numbers):
-        found.notes.append(f"some wavelengths of {file} are there twice")
+        found.notes.append(f"some wavelengths of {file} are repeated")
     falls = numbers[0] > numbers[-1]
     if all(tokens.any_number(name) is not None for name in names):
         text = f"the first line of {file} is taken for wavelengths: numbers that only "
@@ -227,7 +227,7 @@ def scale(names: list[str], file: str, decimal: str | None) -> Scale:
         found.unit = _likely_unit(*found.range, falls=falls)
         low, high = found.range
         what = f"the unit of wavelengths is {found.unit or 'unknown'}"
-        found.notes.append(f"{what}, judged by their range {low:g} to {high:g}")
+        found.notes.append(f"{what}, inferred from their range {low:g} to {high:g}")
     return found
 
 

@@ -368,11 +368,11 @@ def _drop_trailing(found: TableProfile) -> None:
         found.has_row_names = True
         found.first = ["", *found.first]
         where = f"line {found.first_line} of {found.path.name} has one field less than the others"
-        found.text.notes.append(f"{where}: the first column is taken for names of rows")
+        found.text.notes.append(f"{where}: the first column is taken for row names")
         return
     if keep < width or names > width:
         found.is_trimmed = found.rows == 1
-        found.text.notes.append(f"separators end the lines of {found.path.name}, and make no column")
+        found.text.notes.append(f"separators end the lines of {found.path.name} without making a column")
     found.columns = found.columns[:keep]
     found.first = (found.first + [""] * keep)[:keep]
     found.second = found.second[:keep]

@@ -43,13 +43,13 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
     if rows.is_contradicted or rows.has_header is None or rows.count is None:
         return None
     if table.is_trimmed:
-        notes.append(f"the only line of {rows.name} ends with separators: targets are not told")
+        notes.append(f"the only line of {rows.name} ends with separators: targets are undetermined")
         return None
     names = header_names(rows)
     columns = list(range(1 if table.has_row_names else 0, len(table.columns)))
     if not names and len(columns) > 1 and columns[0] == 0 and _counts_from_first(rows):
         notes.append(
-            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
+            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are undetermined"
         )
         return None
     if not names:
@@ -59,7 +59,7 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
         len(columns) > 1 and columns[0] == 0 and table.counts and table.rows > 3 and tokens.is_label(names[0])
     ):
         notes.append(
-            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
+            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are undetermined"
         )
         return None
     if table.text_row is not None:
@@ -67,11 +67,11 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
     names = unique(names, rows.name, notes)
     found = targets.read(rows, names, columns, notes)
     if any(target.rows == target.missing for target in found if target.name.startswith("Unnamed:")):
-        notes.append(f"a column of {rows.name} has no name and is empty; targets are not told")
+        notes.append(f"a column of {rows.name} has no name and is empty; targets are undetermined")
         return None
     if _has_names_of_samples(found):
         text = ", ".join(repr(target.name) for target in found if target.kind == "texts")
-        notes.append(f"{text} of {rows.name} names samples, or is a target; targets are not told")
+        notes.append(f"{text} of {rows.name} names samples, or is a target; targets are undetermined")
         return None
     return found
 

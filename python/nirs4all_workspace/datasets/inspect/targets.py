@@ -174,7 +174,7 @@ class Target:
                 f"the first is {shown} in line {line}"
             )
         if self.finite and max(-self.low, self.high) >= _OVERFLOW:
-            notes.append(f"values of {self.name!r} go beyond 2^960: no mean and no std are told")
+            notes.append(f"values of {self.name!r} exceed 2^960: mean and std are undetermined")
 
 
 def _unit(magnitude: float) -> int:
@@ -230,7 +230,7 @@ def _add(target: Target, line: int, token: str, decimal: str | None) -> None:
 
 def _add_notes(target: Target, where: str, no_decimal: str, notes: list[str]) -> None:
     if target.doubt == "decimal":
-        notes.append(f"{where} is not told, {no_decimal}")
+        notes.append(f"{where} is undetermined, {no_decimal}")
     elif target.numbers and target.texts and target.text:
         line, token = target.text
         target.doubt = f"{token!r} in line {line}"
@@ -239,7 +239,7 @@ def _add_notes(target: Target, where: str, no_decimal: str, notes: list[str]) ->
             "a class, or a value that is missing"
         )
     elif target.doubt:
-        notes.append(f"{where} has {target.doubt}: classes, or numbers with something beside them")
+        notes.append(f"{where} has {target.doubt}: classes, or numbers with an addition")
     if target.gap:
         line, token = target.gap
         first = f"the first is {token!r} in line {line}" if line else "blank lines among them"
@@ -253,25 +253,25 @@ def task_type(targets: list[Target], notes: list[str]) -> str | None:
         return None
     if None in kinds:
         doubtful = ", ".join(repr(target.name) for target in targets if target.kind is None)
-        notes.append(f"the task is not told: numbers or classes in {doubtful}")
+        notes.append(f"the task type is undetermined: numbers or classes in {doubtful}")
         return None
     if len(kinds) > 1:
-        notes.append("numbers and texts as targets: the task is not told by them")
+        notes.append("numbers and texts as targets: the task type is undetermined")
         return None
     if kinds == {"texts"}:
         if names := [target.name for target in targets if target.may_name_samples]:
             told = ", ".join(map(repr, names))
-            notes.append(f"no text of {told} comes again: names of samples or classes, the task is not told")
+            notes.append(f"no text of {told} repeats: names of samples or classes; the task is undetermined")
             return None
         return "classification"
     if any(target.has_decimals for target in targets):
         if _are_shares(targets):
             notes.append(
-                "few values from 0 to 1 as targets: classes to nirs4all, the task is not told by them"
+                "few values from 0 to 1 as targets: classes to nirs4all; the task type is undetermined"
             )
             return None
         return "regression"
-    notes.append("whole numbers as targets: classes or values, the task is not told by them")
+    notes.append("integers as targets: classes or values; the task type is undetermined")
     return None
 
 

@@ -98,7 +98,7 @@ def open_text(path: Path) -> Text:
         while chunk:
             if text.encoding.startswith("utf-8"):
                 if control := _CONTROLS.search(chunk):
-                    raise Undecided(f"it is no text: it has a byte {chunk[control.start()]:#04x}")
+                    raise Undecided(f"it is not text: it has a byte {chunk[control.start()]:#04x}")
                 if not chunk.isascii():
                     high.update(byte for byte in set(chunk) if byte >= 0x80)
             if in_utf8:
@@ -106,7 +106,7 @@ def open_text(path: Path) -> Text:
                     decoder.decode(chunk)
                 except UnicodeDecodeError as error:
                     if not text.encoding.startswith("utf-8"):
-                        raise Undecided(f"it is no {text.encoding.upper()} text: {error.reason}") from error
+                        raise Undecided(f"it is not {text.encoding.upper()} text: {error.reason}") from error
                     in_utf8 = False
             is_table = is_table or bool(chunk.strip())
             chunk = opened.read(_CHUNK)
@@ -140,14 +140,14 @@ def _likely(first: bytes) -> str:
 def _name_encoding(text: Text, *, in_utf8: bool, high: set[int]) -> None:
     name = text.path.name
     if text.encoding.startswith(("utf-16", "utf-32")):
-        text.notes.append(f"{name} is {text.encoding[:6].upper()}, which nirs4all does not read unless told")
+        text.notes.append(f"{name} is {text.encoding[:6].upper()}, which nirs4all reads only if configured")
         if not in_utf8:
-            raise Undecided(f"it is no {text.encoding.upper()} text: it ends within a character")
+            raise Undecided(f"it is not {text.encoding.upper()} text: it ends within a character")
     elif not in_utf8:
         # As nirs4all does; Windows uses codes that Latin-1 leaves to control characters.
         text.encoding = "cp1252" if high & set(range(0x80, 0xA0)) else "latin-1"
         if text.encoding == "cp1252" and high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:
-            raise Undecided("it is no text: neither UTF-8 nor Latin-1")
+            raise Undecided("it is not text: neither UTF-8 nor Latin-1")
         text.notes.append(f"{name} is not UTF-8, and is read as {text.encoding.capitalize()}")
 
 
