@@ -153,7 +153,7 @@ def folder_of(manifest: Mapping[str, Any]) -> str:
 
 def old_files(root: Path, suffix: str) -> list[str]:
     """Return the files of nirs4all 0.6 with a suffix, including those whose names are not UTF-8."""
-    named = {path.name for path in root.glob(f"*{suffix}") if not path.name.startswith(".")}
+    named = {name for name in files.list_names(root) if name.endswith(suffix) and not name.startswith(".")}
     return sorted(named.union(_native.old_files(root, suffix)[0]))
 
 

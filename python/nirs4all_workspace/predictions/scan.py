@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 # How often a listing is repeated because a listed file was replaced meanwhile.
-_RESTARTS = 20
+_RESTARTS = _native.RESTARTS
 
 # A column with the dataset in the name of a row's file; of no use for segments.
 FILE = "n4w:file"
