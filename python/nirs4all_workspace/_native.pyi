@@ -223,8 +223,9 @@ class SummaryAccumulator:
     def add_batch(self, batch: _ArrowStream | _ArrowArray, *, threads: int = 0) -> None:
         """Add predictions from an Arrow table, batch, batch reader or data frame, without copying.
 
-        batch: An object with the Arrow PyCapsule interface; texts may be string, large_string, string_view
-            or dictionaries of them, scores any numeric type.
+        Args:
+            batch: An object with the Arrow PyCapsule interface; texts may be string, large_string,
+                string_view or dictionaries of them, scores any numeric type.
             threads: Number of threads; 0 for one per core. The answer does not depend on it.
 
         Raises:

@@ -52,15 +52,15 @@ def list_names(
     except OSError as error:
         add_problems(errors, [problem(relative_path(root, error, below), error)])
         return []
-    kept = []
+    accepted = []
     for name in found:
         if not is_ours(name):
             continue
         if files.is_utf8(name):
-            kept.append(name)
+            accepted.append(name)
         else:
             add_problems(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NOT_UTF8}])
-    return kept
+    return accepted
 
 
 def is_regular_file(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
