@@ -118,7 +118,7 @@ def test_what_is_almost_a_number_is_neither_class_nor_value(told, values):
 def test_whole_numbers_are_classes_or_values(told):
     found = told({"Xcal.csv": XCAL, "Ycal.csv": targets(1, 2, 1, 1, 2, 1)})
     assert (found.y_stats["protein"]["max"], found.task_type) == (2, None)
-    assert noted(found, "whole numbers")
+    assert noted(found, "integers")
 
 
 def test_blanks_around_numbers_exponents_and_infinities(told):
@@ -188,7 +188,7 @@ def test_a_rounded_wavelength_twice(told):
     twice = XCAL.replace("1100;1102;1104", "1100;1102;1102")
     found = told({"Xcal.csv": twice, "Ycal.csv": YCAL})
     assert (found.n_samples, found.wavelength_range) == (6, [1100, 1110])
-    assert noted(found, "twice")
+    assert noted(found, "repeated")
 
 
 @pytest.mark.parametrize("header", ["0;1;2;3;4;5", "X1;X2;X3;X4;X5;X6", "1;2;3;4;5;6"])
@@ -432,7 +432,7 @@ def test_a_version_that_tells_less_says_what_was_kept(tmp_path):
     (folder / "Ycal.csv").write_text(targets(10.5, 11.25, "<1.0", 12.75, 13.5, 14.25))
     accepted = ws.datasets.accept_version("wheat")
     assert (accepted.n_samples, accepted.task_type) == (6, "regression")
-    assert any("kept" in note and "task_type" in note and "y_stats" in note for note in accepted.notes)
+    assert any("retained" in note and "task_type" in note and "y_stats" in note for note in accepted.notes)
     assert not any("n_samples" in note for note in accepted.notes)
 
 
@@ -571,7 +571,7 @@ def test_separators_below_spectra_are_a_sample_where_targets_have_one_more(told)
     frame = pl.read_csv(io.StringIO(x), separator=";")
     assert (found.n_samples, found.n_features) == frame.shape
     assert found.y_stats["protein"]["mean"] == pytest.approx(np.mean(PROTEIN))
-    assert not noted(found, "do not fit")
+    assert not noted(found, "do not match")
     assert told({"Xcal.csv": x, "Ycal.csv": YCAL}).n_samples == 6
     pair = "a;b\n" + "\n".join(f"{value};1.5" for value in PROTEIN)
     assert told({"Xcal.csv": XCAL, "Ycal.csv": pair + "\n;\n"}).n_samples == 6

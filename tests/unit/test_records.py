@@ -125,9 +125,9 @@ def nested(levels):
 
 
 UNREADABLE = [
-    ("b\udcffro", ValueError, r"\['it'\].*no Unicode"),
-    ({"a": [{"b": "\ud800"}]}, ValueError, r"\['it'\]\['a'\]\[0\]\['b'\].*no Unicode"),
-    ({"\ud800": 1}, ValueError, r"\['it'\].*no Unicode"),
+    ("b\udcffro", ValueError, r"\['it'\].*ud"),
+    ({"a": [{"b": "\ud800"}]}, ValueError, r"\['it'\]\['a'\]\[0\]\['b'\].*ud800"),
+    ({"\ud800": 1}, ValueError, r"\['it'\].*ud"),
     (nested(200), ValueError, r"\['it'\].*200 levels"),
     (nested(50_000), ValueError, r"\['it'\].*200 levels"),
     (10**5000, ValueError, r"\['it'\].*digits"),

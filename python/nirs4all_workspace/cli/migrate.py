@@ -1,4 +1,4 @@
-"""The command that makes a workspace of an old folder."""
+"""The command `n4w migrate`: a workspace from a folder of nirs4all 0.6."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-Source = Annotated[Path, path_argument("A folder that nirs4all 0.6 wrote; it is not written to.")]
+Source = Annotated[Path, path_argument("A folder of nirs4all 0.6; it is only read.")]
 Target = Annotated[Path, path_argument("The new workspace: a new or empty folder.")]
 
 
@@ -50,9 +50,7 @@ def migrate(
 def _show(report: dict[str, Any], console: Console) -> None:
     if report["status"] == "unchanged":
         made = report["migrated_at"][:19]
-        text = (
-            f"{report['target']} was made of {report['source']} at {made}; nothing to do, as was said then:"
-        )
+        text = f"{report['target']} was made of {report['source']} at {made}; nothing to do. Its report:"
         console.print(text)
     before, after = report["counts"]["source"], report["counts"]["target"]
     table = new_table(f"{report['source']} → {report['target']}")

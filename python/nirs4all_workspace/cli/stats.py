@@ -1,4 +1,4 @@
-"""The commands that count a workspace and follow what happens in it."""
+"""The commands that show statistics and watch a workspace."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def stats(
 def watch(
     path: Folder = Path(),
     interval: Annotated[float, typer.Option(min=0.01, help="Seconds between two looks.")] = 1.0,
-    poll: Annotated[bool, typer.Option("--poll", help="Do not wait for the system's word.")] = False,
+    poll: Annotated[bool, typer.Option("--poll", help="Poll instead of waiting for system events.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print changes of segments, runs, datasets and templates, one a line, until Ctrl-C."""

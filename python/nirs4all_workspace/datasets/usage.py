@@ -1,4 +1,4 @@
-"""What runs say of the datasets that they use."""
+"""References of runs to datasets, and the use of datasets derived from them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _KEYS = ("id", "name", "hash", "file_size", "quick_hash", "path")
 
 @dataclass(frozen=True)
 class Reference:
-    """One dataset of one run; None where the run did not say.
+    """A reference of one run to one dataset; a field is None where the run lacks it.
 
     Attributes:
         run_id: The run; None where prediction files of nirs4all 0.6 name the dataset.
-        created_at: When the run was created, ISO-8601.
-        id: Of the dataset's record.
-        name: What the run calls it.
-        hash: Of its content at that time.
-        file_size: Bytes.
-        quick_hash: Of its content at that time.
-        path: Where it was, as records store paths.
+        created_at: Creation time of the run, ISO-8601.
+        id: The id of the dataset's record.
+        name: The dataset's name in the run.
+        hash: The hash of its content at that time.
+        file_size: Bytes of its content at that time.
+        quick_hash: The quick hash of its content at that time.
+        path: Its path at that time, as records store paths.
     """
 
     run_id: str | None
@@ -46,9 +46,9 @@ class References:
     """The references of all runs.
 
     Attributes:
-        all: In the order of runs.
-        runs_read: Runs whose files were read now.
-        runs_unchanged: Runs that were known.
+        all: The references, in the order of runs.
+        runs_read: Number of runs whose files were read.
+        runs_unchanged: Number of runs whose references were cached.
         errors: Runs that cannot be read, as dicts of path, kind and message.
     """
 
@@ -59,7 +59,7 @@ class References:
 
 
 def read(root: Path) -> References:
-    """Return what all runs of a workspace say now of their datasets; not what nirs4all 0.6 left."""
+    """Return the references of all runs of a workspace to datasets; sessions of nirs4all 0.6 have none."""
     found = _native.list_runs(root)
     runs = [run for run in found["runs"] if run["kind"] == "run"]
     references = [
@@ -74,15 +74,15 @@ def read(root: Path) -> References:
 
 
 class Usages:
-    """How runs use datasets, as they say when it is first asked."""
+    """The use of datasets by runs, read at the first question."""
 
     def __init__(self, root: Path) -> None:
-        """Belong to the runs of the workspace in `root`."""
+        """Bind to the runs of the workspace in `root`."""
         self._root = root
         self._runs: dict[tuple[str, str | None], dict[str, str | None]] | None = None
 
     def of(self, record: DatasetRecord) -> Usage:
-        """Return how runs use a dataset: those that name its id, or its content, or at least its place."""
+        """Return the use of a dataset: runs that refer to its id, to its content, or at least to its path."""
         if self._runs is None:
             self._runs = {}
             for it in read(self._root).all:

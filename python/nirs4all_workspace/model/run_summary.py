@@ -1,4 +1,4 @@
-"""`summary.yaml`: what a run has done, for whoever does not want to read its results."""
+"""`summary.yaml`: the outcome of a run, readable without its results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 def summarise(
     run: RunView, completed_at: str | None = None, error: str | None = None, *, live: bool = True
 ) -> dict[str, Any]:
-    """Return the summary of a run as it is now, with open segments if `live`; see `Run.summary`."""
+    """Return the current summary of a run, with open segments if `live`; see `Run.summary`."""
     history = run.history
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
     ended = history[-1]["time"] if history and run.status in _ENDED else None
@@ -50,8 +50,8 @@ def summarise(
 
 
 def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, Any]:
-    """Return what a summary says of results; `configs` on `datasets` were planned."""
-    # Of some nobody knows what they came to: their rows cannot be read.
+    """Return the summary of results, given the number of planned configurations and datasets."""
+    # The scores of results whose rows cannot be read are unknown.
     is_known = [result for result in results if result.status is not None or result.error is None]
     done = [result for result in is_known if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
@@ -86,7 +86,7 @@ _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 def _best(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
-    """The best result of each metric with a known direction; ties go to the smaller id."""
+    """Return the best result of each metric with a known direction; ties go to the smaller id."""
     best: dict[str, Result] = {}
     for result in sorted(results, key=lambda result: result.id):
         metric, score = result.metric, result.best_score
@@ -120,11 +120,11 @@ def _is_known(metric: str) -> bool:
 
 
 def write(path: Path, summary: dict[str, Any]) -> None:
-    """Replace a `summary.yaml`, durably; keys that this version does not know stay.
+    """Replace a `summary.yaml`, durably; unknown keys are retained.
 
     Raises:
-        UnsupportedVersionError: A newer version wrote it.
-        OSError: It is as it was.
+        UnsupportedVersionError: A newer version wrote the file.
+        OSError: The file cannot be written; it is unchanged.
     """
     try:
         before = yaml_records.read(path)
