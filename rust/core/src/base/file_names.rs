@@ -4,12 +4,10 @@ use std::path::Path;
 
 /// What a prediction file's name ends with.
 pub const SUFFIX: &str = ".meta.parquet";
-
 /// What the name of a journal ends with.
 pub const JOURNAL_SUFFIX: &str = ".journal";
 /// Of results that were never finished; read on request only.
-pub(crate) const PARTIAL_SUFFIX: &str = ".partial.meta.parquet";
-
+const PARTIAL_SUFFIX: &str = ".partial.meta.parquet";
 /// Where deleted runs lie until all of their files are gone.
 pub const TRASH: &str = ".trash";
 

@@ -20,7 +20,7 @@ mod numbers {
 
 /// Why something cannot be read, in words of our own with the number that the system has for that.
 #[derive(Debug)]
-pub(crate) struct Told {
+struct Told {
     what: &'static str,
     wanted: &'static str,
     number: i32,

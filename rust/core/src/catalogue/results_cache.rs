@@ -12,9 +12,7 @@ use crate::fs::cache_file;
 
 /// What is cached.
 pub(super) const CACHE: &str = "run_results.bin";
-
 const MAGIC: &[u8; 4] = b"N4AR";
-
 /// The layout of what is cached; another is ignored.
 const LAYOUT: u64 = 1;
 

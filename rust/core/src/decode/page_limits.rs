@@ -34,7 +34,6 @@ const PLAIN_DICTIONARY: i64 = 2;
 const DELTA_LENGTH_BYTE_ARRAY: i64 = 6;
 const DELTA_BYTE_ARRAY: i64 = 7;
 const RLE_DICTIONARY: i64 = 8;
-
 /// Parquet's number for the type of texts.
 pub const BYTE_ARRAY: i64 = 6;
 

@@ -111,10 +111,8 @@ impl Ranks {
 pub const CLASSES: u32 = 3;
 const NAN: u32 = 1;
 const NULL: u32 = 2;
-
 /// Stands for the places of rows where a column would; no column has a zero byte in its name.
 pub const PLACES: &str = "\0";
-
 /// The columns that order rows of equal values.
 pub const TIES: [&str; 3] = ["id", "run_id", "dataset_name"];
 
@@ -369,7 +367,6 @@ impl Keys {
 }
 
 const SIGN: u64 = 1 << 63;
-
 /// The label of whole numbers without a sign.
 const UNSIGNED: &str = "uint";
 

@@ -376,7 +376,7 @@ pub(super) struct Seen<'a> {
     pub rows: Rows<'a>,
 }
 
-pub(super) type Visitor<'a> = dyn Fn(Seen<'_>) -> Result<()> + Sync + 'a;
+type Visitor<'a> = dyn Fn(Seen<'_>) -> Result<()> + Sync + 'a;
 
 /// Takes rows of a file, each with its key.
 pub type TakeKeys<'a> = dyn Fn(usize, &[(u32, Key)]) + Sync + 'a;

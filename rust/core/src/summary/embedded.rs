@@ -25,7 +25,6 @@ pub const SUMMARY_KEY: &str = "n4a_summary";
 pub const SKETCH_KEY: &str = "n4a_sketch";
 /// Both.
 pub const KEYS: [&str; 2] = [SUMMARY_KEY, SKETCH_KEY];
-
 /// Largest size of both values together.
 const LIMIT: usize = 256 * 1024;
 /// Largest size of the summary's text, which leaves as much to the sketch.

@@ -10,10 +10,8 @@
 
 /// Up to so many values nothing is dropped.
 pub const EXACT: usize = 2048;
-
 /// A sketch is compacted to no fewer values: below, ranks would be wrong by more than 1 %.
 const LEAST: usize = 256;
-
 /// So many values at once skip [`BLOCK_LEVELS`] levels.
 const BLOCK: usize = EXACT << BLOCK_LEVELS;
 const BLOCK_LEVELS: usize = 3;

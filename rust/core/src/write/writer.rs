@@ -23,7 +23,7 @@ use crate::summary::result_stats::ResultStats;
 use crate::summary::{Accumulator, Datasets};
 
 /// Hashes are their own best hash.
-pub(super) type FastSet<T> = HashSet<T, FixedState>;
+type FastSet<T> = HashSet<T, FixedState>;
 
 /// Rows of one frame: few enough that those of a large flush are encoded in parallel.
 const FRAME_ROWS: usize = 4_096;
@@ -53,12 +53,12 @@ pub struct Given {
 /// A journal and what was counted into it.
 pub(super) struct Open {
     pub(super) name: Name,
-    pub(super) appender: Appender,
+    appender: Appender,
     pub(super) summary: Datasets,
     pub(super) arrays: FastSet<u128>,
     /// Results that were checkpointed here, whose rows may lie in earlier journals of this writer.
     pub(super) finished: HashSet<String>,
-    pub(super) is_synced: bool,
+    is_synced: bool,
 }
 
 /// Batches of rows and arrays that are not yet in a journal.
@@ -94,7 +94,7 @@ pub struct Writer {
     /// Rows of results that are not yet checkpointed.
     pub(super) unfinished: HashMap<String, Accumulator>,
     pub(super) acknowledged: u64,
-    pub(super) is_dead: bool,
+    is_dead: bool,
 }
 
 impl Writer {
