@@ -739,6 +739,9 @@ def verify_files(
 def blake3_hex(content: bytes, digits: int = 64) -> str:
     """Return the first hexadecimal digits of the BLAKE3 hash of some bytes."""
 
+def problem_kinds() -> tuple[list[str], list[str]]:
+    """Return the kinds of errors that the native side tells, and those of findings beside them."""
+
 def slug(name: str) -> str:
     """Return a readable short form of a name in lowercase ASCII letters, digits and `_`; may be empty."""
 

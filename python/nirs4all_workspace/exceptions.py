@@ -91,6 +91,30 @@ class ErrorKind(StrEnum):
     INTERNAL = "internal"
 
 
+class FindingKind(StrEnum):
+    """The kind of what `verify`, `recover` and `gc` find, beside those of `ErrorKind`; append-only."""
+
+    CONTRADICTION = "contradiction"
+    DANGLING = "dangling"
+    DIVERGED = "diverged"
+    FOREIGN = "foreign"
+    INCOMPLETE = "incomplete"
+    INTERRUPTED = "interrupted"
+    LACKING = "lacking"
+    LEFTOVER = "leftover"
+    LINEAGE = "lineage"
+    NEWER_FORMAT = "newer_format"
+    OUTGROWN = "outgrown"
+    OVERLAPPING = "overlapping"
+    PARTIAL = "partial"
+    REPEATED = "repeated"
+    STAGING = "staging"
+    TORN = "torn"
+    TRASH = "trash"
+    UNREADABLE = "unreadable"
+    UNTRUSTED_SUMMARY = "untrusted_summary"
+
+
 class Problem(TypedDict):
     """One thing that is wrong, or worth a note, while the rest of an answer is complete."""
 

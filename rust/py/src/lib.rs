@@ -59,6 +59,8 @@ mod _native {
     #[pymodule_export]
     use crate::content::{blake3_hex, dataset_folder, run_of, slug};
     #[pymodule_export]
+    use crate::convert::problem_kinds;
+    #[pymodule_export]
     use crate::footer::read_footers;
     #[pymodule_export]
     use crate::hash::{HashCache, content_size, has_trusted_ctime, hash_file, quick_hash};

@@ -42,6 +42,25 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds.
+    pub const ALL: [Self; 15] = [
+        Self::Io,
+        Self::NotParquet,
+        Self::Truncated,
+        Self::Corrupt,
+        Self::Encrypted,
+        Self::Schema,
+        Self::Version,
+        Self::Metric,
+        Self::Conflict,
+        Self::LockTimeout,
+        Self::NotFound,
+        Self::Type,
+        Self::Argument,
+        Self::Interrupted,
+        Self::Internal,
+    ];
+
     /// The stable name that JSON answers carry.
     pub fn name(self) -> &'static str {
         match self {

@@ -18,7 +18,7 @@ const MAJOR: u64 = 1;
 pub const STATES: [&str; 6] = ["queued", "running", "completed", "failed", "paused", "cancelled"];
 
 /// Reads a run's records into a unit.
-pub fn read(
+pub(super) fn read(
     folder: &Path,
     name: &str,
     [record, templates, datasets, summary]: [Snapshot; 4],
