@@ -118,12 +118,12 @@ class DatasetRecord:
     notes: list[str] = field(default_factory=list)
     versions: list[dict[str, Any]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
-    usage_of: Callable[[DatasetRecord], Usage] = field(default=lambda _: Usage(), repr=False, compare=False)
+    _usage_of: Callable[[DatasetRecord], Usage] = field(default=lambda _: Usage(), repr=False, compare=False)
 
     @property
     def usage(self) -> Usage:
         """The use of the dataset by runs, now."""
-        return self.usage_of(self)
+        return self._usage_of(self)
 
     @property
     def hashes(self) -> set[str]:

@@ -69,7 +69,7 @@ class Registry:
             NotFoundError: There is no such record.
             CorruptFileError: The file of the record cannot be read; the message names line and key.
         """
-        return replace(self._parse(id_), usage_of=Usages(self.root).of)
+        return replace(self._parse(id_), _usage_of=Usages(self.root).of)
 
     def read_all(self) -> DatasetList:
         """Return all records; files that cannot be read are in its `errors`."""
@@ -81,7 +81,7 @@ class Registry:
         found.errors += [{**error, "path": str(self.root / error["path"])} for error in errors]
         for id_ in ids:
             try:
-                found.append(replace(self._parse(id_), usage_of=usage_of))
+                found.append(replace(self._parse(id_), _usage_of=usage_of))
             except NotFoundError:
                 continue
             except (WorkspaceError, OSError) as error:
