@@ -157,7 +157,7 @@ impl Ranking {
         for (place, open) in open {
             let run = &mut self.runs[place];
             let mut body = ByteWriter::default();
-            body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
+            body.bytes.extend_from_slice(run.before_results());
             write_results(&of_run(root, &run.id, Some(&open)), &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), CacheState::Never)?;
         }
