@@ -137,8 +137,9 @@ impl Ranking {
             RunStats::default().write(&[], &mut body);
             write_entry(Some(entry), &[], &mut body)?;
             write_results(&found, &mut body);
-            let run = RunResults::new(entry.id.clone(), body.bytes.into(), CacheState::Never)?;
-            self.runs.push(RunResults { is_run: false, ..run });
+            let mut run = RunResults::new(entry.id.clone(), body.bytes.into(), CacheState::Never)?;
+            run.is_run = false;
+            self.runs.push(run);
         }
         Ok(())
     }

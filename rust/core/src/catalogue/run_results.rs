@@ -24,7 +24,7 @@ pub struct RunResults {
     /// All that is said of it.
     pub(super) body: Bytes,
     /// Where in it.
-    pub(crate) parts: Parts,
+    parts: Parts,
     pub(super) cache_state: CacheState,
 }
 
