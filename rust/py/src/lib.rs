@@ -1,5 +1,5 @@
-//! The Python face of n4w-core: one file per core module; it converts, releases the GIL and maps
-//! errors, and decides nothing.
+//! The Python face of n4w-core: one file per concept; it converts, releases the GIL and maps errors, and
+//! decides nothing.
 
 mod artifacts;
 mod atomic;

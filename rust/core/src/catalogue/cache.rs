@@ -34,12 +34,7 @@ pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef
         out.text(&unit.path);
         out.int(unit.stats.len() as u64);
         for stat in &unit.stats {
-            out.bytes.push(u8::from(stat.is_some()));
-            if let Some(Identity { size, mtime_ns, ctime_ns, inode }) = *stat {
-                for number in [size, mtime_ns as u64, ctime_ns as u64, inode] {
-                    out.u64(number);
-                }
-            }
+            Identity::encode_if_any(stat.as_ref(), &mut out);
         }
         out.u64(unit.read_at as u64);
         out.int(unit.errors.len() as u64);
@@ -79,18 +74,7 @@ fn decode(bytes: &Bytes) -> Result<Known> {
 fn decode_unit(whole: &Bytes, reader: &mut ByteReader<'_>) -> Result<Unit> {
     let path = reader.text()?.to_owned();
     let count = reader.count(1)?;
-    let stats = (0..count).map(|_| {
-        Ok(match reader.byte()? {
-            0 => None,
-            _ => Some(Identity {
-                size: reader.u64()?,
-                mtime_ns: reader.u64()? as i64,
-                ctime_ns: reader.u64()? as i64,
-                inode: reader.u64()?,
-            }),
-        })
-    });
-    let stats = stats.collect::<Result<Vec<_>>>()?;
+    let stats = (0..count).map(|_| Identity::decode_if_any(reader)).collect::<Result<Vec<_>>>()?;
     let read_at = reader.u64()? as i64;
     let count = reader.count(3)?;
     let errors = (0..count).map(|_| {

@@ -137,8 +137,9 @@ impl Ranking {
             RunStats::default().write(&[], &mut body);
             write_entry(Some(entry), &[], &mut body)?;
             write_results(&found, &mut body);
-            let run = RunResults::new(entry.id.clone(), body.bytes.into(), CacheState::Never)?;
-            self.runs.push(RunResults { is_run: false, ..run });
+            let mut run = RunResults::new(entry.id.clone(), body.bytes.into(), CacheState::Never)?;
+            run.is_run = false;
+            self.runs.push(run);
         }
         Ok(())
     }
@@ -157,7 +158,7 @@ impl Ranking {
         for (place, open) in open {
             let run = &mut self.runs[place];
             let mut body = ByteWriter::default();
-            body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
+            body.bytes.extend_from_slice(run.before_results());
             write_results(&of_run(root, &run.id, Some(&open)), &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), CacheState::Never)?;
         }

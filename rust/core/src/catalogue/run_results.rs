@@ -22,21 +22,21 @@ pub struct RunResults {
     /// Whether it has a record that can be used; else there are only errors.
     pub is_there: bool,
     /// All that is said of it.
-    pub(crate) body: Bytes,
+    pub(super) body: Bytes,
     /// Where in it.
-    pub(crate) parts: Parts,
-    pub(crate) cache_state: CacheState,
+    parts: Parts,
+    pub(super) cache_state: CacheState,
 }
 
 /// Where the parts of what is said of a run begin, in bytes; each ends where the next begins.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts {
-    pub(crate) name: usize,
-    pub(crate) created_at: usize,
-    pub(crate) references: usize,
-    pub(crate) record_errors: usize,
-    pub(crate) result_errors: usize,
-    pub(crate) results: usize,
+struct Parts {
+    name: usize,
+    created_at: usize,
+    references: usize,
+    record_errors: usize,
+    result_errors: usize,
+    results: usize,
 }
 
 /// Whether the cache has a run.
@@ -124,6 +124,11 @@ impl RunResults {
     /// What is wrong with its results.
     pub fn result_errors(&self) -> Result<Vec<FileError>> {
         read_errors(&mut self.from(self.parts.result_errors))
+    }
+
+    /// What is said of its records, as bytes; its results follow.
+    pub(super) fn before_results(&self) -> &[u8] {
+        &self.body[..self.parts.result_errors]
     }
 
     /// Its results, as [`pack`] writes them.

@@ -39,13 +39,13 @@ impl RunStats {
     /// Writes them down, with those of records; gives whether they tell what was read from what may come.
     pub(crate) fn write(&self, records: &[Option<Identity>], out: &mut ByteWriter) -> bool {
         out.u64(self.read_at as u64);
-        write_stat(self.folder, out);
+        Identity::encode_if_any(self.folder.as_ref(), out);
         out.int(records.len() as u64);
-        records.iter().for_each(|stat| write_stat(*stat, out));
+        records.iter().for_each(|stat| Identity::encode_if_any(stat.as_ref(), out));
         out.int(self.lists.len() as u64);
         for (name, stat) in &self.lists {
             out.text(name);
-            write_stat(*stat, out);
+            Identity::encode_if_any(stat.as_ref(), out);
         }
         let all = || self.lists.iter().map(|(_, stat)| *stat).chain([self.folder]);
         all().all(|stat| stat.is_some())
@@ -55,13 +55,13 @@ impl RunStats {
     /// Passes over what was written.
     pub(crate) fn pass(reader: &mut ByteReader<'_>) -> Result<()> {
         reader.u64()?;
-        read_stat(reader)?;
+        Identity::decode_if_any(reader)?;
         for _ in 0..reader.count(1)? {
-            read_stat(reader)?;
+            Identity::decode_if_any(reader)?;
         }
         for _ in 0..reader.count(2)? {
             reader.text()?;
-            read_stat(reader)?;
+            Identity::decode_if_any(reader)?;
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl RunStats {
         by_records: bool,
     ) -> Result<bool> {
         reader.u64()?;
-        let folder = read_stat(reader)?;
+        let folder = Identity::decode_if_any(reader)?;
         if folder.is_none() || folder != runs.identity_of_folder(name) {
             return Ok(false);
         }
@@ -86,33 +86,17 @@ impl RunStats {
             stat == runs.identity(&path)
         };
         for (number, file) in native::FILES.iter().take(reader.count(1)?).enumerate() {
-            let stat = read_stat(reader)?;
+            let stat = Identity::decode_if_any(reader)?;
             if (number == 0 || by_records) && !is_same(file, stat) {
                 return Ok(false);
             }
         }
         for _ in 0..reader.count(2)? {
             let file = reader.text()?;
-            if !is_same(file, read_stat(reader)?) {
+            if !is_same(file, Identity::decode_if_any(reader)?) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-}
-
-fn write_stat(stat: Option<Identity>, out: &mut ByteWriter) {
-    out.bytes.push(u8::from(stat.is_some()));
-    if let Some(Identity { size, mtime_ns, ctime_ns, inode }) = stat {
-        [size, mtime_ns as u64, ctime_ns as u64, inode].into_iter().for_each(|number| out.u64(number));
-    }
-}
-
-fn read_stat(reader: &mut ByteReader<'_>) -> Result<Option<Identity>> {
-    if reader.byte()? == 0 {
-        return Ok(None);
-    }
-    let (size, mtime_ns) = (reader.u64()?, reader.u64()? as i64);
-    let (ctime_ns, inode) = (reader.u64()? as i64, reader.u64()?);
-    Ok(Some(Identity { size, mtime_ns, ctime_ns, inode }))
 }

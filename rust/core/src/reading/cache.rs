@@ -145,10 +145,8 @@ fn write_entry(writer: &mut ByteWriter, files: &[Seen], scanned: &[(String, Stri
     writer.int(files.len() as u64);
     for seen in files {
         writer.text(&seen.file);
-        let Identity { size, mtime_ns, ctime_ns, inode } = seen.identity;
-        for number in [size, mtime_ns as u64, ctime_ns as u64, inode, seen.read_at as u64] {
-            writer.u64(number);
-        }
+        seen.identity.encode(writer);
+        writer.u64(seen.read_at as u64);
     }
     writer.int(scanned.len() as u64);
     for (file, reason) in scanned {
@@ -179,12 +177,7 @@ fn decode_entry(reader: &mut ByteReader<'_>) -> Result<Entry> {
     let files = (0..count).map(|_| {
         Ok(Seen {
             file: reader.text()?.to_owned(),
-            identity: Identity {
-                size: reader.u64()?,
-                mtime_ns: reader.u64()? as i64,
-                ctime_ns: reader.u64()? as i64,
-                inode: reader.u64()?,
-            },
+            identity: Identity::decode(reader)?,
             read_at: reader.u64()? as i64,
         })
     });

@@ -146,7 +146,7 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     }
     let identity = stat::identity(&metadata);
     let mut bytes = path.as_bytes().to_vec();
-    for number in [identity.size, identity.mtime_ns as u64, identity.ctime_ns as u64, identity.inode] {
+    for number in identity.numbers() {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     seen.stats.push(Stat {

@@ -319,8 +319,7 @@ fn begun(bytes: &[u8]) -> Result<ByteReader<'_>> {
 fn write_stat(writer: &mut ByteWriter, path: &str, stat: FileStat) {
     writer.text(path);
     writer.bytes.push(u8::from(stat.is_some()));
-    let Identity { size, mtime_ns, ctime_ns, inode } = stat.unwrap_or_default();
-    [size, mtime_ns as u64, ctime_ns as u64, inode].into_iter().for_each(|number| writer.u64(number));
+    stat.unwrap_or_default().encode(writer);
 }
 
 fn encode_sealed(entries: &Sealeds, plain: &Plains) -> Vec<u8> {
@@ -357,8 +356,7 @@ fn decode_sealed(bytes: &[u8]) -> Result<(Sealeds, Plains)> {
         let stats = (0..reader.count(34)?).map(|_| {
             let path = reader.text()?.to_owned();
             let is_there = reader.byte()? == 1;
-            let [size, mtime, ctime, inode] = [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
-            let identity = Identity { size, mtime_ns: mtime as i64, ctime_ns: ctime as i64, inode };
+            let identity = Identity::decode(&mut reader)?;
             Ok((path, is_there.then_some(identity)))
         });
         let stats = stats.collect::<Result<_>>()?;

@@ -39,7 +39,7 @@ pub(crate) fn units(
     root: &Path,
     lists: &[&[String]],
     hidden: &HiddenRows,
-    may_keep: bool,
+    may_cache: bool,
     progress: &Progress,
 ) -> Result<Vec<Arc<Unit>>> {
     let known = cache::load(root, CACHE);
@@ -50,7 +50,7 @@ pub(crate) fn units(
     let read = read.collect::<Result<Vec<(Arc<Unit>, bool)>>>()?;
     let has_new = read.iter().any(|(_, is_new)| *is_new);
     let units: Vec<Arc<Unit>> = read.into_iter().map(|(unit, _)| unit).collect();
-    if has_new && may_keep {
+    if has_new && may_cache {
         let paths: HashSet<&str> = units.iter().map(|unit| unit.path.as_str()).collect();
         let others = known.into_values().filter(|unit| !paths.contains(unit.path.as_str()));
         let cached = units.iter().cloned().chain(others);
