@@ -236,7 +236,7 @@ def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:
         NotFoundError: An id is unknown.
     """
     if not isinstance(templates, list | tuple):
-        raise TypeError(f"templates=: expected a list of templates, got {type(templates).__name__}")
+        raise TypeError(f"templates: expected a list of templates, got {type(templates).__name__}")
     found: dict[str, dict[str, Any]] = {}
     for template in templates:
         if is_template_id(template):
@@ -244,7 +244,7 @@ def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:
         template = template if isinstance(template, Template) else Template(template)
         template_id = workspace.templates.add(template)
         if template_id in found:
-            raise ValueError(f"templates= has the same steps twice ({template_id})")
+            raise ValueError(f"templates: the same steps are given twice ({template_id})")
         found[template_id] = {
             "id": template_id,
             "name": template.name,

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import nirs4all_workspace as n4w
 import numpy as np
+import polars as pl
 import pytest
 from nirs4all_workspace import cli
 from samples import table, write
@@ -43,7 +44,8 @@ def lab(tmp_path_factory):
         with done, done.writer("wheat") as writer:
             (result,) = done.plan([{"name": "SNV"}])
             row = {"result_id": result.id, "metric": "rmse", "val_score": 0.5, "partition": "val"}
-            writer.write({"id": "1", "blob": b"x", "model_name": "PLS", **row})
+            writer.write({"id": "1", "model_name": "PLS", **row})
+            writer.write_batch(pl.DataFrame({"id": ["2"], "blob": [b"x"], "model_name": ["RF"]}))
             writer.checkpoint(result)
         old = folder / "old"
         write(old / "wheat.meta.parquet", table(3))
@@ -68,14 +70,14 @@ def copied(lab, name, damage):
     return n4w.Workspace.open(target)
 
 
-def edited(path, old, new):
-    """A damage: a text of a file replaced."""
+def edited(path, old, new, every=False):
+    """A damage: a text of a file replaced, once or everywhere."""
 
     def damage(root):
         (file,) = root.glob(path)
         content = file.read_text("utf-8")
         assert old in content
-        file.write_text(content.replace(old, new, 1), "utf-8")
+        file.write_text(content.replace(old, new, -1 if every else 1), "utf-8")
 
     return damage
 
@@ -150,15 +152,17 @@ def forgetful(*_):
 def reported(lab):
     with lab.ws.predictions.writer("lab", "wheat", progress=forgetful) as writer:
         writer.write({"id": "seen"})
+        writer.flush()
 
 
 def findings(ws):
-    """What `verify` finds, as lines."""
+    """What `verify` finds beside prediction files, of which the native side speaks, as lines."""
     found = ws.verify(full=True)
     return "\n".join(
         f"{title} {item['kind']}: {item['path']}: {item['message']}"
         for title in ("problems", "notes")
         for item in found[title]
+        if not item["path"].startswith("predictions/")
     )
 
 
@@ -324,9 +328,9 @@ CALLS = {
     # Answers
     "a dataset that was found": lambda lab: lab.ws.datasets.resolve("wheat").reason,
     "a dataset that is missing": lambda lab: (
-        copied(lab, "missing", edited("datasets/ds_*.yaml", "wheat.csv", "gone.csv"))
+        copied(lab, "missing", edited("datasets/ds_*.yaml", "_path: ", "_path: /nowhere", every=True))
         .datasets.resolve("wheat", [made(lab, "empty")])
-        .status
+        .reason
     ),
     "what verify finds": lambda lab: findings(copied(lab, "spoilt", spoilt)),
 }
@@ -336,7 +340,7 @@ COMMANDS = {
     "two files at once": lambda lab: ["predictions", lab.ws.path, "--csv", "a", "--parquet", "b"],
     "a page of a file": lambda lab: ["predictions", lab.ws.path, "--csv", "a", "--offset", 1],
     "delete without a terminal": lambda lab: ["delete", lab.done.id, lab.ws.path],
-    "a model that no row has": lambda lab: ["predictions", lab.ws.path, "--model", "RF"],
+    "a model that no row has": lambda lab: ["predictions", lab.ws.path, "--model", "SVR"],
     "a dataset that no result has": lambda lab: ["results", lab.ws.path, "--dataset", "rye"],
     "an empty path": lambda _: ["runs", ""],
     "the state of a store": lambda lab: ["summary", store(lab)],
@@ -364,14 +368,15 @@ def called(call, lab):
 
 
 def run(arguments):
-    """The exit code of a command and all that it prints, without the frames of boxes."""
+    """The exit code of a command and all that it prints, without frames, tables and usage."""
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
         try:
             cli.main([*map(str, arguments)])
             code = 0
         except SystemExit as exit_:
             code = exit_.code
-    lines = (line.strip("│ ") for line in out.getvalue().splitlines() if not re.match(r"[╭╰]", line))
+    lines = (line.strip("│ ") for line in out.getvalue().splitlines())
+    lines = (line for line in lines if not re.match(r"[╭╰┏┃┡└]|Usage: |Try '", line))
     return "\n".join([f"exit code {code}", *(re.sub(r"\s+", " ", line) for line in lines if line)])
 
 

@@ -618,7 +618,8 @@ def test_times_that_cannot_be_read_are_kept_and_counted(old, tmp_path):
     assert rows["source_created_at"].to_list() == [None, None, None, "yesterday", None, "tomorrow"]
     (note,) = report["notes"]
     assert (note["kind"], note["path"]) == ("type", "wheat.meta.parquet")
-    assert note["message"] == "2 values of column created_at are no times; they are kept in source_created_at"
+    assert note["message"].startswith("2 values of column created_at ")
+    assert "source_created_at" in note["message"]
 
 
 @pytest.mark.parametrize(
@@ -879,7 +880,8 @@ def test_artifacts_where_older_versions_have_them(old, tmp_path):
     (result,) = results_of(new).values()
     assert result["artifacts"] == [digest]
     (note,) = report["notes"]
-    assert note["message"] == "1 of its 2 artifacts are not in binaries/wheat or runs/wheat/_binaries"
+    assert note["message"].startswith("1 of its 2 artifacts ")
+    assert note["message"].endswith("binaries/wheat or runs/wheat/_binaries")
     assert not (new / "source").exists()
 
 

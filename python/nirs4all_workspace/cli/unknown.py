@@ -93,7 +93,9 @@ class _Names:
         groups = self.summary["by_metric"].values()
         # Beyond a limit, models are counted together without names.
         models = [model for group in groups for model in group["models"]]
-        return {str(model["name"]) for model in models}, not any(it.get("is_other") for it in models)
+        return {str(model["name"]) for model in models if model["name"]}, not any(
+            it.get("is_other") for it in models
+        )
 
     def facet(self, name: str) -> tuple[set[str], bool]:
         facets = [dataset["facets"] for dataset in self.summary["datasets"]]

@@ -196,7 +196,7 @@ def _check_results(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
         # A result with its own value under this name has the list under a longer name.
         lists = [value for key, value in result.extra.items() if key.rstrip("_") == "unreadable"]
         for unreadable in (value for value in lists if isinstance(value, list)):
-            what = f"of {result.id} cannot be read: an earlier version stored it unchecked"
+            what = f"cannot be read of {result.id}: an earlier version stored it unchecked"
             named = ", ".join(map(str, unreadable))
             yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "unreadable", f"{named} {what}"
         for artifact in result.artifacts:

@@ -260,11 +260,8 @@ class _Builder:
             if not files.is_file(path) and not _is_lost(path):
                 if shown(name) in known:
                     continue
-                self.report.note(
-                    name,
-                    "left",
-                    "is not a regular file, or a link to nothing or out of the folder; not copied",
-                )
+                message = "is not a file, or is a link to nothing or out of the folder; it was not copied"
+                self.report.note(name, "left", message)
                 continue
             if refusal := files.refusal(path):
                 self._refuse(name, *refusal)

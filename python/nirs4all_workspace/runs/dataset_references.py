@@ -41,12 +41,12 @@ def references(
         NotFoundError: An id is unknown, or several records have a name.
     """
     if isinstance(datasets, str | os.PathLike | Mapping):
-        raise TypeError("datasets=: expected a list of datasets, got a single one")
+        raise TypeError("datasets: expected a list of datasets, got a single one")
     found = [_reference(workspace, dataset, progress) for dataset in datasets]
     names = [reference["name"] for reference in found]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(f"datasets= has several datasets named {', '.join(map(repr, repeated))}")
+        raise ValueError(f"datasets: several are named {', '.join(map(repr, repeated))}")
     return found
 
 
@@ -76,7 +76,7 @@ def _mapping(record: object) -> dict[str, Any]:
         return dict(record)
     if isinstance(record, DatasetRecord):
         return record.stored()
-    raise TypeError(f"a dataset: expected an id, a name, a path or a record, got {record!r}")
+    raise TypeError(f"dataset: expected an id, a name, a path or a record, got {record!r}")
 
 
 def _filled(record: Mapping[str, Any]) -> dict[str, Any]:
