@@ -5,7 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, final
 
-from nirs4all_workspace.exceptions import WorkspaceError
+from nirs4all_workspace.exceptions import Problem, WorkspaceError
+from nirs4all_workspace.model.answers import CompactedSegment, Rebuild, Recovery, Verification
 
 # Nanoseconds after a change within which a file is racily clean.
 RACY_NS: int
@@ -71,7 +72,7 @@ class FileIndex:
     @property
     def root(self) -> str: ...
     @property
-    def errors(self) -> list[dict[str, str]]: ...
+    def errors(self) -> list[Problem]: ...
     def __len__(self) -> int: ...
     def refresh(self, *, files: bool = True) -> None:
         """Bring the index up to date with the tree.
@@ -113,7 +114,7 @@ class FileIndex:
         quick: str | None = None,
         name: str | None = None,
         progress: _Report | None = None,
-    ) -> tuple[list[str], list[dict[str, Any]], list[dict[str, str]]]:
+    ) -> tuple[list[str], list[dict[str, Any]], list[Problem]]:
         """Find the best match for the arguments of `find`, candidates with the name `name` first.
 
         Returns:
@@ -168,7 +169,7 @@ class HashCache:
         """Write new hashes to the cache, where it can be written."""
 
 @final
-class Head:
+class RunHeader:
     """The header of a run, session or file: the columns of a table of runs. The entry is read on demand.
 
     Attributes:
@@ -496,7 +497,7 @@ def list_heads(root: _Path) -> dict[str, Any]:
     """List the headers of all runs, sessions and files, in the order of `list_runs`.
 
     Returns:
-        The dict of `list_runs`, with `Head` objects as runs.
+        The dict of `list_runs`, with `RunHeader` objects as runs.
     """
 
 def list_results(
@@ -537,7 +538,7 @@ def page_results(
         OSError: The workspace cannot be listed.
     """
 
-def count_results(root: _Path, run_ids: Sequence[str]) -> list[tuple[str, list[int], list[dict[str, str]]]]:
+def count_results(root: _Path, run_ids: Sequence[str]) -> list[tuple[str, list[int], list[Problem]]]:
     """Return for each run the number of done and failed results, and the problems.
 
     Problems that concern no single run come last, under "".
@@ -606,7 +607,7 @@ def write_cache(root: _Path, file: str, content: bytes) -> None:
 
 def session_rows(
     root: _Path,
-) -> tuple[dict[str, str], list[tuple[str, str, str, int, float | None]], list[dict[str, str]]]:
+) -> tuple[dict[str, str], list[tuple[str, str, str, int, float | None]], list[Problem]]:
     """Return the names of all runs, and the rows of all sessions, as their results count them.
 
     Returns:
@@ -614,7 +615,7 @@ def session_rows(
         dicts of path, kind and message.
     """
 
-def old_files(root: _Path, suffix: str) -> tuple[list[str], list[dict[str, str]]]:
+def old_files(root: _Path, suffix: str) -> tuple[list[str], list[Problem]]:
     """Return the files of nirs4all 0.6 with a suffix, relative to their folder, in name order.
 
     Returns:
@@ -688,7 +689,7 @@ def page_predictions(
 
 def find_predictions(
     root: _Path, id: str, filters: dict[str, Any], *, threads: int = 0
-) -> tuple[list[Rows], list[dict[str, str]]]:
+) -> tuple[list[Rows], list[Problem]]:
     """Return the matching rows with an id, each file's in its own types; and the files left out."""
 
 def find_arrays(path: _Path, ids: Sequence[str]) -> list[Rows]:
@@ -699,7 +700,7 @@ def find_arrays(path: _Path, ids: Sequence[str]) -> list[Rows]:
         OSError: The file cannot be read.
     """
 
-def survey(root: _Path) -> tuple[list[tuple[str, int, int, int, int]], list[dict[str, str]]]:
+def survey(root: _Path) -> tuple[list[tuple[str, int, int, int, int]], list[Problem]]:
     """Return a stat snapshot of a workspace's data, without hidden names and paths that vanish meanwhile.
 
     Returns:
@@ -727,12 +728,12 @@ def performance(root: _Path, folders: Sequence[str], progress: _Report | None = 
         the same in all processes) and errors.
     """
 
-def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
+def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> Rebuild:
     """Add missing summaries to footers; see `Predictions.rebuild_summaries`."""
 
 def verify_files(
     root: _Path, full: bool = False, progress: _Report | None = None, *, threads: int = 0
-) -> dict[str, Any]:
+) -> Verification:
     """Check prediction files; see `Workspace.verify`."""
 
 def blake3_hex(content: bytes, digits: int = 64) -> str:
@@ -772,7 +773,7 @@ def journal_arrays(
         damage among them, if any.
     """
 
-def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
+def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = ()) -> Recovery:
     """Seal the journals of dead writers; see `Workspace.recover`."""
 
 def live_journals(root: _Path, run_id: str) -> list[dict[str, Any]]:
@@ -786,7 +787,7 @@ def run_results(root: _Path, run_id: str) -> dict[str, Any]:
         CorruptFileError: A journal cannot be read.
     """
 
-def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
+def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], list[Problem]]:
     """Return the finished results of a run, and the problems.
 
     Returns:
@@ -796,7 +797,7 @@ def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], l
         OSError: A list of results cannot be read.
     """
 
-def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[dict[str, str]]]:
+def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[Problem]]:
     """Return every file of a run below `predictions` and `arrays`, relative to the workspace.
 
     Folders that may hold more and cannot be listed come second, as dicts of path, kind and message.
@@ -805,7 +806,7 @@ def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[dict[str, str]
 def remove_partial(root: _Path, run_id: str) -> list[Path]:
     """Remove the partial rows of a run, durably; return the files, relative to the workspace."""
 
-def sweep(root: _Path, folder: str | None = None) -> tuple[list[str], list[dict[str, str]]]:
+def sweep(root: _Path, folder: str | None = None) -> tuple[list[str], list[Problem]]:
     """Remove covered journals, replaced segments and leftovers of crashed processes.
 
     Files that were replaced less than 10 s ago (network drive: 120 s) stay.
@@ -832,7 +833,7 @@ def passed_over(
         CorruptFileError: A segment cannot be read.
     """
 
-def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, Any]]:
+def compact(root: _Path, run_id: str, folder: str | None = None) -> list[CompactedSegment]:
     """Merge the sealed segments of a run without an owner, in each folder of predictions or in one.
 
     Returns:
@@ -860,12 +861,12 @@ class ScanPlan:
     def schema(self) -> bytes:
         """Return the schema of the answer, as an Arrow IPC stream without rows."""
 
-    def errors(self) -> list[dict[str, str]]:
+    def errors(self) -> list[Problem]:
         """Return the files that cannot be read, as dicts of path, kind and message."""
 
     def groups(
         self, columns: list[str], like: ScanPlan
-    ) -> tuple[list[tuple[list[tuple[int, Path]], list[str], int]], list[int], list[dict[str, str]]]:
+    ) -> tuple[list[tuple[list[tuple[int, Path]], list[str], int]], list[int], list[Problem]]:
         """Return how to read the files for some columns of the answer of a plan.
 
         Returns:
@@ -898,7 +899,7 @@ class RowStream:
             FileNotFoundError: The file was replaced since it was listed.
         """
 
-    def errors(self) -> list[dict[str, str]]:
+    def errors(self) -> list[Problem]:
         """Return what was damaged or not convertible so far, as dicts of path, kind and message."""
 
 class Rows:

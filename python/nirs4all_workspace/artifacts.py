@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -86,7 +87,7 @@ class Artifacts:
         name = next((name for name in files.list_names(folder) if name.startswith(artifact)), None)
         return None if name is None else folder / name
 
-    def files(self, errors: list[dict[str, str]] | None = None) -> Iterator[Path]:
+    def files(self, errors: list[Problem] | None = None) -> Iterator[Path]:
         """Yield every stored artifact, by name; paths that cannot be listed are added to `errors`."""
         root, errors = self._workspace.path, [] if errors is None else errors
         for folder in listing.list_names(

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from nirs4all_workspace._native import Head as RunHeader
+    from nirs4all_workspace._native import RunHeader
+    from nirs4all_workspace.exceptions import Problem
 
 SUFFIX = ".meta.parquet"
 
 
-def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Return the entries of the workspace in `root`, oldest first, and the problems.
 
     Args:
@@ -42,7 +43,7 @@ def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[d
     return found["runs"], found["errors"]
 
 
-def run_headers(root: Path) -> tuple[list[RunHeader], list[dict[str, str]]]:
+def run_headers(root: Path) -> tuple[list[RunHeader], list[Problem]]:
     """Return the header of each entry (the columns of a table of runs), oldest first, and the problems.
 
     Raises:
@@ -52,7 +53,7 @@ def run_headers(root: Path) -> tuple[list[RunHeader], list[dict[str, str]]]:
     return found["runs"], found["errors"]
 
 
-def run_not_found(root: Path, run: str, errors: Sequence[dict[str, str]]) -> NotFoundError:
+def run_not_found(root: Path, run: str, errors: Sequence[Problem]) -> NotFoundError:
     """Return the error that no run has this id or name; it mentions runs that cannot be read.
 
     Args:
@@ -162,6 +163,6 @@ def stem_of(file: str) -> str:
     return file.rpartition("/")[2].removesuffix(SUFFIX)
 
 
-def is_interrupted(root: Path, header: RunHeader, errors: list[dict[str, str]]) -> bool:
+def is_interrupted(root: Path, header: RunHeader, errors: list[Problem]) -> bool:
     """Return whether a run has status "running" but no process owns it; other runs' locks are not read."""
     return header.status == RunStatus.RUNNING and not ownership.may_be_owned(root, header.id, errors)

@@ -4,6 +4,9 @@ Errors of the operating system stay `OSError`, with `errno` and `filename`; wron
 `ValueError` and `TypeError`.
 """
 
+from enum import StrEnum
+from typing import TypedDict
+
 from nirs4all_workspace.display import shown
 
 
@@ -66,15 +69,52 @@ class NotFoundError(WorkspaceError, KeyError):
     """There is no such workspace, dataset, run or prediction. Also a `KeyError`; its text is the message."""
 
 
-def problem(path: str, error: WorkspaceError | OSError | TypeError | ValueError) -> dict[str, str]:
+class ErrorKind(StrEnum):
+    """The kind of a problem with one file, folder or argument, as `errors` of every answer have it.
+
+    Kinds are append-only: a program that decides by them goes on working with later versions.
+    """
+
+    IO = "io"
+    NOT_PARQUET = "not_parquet"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    ENCRYPTED = "encrypted"
+    SCHEMA = "schema"
+    METRIC = "metric"
+    CONFLICT = "conflict"
+    LOCK_TIMEOUT = "lock_timeout"
+    NOT_FOUND = "not_found"
+    TYPE = "type"
+    ARGUMENT = "argument"
+    INTERRUPTED = "interrupted"
+    INTERNAL = "internal"
+
+
+class Problem(TypedDict):
+    """One thing that is wrong, or worth a note, while the rest of an answer is complete."""
+
+    path: str
+    """Relative to the workspace; absolute where it lies elsewhere."""
+    kind: str
+    """An `ErrorKind`, or of `verify`, `recover`, `gc` and `migrate` a `FindingKind`."""
+    message: str
+    """What was found and what to do, in one line."""
+
+
+def problem(path: str, error: WorkspaceError | OSError | TypeError | ValueError) -> Problem:
     """Return an error in the form that answers list: a dict of path, kind and message."""
     if isinstance(error, WorkspaceError):
-        kind = next((kind for cls, kind in _KINDS.items() if isinstance(error, cls)), "io")
+        kind = next((kind for cls, kind in _KINDS.items() if isinstance(error, cls)), ErrorKind.IO.value)
         return {"path": path, "kind": kind, "message": error.message}
     if isinstance(error, OSError):
-        return {"path": path, "kind": "io", "message": error.strerror or str(error)}
-    return {"path": path, "kind": "argument", "message": str(error)}
+        return {"path": path, "kind": ErrorKind.IO.value, "message": error.strerror or str(error)}
+    return {"path": path, "kind": ErrorKind.ARGUMENT.value, "message": str(error)}
 
 
 # The classes that concern one item among many; others concern a call.
-_KINDS = {SchemaError: "schema", NotFoundError: "not_found", CorruptFileError: "corrupt"}
+_KINDS = {
+    SchemaError: ErrorKind.SCHEMA.value,
+    NotFoundError: ErrorKind.NOT_FOUND.value,
+    CorruptFileError: ErrorKind.CORRUPT.value,
+}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import TemplateComparison
     from nirs4all_workspace.workspace import Workspace
 
 _ID = re.compile(r"tpl_[0-9a-f]{16}")
@@ -57,7 +59,7 @@ class TemplateList(list[str]):
     def __init__(self) -> None:
         """Start an empty list."""
         super().__init__()
-        self.errors: list[dict[str, str]] = []
+        self.errors: list[Problem] = []
 
 
 class UsageList(list[dict[str, Any]]):
@@ -70,7 +72,7 @@ class UsageList(list[dict[str, Any]]):
     def __init__(self, found: Iterable[dict[str, Any]] = ()) -> None:
         """Store the templates; there are no errors yet."""
         super().__init__(found)
-        self.errors: list[dict[str, str]] = []
+        self.errors: list[Problem] = []
 
 
 class Templates:
@@ -163,7 +165,7 @@ class Templates:
         )
         return used
 
-    def compare(self, *run_ids: str) -> dict[str, Any]:
+    def compare(self, *run_ids: str) -> TemplateComparison:
         """Compare runs by their templates.
 
         Args:

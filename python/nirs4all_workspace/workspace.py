@@ -32,6 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from nirs4all_workspace.model.answers import (
+        Change,
+        Garbage,
+        Prewarming,
+        Recovery,
+        Statistics,
+        Verification,
+    )
+
 FORMAT_VERSION = 2
 _MANIFEST = "workspace.yaml"
 _FOLDERS = ("templates", "datasets", "runs", "predictions", "arrays", "artifacts")
@@ -212,7 +221,7 @@ class Workspace:
             session_names.name_runs(self.path, summary)
         return summary
 
-    def stats(self, rebuild: bool = False) -> dict[str, Any]:
+    def stats(self, rebuild: bool = False) -> Statistics:
         """Return statistics of the workspace, and the performance of models.
 
         Only parts that changed since the last call are counted again; the others come from three files in
@@ -234,7 +243,7 @@ class Workspace:
         """
         return stats.stats(self, rebuild)
 
-    def prewarm(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
+    def prewarm(self, progress: Callable[[int, int], object] | None = None) -> Prewarming:
         """Fill the caches: footers, runs, files of datasets, statistics. Answers do not change.
 
         Args:
@@ -277,7 +286,7 @@ class Workspace:
 
     def watch(
         self,
-        on_change: Callable[[list[dict[str, str]]], object] | None = None,
+        on_change: Callable[[list[Change]], object] | None = None,
         interval: float = 1.0,
         poll: bool | None = None,
     ) -> watch.Watch:
@@ -305,7 +314,7 @@ class Workspace:
 
     def verify(
         self, full: bool = False, progress: Callable[[int, int], object] | None = None
-    ) -> dict[str, Any]:
+    ) -> Verification:
         """Check prediction files, runs, templates, references, results and artifacts.
 
         Args:
@@ -328,7 +337,7 @@ class Workspace:
             found["notes"].append({"path": _MANIFEST, "kind": "newer_format", "message": message})
         return found
 
-    def recover(self, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
+    def recover(self, dead_hosts: Sequence[str] = ()) -> Recovery:
         """Finish what dead processes left: seal their journals, record that runs lost their owner.
 
         A run whose owner died is failed; a run claimed from the queue is queued again, up to three attempts.
@@ -348,7 +357,7 @@ class Workspace:
         """
         return recover.recover(self, dead_hosts)
 
-    def gc(self, yes: bool = False) -> dict[str, Any]:
+    def gc(self, yes: bool = False) -> Garbage:
         """List what no run refers to any more: templates, artifacts, locks, leftovers of deletions.
 
         Content made, or stored again, in the last 24 hours stays: it may belong to a run or result that is

@@ -90,8 +90,8 @@ SABOTAGES = {
     ),
     "believe the catalogue whatever a stat says": Sabotage(
         "rust/core/src/catalogue/unit.rs",
-        "self.stamps == stamps && self.is_settled()",
-        "!stamps.is_empty() && self.is_settled()",
+        "self.stats == stats && self.is_settled()",
+        "!stats.is_empty() && self.is_settled()",
         "unit/test_catalogue.py::test_what_changed_is_read_again",
     ),
     "rule out a row group that ends where the filter begins": Sabotage(
@@ -107,9 +107,9 @@ SABOTAGES = {
         "unit/test_pages.py::test_a_cursor_outlives_its_row_and_its_file",
     ),
     "remember rows past a damaged frame": Sabotage(
-        "rust/core/src/reading/live.rs",
-        "kept.get_or_insert_with(|| state_of(&datasets));",
-        "kept.get_or_insert_with(|| state_of(&datasets)); kept = None;",
+        "rust/core/src/reading/open_segments.rs",
+        "cached.get_or_insert_with(|| state_of(&datasets));",
+        "cached.get_or_insert_with(|| state_of(&datasets)); cached = None;",
         "stress/test_damaged_journals.py::test_blocks_that_a_disk_lost_cost_what_they_held",
     ),
     "count a result whose rows were lost": Sabotage(
@@ -121,7 +121,7 @@ SABOTAGES = {
     "let a damaged journal count beside its segment": Sabotage(
         "rust/core/src/segment/journal/frames.rs",
         "match self.compare(sealed.position, &sealed.saved)? {",
-        "match journal.compare(self.position, &[])? {",
+        "match self.compare(sealed.position, &[])? {",
         "stress/test_damaged_journals.py::test_damage_in_several_places_costs_the_frames_that_it_hits",
     ),
     "count what a compaction has of a damaged journal again": Sabotage(
@@ -131,7 +131,7 @@ SABOTAGES = {
         "stress/test_damaged_journals.py::test_an_intact_copy_after_a_compaction_brings_what_was_lost",
     ),
     "keep places of rows when a frame is lost": Sabotage(
-        "rust/core/src/query/listed.rs",
+        "rust/core/src/query/file_snapshot.rs",
         "if damage_mark::set(&listed.path, &reading) == listed.identity.ctime_ns {",
         "if damage_mark::set(&listed.path, &reading) == listed.identity.ctime_ns || true {",
         "stress/test_damaged_journals.py::test_nothing_is_remembered_past_a_damaged_frame",
@@ -162,7 +162,7 @@ SABOTAGES = {
         "stress/test_copies.py::test_a_copy_was_compacted_while_the_original_went_on",
     ),
     "forget what is hidden of a page": Sabotage(
-        "rust/core/src/query/listed.rs",
+        "rust/core/src/query/file_snapshot.rs",
         "            Some(hidden) => hidden.narrow(batch, u64::from(first), rows),",
         "            Some(_) => Ok(rows),",
         "stress/test_copies.py::test_compactions_of_two_copies_that_overlap",
@@ -216,13 +216,13 @@ SABOTAGES = {
         "stress/test_hostile_pages.py::test_a_value_beyond_the_limit_is_refused",
     ),
     "trust a list of results by its folder alone": Sabotage(
-        "rust/core/src/catalogue/run_stamps.rs",
-        "            if !is_same(file, read_stamp(reader)?) {",
-        "            if read_stamp(reader)?.is_none() && !is_same(file, None) {",
+        "rust/core/src/catalogue/run_stats.rs",
+        "            if !is_same(file, read_stat(reader)?) {",
+        "            if read_stat(reader)?.is_none() && !is_same(file, None) {",
         "unit/test_result_cache.py::test_every_change_is_seen",
     ),
     "trust the folder of a run whatever its stat": Sabotage(
-        "rust/core/src/catalogue/run_stamps.rs",
+        "rust/core/src/catalogue/run_stats.rs",
         "if folder.is_none() || folder != runs.identity_of_folder(name) {",
         "if folder.is_none() {",
         "unit/test_result_cache.py::test_every_change_is_seen",
@@ -343,7 +343,7 @@ SABOTAGES = {
     ),
     "store the partial sum of scores without a mean": Sabotage(
         "rust/core/src/summary/sketch_writer.rs",
-        "if tally.has_overflow { [f64::INFINITY, 0.0] }",
+        "if totals.has_overflow { [f64::INFINITY, 0.0] }",
         "if false { [f64::INFINITY, 0.0] }",
         "compat/test_old_means.py::test_what_older_readers_find_in_a_new_summary_is_no_mean",
     ),

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    Errors = list[dict[str, str]]
+    from nirs4all_workspace.exceptions import Problem
+
+    Errors = list[Problem]
 
 _NOT_UTF8 = "has a name that is not UTF-8, and was left out; rename it"
 
 
-def add_problems(errors: Errors, more: Iterable[dict[str, str]]) -> None:
+def add_problems(errors: Errors, more: Iterable[Problem]) -> None:
     """Add the problems that are not in the list yet.
 
     Of one path, problems of kind `io` count once, and others once for each kind and message.
@@ -83,7 +85,7 @@ def relative_path(root: Path, error: OSError, otherwise: str) -> str:
     return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else otherwise
 
 
-def raise_if_unreadable(root: Path, errors: Sequence[dict[str, str]], *needed: str) -> None:
+def raise_if_unreadable(root: Path, errors: Sequence[Problem], *needed: str) -> None:
     """Raise the first problem of kind `io` that concerns a needed path, a folder above it or a path below it.
 
     Raises:

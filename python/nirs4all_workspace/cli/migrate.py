@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,8 @@ from nirs4all_workspace.cli.output import (
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from nirs4all_workspace.model.answers import Migration
 
 app = typer.Typer()
 
@@ -47,7 +49,7 @@ def migrate(
     exit_with(report["errors"])
 
 
-def _show(report: dict[str, Any], console: Console) -> None:
+def _show(report: Migration, console: Console) -> None:
     if report["status"] == "unchanged":
         made = report["migrated_at"][:19]
         text = f"{report['target']} was made of {report['source']} at {made}; nothing to do. Its report:"

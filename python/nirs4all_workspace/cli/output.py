@@ -21,6 +21,7 @@ from nirs4all_workspace.values import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
 _T = TypeVar("_T")
@@ -95,7 +96,7 @@ def exit_with(problems: Sequence[object]) -> None:
         raise typer.Exit(1)
 
 
-def show_errors(errors: Sequence[dict[str, str]]) -> None:
+def show_errors(errors: Sequence[Problem]) -> None:
     """Print files that could not be read, one a line, on stderr."""
     for error in errors:
         say(f"n4w: {error['path']}: {error['message']}", to_stderr=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
     Report = Callable[[int, int], object]
@@ -123,7 +124,7 @@ class Datasets:
         unread = f" ({len(found.errors)} records cannot be read)" if found.errors else ""
         raise NotFoundError(f"there is no dataset {dataset!r}{unread}; `n4w datasets list` shows all", folder)
 
-    def index_files(self) -> list[dict[str, str]]:
+    def index_files(self) -> list[Problem]:
         """Index all files in the folders that are searched for datasets; return the problems."""
         errors = []
         for root in self._resolver.roots(self.list()):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.datasets.registry import Registry
     from nirs4all_workspace.datasets.resolve import Resolution, Resolver
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
     Report = Callable[[int, int], object]
@@ -54,9 +55,9 @@ class LinkReport:
     statuses: dict[str, int] = field(default_factory=dict)
     resolutions: dict[str, Resolution] = field(default_factory=dict)
     files_indexed: int = 0
-    not_indexed: list[dict[str, str]] = field(default_factory=list)
+    not_indexed: list[Problem] = field(default_factory=list)
     seconds: float = 0.0
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -200,7 +201,7 @@ def _paths_in(file: Path) -> dict[str, str | None]:
     return found
 
 
-def old_references(workspace: Workspace) -> tuple[list[Reference], list[dict[str, str]]]:
+def old_references(workspace: Workspace) -> tuple[list[Reference], list[Problem]]:
     """Return the references in prediction files of nirs4all 0.6, by name, and the unreadable files."""
     import polars as pl
 

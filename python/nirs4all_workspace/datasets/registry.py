@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+    from nirs4all_workspace.exceptions import Problem
 
 _LOCK_TIMEOUT_S = 60.0
 # A file this young may change again without its stat identity changing.
@@ -37,7 +38,7 @@ class DatasetList(list["DatasetRecord"]):
         errors: Records that cannot be read, as dicts of path, kind and message.
     """
 
-    def __init__(self, found: Iterable[DatasetRecord] = (), errors: Iterable[dict[str, str]] = ()) -> None:
+    def __init__(self, found: Iterable[DatasetRecord] = (), errors: Iterable[Problem] = ()) -> None:
         """Store records and errors."""
         super().__init__(found)
         self.errors = list(errors)
@@ -74,7 +75,7 @@ class Registry:
         """Return all records; files that cannot be read are in its `errors`."""
         found = DatasetList()
         usage_of = Usages(self.root).of
-        errors: list[dict[str, str]] = []
+        errors: list[Problem] = []
         ids = self._ids(errors)
         # Problems of records have absolute paths.
         found.errors += [{**error, "path": str(self.root / error["path"])} for error in errors]
@@ -148,7 +149,7 @@ class Registry:
             dataset_record.refuse(mapping, id_)
         return self.read(id_)
 
-    def _ids(self, errors: list[dict[str, str]]) -> list[str]:
+    def _ids(self, errors: list[Problem]) -> list[str]:
         names = listing.list_names(self.root, "datasets", errors, _is_record)
         return [name.removesuffix(".yaml") for name in names]
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+    from nirs4all_workspace.exceptions import Problem
 
     Report = Callable[[int, int], object]
 
@@ -82,7 +83,7 @@ class Resolution:
     basis: str | None = None
     slow: bool = False
     stages: tuple[Stage, ...] = ()
-    errors: tuple[dict[str, str], ...] = ()
+    errors: tuple[Problem, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -122,7 +123,7 @@ class _Search:
     began: float
     others: list[tuple[Path, _Answer]] = field(default_factory=list)  # what is at its paths instead
     stages: list[Stage] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def add(self, stage: str, candidates: int, bytes_read: int, began: float) -> None:
         self.stages.append(Stage(stage, candidates, bytes_read, time.perf_counter() - began))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+    from nirs4all_workspace.exceptions import Problem
 
 _KEYS = ("id", "name", "hash", "file_size", "quick_hash", "path")
 
@@ -55,7 +56,7 @@ class References:
     all: list[Reference]
     runs_read: int
     runs_unchanged: int
-    errors: list[dict[str, str]]
+    errors: list[Problem]
 
 
 def read(root: Path) -> References:
@@ -69,7 +70,8 @@ def read(root: Path) -> References:
         for run in runs
         for it in run["datasets"]
     ]
-    errors = [{**error, "path": str(root / error["path"])} for error in found["errors"]]
+    said: list[Problem] = found["errors"]
+    errors: list[Problem] = [{**error, "path": str(root / error["path"])} for error in said]
     return References(references, found["read"], found["unchanged"], errors)
 
 

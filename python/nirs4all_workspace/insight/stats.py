@@ -25,6 +25,8 @@ from nirs4all_workspace.values import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import ModelPerformance, Prewarming, Statistics
     from nirs4all_workspace.workspace import Workspace
 
     Report = Callable[[int, int], object]
@@ -36,7 +38,7 @@ _RACY_NS = _native.RACY_NS
 _FOLDERS = ("predictions", "arrays", "artifacts", "binaries", "runs", "datasets", "templates")
 
 
-def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
+def stats(workspace: Workspace, rebuild: bool = False) -> Statistics:
     """Return the statistics of a workspace; see `Workspace.stats`."""
     snapshot = _StatSnapshot(workspace)
     parts = _CachedParts(snapshot, {} if rebuild else _load(workspace))
@@ -69,15 +71,15 @@ def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
     }
 
 
-def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, Any]:
+def prewarm(workspace: Workspace, progress: Report | None = None) -> Prewarming:
     """Fill the caches; see `Workspace.prewarm`."""
-    work: dict[str, Callable[[], list[dict[str, str]]]] = {
+    work: dict[str, Callable[[], list[Problem]]] = {
         "summary": lambda: workspace.summary()["errors"],
         "files": workspace.datasets.index_files,
         "stats": lambda: stats(workspace)["errors"],
     }
     seconds: dict[str, float] = {}
-    errors: list[dict[str, str]] = []
+    errors: list[Problem] = []
     for done, (name, fill) in enumerate(work.items()):
         if progress is not None:
             progress(done, len(work))
@@ -103,7 +105,7 @@ class _StatSnapshot:
         self._fingerprints: dict[str, list[str]] = {}
         self._changed_at: dict[str, int] = {}
         self._began = time.time_ns()
-        self.errors: list[dict[str, str]] = []
+        self.errors: list[Problem] = []
         # Deleted runs whose files are not removed yet are not counted.
         deleted = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
         items, unlisted = _native.survey(workspace.path)
@@ -214,7 +216,7 @@ def _results(
     workspace: Workspace,
     runs: Sequence[Mapping[str, Any]],
     parts: _CachedParts,
-    errors: list[dict[str, str]],
+    errors: list[Problem],
 ) -> list[dict[str, int]]:
     """Return how many results of each run are done and how many failed."""
     found = {run["id"]: parts.get(f"runs/{run['id']}") for run in runs}
@@ -231,7 +233,7 @@ def _results(
     return [counted for counted in found.values() if counted is not None]
 
 
-def _datasets(workspace: Workspace, parts: _CachedParts, errors: list[dict[str, str]]) -> dict[str, int]:
+def _datasets(workspace: Workspace, parts: _CachedParts, errors: list[Problem]) -> dict[str, int]:
     counted: dict[str, int] | None = parts.get("datasets")
     if counted is None:
         listed = workspace.datasets.list()
@@ -246,7 +248,7 @@ def _datasets(workspace: Workspace, parts: _CachedParts, errors: list[dict[str, 
 
 
 def _folders(
-    workspace: Workspace, folders: Sequence[str], parts: _CachedParts, errors: list[dict[str, str]]
+    workspace: Workspace, folders: Sequence[str], parts: _CachedParts, errors: list[Problem]
 ) -> list[dict[str, Any]]:
     """Return the performance of models in each folder of predictions."""
     found = {folder: parts.get(folder) for folder in folders}
@@ -273,9 +275,7 @@ def _direction(metric: str) -> str | None:
         return None
 
 
-def _runs(
-    workspace: Workspace, runs: Sequence[Mapping[str, Any]], errors: list[dict[str, str]]
-) -> dict[str, Any]:
+def _runs(workspace: Workspace, runs: Sequence[Mapping[str, Any]], errors: list[Problem]) -> dict[str, Any]:
     native = [run for run in runs if run["kind"] == "run"]
     states = Counter(run["status"] for run in runs if run["status"] is not None)
     running = [run["id"] for run in native if run["status"] == RunStatus.RUNNING]
@@ -294,7 +294,7 @@ def _add_up(counts: Iterable[Mapping[str, int]], names: Sequence[str] = ()) -> d
     return {"total": by_status.total(), "by_status": dict(sorted(by_status.items()))}
 
 
-def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _performance(folders: Iterable[Mapping[str, Any]]) -> list[ModelPerformance]:
     """Add up the performance of each model, dataset and metric over folders."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for folder in folders:
@@ -302,7 +302,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             is_other = part.get("is_other", False)
             key = (part["dataset"], part["metric"], is_other, part["model"] is None, part["model"])
             found.setdefault(key, []).append(part)
-    answer = []
+    answer: list[ModelPerformance] = []
     for (dataset, metric, is_other, _, model), parts in sorted(
         found.items(), key=lambda item: tuple("" if it is None else it for it in item[0])
     ):
@@ -312,7 +312,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         # The sum of scores is None where one is too large for a mean.
         sums = [part["sum"] for part in parts if part["sum"] is not None]
         best = [part["best"] for part in parts if part["best"] is not None]
-        entry = {
+        entry: ModelPerformance = {
             "dataset": dataset,
             "metric": metric,
             "direction": direction,
@@ -323,5 +323,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         if len(sums) < len(parts):
             entry["overflow"] = True
-        answer.append(entry | {"is_other": True} if is_other else entry)
+        if is_other:
+            entry["is_other"] = True
+        answer.append(entry)
     return answer

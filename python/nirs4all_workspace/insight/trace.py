@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.workspace import Workspace
 
@@ -61,7 +62,7 @@ class Trace:
     n_predictions: int = 0
     predictions: list[dict[str, Any]] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace as plain data, the shape of `n4w lineage --json` for all kinds but runs."""

@@ -18,9 +18,9 @@ from nirs4all_workspace.exceptions import WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from nirs4all_workspace.model.answers import Change
     from nirs4all_workspace.workspace import Workspace
 
-Change = dict[str, str]
 _RECORDS = {"datasets": "dataset", "templates": "template"}
 _SEGMENTS = (".meta.parquet", ".journal")
 
@@ -171,7 +171,7 @@ def _about(path: str) -> tuple[str, str] | None:
 
 
 def _changes(before: dict[str, int], now: dict[str, int]) -> list[Change]:
-    changes = []
+    changes: list[Change] = []
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) == now.get(path):
             continue

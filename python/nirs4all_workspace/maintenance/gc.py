@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, layout, listing, locks, yaml_records
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Garbage
     from nirs4all_workspace.workspace import Workspace
 
 # Content stored, or stored again, within this time may belong to a run or result that is not written yet.
 _GRACE = 24 * 3600.0
 
 
-def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
+def collect(workspace: Workspace, yes: bool) -> Garbage:
     """List garbage, and remove it with `yes`; see `Workspace.gc`."""
     if yes:
         workspace.check_writable()
     root = workspace.path
-    answer: dict[str, Any] = {"removed": yes, "items": [], "notes": [], "errors": []}
+    answer: Garbage = {"removed": yes, "items": [], "notes": [], "errors": []}
     oldest = time.time() - _GRACE
     for kind, path, remove in _garbage(workspace, oldest, answer):
         name = str(path.relative_to(root))
@@ -48,7 +50,7 @@ def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
 
 
 def _garbage(
-    workspace: Workspace, oldest: float, answer: dict[str, Any]
+    workspace: Workspace, oldest: float, answer: Garbage
 ) -> Iterator[tuple[str, Path, Callable[[], bool]]]:
     root, errors = workspace.path, answer["errors"]
     for folder in delete.trashed(root, errors):
@@ -76,7 +78,7 @@ def _garbage(
             yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
 
 
-def _locks_without_a_run(root: Path, errors: list[dict[str, str]]) -> Iterator[Path]:
+def _locks_without_a_run(root: Path, errors: list[Problem]) -> Iterator[Path]:
     """Yield lock files of ended and deleted runs, left by older versions and killed processes."""
     in_trash = {folder.name.removeprefix(layout.DELETED) for folder in delete.trashed(root, errors)}
     for name in listing.list_names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
@@ -97,7 +99,7 @@ def _remove_lock(path: Path) -> bool:
     return True
 
 
-def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
+def _templates_in_use(workspace: Workspace, errors: list[Problem]) -> set[str] | None:
     """Return the templates that runs refer to; None where a run cannot be read by this version."""
     listed = workspace.runs.list()
     listing.add_problems(errors, listed.errors)
@@ -113,7 +115,7 @@ def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set
         return None
 
 
-def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) -> bool:
+def _finish(workspace: Workspace, folder: Path, errors: list[Problem]) -> bool:
     root, run_id = workspace.path, folder.name.removeprefix(layout.DELETED)
     if not files.is_utf8(run_id):
         # The folder does not belong to a run.

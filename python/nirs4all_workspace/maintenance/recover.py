@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import listing
@@ -13,12 +13,13 @@ from nirs4all_workspace.model.states import RunStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nirs4all_workspace.model.answers import Recovery
     from nirs4all_workspace.workspace import Workspace
 
 MAX_ATTEMPTS = 3
 
 
-def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> dict[str, Any]:
+def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> Recovery:
     """Recover a workspace; see `Workspace.recover`."""
     workspace.check_writable()
     report = _native.recover(workspace.path, None, list(dead_hosts))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Verification
     from nirs4all_workspace.runs.collection import RunList
     from nirs4all_workspace.runs.run import Run
     from nirs4all_workspace.workspace import Workspace
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 _Finding = tuple[bool, str, str, str]
 
 
-def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
+def check(workspace: Workspace, full: bool, found: Verification) -> None:
     """Check runs, datasets, templates, results and artifacts, and add problems and notes to `found`."""
     runs = workspace.runs.list()
     problems = found["problems"]
@@ -39,11 +41,11 @@ def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
     for is_problem, path, kind, message in _findings(workspace, runs, full):
         if (path, kind) in listed:
             continue
-        finding = {"path": path, "kind": kind, "message": message}
+        finding: Problem = {"path": path, "kind": kind, "message": message}
         found["problems" if is_problem else "notes"].append(finding)
 
 
-def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[str, str]]:
+def _torn_arrays(root: Path, problems: list[Problem]) -> Iterator[Problem]:
     """Yield a problem for each file of arrays of nirs4all 0.6 that is not a Parquet file."""
     names, errors = _native.old_files(root, ".arrays.parquet")
     listing.add_problems(problems, errors)
@@ -53,7 +55,7 @@ def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[st
 
 
 def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Finding]:
-    unlisted: list[dict[str, str]] = []
+    unlisted: list[Problem] = []
     shared = _ReferencedContent(workspace, unlisted)
     for run in runs.writable():
         for check in _CHECKS:
@@ -96,7 +98,7 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
             listing.is_regular_file(workspace.path, f"{place}/{name}", unlisted, unknown=False)
     for item in unlisted:
         yield True, item["path"], item["kind"], item["message"]
-    cache: list[dict[str, str]] = []
+    cache: list[Problem] = []
     listing.list_names(workspace.path, ".cache", cache, lambda _: False)
     for item in cache:
         yield False, item["path"], item["kind"], item["message"]
@@ -113,7 +115,7 @@ def _finding_of(root: Path, error: WorkspaceError | OSError, otherwise: str) -> 
 class _ReferencedContent:
     """The content that runs refer to, listed once; an unlistable folder is one problem, and lacks nothing."""
 
-    def __init__(self, workspace: Workspace, unlisted: list[dict[str, str]]) -> None:
+    def __init__(self, workspace: Workspace, unlisted: list[Problem]) -> None:
         root = workspace.path
         stored = workspace.templates.list()
         self.stored, self.has_templates = set(stored), not stored.errors
@@ -123,10 +125,10 @@ class _ReferencedContent:
             for id_ in stored
             if listing.is_regular_file(root, f"templates/{id_}.yaml", unlisted, unknown=False)
         ]
-        of_datasets: list[dict[str, str]] = []  # the registry tells
+        of_datasets: list[Problem] = []  # the registry tells
         names = listing.list_names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
         self.datasets, self.has_datasets = {name.removesuffix(".yaml") for name in names}, not of_datasets
-        of_artifacts: list[dict[str, str]] = []
+        of_artifacts: list[Problem] = []
         self.artifacts = {hash_of(path): path for path in workspace.artifacts.files(of_artifacts)}
         listing.add_problems(unlisted, of_artifacts)
         self._unlisted = [error["path"] for error in of_artifacts]
@@ -216,7 +218,7 @@ _CHECKS = (
 )
 
 
-def _lacking(source_notes: list[dict[str, str]], path: str) -> Iterator[_Finding]:
+def _lacking(source_notes: list[Problem], path: str) -> Iterator[_Finding]:
     """Yield a note for each defect of the source of a migrated workspace or run."""
     for note in source_notes:
         yield False, path, note["kind"], f"in its source, {note['path']}: {note['message']}"

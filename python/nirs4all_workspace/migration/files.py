@@ -14,7 +14,7 @@ from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io import yaml_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 # Files that readers leave in a folder, and files that are not data anywhere.
@@ -119,7 +119,7 @@ def write(path: Path, content: bytes) -> None:
         _native.create_file(path, content)
 
 
-def write_record(path: Path, mapping: dict[str, Any]) -> None:
+def write_record(path: Path, mapping: Mapping[str, Any]) -> None:
     """Write a record of the new workspace, which is synced as a whole.
 
     Raises:

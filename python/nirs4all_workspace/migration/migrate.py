@@ -25,6 +25,8 @@ from nirs4all_workspace.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nirs4all_workspace.model.answers import Migration
+
 _STAGING = ".n4w-migrating-"
 
 
@@ -32,7 +34,7 @@ def migrate(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     progress: Callable[[int, int], object] | None = None,
-) -> dict[str, Any]:
+) -> Migration:
     """Make a workspace from a folder of nirs4all 0.6, which is only read.
 
     Sessions become runs with the same ids; their rows, arrays, artifacts and execution traces are
@@ -68,8 +70,8 @@ def migrate(
     origin, place = _checked(paths.absolute(source, "source"), paths.absolute(target, "target"))
     before = files.fingerprint(origin)
     if _is_made(place, before[0]):
-        made: dict[str, Any] = json.loads((place / migration_notes.OF_WORKSPACE).read_bytes())
-        return made | {"status": "unchanged"}
+        made: Migration = json.loads((place / migration_notes.OF_WORKSPACE).read_bytes())
+        return {**made, "status": "unchanged"}
     # A target's name may be as long as names can be: its beginning is used.
     staging = place.with_name(_STAGING + os.fsencode(place.name)[:200].decode("utf-8", "ignore"))
     _native.make_folder(staging)
@@ -170,7 +172,7 @@ def _build(
     target: Path,
     before: tuple[str, int, int],
     progress: Callable[[int, int], object] | None,
-) -> dict[str, Any]:
+) -> Migration:
     from nirs4all_workspace.migration.builder import build
 
     began, migrated_at = time.monotonic(), datetime.now(UTC).isoformat()
@@ -178,7 +180,7 @@ def _build(
     report.count(report.source, files=before[1])
     sizes = [path.stat().st_size for path in files.walk(staging)]
     report.count(report.target, files=len(sizes) + 1, runs=len(report.runs))
-    made = {
+    made: Migration = {
         "source": shown(str(source)),
         "target": shown(str(target)),
         "fingerprint": before[0],

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.exceptions import Problem
 
 # Counts that are always present, zero or not.
 _OF_SOURCE = ("files", "sessions", "manifests", "rows", "arrays", "artifacts", "artifacts_missing", "traces")
@@ -26,7 +29,7 @@ class Report:
     """
 
     notes: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
     source: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OF_SOURCE, 0))
     target: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OF_TARGET, 0))
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -5,38 +5,10 @@ Kinds are append-only: a program that decides by them works with later versions.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-
-class ErrorKind(StrEnum):
-    """The kind of a problem with one file, folder or argument, as `errors` of every answer have it."""
-
-    IO = "io"
-    NOT_PARQUET = "not_parquet"
-    TRUNCATED = "truncated"
-    CORRUPT = "corrupt"
-    ENCRYPTED = "encrypted"
-    SCHEMA = "schema"
-    METRIC = "metric"
-    CONFLICT = "conflict"
-    LOCK_TIMEOUT = "lock_timeout"
-    NOT_FOUND = "not_found"
-    TYPE = "type"
-    ARGUMENT = "argument"
-    INTERRUPTED = "interrupted"
-    INTERNAL = "internal"
-
-
-class Problem(TypedDict):
-    """One thing that is wrong, or worth a note, while the rest of an answer is complete."""
-
-    path: str
-    """Relative to the workspace; absolute where it lies elsewhere."""
-    kind: str
-    """An `ErrorKind`, or of `verify`, `recover`, `gc` and `migrate` a `FindingKind`."""
-    message: str
-    """What was found and what to do, in one line."""
+if TYPE_CHECKING:
+    from nirs4all_workspace.exceptions import Problem
 
 
 class Verification(TypedDict):
@@ -122,6 +94,7 @@ class Rebuild(TypedDict):
 class Deletion(TypedDict):
     """The outcome of `Runs.delete`; paths are relative to the workspace."""
 
+    run_id: str
     removed: list[str]
     kept: list[str]
     errors: list[Problem]
@@ -139,6 +112,10 @@ class ModelPerformance(TypedDict):
     mean: float | None
     """Of the finite val_scores, in the unit of the metric."""
     best: float | None
+    overflow: NotRequired[bool]
+    """True where a score is too large for a mean."""
+    is_other: NotRequired[bool]
+    """True of models that were counted together."""
 
 
 class Statistics(TypedDict):
@@ -184,11 +161,11 @@ class TemplateComparison(TypedDict):
 class BestResult(TypedDict):
     """The best result of a run by one metric."""
 
-    dataset: str
+    dataset: str | None
     template: str | None
     config: str | None
     result: str
-    score: float
+    score: float | None
     metric: str
 
 
@@ -208,6 +185,8 @@ class Migration(TypedDict):
 
     source: str
     target: str
+    fingerprint: str
+    """Of all files of the source."""
     status: str
     """"migrated", or "unchanged" where the target was made of this source before."""
     migrated_at: str

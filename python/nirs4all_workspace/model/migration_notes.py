@@ -11,11 +11,13 @@ from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+
 OF_RUN = "migrated.yaml"
 OF_WORKSPACE = "migration.json"
 
 
-def of_run(folder: Path) -> list[dict[str, str]]:
+def of_run(folder: Path) -> list[Problem]:
     """Return the notes of a run; empty where it was not migrated.
 
     Raises:
@@ -29,7 +31,7 @@ def of_run(folder: Path) -> list[dict[str, str]]:
         return []
 
 
-def of_workspace(root: Path) -> list[dict[str, str]]:
+def of_workspace(root: Path) -> list[Problem]:
     """Return the notes of a workspace that concern no run; empty where it was not migrated.
 
     Raises:
@@ -49,7 +51,7 @@ def of_workspace(root: Path) -> list[dict[str, str]]:
     return _checked(report.get("errors"), path) + [note for note in notes if note.get("run") is None]
 
 
-def _checked(notes: Any, path: Path) -> list[dict[str, str]]:  # noqa: ANN401 - what a file says
+def _checked(notes: Any, path: Path) -> list[Problem]:  # noqa: ANN401 - what a file says
     keys = {"path", "kind", "message"}
     if not isinstance(notes, list) or not all(
         isinstance(note, dict) and keys <= note.keys() for note in notes

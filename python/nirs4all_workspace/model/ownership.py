@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+
 # Only a run with status "running" has an owner.
 _UNOWNED = frozenset(RunStatus) - {RunStatus.RUNNING}
 
@@ -96,7 +98,7 @@ def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
     return holder is not None and holder["host"] not in {socket.gethostname(), *dead_hosts}
 
 
-def may_be_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
+def may_be_owned(root: Path, run_id: str, errors: list[Problem]) -> bool:
     """Return whether a living process owns the run; True, with a problem, if its lock is unreadable."""
     path = layout.owner_lock(root, run_id)
     try:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nirs4all_workspace.exceptions import Problem
+
 
 @dataclass
 class Result:
@@ -158,7 +160,7 @@ class ResultList(list[Result]):
         self.offset = offset
         self.limit = limit
         self.repeated: list[Result] = []
-        self.errors: list[dict[str, str]] = []
+        self.errors: list[Problem] = []
 
     @property
     def total(self) -> int:

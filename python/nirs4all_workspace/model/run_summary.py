@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import yaml_records
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from nirs4all_workspace.model.answers import BestResult, RunSummary
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.runs.view import RunView
 
@@ -26,7 +27,7 @@ _T = TypeVar("_T")
 
 def summarise(
     run: RunView, completed_at: str | None = None, error: str | None = None, *, live: bool = True
-) -> dict[str, Any]:
+) -> RunSummary:
     """Return the current summary of a run, with open segments if `live`; see `Run.summary`."""
     history = run.history
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
@@ -46,16 +47,18 @@ def summarise(
     summary = of_results(results, n_configs, look(lambda: len(run.datasets), 0))
     summary["counts"]["rows"] = n_rows
     summary["errors"][:0] = [{"error": stored.error_text(message)} for message in dict.fromkeys(problems)]
-    return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
+    summary["started_at"] = started[0] if started else None
+    summary["completed_at"] = completed_at or ended
+    return summary
 
 
-def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, Any]:
+def of_results(results: ResultList, configs: int, datasets: int) -> RunSummary:
     """Return the summary of results, given the number of planned configurations and datasets."""
     # The scores of results whose rows cannot be read are unknown.
     is_known = [result for result in results if result.status is not None or result.error is None]
     done = [result for result in is_known if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
-    errors: list[dict[str, Any]] = [
+    errors: list[dict[str, str | None]] = [
         {"error": stored.error_text(f"{item['path']}: {item['message']}")}
         for item in results.errors[:_LARGEST]
     ]
@@ -69,6 +72,8 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
         for result in failed[:_LARGEST]
     ]
     return {
+        "started_at": None,
+        "completed_at": None,
         "counts": {
             "configs": configs,
             "planned": configs * datasets,
@@ -85,7 +90,7 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
 _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-def _best(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
+def _best(results: Iterable[Result]) -> dict[str, BestResult]:
     """Return the best result of each metric with a known direction; ties go to the smaller id."""
     best: dict[str, Result] = {}
     for result in sorted(results, key=lambda result: result.id):
@@ -119,7 +124,7 @@ def _is_known(metric: str) -> bool:
     return True
 
 
-def write(path: Path, summary: dict[str, Any]) -> None:
+def write(path: Path, summary: RunSummary) -> None:
     """Replace a `summary.yaml`, durably; unknown keys are retained.
 
     Raises:

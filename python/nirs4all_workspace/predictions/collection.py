@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Compaction, Rebuild
     from nirs4all_workspace.predictions.pages import Page
     from nirs4all_workspace.workspace import Workspace
 
@@ -52,7 +54,7 @@ class Ranking(list[dict[str, Any]]):
         self.direction: str = answer["direction"]
         self.ranked_by: str = answer["ranked_by"]
         self.files_read: int = answer["files_read"]
-        self.errors: list[dict[str, str]] = answer["errors"]
+        self.errors: list[Problem] = answer["errors"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ranking as one dict, the shape of `n4w top --json`."""
@@ -174,7 +176,7 @@ class Predictions:
         *,
         live: bool = True,
         **filters: str | float | None,
-    ) -> list[dict[str, str]]:
+    ) -> list[Problem]:
         """Write all rows of a sorted list to a file, in bounded memory.
 
         Args:
@@ -334,7 +336,7 @@ class Predictions:
         _native.sweep(self._workspace.path, dataset_folder(dataset))
         return Writer(self._workspace.path, run_id, dataset, **options)
 
-    def compact(self, dataset: str | None = None) -> dict[str, Any]:
+    def compact(self, dataset: str | None = None) -> Compaction:
         """Merge the sealed segments of each run on each dataset into one.
 
         Runs are never merged with each other. Replaced segments are removed 10 s later (2 minutes on a
@@ -358,7 +360,7 @@ class Predictions:
         """
         root = self._workspace.path
         self._workspace.check_writable()
-        done: dict[str, Any] = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
+        done: Compaction = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
         folder = None if dataset is None else dataset_folder(dataset)
         failed: WorkspaceError | OSError | None = None
         is_shared = _native.is_network_drive(root)
@@ -390,7 +392,7 @@ class Predictions:
             raise failed
         return done
 
-    def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
+    def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> Rebuild:
         """Add a summary to the footer of every prediction file without a trusted one.
 
         Data pages are copied byte for byte. Each file is published atomically and durably: a reader sees the

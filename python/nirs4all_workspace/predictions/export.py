@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
+
 STDOUT = Path("-")
 # Extensions of formats that are not supported.
 _OTHER_KINDS = frozenset(
@@ -44,7 +46,7 @@ EXPORT_ROWS = 131_072
 
 def export(
     root: Path, asked: dict[str, Any], target: Path, kind: str | None, limit: int | None
-) -> list[dict[str, str]]:
+) -> list[Problem]:
     """Write the export that `Predictions.export` describes; `target` is absolute, or `STDOUT`."""
     if kind is None:
         suffix = target.suffix.lower()
@@ -54,7 +56,7 @@ def export(
         kind = "csv" if suffix == ".csv" else "parquet"
     if kind not in ("csv", "parquet"):
         raise ValueError(f"kind: expected 'csv' or 'parquet', got {kind!r}")
-    errors: list[dict[str, str]] = []
+    errors: list[Problem] = []
     frames = _frames(root, pages.checked(asked | {"limit": 0 if limit is None else limit}), limit, errors)
     first = next(frames)
     with _named(target), _opened(target) as file:
@@ -129,7 +131,7 @@ def _stdout() -> Iterator[IO[bytes]]:
 
 
 def _frames(
-    root: Path, asked: dict[str, Any], limit: int | None, errors: list[dict[str, str]]
+    root: Path, asked: dict[str, Any], limit: int | None, errors: list[Problem]
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows of a list in its order, at least one frame; problems are added to `errors`."""
     while True:

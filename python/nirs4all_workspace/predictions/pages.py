@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
+
 
 @dataclass(frozen=True)
 class Page:
@@ -38,7 +40,7 @@ class Page:
     offset: int
     has_more: bool
     next_cursor: str | None
-    errors: list[dict[str, str]]
+    errors: list[Problem]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page for strict JSON, the shape of `n4w predictions --json`.

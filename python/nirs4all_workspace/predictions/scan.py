@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
+
 # How often a listing is repeated because a listed file was replaced meanwhile.
 _RESTARTS = _native.RESTARTS
 
@@ -73,7 +75,7 @@ class _Scan:
         """Yield the rows; `n_rows` limits them before the predicate."""
         shown = list(self.schema()) if columns is None else columns
         asked = [*shown, *(name for name in _names_in(predicate) if name not in shown)]
-        bad: dict[str, dict[str, str]] = {}
+        bad: dict[str, Problem] = {}
         attempts = 0
         while True:
             has_yielded = False
@@ -99,7 +101,7 @@ class _Scan:
 class _BadFileError(Exception):
     """A file turned out to be unreadable while rows were read."""
 
-    def __init__(self, entry: dict[str, str]) -> None:
+    def __init__(self, entry: Problem) -> None:
         super().__init__(entry["message"])
         self.entry = entry
 
@@ -107,15 +109,13 @@ class _BadFileError(Exception):
 class _Part:
     """One reading of all files: files of equal types by plans of Polars, the others converted."""
 
-    def __init__(
-        self, scanned: _Scan, asked: list[str], bad: dict[str, dict[str, str]], *, is_last: bool
-    ) -> None:
+    def __init__(self, scanned: _Scan, asked: list[str], bad: dict[str, Problem], *, is_last: bool) -> None:
         self._scanned = scanned
         self._asked = asked
         self._bad = bad
         # After the first rows, a file that vanishes is reported and left out: the reading goes on.
         self._is_last = is_last
-        self._errors: list[dict[str, str]] = list(bad.values())
+        self._errors: list[Problem] = list(bad.values())
         answer = scanned._answer
         assert answer is not None  # noqa: S101 - the schema was asked for before
         self._answer = answer

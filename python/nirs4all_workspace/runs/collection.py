@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Deletion
     from nirs4all_workspace.workspace import Workspace
 
 
@@ -37,14 +39,14 @@ class RunList(list["Run | RecordedRun"]):
         """Start an empty list of runs of the workspace in `root`."""
         super().__init__()
         self._root = root
-        self.headers: list[_native.Head] = []
-        self.errors: list[dict[str, str]] = []
+        self.headers: list[_native.RunHeader] = []
+        self.errors: list[Problem] = []
 
     def writable(self) -> list[Run]:
         """Return the runs whose status can be changed."""
         return [run for run in self if isinstance(run, Run)]
 
-    def is_interrupted(self, header: _native.Head) -> bool:
+    def is_interrupted(self, header: _native.RunHeader) -> bool:
         """Return whether a run of the list has status "running" but no owner.
 
         A lock that cannot be read is added to the errors.
@@ -260,7 +262,7 @@ class Runs:
                 continue
         return None
 
-    def delete(self, run_id: str) -> dict[str, Any]:
+    def delete(self, run_id: str) -> Deletion:
         """Delete a run with its rows and arrays, and the artifacts that no other run refers to.
 
         It is gone for every reader once its folder is in the trash; if the process dies after that, deleting

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io import files, layout, listing
@@ -22,6 +22,8 @@ from nirs4all_workspace.model import ownership, run_record
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Deletion
     from nirs4all_workspace.workspace import Workspace
 
 # Content stored again within this many seconds, while other runs are active, may belong to a result of
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 _RECENT = 3600.0
 
 
-def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
+def delete(workspace: Workspace, run_id: str) -> Deletion:
     """Delete a run; see `Runs.delete`."""
     workspace.check_writable()
     root = workspace.path
@@ -130,7 +132,7 @@ def remove(path: Path) -> Path | None:
     return None
 
 
-def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
+def finish(workspace: Workspace, run_id: str) -> Deletion:
     """Remove everything of a run in the trash; the caller holds its locks.
 
     Rows that may lie in a folder that cannot be listed stay hidden: the trash retains the mark of the run.
@@ -144,7 +146,7 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
         for place in (_set_aside_path(root, run_id), root / layout.TRASH / run_id)
         if os.path.lexists(place)
     ]
-    done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
+    done: Deletion = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
     if not os.path.lexists(root / "runs" / run_id):
         owned, done["errors"] = _native.run_files(root, run_id)
         for path in owned:
@@ -165,7 +167,7 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
     return done
 
 
-def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any]) -> None:
+def _remove_artifacts(workspace: Workspace, named: set[str], done: Deletion) -> None:
     if not named:
         return
     # Results that cannot be read may refer to any of them.
@@ -186,7 +188,7 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
             done["kept"].append(name)
 
 
-def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
+def referenced(workspace: Workspace, errors: list[Problem]) -> set[str] | None:
     """Return the hashes of the artifacts of all results; None where the results of a run cannot be read.
 
     Paths that cannot be read are added to the errors.
@@ -210,7 +212,7 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
     return found if is_whole else None
 
 
-def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
+def trashed(root: Path, errors: list[Problem]) -> list[Path]:
     """Return the leftovers of deleted runs, by name, one path a run; problems are added to `errors`."""
     found: dict[str, Path] = {}
     for folder, prefix in ((layout.TRASH, ""), ("runs", layout.DELETED)):

@@ -19,6 +19,7 @@ from nirs4all_workspace.values import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
 
@@ -86,7 +87,7 @@ class Lineage:
     descendants: list[str]
     nodes: list[Node]
     edges: list[Edge]
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the lineage as plain data, the shape of `n4w lineage --json`."""

@@ -14,6 +14,7 @@ from nirs4all_workspace.values.canonical import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nirs4all_workspace.model.answers import RunSummary
     from nirs4all_workspace.model.result import ResultList
     from nirs4all_workspace.workspace import Workspace
 
@@ -46,7 +47,7 @@ class RecordedRun:
     is_partial = False
     should_stop = True
 
-    def __init__(self, workspace: Workspace, header: _native.Head) -> None:
+    def __init__(self, workspace: Workspace, header: _native.RunHeader) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
         self._header = header
@@ -151,11 +152,11 @@ class RecordedRun:
         """
         return catalogue.results(self._workspace.path, [self.id])
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> RunSummary:
         """Return the summary, in the form of `Run.summary`."""
         configs = self._entry["n_configs"] or 0
         found = run_summary.of_results(self.results(), configs, len(self.datasets))
-        return {"started_at": self.created_at or None, "completed_at": None} | found
+        return {**found, "started_at": self.created_at or None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain data, the shape of `n4w show --json`."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Self
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.predictions.writer import Writer
 
@@ -319,7 +320,7 @@ class Run(RunView):
         self._demand(_native.recover(self._root, self.id)["problems"])
         _native.remove_partial(self._root, self.id)
 
-    def _demand(self, errors: list[dict[str, str]]) -> None:
+    def _demand(self, errors: list[Problem]) -> None:
         """Check that the run's own results and journals can be read."""
         folders = (f"predictions/{dataset_folder(str(it['name']))}" for it in self.datasets)
         listing.raise_if_unreadable(self._root, errors, f"runs/{self.id}", *folders)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nirs4all_workspace._native import Head as RunHeader
+    from nirs4all_workspace._native import RunHeader
+    from nirs4all_workspace.model.answers import RunSummary
     from nirs4all_workspace.model.result import ResultList
     from nirs4all_workspace.workspace import Workspace
 
@@ -173,7 +174,7 @@ class RunView:
             try:
                 return read()
             except (WorkspaceError, OSError) as problem:
-                error = {"error": stored.error_text(str(problem))}
+                error: dict[str, str | None] = {"error": stored.error_text(str(problem))}
                 summary["errors"] += [] if error in summary["errors"] else [error]
                 return otherwise
 
@@ -188,7 +189,7 @@ class RunView:
             "summary": summary,
         }
 
-    def summary(self, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:
+    def summary(self, completed_at: str | None = None, error: str | None = None) -> RunSummary:
         """Return start and end, counts, errors and the best result per metric, as they are now.
 
         Args:

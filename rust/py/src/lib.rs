@@ -21,9 +21,9 @@ mod metrics;
 mod query;
 mod recover;
 mod scan;
+mod stat_snapshot;
 mod stream;
 mod summary;
-mod survey;
 mod table;
 mod workspace;
 mod writer;
@@ -51,7 +51,8 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        Head, count_results, list_heads, list_results, list_runs, page_results, run_results, session_rows,
+        RunHeader, count_results, list_heads, list_results, list_runs, page_results, run_results,
+        session_rows,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;
@@ -78,9 +79,9 @@ mod _native {
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan};
     #[pymodule_export]
-    use crate::summary::{SummaryAccumulator, read_summaries};
+    use crate::stat_snapshot::{performance, survey};
     #[pymodule_export]
-    use crate::survey::{performance, survey};
+    use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]
     use crate::table::RowReader;
     #[pymodule_export]

@@ -25,7 +25,7 @@ pub enum ErrorKind {
     Version,
     /// A metric's stored direction disagrees with the table, or no direction is known.
     Metric,
-    /// Somebody else changed the file meanwhile.
+    /// Another process or thread changed the file meanwhile.
     Conflict,
     /// Another process holds a lock.
     LockTimeout,

@@ -25,7 +25,7 @@ pub struct Listed {
     /// The entry.
     pub entry: Arc<Entry>,
     /// Of a run, the stat of its `run.yaml`, as long as that tells it from its later self.
-    pub stamp: Option<Identity>,
+    pub stat: Option<Identity>,
 }
 
 /// What a workspace has.
@@ -56,12 +56,12 @@ pub(crate) struct Found {
     read: usize,
 }
 
-/// Lists all runs within the current thread pool; what was read is kept for the next time if it may be.
+/// Lists all runs within the current thread pool; what was read is cached for the next time if it may be.
 pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
     list_with(root, may_keep, progress, None)
 }
 
-/// The same; the rows of sessions are added to `rows`.
+/// Lists all runs; the rows of sessions are added to `rows`.
 fn list_with(
     root: &Path,
     may_keep: bool,
@@ -111,13 +111,13 @@ fn list_with(
     }
     let ids: HashSet<&str> = runs.iter().filter_map(|unit| unit.path.rsplit('/').next()).collect();
     let native = runs.iter().filter_map(|unit| {
-        let stamp = unit.stamps[0].filter(|stamp| stamp.settled_at(unit.read_at));
-        Some(Listed { entry: unit.entry.clone()?, stamp })
+        let stat = unit.stats[0].filter(|stat| stat.settled_at(unit.read_at));
+        Some(Listed { entry: unit.entry.clone()?, stat })
     });
     catalogue.entries.extend(native);
     let parts = (&manifests[..], &logs[..]);
     let others = old_entries(root, &ids, parts, may_keep, progress, rows, &mut catalogue.errors)?.into_iter();
-    catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stamp: None }));
+    catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stat: None }));
     catalogue.entries.sort_by(|Listed { entry: one, .. }, Listed { entry: other, .. }| {
         (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id))
     });

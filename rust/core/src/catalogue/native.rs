@@ -13,7 +13,6 @@ use crate::yaml::tree::Tree;
 pub const FILES: [&str; 4] = ["run.yaml", "templates.yaml", "datasets.yaml", "summary.yaml"];
 /// What is wrong with a run's folder without one of its files.
 pub const MISSING: &str = "is missing from the run's folder";
-
 const MAJOR: u64 = 1;
 /// The states of a run.
 pub const STATES: [&str; 6] = ["queued", "running", "completed", "failed", "paused", "cancelled"];

@@ -41,7 +41,7 @@ pub type Entries = HashMap<String, Entry>;
 
 /// What an unchanged workspace says: one entry for all of its files.
 pub const WHOLE: &str = "summary.bin";
-/// The same without quartiles, where nobody has asked for them yet.
+/// The summary without quartiles, where none were asked for yet.
 pub const RANKINGS: &str = "rankings.bin";
 /// What each file says, so that only the files that changed are opened again.
 pub const FILES: &str = "files.bin";

@@ -247,8 +247,8 @@ impl Writer {
         add_batches(&mut self.waiting.summary, std::slice::from_ref(batch))?;
         for (result, start, length) in runs_of(texts(batch, "result_id")) {
             if let Some(result) = result {
-                let tally = self.unfinished.entry(result.to_owned()).or_insert_with(|| Accumulator::new(1));
-                add_batches(tally, &[batch.slice(start, length)])?;
+                let rows = self.unfinished.entry(result.to_owned()).or_insert_with(|| Accumulator::new(1));
+                add_batches(rows, &[batch.slice(start, length)])?;
             }
         }
         Ok(())
