@@ -159,15 +159,15 @@ class Resolver:
     def __init__(self, root: Path) -> None:
         """Bind to the workspace in `root`."""
         self._root = root
-        self._kept: tuple[int, _native.HashCache] | None = None
+        self._hash_cache: tuple[int, _native.HashCache] | None = None
         self._indexes: dict[str, tuple[_native.FileIndex, float]] = {}
 
     @property
     def hashes(self) -> _native.HashCache:
         """The cache of hashes; loaded once a process."""
-        if self._kept is None or self._kept[0] != os.getpid():
-            self._kept = (os.getpid(), _native.HashCache(self._root))
-        return self._kept[1]
+        if self._hash_cache is None or self._hash_cache[0] != os.getpid():
+            self._hash_cache = (os.getpid(), _native.HashCache(self._root))
+        return self._hash_cache[1]
 
     def absolute(self, path: str) -> Path:
         """Return a stored path as absolute: a relative one starts at the workspace."""

@@ -102,7 +102,7 @@ class Watch:
         import watchfiles
 
         root, milliseconds = self._workspace.path, max(1, round(self._interval * 1000))
-        told = watchfiles.watch(
+        events = watchfiles.watch(
             root,
             watch_filter=lambda _, path: not _is_hidden(root, path),
             debounce=milliseconds,
@@ -114,7 +114,7 @@ class Watch:
         )
         is_first = True
         try:
-            for paths in told:
+            for paths in events:
                 # Changes before the system began to watch are found by one look afterwards.
                 if paths or is_first:
                     yield
