@@ -42,7 +42,7 @@ pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> 
 }
 
 /// What a table shows of an entry; the rest is made a dict when it is asked for.
-#[pyclass(frozen)]
+#[pyclass(name = "Head", frozen)]
 pub struct RunHeader(Listed);
 
 #[pymethods]
