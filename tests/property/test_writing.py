@@ -1,7 +1,6 @@
 """Writers, deaths, recoveries, compactions and copies in any order, against a model of plain dicts."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import nirs4all_workspace as n4w
-from hypothesis import settings
+import tiers
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from nirs4all_workspace import _native
@@ -196,6 +195,4 @@ def counting(states) -> Counter:
 
 
 TestWriting = Writing.TestCase
-TestWriting.settings = settings(
-    max_examples=int(os.environ.get("N4W_STRESS_MODELS", "15")), stateful_step_count=20
-)
+TestWriting.settings = tiers.costly()

@@ -3,7 +3,6 @@
 import math
 import subprocess
 import sys
-import time
 
 import nirs4all_workspace as n4w
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from nirs4all_workspace import UnknownMetricError
 from oracle import DIRECTIONS, frame_best
 from samples import SKETCH, keys, strict, table, write
+from settling import settle
 
 ALIASES = {
     "r2_score": "r2", "explained_variance_score": "explained_variance", "f1_score": "f1", "auc": "roc_auc",
@@ -241,7 +241,7 @@ def test_the_cache_of_one_process_does_not_decide_for_another(tmp_path):
     cases = {(first, then): tmp_path / f"{first}-{then}" for first in choices for then in choices}
     for folder in cases.values():
         write(folder / "wheat.meta.parquet", table(metric="house"))
-    time.sleep(2.1)  # younger files would not be taken from the cache at all
+    settle(tmp_path)  # younger files would not be taken from the cache at all
     answers = {}
     for (first, then), folder in cases.items():
         summarise(folder, first)
