@@ -27,13 +27,10 @@ tiers.register_profiles()
 
 
 def pytest_collection_modifyitems(items):
-    """Say of each test what it may run beside, and whether it is one of the quick ones."""
+    """Mark the tests that are quick, and those that run with no other beside them."""
     for item in items:
-        name = item.nodeid.partition("tests/")[2] or item.nodeid
-        if tiers.is_alone(name):
-            item.add_marker("alone")
-        if tiers.is_slow(name):
-            item.add_marker("slow")
+        for marker in tiers.markers(item.nodeid.partition("tests/")[2] or item.nodeid):
+            item.add_marker(marker)
 
 
 @pytest.fixture(autouse=True)

@@ -20,14 +20,10 @@ PROFILES = {
 }
 
 
-def is_alone(name: str) -> bool:
-    """Whether a test runs with no other beside it."""
-    return name.startswith(ALONE)
-
-
-def is_slow(name: str) -> bool:
-    """Whether a test is left to `make test`."""
-    return name.startswith(SLOW)
+def markers(name: str) -> list[str]:
+    """The markers of a test."""
+    is_alone, is_slow = name.startswith(ALONE), name.startswith(SLOW)
+    return ["alone"] * is_alone + ["quick"] * (not is_alone and not is_slow)
 
 
 def register_profiles() -> None:

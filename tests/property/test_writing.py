@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import nirs4all_workspace as n4w
+import spawning
 import tiers
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
@@ -45,12 +44,7 @@ class Elsewhere:
     """A writer in a process of its own."""
 
     def __init__(self, root):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, root, RUN, DATASET],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.process = spawning.Process(WORKER, root, RUN, DATASET)
         assert self.process.stdout.readline() == "ready\n"
 
     def call(self, name, *argument):
