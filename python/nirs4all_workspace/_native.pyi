@@ -9,6 +9,8 @@ from nirs4all_workspace.exceptions import WorkspaceError
 
 # Nanoseconds within which a file may change again without its times changing.
 RACY_NS: int
+# How often an answer starts again where files go while it reads them.
+RESTARTS: int
 
 _Path: TypeAlias = str | PathLike[str]
 _Report: TypeAlias = Callable[[int, int], object]

@@ -150,7 +150,7 @@ def folder_of(manifest: Mapping[str, Any]) -> str:
 
 def old_files(root: Path, suffix: str) -> list[str]:
     """Return the files of nirs4all 0.6 whose names end so; those too whose names are no Unicode."""
-    named = {path.name for path in root.glob(f"*{suffix}") if not path.name.startswith(".")}
+    named = {name for name in files.names_in(root) if name.endswith(suffix) and not name.startswith(".")}
     return sorted(named.union(_native.old_files(root, suffix)[0]))
 
 

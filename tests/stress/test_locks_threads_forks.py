@@ -179,7 +179,8 @@ def work_in_child(work):
 COUNT = """
 import os, sys, threading, time
 from pathlib import Path
-from nirs4all_workspace import _native, locks
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import locks
 path, counter, idle = Path(sys.argv[1]), Path(sys.argv[2]), []
 times, removes = int(sys.argv[3]), int(sys.argv[4])
 def count():
@@ -245,7 +246,8 @@ def test_a_lock_excludes_threads_forks_and_processes(tmp_path, removes):
 TAKE = """
 import os, sys
 from pathlib import Path
-from nirs4all_workspace import _native, locks
+from nirs4all_workspace import _native
+from nirs4all_workspace._io import locks
 path = Path(sys.argv[1])
 print(os.getpid(), flush=True)
 os.read(0, 1)

@@ -21,7 +21,7 @@ from processes import Worker, in_fork
 HOLD = """
 import sys
 from pathlib import Path
-from nirs4all_workspace import locks
+from nirs4all_workspace._io import locks
 lock = locks.take(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

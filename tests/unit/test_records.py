@@ -103,7 +103,7 @@ def test_a_missing_record_is_named(tmp_path):
 ADD = """
 import sys
 from pathlib import Path
-from nirs4all_workspace import _native, records
+from nirs4all_workspace._io import yaml_records as records
 for _ in range(25):
     with records.edit(Path(sys.argv[1]), Path(sys.argv[2]), timeout=60) as mapping:
         mapping["count"] += 1

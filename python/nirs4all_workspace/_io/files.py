@@ -5,10 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 # Systems without them have no pipes among files either.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -65,6 +62,17 @@ def check_readable(path: Path) -> None:
         read_bytes(path)
     else:
         names_in(path)
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder; a link counts as itself.
+
+    Raises:
+        OSError: Something cannot be looked at.
+    """
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size
+    return sum((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
 
 
 def touch(path: Path) -> None:

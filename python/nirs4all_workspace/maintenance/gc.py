@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
@@ -17,6 +15,7 @@ from nirs4all_workspace.runs import delete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from nirs4all_workspace.workspace import Workspace
 
@@ -34,7 +33,7 @@ def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
     for kind, path, remove in _garbage(workspace, oldest, answer):
         name = str(path.relative_to(root))
         try:
-            size = _size(path)
+            size = files.size_of(path)
             if not yes or remove():
                 answer["items"].append({"path": name, "kind": kind, "bytes": size})
         except FileNotFoundError:
@@ -148,10 +147,3 @@ def _age(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()
-
-
-def _size(path: Path) -> int:
-    if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size
-    inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
-    return sum(item.lstat().st_size for item in inside)

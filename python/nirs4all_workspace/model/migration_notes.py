@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace._io import yaml_records
-from nirs4all_workspace._io.files import read_bytes
+from nirs4all_workspace._io import files, yaml_records
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def of_workspace(root: Path) -> list[dict[str, str]]:
     """
     path = root / OF_WORKSPACE
     try:
-        report: Any = json.loads(read_bytes(path))
+        report: Any = json.loads(files.read_bytes(path))
     except FileNotFoundError:
         return []
     except ValueError as error:

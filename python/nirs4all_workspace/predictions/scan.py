@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 # So often a listing is repeated because a listed file was replaced meanwhile.
-_RESTARTS = 20
+_RESTARTS = _native.RESTARTS
 
 # A column that says after which dataset a row's file is named; of segments it says nothing of use.
 FILE = "n4w:file"

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use n4w_core::files::Open;
-use n4w_core::progress::Progress;
+use n4w_core::base::progress::Progress;
 use n4w_core::query::filter::{Asks, Filter};
 use n4w_core::query::keys::Sort;
 use n4w_core::query::page::{Ask, page};
+use n4w_core::segment::live_set::Open;
 
 fn main() -> n4w_core::Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -68,7 +68,7 @@ fn lengths(rest: usize) -> Vec<Vec<u8>> {
         .into_iter()
         .map(|length| {
             let mut bytes = Vec::new();
-            n4w_core::footer::thrift::write_varint(&mut bytes, length);
+            n4w_core::base::codec::write_varint(&mut bytes, length);
             bytes
         })
         .collect()

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use n4w_core::ErrorKind;
-use n4w_core::metrics::{self, Direction};
+use n4w_core::base::metrics::{self, Direction};
 
 const MAXIMIZE: &str = "r2 r2_score rpd rpiq explained_variance explained_variance_score pearson_r spearman_r consistency \
     accuracy balanced_accuracy precision balanced_precision precision_micro precision_macro recall balanced_recall \

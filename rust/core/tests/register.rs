@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use n4w_core::ErrorKind;
-use n4w_core::metrics::{self, Direction, Metric};
+use n4w_core::base::metrics::{self, Direction, Metric};
 
 fn metric(name: &str, aliases: &[&str], direction: Direction) -> Metric {
     Metric {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use n4w_core::{Error, artifacts, platform};
+use n4w_core::Error;
+use n4w_core::fs::platform;
+use n4w_core::write::artifacts;
 use pyo3::prelude::*;
 
 use crate::gate::{enter, to_py};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use n4w_core::atomic;
+use n4w_core::fs::atomic;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -104,11 +104,11 @@ pub fn move_folder(py: Python<'_>, source: PathBuf, target: PathBuf) -> PyResult
 
 #[pyfunction]
 pub fn sync_folder(py: Python<'_>, path: PathBuf) -> PyResult<()> {
-    let synced = py.detach(|| n4w_core::platform::sync_folder(&path));
+    let synced = py.detach(|| n4w_core::fs::platform::sync_folder(&path));
     synced.map_err(|error| to_py(py, &n4w_core::Error::io(&path, error)))
 }
 
 #[pyfunction]
 pub fn is_network_drive(path: PathBuf) -> bool {
-    n4w_core::platform::is_network_drive(&path)
+    n4w_core::fs::platform::is_network_drive(&path)
 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use n4w_core::base::codec::ByteWriter;
+use n4w_core::base::error::FileError;
+use n4w_core::catalogue as core;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
-use n4w_core::catalogue::tree::Tree;
-use n4w_core::catalogue::{self as core, Listed, results};
-use n4w_core::files::FileError;
-use n4w_core::platform::Identity;
-use n4w_core::summary::Writer;
+use n4w_core::catalogue::{Listed, results};
+use n4w_core::fs::stat::Identity;
+use n4w_core::yaml::tree::Tree;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -124,7 +125,7 @@ pub fn session_rows(
     py: Python<'_>,
     root: PathBuf,
 ) -> PyResult<(HashMap<String, String>, SessionRows, Bound<'_, PyAny>)> {
-    let (names, rows, errors) = enter(py, 0, None, |progress| core::session_rows::list(&root, progress))?;
+    let (names, rows, errors) = enter(py, 0, None, |progress| core::list_session_rows(&root, progress))?;
     let rows = rows.into_iter().map(|it| (it.id, it.dataset, it.metric, it.rows, it.best)).collect();
     Ok((names.into_iter().collect(), rows, Converter::new(py).object(&errors_value(&errors))?))
 }
@@ -205,7 +206,7 @@ pub fn count_results<'py>(
 }
 
 fn written(trees: &[Tree]) -> Vec<u8> {
-    let mut writer = Writer::default();
+    let mut writer = ByteWriter::default();
     Tree::encode_list(trees, &mut writer);
     writer.bytes
 }

@@ -1,11 +1,11 @@
 //! Values of mappings on their way into columns. What is not plain is told by `nirs4all_workspace.values`.
 
+use n4w_core::types::schema;
 use std::borrow::Cow;
 
-use n4w_core::arrays::Values;
-use n4w_core::mappings::Cell;
-use n4w_core::rows;
-use n4w_core::summary::columns::parse_time;
+use n4w_core::base::clock::parse_time;
+use n4w_core::write::arrays::Values;
+use n4w_core::write::mappings::Cell;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
@@ -70,9 +70,9 @@ fn plain_cell(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<Cell<'s
 
 fn json_text(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Cell<'static>> {
     let py = value.py();
-    if let Some(kind) = rows::known(column).filter(|kind| !matches!(kind, rows::Type::Text)) {
+    if let Some(kind) = schema::known(column).filter(|kind| !matches!(kind, schema::Type::Text)) {
         let what = if value.is_instance_of::<PyDict>() { "a mapping" } else { "a list" };
-        return Err(to_py(py, &rows::unfit(column, kind, what)));
+        return Err(to_py(py, &schema::unfit(column, kind, what)));
     }
     let stored = py.import(intern!(py, "nirs4all_workspace.values.stored"))?;
     let text = stored.call_method1(intern!(py, "cell_text"), (value, column))?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use n4w_core::chunk_checks::{Readers, check_files};
+use n4w_core::decode::chunk_checks::{Readers, check_files};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 

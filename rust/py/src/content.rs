@@ -1,7 +1,8 @@
 //! Names made of content, and names of things as those of files and folders.
 
-use n4w_core::{content, normal, segments};
+use n4w_core::base::{content, file_names, normal};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 #[pyfunction]
 #[pyo3(signature = (content, digits=64))]
@@ -10,8 +11,8 @@ pub fn blake3_hex(content: &[u8], digits: usize) -> String {
 }
 
 #[pyfunction]
-pub fn slug(name: &str) -> String {
-    normal::slug(name)
+pub fn slug(name: &Bound<'_, PyString>) -> String {
+    normal::slug(&name.to_string_lossy())
 }
 
 #[pyfunction]
@@ -21,5 +22,5 @@ pub fn dataset_folder(name: &str) -> String {
 
 #[pyfunction]
 pub fn run_of(file: &str) -> Option<&str> {
-    segments::run_of(file)
+    file_names::run_of(file)
 }

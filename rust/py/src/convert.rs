@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use n4w_core::files::FileError;
-use n4w_core::folders::FIRST_BYTE;
-use n4w_core::value::{Key, Value};
-use n4w_core::verify::Finding;
+use n4w_core::base::error::FileError;
+use n4w_core::base::value::{Key, Value};
+use n4w_core::fs::folders::FIRST_BYTE;
+use n4w_core::upkeep::finding::Finding;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString};

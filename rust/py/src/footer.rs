@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use n4w_core::Result;
+use n4w_core::base::value::Value;
 use n4w_core::footer::TailReader;
-use n4w_core::value::Value;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use rayon::prelude::*;

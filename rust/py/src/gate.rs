@@ -1,13 +1,15 @@
 //! The one way into the core for work that takes time.
 
+use n4w_core::base::refused;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use n4w_core::error::caught;
-use n4w_core::progress::Progress;
-use n4w_core::{Error, ErrorKind, Result, regular, threads};
+use n4w_core::base::error::caught;
+use n4w_core::base::progress::Progress;
+use n4w_core::base::threads;
+use n4w_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -153,7 +155,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 /// `OSError` chooses its subclass by the number, so that `except FileNotFoundError` works.
 fn os_error(py: Python<'_>, error: &Error, path: Option<OsString>) -> PyErr {
     let number = error.source.as_ref().and_then(|source| {
-        regular::number_of(source).or(match source.kind() {
+        refused::number_of(source).or(match source.kind() {
             std::io::ErrorKind::IsADirectory => Some(21),
             _ => None,
         })

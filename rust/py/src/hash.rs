@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use n4w_core::base::progress::Progress;
 use n4w_core::hash::{self, Algorithm, Fingerprint, quick};
-use n4w_core::progress::Progress;
 use pyo3::prelude::*;
 
 use crate::gate::{absolute, enter, to_py};
@@ -42,7 +42,7 @@ pub fn content_size(py: Python<'_>, path: PathBuf) -> PyResult<(u64, bool)> {
 
 #[pyfunction]
 pub fn has_trusted_ctime(path: PathBuf) -> bool {
-    n4w_core::platform::has_trusted_ctime(&path)
+    n4w_core::fs::platform::has_trusted_ctime(&path)
 }
 
 /// What was hashed before, by the stat of files.

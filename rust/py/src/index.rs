@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use n4w_core::base::value::Value;
 use n4w_core::hash::{ContentHash, quick};
 use n4w_core::index::{self, Refresh, Stage, Wanted};
-use n4w_core::value::Value;
 use n4w_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use n4w_core::ipc;
-use n4w_core::journal::{Journal, Kind, Position};
-use n4w_core::rows::COLUMNS;
+use n4w_core::segment::ipc;
+use n4w_core::segment::journal::{Journal, Kind, Position};
+use n4w_core::types::schema::COLUMNS;
 use pyo3::prelude::*;
 
 use crate::gate::detached;

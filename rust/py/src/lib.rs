@@ -38,7 +38,7 @@ mod _native {
     /// From here on, forked children keep no lock of this process.
     #[pymodule_init]
     fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-        Ok(n4w_core::forks::watch()?)
+        Ok(n4w_core::fs::forks::watch()?)
     }
 
     #[pymodule_export]
@@ -91,5 +91,7 @@ mod _native {
     use crate::yaml::{canonical_json, check_record, in_line, parse_run, parse_yaml, read_yaml};
 
     #[pymodule_export]
-    const RACY_NS: i64 = n4w_core::platform::RACY_NS;
+    const RACY_NS: i64 = n4w_core::fs::stat::RACY_NS;
+    #[pymodule_export]
+    const RESTARTS: usize = n4w_core::reading::collect::RESTARTS;
 }

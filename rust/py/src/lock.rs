@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use n4w_core::lock;
+use n4w_core::fs::lock;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use n4w_core::mappings::Cell;
-use n4w_core::summary::columns::{COLUMNS, SCORES, parse_time};
+use n4w_core::base::clock::parse_time;
 use n4w_core::summary::topk::TEXTS;
 use n4w_core::summary::{Accumulator, Row};
+use n4w_core::types::columns::{COLUMNS, SCORES};
+use n4w_core::write::mappings::Cell;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

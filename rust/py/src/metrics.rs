@@ -1,6 +1,6 @@
 //! The table of metrics.
 
-use n4w_core::metrics::{self, Direction, Metric};
+use n4w_core::base::metrics::{self, Direction, Metric};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use n4w_core::journal::End;
-use n4w_core::live;
-use n4w_core::recover::{self as core, Living, Report, Scope};
-use n4w_core::seal::Outcome;
-use n4w_core::value::Value;
+use n4w_core::base::value::Value;
+use n4w_core::reading::live;
+use n4w_core::segment::journal::End;
+use n4w_core::upkeep::recover as core;
+use n4w_core::upkeep::recover::{Living, Report, Scope};
+use n4w_core::write::seal::Outcome;
 use pyo3::prelude::*;
 
 use crate::convert::{Converter, errors_value, findings_value};
@@ -116,8 +117,9 @@ pub fn passed_over<'py>(
     run_id: String,
     folder: Option<String>,
 ) -> PyResult<(Bound<'py, PyAny>, Vec<String>)> {
-    let found = enter(py, 0, None, |_| n4w_core::compact::passed_over(&root, &run_id, folder.as_deref()))?;
-    let entry = |(path, apart): &(String, n4w_core::compaction_groups::Apart)| {
+    let found =
+        enter(py, 0, None, |_| n4w_core::upkeep::compact::passed_over(&root, &run_id, folder.as_deref()))?;
+    let entry = |(path, apart): &(String, n4w_core::upkeep::compaction_groups::Apart)| {
         let (kind, merged) = (&apart.kind, &apart.merged);
         let reason =
             format!("column {:?} has type {kind} there and {merged} in other segments", apart.column);
@@ -140,9 +142,9 @@ pub fn compact<'py>(
     folder: Option<String>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let compacted = enter(py, 0, None, |progress| {
-        n4w_core::compact::compact(&root, &run_id, folder.as_deref(), progress)
+        n4w_core::upkeep::compact::compact(&root, &run_id, folder.as_deref(), progress)
     })?;
-    let entry = |one: &n4w_core::compact::Compacted| {
+    let entry = |one: &n4w_core::upkeep::compact::Compacted| {
         Value::map([
             ("output", one.output.as_str().into()),
             ("inputs", one.inputs.iter().map(String::as_str).collect()),

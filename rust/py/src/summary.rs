@@ -1,11 +1,13 @@
 //! Accumulators and the summaries of single files.
 
+use n4w_core::base::clock;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-use n4w_core::collect::{FileSummary, summarise_file};
 use n4w_core::footer::TailReader;
-use n4w_core::summary::{Accumulator, add_batches, columns, embedded, report};
+use n4w_core::reading::collect::{FileSummary, summarise_file};
+use n4w_core::summary::{Accumulator, add_batches, embedded, report};
+use n4w_core::types::columns;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple, PyType};
@@ -76,7 +78,7 @@ impl SummaryAccumulator {
     }
 
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = report::summary(&self.lock(), None, &report::now());
+        let value = report::summary(&self.lock(), None, &clock::now());
         Converter::new(py).object(&value)
     }
 
@@ -132,7 +134,7 @@ pub fn read_summaries<'py>(
     paths: Vec<PathBuf>,
     threads: usize,
 ) -> PyResult<Bound<'py, PyList>> {
-    let generated_at = report::now();
+    let generated_at = clock::now();
     let read = enter(py, threads, None, |progress| {
         let one = |tails: &mut TailReader, path: &PathBuf| {
             progress.check()?;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use n4w_core::collect::{self, Collected};
-use n4w_core::files::Open;
+use n4w_core::base::value::Value;
+use n4w_core::reading::collect::{self, Collected};
+use n4w_core::segment::live_set::Open;
 use n4w_core::summary::report;
-use n4w_core::value::Value;
 use pyo3::prelude::*;
 
 use crate::convert::{Converter, errors_value};
@@ -16,7 +16,8 @@ type Item = (String, u64, u64, u64, i64);
 #[pyfunction]
 pub fn survey(py: Python<'_>, root: PathBuf) -> PyResult<(Vec<Item>, Bound<'_, PyAny>)> {
     let mut errors = Vec::new();
-    let items = enter(py, 0, None, |progress| n4w_core::survey::survey(&root, &mut errors, progress))?;
+    let items =
+        enter(py, 0, None, |progress| n4w_core::reading::survey::survey(&root, &mut errors, progress))?;
     let items = items.into_iter().map(|it| (it.path, it.stamp, it.files, it.bytes, it.changed_at));
     Ok((items.collect(), Converter::new(py).object(&errors_value(&errors))?))
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use n4w_core::ipc;
-use n4w_core::table::Reader;
+use n4w_core::reading::table::Reader;
+use n4w_core::segment::ipc;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

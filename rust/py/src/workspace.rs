@@ -1,14 +1,16 @@
 //! Whole folders: summary, rebuilding and checking.
 
+use n4w_core::base::clock;
 use std::path::{Path, PathBuf};
 
-use n4w_core::collect::{Caching, Collected};
-use n4w_core::files::Open;
-use n4w_core::progress::Progress;
-use n4w_core::rebuild::{self, Outcome};
+use n4w_core::base::progress::Progress;
+use n4w_core::base::value::Value;
+use n4w_core::reading::collect::{Caching, Collected};
+use n4w_core::reading::{collect, files};
+use n4w_core::segment::live_set::Open;
 use n4w_core::summary::report;
-use n4w_core::value::Value;
-use n4w_core::{collect, files, verify};
+use n4w_core::upkeep::rebuild::{self, Outcome};
+use n4w_core::upkeep::verify;
 use pyo3::prelude::*;
 
 use crate::convert::{Converter, errors_value, findings_value};
@@ -28,7 +30,7 @@ pub fn old_files<'py>(
     suffix: &str,
 ) -> PyResult<(Vec<String>, Bound<'py, PyAny>)> {
     let mut errors = Vec::new();
-    let found = enter(py, 0, None, |_| Ok(n4w_core::old_files::list(&root, suffix, &mut errors)))?;
+    let found = enter(py, 0, None, |_| Ok(n4w_core::reading::old_files::list(&root, suffix, &mut errors)))?;
     Ok((found, Converter::new(py).object(&errors_value(&errors))?))
 }
 
@@ -55,7 +57,7 @@ pub fn summarise<'py>(
 }
 
 fn summary_value(collected: &Collected, dataset: Option<&str>) -> Option<Value> {
-    let now = report::now();
+    let now = clock::now();
     let summary = match dataset {
         None => report::workspace_summary(&collected.datasets, &collected.whole, &now),
         Some(name) => report::summary(collected.datasets.get(name)?, Some(name), &now),

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use n4w_core::arrays::{ROLES, Values};
-use n4w_core::error::caught;
-use n4w_core::mappings::Cell;
-use n4w_core::threads;
-use n4w_core::value::Value;
-use n4w_core::writer::{Given, Options, Writer};
+use n4w_core::base::error::caught;
+use n4w_core::base::threads;
+use n4w_core::base::value::Value;
+use n4w_core::write::arrays::{ROLES, Values};
+use n4w_core::write::mappings::Cell;
+use n4w_core::write::writer::{Given, Options, Writer};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -156,8 +156,8 @@ impl JournalWriter {
 pub fn array_ids(py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     let batches = batches_of(arrays)?;
     detached(py, None, || {
-        let found = n4w_core::arrays::of_batches(&batches)?;
-        Ok(found.iter().map(|(values, _)| n4w_core::arrays::id_of(&values.hash())).collect())
+        let found = n4w_core::write::arrays::of_batches(&batches)?;
+        Ok(found.iter().map(|(values, _)| n4w_core::write::arrays::id_of(&values.hash())).collect())
     })
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use n4w_core::catalogue::canonical;
-use n4w_core::catalogue::tree::{Part, Time, Tree};
-use n4w_core::catalogue::{self as core, native, yaml};
-use n4w_core::summary::{Reader, Writer};
+use n4w_core::base::codec::{ByteReader, ByteWriter};
+use n4w_core::catalogue::native;
+use n4w_core::yaml::tree::{Part, Time, Tree};
+use n4w_core::yaml::{self, canonical};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -34,7 +34,7 @@ fn parsed<'py>(
     parse: impl FnOnce() -> n4w_core::Result<Tree> + Send,
 ) -> PyResult<Bound<'py, PyAny>> {
     let bytes = detached(py, Some(path), || {
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         parse().map_err(|error| error.at(path))?.encode(&mut writer);
         Ok(writer.bytes)
     })?;
@@ -43,7 +43,7 @@ fn parsed<'py>(
 
 #[pyfunction]
 pub fn check_record(py: Python<'_>, name: &str, content: &[u8]) -> PyResult<()> {
-    py.detach(|| core::check_file(name, content)).map_err(|error| to_py(py, &error))
+    py.detach(|| native::check_file(name, content)).map_err(|error| to_py(py, &error))
 }
 
 #[pyfunction]
@@ -101,10 +101,10 @@ impl<'py> Trees<'py> {
 
     /// The Python object of a tree that was written down.
     pub fn object(&mut self, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        self.next(&mut Reader::new(bytes))
+        self.next(&mut ByteReader::new(bytes))
     }
 
-    fn next(&mut self, reader: &mut Reader<'_>) -> PyResult<Bound<'py, PyAny>> {
+    fn next(&mut self, reader: &mut ByteReader<'_>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         Ok(match Part::next(reader).map_err(|error| to_py(py, &error))? {
             Part::Null => py.None().into_bound(py),

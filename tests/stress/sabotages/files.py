@@ -4,43 +4,43 @@ from sabotages.patch import Sabotage
 
 SABOTAGES = {
     "open lock files while others fork": Sabotage(
-        "rust/core/src/forks.rs",
+        "rust/core/src/fs/forks.rs",
         "        let mut registry = registry();\n        let file = open()?;\n",
         "        let file = open()?;\n        let mut registry = registry();\n",
         "stress/test_locks_threads_forks.py::test_idle_forks_keep_no_lock_of_busy_threads",
     ),
     "forget the files of those who only look": Sabotage(
-        "rust/core/src/lock.rs",
+        "rust/core/src/fs/lock.rs",
         "match OwnFile::open(|| platform::open(path)) {",
         "match platform::open(path) {",
         "stress/test_locks_threads_forks.py::test_idle_forks_keep_no_lock_of_busy_threads",
     ),
     "believe that a locked file is the lock": Sabotage(
-        "rust/core/src/lock.rs",
+        "rust/core/src/fs/lock.rs",
         "Ok(()) => Ok(platform::is_same_file(file, path)),",
         "Ok(()) => Ok(!path.as_os_str().is_empty()),",
         "stress/test_locks_threads_forks.py::test_a_file_that_is_removed_between_opening_and_locking_is_not_the_lock",
     ),
     "release by closing alone": Sabotage(
-        "rust/core/src/forks.rs",
+        "rust/core/src/fs/forks.rs",
         "            let _ = self.file.unlock();\n",
         "",
         "unit/test_locks.py::test_release_unlocks_though_another_process_has_a_copy",
     ),
     "try a lock once": Sabotage(
-        "rust/core/src/lock.rs",
+        "rust/core/src/fs/lock.rs",
         "timeout.max(SHORTEST_PATIENCE).saturating_sub(waited)",
         "timeout.saturating_sub(waited)",
         "stress/test_locks_threads_forks.py::test_looking_fails_no_take",
     ),
     "keep open what is no file": Sabotage(
-        "rust/core/src/regular.rs",
+        "rust/core/src/fs/regular.rs",
         "    if kind.is_file() { Ok(file) } else { Err(refused(what(kind))) }",
         "    if kind.is_file() || true { Ok(file) } else { Err(refused(what(kind))) }",
         "unit/test_one_unreadable_thing.py::test_something_else_lies_there",
     ),
     "blame each file of a closed folder": Sabotage(
-        "rust/core/src/folders.rs",
+        "rust/core/src/fs/folders.rs",
         '        if let Err(error) = path.join(".").metadata() {',
         "        if let Err(error) = path.metadata() {",
         "unit/test_one_unreadable_thing.py::test_nobody_may_read_it",
@@ -70,7 +70,7 @@ SABOTAGES = {
         "unit/test_linked_runs.py::test_what_may_hold_more_of_a_run_keeps_it_hidden",
     ),
     "wait for pipes": Sabotage(
-        "rust/core/src/platform.rs",
+        "rust/core/src/fs/platform.rs",
         "options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)",
         "options.custom_flags(0)",
         "unit/test_one_unreadable_thing.py::test_something_else_lies_there",
@@ -100,7 +100,7 @@ SABOTAGES = {
         "unit/test_paths_of_calls.py::test_old_files_in_two_normal_forms_are_one_dataset",
     ),
     "count the names of datasets by bytes": Sabotage(
-        "rust/core/src/collect.rs",
+        "rust/core/src/reading/collect.rs",
         "parts.entry(nfc(name)).or_default().push(Part::Encoded(file, state));",
         "parts.entry(Cow::Borrowed(name)).or_default().push(Part::Encoded(file, state));",
         "unit/test_paths_of_calls.py::test_old_files_in_two_normal_forms_are_one_dataset",
@@ -118,7 +118,7 @@ SABOTAGES = {
         "unit/test_paths_of_calls.py::test_a_progress_that_raises_does_not_undo_a_flush",
     ),
     "pass over young segments in silence": Sabotage(
-        "rust/core/src/compact.rs",
+        "rust/core/src/upkeep/compact.rs",
         "if ready.len() + young.len() > 1 {",
         "if false {",
         "unit/test_exports.py::test_compaction_says_which_segments_are_too_young",

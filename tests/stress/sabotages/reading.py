@@ -4,7 +4,7 @@ from sabotages.patch import Sabotage
 
 SABOTAGES = {
     "believe the catalogue whatever a stat says": Sabotage(
-        "rust/core/src/catalogue/mod.rs",
+        "rust/core/src/catalogue/unit.rs",
         "self.stamps == stamps && self.is_settled()",
         "!stamps.is_empty() && self.is_settled()",
         "unit/test_catalogue.py::test_what_changed_is_read_again",
@@ -22,7 +22,7 @@ SABOTAGES = {
         "unit/test_pages.py::test_a_cursor_outlives_its_row_and_its_file",
     ),
     "skip the checksum of column chunks": Sabotage(
-        "rust/core/src/chunk_sums.rs",
+        "rust/core/src/decode/chunk_sums.rs",
         "    if found == written {",
         "    if found == written || true {",
         "stress/test_damaged_pages.py::test_damages",
@@ -40,31 +40,31 @@ SABOTAGES = {
         "stress/test_damaged_pages.py::test_rows_are_taken_from_checked_chunks",
     ),
     "believe what a page announces": Sabotage(
-        "rust/core/src/page_limits.rs",
+        "rust/core/src/decode/page_limits.rs",
         "        if uncompressed > limit {",
         "        if uncompressed > limit && false {",
         "stress/test_hostile_pages.py::test_limit_of_a_page",
     ),
     "remember a chunk whatever its file's state": Sabotage(
-        "rust/core/src/chunk_checks.rs",
+        "rust/core/src/decode/chunk_checks.rs",
         "    if *of != identity {",
         "    if *of != identity && false {",
         "stress/test_damaged_pages.py::test_a_file_is_checked_again_when_its_state_changes",
     ),
     "store values of any length": Sabotage(
-        "rust/core/src/value_sizes.rs",
+        "rust/core/src/decode/value_sizes.rs",
         "    if bytes <= VALUE_BYTES {",
         "    if bytes <= VALUE_BYTES || true {",
         "stress/test_hostile_pages.py::test_a_value_beyond_the_limit_is_refused",
     ),
     "trust a list of results by its folder alone": Sabotage(
-        "rust/core/src/catalogue/ranking.rs",
+        "rust/core/src/catalogue/run_stamps.rs",
         "            if !is_same(file, read_stamp(reader)?) {",
         "            if read_stamp(reader)?.is_none() && !is_same(file, None) {",
         "unit/test_result_cache.py::test_every_change_is_seen",
     ),
     "trust the folder of a run whatever its stat": Sabotage(
-        "rust/core/src/catalogue/ranking.rs",
+        "rust/core/src/catalogue/run_stamps.rs",
         "if folder.is_none() || folder != runs.identity_of_folder(name) {",
         "if folder.is_none() {",
         "unit/test_result_cache.py::test_every_change_is_seen",
@@ -82,7 +82,7 @@ SABOTAGES = {
         "unit/test_pages_of_ties.py::test_any_offset_and_what_follows",
     ),
     "negate what is maximized": Sabotage(
-        "rust/core/src/metrics.rs",
+        "rust/core/src/base/metrics.rs",
         "(self.direction == Direction::Minimize).then(|| Self {",
         "(self.direction != Direction::Unknown).then(|| Self {",
         "unit/test_metrics.py::test_an_unknown_metric_is_never_guessed",

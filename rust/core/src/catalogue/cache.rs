@@ -6,32 +6,28 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Entry, Kind, Known, Unit};
-use crate::cache;
-use crate::error::{ErrorKind, Result, corrupt};
-use crate::files::FileError;
-use crate::platform::Identity;
-use crate::summary::{Reader, Writer};
+use super::entry::{Entry, Kind};
+use super::unit::{Known, Unit};
+use crate::base::codec::{ByteReader, ByteWriter};
+use crate::base::error::{ErrorKind, FileError, Result, corrupt};
+use crate::fs::cache_file;
+use crate::fs::stat::Identity;
 
 const MAGIC: &[u8; 4] = b"N4AL";
 
-/// Whether an error is one of the file's content, which stays for as long as that does.
-pub fn keeps(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Corrupt | ErrorKind::Schema | ErrorKind::Version)
-}
-
 /// What was kept, by path; nothing where there is nothing that can be used.
 pub fn load(root: &Path, file: &str) -> Known {
-    let read = |folder: std::path::PathBuf| decode(&cache::read_file(&folder.join(file)).ok()?.into()).ok();
-    cache::places(root).into_iter().find_map(read).unwrap_or_default()
+    let read =
+        |folder: std::path::PathBuf| decode(&cache_file::read_file(&folder.join(file)).ok()?.into()).ok();
+    cache_file::places(root).into_iter().find_map(read).unwrap_or_default()
 }
 
 /// Keeps what can be told from its later self by stat.
 pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef<Unit>>) {
     let kept: Vec<_> = units.into_iter().filter(|unit| unit.as_ref().is_settled()).collect();
-    let mut out = Writer::default();
+    let mut out = ByteWriter::default();
     out.bytes.extend_from_slice(MAGIC);
-    out.text(cache::VERSION);
+    out.text(cache_file::VERSION);
     out.int(kept.len() as u64);
     for unit in &kept {
         let unit = unit.as_ref();
@@ -63,12 +59,12 @@ pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef
             out.bytes.extend_from_slice(&entry.content);
         }
     }
-    cache::write_any(root, file, &cache::finish(out));
+    cache_file::write_any(root, file, &cache_file::finish(out));
 }
 
 fn decode(bytes: &Bytes) -> Result<Known> {
-    let mut reader = cache::checked(bytes)?;
-    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache::VERSION {
+    let mut reader = cache_file::checked(bytes)?;
+    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache_file::VERSION {
         return Err(corrupt("another version"));
     }
     let count = reader.count(12)?;
@@ -80,7 +76,7 @@ fn decode(bytes: &Bytes) -> Result<Known> {
     Ok(units)
 }
 
-fn decode_unit(whole: &Bytes, reader: &mut Reader<'_>) -> Result<Unit> {
+fn decode_unit(whole: &Bytes, reader: &mut ByteReader<'_>) -> Result<Unit> {
     let path = reader.text()?.to_owned();
     let count = reader.count(1)?;
     let stamps = (0..count).map(|_| {

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::tree::Tree;
-use super::{Entry, Kind, Snapshot, Unit, yaml};
-use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::files::FileError;
+use super::entry::{Entry, Kind};
+use super::unit::{Snapshot, Unit};
+use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
+use crate::yaml;
+use crate::yaml::tree::Tree;
 
 /// What a run is made of; the first one must be there.
 pub const FILES: [&str; 4] = ["run.yaml", "templates.yaml", "datasets.yaml", "summary.yaml"];

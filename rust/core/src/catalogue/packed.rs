@@ -3,16 +3,16 @@
 //! A result is the values of its [`FIELDS`], each as [`Tree::encode`] writes it or as one byte where the
 //! result before it has the same, then what else it holds as one map.
 
-use super::results::FIELDS;
-use super::tree::{Part, Tree};
-use crate::error::{Result, corrupt};
-use crate::summary::{Reader, Writer};
+use super::result_fields::FIELDS;
+use crate::base::codec::{ByteReader, ByteWriter};
+use crate::base::error::{Result, corrupt};
+use crate::yaml::tree::{Part, Tree};
 
 /// In place of a value that the result before has too: no kind of value.
 const SAME: u8 = 255;
 
 /// Writes results down; each has all [`FIELDS`], in their order, before all else.
-pub fn pack(results: &[Tree], out: &mut Writer) {
+pub fn pack(results: &[Tree], out: &mut ByteWriter) {
     out.int(results.len() as u64);
     let mut before: Vec<Option<&Tree>> = vec![None; FIELDS.len()];
     for result in results {
@@ -47,7 +47,7 @@ pub struct PackedResult<'a> {
 
 /// Hands out results that were written down.
 pub fn unpack<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut ByteReader<'a>,
     take: &mut dyn FnMut(usize, &PackedResult<'a>) -> Result<()>,
 ) -> Result<()> {
     let count = reader.count(FIELDS.len() + 2)?;
@@ -66,7 +66,7 @@ pub fn unpack<'a>(
 }
 
 /// The bytes of the next value.
-fn encoded<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
+fn encoded<'a>(reader: &mut ByteReader<'a>) -> Result<&'a [u8]> {
     let rest = reader.rest();
     let length = match rest {
         [0..=2 | SAME, ..] => 1,
@@ -80,7 +80,7 @@ fn encoded<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
 }
 
 /// What comes after the next value.
-fn after(mut reader: Reader<'_>) -> Result<Reader<'_>> {
+fn after(mut reader: ByteReader<'_>) -> Result<ByteReader<'_>> {
     let mut left = 1_usize;
     while left > 0 {
         left -= 1;
@@ -96,7 +96,7 @@ fn after(mut reader: Reader<'_>) -> Result<Reader<'_>> {
 impl<'a> PackedResult<'a> {
     /// The value of one of [`FIELDS`].
     pub fn get(&self, field: usize) -> Result<Part<'a>> {
-        Part::next(&mut Reader::new(self.fields[field]))
+        Part::next(&mut ByteReader::new(self.fields[field]))
     }
 
     /// The bytes of that value.
@@ -111,7 +111,7 @@ impl<'a> PackedResult<'a> {
 
     /// All of it.
     pub fn tree(&self) -> Result<Tree> {
-        let decode = |bytes| Tree::decode(&mut Reader::new(bytes));
+        let decode = |bytes| Tree::decode(&mut ByteReader::new(bytes));
         let fields = FIELDS.iter().zip(&self.fields);
         let mut entries: Vec<(Tree, Tree)> =
             fields.map(|(&name, bytes)| Ok((name.into(), decode(bytes)?))).collect::<Result<_>>()?;
@@ -128,8 +128,8 @@ pub fn field(name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::complete;
-    use super::{FIELDS, Reader, Tree, Writer, field, pack, unpack};
+    use super::super::result_fields::complete;
+    use super::{ByteReader, ByteWriter, FIELDS, Tree, field, pack, unpack};
 
     #[test]
     fn what_is_packed_comes_out_again() {
@@ -144,10 +144,10 @@ mod tests {
             result("b", -0.0, vec![("later".into(), Tree::List(vec![Tree::map([])]))]),
             result("b", f64::INFINITY, vec![("later".into(), Tree::Null)]),
         ];
-        let mut out = Writer::default();
+        let mut out = ByteWriter::default();
         pack(&results, &mut out);
         let (mut found, mut ids) = (Vec::new(), Vec::new());
-        let mut reader = Reader::new(&out.bytes);
+        let mut reader = ByteReader::new(&out.bytes);
         unpack(&mut reader, &mut |place, packed| {
             assert_eq!(place, found.len());
             ids.push(packed.text(field("id").unwrap_or(FIELDS.len())).map(str::to_owned));
@@ -161,7 +161,7 @@ mod tests {
         // Cut anywhere, it is an error and no panic.
         for end in 0..out.bytes.len() {
             assert!(
-                unpack(&mut Reader::new(&out.bytes[..end]), &mut |_, packed| packed.tree().map(drop))
+                unpack(&mut ByteReader::new(&out.bytes[..end]), &mut |_, packed| packed.tree().map(drop))
                     .is_err()
             );
         }

@@ -6,17 +6,17 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::list;
+use super::listing::list;
 use super::packed::{PackedResult, field, unpack};
-use super::ranking::{self, RunResults, Wanted};
-use super::results::{self, FIELDS};
-use super::tree::{Part, Tree};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::FileError;
-use crate::folders;
-use crate::metrics::{self, Direction};
-use crate::normal::same_name;
-use crate::progress::Progress;
+use super::result_fields::FIELDS;
+use super::run_results::{RunResults, Wanted};
+use super::{ranking, results};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::metrics::{self, Direction};
+use crate::base::normal::same_name;
+use crate::base::progress::Progress;
+use crate::fs::folders;
+use crate::yaml::tree::{Part, Tree};
 
 /// What is asked for; without a value, of any.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! Whether a footer agrees with itself, where its rows are to be believed.
 
 use super::parse::Footer;
-use crate::error::Result;
+use crate::base::error::Result;
 
 impl Footer<'_> {
     /// Compares the types in the schema with those of the column chunks, and the number of rows with

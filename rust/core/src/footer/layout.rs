@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::parse::{FIELD_CREATED_BY, FIELD_KEY_VALUES, FIELD_ROW_GROUPS, FIELD_SCHEMA, Footer};
 use super::thrift::{BINARY, Fault, LIST, Reader, STRUCT, each_field};
-use crate::error::{Result, corrupt};
+use crate::base::error::{Result, corrupt};
 
 use twox_hash::XxHash3_64;
 

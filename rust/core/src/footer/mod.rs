@@ -1,6 +1,7 @@
 //! Parquet footers: one open, one read, and only what is asked is decoded.
 
 mod check;
+pub mod keys;
 pub mod layout;
 pub mod page_header;
 mod parse;

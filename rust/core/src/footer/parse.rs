@@ -5,7 +5,7 @@
 use twox_hash::XxHash3_64;
 
 use super::thrift::{BINARY, Fault, LIST, Reader, SET, STRUCT};
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
 
 pub(super) const FIELD_SCHEMA: i16 = 2;
 const FIELD_NUM_ROWS: i16 = 3;

@@ -7,9 +7,9 @@ use super::parse::{FIELD_KEY_VALUES, Footer};
 use super::seal::seal;
 use super::tail::{MAGIC, Tail};
 use super::thrift::{BINARY, LIST, STRUCT, write_binary, write_field, write_list};
-use crate::atomic::Draft;
-use crate::error::{Error, ErrorKind, Result};
-use crate::platform;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::fs::atomic::Draft;
+use crate::fs::{File, stat};
 
 /// What a splice wrote.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub struct Published {
 /// [`ErrorKind::Conflict`].
 pub fn splice(
     path: &Path,
-    source: &mut std::fs::File,
+    source: &mut File,
     tail: &Tail<'_>,
     footer: &Footer<'_>,
     keys: &[(&str, String)],
@@ -48,8 +48,8 @@ pub fn splice(
     draft.file().write_all(&end).map_err(io_error)?;
     draft.belong_like(&metadata)?;
     draft.sync()?;
-    let now = std::fs::metadata(path).map_err(io_error)?;
-    if written != copied || platform::identity(&now) != tail.identity {
+    let now = stat::identity_of(path).map_err(io_error)?;
+    if written != copied || now != tail.identity {
         return Err(Error::new(
             ErrorKind::Conflict,
             "the file was changed by somebody else meanwhile; nothing was written, run again",

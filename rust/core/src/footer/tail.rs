@@ -1,12 +1,12 @@
 //! Reading the last bytes of files.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::parse::Footer;
-use crate::error::{Error, ErrorKind, Result};
-use crate::platform::{self, Identity};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::fs::stat::{self, Identity};
+use crate::fs::{File, platform};
 
 /// First and last bytes of a Parquet file.
 pub const MAGIC: &[u8; 4] = b"PAR1";
@@ -53,7 +53,7 @@ impl TailReader {
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::NotParquet, "not a regular file (a pipe, socket or device)"));
         }
-        let identity = platform::identity(&metadata);
+        let identity = stat::identity(&metadata);
         let size = identity.size;
         if size == 0 {
             return Err(Error::new(ErrorKind::Truncated, "the file is empty (0 bytes)"));

@@ -2,6 +2,8 @@
 //!
 //! Source: <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>.
 
+use crate::base::codec::write_varint;
+
 /// Deepest nesting of containers that is followed; Parquet's own schema needs fewer than ten.
 const MAX_DEPTH: u32 = 32;
 
@@ -219,15 +221,6 @@ pub fn each_field<'a>(
         id = next;
         take(reader, id, kind)?;
     }
-}
-
-/// Appends an unsigned varint.
-pub fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 /// Appends the header of field `id`, after field `previous`.

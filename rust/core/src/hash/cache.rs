@@ -12,11 +12,11 @@ use twox_hash::XxHash3_64;
 
 use super::folder::{self, Content, Member};
 use super::{Algorithm, ContentHash, quick, stream};
-use crate::cache;
-use crate::error::{Error, ErrorKind, Result, corrupt};
-use crate::platform::{self, FileKey, Identity};
-use crate::progress::Progress;
-use crate::summary::{Reader, Writer};
+use crate::base::codec::{ByteReader, ByteWriter};
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::cache_file;
+use crate::fs::stat::{self, FileKey, Identity};
 
 const MAGIC: &[u8; 4] = b"N4AH";
 /// Another layout: ignored.
@@ -70,7 +70,7 @@ pub struct HashCache {
 impl HashCache {
     /// What earlier processes kept for a workspace.
     pub fn of(root: &Path) -> Self {
-        Self::load(&if cache::is_ours(root) { cache::places(root) } else { Vec::new() })
+        Self::load(&if cache_file::is_ours(root) { cache_file::places(root) } else { Vec::new() })
     }
 
     /// What earlier processes kept in the first of these folders that has it; nothing where that is
@@ -100,14 +100,14 @@ impl HashCache {
             }
             encode(&guard.0)
         };
-        self.places.iter().any(|file| cache::write(file, &entries).is_ok());
+        self.places.iter().any(|file| cache_file::write(file, &entries).is_ok());
     }
 
     /// The fingerprint of a file or folder, read where the cache does not know it.
     pub fn fingerprint(&self, path: &Path, algorithm: Algorithm, progress: &Progress) -> Result<Fingerprint> {
         let stat = path.metadata().map_err(|error| Error::io(path, error))?;
         if !stat.is_dir() {
-            let key = platform::file_key(&stat);
+            let key = stat::file_key(&stat);
             let (bytes, size, bytes_read) = self.full(path, key, algorithm, progress)?;
             return Ok(Fingerprint {
                 hash: ContentHash { algorithm, bytes },
@@ -173,7 +173,7 @@ impl HashCache {
             let Some(hashes) = hashes.collect::<Option<Vec<_>>>() else { return Ok(None) };
             (folder::combine(&members, &hashes, algorithm), folder::size(&members))
         } else {
-            let Some(bytes) = look_up(platform::file_key(&stat)) else { return Ok(None) };
+            let Some(bytes) = look_up(stat::file_key(&stat)) else { return Ok(None) };
             (bytes, stat.len())
         };
         let hash = ContentHash { algorithm, bytes };
@@ -188,7 +188,7 @@ impl HashCache {
             let members = folder::members(path)?;
             return folder::largest(&members).map_or(Ok(None), |member| self.quick(&member.path, progress));
         }
-        if let Some(quick) = self.get(platform::file_key(&stat)).quick {
+        if let Some(quick) = self.get(stat::file_key(&stat)).quick {
             return Ok(Some((quick, 0)));
         }
         let read = quick::hash(path, progress)?;
@@ -244,11 +244,11 @@ impl HashCache {
 }
 
 fn read(file: &Path) -> Option<Entries> {
-    decode(&cache::read_file(file).ok()?).ok()
+    decode(&cache_file::read_file(file).ok()?).ok()
 }
 
 fn encode(entries: &Entries) -> Vec<u8> {
-    let mut out = Writer::default();
+    let mut out = ByteWriter::default();
     out.bytes.extend(MAGIC);
     out.bytes.push(VERSION);
     out.int(entries.len() as u64);
@@ -275,7 +275,7 @@ fn encode(entries: &Entries) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Result<Entries> {
-    let mut reader = cache::checked(bytes)?;
+    let mut reader = cache_file::checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.byte()? != VERSION {
         return Err(corrupt("another version"));
     }
@@ -304,7 +304,7 @@ fn decode(bytes: &[u8]) -> Result<Entries> {
     Ok(entries)
 }
 
-fn part<const N: usize>(reader: &mut Reader<'_>, is_there: u8) -> Result<Option<[u8; N]>> {
+fn part<const N: usize>(reader: &mut ByteReader<'_>, is_there: u8) -> Result<Option<[u8; N]>> {
     if is_there == 0 {
         return Ok(None);
     }

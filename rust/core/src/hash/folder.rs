@@ -1,13 +1,13 @@
 //! A folder as one thing: the relative paths and contents of its files, in order.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Algorithm;
-use crate::error::{Error, Result};
-use crate::normal::{nfc, nfd};
-use crate::platform::{self, FileKey};
+use crate::base::error::{Error, Result};
+use crate::base::normal::{nfc, nfd};
+use crate::fs::stat::{self, FileKey};
+use crate::fs::{Metadata, folders};
 
 /// One file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,7 @@ pub fn members(root: &Path) -> Result<Vec<Member>> {
 }
 
 fn add(folder: &Path, whole: &Path, prefix: &[u8], members: &mut Vec<Member>) -> Result<()> {
-    for entry in fs::read_dir(folder).map_err(|error| Error::io(folder, error))? {
-        let entry = entry.map_err(|error| Error::io(folder, error))?;
+    for entry in folders::children(folder)? {
         let (path, file_name) = (entry.path(), entry.file_name());
         if is_dropping(&file_name) {
             continue;
@@ -56,7 +55,7 @@ fn add(folder: &Path, whole: &Path, prefix: &[u8], members: &mut Vec<Member>) ->
             let content = link(&path, whole).map_err(fail)?;
             members.push(Member { name, path, content });
         } else if kind.is_file() {
-            let key = platform::file_key(&entry.metadata().map_err(fail)?);
+            let key = stat::file_key(&entry.metadata().map_err(fail)?);
             members.push(Member { name, path, content: Content::File(key) });
         }
     }
@@ -65,9 +64,9 @@ fn add(folder: &Path, whole: &Path, prefix: &[u8], members: &mut Vec<Member>) ->
 
 fn link(path: &Path, whole: &Path) -> std::io::Result<Content> {
     let inside = path.canonicalize().ok().filter(|target| target.starts_with(whole));
-    match inside.and_then(|target| target.metadata().ok()).filter(fs::Metadata::is_file) {
-        Some(stat) => Ok(Content::Inside(platform::file_key(&stat))),
-        None => Ok(Content::Link(fs::read_link(path)?.as_os_str().as_encoded_bytes().to_vec())),
+    match inside.and_then(|target| target.metadata().ok()).filter(Metadata::is_file) {
+        Some(stat) => Ok(Content::Inside(stat::file_key(&stat))),
+        None => Ok(Content::Link(path.read_link()?.as_os_str().as_encoded_bytes().to_vec())),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::stream::{Read, pieces, read_unchanged};
-use crate::content::hex;
-use crate::error::Result;
-use crate::progress::Progress;
+use crate::base::content::hex;
+use crate::base::error::Result;
+use crate::base::progress::Progress;
 
 /// What is read at each end; a file up to twice as long is read whole.
 pub const END: u64 = 64 << 10;

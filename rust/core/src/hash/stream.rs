@@ -5,9 +5,7 @@
 //! processor's cache. SHA-256 is a chain: one thread hashes while another reads ahead.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use blake3::hazmat::{
     ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
@@ -15,10 +13,12 @@ use blake3::hazmat::{
 use sha2::{Digest, Sha256};
 
 use super::Algorithm;
-use crate::error::{Error, ErrorKind, Result};
-use crate::platform::{self, FileKey};
-use crate::progress::Progress;
-use crate::regular;
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::Progress;
+use crate::base::refused;
+use crate::fs::stat::{self, FileKey};
+use crate::fs::{File, platform};
 
 /// What one thread hashes at a time: a power of two, as the subtrees of BLAKE3 are.
 const LEAF: u64 = 4 << 20;
@@ -57,16 +57,16 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
     for _ in 0..2 {
         let read_at = now_ns();
         let file = match platform::open(path) {
-            Err(error) if regular::is_special(&error) => {
+            Err(error) if refused::is_special(&error) => {
                 return Err(Error::new(ErrorKind::Argument, "is no regular file").at(path));
             }
             opened => opened.map_err(fail)?,
         };
         let stat = file.metadata().map_err(fail)?;
-        let key = platform::file_key(&stat);
+        let key = stat::file_key(&stat);
         match read(&file, stat.len()) {
             Ok(value) => {
-                let is_key = |stat: std::io::Result<_>| stat.map(|stat| platform::file_key(&stat) == key);
+                let is_key = |stat: std::io::Result<_>| stat.map(|stat| stat::file_key(&stat) == key);
                 if is_key(file.metadata()).map_err(fail)? && is_key(path.metadata()).map_err(fail)? {
                     return Ok(Read { value, key, read_at });
                 }
@@ -77,10 +77,6 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
     }
     Err(Error::new(ErrorKind::Conflict, "changed while it was read, twice; try again when it is finished")
         .at(path))
-}
-
-pub(crate) fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64)
 }
 
 /// Exactly so many bytes; fewer mean that somebody truncates the file.

@@ -9,12 +9,12 @@ use rayon::prelude::*;
 
 use super::FileIndex;
 use super::tree::{Tree, shown};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::FileError;
-use crate::hash::{Algorithm, ContentHash, folder::is_dropping};
-use crate::normal::same_name;
-use crate::platform::FileKey;
-use crate::progress::Progress;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::normal::same_name;
+use crate::base::progress::Progress;
+use crate::fs::stat::FileKey;
+use crate::hash::folder::is_dropping;
+use crate::hash::{Algorithm, ContentHash};
 
 /// Candidates of this size and above are hashed one after another, each on all cores, so that none is
 /// read for nothing; smaller ones in parallel.

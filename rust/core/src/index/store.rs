@@ -7,10 +7,10 @@ use std::sync::Arc;
 use twox_hash::XxHash3_64;
 
 use super::tree::{File, Folder, Tree, size_of};
-use crate::cache;
-use crate::error::{Result, corrupt};
-use crate::platform::{FileKey, Identity};
-use crate::summary::{Reader, Writer};
+use crate::base::codec::{ByteReader, ByteWriter};
+use crate::base::error::{Result, corrupt};
+use crate::fs::cache_file;
+use crate::fs::stat::{FileKey, Identity};
 
 pub(super) const FILE: &str = "index.bin";
 const MAGIC: &[u8; 4] = b"N4AI";
@@ -19,11 +19,11 @@ const VERSION: u8 = 1;
 
 /// What an earlier process kept of this tree; nothing where it is damaged or of another version.
 pub(super) fn load(file: &Path, root: &Path) -> Option<Tree> {
-    decode(&cache::read_file(file).ok()?, root).ok()
+    decode(&cache_file::read_file(file).ok()?, root).ok()
 }
 
 pub(super) fn save(file: &Path, root: &Path, tree: &Tree) -> std::io::Result<()> {
-    let mut out = Writer::default();
+    let mut out = ByteWriter::default();
     out.bytes.extend(MAGIC);
     out.bytes.push(VERSION);
     name(&mut out, root.as_os_str());
@@ -48,17 +48,17 @@ pub(super) fn save(file: &Path, root: &Path, tree: &Tree) -> std::io::Result<()>
     }
     let checksum = XxHash3_64::oneshot(&out.bytes);
     out.u64(checksum);
-    cache::write(file, &out.bytes)
+    cache_file::write(file, &out.bytes)
 }
 
-fn name(out: &mut Writer, name: &OsStr) {
+fn name(out: &mut ByteWriter, name: &OsStr) {
     let bytes = name.as_encoded_bytes();
     out.int(bytes.len() as u64);
     out.bytes.extend(bytes);
 }
 
 /// Differences to the key before, which is replaced: neighbours were written one after another.
-fn key(out: &mut Writer, key: FileKey, before: &mut FileKey) {
+fn key(out: &mut ByteWriter, key: FileKey, before: &mut FileKey) {
     let numbers = numbers(key);
     for (number, before) in numbers.into_iter().zip(self::numbers(*before)) {
         let difference = number.wrapping_sub(before) as i64;
@@ -74,7 +74,7 @@ fn numbers(key: FileKey) -> [u64; 5] {
 }
 
 fn decode(bytes: &[u8], root: &Path) -> Result<Tree> {
-    let mut reader = cache::checked(bytes)?;
+    let mut reader = cache_file::checked(bytes)?;
     if reader.bytes(MAGIC.len())? != MAGIC || reader.byte()? != VERSION {
         return Err(corrupt("another version"));
     }
@@ -89,7 +89,7 @@ fn decode(bytes: &[u8], root: &Path) -> Result<Tree> {
     Ok(Tree { folders, errors: Vec::new() })
 }
 
-fn read_folder(reader: &mut Reader<'_>) -> Result<Folder> {
+fn read_folder(reader: &mut ByteReader<'_>) -> Result<Folder> {
     let path = PathBuf::from(read_name(reader)?);
     let is_link = reader.byte()? != 0;
     let read_at = reader.u64()? as i64;
@@ -107,23 +107,23 @@ fn read_folder(reader: &mut Reader<'_>) -> Result<Folder> {
     Ok(Folder { path, key: folder_key, read_at, is_link, files, size, folders, links, errors })
 }
 
-fn read_names(reader: &mut Reader<'_>) -> Result<Vec<OsString>> {
+fn read_names(reader: &mut ByteReader<'_>) -> Result<Vec<OsString>> {
     let count = reader.count(1)?;
     (0..count).map(|_| read_name(reader)).collect()
 }
 
 #[cfg(unix)]
-fn read_name(reader: &mut Reader<'_>) -> Result<OsString> {
+fn read_name(reader: &mut ByteReader<'_>) -> Result<OsString> {
     let length = reader.count(1)?;
     Ok(std::os::unix::ffi::OsStringExt::from_vec(reader.bytes(length)?.to_vec()))
 }
 
 #[cfg(not(unix))]
-fn read_name(reader: &mut Reader<'_>) -> Result<OsString> {
+fn read_name(reader: &mut ByteReader<'_>) -> Result<OsString> {
     reader.text().map(OsString::from)
 }
 
-fn read_key(reader: &mut Reader<'_>, before: &mut FileKey) -> Result<FileKey> {
+fn read_key(reader: &mut ByteReader<'_>, before: &mut FileKey) -> Result<FileKey> {
     let mut numbers = numbers(*before);
     for number in &mut numbers {
         let coded = reader.int()?;

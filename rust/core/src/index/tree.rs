@@ -6,19 +6,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::FileError;
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::progress::Progress;
+use crate::fs::stat::{self, FileKey};
+use crate::fs::{DirEntry, folders, platform};
 use crate::hash::folder::is_dropping;
-use crate::hash::stream::now_ns;
-use crate::platform::{self, FileKey};
-use crate::progress::Progress;
 
 /// How much is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +117,7 @@ pub fn refresh_files_only(root: &Path, known: &Tree) -> Option<Tree> {
     for old in &known.folders {
         let full = root.join(&old.path);
         let read_at = now_ns();
-        let key = platform::file_key(&fs::metadata(&full).ok()?);
+        let key = stat::key_of(&full).ok()?;
         if old.is_unchanged(key) {
             folders.push(Arc::clone(old));
             continue;
@@ -165,7 +164,7 @@ struct Walker<'a> {
 #[derive(Default)]
 struct Found {
     folders: Vec<Arc<Folder>>,
-    errors: Vec<FileError>,
+    pub(crate) errors: Vec<FileError>,
     /// Device and inode of every folder that was entered.
     entered: HashSet<(u64, u64), RandomState>,
 }
@@ -200,8 +199,8 @@ impl Walker<'_> {
     fn folder(&self, path: PathBuf, is_link: bool) -> Result<Option<Arc<Folder>>> {
         let full = self.root.join(&path);
         let read_at = now_ns();
-        let key = match fs::metadata(&full) {
-            Ok(stat) => platform::file_key(&stat),
+        let key = match stat::key_of(&full) {
+            Ok(key) => key,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.as_os_str().is_empty() => {
                 return Ok(None);
             }
@@ -225,8 +224,7 @@ impl Walker<'_> {
     }
 
     fn list(&self, folder: &mut Folder, full: &Path, old: Option<&Folder>) -> Result<()> {
-        for entry in fs::read_dir(full).map_err(|error| Error::io(full, error))? {
-            let entry = entry.map_err(|error| Error::io(full, error))?;
+        for entry in folders::children(full)? {
             if let Err(error) = self.add(folder, &entry, old)
                 && error.kind() != io::ErrorKind::NotFound
             {
@@ -249,14 +247,14 @@ impl Walker<'_> {
             let known = old.filter(|_| self.refresh == Refresh::Folders);
             let key = match known.and_then(|old| same_file(old, entry, &name)) {
                 Some(key) => key,
-                None => platform::file_key(&entry.metadata()?),
+                None => stat::file_key(&entry.metadata()?),
             };
             folder.files.push(File { name, key, is_link: false });
         } else if kind.is_symlink() {
-            match fs::metadata(entry.path()) {
+            match stat::stat(&entry.path()) {
                 Ok(stat) if stat.is_dir() => folder.links.push(name),
                 Ok(stat) if stat.is_file() => {
-                    folder.files.push(File { name, key: platform::file_key(&stat), is_link: true });
+                    folder.files.push(File { name, key: stat::file_key(&stat), is_link: true });
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -315,7 +313,7 @@ fn restat(old: &Arc<Folder>, mut full: PathBuf) -> Arc<Folder> {
     for file in &old.files {
         full.push(&file.name);
         // A file that vanished since its folder was looked at is left out.
-        files.extend(fs::metadata(&full).map(|stat| platform::file_key(&stat)));
+        files.extend(stat::key_of(&full));
         full.pop();
     }
     if files.len() == old.files.len() && files.iter().zip(&old.files).all(|(key, file)| *key == file.key) {
@@ -326,9 +324,9 @@ fn restat(old: &Arc<Folder>, mut full: PathBuf) -> Arc<Folder> {
         folder.files.iter_mut().zip(files).for_each(|(file, key)| file.key = key);
     } else {
         folder.files.retain_mut(|file| {
-            let stat = fs::metadata(full.join(&file.name));
-            stat.is_ok_and(|stat| {
-                file.key = platform::file_key(&stat);
+            let key = stat::key_of(&full.join(&file.name));
+            key.is_ok_and(|key| {
+                file.key = key;
                 true
             })
         });
@@ -343,17 +341,11 @@ pub(super) fn size_of(files: &[File]) -> u64 {
 }
 
 /// The stat of a file of that name, without asking for it, where its inode is the one it had.
-#[cfg(unix)]
 fn same_file(old: &Folder, entry: &DirEntry, name: &OsString) -> Option<FileKey> {
     let index = old.files.binary_search_by(|file| file.name.cmp(name)).ok()?;
     let file = &old.files[index];
-    let inode = std::os::unix::fs::DirEntryExt::ino(entry);
+    let inode = platform::inode_of(entry)?;
     (!file.is_link && file.key.identity.inode == inode).then_some(file.key)
-}
-
-#[cfg(not(unix))]
-fn same_file(_old: &Folder, _entry: &DirEntry, _name: &OsString) -> Option<FileKey> {
-    None
 }
 
 fn is_loop(link: &Path) -> bool {

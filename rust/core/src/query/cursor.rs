@@ -3,10 +3,10 @@
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::entry::Tie;
 use super::keys::{Key, Keys};
-use super::take::Tie;
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::Type;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::types::schema::Type;
 
 const VERSION: u64 = 1;
 

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use twox_hash::XxHash3_64;
 
-use crate::journal::Reading;
+use crate::segment::journal::Reading;
 
 /// By path; journals without damage are left out.
 static MARKS: Mutex<Option<HashMap<PathBuf, i64>>> = Mutex::new(None);

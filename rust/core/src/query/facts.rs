@@ -6,14 +6,14 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 
 use super::filter::{Filter, Known};
-use super::listed::{Listed, open_same, read_journal};
+use super::handles::open_same;
+use super::listed::{Listed, read_journal};
 use super::source::Source;
-use crate::error::Result;
-use crate::files::FileError;
+use crate::base::error::{FileError, Result};
 use crate::footer::TailReader;
 use crate::summary::Accumulator;
-use crate::summary::columns::Texts;
 use crate::summary::embedded::{self, Embedded};
+use crate::types::columns::Texts;
 
 /// What is known of a file.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 
 use arrow_array::RecordBatch;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::normal::{nfc, same_name};
-use crate::summary::columns::{Numbers, SCORES, Texts};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::normal::{nfc, same_name};
 use crate::summary::{Accumulator, Datasets, Group};
+use crate::types::columns::{Numbers, SCORES, Texts};
 
 /// The columns that can be asked to equal a text.
 pub const EQUAL: [&str; 8] =

@@ -7,19 +7,19 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
+use super::entry::Entry;
 use super::filter::{Filter, Predicate, fitting};
 use super::listed::{Failed, Files, Listed, all_of, read_journal, schemas_of};
 use super::page::attempts;
 use super::source::Source;
 use super::take::{schemas, take};
-use super::window::Entry;
-use crate::error::{Error, Result, corrupt};
-use crate::files::{FileError, Open};
-use crate::platform;
-use crate::progress::Progress;
-use crate::scan;
-use crate::summary::columns::Texts;
+use crate::base::error::{Error, FileError, Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::stat;
+use crate::reading::scan;
+use crate::segment::live_set::Open;
 use crate::types;
+use crate::types::columns::Texts;
 
 /// Rows with this id that fit a filter, those of each file as it has them, with all columns that any file has;
 /// and files that could not be used.
@@ -109,8 +109,8 @@ fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<(Vec
 
 /// The rows of a file of arrays that have one of these ids: only the pages are read that hold them.
 pub fn arrays(path: &Path, ids: &[String]) -> Result<Vec<RecordBatch>> {
-    let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    let source = Source::open(path, platform::identity(&metadata))?;
+    let identity = stat::identity_of(path).map_err(|error| Error::io(path, error))?;
+    let source = Source::open(path, identity)?;
     let mut found = Vec::new();
     for group in 0..source.groups() {
         let mut may_hold = false;

@@ -14,11 +14,11 @@ use arrow_schema::{DataType, Field};
 
 use super::filter::Known;
 use super::splitters::{Near, Splitters};
-use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{self, Direction};
-use crate::rows::{self, Type};
-use crate::summary::columns::{Numbers, SCORES, Texts, times};
-use crate::types;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::metrics::{self, Direction};
+use crate::types::columns::{Numbers, SCORES, Texts, times};
+use crate::types::schema::{self, Type};
+use crate::types::{self, rows};
 
 /// A place in an order: group, then number.
 pub type Key = (u32, u64);
@@ -324,7 +324,7 @@ impl Keys {
         let Some(array) = batch.column_by_name(&self.column) else { return Ok(Cow::Borrowed(batch)) };
         let is_coded_text =
             matches!(array.data_type(), DataType::Dictionary(_, values) if **values == self.answer);
-        if rows::known(&self.column).is_some() || *array.data_type() == self.answer || is_coded_text {
+        if schema::known(&self.column).is_some() || *array.data_type() == self.answer || is_coded_text {
             return Ok(Cow::Borrowed(batch));
         }
         let field = Field::new(&self.column, self.answer.clone(), true);

@@ -1,23 +1,26 @@
 //! The prediction files of a workspace at one moment, and what is read of each.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rayon::prelude::*;
 
 use super::damage_mark;
+use super::handles::{MOST_HELD, hold};
 use super::source::Source;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, FileError, Open};
-use crate::journal::{Journal, Kind};
-use crate::live_set::{Hidden, RESULT};
-use crate::platform::{self, Identity};
-use crate::{ipc, live, segments};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::file_names;
+use crate::fs::stat::{self, Identity};
+use crate::fs::{File, platform};
+use crate::reading::files;
+use crate::segment::hidden::{Hidden, RESULT};
+use crate::segment::journal::{Journal, Kind};
+use crate::segment::live_set::Open;
+use crate::segment::{ipc, journal_contents};
 
 /// What failed, and of which file of those listed, if of one.
 #[derive(Debug)]
@@ -52,19 +55,19 @@ pub struct Listed {
 impl Listed {
     /// Its name without what tells an open segment from a sealed one.
     pub fn stem(&self) -> &str {
-        let name = self.name.strip_suffix(crate::journal::SUFFIX).unwrap_or(&self.name);
-        name.strip_suffix(files::SUFFIX).unwrap_or(name)
+        let name = self.name.strip_suffix(crate::base::file_names::JOURNAL_SUFFIX).unwrap_or(&self.name);
+        name.strip_suffix(file_names::SUFFIX).unwrap_or(name)
     }
 
     /// The run of all its rows, as the name of a segment says; `None` of other files.
     pub fn run_id(&self) -> Option<String> {
         let file = self.name.strip_prefix("predictions/")?;
-        Some(segments::Name::of_path(Path::new(file))?.run_id)
+        Some(file_names::Name::of_path(Path::new(file))?.run_id)
     }
 
     /// Whether it is an open segment.
     pub fn is_journal(&self) -> bool {
-        segments::is_journal(&self.name)
+        file_names::is_journal(&self.name)
     }
 
     /// The live ones among some rows of a batch, or among all of them; `None` where that is all of them.
@@ -99,14 +102,6 @@ pub struct Files {
     _held: Vec<Arc<File>>,
 }
 
-/// More files are not kept open: a process may have no more than some thousand.
-const MOST_HELD: usize = 256;
-
-/// Files that somebody keeps open, by path.
-type Held = HashMap<PathBuf, (Identity, Weak<File>)>;
-
-static HELD: Mutex<Option<Held>> = Mutex::new(None);
-
 impl Files {
     /// Lists them; those in `bad` are left out. One that vanishes meanwhile is an error, or one of the errors.
     pub fn list(
@@ -115,7 +110,7 @@ impl Files {
         bad: &BTreeMap<String, FileError>,
         report_vanished: bool,
     ) -> Result<Self> {
-        let seen_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
+        let seen_at = now_ns();
         let mut listing = files::list(root, open)?;
         let mut errors = listing.errors;
         errors.extend(bad.values().cloned());
@@ -142,58 +137,20 @@ impl Files {
     }
 }
 
-fn hold(path: &Path, identity: Identity, file: File) -> Arc<File> {
-    let file = Arc::new(file);
-    with_held(|held| {
-        if held.len() > 2 * MOST_HELD {
-            held.retain(|_, (_, file)| file.strong_count() > 0);
-        }
-        held.insert(path.to_path_buf(), (identity, Arc::downgrade(&file)));
-    });
-    file
-}
-
-/// `None` where a fork has left the lock taken for good: then nothing is held.
-fn with_held<T>(work: impl FnOnce(&mut Held) -> T) -> Option<T> {
-    for _ in 0..10_000 {
-        if let Ok(mut held) = HELD.try_lock() {
-            return Some(work(held.get_or_insert_default()));
-        }
-        std::thread::yield_now();
-    }
-    None
-}
-
-/// Opens a file that must still be the one that was listed.
-pub fn open_same(path: &Path, identity: Identity) -> Result<File> {
-    let held = with_held(|held| held.get(path).filter(|(of, _)| *of == identity)?.1.upgrade());
-    if let Some(file) = held.flatten().and_then(|file| file.try_clone().ok()) {
-        return Ok(file);
-    }
-    let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
-    if platform::identity(&metadata) == identity {
-        return Ok(file);
-    }
-    // For who lists again, as if it were gone.
-    let error = std::io::Error::new(std::io::ErrorKind::NotFound, "the file changed while it was read");
-    Err(Error::io(path, error))
-}
-
 /// The identity of a file, and the file where that is to be held and can be.
 fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<File>)> {
     let path = files::path_of(root, name);
-    if segments::is_journal(name) {
+    if file_names::is_journal(name) {
         let journal = Journal::open(&path)?;
         let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
         // Its last frame ends it, and what was given up before that moves the places of rows.
         let (size, mark) = (journal.limit(), damage_mark::of(&path));
-        let identity = Identity { size, mtime_ns: 0, ctime_ns: mark, ..platform::identity(&metadata) };
+        let identity = Identity { size, mtime_ns: 0, ctime_ns: mark, ..stat::identity(&metadata) };
         return Ok((identity, None));
     }
     let file = if holds { platform::open(&path).ok() } else { None };
-    let metadata = file.as_ref().map_or_else(|| platform::metadata(&path), File::metadata);
-    let identity = platform::identity(&metadata.map_err(|error| Error::io(&path, error))?);
+    let metadata = file.as_ref().map_or_else(|| stat::metadata(&path), File::metadata);
+    let identity = stat::identity(&metadata.map_err(|error| Error::io(&path, error))?);
     Ok((identity, file))
 }
 
@@ -207,7 +164,7 @@ pub fn read_journal(
 ) -> Result<Option<Error>> {
     let journal = Journal::open(&listed.path)?;
     let mut first = 0;
-    let (reading, damage) = live::rows(&journal, journal.begin(), &mut |batches| {
+    let (reading, damage) = journal_contents::rows(&journal, journal.begin(), &mut |batches| {
         for batch in batches {
             take(first, batch)?;
             first += batch.num_rows() as u32;

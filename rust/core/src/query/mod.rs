@@ -4,21 +4,24 @@
 //! Rows are read from [`source`]s, ordered by [`keys`] (those of texts by [`splitters`]) and kept in
 //! [`window`]s of their order.
 
-pub mod chunks;
 pub mod cursor;
 mod damage_mark;
+pub mod entry;
 pub mod facts;
 pub mod filter;
 pub mod find;
 mod groups;
+mod handles;
 pub mod keys;
 pub mod listed;
 pub mod order;
 pub mod page;
+mod places;
 mod sample;
 pub mod scan_plan;
 pub mod source;
 pub mod splitters;
 pub mod take;
 pub mod top;
-pub mod window;
+mod window;
+mod windows;

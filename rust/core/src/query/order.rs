@@ -7,21 +7,20 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use rayon::prelude::*;
 
+use super::entry::Limits;
 use super::facts::Facts;
 use super::filter::{Filter, Known, Predicate, fitting};
 use super::keys::{Key, Keys, PLACES, Ranks, Sort, of_place, ordered_as};
 use super::listed::{Failed, Listed, all_of, all_with, read_journal};
 use super::source::Source;
 use super::splitters::Splitters;
-use super::window::Limits;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::FileError;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::progress::Progress;
 use crate::footer::TailReader;
-use crate::journal::Journal;
-use crate::progress::Progress;
-use crate::rows::Type;
-use crate::scan;
+use crate::reading::scan;
+use crate::segment::journal::Journal;
 use crate::types;
+use crate::types::schema::Type;
 
 /// What is known of the files of one query, kept between pages.
 #[derive(Clone, Default)]

@@ -6,17 +6,18 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 
 use super::cursor::Cursor;
+use super::entry::Tie;
 use super::filter::Filter;
 use super::keys::Sort;
 use super::listed::{Failed, Files};
 use super::order::Order;
-use super::take::{Taken, Tie, schema_of, take};
-use crate::collect::RESTARTS;
-use crate::content::blake3_hex;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{FileError, Open};
-use crate::progress::Progress;
-use crate::rows::{self, Type};
+use super::take::{Taken, schema_of, take};
+use crate::base::content::blake3_hex;
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::progress::Progress;
+use crate::reading::collect::RESTARTS;
+use crate::segment::live_set::Open;
+use crate::types::schema::{self, Type};
 
 /// The columns of a page, unless others are asked for: those that a list shows.
 pub const LIST: [&str; 13] = [
@@ -118,7 +119,7 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
             None => LIST.map(str::to_owned).to_vec(),
         };
         let shown = names.len();
-        let sorts_extra = rows::known(&ask.sort.column).is_none();
+        let sorts_extra = schema::known(&ask.sort.column).is_none();
         if sorts_extra {
             schema_of(&files, std::slice::from_ref(&ask.sort.column))?;
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::listed::Failed;
 use super::order::{CHOICES, Levels, Order, Seen, Slice, Unit, with_shape};
 use super::splitters::Splitters;
-use crate::summary::columns::Texts;
+use crate::types::columns::Texts;
 
 /// Of so many row groups at most some rows are read.
 const UNITS: usize = 256;

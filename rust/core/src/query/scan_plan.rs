@@ -10,20 +10,24 @@ use arrow_schema::{Schema, SchemaRef};
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
-use super::listed::{open_same, schemas_of};
+use super::handles::open_same;
+use super::listed::schemas_of;
 use super::source::Source;
-use crate::chunk_checks::{Readers, check_files};
-use crate::error::{Error, Result, guarded};
-use crate::files::{self, FileError, Listing, Open};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, FileError, Result, guarded};
+use crate::base::file_names;
+use crate::base::progress::Progress;
+use crate::decode::batches;
+use crate::decode::chunk_checks::{Readers, check_files};
 use crate::footer::TailReader;
-use crate::hash::stream::now_ns;
-use crate::ipc;
-use crate::journal::{Journal, Kind, Position};
-use crate::live_set::{self, Hidden, RESULT};
-use crate::platform::{self, Identity};
-use crate::progress::Progress;
+use crate::fs::stat::{self, Identity};
+use crate::reading::files::{self, Listing};
+use crate::reading::partial;
+use crate::segment::hidden::{self, Hidden, RESULT};
+use crate::segment::ipc;
+use crate::segment::journal::{Journal, Kind, Position};
+use crate::segment::live_set::Open;
 use crate::types::{self, Lost, conform};
-use crate::{partial, scan, segments};
 
 /// Bytes of a journal's frames that are decoded at a time.
 const AT_ONCE: usize = 4 << 20;
@@ -88,7 +92,7 @@ impl Plan {
         let Listing { files: mut names, mut hidden, mut errors } = files::list(root, open)?;
         if partial {
             for (name, finished) in partial::list(root, open, &mut errors) {
-                let part = live_set::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
+                let part = hidden::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
                 hidden.extend(Hidden::of(vec![part]).map(|part| (name.clone(), Arc::new(part))));
                 names.push(name);
             }
@@ -105,7 +109,7 @@ impl Plan {
             match part {
                 Ok(part) => good.push(part),
                 Err(error) if FileError::is_vanished(&error) && !is_last => return Err(error),
-                Err(error) if error.kind == crate::error::ErrorKind::Interrupted => return Err(error),
+                Err(error) if error.kind == crate::base::error::ErrorKind::Interrupted => return Err(error),
                 Err(error) => errors.push(FileError::new(name, &error)),
             }
         }
@@ -220,10 +224,10 @@ static SCHEMAS: Mutex<Option<HashMap<(u64, u64), SchemaRef>>> = Mutex::new(None)
 impl Part {
     fn of(root: &Path, name: &str, hidden: Option<Arc<Hidden>>, tails: &mut TailReader) -> Result<Self> {
         let path = files::path_of(root, name);
-        if segments::is_journal(name) {
+        if file_names::is_journal(name) {
             let journal = Journal::open(&path)?;
             let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
-            let identity = platform::identity(&metadata);
+            let identity = stat::identity(&metadata);
             let listed =
                 super::listed::Listed { name: name.to_owned(), path, identity, seen_at: 0, hidden: None };
             let schemas = schemas_of(&listed)?;
@@ -233,8 +237,8 @@ impl Part {
                 .map_err(|error| error.at(&listed.path))?;
             return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None, hidden });
         }
-        let metadata = platform::metadata(&path).map_err(|error| Error::io(&path, error))?;
-        let identity = platform::identity(&metadata);
+        let metadata = stat::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let identity = stat::identity(&metadata);
         if let Some((schema, rows)) = remembered(&path, identity) {
             return Ok(Self {
                 name: name.to_owned(),
@@ -257,7 +261,7 @@ impl Part {
             let schema = match known {
                 Some(schema) => schema,
                 None => {
-                    let schema = guarded("the schema", || scan::schema_of_open(&file))?;
+                    let schema = guarded("the schema", || batches::schema_of_open(&file))?;
                     shared(|schemas| {
                         if schemas.len() > REMEMBERED {
                             schemas.clear();

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -17,14 +16,15 @@ use parquet::basic::Type as Physical;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
-use super::chunks::Chunks;
 use super::filter::Known;
-use super::listed::open_same;
-use crate::chunk_checks::FileChecks;
-use crate::error::{Result, corrupt, guarded};
+use super::handles::open_same;
+use crate::base::clock::now_ns;
+use crate::base::error::{Result, corrupt, guarded, unreadable};
+use crate::decode::batches::batch_rows;
+use crate::decode::chunk_checks::FileChecks;
+use crate::decode::chunks::Chunks;
 use crate::footer::TailReader;
-use crate::platform::Identity;
-use crate::scan::unreadable;
+use crate::fs::stat::Identity;
 use crate::types;
 
 /// Rows of a batch at most.
@@ -79,7 +79,7 @@ impl Source {
         }
         let source = Arc::new(Self::parse(path, identity).map_err(|error| error.at(path))?);
         // A younger file may be edited again without its stat telling.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i64);
+        let now = now_ns();
         if identity.settled_at(now)
             && let Ok(mut kept) = KEPT.try_lock()
         {
@@ -309,22 +309,6 @@ impl Kept {
         self.sources.retain(|path, (_, used)| *used > middle || *path == source.path);
         self.bytes = self.sources.values().map(|(source, _)| bytes(source)).sum();
     }
-}
-
-/// Rows of a batch of the columns of a mask, `most` of them unless they may hold very long texts.
-pub(crate) fn batch_rows(
-    checks: &FileChecks,
-    group: usize,
-    mask: &ProjectionMask,
-    schema: &Schema,
-    most: usize,
-) -> usize {
-    let leaves: Vec<usize> = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf)).collect();
-    let is_coded = |leaf| {
-        let field = schema.field_with_name(checks.column(leaf));
-        field.is_ok_and(|field| matches!(field.data_type(), DataType::Dictionary(..)))
-    };
-    checks.batch_rows(group, &leaves, most, &is_coded)
 }
 
 /// Texts as dictionaries where their pages have one; else hashing every value would cost more than it spares.

@@ -1,6 +1,5 @@
 //! Rows by their places: some columns of them, in one schema, whatever their files have.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions, UInt32Array};
@@ -10,21 +9,18 @@ use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take_record_batch;
 use rayon::prelude::*;
 
-use super::keys::TIES;
+use super::entry::{Entry, Tie};
 use super::listed::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
 use super::source::Source;
-use super::window::Entry;
-use crate::error::{Error, ErrorKind, Result, corrupt, guarded};
-use crate::files::FileError;
-use crate::rows;
-use crate::summary::columns::Texts;
-use crate::types::{self, Lost, conform};
+use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt, guarded};
+use crate::types::columns::Texts;
+use crate::types::{self, Lost, conform, schema};
 
 /// The columns of these names in the types that rows are handed out in.
 ///
 /// Files are looked at for columns that not every segment has; a column that no file has is an error.
 pub fn schema_of(files: &[Listed], names: &[String]) -> Result<SchemaRef, Failed> {
-    let extra = |name: &String| rows::known(name).is_none();
+    let extra = |name: &String| schema::known(name).is_none();
     let schemas = if names.iter().any(extra) { schemas(files)? } else { Vec::new() };
     types::answer_schema(&schemas, names).map_err(|name| {
         let message = format!("no column {name:?}; there are {}", types::all_names(&schemas).join(", "));
@@ -150,72 +146,6 @@ impl Piece<'_> {
         }
         let joined = concat_batches(schema, &batches).map_err(|error| unjoined(&error))?;
         if joined.num_rows() == rows.len() { Ok((joined, lost)) } else { Err(corrupt("rows are missing")) }
-    }
-}
-
-/// What orders rows of equal keys.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tie {
-    /// Where texts order: the text.
-    pub text: Option<String>,
-    /// The row's id.
-    pub id: Option<String>,
-    /// Its run.
-    pub run_id: Option<String>,
-    /// Its dataset.
-    pub dataset_name: Option<String>,
-    /// The stem of its file.
-    pub stem: String,
-    /// Its place there.
-    pub row: u32,
-}
-
-impl Tie {
-    /// The order of two rows; nulls come last.
-    pub fn cmp(&self, other: &Self, descending: bool) -> Ordering {
-        let texts = match (&self.text, &other.text) {
-            (Some(one), Some(two)) if descending => two.cmp(one),
-            (one, two) => nulls_last(one.as_ref(), two.as_ref()),
-        };
-        texts
-            .then_with(|| nulls_last(self.id.as_ref(), other.id.as_ref()))
-            .then_with(|| nulls_last(self.run_id.as_ref(), other.run_id.as_ref()))
-            .then_with(|| nulls_last(self.dataset_name.as_ref(), other.dataset_name.as_ref()))
-            .then_with(|| self.stem.cmp(&other.stem))
-            .then_with(|| self.row.cmp(&other.row))
-    }
-
-    /// The columns that it is made of.
-    pub fn columns(text: Option<&str>) -> Vec<String> {
-        let mut names: Vec<String> = TIES.map(str::to_owned).to_vec();
-        names.extend(text.map(str::to_owned).filter(|text| !names.contains(text)));
-        names
-    }
-
-    /// That of a row of a batch that has these columns.
-    pub fn of_row(
-        batch: &RecordBatch,
-        row: usize,
-        text: Option<&str>,
-        file: &Listed,
-        place: u32,
-    ) -> Result<Self> {
-        let value = |column: &str| Ok::<_, Error>(Texts::of(batch, column)?.get(row).map(str::to_owned));
-        Ok(Self {
-            text: text.map(value).transpose()?.flatten(),
-            id: value("id")?,
-            run_id: value("run_id")?,
-            dataset_name: value("dataset_name")?,
-            stem: file.stem().to_owned(),
-            row: place,
-        })
-    }
-}
-
-fn nulls_last(one: Option<&String>, two: Option<&String>) -> Ordering {
-    match (one, two) {
-        (Some(one), Some(two)) => one.cmp(two),
-        (one, two) => one.is_none().cmp(&two.is_none()),
     }
 }
 

@@ -8,14 +8,14 @@ use super::listed::{Failed, Files};
 use super::order::Order;
 use super::page::{self, Ask, Unread, attempts};
 use super::take::{schema_of, take};
-use crate::collect::{self, Caching, Collected};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{FileError, Open};
-use crate::metrics::{self, Direction};
-use crate::progress::Progress;
-use crate::summary::columns::{Numbers, SCORES, Texts};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::metrics::{self, Direction};
+use crate::base::progress::Progress;
+use crate::reading::collect::{self, Caching, Collected};
+use crate::segment::live_set::Open;
 use crate::summary::topk::{Ranked, TEXTS, TopK};
 use crate::summary::{Accumulator, TOP_K};
+use crate::types::columns::{Numbers, SCORES, Texts};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]

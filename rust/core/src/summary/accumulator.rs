@@ -1,16 +1,14 @@
 //! The state of a summary: what is counted, merged and stored.
 
-use std::ops::RangeInclusive;
-
 use rayon::prelude::*;
 
-use super::columns::SCORES;
 use super::distinct::Distinct;
-use super::moments::Moments;
-use super::names::{Names, Tally};
+use super::group::Group;
+use super::names::Names;
 use super::quantiles::Quantiles;
-use super::topk::{Ranked, TEXTS, TopK};
-use crate::metrics::{self, Direction};
+use super::topk::{Ranked, TEXTS};
+use crate::base::metrics::{self, Direction};
+use crate::types::columns::SCORES;
 
 /// How many of the best predictions a summary keeps unless told otherwise.
 pub const TOP_K: usize = 32;
@@ -40,43 +38,6 @@ pub struct DistinctCounts {
     pub(super) branches: Distinct,
     /// The configuration of the row that was added last, which most often is the next one's.
     last_config: Option<String>,
-}
-
-/// The rows of one metric.
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub(super) direction: Direction,
-    pub(super) rows: u64,
-    pub(super) scores: [ScoreStats; SCORES.len()],
-    pub(super) models: Names<Tally>,
-    pub(super) runs: Names<Tally>,
-    /// Configurations of rows without a run, as nirs4all 0.6 wrote them.
-    pub(super) configs: Names<Tally>,
-    pub(super) ranking: Ranking,
-}
-
-/// The values of one score column.
-#[derive(Clone, Debug, Default)]
-pub struct ScoreStats {
-    pub(super) nulls: u64,
-    pub(super) nans: u64,
-    pub(super) infs: u64,
-    /// Smallest and largest finite value.
-    pub(super) range: Option<(f64, f64)>,
-    pub(super) moments: Moments,
-    pub(super) quantiles: Quantiles,
-}
-
-/// The best candidates of a metric.
-///
-/// Candidates are the rows of partition "val" where there are any, else all rows; they are ranked by
-/// `val_score` where any row has one, else by `test_score`. Both conditions only ever turn true, and
-/// a row counted before such a turn is no candidate after it, so one heap is enough.
-#[derive(Clone, Debug)]
-pub struct Ranking {
-    pub(super) has_val_rows: bool,
-    pub(super) has_val_scores: bool,
-    pub(super) top: TopK,
 }
 
 /// One prediction row.
@@ -374,185 +335,5 @@ impl DistinctCounts {
         for (ours, theirs) in self.all_mut().into_iter().zip(other.all()) {
             ours.merge(theirs);
         }
-    }
-}
-
-impl Group {
-    pub(super) fn new(direction: Direction, top_k: usize) -> Self {
-        Self {
-            direction,
-            rows: 0,
-            scores: Default::default(),
-            models: Names::default(),
-            runs: Names::default(),
-            configs: Names::default(),
-            ranking: Ranking { has_val_rows: false, has_val_scores: false, top: TopK::new(top_k) },
-        }
-    }
-
-    /// Becomes unranked where rows that are added are ranked otherwise: neither is chosen in silence.
-    fn settle(&mut self, direction: Direction) {
-        if self.direction != direction {
-            self.direction = Direction::Unknown;
-            self.ranking.top.clear();
-        }
-    }
-
-    fn merge_outline(&mut self, other: &Self) {
-        self.rows += other.rows;
-        for (ours, theirs) in self.scores.iter_mut().zip(&other.scores) {
-            ours.merge_outline(theirs);
-        }
-        self.models.merge(&other.models, self.direction);
-        self.runs.merge(&other.runs, self.direction);
-        self.ranking.merge(&other.ranking, self.direction);
-    }
-
-    /// Which scores are better.
-    pub fn direction(&self) -> Direction {
-        self.direction
-    }
-
-    /// Rows of this metric.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// The values of a score column, by its place in [`SCORES`].
-    pub fn scores(&self) -> &[ScoreStats; SCORES.len()] {
-        &self.scores
-    }
-
-    /// Models by name.
-    pub fn models(&self) -> &Names<Tally> {
-        &self.models
-    }
-
-    /// Runs by id.
-    pub fn runs(&self) -> &Names<Tally> {
-        &self.runs
-    }
-
-    /// The best candidates.
-    pub fn ranking(&self) -> &Ranking {
-        &self.ranking
-    }
-}
-
-impl Ranking {
-    /// The score column that ranks, by its place in [`SCORES`].
-    pub fn score(&self) -> usize {
-        usize::from(!self.has_val_scores)
-    }
-
-    /// Whether only rows of partition "val" are candidates.
-    pub fn is_of_val_rows(&self) -> bool {
-        self.has_val_rows
-    }
-
-    /// The candidates kept.
-    pub fn top(&self) -> &TopK {
-        &self.top
-    }
-
-    /// Takes note of a row before it is offered.
-    #[inline]
-    pub fn note(&mut self, is_val: bool, has_val_score: bool) {
-        if self.changes_with(is_val, has_val_score) {
-            self.has_val_rows |= is_val;
-            self.has_val_scores |= has_val_score;
-            self.top.clear();
-        }
-    }
-
-    /// Whether such a row makes others the candidates.
-    fn changes_with(&self, is_val: bool, has_val_score: bool) -> bool {
-        (is_val && !self.has_val_rows) || (has_val_score && !self.has_val_scores)
-    }
-
-    /// How good a row is, where it is a candidate that could get in.
-    #[inline]
-    pub fn goodness(
-        &self,
-        is_val: bool,
-        scores: [Option<f64>; SCORES.len()],
-        direction: Direction,
-    ) -> Option<f64> {
-        if self.has_val_rows && !is_val {
-            return None;
-        }
-        direction.goodness(scores[self.score()]?).filter(|&goodness| self.top.admits(goodness))
-    }
-
-    fn merge(&mut self, other: &Self, direction: Direction) {
-        self.note(other.has_val_rows, other.has_val_scores);
-        let of_same_kind =
-            (self.has_val_rows, self.has_val_scores) == (other.has_val_rows, other.has_val_scores);
-        if of_same_kind && direction != Direction::Unknown {
-            self.top.merge(&other.top);
-        }
-    }
-}
-
-impl ScoreStats {
-    #[inline]
-    fn add(&mut self, value: Option<f64>) {
-        let Some(value) = value else {
-            self.nulls += 1;
-            return;
-        };
-        if value.is_finite() {
-            self.moments.add(value);
-            self.quantiles.add(value);
-            self.widen(value, value);
-        } else {
-            self.add_odd(value);
-        }
-    }
-
-    pub(super) fn add_odd(&mut self, value: f64) {
-        if value.is_nan() {
-            self.nans += 1;
-        } else {
-            self.infs += 1;
-        }
-    }
-
-    #[inline]
-    pub(super) fn widen(&mut self, low: f64, high: f64) {
-        let (min, max) = self.range.unwrap_or((low, high));
-        self.range = Some((min.min(low), max.max(high)));
-    }
-
-    fn merge_outline(&mut self, other: &Self) {
-        self.nulls += other.nulls;
-        self.nans += other.nans;
-        self.infs += other.infs;
-        self.moments.merge(&other.moments);
-        if let Some((low, high)) = other.range {
-            self.widen(low, high);
-        }
-    }
-
-    /// Count, mean and deviation of the finite values.
-    pub fn moments(&self) -> &Moments {
-        &self.moments
-    }
-
-    /// Whether some value may lie in a range.
-    pub fn may_lie_in(&self, wanted: &RangeInclusive<f64>) -> bool {
-        self.infs > 0 || self.range.is_some_and(|(low, high)| low <= *wanted.end() && high >= *wanted.start())
-    }
-
-    /// Whether another count of the same values gives the same, but for rounding.
-    pub fn agrees_with(&self, other: &Self) -> bool {
-        let close = |ours: Option<f64>, theirs: Option<f64>| match (ours, theirs) {
-            (Some(ours), Some(theirs)) => (ours - theirs).abs() <= 1e-9 * ours.abs().max(theirs.abs()),
-            (ours, theirs) => ours == theirs,
-        };
-        (self.nulls, self.nans, self.infs, self.range) == (other.nulls, other.nans, other.infs, other.range)
-            && self.moments.count() == other.moments.count()
-            && close(self.moments.mean(), other.moments.mean())
-            && close(self.moments.std(), other.moments.std())
     }
 }

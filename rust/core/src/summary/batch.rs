@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use arrow_array::{BooleanArray, RecordBatch};
 use rayon::prelude::*;
 
-use super::accumulator::{Accumulator, Group, ScoreStats};
-use super::columns::{Codes, NULL, Numbers, SCORES, Texts, time_range};
+use super::accumulator::Accumulator;
+use super::datasets::{Datasets, in_halves, merge_datasets};
+use super::group::Group;
 use super::names::{Count, Names, Tally};
+use super::score_stats::ScoreStats;
 use super::topk::{Ranked, TEXTS};
-use super::{Datasets, in_halves, merge_datasets};
-use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::Direction;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::metrics::Direction;
+use crate::types::columns::{Codes, NULL, Numbers, SCORES, Texts, time_range};
 
 /// So many rows are summarised as one piece; pieces are merged in order, so that the number of
 /// threads never changes an answer.

@@ -7,14 +7,17 @@
 use base64_simd::STANDARD as BASE64;
 use twox_hash::XxHash3_64;
 
-use super::accumulator::ScoreStats;
-use super::codec::{MINOR, Reader, Writer};
 use super::names::STORED;
+use super::score_stats::ScoreStats;
+use super::sketch_reader::SketchReader;
+use super::sketch_writer::MINOR;
 use super::{Accumulator, Datasets, merged, report};
-use crate::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::clock;
+use crate::base::codec::ByteWriter;
+use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::metrics::{self, Direction};
+use crate::base::value::Value;
 use crate::footer::{Footer, seal};
-use crate::metrics::{self, Direction};
-use crate::value::Value;
 
 /// The key of the summary.
 pub const SUMMARY_KEY: &str = "n4a_summary";
@@ -88,7 +91,7 @@ fn read_sketch(bytes: Vec<u8>, is_sealed: bool) -> Result<Embedded> {
     };
     match metrics.iter().find(|(metric, stored)| disagrees(metric, *stored)) {
         None => {
-            let (state, minor) = (bytes.len() - CHECKSUM - reader.left(), reader.minor());
+            let (state, minor) = (bytes.len() - CHECKSUM - reader.bytes.left(), reader.minor());
             let sketch = Sketch { bytes, state, minor };
             if sketch.hides_overflow() {
                 return untrusted("scores from 2^960 on, of whose means its version tells nothing");
@@ -125,8 +128,8 @@ impl Sketch {
         merge_states(self.states(), into)
     }
 
-    fn states(&self) -> Reader<'_> {
-        Reader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]).of_version(self.minor)
+    fn states(&self) -> SketchReader<'_> {
+        SketchReader::new(&self.bytes[self.state..self.bytes.len() - CHECKSUM]).of_version(self.minor)
     }
 
     /// Whether it may show means of values that have none: its version did not tell, and there are such values.
@@ -146,9 +149,9 @@ impl Sketch {
     }
 
     /// The name and the encoded state of its dataset, where it has just one and is not compressed.
-    pub fn only_dataset(&self) -> Option<(&str, Reader<'_>)> {
+    pub fn only_dataset(&self) -> Option<(&str, SketchReader<'_>)> {
         let mut reader = self.states();
-        let is_plain = reader.byte().ok()? == 0 && reader.int().ok()? == 1;
+        let is_plain = reader.bytes.byte().ok()? == 0 && reader.bytes.int().ok()? == 1;
         if is_plain { reader.dataset().ok() } else { None }
     }
 
@@ -161,12 +164,12 @@ impl Sketch {
 }
 
 /// What a sketch says before its states: which metrics it ranks, and how.
-fn read_metrics<'a>(reader: &mut Reader<'a>) -> Result<Vec<(&'a str, Direction)>> {
-    let count = reader.count(2)?;
-    (0..count).map(|_| Ok((reader.text()?, reader.direction()?))).collect()
+fn read_metrics<'a>(reader: &mut SketchReader<'a>) -> Result<Vec<(&'a str, Direction)>> {
+    let count = reader.bytes.count(2)?;
+    (0..count).map(|_| Ok((reader.bytes.text()?, reader.direction()?))).collect()
 }
 
-fn write_metrics(writer: &mut Writer, datasets: &Datasets) {
+fn write_metrics(writer: &mut ByteWriter, datasets: &Datasets) {
     let groups: Vec<_> = datasets.values().flat_map(Accumulator::groups).collect();
     writer.int(groups.len() as u64);
     for (metric, group) in groups {
@@ -200,7 +203,7 @@ pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str,
     if rows != footer.num_rows {
         return Err(corrupt(format!("the summary counts {rows} rows and the footer {}", footer.num_rows)));
     }
-    let generated_at = report::now();
+    let generated_at = clock::now();
     let does_not_fit = || {
         Error::new(
             ErrorKind::Argument,
@@ -242,13 +245,13 @@ pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str,
 }
 
 /// States as they are, or compressed with their length before.
-fn write_states(writer: &mut Writer, datasets: &Datasets, is_packed: bool) -> Result<()> {
+fn write_states(writer: &mut ByteWriter, datasets: &Datasets, is_packed: bool) -> Result<()> {
     writer.bytes.push(u8::from(is_packed));
     if !is_packed {
         writer.datasets(datasets);
         return Ok(());
     }
-    let mut states = Writer::default();
+    let mut states = ByteWriter::default();
     states.datasets(datasets);
     writer.int(states.bytes.len() as u64);
     let packed = zstd::bulk::compress(&states.bytes, zstd::DEFAULT_COMPRESSION_LEVEL)
@@ -260,16 +263,16 @@ fn write_states(writer: &mut Writer, datasets: &Datasets, is_packed: bool) -> Re
 /// States of this length were never written: a damaged one must not ask for more memory.
 const STATES_LIMIT: usize = 64 * 1024 * 1024;
 
-fn merge_states(mut reader: Reader<'_>, into: &mut Datasets) -> Result<()> {
-    if reader.byte()? == 0 {
+fn merge_states(mut reader: SketchReader<'_>, into: &mut Datasets) -> Result<()> {
+    if reader.bytes.byte()? == 0 {
         return reader.merge_datasets(into);
     }
-    let length = usize::try_from(reader.int()?).ok().filter(|length| *length <= STATES_LIMIT);
+    let length = usize::try_from(reader.bytes.int()?).ok().filter(|length| *length <= STATES_LIMIT);
     let length = length.ok_or_else(|| corrupt("the sketch announces more than it can hold"))?;
-    let left = reader.left();
-    let states = zstd::bulk::decompress(reader.bytes(left)?, length)
+    let left = reader.bytes.left();
+    let states = zstd::bulk::decompress(reader.bytes.bytes(left)?, length)
         .map_err(|error| corrupt(format!("the sketch cannot be decompressed: {error}")))?;
-    Reader::new(&states).of_version(reader.minor()).merge_datasets(into)
+    SketchReader::new(&states).of_version(reader.minor()).merge_datasets(into)
 }
 
 /// The summary of one file, which nearly always holds one dataset.
@@ -314,21 +317,21 @@ pub fn from_text(text: &str) -> Result<Accumulator> {
     from_bytes(&BASE64.decode_to_vec(text).map_err(|_| corrupt("the sketch is not base64"))?)
 }
 
-fn begin() -> Writer {
-    let mut writer = Writer::default();
+fn begin() -> ByteWriter {
+    let mut writer = ByteWriter::default();
     writer.bytes.extend_from_slice(MAGIC);
     writer.bytes.extend_from_slice(&[MAJOR, MINOR]);
     writer
 }
 
-fn finish(mut writer: Writer) -> Vec<u8> {
+fn finish(mut writer: ByteWriter) -> Vec<u8> {
     let checksum = XxHash3_64::oneshot(&writer.bytes);
     writer.u64(checksum);
     writer.bytes
 }
 
 enum Opened<'a> {
-    Known(Reader<'a>),
+    Known(SketchReader<'a>),
     Newer(String),
 }
 
@@ -345,11 +348,11 @@ fn open(bytes: &[u8]) -> Result<Opened<'_>> {
 fn open_checked(bytes: &[u8]) -> Result<Opened<'_>> {
     let (content, _) =
         bytes.split_last_chunk::<CHECKSUM>().ok_or_else(|| corrupt("the sketch is too short"))?;
-    let mut reader = Reader::new(content);
-    if reader.bytes(MAGIC.len())? != MAGIC {
+    let mut reader = SketchReader::new(content);
+    if reader.bytes.bytes(MAGIC.len())? != MAGIC {
         return Err(corrupt("the sketch does not begin with N4AK"));
     }
-    let (major, minor) = (reader.byte()?, reader.byte()?);
+    let (major, minor) = (reader.bytes.byte()?, reader.bytes.byte()?);
     if major > MAJOR {
         Ok(Opened::Newer(format!("{major}.{minor}")))
     } else {

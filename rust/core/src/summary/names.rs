@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::moments::overflows;
-use crate::metrics::Direction;
+use crate::base::metrics::Direction;
 
 /// So many names are kept apart in memory; later ones are counted together.
 pub const KEPT: usize = 65_536;

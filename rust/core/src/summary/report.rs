@@ -2,24 +2,22 @@
 
 use rayon::prelude::*;
 
-use super::Datasets;
-use super::accumulator::{Accumulator, Group, ScoreStats};
-use super::columns::{SCORES, format_time};
+use super::accumulator::Accumulator;
+use super::datasets::Datasets;
 use super::distinct::Distinct;
+use super::group::Group;
 use super::names::{Count, Names, Tally};
+use super::score_stats::ScoreStats;
 use super::topk::{Ranked, TEXTS};
-use crate::metrics::Direction;
-use crate::value::{Key, Value};
+use crate::base::clock::format_time;
+use crate::base::metrics::Direction;
+use crate::base::value::{Key, Value};
+use crate::types::columns::SCORES;
 
 /// The version of the summary's shape, as `n4a_version` says.
 pub const VERSION: &str = "1.1";
 /// How many of the best predictions a summary shows.
 pub const SHOWN: usize = 10;
-
-/// The time now, as ISO-8601 with offset.
-pub fn now() -> String {
-    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false)
-}
 
 /// The summary of one set of rows; `dataset_name` is that of the rows unless given.
 pub fn summary(accumulator: &Accumulator, dataset_name: Option<&str>, generated_at: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use super::columns::SCORES;
+use crate::types::columns::SCORES;
 
 /// The text columns that a ranked prediction carries, in the order in which they are stored.
 pub const TEXTS: [&str; 8] =

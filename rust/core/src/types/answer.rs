@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 
+use super::schema::{self, Type};
 use super::stored::canonical;
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::{self, Type};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Fails where a file's columns make it an error in every answer: a column stands twice, or a known one has
 /// a type that its values cannot be read from.
@@ -18,7 +18,7 @@ pub fn check(schema: &Schema) -> Result<()> {
             let message = format!("column {:?} stands twice in the file", field.name());
             return Err(Error::new(ErrorKind::Schema, message));
         }
-        if let Some(kind) = rows::known(field.name())
+        if let Some(kind) = schema::known(field.name())
             && !accepts(kind, field.data_type())
         {
             let (name, found, expected) = (field.name(), field.data_type(), kind.arrow());

@@ -7,8 +7,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::answer::{common, shown};
 use super::convert::{Converted, convert, known_column};
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::{self, COLUMNS};
+use super::schema::{self, COLUMNS};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Values of a column that do not convert to the type of an answer, and are null there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Lost {
 
 /// The column in which an answer has a column of these types; of a known one its own type.
 pub fn answer_type<'a>(name: &str, types: impl Iterator<Item = &'a DataType>) -> DataType {
-    match rows::known(name) {
+    match schema::known(name) {
         Some(kind) => kind.arrow(),
         // A column without a value in any file is text.
         None => match types.map(shown).reduce(|one, two| common(&one, &two)) {
@@ -59,7 +59,7 @@ pub fn answer_schema<'n>(schemas: &[SchemaRef], names: &'n [String]) -> Result<S
     let fields = names.iter().map(|name| {
         let types: Vec<&DataType> =
             schemas.iter().filter_map(|schema| Some(schema.column_with_name(name)?.1.data_type())).collect();
-        if types.is_empty() && rows::known(name).is_none() {
+        if types.is_empty() && schema::known(name).is_none() {
             return Err(name);
         }
         Ok(Field::new(name, answer_type(name, types.into_iter()), true))
@@ -70,7 +70,7 @@ pub fn answer_schema<'n>(schemas: &[SchemaRef], names: &'n [String]) -> Result<S
 /// The names of all columns: the known ones in their order, then the others as they come.
 pub fn all_names(schemas: &[SchemaRef]) -> Vec<String> {
     let mut names: Vec<String> = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    for field in schemas.iter().flat_map(|schema| rows::extras(schema)) {
+    for field in schemas.iter().flat_map(|schema| schema::extras(schema)) {
         if !names.contains(field.name()) {
             names.push(field.name().clone());
         }
@@ -102,7 +102,7 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<(RecordBatch, 
 /// One column in the type of an answer, which is that of a known column, or text, or what files have in common.
 fn column(name: &str, array: &ArrayRef, kind: &DataType) -> Result<Converted> {
     let named = |error: Error| Error { message: format!("column {name:?} {}", error.message), ..error };
-    match rows::known(name) {
+    match schema::known(name) {
         Some(known) if known.arrow() == *kind => known_column(known, array).map_err(named),
         _ => convert(array, kind).map_err(named),
     }

@@ -6,16 +6,18 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType, UInt64Type};
 use arrow_array::{
     Array, ArrayRef, Float64Array, Int64Array, ListArray, StringArray, StructArray,
-    TimestampMicrosecondArray, make_array, new_null_array,
+    TimestampMicrosecondArray, new_null_array,
 };
-use arrow_cast::{CastOptions, cast, cast_with_options};
+use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 
 use super::answer::{accepts, shown};
+use super::cast::recast;
+use super::schema::Type;
 use super::{ranges, text};
-use crate::error::{Error, ErrorKind, Result};
-use crate::rows::Type;
-use crate::summary::columns::{float_name, parse_time};
+use crate::base::clock::parse_time;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::normal::float_name;
 
 /// A column in another type.
 #[derive(Clone, Debug)]
@@ -96,26 +98,6 @@ fn flat_or_nested(array: &ArrayRef, to: &DataType) -> Result<Converted, ArrowErr
 /// What Arrow's own cast makes of values, null where it cannot.
 fn loosely(array: &ArrayRef, to: &DataType) -> Result<Converted, ArrowError> {
     Ok(Converted::since(array, recast(array, to, true)?))
-}
-
-/// What Arrow's own cast makes of values; a time keeps its instant whatever its zone was called.
-///
-/// Where `safe`, a value that does not convert is null, else an error.
-pub(crate) fn recast(array: &ArrayRef, to: &DataType, safe: bool) -> Result<ArrayRef, ArrowError> {
-    let options = CastOptions { safe, ..CastOptions::default() };
-    match (array.data_type(), to) {
-        (DataType::Dictionary(_, values), _) => recast(&cast(array, values)?, to, safe),
-        (DataType::Timestamp(unit, from), DataType::Timestamp(_, zone)) if from != zone => {
-            let kind = DataType::Timestamp(*unit, zone.clone());
-            let times = make_array(array.to_data().into_builder().data_type(kind).build()?);
-            cast_with_options(&times, to, &options)
-        }
-        (DataType::Date32, DataType::Timestamp(unit, Some(_))) => {
-            let midnight = cast_with_options(array, &DataType::Timestamp(*unit, None), &options)?;
-            recast(&midnight, to, safe)
-        }
-        _ => cast_with_options(array, to, &options),
-    }
 }
 
 fn lists(list: &ListArray, field: &FieldRef) -> Result<Converted, ArrowError> {
@@ -235,7 +217,7 @@ fn whole(array: &ArrayRef) -> Result<Converted, ArrowError> {
         let floats = cast(array, &DataType::Float64)?;
         let floats = floats.as_primitive::<arrow_array::types::Float64Type>();
         let gaps = floats.iter().flatten().filter(|value| value.is_nan()).count();
-        let whole: Int64Array = floats.iter().map(|value| value.and_then(crate::rows::whole)).collect();
+        let whole: Int64Array = floats.iter().map(|value| value.and_then(super::schema::whole)).collect();
         let failed = whole.null_count() - floats.null_count() - gaps;
         return Ok(Converted { array: Arc::new(whole), failed });
     }

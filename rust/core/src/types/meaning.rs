@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeListArray, ListArray, 
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// The key of a field that names its extension type.
 const EXTENSION: &str = "ARROW:extension:name";

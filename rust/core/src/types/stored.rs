@@ -6,9 +6,10 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 
-use super::convert::recast;
-use super::{DEEPEST, depth, ranges};
-use crate::error::{Error, ErrorKind, Result};
+use super::cast::recast;
+use super::nesting::{DEEPEST, depth};
+use super::ranges;
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// The type in which values of a type are stored, or why they cannot be.
 pub fn canonical(kind: &DataType) -> Result<DataType, String> {

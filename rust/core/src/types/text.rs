@@ -8,7 +8,7 @@ use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-use crate::value::Value;
+use crate::base::value::Value;
 
 /// A column as texts; null where a value is.
 pub fn texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
@@ -75,9 +75,8 @@ fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
         DataType::Timestamp(unit, zone) if *unit != TimeUnit::Nanosecond => {
             let micros = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
             let end = if zone.is_some() { "+00:00" } else { "" };
-            let text = |micros: i64| {
-                crate::summary::columns::format_time(micros).map(|text| text.replace("+00:00", end))
-            };
+            let text =
+                |micros: i64| crate::base::clock::format_time(micros).map(|text| text.replace("+00:00", end));
             let micros = micros.as_primitive::<TimestampMicrosecondType>();
             micros.iter().map(|value| value.and_then(text).map_or(Value::Null, Value::Text)).collect()
         }

@@ -12,10 +12,10 @@ use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBat
 use common::{
     ENCODINGS, Encoding, METRICS, Prediction, Rng, added, assert_same, batch, batched, predictions,
 };
-use n4w_core::metrics::{self, Direction};
+use n4w_core::base::metrics::{self, Direction};
+use n4w_core::base::threads;
+use n4w_core::base::value::Value;
 use n4w_core::summary::{Accumulator, add_batches, embedded, report, split_by_dataset};
-use n4w_core::threads;
-use n4w_core::value::Value;
 use proptest::prelude::*;
 
 fn summary(accumulator: &Accumulator) -> Value {
@@ -164,7 +164,7 @@ fn check(accumulator: &Accumulator, rows: &[Prediction]) {
         assert_eq!(listed, models);
     }
     let times: Vec<i64> = rows.iter().filter_map(|row| row.created_at).collect();
-    let written = |time: Option<&i64>| time.and_then(|&time| n4w_core::summary::columns::format_time(time));
+    let written = |time: Option<&i64>| time.and_then(|&time| n4w_core::base::clock::format_time(time));
     assert_eq!(*at(&answer, &["date_range", "earliest"]), written(times.iter().min()).as_deref().into());
     assert_eq!(*at(&answer, &["date_range", "latest"]), written(times.iter().max()).as_deref().into());
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use n4w_core::ErrorKind;
-use n4w_core::atomic::{Draft, create, leftovers, replace, sweep};
+use n4w_core::fs::atomic::{Draft, create, leftovers, replace, sweep};
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)

@@ -7,8 +7,8 @@ use crate::common;
 use std::path::PathBuf;
 
 use common::{METRICS, Rng, added, predictions};
-use n4w_core::cache::{self, Entries, Entry, FILES, SCANS, Seen, WHOLE};
-use n4w_core::platform::{Identity, RACY_NS};
+use n4w_core::fs::stat::{Identity, RACY_NS};
+use n4w_core::reading::cache::{self, Entries, Entry, FILES, SCANS, Seen, WHOLE};
 use n4w_core::summary::Datasets;
 use tempfile::TempDir;
 

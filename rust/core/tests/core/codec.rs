@@ -6,7 +6,8 @@ use crate::common;
 
 use common::{METRICS, added, assert_same, batched, predictions};
 use n4w_core::ErrorKind;
-use n4w_core::summary::{Accumulator, Datasets, Reader, Writer, embedded, merge_datasets};
+use n4w_core::base::codec::{ByteReader, ByteWriter};
+use n4w_core::summary::{Accumulator, Datasets, SketchReader, embedded, merge_datasets};
 use proptest::prelude::*;
 use twox_hash::XxHash3_64;
 
@@ -49,12 +50,12 @@ proptest! {
         let mut parts = sizes.iter().zip(seed..=u64::MAX).map(|(&size, seed)| added(&predictions(seed, size, &METRICS)));
         let mut known = Datasets::from([("a".to_owned(), parts.next().unwrap())]);
         let others = Datasets::from([("a".to_owned(), parts.next().unwrap()), ("b".to_owned(), parts.next().unwrap())]);
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         writer.datasets(&others);
         let mut decoded = known.clone();
-        let mut reader = Reader::new(&writer.bytes);
+        let mut reader = SketchReader::new(&writer.bytes);
         reader.merge_datasets(&mut decoded).unwrap();
-        prop_assert!(reader.is_at_end() && reader.left() == 0);
+        prop_assert!(reader.is_at_end() && reader.rest().is_empty());
         merge_datasets(&mut known, others);
         prop_assert_eq!(decoded.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>());
         for (decoded, known) in decoded.values().zip(known.values()) {
@@ -66,16 +67,16 @@ proptest! {
     fn random_bytes_never_panic(content in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = embedded::from_bytes(&content);
         let _ = embedded::from_bytes(&sealed(&[b"N4AK\x01\x01", &content[..]].concat()));
-        let _ = Reader::new(&content).merge_datasets(&mut Datasets::new());
+        let _ = SketchReader::new(&content).merge_datasets(&mut Datasets::new());
     }
 
     #[test]
     fn values_come_back(int: u64, fixed: u64, text in ".{0,50}") {
-        let mut writer = Writer::default();
+        let mut writer = ByteWriter::default();
         writer.int(int);
         writer.u64(fixed);
         writer.text(&text);
-        let mut reader = Reader::new(&writer.bytes);
+        let mut reader = ByteReader::new(&writer.bytes);
         prop_assert_eq!((reader.int().unwrap(), reader.u64().unwrap()), (int, fixed));
         prop_assert_eq!(reader.text().unwrap(), text);
         prop_assert!(reader.is_at_end() && reader.byte().is_err());

@@ -9,17 +9,19 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use common::{METRICS, Prediction, added, parquet_of, predictions, same};
-use n4w_core::collect::{Caching, Collected, collect, collect_rankings};
-use n4w_core::files::Open;
+use n4w_core::ErrorKind;
+use n4w_core::base::metrics::Direction;
+use n4w_core::base::progress::Progress;
+use n4w_core::base::threads;
 use n4w_core::footer::TailReader;
-use n4w_core::metrics::Direction;
-use n4w_core::progress::Progress;
 use n4w_core::query::filter::Filter;
 use n4w_core::query::top::{Query, top as ranked};
-use n4w_core::rebuild::{Outcome, rebuild, rebuild_file};
+use n4w_core::reading::collect::{Caching, Collected, collect, collect_rankings};
+use n4w_core::segment::live_set::Open;
 use n4w_core::summary::topk::{Ranked, TopK};
 use n4w_core::summary::{Accumulator, report};
-use n4w_core::{ErrorKind, threads, verify};
+use n4w_core::upkeep::rebuild::{Outcome, rebuild, rebuild_file};
+use n4w_core::upkeep::verify;
 use tempfile::TempDir;
 
 /// A folder of good files, with and without summaries, and of bad ones; and the rows of the good ones.
@@ -301,7 +303,7 @@ fn what_was_scanned_is_kept_beside_a_bad_file() {
     fs::write(root.join("bad.meta.parquet"), b"").unwrap();
     fs::write(root.join("scanned.meta.parquet"), parquet_of(&predictions(1, 20, &METRICS))).unwrap();
     collected(root, 1, Caching::Whole);
-    let kept = n4w_core::cache::load(root, n4w_core::cache::SCANS);
+    let kept = n4w_core::reading::cache::load(root, n4w_core::reading::cache::SCANS);
     assert_eq!(kept.keys().collect::<Vec<_>>(), ["scanned.meta.parquet"]);
 }
 

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use common::{Encoding, METRICS, Rng, added, batched, footer_of, parquet_of, predictions};
 use n4w_core::footer::{Footer, MAGIC, TailReader, splice};
-use n4w_core::rebuild::rebuild_file;
 use n4w_core::summary::embedded::{self, Embedded};
 use n4w_core::summary::{Accumulator, Datasets, merged, report};
+use n4w_core::upkeep::rebuild::rebuild_file;
 use parquet::file::metadata::ParquetMetaDataReader;
 use twox_hash::XxHash3_64;
 

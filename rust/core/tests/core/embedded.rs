@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use base64_simd::STANDARD as BASE64;
 use common::{METRICS, Prediction, assert_same, footer_of, parquet_of, predictions};
+use n4w_core::base::metrics::{self, Direction, Metric};
 use n4w_core::footer::{Footer, TailReader, seal, splice};
-use n4w_core::metrics::{self, Direction, Metric};
-use n4w_core::rebuild::{Outcome, rebuild_file};
 use n4w_core::summary::embedded::{self, Embedded, SKETCH_KEY, SUMMARY_KEY};
 use n4w_core::summary::{Datasets, split_by_dataset};
+use n4w_core::upkeep::rebuild::{Outcome, rebuild_file};
 use n4w_core::{ErrorKind, Result};
 use tempfile::TempDir;
 use twox_hash::XxHash3_64;

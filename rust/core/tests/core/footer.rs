@@ -320,7 +320,7 @@ fn a_splice_of_a_file_that_was_replaced_meanwhile_is_a_conflict() {
     let mut tails = TailReader::default();
     let tail = tails.read_file(&file).unwrap();
     let other = parquet_of(&predictions(2, 20, &[Some("rmse")]));
-    n4w_core::atomic::replace(&path, &other).unwrap();
+    n4w_core::fs::atomic::replace(&path, &other).unwrap();
     let footer = tail.footer().unwrap();
     let error = splice(&path, &mut file, &tail, &footer, &[("n4a_summary", "x".to_owned())]).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict);

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use n4w_core::ErrorKind;
+use n4w_core::base::progress::Progress;
+use n4w_core::base::threads;
 use n4w_core::hash::{Algorithm, ContentHash, HashCache, folder, hash_path, quick};
-use n4w_core::progress::Progress;
-use n4w_core::threads;
 use proptest::prelude::*;
 use sha2::Digest;
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use n4w_core::base::progress::Progress;
+use n4w_core::base::threads;
 use n4w_core::hash::{Algorithm, HashCache, hash_path};
 use n4w_core::index::tree::{Tree, refresh, refresh_files_only};
 use n4w_core::index::{FileIndex, Refresh, Wanted};
-use n4w_core::progress::Progress;
-use n4w_core::threads;
 use proptest::prelude::*;
 
 fn tree(root: &Path, files: &[(&str, &str)]) {

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use n4w_core::ErrorKind;
-use n4w_core::journal::{
+use n4w_core::base::file_names::Name;
+use n4w_core::segment::journal::{
     Appender, Coverage, Cut, End, Header, Journal, Kind, Position, Reading, Stretch, fence, fence_path,
 };
-use n4w_core::segments::Name;
 
 const FRAMES: [(Kind, &[u8]); 4] =
     [(Kind::Arrays, b"arrays"), (Kind::Rows, b"some rows"), (Kind::Checkpoint, b"{}"), (Kind::Rows, b"r")];

@@ -5,8 +5,8 @@
 use std::fs;
 use std::time::Duration;
 
-use n4w_core::error::{ErrorKind, Result};
-use n4w_core::lock::{self, Lock, ONE_TRY};
+use n4w_core::base::error::{ErrorKind, Result};
+use n4w_core::fs::lock::{self, Lock, ONE_TRY};
 
 fn take(path: &std::path::Path) -> Result<Lock> {
     Lock::take(path, ONE_TRY, &mut || Ok(()))

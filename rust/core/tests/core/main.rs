@@ -16,6 +16,7 @@ mod footer;
 mod hash;
 mod index;
 mod journal;
+mod layers;
 mod lock;
 mod moments;
 mod names;

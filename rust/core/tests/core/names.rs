@@ -5,7 +5,7 @@
 use crate::common;
 
 use common::Rng;
-use n4w_core::metrics::Direction;
+use n4w_core::base::metrics::Direction;
 use n4w_core::summary::names::{Count, KEPT, Names, Tally};
 use proptest::prelude::*;
 

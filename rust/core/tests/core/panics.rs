@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use n4w_core::error::caught;
+use n4w_core::base::error::caught;
 use n4w_core::{Error, ErrorKind, Result};
 use rayon::prelude::*;
 

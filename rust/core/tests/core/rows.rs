@@ -13,8 +13,9 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 use n4w_core::ErrorKind;
-use n4w_core::mappings::{Cell, Table};
-use n4w_core::rows::{COLUMNS, complete, conform, unify};
+use n4w_core::types::rows::{complete, conform, unify};
+use n4w_core::types::schema::COLUMNS;
+use n4w_core::write::mappings::{Cell, Table};
 
 fn push(table: &mut Table, row: Vec<(&'static str, Cell<'static>)>) -> n4w_core::Result<()> {
     table.push(row.into_iter().map(|(name, cell)| (Cow::Borrowed(name), cell)))

@@ -2,20 +2,22 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use n4w_core::fs::folders;
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use n4w_core::collect::{Caching, collect};
-use n4w_core::compact::compact;
-use n4w_core::files::{self, Open};
+use n4w_core::base::file_names::Name;
+use n4w_core::base::progress::Progress;
 use n4w_core::footer::{TailReader, splice};
-use n4w_core::mappings::Cell;
-use n4w_core::progress::Progress;
-use n4w_core::recover::{Scope, recover};
-use n4w_core::segments::{Name, judge};
-use n4w_core::writer::{Options, Writer};
+use n4w_core::reading::collect::{Caching, collect};
+use n4w_core::segment::live_set::Open;
+use n4w_core::segment::resolve::judge;
+use n4w_core::upkeep::compact::compact;
+use n4w_core::upkeep::recover::{Scope, recover};
+use n4w_core::write::mappings::Cell;
+use n4w_core::write::writer::{Options, Writer};
 
 const RUN: &str = "2026-01-01_Run_0123456789ab";
 const FOLDER: &str = "wheat_01234567";
@@ -51,7 +53,7 @@ fn count(root: &Path, open: Open) -> u64 {
 }
 
 fn names(root: &Path) -> Vec<String> {
-    files::names_in(&folder(root)).unwrap()
+    folders::names_in(&folder(root)).unwrap()
 }
 
 fn folder(root: &Path) -> PathBuf {
@@ -73,7 +75,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Journals of sealed segments: no longer needed, and only too young to be removed.
 fn remove_journals(root: &Path) {
-    for name in names(root).iter().filter(|name| n4w_core::segments::is_journal(name)) {
+    for name in names(root).iter().filter(|name| n4w_core::base::file_names::is_journal(name)) {
         fs::remove_file(folder(root).join(name)).unwrap();
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use n4w_core::progress::Progress;
-use n4w_core::survey::{Item, survey};
-use n4w_core::threads;
+use n4w_core::base::progress::Progress;
+use n4w_core::base::threads;
+use n4w_core::reading::survey::{Item, survey};
 
 fn surveyed(root: &Path, threads: usize) -> BTreeMap<String, Item> {
     let items =

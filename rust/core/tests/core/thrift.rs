@@ -5,7 +5,8 @@
 use crate::common;
 
 use common::Rng;
-use n4w_core::footer::thrift::{Reader, write_binary, write_field, write_list, write_varint};
+use n4w_core::base::codec::write_varint;
+use n4w_core::footer::thrift::{Reader, write_binary, write_field, write_list};
 use proptest::prelude::*;
 
 const KINDS: [u8; 10] = [1, 3, 4, 5, 6, 7, 8, 9, 11, 12];

@@ -4,7 +4,7 @@
 
 use crate::common;
 
-use n4w_core::value::Value;
+use n4w_core::base::value::Value;
 use proptest::prelude::*;
 use serde_json::json;
 

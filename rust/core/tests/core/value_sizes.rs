@@ -11,7 +11,7 @@ use arrow_array::{
     StringViewArray, StructArray,
 };
 use n4w_core::ErrorKind;
-use n4w_core::value_sizes::{VALUE_BYTES, bytes_of, check_batch, rows_within};
+use n4w_core::decode::value_sizes::{VALUE_BYTES, bytes_of, check_batch, rows_within};
 
 const TEXTS: [Option<&str>; 6] =
     [Some(""), None, Some("ab"), Some("longer than the twelve bytes of a view"), Some("c"), Some("défg")];

@@ -9,8 +9,8 @@ use arrow_array::{
     ArrayRef, DictionaryArray, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
     StringViewArray, TimestampMicrosecondArray,
 };
+use n4w_core::base::value::Value;
 use n4w_core::summary::{Accumulator, Row, add_batches};
-use n4w_core::value::Value;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use proptest::test_runner::Config as ProptestConfig;
@@ -151,7 +151,7 @@ pub fn text_array<'a>(texts: impl Iterator<Item = Option<&'a str>>, encoding: En
 }
 
 pub fn batch(rows: &[Prediction], encoding: Encoding) -> RecordBatch {
-    let scores = n4w_core::summary::columns::SCORES.into_iter().enumerate().map(|(at, name)| {
+    let scores = n4w_core::types::columns::SCORES.into_iter().enumerate().map(|(at, name)| {
         (name, Arc::new(rows.iter().map(|row| row.scores[at]).collect::<Float64Array>()) as ArrayRef)
     });
     let texts = n4w_core::summary::topk::TEXTS

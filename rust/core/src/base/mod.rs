@@ -1,0 +1,13 @@
+//! What everything else stands on and what knows nothing of files: errors, progress, threads, values, names.
+
+pub mod clock;
+pub mod codec;
+pub mod content;
+pub mod error;
+pub mod file_names;
+pub mod metrics;
+pub mod normal;
+pub mod progress;
+pub mod refused;
+pub mod threads;
+pub mod value;

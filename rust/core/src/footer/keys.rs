@@ -1,0 +1,7 @@
+//! The footer keys by which segments say what they were made from.
+
+/// The footer key that says which journal a segment was sealed from.
+pub const JOURNAL_KEY: &str = "n4a_journal";
+
+/// The footer key that lists what a compaction merged.
+pub const REPLACES_KEY: &str = "n4a_replaces";

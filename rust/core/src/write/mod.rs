@@ -1,0 +1,8 @@
+//! One writer: rows and arrays on their way to disk.
+
+pub mod arrays;
+pub mod artifacts;
+mod intake;
+pub mod mappings;
+pub mod seal;
+pub mod writer;
