@@ -166,7 +166,7 @@ def test_a_reader_that_goes_is_no_error_to_speak_of(tmp_path, how):
     """As in `n4w predictions --csv - | head -1`; the list is longer than what a pipe holds."""
     write(tmp_path / "a.meta.parquet", table(40_000))
     line = [*LINE, "predictions", tmp_path]
-    line += ["--limit", "10000"] if how in ("--json", None) else []
+    line += ["--limit", "2000"] if how in ("--json", None) else []
     line += [how] if how == "--json" else [how, "-"] if how else []
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdout.read(1)
