@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
+import tiers
 from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace import _native
@@ -136,6 +137,7 @@ class Writing:
         return self.ws.predictions.scan().collect().with_columns(stem=pl.lit(""), row=0)
 
 
+@tiers.costly()
 @given(steps=STEPS, filters=st.one_of(st.just({}), FILTERS), sort=SORTS, limit=st.integers(1, 7))
 def test_pages_while_segments_come_and_are_sealed_and_merged(steps, filters, sort, limit):
     sort_by, descending = sort

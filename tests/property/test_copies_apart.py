@@ -293,4 +293,4 @@ class Apart(RuleBasedStateMachine):
 
 
 TestApart = Apart.TestCase
-TestApart.settings = tiers.costly()
+TestApart.settings = tiers.sequences()

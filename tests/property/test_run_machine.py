@@ -234,5 +234,5 @@ class Runs(RuleBasedStateMachine):
                 assert after in ALLOWED[before]
 
 
-Runs.TestCase.settings = tiers.costly()
+Runs.TestCase.settings = tiers.sequences()
 TestRuns = Runs.TestCase

@@ -199,4 +199,4 @@ def test_any_sequence_of_events(racy, monkeypatch):
     if not racy:
         # Every cached part is trusted whose stat is the same: edits here never keep size and times.
         monkeypatch.setattr("nirs4all_workspace.insight.stats._RACY_NS", -(10**12))
-    run_state_machine_as_test(Events, settings=tiers.costly())
+    run_state_machine_as_test(Events, settings=tiers.sequences())

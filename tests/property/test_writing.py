@@ -189,4 +189,4 @@ def counting(states) -> Counter:
 
 
 TestWriting = Writing.TestCase
-TestWriting.settings = tiers.costly()
+TestWriting.settings = tiers.sequences()

@@ -16,7 +16,7 @@ from nirs4all_workspace import _native
 from settling import settle
 from writing import RUN
 
-COUNT = int(os.environ.get("N4W_STRESS_MUTANTS", "1000")) // 10
+COUNT = int(os.environ.get("N4W_STRESS_MUTANTS", "1000")) // 20
 SEED = int(os.environ.get("N4W_STRESS_SEED", "1"))
 ROWS = 1_500
 LIST = ["id", "val_score", "model_name", "fold_id", "note", "noise"]

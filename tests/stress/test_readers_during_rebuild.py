@@ -35,7 +35,7 @@ def test_totals_never_change(tmp_path):
     frames = {path.name.split(".")[0]: frame_of(path) for path in contents}
     check_workspace(n4w.Workspace.open(folder).summary(), frames)
     files = [tmp_path / f"{number}.json" for number in range(2)]
-    readers = [spawning.Process(READER, folder, file, stop) for file in files]
+    readers = [spawning.Process(READER, folder, file, stop, stdin=spawning.DEVNULL) for file in files]
     for reader in readers:
         reader.stdout.readline()
     writer = n4w.Workspace.open(folder)

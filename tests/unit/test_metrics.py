@@ -1,11 +1,10 @@
 """The one table of metrics: directions as specified, aliases, comparisons, additions, disagreements."""
 
 import math
-import subprocess
-import sys
 
 import nirs4all_workspace as n4w
 import pytest
+import spawning
 from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace import UnknownMetricError
@@ -156,10 +155,8 @@ def test_an_alias_that_contradicts_is_refused_as_a_whole():
 
 
 def run(code, folder):
-    process = subprocess.run(
-        [sys.executable, "-c", code, folder], capture_output=True, timeout=60, check=False
-    )
-    assert process.returncode == 0, process.stderr.decode()
+    process = spawning.run(code, folder, stderr=spawning.PIPE, timeout=60)
+    assert process.returncode == 0, process.stderr
     return process.stdout
 
 
