@@ -80,7 +80,7 @@ def make_results(path: str | Path, runs: int) -> None:
 def list_runs(folder: str) -> int:
     """All runs, with what each of them says."""
     listed = n4w.Workspace.open(folder).runs.list()
-    return len([(run.id, run.name, run.status, run.created_at) for run in listed.heads])
+    return len([(run.id, run.name, run.status, run.created_at) for run in listed.headers])
 
 
 def list_entries(folder: str) -> int:

@@ -19,12 +19,20 @@ from nirs4all_workspace._native import (
 )
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.artifacts import Artifacts
+from nirs4all_workspace.datasets.collection import Datasets
+from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+from nirs4all_workspace.datasets.link import LinkReport
+from nirs4all_workspace.datasets.registry import DatasetList
+from nirs4all_workspace.datasets.resolve import Resolution
 from nirs4all_workspace.exceptions import (
     ConflictError,
     CorruptFileError,
+    ErrorKind,
+    FindingKind,
     InvalidTransitionError,
     LockTimeoutError,
     NotFoundError,
+    Problem,
     ReadOnlyError,
     SchemaError,
     UnknownMetricError,
@@ -45,7 +53,7 @@ from nirs4all_workspace.runs.lineage import Lineage
 from nirs4all_workspace.runs.recorded import RecordedRun
 from nirs4all_workspace.runs.results import Results
 from nirs4all_workspace.runs.run import Run
-from nirs4all_workspace.templates import Template, Templates
+from nirs4all_workspace.templates import Template, TemplateList, Templates, UsageList
 from nirs4all_workspace.workspace import Workspace
 
 __all__ = [
@@ -53,18 +61,26 @@ __all__ = [
     "Artifacts",
     "ConflictError",
     "CorruptFileError",
+    "DatasetList",
+    "DatasetRecord",
+    "Datasets",
+    "ErrorKind",
     "FileIndex",
     "FileSummary",
+    "FindingKind",
     "InvalidTransitionError",
     "Lineage",
+    "LinkReport",
     "LockTimeoutError",
     "MetricInfo",
     "NotFoundError",
     "Page",
     "Predictions",
+    "Problem",
     "Ranking",
     "ReadOnlyError",
     "RecordedRun",
+    "Resolution",
     "Result",
     "ResultList",
     "Results",
@@ -75,10 +91,12 @@ __all__ = [
     "SchemaError",
     "SummaryAccumulator",
     "Template",
+    "TemplateList",
     "Templates",
     "Trace",
     "UnknownMetricError",
     "UnsupportedVersionError",
+    "UsageList",
     "Watch",
     "Workspace",
     "WorkspaceError",

@@ -5,9 +5,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, final
 
-from nirs4all_workspace.exceptions import WorkspaceError
+from nirs4all_workspace.exceptions import Problem, WorkspaceError
+from nirs4all_workspace.model.answers import CompactedSegment, Rebuild, Recovery, Verification
 
-# Nanoseconds within which a file may change again without its times changing.
+# Nanoseconds after a change within which a file is racily clean.
 RACY_NS: int
 # How often an answer starts again where files go while it reads them.
 RESTARTS: int
@@ -23,14 +24,14 @@ class _ArrowArray(Protocol):
 
 @final
 class MetricInfo:
-    """One row of the table of metrics; `info["direction"]` is `info.direction`.
+    """A row of the table of metrics; `info["direction"]` equals `info.direction`.
 
     Attributes:
-        name: The name it is listed under.
-        aliases: Other names of the same metric.
+        name: The name in the table.
+        aliases: Other names of the metric.
         direction: "maximize", "minimize" or "zero" (closest to zero is best).
-        optimum: The best score there can be, None where there is no bound.
-        range: The scores there can be, infinite where they have no bound.
+        optimum: The best possible score; None where it is unbounded.
+        range: The possible scores; infinite where they are unbounded.
     """
 
     @property
@@ -48,18 +49,18 @@ class MetricInfo:
 
 @final
 class FileIndex:
-    """All files of a tree by size, and lazily by quick hash and full hash.
+    """An index of all files of a tree by size, and on demand by quick hash and full hash.
 
-    Built in parallel; kept in the user's cache folder and then refreshed by stat alone. Symbolic links
+    Built in parallel; cached in the user's cache folder and then refreshed by stat alone. Symbolic links
     are followed, each folder is entered once. Safe to share between threads.
 
     Args:
         root: The folder.
-        hashes: Where hashes are looked up and added; None for a cache of this tree's own.
-        threads: How many; 0 for one per core. It never changes an answer.
+        hashes: The cache of hashes to use; None for one of this tree.
+        threads: Number of threads; 0 for one per core. The answer does not depend on it.
 
     Attributes:
-        root: The folder, absolute.
+        root: The absolute path of the folder.
         errors: Folders that could not be listed, broken links and loops of links, as dicts of path
             (relative to the root), kind and message.
 
@@ -71,17 +72,17 @@ class FileIndex:
     @property
     def root(self) -> str: ...
     @property
-    def errors(self) -> list[dict[str, str]]: ...
+    def errors(self) -> list[Problem]: ...
     def __len__(self) -> int: ...
     def refresh(self, *, files: bool = True) -> None:
-        """Take up what changed in the tree since it was indexed.
+        """Bring the index up to date with the tree.
 
         Args:
-            files: Ask for the stat of every file. Otherwise only of folders, which tells what came,
-                went or was replaced, but not what was edited in place.
+            files: Whether to look at the stat of every file. Otherwise only of folders, which shows files
+                that were added, removed or replaced, but not those edited in place.
 
         Raises:
-            OSError: The root cannot be listed; the index is as it was.
+            OSError: The root cannot be listed; the index is unchanged.
         """
     def find(
         self,
@@ -91,19 +92,19 @@ class FileIndex:
         quick: str | None = None,
         progress: _Report | None = None,
     ) -> list[str]:
-        """Find files, and folders as `hash_file` hashes them, among what is indexed.
+        """Find files, and folders as `hash_file` hashes them, in the index.
 
         Args:
-            hash: Their full hash, `blake3:...` or `sha256:...`; contents are read for it.
-            size: Bytes of the file, or of all files of the folder; it saves reading all others.
-            quick: Their quick hash.
-            progress: Called now and then with the candidates hashed and those there are.
+            hash: The full hash, `blake3:...` or `sha256:...`; contents are read to compare it.
+            size: Bytes of the file, or of all files of the folder; only these candidates are read.
+            quick: The quick hash.
+            progress: Called now and then with the candidates hashed and the candidates in all.
 
         Returns:
-            Absolute paths, files first, in path order. Those that cannot be read are left out.
+            Absolute paths, files first, in path order, without those that cannot be read.
 
         Raises:
-            ValueError: Nothing to look for, or no hash of that form.
+            ValueError: No hash, size or quick hash was given, or a hash has a wrong form.
         """
     def search(
         self,
@@ -113,33 +114,33 @@ class FileIndex:
         quick: str | None = None,
         name: str | None = None,
         progress: _Report | None = None,
-    ) -> tuple[list[str], list[dict[str, Any]], list[dict[str, str]]]:
-        """Find the likeliest path as `find` does, candidates called `name` first.
+    ) -> tuple[list[str], list[dict[str, Any]], list[Problem]]:
+        """Find the best match for the arguments of `find`, candidates with the name `name` first.
 
         Returns:
-            The path, if any; the stages, as dicts of stage, candidates, bytes_read and seconds; and
-            the candidates that could not be read, as dicts of path, kind and message.
+            The path, if any; the stages, as dicts of stage, candidates, bytes_read and seconds; and the
+            candidates that could not be read, as dicts of path, kind and message.
         """
     def duplicates(self, *, progress: _Report | None = None) -> list[list[str]]:
         """Return groups of files with equal content, proven by full hashes, paths in order.
 
-        Empty files are none; a file with several names (hard links) counts once.
+        Empty files are left out; a file with several names (hard links) counts once.
         """
 
 @final
 class HashCache:
-    """Hashes of files and folders by the stat of files, kept between processes.
+    """A cache of hashes of files and folders by the stat identity of files, shared between processes.
 
-    A file that changed less than two seconds before it was read is hashed anew each time: it may
-    change again without its stat telling. Safe to share between threads.
+    A file that changed less than two seconds before it was read is hashed again each time: it may change
+    again without its stat identity changing. Safe to share between threads.
 
     Args:
-        root: The workspace whose cache it is.
+        root: The workspace of the cache.
     """
 
     def __new__(cls, root: _Path) -> Self: ...
     def known(self, path: _Path, algorithm: str) -> tuple[str, int, bool, int] | None:
-        """Return what `fingerprint` returns where nothing has to be read for it, else None."""
+        """Return the answer of `fingerprint` if it is cached, else None; no content is read."""
     def fingerprint(
         self,
         path: _Path,
@@ -150,35 +151,35 @@ class HashCache:
     ) -> tuple[str, int, bool, int]:
         """Return hash, bytes of content, whether it is a folder, and bytes read.
 
-        `progress` is called now and then with the bytes hashed and those there are.
+        `progress` is called now and then with the bytes hashed and the bytes in all.
 
         Raises:
-            ConflictError: It changed while it was read, twice.
-            OSError: It cannot be read.
+            ConflictError: The content changed while it was read, twice.
+            OSError: The content cannot be read.
         """
     def other_forms(self, path: _Path, algorithm: str = "blake3") -> list[str]:
-        """Return the hashes that a folder has with the names of its files in NFC and in NFD; none for a file.
+        """Return the hashes of a folder with its file names in NFC and in NFD; empty for a file.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The content cannot be read.
         """
     def quick(self, path: _Path) -> tuple[str | None, int]:
-        """Return what `quick_hash` returns, and bytes read."""
+        """Return the answer of `quick_hash`, and bytes read."""
     def save(self) -> None:
-        """Keep what was added for later processes, where the cache can be written."""
+        """Write new hashes to the cache, where it can be written."""
 
 @final
-class Head:
-    """What a table shows of a run; the rest is read when it is asked for.
+class RunHeader:
+    """The header of a run, session or file: the columns of a table of runs. The entry is read on demand.
 
     Attributes:
         kind: "run", "session" or "files".
-        id: Its id.
-        name: What people call it.
-        status: Its state; None of files.
-        created_at: When it was created, ISO-8601; empty where nobody says.
-        stamp: Of a run, the stat of its `run.yaml` as (size, mtime_ns, ctime_ns, inode), if that tells it
-            from its later self.
+        id: The id of the run.
+        name: The name of the run.
+        status: The status of the run; None for files.
+        created_at: Creation time, ISO-8601; empty where it is not recorded.
+        stamp: For a run, the stat identity of its `run.yaml` as (size, mtime_ns, ctime_ns, inode); None where
+            it was racily clean.
     """
 
     @property
@@ -194,14 +195,14 @@ class Head:
     @property
     def stamp(self) -> tuple[int, int, int, int] | None: ...
     def entry(self) -> dict[str, Any]:
-        """Return all that the catalogue says of it, as `list_runs` does."""
+        """Return the entry of the catalogue, in the form of `list_runs`."""
 
 @final
 class SummaryAccumulator:
-    """A summary that grows: rows in, batches in, other summaries in. Safe to share between threads.
+    """A summary that grows by rows, batches and other accumulators. Safe to share between threads.
 
     Args:
-        top_k: How many of the best predictions of each metric are kept.
+        top_k: Number of best predictions of each metric to retain.
     """
 
     def __new__(cls, top_k: int = 32) -> Self: ...
@@ -209,46 +210,46 @@ class SummaryAccumulator:
         """Add one prediction.
 
         Args:
-            row: Its columns by name; those that a summary does not read are ignored, missing ones
-                are null. Scores are numbers or None, names are texts (other values are written out),
-                `created_at` is ISO-8601 or a datetime. Values are taken by their meaning, as a writer
-                takes them: what is masked, NaT or NA is null.
+            row: Its columns by name; columns that a summary does not use are ignored, missing ones are null.
+                Scores are numbers or None, names are texts (other values are converted to texts),
+                `created_at` is ISO-8601 or a datetime. Values are converted by their meaning, as by a writer:
+                masked, NaT and NA are null.
 
         Raises:
-            TypeError: A score is no real number, a name no scalar, or `row` is no mapping. Nothing was added.
-            ValueError: A number is none that a column holds. Nothing was added.
-            AttributeError: `created_at` is no time. Nothing was added.
+            TypeError: A score is not a real number, a name is not a scalar, or `row` is not a mapping.
+                Nothing was added.
+            ValueError: A number does not fit its column. Nothing was added.
+            AttributeError: `created_at` is not a time. Nothing was added.
         """
     def add_batch(self, batch: _ArrowStream | _ArrowArray, *, threads: int = 0) -> None:
         """Add predictions from an Arrow table, batch, batch reader or data frame, without copying.
 
         Args:
-            batch: Anything with the Arrow PyCapsule interface; texts may be string, large_string,
+            batch: An object with the Arrow PyCapsule interface; texts may be string, large_string,
                 string_view or dictionaries of them, scores any numeric type.
-            threads: How many; 0 for one per core. It never changes the answer.
+            threads: Number of threads; 0 for one per core. The answer does not depend on it.
 
         Raises:
-            TypeError: `batch` has no Arrow interface, or a column a type that is none of Arrow's, or an
-                extension type whose meaning is not known.
-            SchemaError: A column has an unfit type. Nothing was added.
+            TypeError: `batch` lacks an Arrow interface, or a column has a type outside of Arrow, or an
+                unknown extension type. Nothing was added.
+            SchemaError: A column has an unsuitable type. Nothing was added.
         """
     def merge(self, other: SummaryAccumulator) -> None:
-        """Add all that another accumulator has counted.
+        """Add the content of another accumulator.
 
-        Where the two rank a metric in different directions, it becomes unranked.
+        A metric that the two rank in different directions becomes unranked.
         """
     def summary(self) -> dict[str, Any]:
         """Return the summary of what was added so far; docs/format.md describes its keys.
 
-        Counts are int; scores are float in the unit of their metric, at full precision; times are
-        ISO-8601 in UTC. Statistics without a value are None; `overflow` is true where a score is so
-        large that there is no mean.
+        Counts are int; scores are float in the unit of their metric, at full precision; times are ISO-8601 in
+        UTC. Statistics without a value are None; `overflow` is true where a score is too large for a mean.
         """
     def to_bytes(self) -> bytes:
-        """Return the whole state, versioned and with a checksum."""
+        """Return the whole state, with version and checksum."""
     @classmethod
     def from_bytes(cls, state: bytes) -> SummaryAccumulator:
-        """Return the accumulator that `to_bytes` wrote.
+        """Return the accumulator whose state `to_bytes` returned.
 
         Raises:
             CorruptFileError: The bytes are damaged.
@@ -258,10 +259,10 @@ class SummaryAccumulator:
         """Return the summary and, under "sketch", the whole state as text."""
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> SummaryAccumulator:
-        """Return the accumulator that `to_dict` wrote.
+        """Return the accumulator whose state `to_dict` returned.
 
         Raises:
-            ValueError: The dict has no sketch.
+            ValueError: The dict has no key "sketch".
             CorruptFileError: The sketch is damaged.
             UnsupportedVersionError: A newer version of this package wrote it.
         """
@@ -269,62 +270,62 @@ class SummaryAccumulator:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 def hash_file(path: _Path, algorithm: str = "blake3", *, threads: int = 0) -> str:
-    """Hash a file in full, or a folder: relative paths and contents of its files, in order.
+    """Return the full hash of a file, or of a folder: relative paths and contents of its files, in order.
 
-    Files that editors and operating systems drop are no part of a folder; symbolic links are
-    followed within it only. Plain reads, on all cores; interruptible.
+    Files created by editors and operating systems are excluded from a folder; symbolic links are followed
+    within it only. Reads on all cores; interruptible.
 
     Args:
-        path: The file or folder.
+        path: The path of the file or folder.
         algorithm: "blake3" or "sha256".
-        threads: How many; 0 for one per core, 1 reads from start to end, as drives with a head and
-            on the network like it. It never changes the answer.
+        threads: Number of threads; 0 for one per core, 1 reads from start to end, which suits hard disks and
+            network drives. The answer does not depend on it.
 
     Returns:
         `blake3:<64 hex>` or `sha256:<64 hex>`.
 
     Raises:
-        ConflictError: It changed while it was read, twice.
-        ValueError: The algorithm is none of these, or `path` is no regular file and no folder.
-        OSError: It cannot be read.
+        ConflictError: The content changed while it was read, twice.
+        ValueError: The algorithm is unknown, or `path` is neither a regular file nor a folder.
+        OSError: The content cannot be read.
     """
 
 def quick_hash(path: _Path) -> str | None:
-    """Hash size, first and last 64 KiB of a file: enough to narrow a search, proof of nothing.
+    """Return a hash of size, first and last 64 KiB of a file: it narrows a search and proves nothing.
 
     Args:
-        path: The file, or a folder, whose largest file it is then.
+        path: The path of a file, or of a folder, which stands for its largest file.
 
     Returns:
         `quick1:<16 hex>`; None for a folder without files.
 
     Raises:
-        ConflictError: It changed while it was read, twice.
-        OSError: It cannot be read.
+        ConflictError: The content changed while it was read, twice.
+        OSError: The content cannot be read.
     """
 
 def content_size(path: _Path) -> tuple[int, bool]:
-    """Return the bytes that `hash_file` would hash, and whether it is a folder.
+    """Return the number of bytes that `hash_file` would hash, and whether it is a folder.
 
     Raises:
-        OSError: It cannot be looked at.
+        OSError: The path cannot be looked at.
     """
 
 def has_trusted_ctime(path: _Path) -> bool:
-    """Return whether a change of content there always shows in the stat of a file."""
+    """Return whether every change of content on this file system shows in the stat of the file."""
 
 def metric_info(name: str) -> MetricInfo:
-    """Return what the table says of a metric, by its name or an alias, in any case of letters.
+    """Return the row of a metric in the table, by name or alias, in any case of letters.
 
     Raises:
-        UnknownMetricError: The table has no such metric.
+        UnknownMetricError: The table lacks the metric.
     """
 
 def is_better(a: float, b: float, metric: str) -> bool:
     """Return whether score `a` is better than score `b`; any number is better than NaN.
 
     Raises:
-        UnknownMetricError: The table has no such metric.
+        UnknownMetricError: The table lacks the metric.
     """
 
 def register_metric(
@@ -338,114 +339,113 @@ def register_metric(
     """Add a metric to the table, for this process.
 
     Args:
-        name: Its name; the table ignores the case of letters.
+        name: The name; the table ignores the case of letters.
         direction: "maximize", "minimize" or "zero".
-        aliases: Other names of the same metric.
-        optimum: The best score there can be.
-        range: The scores there can be.
+        aliases: Other names of the metric.
+        optimum: The best possible score.
+        range: The possible scores.
 
     Raises:
-        ValueError: The direction is none of these, or the name is known with another one.
+        ValueError: The direction is unknown, or the table has the name with another direction.
     """
 
 def read_footers(
     paths: Sequence[_Path], keys: Sequence[str] | None = None, *, threads: int = 0
 ) -> list[dict[str, Any] | WorkspaceError | OSError]:
-    """Read the footers of Parquet files in parallel: one open and one read for an ordinary one.
+    """Read the footers of Parquet files in parallel, mostly with one open and one read a file.
 
     Args:
-        paths: The files.
-        keys: The keys of interest; None for all. Only these are decoded.
-        threads: How many; 0 for one per core.
+        paths: The paths of the files.
+        keys: The keys to decode; None for all.
+        threads: Number of threads; 0 for one per core.
 
     Returns:
-        For each file, in this order, a dict of path, num_rows, num_row_groups, created_by,
-        schema_fingerprint (equal for equal columns) and key_values; or the error that it gave.
+        For each file, in this order, a dict of path, num_rows, num_row_groups, created_by, schema_fingerprint
+        (equal for equal columns) and key_values; or its error.
     """
 
 def check_chunks(
     paths: Sequence[_Path], columns: Sequence[str] | None = None, *, threads: int = 0
 ) -> list[WorkspaceError | OSError | str | None]:
-    """Check column chunks of Parquet files in parallel before somebody decodes them.
+    """Check column chunks of Parquet files in parallel, before another reader decodes them.
 
-    The checksums are compared where the footer has them, and page headers that announce more than a page
-    can hold are refused. What was found is remembered for each state of a file, so that a process reads
-    a chunk once.
+    Checksums are compared where the footer has them, and page headers that announce more than a page can hold
+    are refused. The outcome is cached for each state of a file, so that a process reads a chunk once.
 
     Args:
-        paths: The files.
-        columns: The columns that will be decoded, where a file has them; None for all.
-        threads: How many; 0 for one per core.
+        paths: The paths of the files.
+        columns: The columns to be decoded, where a file has them; None for all.
+        threads: Number of threads; 0 for one per core.
 
     Returns:
-        For each file, in this order: None where anybody may decode these columns; a text where only a
-        reader of few rows at a time may (`RowReader`, every native query), and why; or the error that
-        names the file, the column and the row group, which must not be decoded.
+        For each file, in this order: None where any reader may decode these columns; a text, the reason,
+        where only a reader of few rows at a time may (`RowReader`, every native query); or the error that
+        names file, column and row group, which must not be decoded.
     """
 
 @final
 class Lock:
     """A lock between processes, held until `release`, the end of a `with` block, or the process's death.
 
-    `flock` on POSIX, `LockFileEx` on Windows. The file is made where it is missing; who holds it
-    stands beside it, in a file that ends with `.holder`. The calling thread waits, without the GIL.
+    `flock` on POSIX, `LockFileEx` on Windows. The file is created where it is missing; a file with the suffix
+    `.holder` beside it names the holder. The calling thread waits without the GIL.
 
     Args:
-        path: The lock file, in a folder that exists.
-        timeout: Seconds to wait for another holder; 0 for one try, which takes up to 100 ms.
+        path: The path of the lock file, in a folder that exists.
+        timeout: Seconds to wait for another holder; 0 for a single try, which takes up to 100 ms.
 
     Raises:
-        LockTimeoutError: Another process kept it; the message names the process.
-        OSError: The file cannot be made or locked.
+        LockTimeoutError: Another process holds the lock; the message names that process.
+        OSError: The lock file cannot be created or locked.
     """
 
     def __new__(cls, path: _Path, timeout: float = 10.0) -> Self: ...
     @property
     def path(self) -> Path: ...
     def remove_on_release(self) -> None:
-        """Let `release` and the `with` block remove the lock file and its `.holder`, as their last act.
+        """Make `release` and the end of the `with` block remove the lock file and its `.holder` at last.
 
-        For a lock whose object is gone or whose run has ended. Where a file cannot be removed it stays, on
-        Windows always.
+        For a lock whose object is gone or whose run has ended. A file that cannot be removed stays; on
+        Windows it always does.
         """
 
     def release(self) -> None:
-        """Let go of the lock; once more does nothing.
+        """Release the lock; a second call does nothing.
 
         Raises:
-            RuntimeError: This is a fork of the process that took it.
+            RuntimeError: This process is a fork of the one that took the lock.
         """
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: object, value: object, trace: object) -> None: ...
 
 def lock_is_held(path: _Path) -> bool:
-    """Return whether a process holds the lock; without a file nobody does."""
+    """Return whether a process holds the lock; False where its file is missing."""
 
 def lock_holder(path: _Path) -> dict[str, Any] | None:
-    """Return host, boot_id, pid and since of whoever holds the lock or held it last, if that is known."""
+    """Return host, boot_id, pid and since of the current or last holder of a lock, if it is known."""
 
 class Draft:
     """A file that is written piece by piece beside its target.
 
-    Where its `with` block ends well it replaces the target, atomically and durably, as `replace_file`
-    does; where it does not, nothing is left of it. Every error names the target.
+    A successful end of its `with` block replaces the target, atomically and durably, as `replace_file` does;
+    an exception leaves the target unchanged. Every error names the target.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The file cannot be created.
     """
 
     def __new__(cls, target: _Path) -> Self: ...
     def write(self, content: bytes) -> int:
-        """Write all of it, and return how much that is.
+        """Write all bytes, and return their number.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The bytes cannot be written.
             ValueError: The block has ended.
         """
 
     def flush(self) -> None:
-        """Do nothing: nothing waits."""
+        """Do nothing: nothing is buffered."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: object, value: object, trace: object) -> None: ...
@@ -454,50 +454,50 @@ def replace_file(path: _Path, content: bytes) -> None:
     """Replace a file, atomically and durably: fsync, rename, fsync of the folder.
 
     Raises:
-        OSError: Nothing was changed.
+        OSError: The file cannot be written; it is unchanged.
     """
 
 def create_file(path: _Path, content: bytes) -> None:
     """Create a file, atomically and durably.
 
     Raises:
-        ConflictError: It exists already.
-        OSError: Nothing was changed.
+        ConflictError: The file exists already.
+        OSError: The file cannot be created; nothing was written.
     """
 
 def make_folder(path: _Path) -> None:
-    """Make a folder and those above it where they are missing, durably.
+    """Create a folder and the missing ones above it, durably.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be created.
     """
 
 def move_folder(source: _Path, target: _Path) -> None:
-    """Give a folder that is not empty its name, durably: readers see all of it or nothing.
+    """Rename a non-empty folder, durably: readers see all of it or nothing.
 
     Raises:
-        ConflictError: The name is taken.
-        OSError: It has its old name still, or its new one without being durable.
+        ConflictError: The target exists already.
+        OSError: The folder was not renamed, or the new name may not be durable.
     """
 
 def sync_folder(path: _Path) -> None:
-    """Make the entries of a folder durable, and that others were removed.
+    """Make additions to a folder, and removals from it, durable.
 
     Raises:
-        OSError: They are not.
+        OSError: They may not be durable.
     """
 
 def is_network_drive(path: _Path) -> bool:
-    """Return whether other hosts write to the drive, as far as the system tells."""
+    """Return whether other hosts may write to the drive of a path, as far as the system reports it."""
 
 def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
-    """Return what `Artifacts.put` returns."""
+    """Store an artifact; see `Artifacts.put`."""
 
 def list_heads(root: _Path) -> dict[str, Any]:
-    """List the same as `list_runs`, as much as a table of runs shows.
+    """List the headers of all runs, sessions and files, in the order of `list_runs`.
 
     Returns:
-        The same dict, of a run its `Head`.
+        The dict of `list_runs`, with `RunHeader` objects as runs.
     """
 
 def list_results(
@@ -507,11 +507,11 @@ def list_results(
     *,
     threads: int = 0,
 ) -> dict[str, Any]:
-    """List the results of these runs, or of all: checkpointed ones, and what the rows of 0.6 say.
+    """List the results of the given runs, or of all: checkpointed ones, and those in the rows of 0.6.
 
     Returns:
-        A dict of `results` and `repeated` (dicts with the fields of a `Result`, by run, oldest first; of a
-        run in the order that they were completed), and `errors` (dicts of path, kind and message).
+        A dict of `results` and `repeated` (dicts with the fields of `Result`, by run, oldest first; within a
+        run in the order of completion), and `errors` (dicts of path, kind and message).
     """
 
 def page_results(
@@ -528,20 +528,20 @@ def page_results(
     offset: int,
     limit: int | None,
 ) -> dict[str, Any]:
-    """Return a page of the results that `Results.list` finds; fields in `equal` are equal to these texts.
+    """Return a page of the results that `Results.list` finds; `equal` has texts by field.
 
     Returns:
-        A dict of `results` (as `list_results` gives them), `total` and `errors`.
+        A dict of `results` (in the form of `list_results`), `total` and `errors`.
 
     Raises:
-        ValueError: There is no such field to sort by.
+        ValueError: The field to sort by is unknown.
         OSError: The workspace cannot be listed.
     """
 
-def count_results(root: _Path, run_ids: Sequence[str]) -> list[tuple[str, list[int], list[dict[str, str]]]]:
-    """Return for each of these runs how many results are done, how many failed, and what cannot be read.
+def count_results(root: _Path, run_ids: Sequence[str]) -> list[tuple[str, list[int], list[Problem]]]:
+    """Return for each run the number of done and failed results, and the problems.
 
-    What cannot be read and is of no one run comes last, under "".
+    Problems that concern no single run come last, under "".
     """
 
 def list_runs(
@@ -550,64 +550,64 @@ def list_runs(
     """List runs, sessions of nirs4all 0.6 and files of neither, without opening rows or results.
 
     Returns:
-        A dict of `runs` (dicts, by created_at, then id), `errors` (dicts of path, kind and message), and how
-        many folders were `read` now or are `unchanged`. docs/format.md describes the keys of a run.
+        A dict of `runs` (dicts, by created_at, then id), `errors` (dicts of path, kind and message), and the
+        numbers of folders `read` now and `unchanged`. docs/format.md describes the keys of a run.
     """
 
 def check_record(name: str, content: bytes) -> None:
-    """Check that readers can read a record of this file name which is about to be written.
+    """Check that readers accept the content of a record before it is written under this file name.
 
     Raises:
-        CorruptFileError: They cannot; the message says why, and in which line.
+        CorruptFileError: Readers refuse it; the message gives the reason and the line.
     """
 
 def read_yaml(path: _Path) -> dict[str, Any]:
     """Return the mapping in a YAML file, as PyYAML's safe loader would.
 
     Raises:
-        CorruptFileError: It is no UTF-8, no YAML or no mapping, or nests or repeats itself without
-            bound; the message names the line.
-        OSError: It cannot be read.
+        CorruptFileError: The file is not UTF-8, not YAML or not a mapping, or its nesting or aliases exceed
+            the limits; the message names the line.
+        OSError: The file cannot be read.
     """
 
 def parse_yaml(content: bytes, path: _Path) -> dict[str, Any]:
-    """Return the mapping that a YAML file holds, as `read_yaml`; `path` is for the message.
+    """Return the mapping in the content of a YAML file, as `read_yaml` does; `path` is for messages.
 
     Raises:
-        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
+        CorruptFileError: The content is not UTF-8, not YAML or not a mapping; the message names the line.
     """
 
 def parse_run(content: bytes, path: _Path) -> dict[str, Any]:
-    """Return what a run's `run.yaml` holds, missing keys with their defaults.
+    """Return the record in the content of a `run.yaml`, missing keys with their defaults.
 
     Raises:
-        CorruptFileError: It is damaged; the message names line and key.
-        UnsupportedVersionError: A newer version wrote it, and its state is none that this version knows.
+        CorruptFileError: The content is damaged; the message names line and key.
+        UnsupportedVersionError: A newer version wrote it, with a status unknown to this version.
     """
 
 def in_line(content: bytes, key: str) -> str:
-    """Return ` in line N` for the line in which a key of a mapping stands; nothing where it is missing."""
+    """Return ` in line N` for the line of a key of a mapping; an empty text where it is missing."""
 
 def canonical_json(value: object) -> bytes:
     """Return plain data as canonical JSON (RFC 8785): equal data, equal bytes.
 
-    What it has no numbers for are texts that begin with `n4a:`; texts that begin so get `n4a:text:` before
+    Numbers that it lacks become texts with the prefix `n4a:`; texts with that prefix get `n4a:text:` before
     them.
 
     Raises:
-        TypeError: Something in it is no plain data.
-        ValueError: A text in it is no Unicode.
+        TypeError: A value is not plain data.
+        ValueError: A text is not Unicode.
     """
 
 def read_cache(root: _Path, file: str) -> bytes | None:
-    """Return a file of a workspace's cache; None where there is none."""
+    """Return the content of a file in a workspace's cache; None where it is missing."""
 
 def write_cache(root: _Path, file: str, content: bytes) -> None:
-    """Replace a file of a workspace's cache, where it can be written; else do nothing."""
+    """Replace a file in a workspace's cache, where it can be written; else do nothing."""
 
 def session_rows(
     root: _Path,
-) -> tuple[dict[str, str], list[tuple[str, str, str, int, float | None]], list[dict[str, str]]]:
+) -> tuple[dict[str, str], list[tuple[str, str, str, int, float | None]], list[Problem]]:
     """Return the names of all runs, and the rows of all sessions, as their results count them.
 
     Returns:
@@ -615,19 +615,19 @@ def session_rows(
         dicts of path, kind and message.
     """
 
-def old_files(root: _Path, suffix: str) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the files of nirs4all 0.6 whose names end so, relative to their folder, in name order.
+def old_files(root: _Path, suffix: str) -> tuple[list[str], list[Problem]]:
+    """Return the files of nirs4all 0.6 with a suffix, relative to their folder, in name order.
 
     Returns:
         The files; and folders that cannot be listed, as dicts of path, kind and message.
     """
 
 def list_files(root: _Path, *, live: bool = True) -> list[str]:
-    """Return the prediction files of a folder that count, relative to it, in name order.
+    """Return the live prediction files of a folder, relative to it, in name order.
 
     Args:
         root: The workspace.
-        live: Whether journals that no sealed segment covers count.
+        live: Whether to include journals that no sealed segment covers.
 
     Raises:
         OSError: The folder cannot be listed.
@@ -646,14 +646,14 @@ def summarise(
     use_cache: bool = True,
     threads: int = 0,
 ) -> dict[str, Any] | None:
-    """Return what `Workspace.summary` returns; None where there is no such dataset.
+    """Return the answer of `Workspace.summary`; None where the dataset does not exist.
 
     Args:
         root: The workspace.
         dataset: The name of a dataset; None for all.
-        live: Whether open segments count.
-        use_cache: Whether what was read may be kept, and is looked for.
-        threads: How many threads work; 0 for one per core.
+        live: Whether open segments are included.
+        use_cache: Whether to read and write the cache.
+        threads: Number of threads; 0 for one per core.
     """
 
 def top_predictions(
@@ -668,53 +668,54 @@ def top_predictions(
     use_cache: bool = True,
     threads: int = 0,
 ) -> dict[str, Any]:
-    """Return what `predictions.Ranking` holds, as a dict."""
+    """Return the attributes of `predictions.Ranking` as a dict."""
 
 def page_predictions(
     root: _Path, asked: dict[str, Any], *, as_batch: bool = False, threads: int = 0
 ) -> dict[str, Any]:
-    """Return what `pages.Page` holds, as a dict.
+    """Return the attributes of `pages.Page` as a dict.
 
     Args:
         root: The workspace.
         asked: The arguments of `Predictions.page` by name, filters as a dict.
-        as_batch: Whether rows are wanted as Arrow.
-        threads: How many; 0 for one per core.
+        as_batch: Whether to return the rows as Arrow.
+        threads: Number of threads; 0 for one per core.
 
     Returns:
-        The keys of a page, and `batch`: None, or the rows as an Arrow IPC stream where that was wanted or
-        a column has values that no dict can hold; `records` is None then. Times in records are texts.
+        The attributes of a page, and `batch`: None, or the rows as an Arrow IPC stream where that was asked
+        for or a column has values that a dict cannot hold; then `records` is None. Times in records are
+        texts.
     """
 
 def find_predictions(
     root: _Path, id: str, filters: dict[str, Any], *, threads: int = 0
-) -> tuple[list[Rows], list[dict[str, str]]]:
-    """Return rows with an id that fit, those of each file in its own types; and files that were left out."""
+) -> tuple[list[Rows], list[Problem]]:
+    """Return the matching rows with an id, each file's in its own types; and the files left out."""
 
 def find_arrays(path: _Path, ids: Sequence[str]) -> list[Rows]:
-    """Return the rows of a file of arrays with these ids (id, data and shape).
+    """Return the rows of a file of arrays with the given ids (id, data and shape).
 
     Raises:
         CorruptFileError: The file is damaged.
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
 
-def survey(root: _Path) -> tuple[list[tuple[str, int, int, int, int]], list[dict[str, str]]]:
-    """Look at all data of a workspace, by stat alone; hidden names and what vanishes meanwhile are left out.
+def survey(root: _Path) -> tuple[list[tuple[str, int, int, int, int]], list[Problem]]:
+    """Return a stat snapshot of a workspace's data, without hidden names and paths that vanish meanwhile.
 
     Returns:
-        Folders that cannot be listed, as dicts of path, kind and message; and before that,
-        in path order, for each prediction file, record of a dataset and template, for each run, folder of
-        arrays, of artifacts and of a manifest of nirs4all 0.6: path (relative to the workspace), stamp
-        (another one where a file in it came, went or changed), files, bytes, and when a file in it
-        changed last (ns since 1970).
+        For each prediction file, record of a dataset and template, and for each run, folder of arrays, of
+        artifacts and of a manifest of nirs4all 0.6, in path order: path (relative to the workspace),
+        fingerprint (it differs where a file was added, removed or changed), files, bytes, and the time of the
+        last change (ns since 1970). After that, folders that cannot be listed, as dicts of path, kind and
+        message.
 
     Raises:
         OSError: The workspace cannot be listed.
     """
 
 def performance(root: _Path, folders: Sequence[str], progress: _Report | None = None) -> list[dict[str, Any]]:
-    """Return what the files of some folders say of models, by footers.
+    """Return the performance of models in the files of some folders, from footers.
 
     Args:
         root: The workspace.
@@ -722,33 +723,36 @@ def performance(root: _Path, folders: Sequence[str], progress: _Report | None = 
         progress: Called now and then with the files done and the files in all.
 
     Returns:
-        For each folder a dict of rows, files, models (dicts of dataset, metric, direction, model, count of
-        rows, scores that are finite, their sum, and the best of them), is_for_all (whether no metric is
-        ranked that only this process knows) and errors.
+        For each folder a dict of rows, files, models (dicts of dataset, metric, direction, model, number of
+        rows, of finite scores, their sum, and the best of them), is_for_all (whether every metric is ranked
+        the same in all processes) and errors.
     """
 
-def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> dict[str, Any]:
-    """Return what `Predictions.rebuild_summaries` returns."""
+def rebuild_summaries(root: _Path, progress: _Report | None = None, *, threads: int = 0) -> Rebuild:
+    """Add missing summaries to footers; see `Predictions.rebuild_summaries`."""
 
 def verify_files(
     root: _Path, full: bool = False, progress: _Report | None = None, *, threads: int = 0
-) -> dict[str, Any]:
-    """Return what `Workspace.verify` returns."""
+) -> Verification:
+    """Check prediction files; see `Workspace.verify`."""
 
 def blake3_hex(content: bytes, digits: int = 64) -> str:
-    """Return the first hexadecimal digits of the BLAKE3 of some bytes."""
+    """Return the first hexadecimal digits of the BLAKE3 hash of some bytes."""
+
+def problem_kinds() -> tuple[list[str], list[str]]:
+    """Return the kinds of errors that the native side tells, and those of findings beside them."""
 
 def slug(name: str) -> str:
-    """Return a short name in ASCII letters, digits and `_`, lowercase, that people recognise; maybe empty."""
+    """Return a readable short form of a name in lowercase ASCII letters, digits and `_`; may be empty."""
 
 def dataset_folder(name: str) -> str:
     """Return the folder of a dataset below `predictions` and `arrays`: its slug and 8 hex of BLAKE3."""
 
 def run_of(file: str) -> str | None:
-    """Return the run whose segment, journal or the like has this name; None where the name does not say."""
+    """Return the run in the name of a segment, journal or similar file; None where it has none."""
 
 def array_ids(arrays: object) -> list[str]:
-    """Return the ids that arrays have by their content.
+    """Return the content-based ids of arrays.
 
     Args:
         arrays: An Arrow table, batch or data frame with columns `array_data` (large lists of 64-bit
@@ -756,38 +760,38 @@ def array_ids(arrays: object) -> list[str]:
     """
 
 def row_schema() -> list[tuple[str, str]]:
-    """Return the columns that every segment has, each with "text", "int", "float" or "time"."""
+    """Return the columns of every segment, each with "text", "int", "float" or "time"."""
 
 def journal_arrays(
     path: _Path, place: tuple[int, int, int] | None = None
 ) -> tuple[list[Rows], tuple[int, int, int] | None, str | None]:
-    """Return arrays of a journal, some 64 MB of them.
+    """Return arrays of a journal, about 64 MB of them.
 
     Args:
         path: The journal.
-        place: Where to go on; None for the begin.
+        place: The place at which to continue; None for the beginning.
 
     Returns:
-        The arrays of each frame, the place to go on (None at the end), and what is damaged among them, if
-        anything is.
+        The arrays of each frame, the place at which to continue (None at the end), and a description of
+        damage among them, if any.
     """
 
-def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what `Workspace.recover` returns."""
+def recover(root: _Path, run_id: str | None = None, dead_hosts: Sequence[str] = ()) -> Recovery:
+    """Seal the journals of dead writers; see `Workspace.recover`."""
 
 def live_journals(root: _Path, run_id: str) -> list[dict[str, Any]]:
     """Return path, host, boot_id, pid and since of the journals of a run whose writers live."""
 
 def run_results(root: _Path, run_id: str) -> dict[str, Any]:
-    """Return the checkpointed results of one run as `list_results` does; no other run is looked at.
+    """Return the checkpointed results of one run, in the form of `list_results`; other runs are not read.
 
     Raises:
         OSError: A list of results cannot be read.
         CorruptFileError: A journal cannot be read.
     """
 
-def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
-    """Return the finished results of a run, and what of them is damaged or cannot be read.
+def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], list[Problem]]:
+    """Return the finished results of a run, and the problems.
 
     Returns:
         Pairs of the writer that checkpointed a result and its JSON text; dicts of path, kind and message.
@@ -796,27 +800,26 @@ def finished_results(root: _Path, run_id: str) -> tuple[list[tuple[str, str]], l
         OSError: A list of results cannot be read.
     """
 
-def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[dict[str, str]]]:
+def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[Problem]]:
     """Return every file of a run below `predictions` and `arrays`, relative to the workspace.
 
-    Folders that may hold others and cannot be listed come after that, as dicts of path, kind and message.
+    Folders that may hold more and cannot be listed come second, as dicts of path, kind and message.
     """
 
 def remove_partial(root: _Path, run_id: str) -> list[Path]:
-    """Remove the rows of a run's unfinished results, durably; return the files, relative to the workspace."""
+    """Remove the partial rows of a run, durably; return the files, relative to the workspace."""
 
-def sweep(root: _Path, folder: str | None = None) -> tuple[list[str], list[dict[str, str]]]:
-    """Remove journals that are covered, segments that were replaced and what dead processes left.
+def sweep(root: _Path, folder: str | None = None) -> tuple[list[str], list[Problem]]:
+    """Remove covered journals, replaced segments and leftovers of crashed processes.
 
-    Names that were replaced less than 10 s ago (network drive: 120 s) stay.
+    Files that were replaced less than 10 s ago (network drive: 120 s) stay.
 
     Args:
         root: The workspace.
-        folder: Only in this folder of a dataset.
+        folder: The folder of one dataset; None for all.
 
     Returns:
-        The files, relative to the workspace, and what could not be looked at or removed, as dicts of path,
-        kind and message.
+        The removed files, relative to the workspace, and the problems, as dicts of path, kind and message.
     """
 
 def passed_over(
@@ -825,16 +828,16 @@ def passed_over(
     """Return the segments of a run that `compact` leaves as they are.
 
     Returns:
-        Those that are not merged with others since a column has another type there, as dicts of run_id,
-        path, column and reason; those whose journals are still there, where there is another one to merge
-        them with, relative to the workspace.
+        Segments that are not merged because a column has another type there, as dicts of run_id, path, column
+        and reason; and segments, relative to the workspace, whose journals still exist, where there is
+        another segment to merge them with.
 
     Raises:
         CorruptFileError: A segment cannot be read.
     """
 
-def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[str, Any]]:
-    """Merge the sealed segments of a run that nobody owns, in each folder of predictions or in one.
+def compact(root: _Path, run_id: str, folder: str | None = None) -> list[CompactedSegment]:
+    """Merge the sealed segments of a run without an owner, in each folder of predictions or in one.
 
     Returns:
         Dicts of output, inputs (both relative to the workspace) and rows.
@@ -842,16 +845,16 @@ def compact(root: _Path, run_id: str, folder: str | None = None) -> list[dict[st
 
 @final
 class ScanPlan:
-    """The files of a workspace at one moment, and in which columns and types their rows are answered."""
+    """The files of a workspace at one moment, and the columns and types in which their rows are returned."""
 
     def __init__(self, root: _Path, *, live: bool, partial: bool, is_last: bool) -> None:
-        """Look what lies in a workspace.
+        """Look at the files of a workspace.
 
         Args:
             root: The workspace.
-            live: Whether open segments are read.
-            partial: Whether rows of results that were never finished are read.
-            is_last: Whether a file that vanished is one of the errors.
+            live: Whether open segments are included.
+            partial: Whether partial rows are included.
+            is_last: Whether a file that vanished is an error in `errors` instead of being raised.
 
         Raises:
             FileNotFoundError: A listed file vanished.
@@ -859,20 +862,20 @@ class ScanPlan:
         """
 
     def schema(self) -> bytes:
-        """Return the columns of the answer, as an Arrow IPC stream without rows."""
+        """Return the schema of the answer, as an Arrow IPC stream without rows."""
 
-    def errors(self) -> list[dict[str, str]]:
-        """Return files that cannot be used, as dicts of path, kind and message."""
+    def errors(self) -> list[Problem]:
+        """Return the files that cannot be read, as dicts of path, kind and message."""
 
     def groups(
         self, columns: list[str], like: ScanPlan
-    ) -> tuple[list[tuple[list[tuple[int, Path]], list[str], int]], list[int], list[dict[str, str]]]:
-        """Return how files are read for these columns of the answer of a plan.
+    ) -> tuple[list[tuple[list[tuple[int, Path]], list[str], int]], list[int], list[Problem]]:
+        """Return how to read the files for some columns of the answer of a plan.
 
         Returns:
-            Groups of files of equal columns that another Parquet reader reads as the answer says, each with
-            places and paths of its files, the columns that they have and their rows; the places of other
-            files, which `stream` reads; and files whose columns are damaged, as dicts of path, kind and
+            Groups of files with equal columns that another Parquet reader reads in the types of the answer,
+            each with indexes and paths of its files, their columns and their number of rows; the indexes of
+            the other files, which `stream` reads; and files with damaged columns, as dicts of path, kind and
             message.
 
         Raises:
@@ -880,74 +883,74 @@ class ScanPlan:
         """
 
     def stream(self, file: int, columns: list[str], like: ScanPlan) -> RowStream:
-        """Return the rows of a file in these columns of the answer of a plan."""
+        """Return the rows of a file in some columns of the answer of a plan."""
 
     def path(self, file: int) -> Path:
-        """Return the path of a file, by its place."""
+        """Return the path of a file, by its index."""
 
     def name(self, file: int) -> str:
-        """Return the name of a file in the workspace, by its place."""
+        """Return the path of a file relative to the workspace, by its index."""
 
 class RowStream:
     """The rows of one file, converted, a few at a time."""
 
     def next(self) -> Rows | None:
-        """Return the next rows; None after the last ones.
+        """Return the next rows; None at the end.
 
         Raises:
             CorruptFileError: The file cannot be read.
-            FileNotFoundError: It was replaced since it was listed.
+            FileNotFoundError: The file was replaced since it was listed.
         """
 
-    def errors(self) -> list[dict[str, str]]:
-        """Return what was damaged or did not convert so far, as dicts of path, kind and message."""
+    def errors(self) -> list[Problem]:
+        """Return what was damaged or not convertible so far, as dicts of path, kind and message."""
 
 class Rows:
-    """Rows that any library takes by the Arrow PyCapsule interface."""
+    """Rows with the Arrow PyCapsule interface."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Return them as an Arrow stream; what schema is requested changes nothing."""
+        """Return the rows as an Arrow stream; a requested schema is ignored."""
 
 class RowReader:
-    """Rows of a Parquet file, a batch at a time; memory does not grow with the file.
+    """Rows of a Parquet file, a batch at a time, in bounded memory.
 
     Args:
         path: The file.
-        columns: Those that are read, where the file has them; None for all.
+        columns: The columns to read, where the file has them; None for all.
         start: The first row.
-        count: Rows at most.
-        batch: Rows of one batch at most.
+        count: Largest number of rows.
+        batch: Largest number of rows of a batch.
 
     Raises:
-        CorruptFileError: It is no Parquet file, or contradicts itself.
-        OSError: It cannot be read.
+        CorruptFileError: The file is not Parquet, or contradicts itself.
+        OSError: The file cannot be read.
     """
 
     def __new__(cls, path: _Path, columns: list[str] | None, start: int, count: int, batch: int) -> Self: ...
     def schema(self) -> bytes:
-        """Return an Arrow IPC stream without rows."""
+        """Return the schema as an Arrow IPC stream without rows."""
 
     def next(self) -> Rows | None:
-        """Return the next rows; None after the last ones.
+        """Return the next rows; None at the end.
 
         Raises:
-            CorruptFileError: They cannot be read.
+            CorruptFileError: The rows cannot be read.
         """
 
 class JournalWriter:
-    """What `Writer` is a thin cover of; see there.
+    """The native half of `Writer`, which documents it.
 
     Args:
         root: The workspace.
         run_id: The run.
         dataset_name: The dataset.
-        folder: Its folder below `predictions`.
+        folder: The folder of the dataset below `predictions`.
         durable: Whether a flush waits for the disk.
-        flush_rows: Rows that wait at most.
-        flush_bytes: Bytes that wait at most, about.
-        flush_seconds: Seconds that a row waits at most.
-        ids: What its files are named after and the id of its journal (12 and 32 hexadecimal digits), made of
-            what will be written; None for random ones.
+        flush_rows: Largest number of rows that wait.
+        flush_bytes: Largest number of bytes that wait, approximately.
+        flush_seconds: Longest time that a row waits, in seconds.
+        ids: Writer id and journal id (12 and 32 hexadecimal digits), derived from what will be written; None
+            for random ones.
     """
 
     def __new__(
@@ -968,25 +971,25 @@ class JournalWriter:
     @property
     def path(self) -> Path | None: ...
     def progress(self) -> tuple[int, int]:
-        """Return the rows that were acknowledged and the rows that wait."""
+        """Return the number of acknowledged rows and of waiting rows."""
 
     def write(self, row: dict[str, Any]) -> bool:
-        """Add a row; return whether it is time to flush."""
+        """Add a row; return whether a flush is due."""
 
     def write_batch(self, batch: object) -> bool:
-        """Add the rows of a batch; return whether it is time to flush."""
+        """Add the rows of a batch; return whether a flush is due."""
 
     def write_arrays(self, arrays: object) -> list[str]:
         """Store arrays; return their ids."""
 
     def flush(self) -> None:
-        """Append what waits to the journal."""
+        """Append waiting rows to the journal."""
 
     def tally(self, result_id: str) -> dict[str, Any]:
         """Return n_rows, metric, score_kind, best_score and best_model of an unfinished result's rows."""
 
     def checkpoint(self, result_id: str, result: str) -> None:
-        """Append what waits and a result, a JSON object with that id."""
+        """Append waiting rows and a result, a JSON object with that id."""
 
     def close(self) -> list[dict[str, Any]]:
-        """Flush and seal; return what became of each journal."""
+        """Flush and seal; return the outcome for each journal."""

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, layout, locks, looking, paths
+from nirs4all_workspace._io import files, layout, listing, locks, paths
 from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -22,30 +23,30 @@ _EXTENSION = re.compile(r"[A-Za-z0-9_-]{1,20}")
 
 
 class Artifacts:
-    """What `Workspace.artifacts` hands out."""
+    """Access to the artifacts of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
-        """Belong to a workspace."""
+        """Bind to a workspace."""
         self._workspace = workspace
         self.folder: Path = workspace.path / "artifacts"
 
     def put(self, content: bytes | str | os.PathLike[str], extension: str | None = None) -> str:
-        """Store bytes, or a copy of a file, durably, unless the same content is there already.
+        """Store bytes, or a copy of a file, durably, unless the same content is stored already.
 
-        A result names what belongs to it in `Result.artifacts`; what no result names is garbage after
-        a day.
+        A result lists its artifacts in `Result.artifacts`; an artifact that no result lists is garbage after
+        24 hours.
 
         Args:
             content: Bytes, or the path of a file, which is read in blocks.
-            extension: What the name ends with; None for that of the path, or "bin".
+            extension: The extension of the stored file; None for that of the path, or "bin".
 
         Returns:
-            Its hash: 64 hexadecimal digits of BLAKE3.
+            The hash of the content: 64 hexadecimal digits of BLAKE3.
 
         Raises:
-            ValueError: The extension is none, or the path an empty text.
-            SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: It cannot be read or stored; nothing was stored.
+            ValueError: The extension is invalid, or the path is empty.
+            SchemaError: The workspace is read-only: of nirs4all 0.6 (ReadOnlyError) or of a newer version.
+            OSError: The content cannot be read or stored; nothing was stored.
         """
         self._workspace.check_writable()
         content = bytes(content) if isinstance(content, bytearray | memoryview) else content
@@ -54,20 +55,20 @@ class Artifacts:
             suffix = "" if isinstance(source, bytes) else source.suffix.lstrip(".")
             extension = suffix if _EXTENSION.fullmatch(suffix) else "bin"
         if not _EXTENSION.fullmatch(extension):
-            raise ValueError(f"extension {extension!r} is not 1 to 20 letters, digits, '_' or '-'")
+            raise ValueError(f"extension: expected 1 to 20 letters, digits, '_' or '-', got {extension!r}")
         while True:
             artifact = _native.put_artifact(self._workspace.path, source, extension)
-            # Whoever collects garbage may have looked at its age just before.
+            # Garbage collection may have looked at its age just before.
             with locks.take(layout.gc_lock(self._workspace.path)):
                 if self.find(artifact) is not None:
                     return artifact
 
     def get(self, artifact: str) -> Path:
-        """Return where the content with a hash lies. It is read only: others may share it.
+        """Return the path of an artifact. Treat the file as read-only: runs share it.
 
         Raises:
-            NotFoundError: There is no such content.
-            OSError: Its folder cannot be listed.
+            NotFoundError: There is no artifact with this hash.
+            OSError: The folder of artifacts cannot be listed.
         """
         found = self.find(artifact)
         if found is None:
@@ -75,31 +76,31 @@ class Artifacts:
         return found
 
     def find(self, artifact: str) -> Path | None:
-        """Return where the content with a hash lies; None where it is missing.
+        """Return the path of an artifact; None where it is missing.
 
         Raises:
-            OSError: Its folder cannot be listed.
+            OSError: The folder of artifacts cannot be listed.
         """
         if not isinstance(artifact, str) or not _HASH.fullmatch(artifact):
             return None
         folder = self.folder / artifact[:2]
-        name = next((name for name in files.names_in(folder) if name.startswith(artifact)), None)
+        name = next((name for name in files.list_names(folder) if name.startswith(artifact)), None)
         return None if name is None else folder / name
 
-    def files(self, errors: list[dict[str, str]] | None = None) -> Iterator[Path]:
-        """Yield every stored file, by name; what cannot be looked at is added to the errors."""
+    def files(self, errors: list[Problem] | None = None) -> Iterator[Path]:
+        """Yield every stored artifact, by name; paths that cannot be listed are added to `errors`."""
         root, errors = self._workspace.path, [] if errors is None else errors
-        for folder in looking.names(
+        for folder in listing.list_names(
             root, "artifacts", errors, lambda name: _FOLDER.fullmatch(name) is not None
         ):
             below = f"artifacts/{folder}"
-            for name in looking.names(root, below, errors, lambda name: _HASH.match(name) is not None):
+            for name in listing.list_names(root, below, errors, lambda name: _HASH.match(name) is not None):
                 is_ours = _HASH.fullmatch(name.partition(".")[0]) is not None
-                if is_ours and looking.is_there(root, f"{below}/{name}", errors, unknown=False):
+                if is_ours and listing.is_regular_file(root, f"{below}/{name}", errors, unknown=False):
                     yield self.folder / folder / name
 
     def remove(self, path: Path, older_than: float) -> bool:
-        """Remove a file unless it was stored, or asked to be, after that time, in seconds since 1970."""
+        """Remove an artifact unless it was stored, or stored again, after `older_than` (s since 1970)."""
         with locks.take(layout.gc_lock(self._workspace.path)):
             try:
                 if path.stat().st_mtime > older_than:
@@ -111,5 +112,5 @@ class Artifacts:
 
 
 def hash_of(path: Path) -> str:
-    """Return the hash that a stored file is named after."""
+    """Return the hash in the name of a stored artifact."""
     return path.name.partition(".")[0]

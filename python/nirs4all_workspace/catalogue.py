@@ -1,8 +1,8 @@
-"""The catalogue: all runs of a workspace, whatever wrote them, as one kind of entry.
+"""The catalogue: all runs of a workspace as entries of one form, whichever version wrote them.
 
-An entry is a dict with all keys of a run's `run.yaml`, and `kind`: "run"; "session", what one call of
-nirs4all 0.6 made; or "files", prediction files that no run and no manifest claims. docs/format.md
-describes the others.
+An entry is a dict with all keys of a run's `run.yaml`, and `kind`: "run"; "session", made by one call of
+nirs4all 0.6; or "files", prediction files that belong to no run and no manifest. docs/format.md lists the
+other keys.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io import files, listing
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import same_name
 from nirs4all_workspace.exceptions import NotFoundError
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from nirs4all_workspace._native import Head
+    from nirs4all_workspace._native import RunHeader
+    from nirs4all_workspace.exceptions import Problem
 
 SUFFIX = ".meta.parquet"
 
 
-def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Return the entries of the workspace in `root`, oldest first, and what cannot be read.
+def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return the entries of the workspace in `root`, oldest first, and the problems.
 
     Args:
-        root: The workspace.
-        keep: Whether what was read may be kept in its cache.
+        root: The workspace folder.
+        keep: Whether the cache of the workspace may be written.
 
     Raises:
         OSError: A folder cannot be listed.
@@ -42,8 +43,8 @@ def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[d
     return found["runs"], found["errors"]
 
 
-def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
-    """Return as much of each entry as a table of runs shows, and what cannot be read.
+def run_headers(root: Path) -> tuple[list[RunHeader], list[Problem]]:
+    """Return the header of each entry (the columns of a table of runs), oldest first, and the problems.
 
     Raises:
         OSError: A folder cannot be listed.
@@ -52,44 +53,47 @@ def heads(root: Path) -> tuple[list[Head], list[dict[str, str]]]:
     return found["runs"], found["errors"]
 
 
-def no_run(root: Path, run: str, errors: Sequence[dict[str, str]]) -> NotFoundError:
-    """Return the error that no run has this id or name; what of the runs cannot be read is told.
+def run_not_found(root: Path, run: str, errors: Sequence[Problem]) -> NotFoundError:
+    """Return the error that no run has this id or name; it mentions runs that cannot be read.
 
     Args:
-        root: The workspace.
-        run: What was asked for.
-        errors: What cannot be read, as `heads` and `read` return it.
+        root: The workspace folder.
+        run: The id or name that was asked for.
+        errors: The problems that `run_headers` or `read` returned.
 
     Raises:
-        OSError: The run, or the folder of all, cannot be read: it may be there.
+        OSError: The run, or the folder of all runs, cannot be read: the run may exist.
     """
-    looking.demand(root, errors, f"runs/{run}")
+    listing.raise_if_unreadable(root, errors, f"runs/{run}")
     unread = [error["path"] for error in errors if error["path"].startswith("runs/")]
-    more = f" among those that can be read ({unread[0]} cannot, of {len(unread)})" if unread else ""
-    return NotFoundError(f"there is no run {run!r}{more}", str(root))
+    message = f"there is no run {run!r}; `n4w runs` lists all"
+    if unread:
+        more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+        message = f"there is no run {run!r} among those that can be read; {unread[0]}{more} cannot be read"
+    return NotFoundError(message, str(root))
 
 
 def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
-    """Return the results of these runs, sessions and files, or of all, run by run, oldest first.
+    """Return the results of the given runs, sessions and files, or of all, run by run, oldest first.
 
     Raises:
-        OSError: They cannot be listed.
+        OSError: The results cannot be listed.
         CorruptFileError: A journal cannot be read.
     """
-    return _listed(_native.list_results(root, run_ids))
+    return _result_list(_native.list_results(root, run_ids))
 
 
 def results_of_run(root: Path, run_id: str) -> ResultList:
-    """Return the checkpointed results of one run, sealed or not, oldest first; no other run is looked at.
+    """Return the checkpointed results of one run, sealed or not, oldest first; other runs are not read.
 
     Raises:
         OSError: A list of results cannot be read.
         CorruptFileError: A journal cannot be read.
     """
-    return _listed(_native.run_results(root, run_id))
+    return _result_list(_native.run_results(root, run_id))
 
 
-def _listed(found: Mapping[str, Any]) -> ResultList:
+def _result_list(found: Mapping[str, Any]) -> ResultList:
     listed = ResultList()
     listed.errors = found["errors"]
     listed.extend(Result.from_dict(item, item["writer"]) for item in found["results"])
@@ -97,30 +101,30 @@ def _listed(found: Mapping[str, Any]) -> ResultList:
     return listed
 
 
-def names(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
-    """Return whether one of a run's datasets or templates has this id or name."""
+def refers_to(references: Iterable[Mapping[str, Any]], wanted: str) -> bool:
+    """Return whether one of a run's references to datasets or templates has this id or name."""
     return any(wanted == item.get("id") or same_name(wanted, item.get("name")) for item in references)
 
 
-def with_rows(root: Path, dataset: str) -> set[str]:
-    """Return the runs that have prediction files of a dataset, by id; they need not name it themselves."""
+def runs_with_rows(root: Path, dataset: str) -> set[str]:
+    """Return the ids of the runs that have prediction files of a dataset, referenced by them or not."""
     folder = root / "predictions" / dataset_folder(dataset)
     try:
-        found = files.names_in(folder)
+        found = files.list_names(folder)
     except OSError:
-        found = []  # the catalogue tells
+        found = []  # the catalogue reports it
     return {run_id for name in found if (run_id := _native.run_of(name))}
 
 
 def members_of(
     root: Path, entry: Mapping[str, Any], result: Result | None = None
 ) -> Iterator[tuple[str, str, str | None]]:
-    """Yield whose old rows are a session's, a file's, or one of their results'.
+    """Yield the keys of the rows of an entry of nirs4all 0.6, or of one of its results.
 
-    Of files without a manifest only results say it.
+    Rows of files without a manifest are known only by result.
 
     Returns:
-        The dataset that their file is named after, and the dataset and configuration that they name.
+        The stem of their file, and the dataset and configuration that the rows name.
     """
     if entry["kind"] == "files":
         if result is not None and result.dataset_name is not None:
@@ -134,7 +138,7 @@ def members_of(
 
 
 def member_of(root: Path, manifest: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """Return the same of a manifest: a copy of its file, or a file of another name, is no part of it."""
+    """Return the key of a manifest's rows; rows in another file, such as a copy, do not belong to it."""
     folder = folder_of(manifest)
     is_there = os.path.isfile(root / f"{folder}{SUFFIX}")  # noqa: PTH113 -- never raises
     file = folder if is_there else manifest["dataset"]
@@ -142,23 +146,23 @@ def member_of(root: Path, manifest: Mapping[str, Any]) -> tuple[str, str, str | 
 
 
 def folder_of(manifest: Mapping[str, Any]) -> str:
-    """Return the folder of a manifest's dataset below `runs`; both names may have slashes."""
+    """Return the folder of a manifest's dataset below `runs`; both names may contain slashes."""
     below: str = manifest["path"].removeprefix("runs/")
     before = below.removesuffix(f"/{manifest['pipeline_id']}")
     return before if before != below else below.rpartition("/")[0]
 
 
 def old_files(root: Path, suffix: str) -> list[str]:
-    """Return the files of nirs4all 0.6 whose names end so; those too whose names are no Unicode."""
-    named = {name for name in files.names_in(root) if name.endswith(suffix) and not name.startswith(".")}
+    """Return the files of nirs4all 0.6 with a suffix, including those whose names are not UTF-8."""
+    named = {name for name in files.list_names(root) if name.endswith(suffix) and not name.startswith(".")}
     return sorted(named.union(_native.old_files(root, suffix)[0]))
 
 
 def stem_of(file: str) -> str:
-    """Return what rows of a file of nirs4all 0.6 are told apart by: its name, without folders and suffix."""
+    """Return the name of a file of nirs4all 0.6 without folders and suffix, which identifies its rows."""
     return file.rpartition("/")[2].removesuffix(SUFFIX)
 
 
-def is_interrupted(root: Path, head: Head, errors: list[dict[str, str]]) -> bool:
-    """Return whether a run says "running" but nobody runs it; only then a lock is looked at."""
-    return head.status == RunStatus.RUNNING and not ownership.seems_owned(root, head.id, errors)
+def is_interrupted(root: Path, header: RunHeader, errors: list[Problem]) -> bool:
+    """Return whether a run has status "running" but no process owns it; other runs' locks are not read."""
+    return header.status == RunStatus.RUNNING and not ownership.may_be_owned(root, header.id, errors)

@@ -1,6 +1,6 @@
-"""Texts of others, as a terminal may be given them: names can hold what it would obey or reorder.
+"""Untrusted text made safe for a terminal: names may hold what it would obey or reorder.
 
-Files keep names as they are, and JSON escapes by itself; this is for tables, lines and the texts of errors.
+Files keep names as they are and JSON escapes them; this is for tables, lines and messages of errors.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ import re
 import unicodedata
 import warnings
 
-# Control characters, surrogates, separators of lines and format characters (bidi, zero width, tags); and
-# letters and marks that show nothing.
+# Control characters, surrogates, line separators and format characters (bidi, zero width, tags); and
+# letters and marks that have no glyph.
 _DOUBTFUL = re.compile(r"[^ -~]")
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def shown(text: object) -> str:
-    r"""Return a text on one line, in which nothing is a command to a terminal: `\x1b`, `\u202e`, `\n`.
+    r"""Return a text on one line with what a terminal would obey escaped: `\x1b`, `\u202e`, `\n`.
 
-    Letters of all scripts, brackets and backslashes stay as they are.
+    Letters of all scripts, brackets and backslashes are unchanged.
     """
     text = str(text)
     return text if text.isascii() and text.isprintable() else _DOUBTFUL.sub(_escaped, text)
 
 
 def lines_shown(text: str) -> str:
-    """Return a text of several lines with each as `shown` gives it."""
+    """Return a text of several lines, each made safe as `shown` does."""
     return "\n".join(map(shown, text.split("\n")))
 
 
 def warn(message: str, stacklevel: int = 2) -> None:
-    """Warn of a message that may hold names of others."""
+    """Issue a UserWarning whose message may hold untrusted names."""
     warnings.warn(shown(message), stacklevel=stacklevel + 1)
 
 
@@ -41,7 +41,7 @@ def _escaped(match: re.Match[str]) -> str:
         return _SHORT[character]
     number = ord(character)
     if 0xDC80 <= number <= 0xDCFF:
-        return f"\\x{number - 0xDC00:02x}"  # a byte of a file's name that is no UTF-8
+        return f"\\x{number - 0xDC00:02x}"  # a byte of a file name that is not UTF-8
     kind = unicodedata.category(character)
     if kind not in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in _INVISIBLE:
         return character

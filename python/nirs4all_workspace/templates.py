@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
-from nirs4all_workspace._io import files, layout, locks, looking, yaml_records
+from nirs4all_workspace._io import files, layout, listing, locks, yaml_records
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
 from nirs4all_workspace.values.canonical import content_id, plain
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import TemplateComparison
     from nirs4all_workspace.workspace import Workspace
 
 _ID = re.compile(r"tpl_[0-9a-f]{16}")
@@ -22,14 +24,14 @@ _ID = re.compile(r"tpl_[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Template:
-    """A pipeline, and what a run calls it.
+    """A pipeline, with its name in a run.
 
     Attributes:
-        steps: The steps as they are given: plain data, estimators, classes, generators such as `_or_`
-            and `_range_`, nested branches. Nothing is inferred from nesting.
-        name: What the run calls it.
-        description: What the run says of it.
-        expansion_count: How many configurations its generators expand to.
+        steps: The steps as given: plain data, estimators, classes, generators such as `_or_` and `_range_`,
+            nested branches. Nothing is inferred from nesting.
+        name: The name of the template in the run.
+        description: The description of the template in the run.
+        expansion_count: The number of configurations that its generators expand to.
     """
 
     steps: Any
@@ -42,7 +44,7 @@ class Template:
         """`tpl_` and 16 hex of the BLAKE3 of the canonical JSON of its steps.
 
         Raises:
-            TypeError: A step cannot be stored; the message says which.
+            TypeError: A step cannot be stored; the message names it.
         """
         return content_id("tpl", plain(self.steps, "steps"))
 
@@ -51,13 +53,13 @@ class TemplateList(list[str]):
     """Ids of templates.
 
     Attributes:
-        errors: What cannot be listed, as dicts of path, kind and message.
+        errors: Files that cannot be listed, as dicts of path, kind and message.
     """
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start an empty list."""
         super().__init__()
-        self.errors: list[dict[str, str]] = []
+        self.errors: list[Problem] = []
 
 
 class UsageList(list[dict[str, Any]]):
@@ -68,16 +70,16 @@ class UsageList(list[dict[str, Any]]):
     """
 
     def __init__(self, found: Iterable[dict[str, Any]] = ()) -> None:
-        """Take what was found; nothing is wrong with it yet."""
+        """Store the templates; there are no errors yet."""
         super().__init__(found)
-        self.errors: list[dict[str, str]] = []
+        self.errors: list[Problem] = []
 
 
 class Templates:
-    """What `Workspace.templates` hands out."""
+    """Access to the templates of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
-        """Belong to a workspace."""
+        """Bind to a workspace."""
         self._workspace = workspace
         self.folder: Path = workspace.path / "templates"
 
@@ -85,21 +87,21 @@ class Templates:
         """Store a template's steps, durably, unless they are there already.
 
         Args:
-            template: A `Template`; anything else is taken for steps.
+            template: A `Template`; any other value is taken as steps.
 
         Returns:
-            Its id. Names and descriptions are not stored here: they belong to the runs that use it.
+            The id. Names and descriptions are not stored here: they belong to the runs that refer to it.
 
         Raises:
-            TypeError: A step cannot be stored; the message says which.
+            TypeError: A step cannot be stored; the message names it.
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: Nothing was stored.
+            OSError: A file cannot be read or written; nothing was stored.
         """
         self._workspace.check_writable()
         steps = plain(template.steps if isinstance(template, Template) else template, "steps")
         template_id = content_id("tpl", steps)
         path = self.path(template_id)
-        # Under the lock, whoever collects garbage sees that it was asked for just now.
+        # Under the lock, garbage collection sees that it was stored again just now.
         with locks.take(layout.gc_lock(self._workspace.path)):
             try:
                 files.touch(path)
@@ -111,34 +113,35 @@ class Templates:
         return template_id
 
     def get(self, template_id: str) -> Template:
-        """Return a template's steps, as plain data (see `canonical`).
+        """Return the steps of a template, as plain data (see `values/canonical.py`).
 
         Raises:
             NotFoundError: There is no such template.
-            CorruptFileError: The file is damaged: its steps are not those that it is named after.
+            CorruptFileError: The file is damaged: the id in its name is not that of its steps.
         """
         if not is_template_id(template_id):
-            raise NotFoundError(f"{template_id!r} is no id of a template", str(self.folder))
+            message = f"expected the id of a template, got {template_id!r}; `n4w templates` lists all"
+            raise NotFoundError(message, str(self.folder))
         path = self.path(template_id)
         record = yaml_records.read(path)
         if "steps" not in record:
             raise CorruptFileError("key 'steps' is missing", str(path))
         if content_id("tpl", record["steps"]) != template_id:
-            raise CorruptFileError("key 'steps' is not what the file is named after", str(path))
+            raise CorruptFileError("key 'steps' does not match the id in the file's name", str(path))
         return Template(record["steps"])
 
     def runs_using(self, template_id: str) -> list[str]:
-        """Return the ids of the runs that use a template, oldest run first."""
+        """Return the ids of the runs that refer to a template, oldest run first."""
         runs = catalogue.read(self._workspace.path)[0]
         return [run["id"] for run in runs if any(it.get("id") == template_id for it in run["templates"])]
 
     def usage(self) -> UsageList:
-        """Return every template that is stored or that a run names, by id.
+        """Return every template that is stored or that a run refers to, by id.
 
         Returns:
-            A list, whose `errors` are what cannot be read of templates and runs, of dicts of id, names (what
-            runs call it, sorted), n_runs, runs (their ids, oldest first) and is_stored (a template of
-            nirs4all 0.6, or one that was lost, is not).
+            A list, whose `errors` are the templates and runs that cannot be read, of dicts of id, names (in
+            the runs, sorted), n_runs, runs (their ids, oldest first) and is_stored (False for a template of
+            nirs4all 0.6, or one that was lost).
         """
         found: dict[str, dict[str, Any]] = {}
         stored = self.list()
@@ -155,20 +158,22 @@ class Templates:
         used = UsageList(
             it | {"names": sorted(it["names"]), "n_runs": len(it["runs"])} for _, it in sorted(found.items())
         )
-        looking.add(used.errors, stored.errors)
-        # Rows name no templates that their runs do not.
-        looking.add(used.errors, (it for it in errors if it["path"].partition("/")[0] != "predictions"))
+        listing.add_problems(used.errors, stored.errors)
+        # Rows refer to no templates beside those of their runs.
+        listing.add_problems(
+            used.errors, (it for it in errors if it["path"].partition("/")[0] != "predictions")
+        )
         return used
 
-    def compare(self, *run_ids: str) -> dict[str, Any]:
-        """Compare runs by the templates that they use.
+    def compare(self, *run_ids: str) -> TemplateComparison:
+        """Compare runs by their templates.
 
         Args:
-            run_ids: The runs, two or more.
+            run_ids: The ids of two or more runs.
 
         Returns:
-            A dict of `shared` (ids of the templates that all of them use), `union` (that any uses), both
-            sorted, and `only`: for each run those that no other one uses.
+            A dict of `shared` (ids of the templates of all runs) and `union` (of any run), both sorted, and
+            `only`: for each run the templates of no other run.
 
         Raises:
             ValueError: There are fewer than two different runs.
@@ -176,7 +181,7 @@ class Templates:
             OSError: A run cannot be read.
         """
         if len(set(run_ids)) < 2:
-            raise ValueError("two or more different runs can be compared")
+            raise ValueError("expected two or more different runs to compare")
         runs, errors = catalogue.read(self._workspace.path)
         used = {
             run["id"]: {str(reference.get("id")) for reference in run["templates"]}
@@ -185,7 +190,7 @@ class Templates:
         }
         for run_id in run_ids:
             if run_id not in used:
-                raise catalogue.no_run(self._workspace.path, run_id, errors)
+                raise catalogue.run_not_found(self._workspace.path, run_id, errors)
         others = {
             run_id: set[str]().union(*(used[other] for other in used if other != run_id)) for run_id in used
         }
@@ -196,13 +201,13 @@ class Templates:
         }
 
     def path(self, template_id: str) -> Path:
-        """Return where a template is stored."""
+        """Return the path of a template."""
         return self.folder / f"{template_id}.yaml"
 
     def list(self) -> TemplateList:
-        """Return the ids of all templates, sorted; what cannot be listed is in its `errors`."""
+        """Return the ids of all templates, sorted; files that cannot be listed are in its `errors`."""
         found = TemplateList()
-        names = looking.names(self._workspace.path, "templates", found.errors, _is_record)
+        names = listing.list_names(self._workspace.path, "templates", found.errors, _is_record)
         found.extend(
             name.removesuffix(".yaml") for name in names if is_template_id(name.removesuffix(".yaml"))
         )
@@ -214,25 +219,24 @@ def _is_record(name: str) -> bool:
 
 
 def is_template_id(text: object) -> bool:
-    """Return whether this is the id of a template."""
+    """Return whether a value has the form of a template's id."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:
-    """Store templates and return how a run's `templates.yaml` refers to them.
+    """Store templates and return the references to them for a run's `templates.yaml`.
 
     Args:
-        workspace: Where they are stored.
-        templates: A list; each of its elements is one template: a `Template`, the id of one that is
-            stored, or steps.
+        workspace: The workspace in which they are stored.
+        templates: A list whose elements are templates: a `Template`, the id of a stored one, or steps.
 
     Raises:
-        TypeError: It is no list, or a step cannot be stored.
+        TypeError: The value is not a list, or a step cannot be stored.
         ValueError: Two elements are the same template.
-        NotFoundError: An id is of no template.
+        NotFoundError: An id is unknown.
     """
     if not isinstance(templates, list | tuple):
-        raise TypeError(f"templates= is a list of templates, not {type(templates).__name__}")
+        raise TypeError(f"templates: expected a list of templates, got {type(templates).__name__}")
     found: dict[str, dict[str, Any]] = {}
     for template in templates:
         if is_template_id(template):
@@ -240,7 +244,7 @@ def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:
         template = template if isinstance(template, Template) else Template(template)
         template_id = workspace.templates.add(template)
         if template_id in found:
-            raise ValueError(f"templates= has the same steps twice ({template_id})")
+            raise ValueError(f"templates: the same steps are given twice ({template_id})")
         found[template_id] = {
             "id": template_id,
             "name": template.name,

@@ -1,4 +1,4 @@
-"""A workspace: a folder that holds predictions and what made them."""
+"""A workspace: a folder of runs, their predictions, and what they refer to."""
 
 from __future__ import annotations
 
@@ -32,23 +32,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from nirs4all_workspace.model.answers import (
+        Change,
+        Garbage,
+        Prewarming,
+        Recovery,
+        Statistics,
+        Verification,
+    )
+
 FORMAT_VERSION = 2
 _MANIFEST = "workspace.yaml"
 _FOLDERS = ("templates", "datasets", "runs", "predictions", "arrays", "artifacts")
 
 
 class Workspace:
-    """A folder of prediction files, made by `create` or by nirs4all 0.6, opened by `open`.
+    """A workspace made by `create`, or a folder of nirs4all 0.6, opened by `open`.
 
     Attributes:
-        path: The folder, absolute.
-        runs: Its runs.
-        templates: Its templates.
-        results: Its finished results.
-        predictions: Its prediction rows.
-        artifacts: Its artifacts.
-        datasets: Its registry of datasets.
-        manifest: What `workspace.yaml` says; empty for a folder of nirs4all 0.6, which has none.
+        path: The absolute path of the folder.
+        runs: Access to its runs.
+        templates: Access to its templates.
+        results: Access to its finished results.
+        predictions: Access to its prediction rows.
+        artifacts: Access to its artifacts.
+        datasets: Access to its registered datasets.
+        manifest: The content of `workspace.yaml`; empty for a folder of nirs4all 0.6, which lacks the file.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
@@ -68,31 +77,31 @@ class Workspace:
 
     @property
     def format_version(self) -> int:
-        """The format of the folder: 1 as nirs4all 0.6 wrote it, 2 as `create` makes it."""
+        """The format of the folder: 1 as nirs4all 0.6 writes it, 2 as `create` makes it."""
         return int(self.manifest.get("format_version", 1))
 
     @property
     def is_writable(self) -> bool:
-        """Whether this version of the package knows the format well enough to write it."""
+        """Whether this version of the package can write the format of the folder."""
         return self.format_version <= FORMAT_VERSION
 
     def check_writable(self) -> None:
-        """Refuse to write what this version does not write.
+        """Check that the folder can be written.
 
         Raises:
             UnsupportedVersionError: A newer version made the workspace.
-            ReadOnlyError: nirs4all 0.6 did.
+            ReadOnlyError: The folder is of nirs4all 0.6.
         """
         self.check_not_newer()
         if self.format_version < FORMAT_VERSION:
             message = (
-                "has no workspace.yaml, and to a folder of nirs4all 0.6 nothing is added; "
+                "has no workspace.yaml, and a folder of nirs4all 0.6 is read-only; "
                 "`n4w migrate` makes a workspace of one, `n4w init` a new one"
             )
             raise ReadOnlyError(message, str(self.path))
 
     def check_not_newer(self) -> None:
-        """Refuse to write what a newer version made.
+        """Check that the folder is not of a newer version.
 
         Raises:
             UnsupportedVersionError: A newer version made the workspace.
@@ -108,13 +117,13 @@ class Workspace:
         """Make a new workspace, durably.
 
         Args:
-            path: A folder; it is made if it is missing. What lies in it stays.
+            path: A folder; it is created where it is missing. Its content stays.
 
         Returns:
-            The workspace.
+            The new workspace.
 
         Raises:
-            ValueError: The path is an empty text.
+            ValueError: The path is empty.
             ConflictError: The folder is a workspace already, or holds files of nirs4all 0.6.
             OSError: The folder cannot be written.
         """
@@ -123,7 +132,7 @@ class Workspace:
         folder = paths.absolute(path)
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / _MANIFEST).exists():
-            raise ConflictError("is a workspace already; open it", str(folder))
+            raise ConflictError("is already a workspace; open it", str(folder))
         if store := stores.find(folder):
             raise ConflictError(f"{store}; choose another folder for a new workspace", str(folder))
         if _native.old_files(folder, ".meta.parquet")[0]:
@@ -145,18 +154,18 @@ class Workspace:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Workspace:
-        """Open a workspace, or a folder of nirs4all 0.6 as it is. Nothing is written or repaired.
+        """Open a workspace, or a folder of nirs4all 0.6 unchanged. Nothing is written or repaired.
 
         Args:
-            path: The folder.
+            path: The path of the folder.
 
         Returns:
-            The workspace. One of a newer format can be read as far as this version understands it,
-            and is refused for writing.
+            The workspace. One of a newer format is read as far as this version understands it, and never
+            written.
 
         Raises:
-            ValueError: The path is an empty text.
-            NotFoundError: There is no such folder.
+            ValueError: The path is empty.
+            NotFoundError: The folder does not exist.
             CorruptFileError: `workspace.yaml` is damaged.
             OSError: The folder cannot be read.
         """
@@ -174,27 +183,28 @@ class Workspace:
             return cls(folder, {})
         version = manifest.get("format_version")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise CorruptFileError(f"key 'format_version' is {version!r}, not a number from 1", str(file))
+            raise CorruptFileError(
+                f"key 'format_version': expected an integer from 1, got {version!r}", str(file)
+            )
         return cls(folder, manifest)
 
     def summary(self, dataset: str | None = None, *, live: bool = True) -> dict[str, Any]:
         """Summarise the workspace, or one dataset of it.
 
-        Footers alone are read, and in a later process only where a file changed; files whose footer
-        has no summary to be trusted are scanned, once, and listed under `scanned`.
+        Only footers are read, and in a later process only those of changed files; files whose footer has no
+        trusted summary are scanned, once, and listed under `scanned`.
 
         Args:
-            dataset: The name of a dataset, as the rows give it, in any normal form of Unicode; None for all.
-            live: Whether open segments count.
+            dataset: The name of a dataset in the rows, in any normal form of Unicode; None for all.
+            live: Whether open segments are included.
 
         Returns:
-            For one dataset its summary (see `read_summary`). For all: total_predictions,
-            total_datasets, datasets (the summary of each, in name order), by_metric, models, runs,
-            top_predictions, task_types, date_range, generated_at. In either case also files,
-            scanned (dicts of path and reason) and errors (dicts of path, kind and message), which
-            concern the whole workspace. What `by_metric` says of the main metric is the same
-            object as beside it: change a copy. `runs` counts for a session what its results count:
-            a copy of its rows in another file is no part of it.
+            For one dataset its summary (see `read_summary`). For all: total_predictions, total_datasets,
+            datasets (the summary of each, in name order), by_metric, models, runs, top_predictions,
+            task_types, date_range, generated_at. In either case also files, scanned (dicts of path and
+            reason) and errors (dicts of path, kind and message) of the whole workspace. The main metric's
+            entry in `by_metric` is the same object as the summary's own statistics: change a copy. `runs`
+            gives a session the counts of its results, without copies of its rows in other files.
 
         Raises:
             NotFoundError: There is no such dataset.
@@ -211,33 +221,33 @@ class Workspace:
             session_names.name_runs(self.path, summary)
         return summary
 
-    def stats(self, rebuild: bool = False) -> dict[str, Any]:
-        """Return statistics of the workspace, and how models perform.
+    def stats(self, rebuild: bool = False) -> Statistics:
+        """Return statistics of the workspace, and the performance of models.
 
-        Only what changed since the last time is counted again; the rest comes from three files in
-        `.cache`. Rows are read of no file whose footer has a summary.
+        Only parts that changed since the last call are counted again; the others come from three files in
+        `.cache`. Rows are read only from files whose footer has no summary.
 
         Args:
-            rebuild: Count everything again.
+            rebuild: Whether to count everything again.
 
         Returns:
-            A dict of `workspace` (runs by status, and those interrupted; datasets and results by status;
-            templates, predictions; files and bytes by folder), `model_performance` (for each model,
-            dataset and metric a dict of dataset, metric, direction, model, count of rows, mean and best
-            of the finite val_scores, None where there is none), `recomputed` (the parts that were counted
-            now: `runs/<id>`, `predictions/<folder>`, "" for files of nirs4all 0.6, `datasets`),
-            `generated_at` and `errors` (dicts of path, kind and message).
+            A dict of `workspace` (runs by status, and interrupted ones; datasets and results by status;
+            templates, predictions; files and bytes by folder), `model_performance` (for each model, dataset
+            and metric a dict of dataset, metric, direction, model, number of rows, mean and best of the
+            finite val_scores, None without any), `recomputed` (the parts that were counted again:
+            `runs/<id>`, `predictions/<folder>`, "" for files of nirs4all 0.6, `datasets`), `generated_at` and
+            `errors` (dicts of path, kind and message).
 
         Raises:
             OSError: The workspace cannot be listed.
         """
         return stats.stats(self, rebuild)
 
-    def prewarm(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
-        """Fill the caches: footers, runs, files of datasets, statistics. Answers stay the same.
+    def prewarm(self, progress: Callable[[int, int], object] | None = None) -> Prewarming:
+        """Fill the caches: footers, runs, files of datasets, statistics. Answers do not change.
 
         Args:
-            progress: Called with the caches that were filled and those there are.
+            progress: Called with the number of filled caches and of all caches.
 
         Returns:
             A dict of `seconds` by cache (summary, files, stats) and `errors`.
@@ -248,10 +258,10 @@ class Workspace:
         return stats.prewarm(self, progress)
 
     def lineage(self, id: str) -> Lineage:  # noqa: A002
-        """Return what a run is derived from and what is derived from it.
+        """Return the ancestors and descendants of a run.
 
         Args:
-            id: A run, or a result, which stands for its run.
+            id: The id of a run, or of a result, which stands for its run.
 
         Raises:
             NotFoundError: There is no such run or result, and no run names it as its parent.
@@ -265,36 +275,37 @@ class Workspace:
 
         Args:
             kind: "dataset", "run", "template", "result", "prediction" or "artifact".
-            id: Its id; the name of a dataset or run, and the hash of an artifact, will do.
+            id: The id; of a dataset or run also the name, of an artifact the hash.
 
         Raises:
-            ValueError: There is no such kind, or several runs have a prediction of that id.
-            NotFoundError: There is nothing of that kind with that id.
+            ValueError: The kind is unknown, or several runs have a prediction with that id.
+            NotFoundError: Nothing of that kind has that id.
             OSError: The workspace cannot be read.
         """
         return trace(self, kind, id)
 
     def watch(
         self,
-        on_change: Callable[[list[dict[str, str]]], object] | None = None,
+        on_change: Callable[[list[Change]], object] | None = None,
         interval: float = 1.0,
         poll: bool | None = None,
     ) -> watch.Watch:
         """Watch for changes of segments, runs, datasets and templates.
 
-        A hint for whoever shows them: all answers are the same without it. Each list of changes that the
-        iterator yields says what differs from the one before; caches were refreshed by then.
+        Changes are a hint for displays: all answers are the same without it. Each list of changes that the
+        iterator yields holds the differences from the previous one; caches are refreshed before it is
+        yielded.
 
         Args:
-            on_change: Called with each list too, before it is yielded.
-            interval: Seconds between two looks, and to wait for more after a first change.
-            poll: Whether to look at the stat of all files instead of waiting for the operating system's
-                word; None where that cannot be had, and on network drives.
+            on_change: Called with each list before it is yielded.
+            interval: Seconds between two looks, and the time to wait for further changes after a first one.
+            poll: Whether to look at the stat of all files instead of waiting for events of the operating
+                system; None for events where the file system sends them.
 
         Returns:
             An iterator over lists of dicts of kind (segment, run, dataset, template), action (added,
             modified, deleted), id and path. It ends after `stop()`, and on KeyboardInterrupt; `run()`
-            runs it to its end.
+            consumes it.
 
         Raises:
             ValueError: The interval is not positive.
@@ -303,11 +314,11 @@ class Workspace:
 
     def verify(
         self, full: bool = False, progress: Callable[[int, int], object] | None = None
-    ) -> dict[str, Any]:
+    ) -> Verification:
         """Check prediction files, runs, templates, references, results and artifacts.
 
         Args:
-            full: Read all rows and artifacts too, and compare them with summaries and names.
+            full: Whether to read all rows and artifacts too, and compare them with summaries and names.
             progress: Called now and then with the files done and the files in all.
 
         Returns:
@@ -326,18 +337,18 @@ class Workspace:
             found["notes"].append({"path": _MANIFEST, "kind": "newer_format", "message": message})
         return found
 
-    def recover(self, dead_hosts: Sequence[str] = ()) -> dict[str, Any]:
+    def recover(self, dead_hosts: Sequence[str] = ()) -> Recovery:
         """Finish what dead processes left: seal their journals, record that runs lost their owner.
 
-        A run whose owner died is failed; one that was claimed from the queue waits there again, up to
-        three attempts. Whatever dies in the middle of this, doing it again finishes it.
+        A run whose owner died is failed; a run claimed from the queue is queued again, up to three attempts.
+        If the process dies during recovery, a repeated call completes it.
 
         Args:
-            dead_hosts: Hosts that are known to be dead; on a network drive the writers of others are
-                left alone.
+            dead_hosts: Hosts that are known to be dead; on a network drive, writers of other hosts are left
+                alone.
 
         Returns:
-            A dict of `sealed` (journals), `removed` (files), `alive` (journals whose writers live), `runs`
+            A dict of `sealed` (journals), `removed` (files), `alive` (journals of living writers), `runs`
             (dicts of run_id and status), `problems` and `notes` (dicts of path, kind and message).
 
         Raises:
@@ -346,21 +357,21 @@ class Workspace:
         """
         return recover.recover(self, dead_hosts)
 
-    def gc(self, yes: bool = False) -> dict[str, Any]:
-        """Find what nothing refers to any more: templates, artifacts, locks, rests of deletions and deaths.
+    def gc(self, yes: bool = False) -> Garbage:
+        """List what no run refers to any more: templates, artifacts, locks, leftovers of deletions.
 
-        What was made, or stored again, in the last 24 hours stays: it may belong to a run or result in
-        the making.
+        Content made, or stored again, in the last 24 hours stays: it may belong to a run or result that is
+        not written yet.
 
         Args:
-            yes: Remove it; else nothing is changed.
+            yes: Whether to remove it; otherwise nothing is changed.
 
         Returns:
-            A dict of `removed` (whether it was), `items` (dicts of path, kind and bytes), `notes` and
+            A dict of `removed` (whether it was removed), `items` (dicts of path, kind and bytes), `notes` and
             `errors` (dicts of path, kind and message).
 
         Raises:
-            SchemaError: It is to be removed from a workspace of nirs4all 0.6 or of a newer version.
+            SchemaError: With `yes`, in a workspace of nirs4all 0.6 or of a newer version.
             OSError: The workspace cannot be listed.
         """
         return gc.collect(self, yes)

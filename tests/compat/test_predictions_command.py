@@ -131,7 +131,7 @@ def test_the_first_rows_on_stdout(ws, kind, monkeypatch, tmp_path):
     monkeypatch.setattr("nirs4all_workspace.predictions.export.EXPORT_ROWS", 3)
     ws.predictions.export(tmp_path / "seven", kind, limit=7)
     assert len(read(tmp_path / "seven")) == 7
-    with pytest.raises(ValueError, match="limit is -1"):
+    with pytest.raises(ValueError, match=r"limit.*-1"):
         ws.predictions.export(tmp_path / "less", kind, limit=-1)
 
 
@@ -147,7 +147,7 @@ def test_nested_values_are_strict_json_in_csv(tmp_path):
     assert [value and strict(value) for value in frame["deep"]] == deep
     found.export(tmp_path / "out.parquet", "parquet", "id", columns=columns)
     assert pl.read_parquet(tmp_path / "out.parquet")["deep"].to_list() == deep
-    with pytest.raises(ValueError, match="no place for the columns blob;"):
+    with pytest.raises(ValueError, match=r"columns blob\b"):
         found.export(tmp_path / "bytes.csv", "csv", columns=["id", "blob"])
     assert not (tmp_path / "bytes.csv").exists()
 
@@ -156,7 +156,7 @@ def test_nested_values_are_strict_json_in_csv(tmp_path):
 def test_nested_values_without_json_are_named_before_anything_is_written(tmp_path, value):
     write(tmp_path / "a.meta.parquet", table(3, lists=[[value]] * 3, deep=[{"a": [value]}] * 3))
     found = n4w.Workspace.open(tmp_path).predictions
-    with pytest.raises(ValueError, match="no place for the columns lists, deep;"):
+    with pytest.raises(ValueError, match=r"columns lists, deep\b"):
         found.export(tmp_path / "out.csv", "csv", columns=["id", "lists", "deep"])
     assert not (tmp_path / "out.csv").exists()
 

@@ -230,7 +230,7 @@ def test_a_full_disk(source, expected, tmp_path, small_disk):
     refused = [message for message in messages if f"the source has {size} bytes" in message]
     assert refused == messages[: len(refused)]
     assert 0 < len(refused) < len(messages) - 3, "some sizes suffice to begin"
-    assert all(re.search(r" but \d+ are free: .*new", message) for message in refused)
+    assert all(re.search(r"\b\d+ are free: .*new", message) for message in refused)
     check(source, small_disk(64 * 1024) / "new", expected)
     with pytest.raises(n4w.ConflictError, match="disk is mounted"):
         n4w.migrate(source, disk)

@@ -188,10 +188,10 @@ ITSELF.append(ITSELF)
 @pytest.mark.parametrize(
     ("fields", "error", "named"),
     [
-        ({"note": "b\udcff"}, ValueError, r"result\['note'\].*no Unicode"),
-        ({"error": "b\udcff"}, ValueError, r"result\['error'\].*no Unicode"),
-        ({"deep": [{"a": "\ud800"}]}, ValueError, r"result\['deep'\]\[0\]\['a'\].*no Unicode"),
-        ({"b\udcff": 1}, ValueError, r"key result\['b\\udcff'\].*no Unicode"),
+        ({"note": "b\udcff"}, ValueError, r"result\['note'\].*udcff"),
+        ({"error": "b\udcff"}, ValueError, r"result\['error'\].*udcff"),
+        ({"deep": [{"a": "\ud800"}]}, ValueError, r"result\['deep'\]\[0\]\['a'\].*ud800"),
+        ({"b\udcff": 1}, ValueError, r"key result\['b\\udcff'\]"),
         ({"seed": 2**64}, ValueError, r"result\['seed'\].*64 bits"),
         ({"seed": -(2**63) - 1}, ValueError, r"result\['seed'\].*64 bits"),
         ({"seed": 10**400}, ValueError, r"result\['seed'\].*64 bits"),
@@ -202,11 +202,11 @@ ITSELF.append(ITSELF)
         ({"params": {1: "a", "1": "b"}}, ValueError, r"result\['params'\]\['1'\].*same text"),
         ({"long": "x" * (64 << 20)}, ValueError, r"result\['long'\].*64 MiB|result\['long'\].*64 at most"),
         ({"model": object()}, TypeError, r"result\['model'\].*object"),
-        ({"artifacts": 5}, TypeError, r"result\['artifacts'\].*list of texts"),
-        ({"artifacts": [1]}, TypeError, r"result\['artifacts'\].*list of texts"),
-        ({"best_score": "good"}, TypeError, r"result\['best_score'\].*number"),
-        ({"n_rows": 1.5}, TypeError, r"result\['n_rows'\].*whole number"),
-        ({"status": 1}, TypeError, r"result\['status'\].*text"),
+        ({"artifacts": 5}, TypeError, r"result\['artifacts'\].*5"),
+        ({"artifacts": [1]}, TypeError, r"result\['artifacts'\].*\[1\]"),
+        ({"best_score": "good"}, TypeError, r"result\['best_score'\].*good"),
+        ({"n_rows": 1.5}, TypeError, r"result\['n_rows'\].*1\.5"),
+        ({"status": 1}, TypeError, r"result\['status'\].*1"),
     ],
 )
 def test_what_no_reader_could_read_is_refused_by_name_and_the_writer_goes_on(ws, run, fields, error, named):
@@ -297,8 +297,8 @@ def test_a_reason_is_cut_too(ws, run):
 @pytest.mark.parametrize(
     ("config", "error", "named"),
     [
-        ({"steps": ["\udcff"]}, ValueError, r"config\['steps'\]\[0\].*no Unicode"),
-        ({"name": "\udcff"}, ValueError, r"config\['name'\].*no Unicode"),
+        ({"steps": ["\udcff"]}, ValueError, r"config\['steps'\]\[0\].*udcff"),
+        ({"name": "\udcff"}, ValueError, r"config\['name'\].*udcff"),
         ({"name": 5}, TypeError, r"config\['name'\]"),
         ({"config_id": 5}, TypeError, r"config\['config_id'\]"),
         ({"name": "a", "generator_choices": nested(127)}, ValueError, "generator_choices.*126"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace.datasets.inspect.describe import describe
 from nirs4all_workspace.datasets.inspect.dialect import detect
-from nirs4all_workspace.datasets.inspect.survey import survey
+from nirs4all_workspace.datasets.inspect.table_profile import profile_table
 from nirs4all_workspace.datasets.inspect.text import Undecided
 
 WAVELENGTHS = [f"{1000 + 2.5 * i:g}" for i in range(12)]
@@ -33,7 +33,7 @@ def test_layouts(tmp_path, separator, decimal, header):
     path = tmp_path / "Xcal.csv.gz"
     content = text(([WAVELENGTHS] if header else []) + rows, separator, decimal)
     path.write_bytes(gzip.compress(content.encode()))
-    found = survey(path)
+    found = profile_table(path)
     assert (found.dialect.separator, found.decimal, found.rows) == (separator, decimal, 15 + header)
     (tmp_path / "Ycal.csv").write_text(text([["protein"], *[[f"{r / 8}"] for r in range(15)]]))
     found = describe(tmp_path)
@@ -96,7 +96,7 @@ def test_numbers_that_only_fall_are_wavenumbers_and_that_is_said(tmp_path):
     found = describe(tmp_path)
     assert (found.wavelength_range, found.wavelength_unit) == ([11890.0, 12000.0], "cm-1")
     assert any("taken for wavelengths" in note for note in found.notes)
-    assert any("judged by their range" in note for note in found.notes)
+    assert any("inferred from their range" in note for note in found.notes)
 
 
 def test_spectra_and_targets_side_by_side(tmp_path):

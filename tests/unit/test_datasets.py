@@ -116,7 +116,7 @@ def test_any_name(ws, spectra, name):
 def test_what_cannot_be_registered_leaves_nothing(ws, tmp_path):
     with pytest.raises(FileNotFoundError):
         ws.datasets.register(tmp_path / "none.csv")
-    with pytest.raises(TypeError, match="no field 'hash'"):
+    with pytest.raises(TypeError, match="'hash'"):
         ws.datasets.register(tmp_path, hash="blake3:0")
     with pytest.raises(n4w.NotFoundError, match="there is no dataset 'none'"):
         ws.datasets.get("none")
@@ -276,25 +276,25 @@ def test_a_damaged_run_is_one_flagged_item(ws, spectra):
 
 DAMAGE = {
     "bad yaml": ("name: wheat", "name: [wheat", "line"),
-    "a number for a name": ("name: wheat", "name: 5", "key 'name' in line 3 is 5, not a text"),
+    "a number for a name": ("name: wheat", "name: 5", "'name' in line 3.*5"),
     "a text for a size": (
         "file_size: ",
         "file_size: big ",
-        "key 'file_size' in line 7 is 'big .*not a whole",
+        "'file_size' in line 7.*'big ",
     ),
     "a list for metadata": (
         "metadata: {}",
         "metadata: []",
-        r"key 'metadata' in line \d+ is \[\], not a mapping",
+        r"'metadata' in line \d+.*\[\]",
     ),
     "no such status": (
         "status: valid",
         "status: fine",
-        "key 'status' in line 9 is 'fine', not one of unknown",
+        "'status' in line 9.*unknown.*'fine'",
     ),
-    "a key twice": ("name: wheat", "name: wheat\nname: rye", "key 'name' is there twice, in lines 3 and 4"),
-    "another id": ("id: ds_", "id: other_", "key 'id' in line 2 is 'other_.*named after 'ds_"),
-    "no id": ("id: ds_", "identity: ds_", "key 'id' is missing"),
+    "a key twice": ("name: wheat", "name: wheat\nname: rye", "'name'.*lines 3 and 4"),
+    "another id": ("id: ds_", "id: other_", "'id' in line 2.*'ds_.*'other_"),
+    "no id": ("id: ds_", "identity: ds_", "'id'"),
     "no utf-8": (b"name: wheat", b"name: \xff", "not UTF-8 at byte"),
 }
 
@@ -338,7 +338,7 @@ def test_a_copied_record_is_refused(ws, spectra):
     found = ws.datasets.list()
     assert [it.id for it in found] == [record.id]
     assert found.errors[0]["path"] == str(copy)
-    assert "key 'id' in line 2" in found.errors[0]["message"]
+    assert "'id' in line 2" in found.errors[0]["message"]
 
 
 def test_a_newer_record_is_read_and_not_written(ws, spectra):
@@ -373,7 +373,7 @@ def test_an_edit_by_hand_meanwhile_is_not_overwritten(ws, spectra, monkeypatch):
         (file.stat().st_size, file.stat().st_mtime_ns, file.stat().st_ctime_ns, file.stat().st_ino),
         record,
     )
-    with pytest.raises(n4w.ConflictError, match="edited by somebody else meanwhile"):
+    with pytest.raises(n4w.ConflictError):
         ws.datasets.accept_version(record.id)
     assert file.read_bytes().endswith(b"# mine\n")
 
@@ -458,8 +458,8 @@ def test_names_that_are_no_utf8(ws, spectra):
     before = file_of(ws, record).read_bytes()
     assert ws.datasets.resolve("odd", [ws.path.parent]).path == moved
     for call in (ws.datasets.accept_version, ws.datasets.relocate):
-        with pytest.raises(ValueError, match="is no UTF-8"):
+        with pytest.raises(ValueError, match="udcff"):
             call("odd", moved)
-    with pytest.raises(ValueError, match="is no UTF-8"):
+    with pytest.raises(ValueError, match="udcff"):
         ws.datasets.register(moved)
     assert file_of(ws, record).read_bytes() == before

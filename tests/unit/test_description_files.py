@@ -188,7 +188,7 @@ def test_a_version_that_tells_less_says_what_was_kept(tmp_path):
     (folder / "Ycal.csv").write_text(targets(10.5, 11.25, "<1.0", 12.75, 13.5, 14.25))
     accepted = ws.datasets.accept_version("wheat")
     assert (accepted.n_samples, accepted.task_type) == (6, "regression")
-    assert any("kept" in note and "task_type" in note and "y_stats" in note for note in accepted.notes)
+    assert any("retained" in note and "task_type" in note and "y_stats" in note for note in accepted.notes)
     assert not any("n_samples" in note for note in accepted.notes)
 
 
@@ -241,7 +241,7 @@ def test_separators_below_spectra_are_a_sample_where_targets_have_one_more(told)
     frame = pl.read_csv(io.StringIO(x), separator=";")
     assert (found.n_samples, found.n_features) == frame.shape
     assert found.y_stats["protein"]["mean"] == pytest.approx(np.mean(PROTEIN))
-    assert not noted(found, "do not fit")
+    assert not noted(found, "do not match")
     assert told({"Xcal.csv": x, "Ycal.csv": YCAL}).n_samples == 6
     pair = "a;b\n" + "\n".join(f"{value};1.5" for value in PROTEIN)
     assert told({"Xcal.csv": XCAL, "Ycal.csv": pair + "\n;\n"}).n_samples == 6

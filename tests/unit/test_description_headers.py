@@ -47,7 +47,7 @@ def test_a_rounded_wavelength_twice(told):
     twice = XCAL.replace("1100;1102;1104", "1100;1102;1102")
     found = told({"Xcal.csv": twice, "Ycal.csv": YCAL})
     assert (found.n_samples, found.wavelength_range) == (6, [1100, 1110])
-    assert noted(found, "twice")
+    assert noted(found, "repeated")
 
 
 @pytest.mark.parametrize("header", ["0;1;2;3;4;5", "X1;X2;X3;X4;X5;X6", "1;2;3;4;5;6"])

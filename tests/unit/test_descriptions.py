@@ -71,7 +71,7 @@ def test_what_is_almost_a_number_is_neither_class_nor_value(told, values):
 def test_whole_numbers_are_classes_or_values(told):
     found = told({"Xcal.csv": XCAL, "Ycal.csv": targets(1, 2, 1, 1, 2, 1)})
     assert (found.y_stats["protein"]["max"], found.task_type) == (2, None)
-    assert noted(found, "whole numbers")
+    assert noted(found, "integers")
 
 
 def test_blanks_around_numbers_exponents_and_infinities(told):

@@ -173,6 +173,13 @@ def test_every_public_name_is_documented(stub):
     assert missing == []
 
 
+def test_kinds_of_problems_are_those_of_the_native_side():
+    errors, findings = _native.problem_kinds()
+    assert {kind.value for kind in n4w.ErrorKind} == set(errors)
+    assert set(findings) <= {kind.value for kind in n4w.FindingKind}
+    assert {kind.value for kind in n4w.ErrorKind}.isdisjoint(kind.value for kind in n4w.FindingKind)
+
+
 def test_what_all_names_is_there_and_sorted():
     assert len(set(n4w.__all__)) == len(n4w.__all__)
     assert all(hasattr(n4w, name) for name in n4w.__all__)

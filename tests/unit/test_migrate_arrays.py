@@ -192,7 +192,8 @@ def test_artifacts_where_older_versions_have_them(old, tmp_path):
     (result,) = results_of(new).values()
     assert result["artifacts"] == [digest]
     (note,) = report["notes"]
-    assert note["message"] == "1 of its 2 artifacts are not in binaries/wheat or runs/wheat/_binaries"
+    assert note["message"].startswith("1 of its 2 artifacts ")
+    assert note["message"].endswith("binaries/wheat or runs/wheat/_binaries")
     assert not (new / "source").exists()
 
 

@@ -131,7 +131,8 @@ def test_times_that_cannot_be_read_are_kept_and_counted(old, tmp_path):
     assert rows["source_created_at"].to_list() == [None, None, None, "yesterday", None, "tomorrow"]
     (note,) = report["notes"]
     assert (note["kind"], note["path"]) == ("type", "wheat.meta.parquet")
-    assert note["message"] == "2 values of column created_at are no times; they are kept in source_created_at"
+    assert note["message"].startswith("2 values of column created_at ")
+    assert "source_created_at" in note["message"]
 
 
 @pytest.mark.parametrize(

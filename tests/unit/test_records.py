@@ -103,9 +103,9 @@ def test_a_missing_record_is_named(tmp_path):
 ADD = """
 import sys
 from pathlib import Path
-from nirs4all_workspace._io import yaml_records as records
+from nirs4all_workspace._io import yaml_records
 for _ in range(25):
-    with records.edit(Path(sys.argv[1]), Path(sys.argv[2]), timeout=60) as mapping:
+    with yaml_records.edit(Path(sys.argv[1]), Path(sys.argv[2]), timeout=60) as mapping:
         mapping["count"] += 1
 """
 
@@ -125,9 +125,9 @@ def nested(levels):
 
 
 UNREADABLE = [
-    ("b\udcffro", ValueError, r"\['it'\].*no Unicode"),
-    ({"a": [{"b": "\ud800"}]}, ValueError, r"\['it'\]\['a'\]\[0\]\['b'\].*no Unicode"),
-    ({"\ud800": 1}, ValueError, r"\['it'\].*no Unicode"),
+    ("b\udcffro", ValueError, r"\['it'\].*ud"),
+    ({"a": [{"b": "\ud800"}]}, ValueError, r"\['it'\]\['a'\]\[0\]\['b'\].*ud800"),
+    ({"\ud800": 1}, ValueError, r"\['it'\].*ud"),
     (nested(200), ValueError, r"\['it'\].*200 levels"),
     (nested(50_000), ValueError, r"\['it'\].*200 levels"),
     (10**5000, ValueError, r"\['it'\].*digits"),

@@ -118,13 +118,13 @@ def itself():
     [
         ([1, {"model": Mean()}], TypeError, r"steps\[1\]\['model'\].*Mean"),
         ([lambda x: x], TypeError, "lambda"),
-        ([{1: "a"}], TypeError, "key 1"),
+        ([{1: "a"}], TypeError, r"steps\[0\].*\b1$"),
         ([{1, 2}], TypeError, "set"),
         ([b"a"], TypeError, "bytes"),
         ([np.zeros(10_001)], TypeError, "10001"),
         ([np.array([object()])], TypeError, "object"),
         (itself(), ValueError, "contains itself"),
-        (["\ud800"], ValueError, r"steps\[0\].*no Unicode"),
+        (["\ud800"], ValueError, r"steps\[0\].*ud800"),
     ],
 )
 def test_what_cannot_be_stored_is_named(ws, steps, error, message):

@@ -217,7 +217,7 @@ def test_where_the_system_cannot_watch_it_looks_by_the_clock(ws, monkeypatch):
 
 
 def test_an_interval_is_positive(ws):
-    with pytest.raises(ValueError, match="interval is 0"):
+    with pytest.raises(ValueError, match=r"interval.*0"):
         ws.watch(interval=0)
 
 

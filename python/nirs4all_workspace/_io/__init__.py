@@ -1,1 +1,1 @@
-"""Files of a workspace: where they lie, and how they are opened, locked, read and published."""
+"""Files of a workspace: paths, opening, listing, locking, reading and publishing."""

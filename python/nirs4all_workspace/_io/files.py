@@ -1,4 +1,4 @@
-"""How files of a workspace are opened and listed: without waiting, and regular ones alone."""
+"""Opening and listing files of a workspace without blocking: regular files only."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import os
 import stat
 from pathlib import Path
 
-# Systems without them have no pipes among files either.
+# Platforms without these flags have no named pipes in the file system.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what a regular file holds.
+    """Return the bytes of a regular file.
 
     Raises:
-        OSError: It cannot be read, or is something else. `filename` is what is to blame: the file, or the
-            first folder on the way to it that is none; a link to nothing is no `FileNotFoundError`.
+        OSError: The file cannot be read, or the path is not a regular file. `filename` is the file, or the
+            first folder above it that is not a folder; a dangling link is not a `FileNotFoundError`.
     """
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
-        raise _explained(path, error) from error
+        raise _precise_error(path, error) from error
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
@@ -33,19 +33,19 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
-def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder, sorted; none where it is missing.
+def list_names(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted; an empty list where the folder is missing.
 
     Raises:
-        OSError: It cannot be listed, or not be searched, or is something else. `filename` is what is to
-            blame: the folder, or the first on the way to it that is none.
+        OSError: The folder cannot be listed or searched, or the path is not a folder. `filename` is the
+            folder, or the first one above it that is not a folder.
     """
     try:
         with os.scandir(folder) as entries:
             found = sorted(entry.name for entry in entries)
-        os.stat(f"{folder}/.")  # noqa: PTH116 -- may it be searched? `Path` forgets the point
+        os.stat(f"{folder}/.")  # noqa: PTH116 -- `Path` drops the trailing point
     except OSError as error:
-        culprit = _culprit(folder)
+        culprit = _unusable_folder(folder)
         if culprit is None and isinstance(error, FileNotFoundError):
             return []
         raise (culprit or OSError(error.errno, error.strerror, str(folder))) from error
@@ -53,15 +53,15 @@ def names_in(folder: Path) -> list[str]:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse what cannot be listed, or read.
+    """Raise the error of a file that cannot be read or a folder that cannot be listed.
 
     Raises:
-        OSError: The reason, with number and path.
+        OSError: The reason, with `errno` and `filename`.
     """
     if path.suffix in (".yaml", ".jsonl", ".parquet", ".journal"):
         read_bytes(path)
     else:
-        names_in(path)
+        list_names(path)
 
 
 def size_of(path: Path) -> int:
@@ -76,33 +76,33 @@ def size_of(path: Path) -> int:
 
 
 def touch(path: Path) -> None:
-    """Set the time of a file to now.
+    """Set the modification time of a file to now.
 
     Raises:
-        OSError: It is missing, or may not be; the path is named.
+        OSError: The file is missing or its time may not be set; `filename` is the path.
     """
     try:
         os.utime(path)
     except OSError as error:
-        raise (_culprit(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
+        raise (_unusable_folder(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
 
 
 def is_gone(path: Path, error: OSError) -> bool:
-    """Return whether an error says that nothing is there, not even a link."""
+    """Return whether an error means that a path does not exist, not even as a link."""
     return isinstance(error, FileNotFoundError) and not os.path.lexists(path)
 
 
-def _culprit(folder: Path) -> OSError | None:
-    """The first folder on the way to one, itself included, that is none or cannot be searched, as its error.
+def _unusable_folder(folder: Path) -> OSError | None:
+    """Return the error of the first folder, from the root down to `folder`, that cannot be searched.
 
-    None where there is no such, or where one of them is missing.
+    None where every one can be searched, or where one of them is missing.
     """
     for place in [*reversed(folder.parents), folder]:
         try:
-            os.stat(f"{place}/.")  # noqa: PTH116 -- as above
+            os.stat(f"{place}/.")  # noqa: PTH116 -- `Path` drops the trailing point
         except FileNotFoundError:
-            if os.path.islink(place):  # noqa: PTH114 -- as above
-                return OSError(errno.ELOOP, "is a link to what is not there", str(place))
+            if os.path.islink(place):  # noqa: PTH114 -- `Path.is_symlink` adds nothing
+                return OSError(errno.ELOOP, "is a dangling link; restore its target or remove it", str(place))
             return None
         except OSError as error:
             return OSError(error.errno, error.strerror, str(place))
@@ -110,7 +110,7 @@ def _culprit(folder: Path) -> OSError | None:
 
 
 def not_a_file(path: Path, mode: int) -> OSError:
-    """Return the error of what is no regular file."""
+    """Return the error of a path that is not a regular file."""
     if stat.S_ISDIR(mode):
         number, what = errno.EISDIR, "a folder"
     elif stat.S_ISFIFO(mode):
@@ -122,23 +122,23 @@ def not_a_file(path: Path, mode: int) -> OSError:
     return OSError(number, f"is {what}, where a file should be; move it away", str(path))
 
 
-def _explained(path: Path, error: OSError) -> OSError:
-    """What the system said, told more exactly."""
-    if culprit := _culprit(path.parent):
+def _precise_error(path: Path, error: OSError) -> OSError:
+    """Return the error of an open call with the path and the reason that apply."""
+    if culprit := _unusable_folder(path.parent):
         return culprit
     if error.errno == errno.ENXIO:
         try:
-            return not_a_file(path, os.stat(path).st_mode)  # noqa: PTH116 -- as above
+            return not_a_file(path, os.stat(path).st_mode)  # noqa: PTH116 -- `Path.stat` adds nothing
         except OSError:
             return error
-    if isinstance(error, FileNotFoundError) and os.path.islink(path):  # noqa: PTH114 -- as above
-        # With another class: whoever looks for files that are missing means others.
-        return OSError(errno.ELOOP, "is a link to what is not there, where a file should be", str(path))
+    if isinstance(error, FileNotFoundError) and os.path.islink(path):  # noqa: PTH114 -- `Path.is_symlink` adds nothing
+        # Not a FileNotFoundError: callers treat that as an absent file, and this link exists.
+        return OSError(errno.ELOOP, "is a dangling link, where a file should be; move it away", str(path))
     return error
 
 
 def is_utf8(name: str) -> bool:
-    """Return whether a file's name is UTF-8."""
+    """Return whether a file name is valid UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:

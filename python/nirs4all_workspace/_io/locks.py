@@ -1,7 +1,7 @@
 """Locks between processes.
 
-A lock lives as long as any process has its open file, so a child that kept it would make its dead
-parent look alive. The native module closes the copies of forked children; their calls on them raise.
+A lock is held as long as any process has its file open, so an inherited copy in a child would outlive
+the parent. The native module closes the copies in forked children; calls on them raise.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def take(path: Path, timeout: float = 10.0) -> _native.Lock:
-    """Take a lock; its folder is made where it is missing.
+    """Take a lock; its folder is created where it is missing.
 
-    Threads of this process wait for each other as processes do: for the same lock alone.
+    Threads of this process wait for each other as processes do, for the same lock only.
 
     Args:
         path: The lock file, `<something>.lock` under `.locks/`.
-        timeout: Seconds to wait; 0 for one try, which takes up to 100 ms.
+        timeout: Seconds to wait; 0 for a single try, which takes up to 100 ms.
 
     Raises:
-        LockTimeoutError: Another process kept it; the message names the process.
-        OSError: The file cannot be made or locked.
+        LockTimeoutError: Another process holds the lock; the message names that process.
+        OSError: The lock file cannot be created or locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     return _native.Lock(path, timeout)

@@ -1,4 +1,4 @@
-"""Paths that callers give: absolute from the call on, and found whatever normal form their names have."""
+"""Paths given by callers: made absolute at once, and matched in any normal form of Unicode."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def absolute(path: str | os.PathLike[str], what: str = "path") -> Path:
-    """Return a path as it is meant now, whatever the working directory is later; links stay as they are.
+    """Return a path as absolute, independent of later changes of the working directory; links stay links.
 
     Args:
-        path: What the caller gave.
-        what: The argument, for the message.
+        path: The path that the caller gave.
+        what: The name of the argument, for messages.
 
     Raises:
-        ValueError: It is empty, which would mean the working directory.
-        TypeError: It is no path.
+        ValueError: The path is empty, which would mean the working directory.
+        TypeError: The value is not a path.
     """
     text = os.fspath(path)
     if not text:
-        raise ValueError(f"{what} is an empty text; give '.' for the working directory")
+        raise ValueError(f"{what} is empty; give '.' for the working directory")
     full = (path if isinstance(path, Path) else Path(path)).absolute()
     if ".." not in text or ".." not in full.parts:
         return full
@@ -33,44 +33,44 @@ def absolute(path: str | os.PathLike[str], what: str = "path") -> Path:
         if part != "..":
             place /= part
         else:
-            # What lies above a link to a folder is above that folder, not above the link.
+            # `..` after a link to a folder is the parent of the folder it leads to, not of the link.
             place = (Path(os.path.realpath(place)) if place.is_symlink() else place).parent
     return place
 
 
 def absolute_all(paths: Iterable[str | os.PathLike[str]], what: str) -> list[Path]:
-    """Return several paths as `absolute` does.
+    """Return several paths as absolute paths.
 
     Raises:
-        TypeError: It is one path instead of a list.
-        ValueError: One is empty.
+        TypeError: A single path was given instead of a list.
+        ValueError: A path is empty.
     """
     if isinstance(paths, str | os.PathLike):
-        raise TypeError(f"{what} is a list of paths, not one: {os.fspath(paths)!r}")
+        raise TypeError(f"{what}: expected a list of paths, got {os.fspath(paths)!r}")
     return [absolute(path, what) for path in paths]
 
 
 def nfc(text: str) -> str:
-    """Return a name in the normal form by which names are compared."""
+    """Return a name in NFC, the normal form in which names are compared."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def forms_of(name: str) -> set[str]:
-    """Return a name as it is, in NFC and in NFD."""
+    """Return a name as given, in NFC and in NFD."""
     if name.isascii():
         return {name}
     return {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}
 
 
 def same_name(one: str | None, other: str | None) -> bool:
-    """Return whether two names are one: equal once both are in NFC. None is no name but equals itself."""
+    """Return whether two names are equal in NFC; None equals only None."""
     return one == other or (one is not None and other is not None and nfc(one) == nfc(other))
 
 
 def on_disk(path: Path) -> Path:
-    """Return a path as the file system spells it: a Mac writes names in NFD, others as they were typed.
+    """Return a path as the file system spells it: macOS stores names in NFD, others as they were written.
 
-    Where the path leads to something, or nothing of another normal form is there, it is returned as it is.
+    A path that exists, or for which no other normal form exists, is returned unchanged.
     """
     if str(path).isascii() or os.path.lexists(path):
         return path
@@ -89,7 +89,7 @@ def on_disk(path: Path) -> Path:
 
 
 def _spelt(folder: Path, name: str) -> str | None:
-    """The entry of a folder that has this name in some normal form."""
+    """Return the entry of a folder whose name equals this one in NFC, if any."""
     wanted = nfc(name)
     try:
         return min((entry.name for entry in folder.iterdir() if nfc(entry.name) == wanted), default=None)

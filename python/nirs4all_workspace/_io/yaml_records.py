@@ -1,7 +1,7 @@
-"""Records: one mapping in one YAML file, read by anybody and replaced whole.
+"""Records: one mapping in one YAML file, readable by any YAML reader and replaced as a whole.
 
-Keys that this version does not know survive; a record of a newer major version is read as far as
-it goes and never written.
+Unknown keys are retained. A record of a newer major version is read as far as this version understands
+it, and never written.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.0"
 _MAJOR = 1
-# They end lines in YAML 1.1 and not in 1.2: written as escapes, they mean the same to every reader.
+# Line breaks in YAML 1.1 but not in 1.2: written as escapes, they mean the same to every reader.
 _YAML_1_1_BREAKS = "\x85\u2028\u2029"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a record, or any mapping in a YAML file.
+    """Return the mapping in a YAML file.
 
     Raises:
-        NotFoundError: There is no such file.
-        CorruptFileError: It is no UTF-8, no YAML or no mapping; the message names the line.
-        OSError: It cannot be read.
+        NotFoundError: The file does not exist.
+        CorruptFileError: The file is not UTF-8, not YAML or not a mapping; the message names the line.
+        OSError: The file cannot be read.
     """
     try:
         content = files.read_bytes(path)
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def dump(mapping: Mapping[str, Any]) -> bytes:
-    """Return a mapping as YAML, keys in their order."""
+    """Return a mapping as YAML bytes, keys in their order."""
     import yaml
 
     options: dict[str, Any] = {"Dumper": getattr(yaml, "CSafeDumper", yaml.SafeDumper), "sort_keys": False}
@@ -56,12 +56,12 @@ def dump(mapping: Mapping[str, Any]) -> bytes:
 
 
 def encode(mapping: Mapping[str, Any], path: Path) -> bytes:
-    """Return a mapping as YAML that every reader of the file `path` can read.
+    """Return a mapping as YAML bytes that every reader of the file `path` accepts.
 
     Raises:
-        TypeError: A value has a type that no record holds; the message says where it is.
-        ValueError: A value is none that readers give back, or the record is too large for them; the message
-            says which.
+        TypeError: A value has a type that a record cannot hold; the message names its key.
+        ValueError: A value cannot be read back, or the record exceeds the size limit; the message names its
+            key.
     """
     import yaml
 
@@ -72,19 +72,19 @@ def encode(mapping: Mapping[str, Any], path: Path) -> bytes:
     except (yaml.YAMLError, ValueError, RecursionError, CorruptFileError) as error:
         stored.check_record(dict(mapping), path.name)
         what = error.message if isinstance(error, CorruptFileError) else str(error)
-        raise ValueError(f"{path.name} would be a record that nobody can read: {what}") from error
+        raise ValueError(f"{path.name} would not be readable: {what}") from error
     stored.check_size(len(content), dict(mapping), path.name)
     return content
 
 
 def create(path: Path, mapping: Mapping[str, Any]) -> None:
-    """Create a record, durably; `schema_version` is put first.
+    """Create a record, durably, with `schema_version` as its first key.
 
     Raises:
-        TypeError: It holds what no record holds; nothing was written.
-        ValueError: No reader could read it; nothing was written.
-        ConflictError: It exists already.
-        OSError: Nothing was written.
+        TypeError: A value has a type that a record cannot hold; nothing was written.
+        ValueError: A value cannot be read back; nothing was written.
+        ConflictError: The file exists already.
+        OSError: The file cannot be written; nothing was written.
     """
     _native.create_file(path, encode({"schema_version": SCHEMA_VERSION, **mapping}, path))
 
@@ -97,28 +97,28 @@ def edit(
     is_over: Callable[[dict[str, Any]], bool] = lambda _: False,
     parse: Callable[[bytes, Path], dict[str, Any]] = _native.parse_yaml,
 ) -> Iterator[dict[str, Any]]:
-    """Read a record under its lock, hand it out, and replace it durably if it was changed.
+    """Read a record under its lock, yield it for changes, and replace it durably if it changed.
 
-    Nothing is written where the block raises, and nothing where the file was edited by somebody who
-    does not know of the lock between reading and writing.
+    Nothing is written where the block raises, or where the file was edited between reading and writing
+    by a process that ignores the lock.
 
     Args:
-        path: The record.
-        lock: Its lock file; made, with its folder, where it is missing.
+        path: The path of the record.
+        lock: The path of its lock file; created, with its folder, where it is missing.
         timeout: Seconds to wait for the lock.
-        is_over: Whether the lock file goes with the lock, by the record as it is in the end; it goes
-            where there is no record.
-        parse: Makes a mapping of what the file holds.
+        is_over: Whether the lock file is removed together with the lock, given the final record; it is
+            removed in any case where there is no record.
+        parse: Returns the mapping in the bytes of the file.
 
     Raises:
-        LockTimeoutError: Another process kept the lock.
-        NotFoundError: There is no such record.
+        LockTimeoutError: Another process holds the lock.
+        NotFoundError: The record does not exist.
         CorruptFileError: The record cannot be read.
         UnsupportedVersionError: A newer version of this package wrote it.
-        ConflictError: Somebody edited the file meanwhile.
-        TypeError: It was given what no record holds; it is as it was.
-        ValueError: No reader could read it any more; it is as it was.
-        OSError: The record is as it was.
+        ConflictError: The file was edited meanwhile.
+        TypeError: A value has a type that a record cannot hold; the record is unchanged.
+        ValueError: A value cannot be read back; the record is unchanged.
+        OSError: The record cannot be read or written; it is unchanged.
     """
     with locks.take(lock, timeout) as held:
         try:
@@ -137,7 +137,7 @@ def edit(
                 return
             if files.read_bytes(path) != content:
                 raise ConflictError(
-                    "was edited by somebody else meanwhile; nothing was written, try again", str(path)
+                    "was edited by another process meanwhile; nothing was written, try again", str(path)
                 )
             _native.replace_file(path, after)
             is_last = is_over(mapping)
@@ -147,16 +147,18 @@ def edit(
 
 
 def check_writable(mapping: Mapping[str, Any], path: Path) -> None:
-    """Refuse to write a record of a newer major version.
+    """Check that a record is not of a newer major version.
 
     Raises:
         UnsupportedVersionError: The record is newer than this version of the package.
-        CorruptFileError: Its `schema_version` is no version.
+        CorruptFileError: Its `schema_version` is not a version.
     """
     version = str(mapping.get("schema_version", SCHEMA_VERSION))
     major = version.split(".", 1)[0]
     if not major.isdecimal():
-        raise CorruptFileError(f"key 'schema_version' is {version!r}, not a version like '1.0'", str(path))
+        raise CorruptFileError(
+            f"key 'schema_version': expected a version such as '1.0', got {version!r}", str(path)
+        )
     if int(major) > _MAJOR:
         raise UnsupportedVersionError(
             f"has schema version {version}, newer than this version can write; update nirs4all-workspace",

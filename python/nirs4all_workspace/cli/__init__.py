@@ -1,6 +1,6 @@
-"""The command `n4w`: what Python answers, as tables for people and as strict JSON for programs.
+"""The command `n4w`: answers of the Python API as tables for people or strict JSON for programs.
 
-Exit codes: 0 fine, 1 problem found, 2 usage.
+Exit codes: 0 success, 1 problem found or error, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _Group(TyperGroup):
-    """All commands; what is wrong with an argument may quote it, and goes to a terminal."""
+    """The group of all commands; errors that quote an argument are made safe for a terminal."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - of typer
         try:
@@ -41,7 +41,7 @@ class _Group(TyperGroup):
 
 
 def _show_safely(error: Exception) -> None:
-    """Let an error of an argument show a text that a terminal may be given."""
+    """Escape what a terminal would obey in the message of an error about an argument."""
     message = getattr(error, "format_message", None)
     if message is not None:
         text = shown(message())
@@ -49,16 +49,16 @@ def _show_safely(error: Exception) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Put something in the place of streams that were closed: printing to stdout fails as on a full disk."""
+    """Replace closed standard streams, so that printing to stdout fails as it does on a full disk."""
     if sys.stdout is None:
         descriptor = os.open(os.devnull, os.O_RDONLY)
-        sys.stdout = open(descriptor, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- until the end
+        sys.stdout = open(descriptor, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- closed by the end of the process
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as above
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- closed by the end of the process
 
 
 def _drop_stdout() -> None:
-    """Forget what stdout did not take, so that the end of the process does not fail once more."""
+    """Redirect stdout to the null device, so that flushing at exit does not fail a second time."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -70,7 +70,7 @@ app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
     add_completion=False,
-    help="Summarise, rank, check and repair workspaces of nirs4all predictions, and steer their runs.",
+    help="Summarise, rank, check and repair workspaces of nirs4all predictions, and control their runs.",
 )
 app.add_typer(predictions.app)
 app.add_typer(runs.app)
@@ -82,13 +82,13 @@ app.add_typer(datasets.app, name="datasets")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; errors become one line on stderr and exit code 1, 2 where an argument is wrong."""
+    """Run the command line; an error is one line on stderr and exit code 1, or 2 for wrong arguments."""
     _open_closed_streams()
     try:
         try:
             app() if arguments is None else app(list(arguments))
         finally:
-            # Here, where a full disk is an error like any other.
+            # Flushed here, so that a full disk is an error like any other.
             sys.stdout.flush()
     except (WorkspaceError, OSError, ValueError) as error:
         _drop_stdout()

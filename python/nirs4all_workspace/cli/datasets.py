@@ -1,4 +1,4 @@
-"""The commands that register datasets and find them again: `n4w datasets ...`."""
+"""The commands `n4w datasets ...`: register datasets and find them again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Register datasets and find them ag
 Dataset = Annotated[str, typer.Argument(help="The dataset's id or name.")]
 Place = Annotated[Path, path_argument("A file, or a folder of files.")]
 In = Annotated[Path, path_option("--workspace", "-w", help_="The workspace.")]
-Search = Annotated[list[Path] | None, path_option("--search", help_="One more folder to search.")]
+Search = Annotated[list[Path] | None, path_option("--search", help_="A further folder to search.")]
 
 
 def _datasets(path: Path) -> Datasets:
@@ -68,7 +68,7 @@ def list_(path: Folder = Path(), as_json: AsJson = False) -> None:
 def register(
     place: Place,
     workspace: In = Path(),
-    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the file name")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a dataset; content that is known already is the same dataset."""
@@ -108,7 +108,7 @@ def resolve(dataset: Dataset, workspace: In = Path(), search: Search = None, as_
         say(f"{found['status']}: {found['reason']}")
         for stage in found["stages"]:
             say(
-                f"  {stage['stage']}: {stage['candidates']} looked at, {stage['bytes_read']} bytes read, "
+                f"  {stage['stage']}: {stage['candidates']} candidates, {stage['bytes_read']} bytes read, "
                 f"{stage['seconds'] * 1e3:.2f} ms"
             )
         show_errors(found["errors"])
@@ -124,7 +124,7 @@ def relocate(dataset: Dataset, place: Place, workspace: In = Path(), as_json: As
 @app.command()
 def accept(
     dataset: Dataset,
-    place: Annotated[Path | None, path_argument("Where it is; by default where it was.")] = None,
+    place: Annotated[Path | None, path_argument("Its path; by default the path where it was last.")] = None,
     workspace: In = Path(),
     as_json: AsJson = False,
 ) -> None:

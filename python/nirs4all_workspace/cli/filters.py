@@ -1,4 +1,4 @@
-"""The options that say which predictions are asked for, the same for every command that has them."""
+"""The filter options that commands on predictions share."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _OPTIONS: dict[str, Any] = {
     "metric": Annotated[Text, typer.Option(help="Only this metric.")],
     "dataset": Annotated[Text, typer.Option(help="Only this dataset.")],
     "model": Annotated[Text, typer.Option(help="Only this model.")],
-    "partition": Annotated[Text, typer.Option(help="train, val or test.")],
+    "partition": Annotated[Text, typer.Option(help="Only this partition: train, val or test.")],
     "run": Annotated[Text, typer.Option(help="Only this run, by id or name.")],
     "result": Annotated[Text, typer.Option(help="Only this result.")],
     "fold": Annotated[Text, typer.Option(help="Only this fold.")],
     "task_type": Annotated[Text, typer.Option(help="Only this type of task.")],
-    "min_val_score": Annotated[Number, typer.Option(help="At least this val_score.")],
-    "max_val_score": Annotated[Number, typer.Option(help="At most this val_score.")],
-    "min_test_score": Annotated[Number, typer.Option(help="At least this test_score.")],
-    "max_test_score": Annotated[Number, typer.Option(help="At most this test_score.")],
-    "min_train_score": Annotated[Number, typer.Option(help="At least this train_score.")],
-    "max_train_score": Annotated[Number, typer.Option(help="At most this train_score.")],
-    "preprocessings_contains": Annotated[Text, typer.Option(help="What preprocessings must contain.")],
+    "min_val_score": Annotated[Number, typer.Option(help="Lowest val_score.")],
+    "max_val_score": Annotated[Number, typer.Option(help="Highest val_score.")],
+    "min_test_score": Annotated[Number, typer.Option(help="Lowest test_score.")],
+    "max_test_score": Annotated[Number, typer.Option(help="Highest test_score.")],
+    "min_train_score": Annotated[Number, typer.Option(help="Lowest train_score.")],
+    "max_train_score": Annotated[Number, typer.Option(help="Highest train_score.")],
+    "preprocessings_contains": Annotated[Text, typer.Option(help="Only preprocessings with this text.")],
 }
 
 
 def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each filter that it lacks, collected in its parameter `filters`."""
+    """Add an option for each filter that a command lacks, collected in its parameter `filters`."""
     own = inspect.signature(command, eval_str=True)
     parameters = [parameter for name, parameter in own.parameters.items() if name != "filters"]
     options = {name: kind for name, kind in _OPTIONS.items() if name not in own.parameters}

@@ -1,4 +1,4 @@
-"""The command that shows where things come from."""
+"""The command `n4w lineage`: lineage and traces."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-# What an id looks like that can only be of one kind.
+# Patterns of ids that determine their kind.
 _FORMS = {"dataset": r"ds_.+_[0-9a-f]{8,64}", "template": r"tpl_[0-9a-f]{16}", "artifact": r"[0-9a-f]{64}"}
 
 
 class Format(StrEnum):
-    """How a lineage is drawn."""
+    """Output formats of a lineage."""
 
     TEXT = "text"
     DOT = "dot"
@@ -41,15 +41,15 @@ class Format(StrEnum):
 def lineage(
     id: Annotated[str, typer.Argument(help="A run, a result, or a dataset, template or artifact.")],  # noqa: A002
     path: Folder = Path(),
-    drawn: Annotated[Format, typer.Option("--format", help="How a run's lineage is drawn.")] = Format.TEXT,
+    drawn: Annotated[Format, typer.Option("--format", help="Format of a run's lineage.")] = Format.TEXT,
     trace: Annotated[
-        str | None, typer.Option(help=f"Show what it is connected with, as one of {', '.join(KINDS)}.")
+        str | None, typer.Option(help=f"Show the connections of one of {', '.join(KINDS)}.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run is derived from and what is derived from it; of other things, what hangs on them."""
+    """Show the ancestors and descendants of a run, or what another thing is connected with."""
     if trace is not None and trace not in KINDS:
-        raise typer.BadParameter(f"{trace!r} is none of {', '.join(KINDS)}", param_hint="--trace")
+        raise typer.BadParameter(f"expected one of {', '.join(KINDS)}, got {trace!r}", param_hint="--trace")
     workspace = open_workspace(path)
     kind = trace or next((kind for kind, form in _FORMS.items() if re.fullmatch(form, id)), None)
     if kind is None:

@@ -1,9 +1,9 @@
-"""The command that makes a workspace of an old folder."""
+"""The command `n4w migrate`: a workspace from a folder of nirs4all 0.6."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,10 +22,12 @@ from nirs4all_workspace.cli.output import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nirs4all_workspace.model.answers import Migration
+
 app = typer.Typer()
 
 
-Source = Annotated[Path, path_argument("A folder that nirs4all 0.6 wrote; it is not written to.")]
+Source = Annotated[Path, path_argument("A folder of nirs4all 0.6; it is only read.")]
 Target = Annotated[Path, path_argument("The new workspace: a new or empty folder.")]
 
 
@@ -47,12 +49,10 @@ def migrate(
     exit_with(report["errors"])
 
 
-def _show(report: dict[str, Any], console: Console) -> None:
+def _show(report: Migration, console: Console) -> None:
     if report["status"] == "unchanged":
         made = report["migrated_at"][:19]
-        text = (
-            f"{report['target']} was made of {report['source']} at {made}; nothing to do, as was said then:"
-        )
+        text = f"{report['target']} was made of {report['source']} at {made}; nothing to do. Its report:"
         console.print(text)
     before, after = report["counts"]["source"], report["counts"]["target"]
     table = new_table(f"{report['source']} → {report['target']}")

@@ -1,6 +1,6 @@
-"""What every command shares: strict JSON, tables for people, progress on a terminal.
+"""Output that all commands share: strict JSON, tables for people, progress on a terminal.
 
-All that is printed for people goes through here, since names in a workspace may be anybody's: see `display`.
+All output for people goes through this module, because names in a workspace are untrusted: see `display`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from nirs4all_workspace.values import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
 _T = TypeVar("_T")
 
 
 def given_path(text: str | Path) -> Path:
-    """Return a path of the command line, absolute; `-` is stdout."""
+    """Return a path from the command line as absolute; `-` stays and means stdout."""
     if str(text) == "-":
         return Path("-")
     try:
@@ -37,12 +38,12 @@ def given_path(text: str | Path) -> Path:
 
 
 def path_argument(help_: str) -> Any:  # noqa: ANN401 - of typer
-    """Return what makes a parameter a path."""
+    """Return the typer argument of a path."""
     return typer.Argument(help=help_, parser=given_path)
 
 
 def path_option(*names: str, help_: str) -> Any:  # noqa: ANN401 - of typer
-    """Return what makes a parameter an option that takes a path."""
+    """Return the typer option of a path."""
     return typer.Option(*names, help=help_, parser=given_path, metavar="PATH")
 
 
@@ -51,7 +52,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON instead 
 
 
 def open_workspace(path: Path) -> Workspace:
-    """Open a workspace; say on stderr where it is the store of a later nirs4all, which nothing here reads."""
+    """Open a workspace; warn on stderr where it is the store of a later nirs4all, which is not read."""
     from nirs4all_workspace.legacy import stores
     from nirs4all_workspace.workspace import Workspace
 
@@ -62,7 +63,7 @@ def open_workspace(path: Path) -> Workspace:
 
 
 def with_progress(what: str, work: Callable[[Callable[[int, int], None] | None], _T]) -> _T:
-    """Show a bar on a terminal and nothing on a pipe."""
+    """Run work with a progress bar on a terminal, and without one on a pipe."""
     console = Console(stderr=True)
     if not console.is_terminal:
         return work(None)
@@ -75,7 +76,7 @@ def with_progress(what: str, work: Callable[[Callable[[int, int], None] | None],
 def print_json(answer: object) -> None:
     """Print an answer as strict JSON."""
     text = strict_json.dumps(answer, indent=2)
-    # Characters beyond the first plane are two such escapes, which stay as they are.
+    # A character beyond the first plane is two such escapes, which stay as they are.
     print(strict_json.dumps(strict_json.shown(answer), indent=2) if "\\udc" in text else text)
 
 
@@ -95,25 +96,25 @@ def exit_with(problems: Sequence[object]) -> None:
         raise typer.Exit(1)
 
 
-def show_errors(errors: Sequence[dict[str, str]]) -> None:
-    """Print files that could not be used, one a line, on stderr."""
+def show_errors(errors: Sequence[Problem]) -> None:
+    """Print files that could not be read, one a line, on stderr."""
     for error in errors:
         say(f"n4w: {error['path']}: {error['message']}", to_stderr=True)
 
 
 class _Terminal(Console):
-    """A console that is given texts of others: it shows what is a command to it."""
+    """A console that escapes what a terminal would obey in untrusted text."""
 
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
         if all(isinstance(it, str) for it in objects):
-            # Lines of text are as long as they are.
+            # Lines of text are not wrapped.
             super().print(*map(shown, objects), soft_wrap=True, **options)
         else:
             super().print(*objects, **options)
 
 
 class _Table(Table):
-    """A table whose texts are shown so that no name of others is a command to the terminal."""
+    """A table that escapes what a terminal would obey in its texts."""
 
     def add_row(self, *cells: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
         super().add_row(*(shown(cell) if isinstance(cell, str) else cell for cell in cells), **options)
@@ -123,8 +124,8 @@ class _Table(Table):
 
 
 def terminal() -> Console:
-    """Return where tables are printed."""
-    # Names are shown as they are, brackets and colons too. A pipe has no width: nothing is cut off there.
+    """Return the console on which tables are printed."""
+    # No markup: brackets and colons in names stay as they are. A pipe has no width: nothing is cut off.
     options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
     console = _Terminal(**options)
     return console if console.is_terminal else _Terminal(**options, width=200)
@@ -136,7 +137,7 @@ def new_table(title: str) -> Table:
 
 
 def add_columns(table: Table, *names: str) -> None:
-    """Add columns, names to the left and numbers to the right."""
+    """Add columns, texts aligned left and numbers right."""
     names_of_things = {
         *("id", "name", "dataset", "model", "preprocessings", "fold", "score", "metric", "config"),
         *("status", "created", "time", "from", "to", "reason"),
@@ -146,5 +147,5 @@ def add_columns(table: Table, *names: str) -> None:
 
 
 def number(value: float | None) -> str:
-    """Return a score as a table shows it."""
+    """Return a score as a table cell."""
     return "" if value is None else f"{value:.6g}"

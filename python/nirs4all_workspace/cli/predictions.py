@@ -1,4 +1,4 @@
-"""The commands that summarise, rank, check and repair prediction files."""
+"""The commands that summarise, rank, list, check and repair prediction files."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ app = typer.Typer()
 
 @app.command()
 def init(path: Folder, as_json: AsJson = False) -> None:
-    """Make a new workspace."""
+    """Create a workspace."""
     workspace = Workspace.create(path)
     if as_json:
         print_json(workspace.manifest)
     else:
-        say(f"made a workspace in {workspace.path}")
+        say(f"created a workspace in {workspace.path}")
 
 
 @app.command()
@@ -65,10 +65,14 @@ def summary(
 @with_filters
 def top(
     path: Folder = Path(),
-    k: Annotated[int, typer.Option("-k", min=0, help="How many predictions.")] = 10,
-    metric: Annotated[str | None, typer.Option(help="The metric to rank.")] = None,
-    score: Annotated[str | None, typer.Option(help="val_score, test_score or train_score.")] = None,
-    direction: Annotated[str | None, typer.Option(help="maximize, minimize or zero.")] = None,
+    k: Annotated[int, typer.Option("-k", min=0, help="Number of predictions.")] = 10,
+    metric: Annotated[str | None, typer.Option(help="Metric to rank.", show_default="the only one")] = None,
+    score: Annotated[
+        str | None, typer.Option(help="val_score, test_score or train_score.", show_default="val_score")
+    ] = None,
+    direction: Annotated[
+        str | None, typer.Option(help="maximize, minimize or zero.", show_default="by metric")
+    ] = None,
     as_json: AsJson = False,
     *,
     filters: dict[str, Any],
@@ -79,7 +83,7 @@ def top(
     try:
         ranking = workspace.predictions.top(k, metric, score, direction, **filters)
     except ValueError:
-        # It complains of the metric where no row fits: the names may be why.
+        # An error about the metric where no row matches: unknown names may be the cause.
         exit_with(say_unknown(workspace, asked))
         raise
     if as_json:
@@ -94,21 +98,27 @@ def top(
 @with_filters
 def predictions(
     path: Folder = Path(),
-    offset: Annotated[int, typer.Option(min=0, help="Rows before the page.")] = 0,
+    offset: Annotated[int, typer.Option(min=0, help="Number of rows before the page.")] = 0,
     limit: Annotated[
-        int | None, typer.Option(min=0, help="Rows of the page, 100 unless said; of a file, all unless said.")
+        int | None, typer.Option(min=0, help="Number of rows.", show_default="100; all for a file")
     ] = None,
     sort_by: Annotated[str, typer.Option(help="The column to sort by.")] = "val_score",
     descending: Annotated[
         bool | None,
-        typer.Option("--descending/--ascending", help="By default scores come best first, others ascending."),
+        typer.Option(
+            "--descending/--ascending",
+            help="Sort order.",
+            show_default="best first for scores, else ascending",
+        ),
     ] = None,
     cursor: Annotated[
-        str | None, typer.Option(help="The next_cursor of a page, in place of an offset.")
+        str | None, typer.Option(help="The next_cursor of a page, instead of an offset.")
     ] = None,
-    columns: Annotated[str | None, typer.Option(help="Names of columns, with commas between.")] = None,
-    csv: Annotated[Path | None, path_option(help_="Write the rows to this file; - is stdout.")] = None,
-    parquet: Annotated[Path | None, path_option(help_="Write the rows to this file; - is stdout.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Names of columns, separated by commas.")] = None,
+    csv: Annotated[Path | None, path_option(help_="Write the rows to this CSV file; - is stdout.")] = None,
+    parquet: Annotated[
+        Path | None, path_option(help_="Write the rows to this Parquet file; - is stdout.")
+    ] = None,
     as_json: AsJson = False,
     *,
     filters: dict[str, Any],
@@ -132,7 +142,7 @@ def predictions(
     if csv and parquet:
         raise typer.BadParameter("one file is written: pass --csv or --parquet, not both")
     if offset or cursor or as_json:
-        raise typer.BadParameter("a file has the list from its first row: no --offset, --cursor or --json")
+        raise typer.BadParameter("a file holds the whole list: leave out --offset, --cursor and --json")
     errors = found.export(target, "csv" if csv else "parquet", sort_by, descending, names, limit, **filters)
     show_errors(errors)
     is_asked = any(value is not None for value in filters.values())
@@ -191,7 +201,7 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
     console = terminal()
     console.print(f"{path}: {_totals(answer)}")
     if answer["files"] == 0:
-        console.print("There is no prediction file (*.meta.parquet) here or in predictions/*/.")
+        console.print("There are no prediction files (*.meta.parquet) here or in predictions/*/.")
     if "datasets" in answer:
         _show_datasets(answer["datasets"])
     for metric, group in answer["by_metric"].items():
@@ -215,8 +225,8 @@ def _show_summary(answer: dict[str, Any], path: Path) -> None:
         _show_ranking(group["top_predictions"], f"best by {group['ranked_by']}")
     if answer["scanned"]:
         console.print(
-            f"{len(answer['scanned'])} of {answer['files']} files have no summary to be trusted and "
-            "were scanned; `n4w rebuild-summaries` adds one.",
+            f"{len(answer['scanned'])} of {answer['files']} files have no trusted summary and were scanned; "
+            "`n4w rebuild-summaries` adds one.",
         )
     show_errors(answer["errors"])
 
@@ -249,7 +259,7 @@ def _totals(answer: dict[str, Any]) -> str:
 
 def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
     if not predictions:
-        say(f"{title}: no prediction")
+        say(f"{title}: no predictions")
         return
     table = new_table(title)
     add_columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
@@ -263,7 +273,7 @@ def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
 def _show_page(page: Page) -> None:
     rows = f"{page.offset} to {page.offset + len(page.records)} of {page.total}"
     if not page.records:
-        say(f"{rows}: no prediction")
+        say(f"{rows}: no predictions")
         return
     table = new_table(rows)
     for name in page.records[0]:

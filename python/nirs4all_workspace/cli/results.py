@@ -1,4 +1,4 @@
-"""The commands that show what runs came to and what they have in common."""
+"""The commands that list results and templates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ app = typer.Typer()
 
 
 class ResultStatus(StrEnum):
-    """How a result ended."""
+    """Values of the status of a finished result."""
 
     DONE = "done"
     FAILED = "failed"
@@ -39,18 +39,25 @@ class ResultStatus(StrEnum):
 @app.command()
 def results(
     path: Folder = Path(),
-    run: Annotated[str | None, typer.Option(help="Only of this run, by id or name.")] = None,
-    template: Annotated[str | None, typer.Option(help="Only of this template, by id or name.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only on this dataset, by id or name.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only those whose best model this is.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Only of this metric.")] = None,
-    status: Annotated[ResultStatus | None, typer.Option(help="Only those that ended so.")] = None,
-    min_score: Annotated[float | None, typer.Option(help="The least best score.")] = None,
-    max_score: Annotated[float | None, typer.Option(help="The largest best score.")] = None,
-    sort_by: Annotated[str | None, typer.Option(help="A field of results; the best come first.")] = None,
-    descending: Annotated[bool | None, typer.Option("--descending/--ascending", help="The order.")] = None,
-    offset: Annotated[int, typer.Option(min=0, help="How many to leave out.")] = 0,
-    limit: Annotated[int | None, typer.Option(min=0, help="How many to show at most.")] = 50,
+    run: Annotated[str | None, typer.Option(help="Only results of this run, by id or name.")] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Only results of this template, by id or name.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only results on this dataset, by id or name.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only results with this best model.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Only results of this metric.")] = None,
+    status: Annotated[ResultStatus | None, typer.Option(help="Only results with this status.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Lowest best score.")] = None,
+    max_score: Annotated[float | None, typer.Option(help="Highest best score.")] = None,
+    sort_by: Annotated[str | None, typer.Option(help="Field to sort by.", show_default="best_score")] = None,
+    descending: Annotated[
+        bool | None,
+        typer.Option(
+            "--descending/--ascending", help="Sort order.", show_default="best first, else ascending"
+        ),
+    ] = None,
+    offset: Annotated[int, typer.Option(min=0, help="Number of results to skip.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=0, help="Number of results.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List finished results, the best first, metric by metric."""
@@ -87,9 +94,7 @@ def results(
 @app.command()
 def templates(
     path: Folder = Path(),
-    compare: Annotated[
-        list[str] | None, typer.Option(help="A run; give two or more to see what they share.")
-    ] = None,
+    compare: Annotated[list[str] | None, typer.Option(help="A run to compare; give two or more.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List templates with the runs that use them, or compare runs by their templates."""

@@ -1,4 +1,4 @@
-"""The commands that show runs, steer them, and clear away what died."""
+"""The commands that list and control runs, and clean up after crashed processes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
-Reason = Annotated[str | None, typer.Option(help="Why; the run's history keeps it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it, without asking.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, stored in the run's history.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
 @app.command()
 def runs(
     path: Folder = Path(),
-    status: Annotated[RunStatus | None, typer.Option(help="Only runs in this state.")] = None,
+    status: Annotated[RunStatus | None, typer.Option(help="Only runs with this status.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
     template: Annotated[str | None, typer.Option(help="Only runs of this template.")] = None,
     as_json: AsJson = False,
@@ -51,12 +51,12 @@ def runs(
     else:
         table = new_table(f"{len(listed)} runs")
         add_columns(table, "id", "name", "status", "datasets", "configs", "created")
-        for head in listed.heads:
-            entry = head.entry()
-            state = "interrupted" if listed.is_interrupted(head) else head.status or head.kind
+        for header in listed.headers:
+            entry = header.entry()
+            state = "interrupted" if listed.is_interrupted(header) else header.status or header.kind
             asked = f" ({entry['requested']['status']} requested)" if entry["requested"] else ""
             datasets, configs = str(len(entry["datasets"])), number(entry["n_configs"])
-            table.add_row(head.id, head.name, state + asked, datasets, configs, head.created_at[:19])
+            table.add_row(header.id, header.name, state + asked, datasets, configs, header.created_at[:19])
         terminal().print(table)
         show_errors(listed.errors)
     names = {"dataset": dataset, "template": template}
@@ -71,7 +71,7 @@ def show(run_id: RunId, path: Folder = Path(), as_json: AsJson = False) -> None:
         print_json(answer)
     else:
         _show(answer)
-    # What failed is a result like others; what cannot be read is a problem.
+    # Failed results are ordinary results; records that cannot be read are problems.
     exit_with([error for error in answer["summary"]["errors"] if "result" not in error])
 
 
@@ -109,13 +109,13 @@ def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJs
     workspace = open_workspace(path)
     if not yes:
         if sys.stdin is None or not sys.stdin.isatty():
-            raise typer.BadParameter("there is nobody to ask; say --yes to delete")
+            raise typer.BadParameter("expected --yes, since there is no terminal to ask on")
         typer.confirm(f"Delete run {shown(run_id)} with all its predictions?", abort=True)
     done = workspace.runs.delete(run_id)
     if as_json:
         print_json(done)
     else:
-        say(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} kept for others")
+        say(f"deleted {run_id}: {len(done['removed'])} files removed, {len(done['kept'])} retained")
         show_errors(done["errors"])
     exit_with(done["errors"])
 

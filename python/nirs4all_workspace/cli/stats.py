@@ -1,9 +1,9 @@
-"""The commands that count a workspace and follow what happens in it."""
+"""The commands that show statistics and watch a workspace."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from nirs4all_workspace.cli.output import (
     terminal,
 )
 from nirs4all_workspace.values import strict_json
+
+if TYPE_CHECKING:
+    from nirs4all_workspace.model.answers import Change, Statistics
 
 app = typer.Typer()
 
@@ -45,12 +48,12 @@ def stats(
 def watch(
     path: Folder = Path(),
     interval: Annotated[float, typer.Option(min=0.01, help="Seconds between two looks.")] = 1.0,
-    poll: Annotated[bool, typer.Option("--poll", help="Do not wait for the system's word.")] = False,
+    poll: Annotated[bool, typer.Option("--poll", help="Poll instead of waiting for system events.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print changes of segments, runs, datasets and templates, one a line, until Ctrl-C."""
 
-    def show(changes: list[dict[str, str]]) -> None:
+    def show(changes: list[Change]) -> None:
         for change in changes:
             line = "{action:9}{kind:9}{id}  {path}".format(**change)
             say(strict_json.dumps(change) if as_json else line, flush=True)
@@ -58,7 +61,7 @@ def watch(
     open_workspace(path).watch(show, interval, poll or None).run()
 
 
-def _show(answer: dict[str, Any]) -> None:
+def _show(answer: Statistics) -> None:
     console, counts = terminal(), answer["workspace"]
     table = new_table("workspace")
     add_columns(table, "name", "number")

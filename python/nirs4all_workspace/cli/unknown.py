@@ -1,4 +1,4 @@
-"""Names that were asked for and that nothing has: a slip must not look like an empty answer."""
+"""Unknown names in filters: a typing error must not look like an empty answer."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.workspace import Workspace
 
-# So many names are offered.
+# Names listed in a message at most.
 _SHOWN = 20
 
 
 def unknown_names(workspace: Workspace, asked: Mapping[str, Any]) -> list[str]:
-    """Return what to say of the names among some filters that nothing in a workspace has.
+    """Return a message for each name among some filters that does not occur in the workspace.
 
-    Only worth asking where the answer is empty: it looks at the whole workspace.
+    It reads the whole workspace: call it only where the answer is empty.
 
     Args:
-        workspace: The workspace.
-        asked: Values by the name of the filter; those without a value, and other filters, are passed over.
+        workspace: The workspace to look in.
+        asked: Values by the name of the filter; filters without a value or of other kinds are ignored.
     """
     names = _Names(workspace)
     said = []
@@ -39,7 +39,7 @@ def unknown_names(workspace: Workspace, asked: Mapping[str, Any]) -> list[str]:
 
 
 def say_unknown(workspace: Workspace, asked: Mapping[str, Any]) -> list[str]:
-    """Print what `unknown_names` returns on stderr, one a line, and return it."""
+    """Print the messages of `unknown_names` on stderr, one a line, and return them."""
     said = unknown_names(workspace, asked)
     for line in said:
         say(f"n4w: {line}", to_stderr=True)
@@ -49,13 +49,13 @@ def say_unknown(workspace: Workspace, asked: Mapping[str, Any]) -> list[str]:
 def _offer(known: Iterable[str]) -> str:
     names = sorted({name for name in known if name})
     if not names:
-        return "there is none"
+        return "there are none"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_SHOWN])}{more}"
 
 
 class _Names:
-    """The names in a workspace, each kind read when it is asked for."""
+    """The names in a workspace, each kind read at its first use."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -85,19 +85,21 @@ class _Names:
         return self._references("templates"), True
 
     def metrics(self) -> tuple[set[str], bool]:
-        # Results may have one that no row has.
+        # A result may have a metric that no row has.
         of_results = {result.metric for result in self._workspace.results.list() if result.metric}
         return {*self.summary["by_metric"], *of_results}, True
 
     def models(self) -> tuple[set[str], bool]:
         groups = self.summary["by_metric"].values()
-        # Beyond so many they are counted together.
+        # Beyond a limit, models are counted together without names.
         models = [model for group in groups for model in group["models"]]
-        return {str(model["name"]) for model in models}, not any(it.get("is_other") for it in models)
+        return {str(model["name"]) for model in models if model["name"]}, not any(
+            it.get("is_other") for it in models
+        )
 
     def facet(self, name: str) -> tuple[set[str], bool]:
         facets = [dataset["facets"] for dataset in self.summary["datasets"]]
-        # Partitions come with counts, folds alone.
+        # Partitions have counts, folds are names only.
         items = [item if isinstance(item, str) else item["name"] for facet in facets for item in facet[name]]
         return {str(item) for item in items}, all(facet[f"n_{name}"] <= len(facet[name]) for facet in facets)
 

@@ -1,1 +1,1 @@
-"""The registry of datasets, and what their files hold."""
+"""The registry of datasets, and the description of their files."""

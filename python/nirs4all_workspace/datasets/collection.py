@@ -1,4 +1,4 @@
-"""The datasets of a workspace: registered once, found again wherever their content went."""
+"""The datasets of a workspace: registered once, found again by content wherever it moved."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
     Report = Callable[[int, int], object]
@@ -27,10 +28,10 @@ _SETTABLE = (*DESCRIPTIVE, "metadata")
 
 
 class Datasets:
-    """What `Workspace.datasets` hands out."""
+    """Access to the registered datasets of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
-        """Belong to a workspace."""
+        """Bind to a workspace."""
         self._workspace = workspace
         self._registry = Registry(workspace.path)
         self._resolver = Resolver(workspace.path)
@@ -45,23 +46,25 @@ class Datasets:
     ) -> DatasetRecord:
         """Add a dataset, durably, or return the record that has its content already.
 
-        Its content is hashed; samples, features, targets and wavelengths are read where its files tell.
+        The content is hashed; samples, features, targets and wavelengths are read from its files.
 
         Args:
             path: A file, or a folder of files.
-            name: What to call it; by default the file's name without suffixes.
-            progress: Called now and then with the bytes hashed and those there are.
-            fields: What the user knows better: task_type, n_samples, n_features, y_columns, y_stats,
-                wavelength_range, wavelength_unit, metadata. They replace what a known record says.
+            name: The name of the dataset; by default the file name without suffixes.
+            progress: Called now and then with the bytes hashed and the bytes in all.
+            fields: Fields to set instead of what the files say: task_type, n_samples, n_features, y_columns,
+                y_stats, wavelength_range, wavelength_unit, metadata. In a known record they replace the old
+                values.
 
         Returns:
-            The record. Where its content was found elsewhere before and is there no more, it has the
-            new path.
+            The record. Where its content was found elsewhere before and is no longer there, it has the new
+            path.
 
         Raises:
-            TypeError: There is no such field, or it cannot have such a value.
-            ValueError: A text is no Unicode, the path among them, or the path is empty; nothing was written.
-            SchemaError: The workspace's format has no registry that could be written.
+            TypeError: A field is unknown, or its value has a wrong type.
+            ValueError: The path is empty, or the path, name or another text is not Unicode; nothing was
+                written.
+            SchemaError: The workspace is read-only: of nirs4all 0.6 (ReadOnlyError) or of a newer version.
             ConflictError: The content changed while it was read.
             CorruptFileError: A record that may be of the same dataset cannot be read.
             OSError: The content cannot be read, or the record cannot be written.
@@ -69,7 +72,7 @@ class Datasets:
         self._workspace.check_writable()
         for key in fields:
             if key not in _SETTABLE:
-                raise TypeError(f"a dataset has no field {key!r} to set; there are {', '.join(_SETTABLE)}")
+                raise TypeError(f"unknown field {key!r} of a dataset; expected one of {', '.join(_SETTABLE)}")
         place = paths.on_disk(paths.absolute(path))
         stored = self._stored(place)
         content = self._resolver.content(place, progress)
@@ -99,8 +102,8 @@ class Datasets:
         """Return the record with this id, or else with this name, in any normal form of Unicode.
 
         Raises:
-            NotFoundError: There is none, or several have the name; the message gives their ids.
-            CorruptFileError: Its file cannot be read; the message names line and key.
+            NotFoundError: There is no such record, or several have the name; the message gives their ids.
+            CorruptFileError: The file of the record cannot be read; the message names line and key.
         """
         if dataset_record.is_id(dataset):
             try:
@@ -114,15 +117,15 @@ class Datasets:
         folder = str(self._registry.folder)
         if named:
             ids = ", ".join(record.id for record in named)
-            raise NotFoundError(f"several datasets are called {dataset!r}: {ids}; give an id", folder)
+            raise NotFoundError(f"several datasets are named {dataset!r}: {ids}; give an id", folder)
         for error in found.errors:
             if error["kind"] == "io" and error["path"] in (folder, str(self._registry.path(dataset))):
                 files.check_readable(Path(error["path"]))
         unread = f" ({len(found.errors)} records cannot be read)" if found.errors else ""
         raise NotFoundError(f"there is no dataset {dataset!r}{unread}; `n4w datasets list` shows all", folder)
 
-    def index_files(self) -> list[dict[str, str]]:
-        """Index the folders where datasets are sought, down to every file; return those that cannot be."""
+    def index_files(self) -> list[Problem]:
+        """Index all files in the folders that are searched for datasets; return the problems."""
         errors = []
         for root in self._resolver.roots(self.list()):
             try:
@@ -132,9 +135,9 @@ class Datasets:
         return errors
 
     def list(self) -> DatasetList:
-        """Return all records with the status that `link` found last, and how runs use them.
+        """Return all records with the status that `link` found last, and their usage by runs.
 
-        In a folder of nirs4all 0.6, which has no registry, they are made of its prediction files.
+        A folder of nirs4all 0.6 has no registry: its records are derived from its prediction files.
         """
         if self._workspace.format_version > 1:
             return self._registry.read_all()
@@ -143,29 +146,29 @@ class Datasets:
         return DatasetList(found.values(), errors)
 
     def resolve(self, dataset: str, search_roots: Paths = (), progress: Report | None = None) -> Resolution:
-        """Find a dataset's content. Writes nothing but cache.
+        """Find the content of a dataset. Writes nothing but the cache.
 
         Args:
-            dataset: Its id or name.
-            search_roots: More folders to search.
-            progress: Called now and then with the candidates hashed and those there are.
+            dataset: The id or name of the dataset.
+            search_roots: Further folders to search.
+            progress: Called now and then with the candidates hashed and the candidates in all.
 
         Returns:
-            Where it is, how that was found, and how sure it is.
+            The path of the content, how it was found, and whether a full hash proves it.
 
         Raises:
             NotFoundError: There is no such record.
-            CorruptFileError: Its record cannot be read.
+            CorruptFileError: The record cannot be read.
         """
         roots = paths.absolute_all(search_roots, "search_roots")
         return self._resolver.resolve(self.get(dataset), roots, progress)
 
     def relocate(self, dataset: str, path: str | os.PathLike[str]) -> DatasetRecord:
-        """Say where a dataset is now; its content must be the recorded one.
+        """Set the path of a dataset; the content there must be the recorded one.
 
         Raises:
-            ValueError: The path is an empty text, or no UTF-8.
-            ConflictError: Other content is there. `accept_version` takes it for a new version.
+            ValueError: The path is empty, or not UTF-8.
+            ConflictError: The path holds other content. `accept_version` accepts it as a new version.
             NotFoundError: There is no such record.
             OSError: The content cannot be read, or the record cannot be written.
         """
@@ -175,34 +178,34 @@ class Datasets:
         record = self.get(dataset)
         found = self._resolver.same_hash(record, place)
         if found is None:
-            message = f"{record.id} has no hash that could prove its content; accept what is there instead"
+            message = f"{record.id} has no hash to compare its content with; accept the content there instead"
             raise ConflictError(message, str(self._registry.path(record.id)))
         if found != record.hash:
-            message = f"has other content than {record.id}: {found}, not {record.hash}"
+            message = f"has other content than {record.id}: expected {record.hash}, found {found}"
             raise ConflictError(f"{message}; if it is a new version, accept it", str(place))
         return self._registry.edit(record.id, lambda old: old.update(current_path=stored, status="valid"))
 
     def accept_version(self, dataset: str, path: str | os.PathLike[str] | None = None) -> DatasetRecord:
-        """Take what is at a dataset's path now for its new version.
+        """Accept the content at a dataset's path as its new version.
 
-        What its files tell is read anew; metadata and name stay. Content that is the recorded one adds
-        no version.
+        Its description is read again from its files; metadata and name stay. Content equal to the recorded
+        one adds no version.
 
         Args:
-            dataset: Its id or name.
-            path: Where the new version is; by default where the dataset was last.
+            dataset: The id or name of the dataset.
+            path: The path of the new version; by default the path where the dataset was last.
 
         Raises:
-            ValueError: The path is an empty text, or no UTF-8.
+            ValueError: The path is empty, or not UTF-8.
             NotFoundError: There is no such record, or it has no path.
-            ConflictError: The content changed while it was read, or the record meanwhile.
+            ConflictError: The content changed while it was read, or the record changed meanwhile.
             OSError: The content cannot be read, or the record cannot be written.
         """
         self._workspace.check_writable()
         record = self.get(dataset)
         place = self.path_of(record) if path is None else paths.absolute(path)
         if place is None:
-            message = f"{record.id} has no path; say where its new version is"
+            message = f"{record.id} has no path; give the path of its new version"
             raise NotFoundError(message, str(self._registry.path(record.id)))
         place = paths.on_disk(place)
         stored = self._stored(place)
@@ -219,7 +222,7 @@ class Datasets:
             kept = [key for key in dataset_record.DESCRIPTIVE if old.get(key) and not described[key]]
             old.update({key: value for key, value in described.items() if value or key == "notes"})
             if kept:
-                text = f"not told by this version, and kept as they were: {', '.join(kept)}"
+                text = f"not determined by this version, and retained: {', '.join(kept)}"
                 old["notes"] = [*described["notes"], text]
 
         return self._registry.edit(record.id, add)
@@ -227,17 +230,16 @@ class Datasets:
     def link(self, search_roots: Paths = (), progress: Report | None = None) -> LinkReport:
         """Bring the registry up to date with runs and files.
 
-        Reads the references of runs that changed, makes records for datasets that have none (the same
-        content is the same dataset), finds where each is now, stores status and path, and warms the
-        caches of footers and files. What the user wrote is kept. In a folder of nirs4all 0.6 nothing is
-        stored.
+        Reads the references of runs that changed, creates records for datasets that have none (equal content
+        is one dataset), resolves every record, stores status and path, and fills the caches of footers and
+        files. What the user wrote is retained. In a folder of nirs4all 0.6 nothing is stored.
 
         Args:
-            search_roots: More folders to search.
-            progress: Called with the records resolved and those there are.
+            search_roots: Further folders to search.
+            progress: Called with the records resolved and the records in all.
 
         Returns:
-            What it did.
+            A report of what was done.
 
         Raises:
             UnsupportedVersionError: The workspace's format is newer than this version can write.
@@ -251,21 +253,21 @@ class Datasets:
             report = LinkReport()
             linker.find(self.list(), roots, progress, report)
         warmed = self._workspace.prewarm()["errors"]
-        # Records and runs are named by their full paths already.
+        # Problems of records and runs have absolute paths already.
         known = {error["path"] for error in report.errors}
         root = self._workspace.path
         report.errors += [error for error in warmed if str(root / error["path"]) not in known]
         return report
 
     def _stored(self, place: Path) -> str:
-        """A path as records store it; refused before anything is hashed where none can."""
+        """Return a path as records store it; refused, before anything is hashed, where it is not UTF-8."""
         path = self._resolver.stored(place)
         if not files.is_utf8(path):
-            raise ValueError(f"the path {path!r} is no UTF-8, and no record can hold it; rename it")
+            raise ValueError(f"the path {path!r} is not UTF-8, and a record cannot hold it; rename it")
         return path
 
     def path_of(self, record: DatasetRecord) -> Path | None:
-        """Return where a record says that its dataset is, absolute."""
+        """Return the absolute path of a dataset according to its record, if it has one."""
         path = record.current_path or record.original_path
         return self._resolver.absolute(path) if path else None
 

@@ -1,4 +1,4 @@
-"""The record of one dataset: its fields, their types, and how its file is read."""
+"""The record of one dataset: its fields, their types, and reading its file."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ DESCRIPTIVE = (
 
 @dataclass(frozen=True)
 class Usage:
-    """How runs use a dataset, derived from the runs.
+    """The use of a dataset by runs, derived from the runs.
 
     Attributes:
-        run_count: Runs that name it.
-        first_used: When the first of them was created, ISO-8601; None without runs.
-        last_used: The last of them.
+        run_count: Number of runs that refer to it.
+        first_used: Creation time of the first of them, ISO-8601; None without runs.
+        last_used: Creation time of the last of them, ISO-8601; None without runs.
     """
 
     run_count: int = 0
@@ -75,28 +75,28 @@ class Usage:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """What the registry knows of a dataset; None where it is not known.
+    """The record of a dataset in the registry; a field is None where its value is not known.
 
     Attributes:
         id: `ds_<slug>_<8 hex of its first content hash>`.
-        name: What people call it.
-        original_path: Where it was registered; relative to the workspace where it lies inside.
-        current_path: Where it was last found, likewise.
-        hash: `blake3:<hex>` or `sha256:<hex>` of its content now; other forms prove nothing.
+        name: The name of the dataset.
+        original_path: The path where it was registered; relative to the workspace where it lies inside.
+        current_path: The path where it was found last; relative likewise.
+        hash: `blake3:<hex>` or `sha256:<hex>` of its current content; other forms prove nothing.
         file_size: Bytes of the file, or of all files of the folder.
-        quick_hash: `quick1:<hex>` of the file, or of the folder's largest.
-        status: What `Datasets.link` found last; one of `STATUSES`.
-        task_type: "regression", "classification", or what the user wrote.
-        n_samples: Spectra.
-        n_features: Wavelengths.
+        quick_hash: `quick1:<hex>` of the file, or of the folder's largest file.
+        status: The status that `Datasets.link` found last; one of `STATUSES`.
+        task_type: "regression", "classification", or another text of the user.
+        n_samples: Number of spectra.
+        n_features: Number of wavelengths.
         y_columns: Names of the targets.
         y_stats: min, max, mean and std (ddof = 1) of each numeric target.
-        wavelength_range: Smallest and largest, in `wavelength_unit`.
+        wavelength_range: Smallest and largest wavelength, in `wavelength_unit`.
         wavelength_unit: nm, cm-1 or um.
-        metadata: The user's own.
-        notes: What was inferred when its files were read, and what could not be told.
-        versions: One dict of version, hash, created_at and n_samples for each content accepted.
-        extra: Keys that this version of the package does not know.
+        metadata: A mapping of the user.
+        notes: What was inferred from its files, and what could not be determined.
+        versions: A dict of version, hash, created_at and n_samples for each accepted content.
+        extra: Keys unknown to this version of the package.
     """
 
     id: str
@@ -118,35 +118,35 @@ class DatasetRecord:
     notes: list[str] = field(default_factory=list)
     versions: list[dict[str, Any]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
-    usage_of: Callable[[DatasetRecord], Usage] = field(default=lambda _: Usage(), repr=False, compare=False)
+    _usage_of: Callable[[DatasetRecord], Usage] = field(default=lambda _: Usage(), repr=False, compare=False)
 
     @property
     def usage(self) -> Usage:
-        """How runs use it, now."""
-        return self.usage_of(self)
+        """The use of the dataset by runs, now."""
+        return self._usage_of(self)
 
     @property
     def hashes(self) -> set[str]:
-        """The hashes of all of its versions."""
+        """The hashes of all versions."""
         known = {version["hash"] for version in self.versions if version.get("hash")}
         return known | {self.hash} if self.hash else known
 
     def stored(self) -> dict[str, Any]:
-        """Return what the record's file holds."""
+        """Return the mapping that the record's file holds."""
         return {key: getattr(self, key) for key in _TYPES} | self.extra
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data, with `run_count`, `first_used` and `last_used`."""
+        """Return the record as plain data, with `run_count`, `first_used` and `last_used`."""
         return self.stored() | vars(self.usage)
 
 
 def read(path: Path) -> DatasetRecord:
-    """Read a record and check it.
+    """Read and check a record.
 
     Raises:
-        NotFoundError: There is no such file.
-        CorruptFileError: It is no YAML, a key is there twice or has a value of a wrong type, or its id
-            is not the file's name; the message names line and key.
+        NotFoundError: The file does not exist.
+        CorruptFileError: The file is not YAML, repeats a key, has a value of a wrong type, or an id other
+            than the file's name; the message names line and key.
     """
     mapping = yaml_records.read(path)
     check(mapping, path)
@@ -156,10 +156,10 @@ def read(path: Path) -> DatasetRecord:
 
 
 def check(mapping: Mapping[str, Any], path: Path) -> None:
-    """Check what a record's file says.
+    """Check the mapping in a record's file.
 
     Raises:
-        CorruptFileError: As in `read`.
+        CorruptFileError: A key is missing or has a value of a wrong type; the message names line and key.
     """
     _refuse_repeated_keys(path)
     for key, what in _faults(mapping, path.stem):
@@ -169,34 +169,34 @@ def check(mapping: Mapping[str, Any], path: Path) -> None:
 
 
 def refuse(mapping: Mapping[str, Any], id_: str) -> None:
-    """Refuse what is about to be written into the record `id_` and could not be read.
+    """Check a mapping before it is written into the record `id_`.
 
     Raises:
-        TypeError: A key has a value of a wrong type; the message names it.
+        TypeError: A value has a wrong type; the message names its key.
     """
     for key, what in _faults(mapping, id_):
-        raise TypeError(f"key '{key}' of dataset {id_} {what}")
+        raise TypeError(f"key '{key}' of dataset {id_}{what}")
 
 
 def _faults(mapping: Mapping[str, Any], id_: str) -> Iterator[tuple[str, str]]:
-    """Which keys of a record have a value that they cannot have, and what is wrong with it."""
+    """Yield each key of a record whose value is not allowed, with what is wrong with the value."""
     for key, types in _TYPES.items():
         value = mapping.get(key)
         if value is None:
             if key in ("id", "name"):
-                yield key, "is missing"
+                yield key, " is missing"
         elif not isinstance(value, types) or isinstance(value, bool):
-            wanted = {str: "a text", int: "a whole number", list: "a list", dict: "a mapping"}[types[0]]
-            yield key, f"is {value!r}, not {wanted}"
+            wanted = {str: "a text", int: "an integer", list: "a list", dict: "a mapping"}[types[0]]
+            yield key, f": expected {wanted}, got {value!r}"
     if mapping["id"] != id_:
-        yield "id", f"is {mapping['id']!r}, but the file is named after '{id_}'"
+        yield "id", f": expected {id_!r}, after which the file is named, got {mapping['id']!r}"
     if mapping.get("status", "unknown") not in STATUSES:
-        yield "status", f"is {mapping['status']!r}, not one of {', '.join(STATUSES)}"
+        yield "status", f": expected one of {', '.join(STATUSES)}, got {mapping['status']!r}"
     if any(not isinstance(version, dict) for version in mapping.get("versions") or ()):
-        yield "versions", "is not a list of mappings"
+        yield "versions", ": expected a list of mappings"
     range_ = mapping.get("wavelength_range")
     if range_ is not None and (len(range_) != 2 or not all(isinstance(x, int | float) for x in range_)):
-        yield "wavelength_range", f"is {range_!r}, not two numbers"
+        yield "wavelength_range", f": expected two numbers, got {range_!r}"
 
 
 def _refuse_repeated_keys(path: Path) -> None:
@@ -206,17 +206,17 @@ def _refuse_repeated_keys(path: Path) -> None:
             key = match[1]
             if key in lines:
                 raise CorruptFileError(
-                    f"key '{key}' is there twice, in lines {lines[key]} and {number}", str(path)
+                    f"key '{key}' is repeated, in lines {lines[key]} and {number}", str(path)
                 )
             lines[key] = number
 
 
 def _wrong(path: Path, key: str, what: str) -> CorruptFileError:
-    return CorruptFileError(f"key '{key}'{_native.in_line(files.read_bytes(path), key)} {what}", str(path))
+    return CorruptFileError(f"key '{key}'{_native.in_line(files.read_bytes(path), key)}{what}", str(path))
 
 
 def is_id(text: str) -> bool:
-    """Whether a text has the form of a dataset's id, which is a file's name too."""
+    """Return whether a text has the form of a dataset's id, which is also a file name."""
     return bool(_ID.fullmatch(text))
 
 
@@ -226,6 +226,6 @@ def make_id(name: str, digits: str) -> str:
 
 
 def version(number: int, hash_: str, n_samples: int | None) -> dict[str, Any]:
-    """Return an entry of `versions` that is made now."""
+    """Return a new entry of `versions`, dated now."""
     now = datetime.now(UTC).isoformat()
     return {"version": number, "hash": hash_, "created_at": now, "n_samples": n_samples}

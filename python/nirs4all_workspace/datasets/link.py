@@ -1,4 +1,4 @@
-"""Bringing the registry up to date with what runs say and with where files are."""
+"""Linking: bringing the registry up to date with the references of runs and the place of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import looking
+from nirs4all_workspace._io import listing
 from nirs4all_workspace.datasets import dataset_record, usage
 from nirs4all_workspace.datasets.dataset_record import DatasetRecord
 from nirs4all_workspace.datasets.inspect import describe
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.datasets.registry import Registry
     from nirs4all_workspace.datasets.resolve import Resolution, Resolver
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
     Report = Callable[[int, int], object]
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class LinkReport:
-    """What `Datasets.link` did.
+    """The outcome of `Datasets.link`.
 
     Attributes:
-        runs_read: Runs whose references were read now.
-        runs_unchanged: Runs that were known.
-        created: Ids of records that were made.
-        updated: Ids of records that got another status or path.
-        statuses: How many records have which status.
-        resolutions: What was found of each record, by id.
-        files_indexed: Files in the folders that are searched.
-        not_indexed: Folders there that cannot be listed, broken links and loops of links, as dicts of path,
+        runs_read: Number of runs whose references were read.
+        runs_unchanged: Number of runs whose references were cached.
+        created: Ids of the records that were created.
+        updated: Ids of the records whose status or path changed.
+        statuses: Number of records by status.
+        resolutions: The resolution of each record, by id.
+        files_indexed: Number of files in the folders that are searched.
+        not_indexed: Folders that cannot be listed, broken links and loops of links there, as dicts of path,
             kind and message.
         seconds: Time in all.
         errors: Records, runs and prediction files that cannot be read, as dicts of path, kind and message.
@@ -54,30 +55,30 @@ class LinkReport:
     statuses: dict[str, int] = field(default_factory=dict)
     resolutions: dict[str, Resolution] = field(default_factory=dict)
     files_indexed: int = 0
-    not_indexed: list[dict[str, str]] = field(default_factory=list)
+    not_indexed: list[Problem] = field(default_factory=list)
     seconds: float = 0.0
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return the report as plain data."""
         return vars(self) | {"resolutions": {id_: it.to_dict() for id_, it in self.resolutions.items()}}
 
 
 class Linker:
-    """One workspace's registry, its runs and its files."""
+    """Links the registry, the runs and the files of one workspace."""
 
     def __init__(self, registry: Registry, resolver: Resolver) -> None:
-        """Belong to a registry."""
+        """Bind to a registry and a resolver."""
         self._registry = registry
         self._resolver = resolver
 
     def link(self, search_roots: Sequence[Path], progress: Report | None) -> LinkReport:
-        """Make records for what runs name, and store where everything is; see `Datasets.link`."""
+        """Create records for references of runs, and store the place of each record; see `Datasets.link`."""
         began = time.perf_counter()
         report = LinkReport()
         self._add_missing(report)
         known = self._registry.read_all()
-        looking.add(report.errors, known.errors)
+        listing.add_problems(report.errors, known.errors)
         self.find(known, search_roots, progress, report)
         for record in known:
             self._store(record, report)
@@ -87,7 +88,7 @@ class Linker:
     def find(
         self, known: DatasetList, search_roots: Sequence[Path], progress: Report | None, report: LinkReport
     ) -> None:
-        """Resolve records after indexing the files where they may be."""
+        """Resolve records, after indexing the files that may hold their content."""
         for root in self._resolver.roots(known, search_roots):
             try:
                 index = self._resolver.index(root, fresh=True)
@@ -105,13 +106,13 @@ class Linker:
     def _add_missing(self, report: LinkReport) -> None:
         found = usage.read(self._registry.root)
         report.runs_read, report.runs_unchanged = found.runs_read, found.runs_unchanged
-        looking.add(report.errors, found.errors)
+        listing.add_problems(report.errors, found.errors)
         wanted: dict[tuple[str | None, ...], Reference] = {}
         for it in found.all:
             wanted.setdefault((it.hash,) if it.hash else (it.id, it.name, it.path), it)
         known = self._registry.read_all()
         if any(error["path"] == str(self._registry.folder) for error in known.errors):
-            return  # nobody can tell what is missing
+            return  # an unreadable record may be the missing one
         ids = {record.id for record in known} | {Path(error["path"]).stem for error in known.errors}
         hashes = set[str]().union(*(record.hashes for record in known))
         places = {place for record in known for place in (record.original_path, record.name)}
@@ -129,7 +130,7 @@ class Linker:
             report.created += [record.id] if is_new else []
 
     def _mapping_of(self, reference: Reference) -> dict[str, Any]:
-        """The record of a dataset that was never registered, as far as a run and its files tell."""
+        """Return the record of a dataset that was never registered, from a reference and its files."""
         record = record_of(reference)
         mapping = {key: value for key, value in record.stored().items() if key != "id" or reference.id}
         place = self._resolver.absolute(reference.path) if reference.path else None
@@ -138,9 +139,7 @@ class Linker:
             algorithm = (reference.hash or "").partition(":")[0]
             if reference.hash is None:
                 mapping |= {**content, **describe.describe(place).to_dict()}
-                mapping["notes"].append(
-                    "its hash is of what was there when it was linked, not when it was used"
-                )
+                mapping["notes"].append("its hash is of the content when it was linked, not when it was used")
             elif (
                 algorithm in ("blake3", "sha256")
                 and reference.hash == (self._resolver.hashes.fingerprint(place, algorithm)[0])
@@ -151,14 +150,14 @@ class Linker:
         return mapping
 
     def _store(self, record: DatasetRecord, report: LinkReport) -> None:
-        """Store status and path where they are others than the record's."""
+        """Store status and path where they differ from the record's."""
         found = report.resolutions[record.id]
         path = self._resolver.stored(found.path) if found.path else record.current_path
         if (found.status, path) == (record.status, record.current_path):
             return
 
         def change(old: dict[str, Any]) -> None:
-            # Somebody may have accepted another version meanwhile: this answer is not about that.
+            # Another process may have accepted a new version meanwhile: this resolution is of the old one.
             if (old.get("hash"), old.get("current_path")) == (record.hash, record.current_path):
                 old.update(status=found.status, current_path=path)
 
@@ -172,7 +171,7 @@ class Linker:
 
 
 def record_of(reference: Reference) -> DatasetRecord:
-    """Return a record of what a reference alone tells."""
+    """Return a record made from a reference alone."""
     id_ = reference.id
     if id_ is None or not dataset_record.is_id(id_):
         digits = digits_of(reference.hash or f"{reference.name}\n{reference.path}")
@@ -189,11 +188,11 @@ def record_of(reference: Reference) -> DatasetRecord:
 
 
 def _paths_in(file: Path) -> dict[str, str | None]:
-    """Return the datasets that the rows of a file name, each with the path that they give."""
+    """Return the datasets that the rows of a file name, each with its path in the rows."""
     import polars as pl
 
     columns = ["dataset_name", "dataset_path"]
-    # Polars itself panics where somebody writes the file meanwhile.
+    # Polars itself panics where another process writes to the file meanwhile.
     reader = _native.RowReader(file, columns, 0, sys.maxsize, 65_536)
     found: dict[str, str | None] = {}
     while (rows := reader.next()) is not None:
@@ -202,14 +201,14 @@ def _paths_in(file: Path) -> dict[str, str | None]:
     return found
 
 
-def old_references(workspace: Workspace) -> tuple[list[Reference], list[dict[str, str]]]:
-    """Return what prediction files of nirs4all 0.6 name, by name, and the files that cannot be read."""
+def old_references(workspace: Workspace) -> tuple[list[Reference], list[Problem]]:
+    """Return the references in prediction files of nirs4all 0.6, by name, and the unreadable files."""
     import polars as pl
 
     summary = workspace.summary()
     names: dict[str, str | None] = {dataset["dataset_name"]: None for dataset in summary["datasets"]}
     for file in _native.list_files(workspace.path):
-        # The summary lists a file that cannot be read; others have no such columns.
+        # The summary reports unreadable files; other files lack these columns.
         with suppress(OSError, WorkspaceError, pl.exceptions.PolarsError):
             names |= _paths_in(workspace.path / file)
     nothing = dict.fromkeys(("run_id", "created_at", "id", "hash", "file_size", "quick_hash"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, locks, looking, yaml_records
+from nirs4all_workspace._io import files, listing, locks, yaml_records
 from nirs4all_workspace.datasets import dataset_record
 from nirs4all_workspace.datasets.usage import Usages
 from nirs4all_workspace.exceptions import (
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+    from nirs4all_workspace.exceptions import Problem
 
 _LOCK_TIMEOUT_S = 60.0
-# A file this young may change again without its stat telling.
+# A file this young may change again without its stat identity changing.
 _RACY_NS = _native.RACY_NS
 
 
@@ -37,50 +38,50 @@ class DatasetList(list["DatasetRecord"]):
         errors: Records that cannot be read, as dicts of path, kind and message.
     """
 
-    def __init__(self, found: Iterable[DatasetRecord] = (), errors: Iterable[dict[str, str]] = ()) -> None:
-        """Take records and errors."""
+    def __init__(self, found: Iterable[DatasetRecord] = (), errors: Iterable[Problem] = ()) -> None:
+        """Store records and errors."""
         super().__init__(found)
         self.errors = list(errors)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as one dict, the shape of `n4w datasets list --json`."""
+        """Return the list as one dict, the shape of `n4w datasets list --json`."""
         return {"datasets": [record.to_dict() for record in self], "errors": self.errors}
 
 
 class Registry:
-    """The records of one workspace; unchanged files are parsed once a process."""
+    """The records of one workspace; each state of a file is parsed once a process."""
 
     def __init__(self, root: Path) -> None:
-        """Belong to the workspace in `root`."""
+        """Bind to the workspace in `root`."""
         self.root = root
         self.folder = root / "datasets"
         self._locks = root / ".locks"
         self._parsed: dict[str, tuple[tuple[int, ...], DatasetRecord]] = {}
 
     def path(self, id_: str) -> Path:
-        """Return the file of a record."""
+        """Return the path of a record's file."""
         return self.folder / f"{id_}.yaml"
 
     def read(self, id_: str) -> DatasetRecord:
         """Return one record.
 
         Raises:
-            NotFoundError: There is none.
-            CorruptFileError: Its file cannot be read; the message names line and key.
+            NotFoundError: There is no such record.
+            CorruptFileError: The file of the record cannot be read; the message names line and key.
         """
-        return replace(self._parse(id_), usage_of=Usages(self.root).of)
+        return replace(self._parse(id_), _usage_of=Usages(self.root).of)
 
     def read_all(self) -> DatasetList:
-        """Return all records; those that cannot be read are listed as errors."""
+        """Return all records; files that cannot be read are in its `errors`."""
         found = DatasetList()
         usage_of = Usages(self.root).of
-        errors: list[dict[str, str]] = []
+        errors: list[Problem] = []
         ids = self._ids(errors)
-        # Records are named by their full paths.
+        # Problems of records have absolute paths.
         found.errors += [{**error, "path": str(self.root / error["path"])} for error in errors]
         for id_ in ids:
             try:
-                found.append(replace(self._parse(id_), usage_of=usage_of))
+                found.append(replace(self._parse(id_), _usage_of=usage_of))
             except NotFoundError:
                 continue
             except (WorkspaceError, OSError) as error:
@@ -88,14 +89,14 @@ class Registry:
         return found
 
     def with_hash(self, hash_: str) -> DatasetRecord | None:
-        """Return the record whose content has this hash, or else had it.
+        """Return the record whose current content, or else whose earlier content, has this hash.
 
         Raises:
-            CorruptFileError: A record that began with this content cannot be read.
+            CorruptFileError: A record whose first content had this hash cannot be read.
             OSError: The records cannot be listed.
         """
         found = self.read_all()
-        files.names_in(self.folder)
+        files.list_names(self.folder)
         for error in found.errors:
             if error["path"].endswith(f"_{digits_of(hash_)[:8]}.yaml"):
                 raise CorruptFileError(error["message"], error["path"])
@@ -103,13 +104,13 @@ class Registry:
         return min(known, key=lambda record: (record.hash != hash_, record.id), default=None)
 
     def create(self, mapping: dict[str, Any]) -> tuple[DatasetRecord, bool]:
-        """Create a record, durably, unless its content has one by now; and whether it was created.
+        """Create a record, durably, unless its content has one; return the record, and whether it is new.
 
-        The id is made of name and hash where `mapping` has none.
+        The id is made from name and hash where `mapping` has none.
 
         Raises:
-            TypeError: A key has a value that no record holds; nothing was written.
-            ValueError: No reader could read it; nothing was written.
+            TypeError: A value has a type that a record cannot hold; nothing was written.
+            ValueError: A value cannot be read back; nothing was written.
         """
         with locks.take(self._locks / "datasets.lock", _LOCK_TIMEOUT_S):
             known = self.with_hash(mapping["hash"]) if mapping["hash"] else None
@@ -125,31 +126,31 @@ class Registry:
                     taken = self.read(id_)
                     if mapping["hash"] is None or mapping.get("id"):
                         return taken, False
-                    continue  # other content whose hash begins with these digits
+                    continue  # a record of other content whose hash begins with the same digits
                 return self.read(id_), True
         raise ConflictError("is taken by another dataset", str(self.path(id_)))
 
     def edit(self, id_: str, change: Callable[[dict[str, Any]], object]) -> DatasetRecord:
-        """Change a record under its lock; nothing is written where that leaves it as it was.
+        """Change a record under its lock; nothing is written where it stays the same.
 
         Raises:
-            ConflictError: Somebody edited the file by hand meanwhile.
-            CorruptFileError: It cannot be read; it is left as it is.
+            ConflictError: The file was edited meanwhile.
+            CorruptFileError: The record cannot be read; it is unchanged.
             UnsupportedVersionError: A newer version of this package wrote it.
-            TypeError: A key was given a value that no record holds; it is as it was.
-            ValueError: No reader could read it any more; it is as it was.
+            TypeError: A value has a type that a record cannot hold; the record is unchanged.
+            ValueError: A value cannot be read back; the record is unchanged.
         """
         path = self.path(id_)
         lock = self._locks / "datasets" / f"{id_}.lock"
-        # Edits are rare, and datasets many: no lock file is left for the next one.
+        # Edits are rare, and datasets many: no lock file is left for the next edit.
         with yaml_records.edit(path, lock, _LOCK_TIMEOUT_S, is_over=lambda _: True) as mapping:
             dataset_record.check(mapping, path)
             change(mapping)
             dataset_record.refuse(mapping, id_)
         return self.read(id_)
 
-    def _ids(self, errors: list[dict[str, str]]) -> list[str]:
-        names = looking.names(self.root, "datasets", errors, _is_record)
+    def _ids(self, errors: list[Problem]) -> list[str]:
+        names = listing.list_names(self.root, "datasets", errors, _is_record)
         return [name.removesuffix(".yaml") for name in names]
 
     def _parse(self, id_: str) -> DatasetRecord:
@@ -158,7 +159,7 @@ class Registry:
             stat = os.stat(path)  # noqa: PTH116 -- twice as fast
         except FileNotFoundError as error:
             if os.path.lexists(path):
-                files.read_bytes(path)  # says why not
+                files.read_bytes(path)  # raises the reason
             raise NotFoundError("there is no such record", str(path)) from error
         stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
         known = self._parsed.get(id_)
@@ -174,6 +175,6 @@ def _is_record(name: str) -> bool:
 
 
 def digits_of(text: str) -> str:
-    """Return the digits of a hash, or of what else tells a dataset from others."""
+    """Return the digits of a hash, or of another text that identifies a dataset."""
     kind, _, digits = text.partition(":")
     return digits if kind in ("blake3", "sha256") else _native.blake3_hex(text.encode(), 64)

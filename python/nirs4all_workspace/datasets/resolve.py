@@ -1,10 +1,10 @@
-"""Finding a dataset's content, wherever it went: the cheapest question first.
+"""Finding the content of a dataset, cheapest test first.
 
 1. `path`: its current path, then its original one.
 2. `name`: the same name in `data/` and `datasets/` inside and beside the workspace, and in search roots.
-3. `size`, `quick_hash`, `full_hash`: anything of its size in the index of all files there.
+3. `size`, `quick_hash`, `full_hash`: any file or folder of its size in the index of all files there.
 
-Nothing is written but cache. What is found is proven by a full hash, or said to be unproven.
+Nothing is written but the cache. A result is proven by a full hash, or reported as unproven.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+    from nirs4all_workspace.exceptions import Problem
 
     Report = Callable[[int, int], object]
 
 _FOLDERS = ("data", "datasets")
 _HASH = re.compile("(blake3|sha256):[0-9a-f]{64}")
-# In-place edits do not show in a folder's stat; after so many seconds every file is looked at again
-# before content is said to be missing.
+# In-place edits do not show in a folder's stat; after this many seconds every file is looked at again
+# before content is reported missing.
 _STALE_S = 60.0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage looked at.
+    """One stage of a search.
 
     Attributes:
         stage: `path`, `name`, `size`, `quick_hash` or `full_hash`.
-        candidates: Files and folders that it looked at.
-        bytes_read: Bytes of content.
+        candidates: Number of files and folders that were looked at.
+        bytes_read: Bytes of content that were read.
         seconds: Time.
     """
 
@@ -55,20 +56,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class Resolution:
-    """Where a dataset is, how that was found, and how sure it is.
+    """The place of a dataset's content, how it was found, and whether it is proven.
 
     Attributes:
-        path: Where its content is, absolute; None where it is nowhere, or where something else is at its
-            path.
+        path: The absolute path of its content; None where it was not found, or where its path holds other
+            content.
         status: One of `STATUSES`.
-        stage: The stage that settled it; None where none did.
-        reason: All of this in a sentence.
-        candidate: Its content elsewhere, while its path holds something else or cannot be read.
-        proven: Whether a full hash of the content stands behind it.
-        basis: `content` where it was read now, else what told that it is unchanged since it was read:
-            `ctime`, or `mtime` on file systems that have no trustworthy time of change.
-        slow: Whether everything had to be hashed, since its size is not known.
-        stages: What was looked at, in order.
+        stage: The stage that settled it; None where no stage did.
+        reason: The resolution in a sentence.
+        candidate: The path of its content elsewhere, while its path holds other content or cannot be read.
+        proven: Whether a full hash of the content proves it.
+        basis: `content` where the content was read now, else the time that shows it unchanged since it was
+            read: `ctime`, or `mtime` on file systems without a trustworthy change time.
+        slow: Whether every file had to be hashed, because the size of the content is not known.
+        stages: The stages, in order.
         errors: What could not be read, as dicts of path, kind and message.
         seconds: Time in all.
     """
@@ -82,12 +83,12 @@ class Resolution:
     basis: str | None = None
     slow: bool = False
     stages: tuple[Stage, ...] = ()
-    errors: tuple[dict[str, str], ...] = ()
+    errors: tuple[Problem, ...] = ()
     seconds: float = 0.0
 
     @property
     def candidates(self) -> int:
-        """Files and folders that all stages looked at."""
+        """Number of files and folders that all stages looked at."""
         return sum(stage.candidates for stage in self.stages)
 
     @property
@@ -96,7 +97,7 @@ class Resolution:
         return sum(stage.bytes_read for stage in self.stages)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return the resolution as plain data."""
         paths = {
             key: None if (path := getattr(self, key)) is None else str(path) for key in ("path", "candidate")
         }
@@ -106,7 +107,7 @@ class Resolution:
 
 @dataclass
 class _Answer:
-    """What is at one path."""
+    """The content at one path, compared with a record."""
 
     verdict: str  # same, different, missing, unreadable, unstable, untold
     bytes_read: int = 0
@@ -116,13 +117,13 @@ class _Answer:
 
 @dataclass
 class _Search:
-    """One call of `Resolver.resolve`, as far as it has come."""
+    """The state of one call of `Resolver.resolve`."""
 
     record: DatasetRecord
     began: float
     others: list[tuple[Path, _Answer]] = field(default_factory=list)  # what is at its paths instead
     stages: list[Stage] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def add(self, stage: str, candidates: int, bytes_read: int, began: float) -> None:
         self.stages.append(Stage(stage, candidates, bytes_read, time.perf_counter() - began))
@@ -153,23 +154,23 @@ class _Search:
 
 
 class Resolver:
-    """Finds datasets of one workspace; keeps hashes and indexes in memory between calls."""
+    """Finds datasets of one workspace; caches hashes and indexes in memory between calls."""
 
     def __init__(self, root: Path) -> None:
-        """Belong to the workspace in `root`."""
+        """Bind to the workspace in `root`."""
         self._root = root
-        self._kept: tuple[int, _native.HashCache] | None = None
+        self._hash_cache: tuple[int, _native.HashCache] | None = None
         self._indexes: dict[str, tuple[_native.FileIndex, float]] = {}
 
     @property
     def hashes(self) -> _native.HashCache:
-        """What was hashed before; loaded once a process."""
-        if self._kept is None or self._kept[0] != os.getpid():
-            self._kept = (os.getpid(), _native.HashCache(self._root))
-        return self._kept[1]
+        """The cache of hashes; loaded once a process."""
+        if self._hash_cache is None or self._hash_cache[0] != os.getpid():
+            self._hash_cache = (os.getpid(), _native.HashCache(self._root))
+        return self._hash_cache[1]
 
     def absolute(self, path: str) -> Path:
-        """Return where a stored path leads: relative ones start at the workspace."""
+        """Return a stored path as absolute: a relative one starts at the workspace."""
         return Path(os.path.normpath(os.path.join(self._root, path)))  # noqa: PTH118 -- faster
 
     def stored(self, path: Path) -> str:
@@ -183,7 +184,7 @@ class Resolver:
     def resolve(
         self, record: DatasetRecord, search_roots: Iterable[Path] = (), progress: Report | None = None
     ) -> Resolution:
-        """Find a dataset; see `Datasets.resolve`."""
+        """Find the content of a dataset; see `Datasets.resolve`."""
         search = _Search(record, time.perf_counter())
         found = self._at_its_path(search) or self._elsewhere(search, list(search_roots), progress)
         if found.bytes_read:
@@ -191,15 +192,15 @@ class Resolver:
         return found
 
     def content(self, path: Path, progress: Report | None = None) -> dict[str, Any]:
-        """Return hash, file_size and quick_hash of one state of a file or folder.
+        """Return hash, file_size and quick_hash of one consistent state of a file or folder.
 
         Args:
-            path: Where it is.
-            progress: Called now and then with the bytes hashed and those there are.
+            path: The path of the content.
+            progress: Called now and then with the bytes hashed and the bytes in all.
 
         Raises:
-            ConflictError: It changed while it was read.
-            OSError: It cannot be read.
+            ConflictError: The content changed while it was read.
+            OSError: The content cannot be read.
         """
         for _ in range(2):
             found, size, _, _ = self.hashes.fingerprint(path, "blake3", progress)
@@ -210,13 +211,13 @@ class Resolver:
         raise ConflictError("changed while it was read, twice; try again when it is finished", str(path))
 
     def same_hash(self, record: DatasetRecord, path: Path) -> str | None:
-        """Return the hash of what is at a path, by the algorithm of a record's; None where it has none.
+        """Return the hash of the content at a path, by the algorithm of a record; None where it has no hash.
 
-        A folder whose files are called the same in another normal form has the record's hash.
+        A folder that has the record's hash in another normal form of its file names gives the record's hash.
 
         Raises:
-            ConflictError: It changed while it was read.
-            OSError: It cannot be read.
+            ConflictError: The content changed while it was read.
+            OSError: The content cannot be read.
         """
         if not _is_provable(record):
             return None
@@ -228,7 +229,7 @@ class Resolver:
         return found
 
     def roots(self, records: Sequence[DatasetRecord], search_roots: Iterable[Path] = ()) -> list[Path]:
-        """Return the folders whose files are indexed for these datasets, none inside another."""
+        """Return the folders whose files are indexed for these datasets, without nested ones."""
         last = [self.absolute(it.current_path).parent for it in records if it.current_path]
         too_large = {Path(self._root.anchor), Path.home(), Path(tempfile.gettempdir()).resolve()}
         # `is_dir` raises where a folder above may not be entered.
@@ -237,7 +238,7 @@ class Resolver:
         return sorted(path for path in real if not any(other in real for other in path.parents))
 
     def index(self, root: Path, fresh: bool = False) -> _native.FileIndex:
-        """Return the index of a folder: refreshed, and with `fresh` down to every file."""
+        """Return the refreshed index of a folder; `fresh` also looks at every file's stat."""
         index, seen = self._indexes.get(str(root), (None, 0.0))
         if index is None:
             index, fresh = _native.FileIndex(root, self.hashes), True
@@ -247,7 +248,7 @@ class Resolver:
         return index
 
     def _at_its_path(self, search: _Search) -> Resolution | None:
-        """Settle it where its content, or something else, is at its path; None where nothing is there."""
+        """Resolve a dataset whose path holds its content or other content; None where nothing is there."""
         record, began = search.record, time.perf_counter()
         recorded = [path for path in (record.current_path, record.original_path) if path]
         looked_at = bytes_read = 0
@@ -267,8 +268,8 @@ class Resolver:
         basis = "content" if answer.bytes_read else "ctime" if _native.has_trusted_ctime(path) else "mtime"
         how = {
             "content": "its content was hashed now",
-            "ctime": "its stat is that of the file that was hashed before",
-            "mtime": "size and mtime are those of the file that was hashed before",
+            "ctime": "its stat identity is that of the file hashed before",
+            "mtime": "size and mtime are those of the file hashed before",
         }[basis]
         if not answer.proven:
             how = f"size and quick hash agree, but {_why_unproven(search.record)}"
@@ -279,9 +280,7 @@ class Resolver:
         others = search.others
         if others and others[0][1].verdict == "untold":
             path = others[0][0]
-            reason = (
-                f"something is at {path}, but no hash is recorded that could tell whether it is the dataset"
-            )
+            reason = f"{path} exists, but no hash is recorded to compare its content with"
             return search.answer(path, "unknown", "path", reason)
         found = self._by_name(search, search_roots) or self._by_content(search, search_roots, progress)
         if others:
@@ -297,7 +296,7 @@ class Resolver:
         gone = f"nothing is at {self.absolute(known)}" if known else "no path is recorded"
         if found is None:
             if not known and not _is_searchable(record):
-                reason = "neither a path nor a hash is recorded that could tell where it is"
+                reason = "neither a path nor a hash is recorded by which it could be found"
                 return search.answer(None, "unknown", None, reason)
             if not _is_searchable(record):
                 reason = f"{gone}, and no hash is recorded by which it could be found elsewhere"
@@ -364,7 +363,7 @@ class Resolver:
         return None
 
     def _compare(self, record: DatasetRecord, path: Path) -> _Answer:
-        """What is at a path, read only where its stat does not tell."""
+        """Compare the content at a path with a record; it is read only where its stat is not conclusive."""
         try:
             if _is_provable(record):
                 return self._compare_hash(record, path, str(record.hash))
@@ -403,7 +402,7 @@ class Resolver:
 
 
 def _is_searchable(record: DatasetRecord) -> bool:
-    """Whether content can be told to be the dataset's wherever it is."""
+    """Return whether a record has a hash by which its content can be found elsewhere."""
     return _is_provable(record) or (record.file_size is not None and bool(record.quick_hash))
 
 
@@ -428,7 +427,7 @@ def _short(hash_: str) -> str:
 
 
 def _merged(stages: list[Stage], more: list[Stage]) -> list[Stage]:
-    """One entry a stage, also where several folders were searched."""
+    """Return one entry a stage, with the sums over several folders."""
     by_name = {stage.stage: stage for stage in stages}
     for stage in more:
         old = by_name.get(stage.stage, Stage(stage.stage, 0, 0, 0.0))

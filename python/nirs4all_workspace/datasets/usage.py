@@ -1,4 +1,4 @@
-"""What runs say of the datasets that they use."""
+"""References of runs to datasets, and the use of datasets derived from them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nirs4all_workspace.datasets.dataset_record import DatasetRecord
+    from nirs4all_workspace.exceptions import Problem
 
 _KEYS = ("id", "name", "hash", "file_size", "quick_hash", "path")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One dataset of one run; None where the run did not say.
+    """A reference of one run to one dataset; a field is None where the run lacks it.
 
     Attributes:
         run_id: The run; None where prediction files of nirs4all 0.6 name the dataset.
-        created_at: When the run was created, ISO-8601.
-        id: Of the dataset's record.
-        name: What the run calls it.
-        hash: Of its content at that time.
-        file_size: Bytes.
-        quick_hash: Of its content at that time.
-        path: Where it was, as records store paths.
+        created_at: Creation time of the run, ISO-8601.
+        id: The id of the dataset's record.
+        name: The dataset's name in the run.
+        hash: The hash of its content at that time.
+        file_size: Bytes of its content at that time.
+        quick_hash: The quick hash of its content at that time.
+        path: Its path at that time, as records store paths.
     """
 
     run_id: str | None
@@ -46,20 +47,20 @@ class References:
     """The references of all runs.
 
     Attributes:
-        all: In the order of runs.
-        runs_read: Runs whose files were read now.
-        runs_unchanged: Runs that were known.
+        all: The references, in the order of runs.
+        runs_read: Number of runs whose files were read.
+        runs_unchanged: Number of runs whose references were cached.
         errors: Runs that cannot be read, as dicts of path, kind and message.
     """
 
     all: list[Reference]
     runs_read: int
     runs_unchanged: int
-    errors: list[dict[str, str]]
+    errors: list[Problem]
 
 
 def read(root: Path) -> References:
-    """Return what all runs of a workspace say now of their datasets; not what nirs4all 0.6 left."""
+    """Return the references of all runs of a workspace to datasets; sessions of nirs4all 0.6 have none."""
     found = _native.list_runs(root)
     runs = [run for run in found["runs"] if run["kind"] == "run"]
     references = [
@@ -69,20 +70,21 @@ def read(root: Path) -> References:
         for run in runs
         for it in run["datasets"]
     ]
-    errors = [{**error, "path": str(root / error["path"])} for error in found["errors"]]
+    said: list[Problem] = found["errors"]
+    errors: list[Problem] = [{**error, "path": str(root / error["path"])} for error in said]
     return References(references, found["read"], found["unchanged"], errors)
 
 
 class Usages:
-    """How runs use datasets, as they say when it is first asked."""
+    """The use of datasets by runs, read at the first question."""
 
     def __init__(self, root: Path) -> None:
-        """Belong to the runs of the workspace in `root`."""
+        """Bind to the runs of the workspace in `root`."""
         self._root = root
         self._runs: dict[tuple[str, str | None], dict[str, str | None]] | None = None
 
     def of(self, record: DatasetRecord) -> Usage:
-        """Return how runs use a dataset: those that name its id, or its content, or at least its place."""
+        """Return the use of a dataset: runs that refer to its id, to its content, or at least to its path."""
         if self._runs is None:
             self._runs = {}
             for it in read(self._root).all:

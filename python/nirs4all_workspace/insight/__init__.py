@@ -1,1 +1,1 @@
-"""What is derived from a workspace: traces, statistics, changes, names of sessions."""
+"""Answers derived from a workspace: traces, statistics, changes, names of sessions."""

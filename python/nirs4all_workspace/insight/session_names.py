@@ -1,11 +1,11 @@
-"""Whose a summary's rows are: rows of nirs4all 0.6 name a configuration, not the call that made it."""
+"""Names of runs and sessions in summaries: rows of nirs4all 0.6 name a configuration, not their session."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import looking
+from nirs4all_workspace._io import listing
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.predictions.summaries import best_of
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def name_runs(root: Path, summary: dict[str, Any]) -> None:
-    """Put runs by their names, and sessions with what their results count, into a summary of `ws.summary`.
+    """Put the names of runs, and the sessions with their counts, into a summary of `ws.summary`.
 
     Args:
-        root: The workspace.
-        summary: Of a dataset or of all; its lists of runs are replaced, and what says no name is added to its
-            errors.
+        root: The workspace folder.
+        summary: The summary of a dataset or of all; its lists of runs are replaced, and records that cannot
+            be read are added to its errors.
     """
     names, counted, errors = _native.session_rows(root)
-    # A damaged record is no fault of rows; what cannot be opened may be anything.
-    looking.add(summary["errors"], (error for error in errors if error["kind"] == "io"))
+    # A damaged record does not concern the rows; a path that cannot be opened may hold rows.
+    listing.add_problems(summary["errors"], (error for error in errors if error["kind"] == "io"))
     sessions: dict[tuple[str, str], list[Run]] = {}
     for id_, dataset, metric, rows, best in counted:
         run = {"id": id_, "name": names[id_], "n_predictions": rows, "best_val_score": best}
@@ -53,7 +53,7 @@ def name_runs(root: Path, summary: dict[str, Any]) -> None:
 
 
 def _merged(runs: Iterable[Run], direction: str) -> list[Run]:
-    """One entry for each id, most rows first, then by id; what is counted together comes last."""
+    """Return one entry for each id, most rows first, then by id; the aggregated entry comes last."""
     merged: dict[tuple[bool, str], Run] = {}
     for run in runs:
         key = bool(run.get("is_other")), run["id"] or ""

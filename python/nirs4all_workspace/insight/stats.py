@@ -1,8 +1,8 @@
-"""Statistics of a workspace, of which only the parts are counted again whose files changed.
+"""Statistics of a workspace, of which only parts with changed files are counted again.
 
-A part is what one run's results say (`runs/<id>`), what one folder of predictions says of models
-(`predictions/<folder>`, or "" for files of nirs4all 0.6), or the registry (`datasets`). Each is kept with
-the stamp of its files: as long as that is the same, so is the part.
+A part holds the counts of one run's results (`runs/<id>`), the models of one folder of predictions
+(`predictions/<folder>`, or "" for files of nirs4all 0.6), or the counts of the registry (`datasets`). A part
+is cached with the fingerprint of its files and valid as long as that is the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import layout, looking
+from nirs4all_workspace._io import layout, listing
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.model import ownership
 from nirs4all_workspace.model.states import RunStatus
@@ -25,43 +25,45 @@ from nirs4all_workspace.values import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import ModelPerformance, Prewarming, Statistics
     from nirs4all_workspace.workspace import Workspace
 
     Report = Callable[[int, int], object]
 
 _VERSION = 3
 STATISTICS, PERFORMANCE, MANIFEST = "workspace_stats.json", "model_performance.json", "cache_manifest.yaml"
-# A file this young may change again without its stat telling.
+# A file this young may change again without its stat identity changing.
 _RACY_NS = _native.RACY_NS
 _FOLDERS = ("predictions", "arrays", "artifacts", "binaries", "runs", "datasets", "templates")
 
 
-def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
+def stats(workspace: Workspace, rebuild: bool = False) -> Statistics:
     """Return the statistics of a workspace; see `Workspace.stats`."""
-    survey = _Survey(workspace)
-    parts = _Parts(survey, {} if rebuild else _load(workspace))
+    snapshot = _StatSnapshot(workspace)
+    parts = _CachedParts(snapshot, {} if rebuild else _load(workspace))
     runs, errors = catalogue.read(workspace.path)
-    looking.add(errors, survey.errors)
+    listing.add_problems(errors, snapshot.errors)
     results = _results(workspace, runs, parts, errors)
     datasets = _datasets(workspace, parts, errors)
-    folders = _folders(workspace, survey.prediction_folders, parts, errors)
+    folders = _folders(workspace, snapshot.prediction_folders, parts, errors)
     parts.store(workspace)
     stored = workspace.templates.list()
-    looking.add(errors, stored.errors)
+    listing.add_problems(errors, stored.errors)
     templates = {item["id"] for entry in runs for item in entry["templates"]} | set(stored)
     return {
         "generated_at": datetime.now(UTC).isoformat(),
         "workspace": {
             "runs": _runs(workspace, runs, errors),
-            "results": _tally(results, ("done", "failed")),
-            "datasets": _tally([datasets]),
+            "results": _add_up(results, ("done", "failed")),
+            "datasets": _add_up([datasets]),
             "templates": {"total": len(templates)},
             "predictions": {
                 "total": sum(part["rows"] for part in folders),
                 "files": sum(part["files"] for part in folders),
             },
-            "files": {"total": sum(survey.files.values()), "by_folder": survey.files},
-            "bytes": {"total": sum(survey.bytes.values()), "by_folder": survey.bytes},
+            "files": {"total": sum(snapshot.files.values()), "by_folder": snapshot.files},
+            "bytes": {"total": sum(snapshot.bytes.values()), "by_folder": snapshot.bytes},
         },
         "model_performance": _performance(folders),
         "recomputed": sorted(parts.recomputed),
@@ -69,48 +71,50 @@ def stats(workspace: Workspace, rebuild: bool = False) -> dict[str, Any]:
     }
 
 
-def prewarm(workspace: Workspace, progress: Report | None = None) -> dict[str, Any]:
+def prewarm(workspace: Workspace, progress: Report | None = None) -> Prewarming:
     """Fill the caches; see `Workspace.prewarm`."""
-    work: dict[str, Callable[[], list[dict[str, str]]]] = {
+    work: dict[str, Callable[[], list[Problem]]] = {
         "summary": lambda: workspace.summary()["errors"],
         "files": workspace.datasets.index_files,
         "stats": lambda: stats(workspace)["errors"],
     }
     seconds: dict[str, float] = {}
-    errors: list[dict[str, str]] = []
+    errors: list[Problem] = []
     for done, (name, fill) in enumerate(work.items()):
         if progress is not None:
             progress(done, len(work))
         began = time.monotonic()
-        # Folders that are searched for datasets are named by their full paths.
+        # Problems of folders that are searched for datasets have absolute paths already.
         root = f"{workspace.path.absolute()}/"
-        looking.add(errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill()))
+        listing.add_problems(
+            errors, ({**error, "path": error["path"].removeprefix(root)} for error in fill())
+        )
         seconds[name] = time.monotonic() - began
     if progress is not None:
         progress(len(work), len(work))
     return {"seconds": seconds, "errors": errors}
 
 
-class _Survey:
-    """The stamps of parts, and how much lies where, by one look at the stat of every file."""
+class _StatSnapshot:
+    """The fingerprints of parts, and files and bytes by folder, from the stat of every file."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.files = dict.fromkeys(_FOLDERS, 0)
         self.bytes = dict.fromkeys(_FOLDERS, 0)
         self.prediction_folders: list[str] = []
-        self._stamps: dict[str, list[str]] = {}
+        self._fingerprints: dict[str, list[str]] = {}
         self._changed_at: dict[str, int] = {}
         self._began = time.time_ns()
-        self.errors: list[dict[str, str]] = []
-        # What deletion has not removed yet counts nowhere.
-        deleted = set(looking.names(workspace.path, layout.TRASH, self.errors))
+        self.errors: list[Problem] = []
+        # Deleted runs whose files are not removed yet are not counted.
+        deleted = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
         items, unlisted = _native.survey(workspace.path)
-        looking.add(self.errors, unlisted)
-        for path, stamp, count, size, changed_at in items:
+        listing.add_problems(self.errors, unlisted)
+        for path, fingerprint, count, size, changed_at in items:
             top, _, rest = path.partition("/")
             is_old = not rest or top not in _FOLDERS
             if is_old:
-                # Of nirs4all 0.6, which has them in the folder itself, or deeper.
+                # Of nirs4all 0.6, which has files in the folder itself, or deeper.
                 rest = ""
             folder = (
                 "arrays" if is_old and path.endswith(".arrays.parquet") else "predictions" if is_old else top
@@ -121,15 +125,17 @@ class _Survey:
             if run_id in deleted:
                 continue
             for part in _parts_of(path, folder, rest, run_id):
-                self._stamps.setdefault(part, []).append(f"{stamp:x}")
+                self._fingerprints.setdefault(part, []).append(f"{fingerprint:x}")
                 self._changed_at[part] = max(changed_at, self._changed_at.get(part, 0))
-        self.prediction_folders = [part for part in self._stamps if part == "" or part[:12] == "predictions/"]
+        self.prediction_folders = [
+            part for part in self._fingerprints if part == "" or part[:12] == "predictions/"
+        ]
 
-    def stamp(self, part: str) -> str | None:
-        """Return what tells whether a part is the same; None where that cannot be told yet."""
+    def fingerprint(self, part: str) -> str | None:
+        """Return the fingerprint of a part; None where its files are racily clean."""
         if self._changed_at.get(part, 0) >= self._began - _RACY_NS:
             return None
-        return _native.blake3_hex(" ".join(self._stamps.get(part, [])).encode(), 16)
+        return _native.blake3_hex(" ".join(self._fingerprints.get(part, [])).encode(), 16)
 
 
 def _parts_of(path: str, folder: str, rest: str, run_id: str | None) -> Iterable[str]:
@@ -144,53 +150,53 @@ def _parts_of(path: str, folder: str, rest: str, run_id: str | None) -> Iterable
         yield folder
 
 
-class _Parts:
-    """What was kept of parts, as far as their files are the same, and what was counted instead."""
+class _CachedParts:
+    """The cached parts whose files are unchanged, and the parts that were counted again."""
 
-    def __init__(self, survey: _Survey, known: Mapping[str, tuple[str, Any]]) -> None:
-        self._survey = survey
+    def __init__(self, snapshot: _StatSnapshot, known: Mapping[str, tuple[str, Any]]) -> None:
+        self._snapshot = snapshot
         self._known = known
-        self._kept: dict[str, tuple[str, Any]] = {}
+        self._retained: dict[str, tuple[str, Any]] = {}
         self.recomputed: list[str] = []
 
     def get(self, part: str) -> Any:  # noqa: ANN401 - whatever was put
-        stamp, content = self._known.get(part, (None, None))
-        if stamp is None or stamp != self._survey.stamp(part):
+        fingerprint, content = self._known.get(part, (None, None))
+        if fingerprint is None or fingerprint != self._snapshot.fingerprint(part):
             return None
-        self._kept[part] = (stamp, content)
+        self._retained[part] = (fingerprint, content)
         return content
 
     def put(self, part: str, content: Any, *, keep: bool) -> Any:  # noqa: ANN401
         self.recomputed.append(part)
-        self._kept.pop(part, None)
-        if keep and (stamp := self._survey.stamp(part)) is not None:
-            self._kept[part] = (stamp, content)
+        self._retained.pop(part, None)
+        if keep and (fingerprint := self._snapshot.fingerprint(part)) is not None:
+            self._retained[part] = (fingerprint, content)
         return content
 
     def store(self, workspace: Workspace) -> None:
-        """Keep the parts for later, where anything changed."""
-        if self._kept == self._known:
+        """Write the parts to the cache, where anything changed."""
+        if self._retained == self._known:
             return
-        of_models = {part: content for part, (_, content) in self._kept.items() if is_of_models(part)}
-        others = {part: content for part, (_, content) in self._kept.items() if not is_of_models(part)}
+        of_models = {part: content for part, (_, content) in self._retained.items() if is_of_models(part)}
+        others = {part: content for part, (_, content) in self._retained.items() if not is_of_models(part)}
         written = {}
         for name, content in ((STATISTICS, others), (PERFORMANCE, of_models)):
             text = strict_json.dumps({"version": _VERSION, "parts": content}).encode()
             _native.write_cache(workspace.path, name, text)
             written[name] = _native.blake3_hex(text, 16)
-        stamps = {part: stamp for part, (stamp, _) in self._kept.items()}
-        # JSON is YAML too, and read ten times as fast.
-        manifest = strict_json.dumps({"version": _VERSION, "files": written, "parts": stamps}, indent=1)
+        fingerprints = {part: fingerprint for part, (fingerprint, _) in self._retained.items()}
+        # JSON is valid YAML, and parsed ten times as fast.
+        manifest = strict_json.dumps({"version": _VERSION, "files": written, "parts": fingerprints}, indent=1)
         _native.write_cache(workspace.path, MANIFEST, manifest.encode())
 
 
 def is_of_models(part: str) -> bool:
-    """Return whether a part says how models perform."""
+    """Return whether a part holds the performance of models."""
     return part == "" or part.startswith("predictions/")
 
 
 def _load(workspace: Workspace) -> dict[str, tuple[str, Any]]:
-    """What was kept; nothing where a file is missing, damaged, of another version or of another writing."""
+    """Return the cached parts; empty where a file is missing, damaged or of another version or write."""
     try:
         manifest = json.loads(_native.read_cache(workspace.path, MANIFEST) or b"")
         if manifest["version"] != _VERSION:
@@ -201,7 +207,7 @@ def _load(workspace: Workspace) -> dict[str, tuple[str, Any]]:
             if manifest["files"][name] != _native.blake3_hex(text, 16):
                 return {}
             contents |= json.loads(text)["parts"]
-        return {str(part): (stamp, contents[part]) for part, stamp in manifest["parts"].items()}
+        return {str(part): (fingerprint, contents[part]) for part, fingerprint in manifest["parts"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
@@ -209,51 +215,53 @@ def _load(workspace: Workspace) -> dict[str, tuple[str, Any]]:
 def _results(
     workspace: Workspace,
     runs: Sequence[Mapping[str, Any]],
-    parts: _Parts,
-    errors: list[dict[str, str]],
+    parts: _CachedParts,
+    errors: list[Problem],
 ) -> list[dict[str, int]]:
-    """How many results of each run are done, and how many failed."""
+    """Return how many results of each run are done and how many failed."""
     found = {run["id"]: parts.get(f"runs/{run['id']}") for run in runs}
     stale = [run_id for run_id, counted in found.items() if counted is None]
-    # The files of nirs4all 0.6 are parts of other names: what they say is kept by whoever reads them.
+    # Sessions and files of nirs4all 0.6 are parts under other names, which `_native.count_results` caches.
     native = {run["id"] for run in runs if run["kind"] == "run"}
     for run_id, (done, failed), problems in _native.count_results(workspace.path, stale):
-        looking.add(errors, problems)
+        listing.add_problems(errors, problems)
         if run_id:
             found[run_id] = {"done": done, "failed": failed}
         if run_id in native:
             parts.put(f"runs/{run_id}", found[run_id], keep=not problems)
-    # A run that was deleted meanwhile has none.
+    # A run that was deleted meanwhile has no counts.
     return [counted for counted in found.values() if counted is not None]
 
 
-def _datasets(workspace: Workspace, parts: _Parts, errors: list[dict[str, str]]) -> dict[str, int]:
+def _datasets(workspace: Workspace, parts: _CachedParts, errors: list[Problem]) -> dict[str, int]:
     counted: dict[str, int] | None = parts.get("datasets")
     if counted is None:
         listed = workspace.datasets.list()
         root = workspace.path
-        looking.add(errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors))
-        # Those of nirs4all 0.6 are made of prediction files, which are no part of this one.
+        listing.add_problems(
+            errors, ({**it, "path": it["path"].removeprefix(f"{root}/")} for it in listed.errors)
+        )
+        # The registry of a folder of nirs4all 0.6 is derived from prediction files, which this part excludes.
         keep = not listed.errors and workspace.format_version > 1
         counted = parts.put("datasets", dict(Counter(record.status for record in listed)), keep=keep)
     return counted
 
 
 def _folders(
-    workspace: Workspace, folders: Sequence[str], parts: _Parts, errors: list[dict[str, str]]
+    workspace: Workspace, folders: Sequence[str], parts: _CachedParts, errors: list[Problem]
 ) -> list[dict[str, Any]]:
-    """What each folder of predictions says."""
+    """Return the performance of models in each folder of predictions."""
     found = {folder: parts.get(folder) for folder in folders}
     stale = [folder for folder, part in found.items() if part is None or not _agrees(part)]
     for folder, answer in zip(stale, _native.performance(workspace.path, stale), strict=True):
         part = {"rows": answer["rows"], "files": answer["files"], "models": answer["models"]}
         found[folder] = parts.put(folder, part, keep=answer["is_for_all"] and not answer["errors"])
-        looking.add(errors, answer["errors"])
+        listing.add_problems(errors, answer["errors"])
     return list(found.values())
 
 
 def _agrees(part: Mapping[str, Any]) -> bool:
-    """Return whether the table of metrics ranks all metrics as it did when this was counted."""
+    """Return whether the table of metrics still ranks every metric as it did when this was counted."""
     return all(
         _direction(metric) in (direction, None)
         for metric, direction in {(model["metric"], model["direction"]) for model in part["models"]}
@@ -267,46 +275,44 @@ def _direction(metric: str) -> str | None:
         return None
 
 
-def _runs(
-    workspace: Workspace, runs: Sequence[Mapping[str, Any]], errors: list[dict[str, str]]
-) -> dict[str, Any]:
+def _runs(workspace: Workspace, runs: Sequence[Mapping[str, Any]], errors: list[Problem]) -> dict[str, Any]:
     native = [run for run in runs if run["kind"] == "run"]
     states = Counter(run["status"] for run in runs if run["status"] is not None)
     running = [run["id"] for run in native if run["status"] == RunStatus.RUNNING]
     return {
         "total": len(runs),
         "by_status": {status.value: states.get(status.value, 0) for status in RunStatus},
-        "interrupted": sum(not ownership.seems_owned(workspace.path, run_id, errors) for run_id in running),
+        "interrupted": sum(not ownership.may_be_owned(workspace.path, run_id, errors) for run_id in running),
         "by_kind": dict(sorted(Counter(run["kind"] for run in runs).items())),
     }
 
 
-def _tally(counts: Iterable[Mapping[str, int]], names: Sequence[str] = ()) -> dict[str, Any]:
+def _add_up(counts: Iterable[Mapping[str, int]], names: Sequence[str] = ()) -> dict[str, Any]:
     by_status = Counter(dict.fromkeys(names, 0))
     for count in counts:
         by_status.update(count)
     return {"total": by_status.total(), "by_status": dict(sorted(by_status.items()))}
 
 
-def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Add up what folders say of the same model, dataset and metric."""
+def _performance(folders: Iterable[Mapping[str, Any]]) -> list[ModelPerformance]:
+    """Add up the performance of each model, dataset and metric over folders."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for folder in folders:
         for part in folder["models"]:
             is_other = part.get("is_other", False)
             key = (part["dataset"], part["metric"], is_other, part["model"] is None, part["model"])
             found.setdefault(key, []).append(part)
-    answer = []
+    answer: list[ModelPerformance] = []
     for (dataset, metric, is_other, _, model), parts in sorted(
         found.items(), key=lambda item: tuple("" if it is None else it for it in item[0])
     ):
         directions = {part["direction"] for part in parts}
         direction = directions.pop() if len(directions) == 1 else "unknown"
         scores = sum(part["scores"] for part in parts)
-        # The sum of scores of which one is too large for a mean is None.
+        # The sum of scores is None where one is too large for a mean.
         sums = [part["sum"] for part in parts if part["sum"] is not None]
         best = [part["best"] for part in parts if part["best"] is not None]
-        entry = {
+        entry: ModelPerformance = {
             "dataset": dataset,
             "metric": metric,
             "direction": direction,
@@ -317,5 +323,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         if len(sums) < len(parts):
             entry["overflow"] = True
-        answer.append(entry | {"is_other": True} if is_other else entry)
+        if is_other:
+            entry["is_other"] = True
+        answer.append(entry)
     return answer

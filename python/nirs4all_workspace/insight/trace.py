@@ -1,7 +1,7 @@
 """The chain dataset, run, template, result, prediction, artifact, walked from any of them both ways.
 
-A run joins its templates and datasets; a result is of one of each; its predictions and artifacts are its
-own. What hangs together is found through results, and through runs where those have none yet.
+A run has templates and datasets; a result has one of each, and its own predictions and artifacts. Connections
+are found through results, and through runs that have no results yet.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io import files, listing
 from nirs4all_workspace._io.paths import forms_of
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError, problem
@@ -25,30 +25,31 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.workspace import Workspace
 
 KINDS = ("dataset", "run", "template", "result", "prediction", "artifact")
-# So many predictions are listed; all are counted.
+# This many predictions are listed; all are counted.
 SHOWN = 100
 
 
 @dataclass
 class Trace:
-    """What one thing is connected with.
+    """The things that one thing is connected with.
 
     Attributes:
         kind: "dataset", "run", "template", "result", "prediction" or "artifact".
-        id: What it was asked for.
-        datasets: Dicts of id (None where nobody registered it) and name.
+        id: The id that was asked for.
+        datasets: Dicts of id (None where it is not registered) and name.
         runs: Dicts of id and name, oldest first.
-        templates: Dicts of id and name, as the runs call them.
+        templates: Dicts of id and name in the runs.
         results: Dicts of id, name (of the configuration), run_id, status, metric and best_score.
-        n_predictions: How many prediction rows there are.
-        predictions: The first 100 of them by id: dicts of id, name (of the model), run_id, fold_id, partition
+        n_predictions: Number of prediction rows.
+        predictions: The first 100 rows by id: dicts of id, name (of the model), run_id, fold_id, partition
             and val_score.
-        artifacts: Dicts of id (the hash, with nirs4all 0.6 the one that its manifest says), name (None where
-            nobody says) and path (relative to the workspace; None where it is missing).
+        artifacts: Dicts of id (the hash, with nirs4all 0.6 the hash in its manifest), name (None where it is
+            not recorded) and path (relative to the workspace; None where the file is missing).
         errors: What cannot be read, as dicts of path, kind and message.
     """
 
@@ -61,14 +62,14 @@ class Trace:
     n_predictions: int = 0
     predictions: list[dict[str, Any]] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data, the shape of `n4w lineage --json` for what is no run."""
+        """Return the trace as plain data, the shape of `n4w lineage --json` for all kinds but runs."""
         return asdict(self)
 
     def to_text(self) -> str:
-        """Return it for people, one thing a line."""
+        """Return the trace as text, one item a line."""
         lines = [f"{self.kind} {shown(self.id)}"]
         for kind in ("datasets", "runs", "templates", "results", "predictions", "artifacts"):
             found = getattr(self, kind)
@@ -83,29 +84,29 @@ class Trace:
 
 
 def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
-    """Return what hangs together with one thing; see `Workspace.trace`."""
+    """Return the trace of one thing; see `Workspace.trace`."""
     if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}, none of {', '.join(KINDS)}")
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     walk = _Walk(workspace)
     find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
     found = find(id_)
     if found is None:
-        looking.demand(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
+        listing.raise_if_unreadable(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
     return walk.collect(Trace(kind, id_), found)
 
 
 @dataclass
 class _Found:
-    """What a trace takes of each kind.
+    """The runs, results and rows that a trace is made of.
 
     Attributes:
         runs: Entries of the catalogue.
         results: Finished results.
-        rows: Which rows, as filters of `ws.predictions.page` or as one of Polars.
+        rows: The rows, as filters of `ws.predictions.page` or as an expression of Polars.
         datasets: Ids and names of the datasets; None for all of the runs.
         templates: Ids of the templates; None for all of the runs.
-        artifacts: Their hashes, beside those that results name.
+        artifacts: Hashes of artifacts, in addition to those of the results.
     """
 
     runs: list[dict[str, Any]]
@@ -117,7 +118,7 @@ class _Found:
 
 
 class _Walk:
-    """One trace: what the catalogue says, and the ways from each kind."""
+    """The state of one trace: the catalogue, and a method for each kind."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -135,10 +136,10 @@ class _Walk:
         except NotFoundError:
             pass
         except (WorkspaceError, OSError) as error:
-            looking.add(self.errors, [problem(f"datasets/{id_}.yaml", error)])
+            listing.add_problems(self.errors, [problem(f"datasets/{id_}.yaml", error)])
         is_registered = len(wanted) > 1
         wanted |= {form for name in wanted for form in forms_of(name)}
-        with_rows = {run for name in wanted for run in catalogue.with_rows(self._workspace.path, name)}
+        with_rows = {run for name in wanted for run in catalogue.runs_with_rows(self._workspace.path, name)}
         runs = [run for run in self._runs if run["id"] in with_rows or _refers(run["datasets"], wanted)]
         for run in runs:
             for item in _refers(run["datasets"], wanted):
@@ -159,7 +160,7 @@ class _Walk:
 
         runs = [run for run in self._runs if _refers(run["templates"], {id_})]
         stored = self._workspace.templates.list()
-        looking.add(self.errors, stored.errors)
+        listing.add_problems(self.errors, stored.errors)
         if not runs and id_ not in stored:
             return None
         results = [result for result in self._results(runs) if result.template_id == id_]
@@ -180,9 +181,9 @@ class _Walk:
         if not results:
             found.runs = [run for run in runs if run["id"] == row["run_id"]]
             found.datasets, found.templates = {row["dataset_name"]}, {row["template_id"]}
-        # It names its model; what else its result has is of its neighbours.
+        # The row names its model; other artifacts of its result belong to other rows.
         named = self._artifacts_named({row["model_artifact_id"]})
-        # With nirs4all 0.6 several datasets have artifacts of one name.
+        # With nirs4all 0.6 several datasets may have artifacts of the same name.
         named = named & {hash_ for result in results for hash_ in result.artifacts} or named
         if named:
             found.results = [replace(result, artifacts=[]) for result in found.results]
@@ -205,14 +206,14 @@ class _Walk:
         results = [it for it in all_results if hashes & {*it.artifacts} or it.id in named_by.results]
         if not (results or named_by.total or self._artifacts_named({id_})):
             return None
-        # Where rows do not say which is theirs, all rows of its results may use it.
+        # Where rows do not name their artifact, all rows of its results may use it.
         found = self._of_results(results, rows if named_by.total else self._rows_of(results))
         found.results = [replace(it, artifacts=[*hashes & {*it.artifacts}]) for it in found.results]
         found.artifacts = self._artifacts_named({id_})
         return found
 
     def collect(self, into: Trace, found: _Found) -> Trace:
-        """Describe what was found."""
+        """Fill a trace from what was found."""
         rows = _Rows(self._workspace, found.rows)
         into.n_predictions, into.predictions = rows.total, rows.shown
         into.runs = [{"id": run["id"], "name": run["name"]} for run in found.runs]
@@ -243,18 +244,18 @@ class _Walk:
     def _summary(self) -> dict[str, Any]:
         if self._summarised is None:
             self._summarised = self._workspace.summary()
-            looking.add(self.errors, self._summarised["errors"])
+            listing.add_problems(self.errors, self._summarised["errors"])
         return self._summarised
 
     _summarised: dict[str, Any] | None = None
 
     def _results(self, runs: Sequence[dict[str, Any]]) -> list[Result]:
         listed = catalogue.results(self._workspace.path, [run["id"] for run in runs])
-        looking.add(self.errors, listed.errors)
+        listing.add_problems(self.errors, listed.errors)
         return self._with_artifacts(listed)
 
     def _with_artifacts(self, results: Sequence[Result]) -> list[Result]:
-        """Of nirs4all 0.6, manifests say which artifacts are a result's."""
+        """Add the artifacts of results of nirs4all 0.6, which are listed in manifests."""
         if self._workspace.format_version > 1:
             return list(results)
         of = {result.run_id for result in results}
@@ -268,7 +269,7 @@ class _Walk:
         ]
 
     def _datasets_of(self, found: _Found) -> list[str]:
-        """Names of datasets that runs have rows of, referred to or not."""
+        """Return the names of the datasets that runs have rows of, referenced or not."""
         of = {run["id"] for run in found.runs}
         return [
             dataset["dataset_name"]
@@ -288,7 +289,7 @@ class _Walk:
         )
 
     def _rows_of(self, results: Sequence[Result]) -> pl.Expr:
-        """The rows of results: they name their result, or with nirs4all 0.6 dataset and configuration."""
+        """Return an expression for the rows of results: by result id, or by dataset and config in 0.6."""
         import polars as pl
 
         named = pl.col("result_id").is_in([result.id for result in results])
@@ -315,7 +316,7 @@ class _Walk:
         members = list(self._members(result))
         if row["config_name"] not in {config for *_, config in members}:
             return False
-        # The row does not say which file it is in.
+        # The row does not name its file.
         batches, _ = _native.find_predictions(self._workspace.path, row["id"], {"members": members})
         return any(not pages.frame(batch).is_empty() for batch in batches)
 
@@ -326,19 +327,19 @@ class _Walk:
         try:
             return self._workspace.artifacts.find(artifact)
         except OSError as error:
-            path = looking.relative(self._workspace.path, error, "artifacts")
-            looking.add(self.errors, [problem(path, error)])
+            path = listing.relative_path(self._workspace.path, error, "artifacts")
+            listing.add_problems(self.errors, [problem(path, error)])
             return None
 
     def _artifacts_named(self, names: set[str | None]) -> set[str]:
-        """The hashes of artifacts by hash, or by the name that migrated runs had for them."""
+        """Return the hashes of artifacts given by hash, or by their name in migrated runs."""
         names = names - {None}
         found = {name for name in names if name and self._find(name) is not None}
         lines = [line for line in self._lines() if names & {line.get("artifact_id"), line.get("hash")}]
         return found | {line["hash"] for line in lines if line.get("hash")}
 
     def _lines(self, runs: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
-        """What migrated runs say of their artifacts, or the manifests of these sessions."""
+        """Return the lines on artifacts in migrated runs, or in the manifests of these sessions."""
         if self._workspace.format_version < 2:
             return [
                 line
@@ -354,9 +355,9 @@ class _Walk:
                 try:
                     lines = [json.loads(line) for line in files.read_bytes(path).splitlines()]
                 except OSError as error:
-                    # A folder that may not be searched is one entry, not each of its files too.
+                    # A folder that cannot be searched is one problem, and its files are not problems too.
                     if not files.is_gone(path, error) and not self._tells(folder):
-                        looking.add(self.errors, [problem(name, error)])
+                        listing.add_problems(self.errors, [problem(name, error)])
                     continue
                 except ValueError as error:
                     self.errors.append({"path": name, "kind": "corrupt", "message": str(error)})
@@ -368,7 +369,7 @@ class _Walk:
         try:
             return list(self._workspace.runs.folders())
         except OSError:
-            return []  # the catalogue tells
+            return []  # the catalogue reports it
 
     def _tells(self, folder: Path) -> bool:
         name = folder.relative_to(self._workspace.path).as_posix()
@@ -382,7 +383,7 @@ class _Walk:
         try:
             content = _native.read_yaml(self._workspace.path / name)
         except (OSError, WorkspaceError) as error:
-            looking.add(self.errors, [problem(name, error)])
+            listing.add_problems(self.errors, [problem(name, error)])
             return lines
         for item in old_artifacts.items_of(content):
             if not item.get("path"):
@@ -392,9 +393,9 @@ class _Walk:
             except OSError:
                 file = None
             if file is None:
-                # It may be hidden by a folder that cannot be searched.
+                # It may lie in a folder that cannot be searched.
                 for place in old_artifacts.places_of(manifest):
-                    looking.names(self._workspace.path, place.as_posix(), self.errors, lambda _: False)
+                    listing.list_names(self._workspace.path, place.as_posix(), self.errors, lambda _: False)
             line = {"hash": str(item.get("content_hash") or item["path"]), "in_place": file, "run_id": run_id}
             named = item.get("artifact_id")
             about = {"artifact_id": None if named is None else str(named)}
@@ -405,7 +406,7 @@ class _Walk:
 
 
 class _Rows:
-    """Some rows: how many there are, and the first of them; memory does not grow with them."""
+    """A selection of rows: their number and the first of them, in bounded memory."""
 
     def __init__(self, workspace: Workspace, rows: Mapping[str, str] | pl.Expr) -> None:
         import polars as pl
@@ -439,7 +440,7 @@ def _refers(references: Iterable[Mapping[str, Any]], wanted: set[str]) -> list[M
 
 
 def _references(runs: Iterable[Mapping[str, Any]], key: str, wanted: set[str] | None) -> list[dict[str, Any]]:
-    """What runs refer to, each once."""
+    """Return the references of runs, each id once."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for run in runs:
         for item in run[key] if wanted is None else _refers(run[key], wanted):

@@ -1,7 +1,7 @@
-"""Watching a workspace: what changed since the last look, by the stat of its files.
+"""Watching a workspace: the changes since the last look, by the stat of its files.
 
-The operating system's word (through `watchfiles`) or the clock only says when to look; what changed is
-told by comparing two looks. So both ways tell the same.
+Events of the operating system (through `watchfiles`) or a timer say when to look; what changed comes from
+comparing two stat snapshots. So both modes report the same.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from nirs4all_workspace.exceptions import WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from nirs4all_workspace.model.answers import Change
     from nirs4all_workspace.workspace import Workspace
 
-Change = dict[str, str]
 _RECORDS = {"datasets": "dataset", "templates": "template"}
 _SEGMENTS = (".meta.parquet", ".journal")
 
@@ -28,8 +28,8 @@ _SEGMENTS = (".meta.parquet", ".journal")
 class Watch:
     """An iterator over lists of changes, each a dict of kind, action, id and path (relative).
 
-    It ends after `stop()`, from any thread, and on KeyboardInterrupt. What changes after it was made is
-    told, however late it is asked for.
+    It ends after `stop()`, from any thread, and on KeyboardInterrupt. Every change since its construction is
+    reported, however late the iterator is asked.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class Watch:
     ) -> None:
         """Use `Workspace.watch` instead."""
         if not interval > 0:
-            raise ValueError(f"interval is {interval}; it must be more than 0 seconds")
+            raise ValueError(f"interval: expected more than 0 seconds, got {interval}")
         self._workspace = workspace
         self._on_change = on_change
         self._interval = interval
         self._stopped = threading.Event()
-        self._seen = _look(workspace.path)
+        self._seen = _stat_snapshot(workspace.path)
         self._changes = self._watch(_is_polled(workspace.path) if poll is None else poll)
 
     def __iter__(self) -> Watch:
-        """Return itself."""
+        """Return the watch itself."""
         return self
 
     def __next__(self) -> list[Change]:
@@ -58,32 +58,32 @@ class Watch:
         return next(self._changes)
 
     def run(self) -> None:
-        """Watch until it is stopped; `on_change` is told."""
+        """Watch until it is stopped, calling `on_change` with each list of changes."""
         for _ in self:
             pass
 
     def stop(self) -> None:
-        """Let it end, within the interval; safe from any thread."""
+        """End the iteration within the interval; safe from any thread."""
         self._stopped.set()
 
     def close(self) -> None:
-        """Stop, and let go of what the operating system watches; nothing more comes."""
+        """Stop, and release the watches of the operating system; no more changes are yielded."""
         self.stop()
-        with suppress(ValueError):  # another thread waits in it, and ends by itself
+        with suppress(ValueError):  # another thread waits in the iterator, and ends it
             self._changes.close()
 
     def __enter__(self) -> Watch:
-        """Return itself."""
+        """Return the watch itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the watch."""
         self.close()
 
     def _watch(self, poll: bool) -> Generator[list[Change]]:
         try:
             for _ in self._wait_for_clock() if poll else self._wait_for_system():
-                now = _look(self._workspace.path)
+                now = _stat_snapshot(self._workspace.path)
                 changes = _changes(self._seen, now)
                 self._seen = now
                 if changes:
@@ -102,7 +102,7 @@ class Watch:
         import watchfiles
 
         root, milliseconds = self._workspace.path, max(1, round(self._interval * 1000))
-        told = watchfiles.watch(
+        events = watchfiles.watch(
             root,
             watch_filter=lambda _, path: not _is_hidden(root, path),
             debounce=milliseconds,
@@ -114,44 +114,46 @@ class Watch:
         )
         is_first = True
         try:
-            for paths in told:
-                # What changed before the system was watching is seen by one look after it does.
+            for paths in events:
+                # Changes before the system began to watch are found by one look afterwards.
                 if paths or is_first:
                     yield
                 is_first = False
         except (OSError, RuntimeError) as error:
             if not is_first:
                 raise
-            display.warn(f"looking every {self._interval} s instead, since {error}")
+            display.warn(f"polling every {self._interval} s instead of waiting for events: {error}")
             yield from self._wait_for_clock()
 
     def _refresh(self) -> None:
-        """Bring the caches up to date, so that the next answer is quick."""
+        """Refresh the caches, so that the next answer is quick."""
         with suppress(WorkspaceError, OSError):
             self._workspace.summary()
             self._workspace.stats()
 
 
 def _is_polled(root: Path) -> bool:
-    """Return whether the operating system tells nothing, or not what other hosts do."""
+    """Return whether the file system sends no events, or none for changes by other hosts."""
     return find_spec("watchfiles") is None or _native.is_network_drive(root)
 
 
 def _is_hidden(root: Path, path: str) -> bool:
-    """Return whether what the operating system tells of is no data; it may spell the root otherwise."""
+    """Return whether an event concerns a hidden path; its path may spell the root otherwise."""
     for folder in (root, root.resolve()):
         if (place := Path(path)).is_relative_to(folder):
             return any(part.startswith(".") for part in place.relative_to(folder).parts)
     return False
 
 
-def _look(root: Path) -> dict[str, int]:
-    """Return the stamp of everything that is watched, by path."""
-    return {path: stamp for path, stamp, *_ in _native.survey(root)[0] if _about(path) is not None}
+def _stat_snapshot(root: Path) -> dict[str, int]:
+    """Return the fingerprint of everything that is watched, by path."""
+    return {
+        path: fingerprint for path, fingerprint, *_ in _native.survey(root)[0] if _about(path) is not None
+    }
 
 
 def _about(path: str) -> tuple[str, str] | None:
-    """Return the kind and id of what lies there; None where it is not watched."""
+    """Return the kind and id of a path; None where it is not watched."""
     top, _, rest = path.partition("/")
     if top == "runs":
         return "run", rest
@@ -159,7 +161,7 @@ def _about(path: str) -> tuple[str, str] | None:
         return _RECORDS[top], rest.removesuffix(".yaml")
     folder, _, name = path.rpartition("/")
     if rest and top not in ("predictions", "arrays", "artifacts", "binaries"):
-        # Of nirs4all 0.6, whose datasets may have slashes in their names.
+        # Of nirs4all 0.6, whose dataset names may contain slashes.
         folder, name = "", path
     if top == "predictions" or not folder:
         for suffix in _SEGMENTS:
@@ -169,7 +171,7 @@ def _about(path: str) -> tuple[str, str] | None:
 
 
 def _changes(before: dict[str, int], now: dict[str, int]) -> list[Change]:
-    changes = []
+    changes: list[Change] = []
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) == now.get(path):
             continue

@@ -1,1 +1,1 @@
-"""What readers must know of nirs4all 0.6 and of later stores that are not read."""
+"""Support for reading nirs4all 0.6, and for recognising later stores, which are not read."""

@@ -1,4 +1,4 @@
-"""The artifacts that manifests of nirs4all 0.6 name, and where they lie."""
+"""The artifacts listed in manifests of nirs4all 0.6, and their paths."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What versions before 0.6 called these.
+# Names of these keys before 0.6.
 _LATER_NAMES = {"hash": "content_hash", "name": "custom_name", "step": "step_index", "size": "size_bytes"}
 
 
 def items_of(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - what a file says
-    """Return what a manifest says of its artifacts, in the words of 0.6."""
+    """Return the list of artifacts in a manifest, with the keys of 0.6."""
     found = content.get("artifacts") if isinstance(content, dict) else None
     items = found.get("items") if isinstance(found, dict) else found
     return [
@@ -25,24 +25,24 @@ def items_of(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - what a fil
 
 
 def places_of(manifest: Mapping[str, Any]) -> list[Path]:
-    """Return where nirs4all 0.6 has artifacts, and where versions before it, and some of its steps, do."""
+    """Return the folders where nirs4all 0.6, earlier versions and some steps of it store artifacts."""
     return [Path("binaries", manifest["dataset"]), Path(manifest["path"]).with_name("_binaries")]
 
 
 def find(root: Path, manifest: Mapping[str, Any], name: Any) -> Path | None:  # noqa: ANN401 - what a file says
-    """Return the file of an artifact; None where it is missing.
+    """Return the path of an artifact; None where the file is missing.
 
     Args:
         root: The folder of nirs4all 0.6.
-        manifest: What the catalogue says of the manifest.
-        name: What the manifest says of the file.
+        manifest: The manifest in the catalogue.
+        name: The file name in the manifest.
     """
     if not isinstance(name, str) or not name:
         return None
     places = places_of(manifest)
     for place, bound in zip(places, (Path("binaries"), places[1]), strict=True):
         path = Path(os.path.normpath(place / name))
-        # A manifest may name anything; what lies elsewhere is none of its artifacts.
+        # A manifest may name any path; a file outside of these folders is not its artifact.
         if path.is_relative_to(bound) and os.path.isfile(root / path):  # noqa: PTH113 - False where not told
             return root / path
     return None

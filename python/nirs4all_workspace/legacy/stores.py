@@ -1,4 +1,4 @@
-"""Folders that nirs4all 0.7 and later wrote, which this version names for what they are and does not read."""
+"""Recognising folders of nirs4all 0.7 and later, which this version does not read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Which versions keep what they made in which file.
+# The file of a store, and the versions that write it.
 _STORES = {"store.sqlite": "nirs4all 0.8.4 or later", "store.duckdb": "nirs4all 0.7 or 0.8"}
 
 
 def find(root: Path) -> str | None:
-    """Return what a folder is as the store of a later nirs4all; None where it is none."""
+    """Return a description of the store of a later nirs4all in a folder; None where there is none."""
     for name, versions in _STORES.items():
         if (root / name).is_file():
             return f"is a store of {versions} ({name}), which this version does not read"
@@ -20,5 +20,5 @@ def find(root: Path) -> str | None:
 
 
 def names(root: Path) -> list[str]:
-    """Return the files by which a folder is such a store."""
+    """Return the files that identify such a store."""
     return [name for name in _STORES if (root / name).is_file()]

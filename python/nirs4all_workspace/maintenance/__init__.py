@@ -1,1 +1,1 @@
-"""What checks a workspace, repairs it and clears it up."""
+"""Verification, recovery and garbage collection of a workspace."""

@@ -1,13 +1,13 @@
-"""Garbage: what nothing refers to any more. Looking removes nothing."""
+"""Garbage collection: what no run refers to any more. Without `yes` nothing is removed."""
 
 from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import files, layout, locks, looking, yaml_records
+from nirs4all_workspace._io import files, layout, listing, locks, yaml_records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import LockTimeoutError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership, run_record
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Garbage
     from nirs4all_workspace.workspace import Workspace
 
-# What was made, or asked for again, since then may belong to a run or a result in the making.
+# Content stored, or stored again, within this time may belong to a run or result that is not written yet.
 _GRACE = 24 * 3600.0
 
 
-def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
-    """Find garbage, and remove it if told to; see `Workspace.gc`."""
+def collect(workspace: Workspace, yes: bool) -> Garbage:
+    """List garbage, and remove it with `yes`; see `Workspace.gc`."""
     if yes:
         workspace.check_writable()
     root = workspace.path
-    answer: dict[str, Any] = {"removed": yes, "items": [], "notes": [], "errors": []}
+    answer: Garbage = {"removed": yes, "items": [], "notes": [], "errors": []}
     oldest = time.time() - _GRACE
     for kind, path, remove in _garbage(workspace, oldest, answer):
         name = str(path.relative_to(root))
@@ -39,21 +41,21 @@ def collect(workspace: Workspace, yes: bool) -> dict[str, Any]:
         except FileNotFoundError:
             continue
         except (WorkspaceError, OSError) as error:
-            looking.add(answer["errors"], [problem(name, error)])
+            listing.add_problems(answer["errors"], [problem(name, error)])
     if yes:
         removed, unlisted = _native.sweep(root)
         answer["items"] += [{"path": path, "kind": "leftover", "bytes": None} for path in removed]
-        looking.add(answer["errors"], unlisted)
+        listing.add_problems(answer["errors"], unlisted)
     return answer
 
 
 def _garbage(
-    workspace: Workspace, oldest: float, answer: dict[str, Any]
+    workspace: Workspace, oldest: float, answer: Garbage
 ) -> Iterator[tuple[str, Path, Callable[[], bool]]]:
     root, errors = workspace.path, answer["errors"]
     for folder in delete.trashed(root, errors):
         yield "trash", folder, partial(_finish, workspace, folder, errors)
-    for name in looking.names(root, "runs", errors, lambda name: name.startswith(layout.STAGING)):
+    for name in listing.list_names(root, "runs", errors, lambda name: name.startswith(layout.STAGING)):
         folder = workspace.runs.folder / name
         if _age(folder) < oldest:
             yield "staging", folder, partial(_remove_folder, folder)
@@ -62,11 +64,11 @@ def _garbage(
     used = _templates_in_use(workspace, errors)
     named = delete.referenced(workspace, errors)
     if used is None or named is None:
-        message = "runs that cannot be read may name any template and artifact: none was looked at"
+        message = "templates and artifacts were not examined: runs that cannot be read may refer to them"
         answer["notes"].append({"path": "runs", "kind": "unreadable", "message": message})
         return
     stored = workspace.templates.list()
-    looking.add(errors, stored.errors)
+    listing.add_problems(errors, stored.errors)
     for template_id in stored:
         path = workspace.templates.path(template_id)
         if template_id not in used and _age(path) < oldest:
@@ -76,14 +78,14 @@ def _garbage(
             yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
 
 
-def _locks_without_a_run(root: Path, errors: list[dict[str, str]]) -> Iterator[Path]:
-    """Yield what older versions, and processes that were killed, left of runs that have ended or are gone."""
+def _locks_without_a_run(root: Path, errors: list[Problem]) -> Iterator[Path]:
+    """Yield lock files of ended and deleted runs, left by older versions and killed processes."""
     in_trash = {folder.name.removeprefix(layout.DELETED) for folder in delete.trashed(root, errors)}
-    for name in looking.names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
+    for name in listing.list_names(root, ".locks/runs", errors, lambda name: name.endswith(".lock")):
         run_id = name.removesuffix(".lock").removesuffix(".owner")
         below = f".locks/runs/{name}"
         is_over = run_id not in in_trash and run_record.is_gone_or(run_record.ENDED, root, run_id)
-        if is_over and looking.is_there(root, below, errors, unknown=False):
+        if is_over and listing.is_regular_file(root, below, errors, unknown=False):
             yield root / below
 
 
@@ -97,11 +99,11 @@ def _remove_lock(path: Path) -> bool:
     return True
 
 
-def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
-    """Return the templates that runs name; None where a run cannot be read, or not by this version."""
+def _templates_in_use(workspace: Workspace, errors: list[Problem]) -> set[str] | None:
+    """Return the templates that runs refer to; None where a run cannot be read by this version."""
     listed = workspace.runs.list()
-    looking.add(errors, listed.errors)
-    # What else cannot be read names no templates.
+    listing.add_problems(errors, listed.errors)
+    # Other things that cannot be read refer to no templates.
     if any(error["path"].startswith("runs") for error in listed.errors):
         return None
     try:
@@ -113,10 +115,10 @@ def _templates_in_use(workspace: Workspace, errors: list[dict[str, str]]) -> set
         return None
 
 
-def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) -> bool:
+def _finish(workspace: Workspace, folder: Path, errors: list[Problem]) -> bool:
     root, run_id = workspace.path, folder.name.removeprefix(layout.DELETED)
     if not files.is_utf8(run_id):
-        # It is no run of ours.
+        # The folder does not belong to a run.
         return _remove_folder(folder)
     ownership.take(root, run_id)
     try:
@@ -124,7 +126,7 @@ def _finish(workspace: Workspace, folder: Path, errors: list[dict[str, str]]) ->
             left = delete.finish(workspace, run_id)["errors"]
     finally:
         ownership.release(root, run_id)
-    looking.add(errors, left)
+    listing.add_problems(errors, left)
     return not left
 
 
@@ -142,7 +144,7 @@ def _remove_template(workspace: Workspace, path: Path, oldest: float) -> bool:
 
 
 def _age(path: Path) -> float:
-    """When it changed last; now where it is gone, so that it is left alone."""
+    """Return the time of the last change; now where the file is gone, so that it is not removed."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

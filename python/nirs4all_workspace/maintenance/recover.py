@@ -1,11 +1,11 @@
-"""What dead processes left: journals are sealed, runs without an owner are failed or queued again."""
+"""Recovery after crashed processes: journals are sealed, runs without an owner are failed or requeued."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import looking
+from nirs4all_workspace._io import listing
 from nirs4all_workspace.exceptions import ConflictError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership
 from nirs4all_workspace.model.states import RunStatus
@@ -13,18 +13,19 @@ from nirs4all_workspace.model.states import RunStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nirs4all_workspace.model.answers import Recovery
     from nirs4all_workspace.workspace import Workspace
 
 MAX_ATTEMPTS = 3
 
 
-def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> dict[str, Any]:
+def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> Recovery:
     """Recover a workspace; see `Workspace.recover`."""
     workspace.check_writable()
     report = _native.recover(workspace.path, None, list(dead_hosts))
     listed = workspace.runs.list(status=RunStatus.RUNNING)
     report["runs"] = []
-    looking.add(report["problems"], listed.errors)
+    listing.add_problems(report["problems"], listed.errors)
     for run in listed.writable():
         try:
             if ownership.is_owned(workspace.path, run.id, dead_hosts):
@@ -36,8 +37,8 @@ def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> dict[str, Any]:
             report["problems"].append(problem(f"runs/{run.id}/run.yaml", error))
             continue
         except OSError as error:
-            path = looking.relative(workspace.path, error, f"runs/{run.id}")
-            looking.add(report["problems"], [problem(path, error)])
+            path = listing.relative_path(workspace.path, error, f"runs/{run.id}")
+            listing.add_problems(report["problems"], [problem(path, error)])
             continue
         if steps:
             report["runs"].append({"run_id": run.id, "status": steps[-1].value})

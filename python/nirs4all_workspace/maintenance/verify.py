@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import layout, looking, yaml_records
+from nirs4all_workspace._io import layout, listing, yaml_records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError, problem
 from nirs4all_workspace.model import migration_notes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Verification
     from nirs4all_workspace.runs.collection import RunList
     from nirs4all_workspace.runs.run import Run
     from nirs4all_workspace.workspace import Workspace
@@ -26,42 +28,42 @@ if TYPE_CHECKING:
 _Finding = tuple[bool, str, str, str]
 
 
-def check(workspace: Workspace, full: bool, found: dict[str, Any]) -> None:
-    """Add what is wrong with runs, datasets, templates, results and artifacts to the findings."""
+def check(workspace: Workspace, full: bool, found: Verification) -> None:
+    """Check runs, datasets, templates, results and artifacts, and add problems and notes to `found`."""
     runs = workspace.runs.list()
     problems = found["problems"]
-    looking.add(problems, runs.errors)
+    listing.add_problems(problems, runs.errors)
     if workspace.format_version > 1:
-        looking.add(problems, workspace.datasets.list().errors)
+        listing.add_problems(problems, workspace.datasets.list().errors)
     else:
-        looking.add(problems, _torn_arrays(workspace.path, problems))
+        listing.add_problems(problems, _torn_arrays(workspace.path, problems))
     listed = {(error["path"], error["kind"]) for error in found["problems"]}
     for is_problem, path, kind, message in _findings(workspace, runs, full):
         if (path, kind) in listed:
             continue
-        finding = {"path": path, "kind": kind, "message": message}
+        finding: Problem = {"path": path, "kind": kind, "message": message}
         found["problems" if is_problem else "notes"].append(finding)
 
 
-def _torn_arrays(root: Path, problems: list[dict[str, str]]) -> Iterator[dict[str, str]]:
-    """Yield the files of arrays of nirs4all 0.6 that are none."""
+def _torn_arrays(root: Path, problems: list[Problem]) -> Iterator[Problem]:
+    """Yield a problem for each file of arrays of nirs4all 0.6 that is not a Parquet file."""
     names, errors = _native.old_files(root, ".arrays.parquet")
-    looking.add(problems, errors)
+    listing.add_problems(problems, errors)
     for name, footer in zip(names, _native.read_footers([root / name for name in names]), strict=True):
         if isinstance(footer, WorkspaceError | OSError):
             yield problem(name, footer)
 
 
 def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Finding]:
-    unlisted: list[dict[str, str]] = []
-    shared = _Shared(workspace, unlisted)
+    unlisted: list[Problem] = []
+    shared = _ReferencedContent(workspace, unlisted)
     for run in runs.writable():
         for check in _CHECKS:
             try:
                 yield from check(shared, run)
             except (WorkspaceError, OSError) as error:
-                yield _told(workspace.path, error, f"runs/{run.id}")
-    parents = {head.id: head.entry()["parent_run"] for head in runs.heads}
+                yield _finding_of(workspace.path, error, f"runs/{run.id}")
+    parents = {header.id: header.entry()["parent_run"] for header in runs.headers}
     for run_id in list(parents):
         try:
             line = ancestors_of(run_id, parents.get)
@@ -79,65 +81,67 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
         try:
             if full and _native.hash_file(path) != f"blake3:{hash_of(path)}":
                 name = str(path.relative_to(workspace.path))
-                yield True, name, "corrupt", "its content is not what it is named after"
+                yield True, name, "corrupt", "its content does not match the hash in its name"
         except (WorkspaceError, OSError) as error:
-            yield _told(workspace.path, error, "artifacts")
+            yield _finding_of(workspace.path, error, "artifacts")
     try:
         yield from _lacking(migration_notes.of_workspace(workspace.path), migration_notes.OF_WORKSPACE)
     except (WorkspaceError, OSError) as error:
-        yield _told(workspace.path, error, migration_notes.OF_WORKSPACE)
+        yield _finding_of(workspace.path, error, migration_notes.OF_WORKSPACE)
     for folder in delete.trashed(workspace.path, unlisted):
         name = str(folder.relative_to(workspace.path))
-        yield False, name, "trash", "was not deleted to the end; `n4w gc --yes` does"
-    for name in looking.names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
-        yield False, f"runs/{name}", "staging", "is being made, or its maker died"
+        yield False, name, "trash", "was not deleted completely; `n4w gc --yes` completes it"
+    for name in listing.list_names(workspace.path, "runs", [], lambda name: name.startswith(layout.STAGING)):
+        yield False, f"runs/{name}", "staging", "is being created, or the process that created it died"
     for place in (".locks/runs", ".locks/datasets"):
-        for name in looking.names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):
-            looking.is_there(workspace.path, f"{place}/{name}", unlisted, unknown=False)
+        for name in listing.list_names(workspace.path, place, unlisted, lambda name: name.endswith(".lock")):
+            listing.is_regular_file(workspace.path, f"{place}/{name}", unlisted, unknown=False)
     for item in unlisted:
         yield True, item["path"], item["kind"], item["message"]
-    cache: list[dict[str, str]] = []
-    looking.names(workspace.path, ".cache", cache, lambda _: False)
+    cache: list[Problem] = []
+    listing.list_names(workspace.path, ".cache", cache, lambda _: False)
     for item in cache:
         yield False, item["path"], item["kind"], item["message"]
 
 
-def _told(root: Path, error: WorkspaceError | OSError, otherwise: str) -> _Finding:
+def _finding_of(root: Path, error: WorkspaceError | OSError, otherwise: str) -> _Finding:
     if isinstance(error, OSError):
-        item = problem(looking.relative(root, error, otherwise), error)
+        item = problem(listing.relative_path(root, error, otherwise), error)
     else:
         item = problem(str(error.path or otherwise).removeprefix(f"{root}/"), error)
     return True, item["path"], item["kind"], item["message"]
 
 
-class _Shared:
-    """What runs refer to, listed once; what cannot be listed is told once, and nothing of it is missing."""
+class _ReferencedContent:
+    """The content that runs refer to, listed once; an unlistable folder is one problem, and lacks nothing."""
 
-    def __init__(self, workspace: Workspace, unlisted: list[dict[str, str]]) -> None:
+    def __init__(self, workspace: Workspace, unlisted: list[Problem]) -> None:
         root = workspace.path
         stored = workspace.templates.list()
         self.stored, self.has_templates = set(stored), not stored.errors
-        looking.add(unlisted, stored.errors)
+        listing.add_problems(unlisted, stored.errors)
         self.templates = [
-            id_ for id_ in stored if looking.is_there(root, f"templates/{id_}.yaml", unlisted, unknown=False)
+            id_
+            for id_ in stored
+            if listing.is_regular_file(root, f"templates/{id_}.yaml", unlisted, unknown=False)
         ]
-        of_datasets: list[dict[str, str]] = []  # the registry tells
-        names = looking.names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
+        of_datasets: list[Problem] = []  # the registry tells
+        names = listing.list_names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
         self.datasets, self.has_datasets = {name.removesuffix(".yaml") for name in names}, not of_datasets
-        of_artifacts: list[dict[str, str]] = []
+        of_artifacts: list[Problem] = []
         self.artifacts = {hash_of(path): path for path in workspace.artifacts.files(of_artifacts)}
-        looking.add(unlisted, of_artifacts)
+        listing.add_problems(unlisted, of_artifacts)
         self._unlisted = [error["path"] for error in of_artifacts]
 
     def lacks(self, artifact: object) -> bool:
-        """Return whether an artifact is missing; one that may lie in what cannot be looked at is not."""
+        """Return whether an artifact is missing; False where it may lie in a folder that cannot be listed."""
         if artifact in self.artifacts:
             return False
         path = f"artifacts/{str(artifact)[:2]}/{artifact}"
         return not any(path.startswith(unlisted.partition(".")[0]) for unlisted in self._unlisted)
 
 
-def _check_record(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_record(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     path = f"runs/{run.id}/run.yaml"
     record = run.record
     try:
@@ -145,54 +149,54 @@ def _check_record(_: _Shared, run: Run) -> Iterator[_Finding]:
     except SchemaError as error:
         yield False, path, "newer_format", error.message
     if record["id"] != run.id:
-        yield True, path, "contradiction", f"says that it is run {record['id']!r}"
+        yield True, path, "contradiction", f"key 'id': expected {run.id!r}, got {record['id']!r}"
     yield from ((True, path, "contradiction", message) for message in _check_history(record))
 
 
-def _check_owner(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_owner(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     if run.is_interrupted:
         yield False, f"runs/{run.id}/run.yaml", "interrupted", "its owner died; `n4w recover` records it"
 
 
-def _check_templates(shared: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_templates(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     for template in run.templates:
         if shared.has_templates and str(template.get("id")) not in shared.stored:
-            yield True, f"runs/{run.id}/templates.yaml", "dangling", f"{template.get('id')} is not there"
+            yield True, f"runs/{run.id}/templates.yaml", "dangling", f"{template.get('id')} is missing"
 
 
-def _check_datasets(shared: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_datasets(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     for dataset in run.datasets:
         dataset_id = dataset.get("id")
         if dataset_id and shared.has_datasets and dataset_id not in shared.datasets:
             yield True, f"runs/{run.id}/datasets.yaml", "dangling", f"{dataset_id} is not registered"
 
 
-def _check_notes(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_notes(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     yield from _lacking(migration_notes.of_run(run.path), f"runs/{run.id}/{migration_notes.OF_RUN}")
 
 
-def _check_config(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_config(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     run.config  # noqa: B018 - reading it is the check
     yield from ()
 
 
-def _check_configs(_: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_configs(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     run.configs()
     yield from ()
 
 
-def _check_results(shared: _Shared, run: Run) -> Iterator[_Finding]:
+def _check_results(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
     results = run.results()
     for item in results.errors:
         yield True, item["path"], item["kind"], item["message"]
     for result in results.repeated:
-        message = f"{result.id} was checkpointed again at {result.completed_at}; another checkpoint of it won"
+        message = f"{result.id} was checkpointed again at {result.completed_at}; another checkpoint is live"
         yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "repeated", message
     for result in results:
-        # A result that has a value of its own under this name has the list under a longer one.
+        # A result with its own value under this name has the list under a longer name.
         lists = [value for key, value in result.extra.items() if key.rstrip("_") == "unreadable"]
         for unreadable in (value for value in lists if isinstance(value, list)):
-            what = f"cannot be read of {result.id}: an earlier version stored it without looking"
+            what = f"cannot be read of {result.id}: an earlier version stored it unchecked"
             named = ", ".join(map(str, unreadable))
             yield False, f"runs/{run.id}/results.{result.writer}.jsonl", "unreadable", f"{named} {what}"
         for artifact in result.artifacts:
@@ -201,7 +205,7 @@ def _check_results(shared: _Shared, run: Run) -> Iterator[_Finding]:
                 yield True, f"runs/{run.id}/results.{result.writer}.jsonl", "dangling", message
 
 
-# One that cannot read its file leaves the others to say what they find.
+# A check that cannot read its file does not stop the others.
 _CHECKS = (
     _check_record,
     _check_owner,
@@ -214,8 +218,8 @@ _CHECKS = (
 )
 
 
-def _lacking(source_notes: list[dict[str, str]], path: str) -> Iterator[_Finding]:
-    """What a migrated workspace or run says that its source lacked."""
+def _lacking(source_notes: list[Problem], path: str) -> Iterator[_Finding]:
+    """Yield a note for each defect of the source of a migrated workspace or run."""
     for note in source_notes:
         yield False, path, note["kind"], f"in its source, {note['path']}: {note['message']}"
 
@@ -227,7 +231,7 @@ def _check_history(record: dict[str, Any]) -> Iterator[str]:
     for earlier, later in pairwise(history):
         before, to = later.get("from"), later.get("to")
         if before != earlier.get("to"):
-            yield f"its history goes on from {before!r} after it came to {earlier.get('to')!r}"
+            yield f"its history continues from {before!r} after it came to {earlier.get('to')!r}"
         elif before not in list(RunStatus) or to not in VALID_TRANSITIONS[RunStatus(before)]:
             yield f"its history goes from {before!r} to {to!r}, which is not allowed"
     if history[-1].get("to") != record["status"]:

@@ -1,4 +1,4 @@
-"""Everything that a folder of nirs4all 0.6 holds, on its way into a workspace."""
+"""Building a workspace from all files of a folder of nirs4all 0.6."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace
 
 
-# Folders in which nirs4all 0.6 itself puts copies of configurations.
+# Folders in which nirs4all 0.6 itself stores copies of configurations.
 _COPIES = ("exports", "library")
 
 
 def build(source: Path, workspace: Workspace, progress: Callable[[int, int], object] | None) -> Report:
-    """Carry everything over into a workspace that nobody else sees, and compare."""
+    """Fill a new workspace, invisible to other processes, from a folder of nirs4all 0.6, and compare both."""
     builder = _Builder(source, workspace)
     builder.run(progress)
     return builder.report
 
 
 class _Builder:
-    """One migration, from its first record to its last check."""
+    """The state of one migration, from the first record to the last check."""
 
     def __init__(self, source: Path, workspace: Workspace) -> None:
         self.source = source
@@ -52,7 +52,7 @@ class _Builder:
 
     def run(self, progress: Callable[[int, int], object] | None) -> None:
         entries, errors = catalogue.read(self.source, keep=False)
-        # What is wrong with rows is told where they are moved.
+        # Problems of rows are reported when the rows are moved.
         rows = set(catalogue.old_files(self.source, catalogue.SUFFIX))
         for item in errors:
             if item["path"] not in rows:
@@ -111,10 +111,10 @@ class _Builder:
             yield
         except (CorruptFileError, OSError) as error:
             message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
-            self.report.error(name, "corrupt", f"{message}; it was copied as it is")
+            self.report.error(name, "corrupt", f"{message}; it was copied unchanged")
 
     def _refuse(self, name: str, kind: str, message: str) -> None:
-        """Report what cannot be opened, once."""
+        """Report a file that cannot be opened, once."""
         if shown(name) not in {item["path"] for item in self.report.errors}:
             self.report.error(name, kind, message)
 
@@ -135,26 +135,28 @@ class _Builder:
         lost = file.rows - done.rows
         if lost:
             report.error(
-                name, "corrupt", f"{lost} of {file.rows} rows cannot be read; it was copied as it is"
+                name, "corrupt", f"{lost} of {file.rows} rows cannot be read; it was copied unchanged"
             )
         else:
             self.sessions.carried.add(file.path)
         if done.renamed:
             runs = sorted({unit.run_id for unit in file.units})
-            message = f"{done.renamed} rows had no id or one of another row of their run; they got one"
+            message = (
+                f"{done.renamed} rows had no id, or the id of another row of their run; they got new ids"
+            )
             report.note(name, "new_ids", message, runs[0] if len(runs) == 1 else None)
         if file.nameless:
-            message = f"{file.nameless} rows name no dataset; they are of {file.name}, as the file is named"
+            message = f"{file.nameless} rows name no dataset; they got {file.name}, as the file is named"
             report.note(name, "no_dataset", message)
         for ours, theirs in sorted(file.moved_names.items()):
-            report.note(name, "renamed", f"column {ours} means something here; it is column {theirs} now")
+            report.note(name, "renamed", f"column {ours} has another meaning here; it is column {theirs} now")
         for column, number in sorted(done.beside.items()):
-            what = "are no times" if column == "created_at" else "are of another type"
-            message = f"{number} values of column {column} {what}; they are kept in source_{column}"
+            what = "are not times" if column == "created_at" else "are of another type"
+            message = f"{number} values of column {column} {what}; they are in column source_{column}"
             report.note(name, "type", message)
         for column in file.as_text:
             report.note(
-                name, "type", f"column {column} has a type that segments cannot hold, and is kept as text"
+                name, "type", f"column {column} has a type that segments cannot hold, and is stored as text"
             )
         self._note_arrays(transfer)
 
@@ -162,7 +164,7 @@ class _Builder:
         missing = transfer.missing()
         name = transfer.arrays.relative_to(self.source).as_posix()
         for run_id, count in missing.items():
-            what = "lacks them" if files.is_file(transfer.arrays) else "is not there"
+            what = "lacks them" if files.is_file(transfer.arrays) else "is missing"
             what = "cannot be read" if transfer.refusal else what
             message = f"rows name arrays {count} times, but {name} {what}"
             self.report.note(transfer.file.file, "missing_arrays", message, run_id)
@@ -170,23 +172,23 @@ class _Builder:
             self._refuse(name, *transfer.refusal)
             return
         if transfer.done.arrays_error:
-            message = f"{transfer.done.arrays_error}; it was copied as it is"
+            message = f"{transfer.done.arrays_error}; it was copied unchanged"
             self.report.error(name, "corrupt", message)
             return
         if transfer.done.unnamed:
-            message = f"no row names {transfer.done.unnamed} of its arrays; it was copied as it is"
+            message = f"no row names {transfer.done.unnamed} of its arrays; it was copied unchanged"
             self.report.note(name, "unnamed_arrays", message)
         if transfer.done.repeated:
             message = (
-                f"{transfer.done.repeated} times an id is there again with other values; rows got the first "
-                "of them; it was copied as it is"
+                f"{transfer.done.repeated} array ids are repeated with other values; rows got the first; "
+                "it was copied unchanged"
             )
             self.report.note(name, "repeated", message)
         if files.is_file(transfer.arrays) and not (transfer.done.unnamed or transfer.done.repeated):
             self.sessions.carried.add(transfer.arrays)
 
     def _target(self, file: PredictionFile, dataset: str, config: str | None) -> Target:
-        """Where rows of a configuration go: to its session, or to a run of what no manifest claims."""
+        """Return where the rows of a configuration go: to their session, or to a run of unclaimed files."""
         name = file.file
         claimed = self.sessions.targets.get((catalogue.stem_of(name), dataset, config))
         if claimed is not None:
@@ -222,7 +224,7 @@ class _Builder:
             self.report.note(file.file, "no_manifest", message, run_id)
 
     def _checkpoint_rowless(self) -> None:
-        """Commit the results of configurations that left no rows, one writer a run and dataset."""
+        """Commit the results of configurations without rows, with one writer a run and dataset."""
         waiting: dict[tuple[str, str], list[tuple[str, Target]]] = {}
         for dataset, config, target in self.sessions.waiting.values():
             waiting.setdefault((target.run_id, dataset), []).append((config, target))
@@ -241,13 +243,13 @@ class _Builder:
 
     @staticmethod
     def _leave_no_dataset(journal: Path) -> None:
-        """Remove a journal and the segment that it became, which has no rows: a result stands by itself."""
+        """Remove a journal and its segment without rows: its result is stored in the run's folder."""
         journal.unlink(missing_ok=True)
         journal.with_name(f"{journal.stem}{catalogue.SUFFIX}").unlink(missing_ok=True)
-        with suppress(OSError):  # others are in it
+        with suppress(OSError):  # it holds other files
             journal.parent.rmdir()
 
-    # The rest
+    # Other files
 
     def _copy_rest(self) -> None:
         known = {item["path"] for item in (*self.report.notes, *self.report.errors)}
@@ -258,9 +260,8 @@ class _Builder:
             if not files.is_file(path) and not _is_lost(path):
                 if shown(name) in known:
                     continue
-                self.report.note(
-                    name, "left", "is no file, or a link to nothing or out of the folder; it was left"
-                )
+                message = "is not a file, or is a link to nothing or out of the folder; it was not copied"
+                self.report.note(name, "left", message)
                 continue
             if refusal := files.refusal(path):
                 self._refuse(name, *refusal)
@@ -270,8 +271,8 @@ class _Builder:
             place = _place_of(Path(name))
             if shown(name) not in known and place is not None:
                 message = (
-                    "is not where nirs4all 0.6 has it and became no run; it was copied to "
-                    f"{files.SOURCE}/. To have it as a run, move it to {place} in a copy of the folder and "
+                    "is not where nirs4all 0.6 stores it and did not become a run; it was copied to "
+                    f"{files.SOURCE}/. To make it a run, move it to {place} in a copy of the folder and "
                     "migrate that"
                 )
                 self.report.error(name, "misplaced", message)
@@ -298,7 +299,7 @@ class _Builder:
 
 
 def _is_lost(path: Path) -> bool:
-    """Whether something that is no file is where nirs4all 0.6 has one, or cannot be looked at."""
+    """Return whether a path where nirs4all 0.6 has a file holds something else, or cannot be looked at."""
     try:
         path.stat()
         is_searched = not path.is_dir() or path.is_symlink()
@@ -310,7 +311,7 @@ def _is_lost(path: Path) -> bool:
 
 
 def _place_of(path: Path) -> str | None:
-    """Where a file that has rows or a configuration ought to be; None where it is there, or has none."""
+    """Return the proper path of a misplaced file of rows or a configuration; None where it is in place."""
     if path.parts[0] in _COPIES:
         return None
     if path.name.endswith(catalogue.SUFFIX) and len(path.parts) > 1:

@@ -1,4 +1,4 @@
-"""Whether what was written is what was read: values on both sides, whatever their order."""
+"""Comparing the source of a migration with its target: equal values on both sides, in any order."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def compare(transfer: Transfer, step: Callable[[int], object]) -> dict[str, int]:
-    """Read a file and the segments that were made of it, and compare rows and arrays.
+    """Read a file and the segments made of it, and compare rows and arrays.
 
     Args:
-        transfer: The file, after it was moved.
-        step: Told how many rows were compared.
+        transfer: The transfer of the file, after it was moved.
+        step: Called with the number of rows compared.
 
     Returns:
         A dict of rows, arrays (on both sides, distinct by content within a run) and differences: 0 where
-        everything is the same.
+        source and target are equal.
     """
     rows, digest = _digest_of_source(transfer, step)
     written, other = _digest_of_segments(transfer)
@@ -67,12 +67,12 @@ def _digest_of_segments(transfer: Transfer) -> tuple[int, int]:
 
 
 def _columns(transfer: Transfer) -> list[str]:
-    """The columns of the source by their names in a segment."""
+    """Return the columns of the source by their names in a segment."""
     return [*transfer.file.schema, *(f"source_{name}" for name in sorted(transfer.file.unfit))]
 
 
 def _digest(frame: pl.DataFrame, columns: list[str]) -> int:
-    """A sum over rows of a hash of all their values, so that order does not count."""
+    """Return the sum over rows of a hash of all their values, so that order does not matter."""
     import polars as pl
 
     def plain(name: str) -> pl.Expr:
@@ -92,7 +92,7 @@ def _digest(frame: pl.DataFrame, columns: list[str]) -> int:
 
 
 def _compare_arrays(transfer: Transfer) -> tuple[int, int, int]:
-    """Arrays of the source that rows name, arrays that were stored, and how many are not the same."""
+    """Return the arrays that rows of the source name, the arrays stored, and how many differ."""
     ask = transfer.database.execute
     wrong = _compare_contents(transfer)
     ask("CREATE TABLE stored (new TEXT, segment INTEGER, PRIMARY KEY (new, segment)) WITHOUT ROWID")
@@ -112,7 +112,7 @@ def _compare_arrays(transfer: Transfer) -> tuple[int, int, int]:
 
 
 def _compare_contents(transfer: Transfer) -> int:
-    """How many arrays are called after another content; also counts those that were not moved."""
+    """Return how many arrays have an id that is not their content's; also counts arrays not moved."""
     done, others = transfer.done, set()
     for path, frame in transfer.array_batches():
         olds = frame["array_id"].to_list()
@@ -127,7 +127,7 @@ def _compare_contents(transfer: Transfer) -> int:
             done.repeated += len(differing)
     if not others:
         return 0
-    # Where one id is there several times, one of its contents will do.
+    # Where an id occurs several times, one matching content is enough.
     for _, frame in transfer.array_batches():
         part = frame.filter(frame["array_id"].is_in(list(others)))
         new = transfer.new_names(part["array_id"].to_list())

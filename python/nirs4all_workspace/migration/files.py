@@ -1,4 +1,4 @@
-"""The files of an old workspace: all of them are listed, and what is not turned into something is copied."""
+"""The files of a source folder: all are listed, and those that are not converted are copied."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io import yaml_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# What readers leave in a folder, and what is not data anywhere.
+# Files that readers leave in a folder, and files that are not data anywhere.
 _NOT_DATA = (".cache", ".locks")
 _OWN = ("runs", "binaries", "logs")
 SOURCE = "source"
-# Elsewhere `os.sync` is missing, or does not wait.
+# On other systems `os.sync` is missing, or does not wait.
 IS_SYNCED_AT_ONCE = sys.platform == "linux"
 
 
 def walk(root: Path) -> Iterator[Path]:
     """Yield every file below a folder, in name order.
 
-    Links to folders within it are followed, but in no circle; one that leads out of it is yielded itself.
-    So is a folder that cannot be listed.
+    Links to folders within it are followed, without cycles; a link that leads out of it is yielded itself, as
+    is a folder that cannot be listed.
     """
     yield from _walk(root, root.resolve(), {_identity(root.stat())}, frozenset())
 
 
 def walk_source(root: Path) -> Iterator[Path]:
-    """Yield those of a folder of nirs4all 0.6; links in place of a folder that it makes are followed."""
+    """Yield every file of a folder of nirs4all 0.6; links in place of its own folders are followed."""
     datasets = {name.partition("/")[0] for name in catalogue.old_files(root, ".parquet") if "/" in name}
     yield from _walk(root, root.resolve(), {_identity(root.stat())}, frozenset(datasets.union(_OWN)))
 
@@ -43,10 +43,10 @@ def walk_source(root: Path) -> Iterator[Path]:
 def _walk(
     folder: Path, root: Path, above: set[tuple[int, int]], followed: frozenset[str] | None
 ) -> Iterator[Path]:
-    """Yield files; `followed` are folders that may be links to anywhere, and None where each may."""
+    """Yield files; `followed` are folders that may be links to anywhere, None where every folder may."""
     is_top = len(above) == 1
     try:
-        # One that can be listed and not searched tells nothing of what is in it.
+        # A folder that can be listed but not searched hides its files.
         (folder / ".").stat()
         paths = sorted(folder.iterdir())
     except OSError:
@@ -71,7 +71,7 @@ def _lies_in(path: Path, root: Path) -> bool:
 
 
 def _stat(path: Path) -> os.stat_result:
-    """What a path stands for; itself where it is a link to nothing or to itself."""
+    """Return the stat of a path's target; of the link itself where it is dangling or a loop."""
     try:
         return path.stat()
     except OSError:
@@ -83,7 +83,7 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether a path is a file or a link to one; False too where that cannot be told."""
+    """Return whether a path is a regular file or a link to one; False where that cannot be told."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
@@ -91,7 +91,7 @@ def is_file(path: Path) -> bool:
 
 
 def fingerprint(root: Path) -> tuple[str, int, int]:
-    """Return what tells whether a folder is still what it was, the number of its files, and their bytes."""
+    """Return a fingerprint of a folder that changes with its files, their number, and their bytes."""
     lines, total = [], 0
     for path in walk_source(root):
         found = _stat(path)
@@ -102,15 +102,15 @@ def fingerprint(root: Path) -> tuple[str, int, int]:
 
 
 def written_at(path: Path) -> str:
-    """Return when a file was last written, in ISO-8601."""
+    """Return when a file was last modified, in ISO-8601."""
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="microseconds")
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file into a workspace that is waited for as a whole, where the system can do that.
+    """Write a file of the new workspace, which is synced as a whole where the system supports that.
 
     Raises:
-        OSError: It is there already, or cannot be written.
+        OSError: The file exists already, or cannot be written.
     """
     if IS_SYNCED_AT_ONCE:
         with path.open("xb") as file:
@@ -119,17 +119,17 @@ def write(path: Path, content: bytes) -> None:
         _native.create_file(path, content)
 
 
-def write_record(path: Path, mapping: dict[str, Any]) -> None:
-    """Write a record into a workspace that is waited for as a whole.
+def write_record(path: Path, mapping: Mapping[str, Any]) -> None:
+    """Write a record of the new workspace, which is synced as a whole.
 
     Raises:
-        OSError: It is there already, or cannot be written.
+        OSError: The file exists already, or cannot be written.
     """
     write(path, yaml_records.encode({"schema_version": yaml_records.SCHEMA_VERSION, **mapping}, path))
 
 
 def refusal(path: Path) -> tuple[str, str] | None:
-    """Return why a file cannot be opened or a folder listed, as kind and message; None where it can."""
+    """Return why a file cannot be opened or a folder listed, as kind and message; None where it can be."""
     if path.is_dir() and not path.is_symlink():
         try:
             (path / ".").stat()
@@ -140,16 +140,16 @@ def refusal(path: Path) -> tuple[str, str] | None:
     if not isinstance(found, Exception) or (is_file(path) and not isinstance(found, OSError)):
         return None
     message = getattr(found, "message", None) or getattr(found, "strerror", None) or str(found)
-    # As scans name what is no file.
+    # The same kind as scans give to a path that is not a file.
     is_special = not isinstance(found, OSError) or found.errno == errno.ENXIO
     return "not_parquet" if is_special else "io", message
 
 
 def copy(path: Path, target: Path) -> None:
-    """Copy a file as it is, and see that the copy has the same content.
+    """Copy a file unchanged, and check that the copy has the same content.
 
     Raises:
-        OSError: It cannot be read or written, or the copy differs.
+        OSError: The file cannot be read or written, or the copy differs.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -157,7 +157,7 @@ def copy(path: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        # Of the two files it is the target's disk that is full.
+        # Of the two files, the target's file system is full.
         raise OSError(error.errno, error.strerror, str(target)) from error
     if _native.hash_file(target) != _native.hash_file(path):
-        raise OSError(None, "the copy has another content", str(target))
+        raise OSError(None, "the copy differs from its source", str(target))

@@ -1,4 +1,4 @@
-"""From a folder of nirs4all 0.6 to a workspace: all is carried over, compared, and published at once."""
+"""From a folder of nirs4all 0.6 to a workspace: everything is transferred, compared and published at once."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from nirs4all_workspace.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nirs4all_workspace.model.answers import Migration
+
 _STAGING = ".n4w-migrating-"
 
 
@@ -32,45 +34,45 @@ def migrate(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     progress: Callable[[int, int], object] | None = None,
-) -> dict[str, Any]:
-    """Make a workspace of a folder of nirs4all 0.6. The folder is not written to.
+) -> Migration:
+    """Make a workspace from a folder of nirs4all 0.6, which is only read.
 
-    Sessions become runs with the same ids; their rows, arrays, artifacts and execution traces are carried
-    over, all other files are copied to `source/` of their run or of the workspace. What was written is
-    read again and compared. The workspace is built beside `target` and appears as a whole, durably, at the
-    end; after an interruption, doing it again begins anew and comes to the same.
+    Sessions become runs with the same ids; their rows, arrays, artifacts and execution traces are
+    transferred, all other files are copied to `source/` of their run or of the workspace. The result is read
+    again and compared. The workspace is built beside `target` and appears as a whole, durably, at the end;
+    after an interruption, a repeated call starts over with the same result.
 
     Args:
-        source: The folder.
+        source: The folder of nirs4all 0.6.
         target: The workspace: a new or empty folder.
-        progress: Called now and then with the rows done and the rows in all, each counted twice: moved
-            and compared.
+        progress: Called now and then with the rows done and the rows in all, each counted twice: moved and
+            compared.
 
     Returns:
-        A dict of source, target, status ("migrated", or "unchanged" where `target` was made of this
-        source before), migrated_at, seconds, bytes_before, bytes_after, counts (dicts `source` and
-        `target` of numbers of files, sessions or runs, rows, arrays, artifacts, traces and the like), runs
-        (dicts of id, name, kind, rows and results), notes (what the source lacked) and errors (what is
-        damaged there and was copied as it is, or differs); dicts of path, kind and message.
+        A dict of source, target, status ("migrated", or "unchanged" where `target` was made of this source
+        before), migrated_at, seconds, bytes_before, bytes_after, counts (dicts `source` and `target` of
+        numbers of files, sessions or runs, rows, arrays, artifacts, traces and the like), runs (dicts of id,
+        name, kind, rows and results), notes (what the source lacked) and errors (what is damaged in the
+        source and was copied unchanged, or differs); notes and errors are dicts of path, kind and message.
 
     Raises:
-        ValueError: A path is an empty text.
-        NotFoundError: There is no source.
-        SchemaError: The source is a workspace already, a store of nirs4all 0.7 or later, or nothing of
-            nirs4all.
-        ConflictError: The target holds something else, or the source changed meanwhile.
+        ValueError: A path is empty.
+        NotFoundError: The source does not exist.
+        SchemaError: The source is a workspace already, a store of nirs4all 0.7 or later, or not a folder of
+            nirs4all 0.6.
+        ConflictError: The target is not empty, or the source changed meanwhile.
         LockTimeoutError: Another process migrates to this target.
-        OSError: It could not be read or written, or the disk has less room (ENOSPC) than the source takes;
-            the target is as it was.
+        OSError: A file could not be read or written, or the disk has less space (ENOSPC) than the source
+            takes; the target is unchanged.
     """
     import sqlite3
 
     origin, place = _checked(paths.absolute(source, "source"), paths.absolute(target, "target"))
     before = files.fingerprint(origin)
     if _is_made(place, before[0]):
-        made: dict[str, Any] = json.loads((place / migration_notes.OF_WORKSPACE).read_bytes())
-        return made | {"status": "unchanged"}
-    # Of a name as long as names can be, the beginning.
+        made: Migration = json.loads((place / migration_notes.OF_WORKSPACE).read_bytes())
+        return {**made, "status": "unchanged"}
+    # A target's name may be as long as names can be: its beginning is used.
     staging = place.with_name(_STAGING + os.fsencode(place.name)[:200].decode("utf-8", "ignore"))
     _native.make_folder(staging)
     file = Path(".locks") / "migrate.lock"
@@ -82,12 +84,12 @@ def migrate(
         if files.fingerprint(origin)[0] != before[0]:
             raise ConflictError("changed while it was read; nothing was made, try again", str(origin))
         _publish(staging, place)
-        # The workspace has been published with it: nobody else will ask for it there.
+        # The lock file was published with the workspace, where no other process will ask for it.
         for name in (file, file.with_suffix(".holder")):
             with contextlib.suppress(OSError):
                 (place / name).unlink()
     except BaseException as error:
-        # Still under the lock: nobody else has begun here.
+        # Still under the lock: no other process has started here.
         shutil.rmtree(staging, ignore_errors=True)
         if isinstance(error, sqlite3.Error):
             message = f"a temporary file cannot be written: {error}"
@@ -120,7 +122,7 @@ def _checked(source: Path, target: Path) -> tuple[Path, Path]:
 
 
 def _is_made(target: Path, fingerprint: str) -> bool:
-    """Whether a target was made of this source before; False where it can be made."""
+    """Return whether a target was made of this source before; False where it can be made now."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     made: Any = None
@@ -137,7 +139,7 @@ def _is_made(target: Path, fingerprint: str) -> bool:
 
 
 def _clear(staging: Path) -> None:
-    """Remove what an interrupted migration left."""
+    """Remove the leftovers of an interrupted migration."""
     for path in staging.iterdir():
         if path.name == ".locks":
             continue
@@ -148,16 +150,16 @@ def _clear(staging: Path) -> None:
 
 
 def _check_space(staging: Path, target: Path, size: int) -> None:
-    """Refuse at once what cannot fit: a workspace is about as large as what it is made of."""
+    """Check that there is enough disk space: a workspace is about as large as its source."""
     free = shutil.disk_usage(staging).free
     if free < size:
-        message = f"the source has {size} bytes, which need as many at least, but {free} are free"
+        message = f"the source has {size} bytes, and the copy needs as many, but only {free} are free"
         raise OSError(errno.ENOSPC, message, str(target))
 
 
 def _publish(staging: Path, target: Path) -> None:
     if files.IS_SYNCED_AT_ONCE:
-        # Segments waited for the disk by themselves; records and copies of files did not.
+        # Segments were synced one by one; records and copies of files were not.
         os.sync()
     with contextlib.suppress(FileNotFoundError):
         target.rmdir()
@@ -170,7 +172,7 @@ def _build(
     target: Path,
     before: tuple[str, int, int],
     progress: Callable[[int, int], object] | None,
-) -> dict[str, Any]:
+) -> Migration:
     from nirs4all_workspace.migration.builder import build
 
     began, migrated_at = time.monotonic(), datetime.now(UTC).isoformat()
@@ -178,7 +180,7 @@ def _build(
     report.count(report.source, files=before[1])
     sizes = [path.stat().st_size for path in files.walk(staging)]
     report.count(report.target, files=len(sizes) + 1, runs=len(report.runs))
-    made = {
+    made: Migration = {
         "source": shown(str(source)),
         "target": shown(str(target)),
         "fingerprint": before[0],

@@ -1,11 +1,14 @@
-"""What a migration says of itself."""
+"""The report of a migration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# What is counted, zero or not.
+if TYPE_CHECKING:
+    from nirs4all_workspace.exceptions import Problem
+
+# Counts that are always present, zero or not.
 _OF_SOURCE = ("files", "sessions", "manifests", "rows", "arrays", "artifacts", "artifacts_missing", "traces")
 _OF_TARGET = (
     *("files", "runs", "results", "manifests", "rows", "arrays", "artifacts", "artifact_files", "traces"),
@@ -15,24 +18,24 @@ _OF_TARGET = (
 
 @dataclass
 class Report:
-    """Notes, errors and counts, as they come.
+    """Notes, errors and counts of a migration.
 
     Attributes:
-        notes: What the source lacked or had twice, as dicts of path, kind, message and run.
-        errors: What could not be carried over as what it is, as dicts of path, kind and message.
+        notes: What the source lacked or repeated, as dicts of path, kind, message and run.
+        errors: What could not be converted, as dicts of path, kind and message.
         source: Counts of what was read.
         target: Counts of what was written.
-        runs: What became a run: id, name, kind, rows and results.
+        runs: The runs that were made: id, name, kind, rows and results.
     """
 
     notes: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
     source: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OF_SOURCE, 0))
     target: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OF_TARGET, 0))
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def note(self, path: str, kind: str, message: str, run_id: str | None = None) -> None:
-        """Add a note, of a run where it belongs to one."""
+        """Add a note, with its run if any."""
         self.notes.append({"path": shown(path), "kind": kind, "message": shown(message), "run": run_id})
 
     def error(self, path: str, kind: str, message: str) -> None:
@@ -46,5 +49,5 @@ class Report:
 
 
 def shown(path: str) -> str:
-    """Return a path as text that is Unicode, whatever bytes it has."""
+    """Return a path as valid Unicode, whatever bytes it has."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""The rows of one old prediction file, written again by the writer that everybody uses."""
+"""The rows of one prediction file of nirs4all 0.6, read for the writer."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from nirs4all_workspace.predictions.writer import Writer
 
 REFERENCES = tuple(f"{role}_id" for role in ROLES)
-# Columns that batches carry on their way; no column of a source is called so by then, see `arrived`.
+# Columns that batches carry on their way; `arrived` makes sure that no column of a source has these names.
 ROW, GROUP, UNIT, RESULT, TEMPLATE, DATASET, CONFIG, CREATED = KEYS = tuple(
     f"n4w:{name}" for name in ("row", "group", "unit", "result", "template", "dataset", "config", "created")
 )
 _SETS = {"train": 0, "val": 1, "test": 2}
 _AVERAGES = ("avg", "w_avg")
-# What a result is told of its dataset.
+# The fields of a result that describe its dataset.
 _NAMES = ("fold_id", "partition", "task_type")
 _NUMBERS = ("n_samples", "n_features")
-# Columns that a workspace gives a meaning of its own: what a source says there is kept beside it.
+# Columns with a meaning of their own in a workspace: other values are kept in `source_<column>`.
 _OURS = ("run_id", "result_id", "template_id")
 _BESIDE = "source_"
 
@@ -41,8 +41,8 @@ class Target:
 
     Attributes:
         run_id: The run.
-        created_at: When the configuration was begun, ISO-8601; empty where nobody knows.
-        result: The result to be checkpointed.
+        created_at: When the configuration was created, ISO-8601; empty where that is not recorded.
+        result: The result to checkpoint.
     """
 
     run_id: str
@@ -77,11 +77,11 @@ class Group:
         sets[place] = max(sets[place], part["n_samples"] or 0.0)
 
     def about(self) -> dict[str, Any]:
-        """Return what a result says of its dataset, as the catalogue counts it.
+        """Return the fields of a result that describe its dataset, as the catalogue counts them.
 
         A fold divides the samples between sets. Averages over folds were validated on samples that were
-        trained on, and have samples that augmentation made: they count where there is no fold. Where
-        there was no splitter, a validation set is the test set again.
+        trained on, and include samples made by augmentation: they are used only where there is no fold.
+        Without a splitter, a validation set repeats the test set.
         """
         folds = [fold for fold in self.samples if fold not in _AVERAGES] or list(self.samples)
         most = 0.0
@@ -98,7 +98,7 @@ class Group:
 
 @dataclass
 class Unit:
-    """The rows of one run on one dataset in one file: what one writer writes."""
+    """The rows of one run on one dataset in one file, which one writer writes."""
 
     number: int
     run_id: str
@@ -121,32 +121,32 @@ class PredictionFile:
     """A `<dataset>.meta.parquet` of nirs4all 0.6.
 
     Attributes:
-        path: The file.
-        root: The folder that it is of.
-        file: The same, relative to the folder, with slashes.
-        name: The dataset that it is named after.
-        rows: How many rows it says to have.
+        path: The path of the file.
+        root: The folder of nirs4all 0.6.
+        file: The path of the file relative to the folder, with slashes.
+        name: The dataset in the name of the file.
+        rows: The number of rows in its footer.
         groups: Its rows by configuration, in the order of their first rows.
-        units: The same by run and dataset.
-        schema: Its columns by the names that they have from here on, see `arrived`.
-        moved_names: Those of them that the file calls otherwise: its name and ours.
-        nameless: How many rows name no dataset; they are of the one that the file is named after.
-        unfit: Columns with values of types that a segment has not there, kept as `source_<column>`.
+        units: Its rows by run and dataset.
+        schema: Its columns by the names that they have after `arrived`.
+        moved_names: The columns that `arrived` renamed: name in the file and new name.
+        nameless: Number of rows without a dataset; they get the one in the name of the file.
+        unfit: Columns with values whose types a segment does not hold there, kept as `source_<column>`.
     """
 
     def __init__(self, root: Path, file: str) -> None:
-        """Read the outline.
+        """Read the footer of a file.
 
         Args:
             root: The folder.
-            file: The file, relative to it.
+            file: The path of the file, relative to the folder.
 
         Raises:
-            CorruptFileError: It is no Parquet file.
-            OSError: It cannot be read.
+            CorruptFileError: The file is not a Parquet file.
+            OSError: The file cannot be read.
         """
         self.root, self.path, self.file = root, root / file, file
-        # Rows that name no dataset are of the one that the readers of the old folder take.
+        # Rows without a dataset get the one that readers of the old folder take.
         self.name = shown(catalogue.stem_of(file))
         self._kinds = dict(_native.row_schema())
         schema, self.rows = tables.outline(self.path)
@@ -160,7 +160,7 @@ class PredictionFile:
 
     @property
     def as_text(self) -> list[str]:
-        """Columns that become text, since no segment holds their type there."""
+        """Columns that become text, because segments do not hold their type there."""
         return [
             name
             for name, kind in self.schema.items()
@@ -172,7 +172,7 @@ class PredictionFile:
         ]
 
     def find_groups(self, target_of: Callable[[str, str | None], Target]) -> None:
-        """Find out which rows belong to which configuration; few columns are read."""
+        """Group the rows by configuration; few columns are read."""
         import polars as pl
 
         found: dict[tuple[str, str | None], Group] = {}
@@ -206,7 +206,7 @@ class PredictionFile:
     def keyed(
         self, columns: Sequence[str], start: int, stop: int, lost: tables.Lost | None = None
     ) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Yield batches with the columns of `KEYS`, but for the number of the row."""
+        """Yield batches with the columns of `KEYS`, except the row number."""
         table = self._table()
         names = [name for name in ("dataset_name", "config_name") if name in self.schema]
         wanted = [*columns, *(name for name in names if name not in columns)]
@@ -219,7 +219,7 @@ class PredictionFile:
     def whole(
         self, start: int, stop: int, lost: tables.Lost | None = None
     ) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Yield batches of all columns, each in the type that a segment gives it; keys as in `keyed`."""
+        """Yield batches of all columns, in the types of a segment, with the columns of `KEYS`."""
         for at, frame in self.keyed(list(self.schema), start, stop, lost):
             yield at, self._fitted(frame)
 
@@ -309,11 +309,11 @@ class PredictionFile:
 
 
 def arrived(name: str, kinds: Mapping[str, str]) -> str:
-    """Return what a column of a source is called from here on.
+    """Return the new name of a column of a source.
 
-    That is its own name, but for those that mean something else here, and for those that begin with
-    `source_` as columns that are kept beside others do: they have one more `source_`. No two columns
-    come to the same name.
+    It is the name in the source, except for names that have another meaning in a workspace, and for names
+    that begin with `source_`, as columns kept beside others do: these get one more `source_`. New names are
+    unique.
     """
     base = name
     while base.startswith(_BESIDE):
@@ -346,7 +346,7 @@ def _types() -> dict[str, Any]:
 
 
 def fits(kind: str, source: Any) -> bool:  # noqa: ANN401 - a data type of Polars
-    """Return whether every value of a type has a place in a column of a segment."""
+    """Return whether a column of a segment holds every value of a type."""
     import polars as pl
 
     if kind == "text" or source in (_types()[kind], pl.Null):
@@ -361,7 +361,7 @@ def fits(kind: str, source: Any) -> bool:  # noqa: ANN401 - a data type of Polar
 
 
 def _converted(kind: str, column: pl.Expr, source: Any) -> pl.Expr:  # noqa: ANN401 - a data type of Polars
-    """What a segment has of a column; null where it cannot have it."""
+    """Return a column as a segment holds it; null where it cannot."""
     import polars as pl
 
     if kind == "text":
@@ -386,7 +386,7 @@ def _time_of(column: pl.Expr, source: Any) -> pl.Expr:  # noqa: ANN401 - a data 
 
 
 def _parsed(text: str) -> datetime | None:
-    """A time in ISO-8601; without an offset it is UTC."""
+    """Return a time in ISO-8601, taken as UTC where it has no offset."""
     try:
         time = datetime.fromisoformat(text)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What one call of nirs4all 0.6 made, written as a run."""
+"""Sessions of nirs4all 0.6, written as runs."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Sessions:
     """Writes sessions as runs, without their rows.
 
     Attributes:
-        targets: Where rows go, by the dataset that their file is named after, and dataset and
-            configuration that they name.
-        waiting: Results without a row so far, by id: dataset, configuration, and where its rows would go.
+        targets: Where rows go, by the dataset in the name of their file, and the dataset and configuration
+            that they name.
+        waiting: Results without a row so far, by id: dataset, configuration, and where their rows would go.
         carried: Files of the source that need no further copy.
     """
 
     def __init__(self, workspace: Workspace, source: Path, report: Report) -> None:
-        """Write into a workspace that nobody else sees."""
+        """Bind to a new workspace that other processes cannot see."""
         self._workspace = workspace
         self._source = source
         self._report = report
@@ -51,7 +51,7 @@ class Sessions:
         self.carried: set[Path] = set()
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Write what a session says: everything but its rows, which come later."""
+        """Write everything of a session but its rows, which follow later."""
         run_id = entry["id"]
         templates = [Template(_plain(steps)) for steps in _steps_of_templates(entry)]
         ids = [self._workspace.templates.add(template) for template in templates]
@@ -71,7 +71,7 @@ class Sessions:
             steps = _steps_of(content)
             config_id, template_id = manifest["config_id"], id_of[manifest["template_id"]]
             if (config_id, manifest["dataset"]) in seen:
-                # The same steps again, under another hash: results must be told apart.
+                # The same steps under another hash: results must differ.
                 config_id = content_id("cfg", [config_id, manifest["pipeline_id"]])
             seen.add((config_id, manifest["dataset"]))
             config = {
@@ -101,18 +101,18 @@ class Sessions:
         self._written[run_id] = artifacts, traces
 
     def account(self, folder: Path) -> None:
-        """Read again what a run says of manifests, artifacts and traces, and count what is there."""
+        """Read back the manifests, artifacts and traces of a run, and count what is there."""
         artifacts, traces = self._written.pop(folder.name, ([], []))
         report, target = self._report, self._report.target
         for name, lines in ((ARTIFACTS, artifacts), (TRACES, traces)):
             read = (folder / name).read_text("utf-8").splitlines() if lines else []
             if read != lines:
-                report.error(f"runs/{folder.name}/{name}", "differs", "is not what was written")
+                report.error(f"runs/{folder.name}/{name}", "differs", "differs from what was written")
         named = [json.loads(line) for line in artifacts]
         present = [item["hash"] for item in named if item["status"] == "present"]
         lost = [digest for digest in set(present) if self._workspace.artifacts.find(digest) is None]
         if lost:
-            report.error(f"runs/{folder.name}/{ARTIFACTS}", "differs", f"{len(lost)} artifacts are not there")
+            report.error(f"runs/{folder.name}/{ARTIFACTS}", "differs", f"{len(lost)} artifacts are missing")
         manifests = sum(1 for _ in (folder / files.SOURCE).glob("**/manifest.yaml"))
         report.count(target, manifests=manifests, traces=len(traces), artifacts=len(present))
 
@@ -127,14 +127,14 @@ class Sessions:
         target = Target(run_id, created_at, result)
         member = catalogue.member_of(self._source, manifest)
         if self.targets.setdefault(member, target) is not target:
-            message = f"another manifest is of {config_name} on {dataset} too; rows go to the first"
+            message = f"several manifests are of {config_name} on {dataset}; its rows go to the first"
             self._report.note(manifest["path"], "repeated", message, run_id)
         self.waiting[result.id] = (dataset, config_name, target)
 
     def _time_of(self, manifest: dict[str, Any], run_id: str) -> str:
-        """When a manifest that says no time was last written."""
+        """Return when a manifest without a time was last written."""
         time = files.written_at(self._source / manifest["path"] / "manifest.yaml")
-        message = f"its manifest says no time; {time}, when it was last written, stands for it"
+        message = f"its manifest has no time; {time}, when it was last written, is used instead"
         self._report.note(manifest["path"], "no_time", message, run_id)
         return time
 
@@ -169,7 +169,7 @@ class Sessions:
             )
         if missing:
             places = " or ".join(place.as_posix() for place in old_artifacts.places_of(manifest))
-            message = f"{missing} of its {len(lines)} artifacts are not in {places}"
+            message = f"{missing} of its {len(lines)} artifacts are missing from {places}"
             self._report.note(manifest["path"], "missing_artifacts", message, run_id)
         self._report.count(self._report.source, artifacts=len(lines) - missing, artifacts_missing=missing)
         return hashes, lines
@@ -183,10 +183,10 @@ class Sessions:
         return known
 
     def _copy_rest(self, folder: Path, manifest: dict[str, Any]) -> None:
-        """Copy the files of a configuration, and the one that its dataset's folder may have of it."""
+        """Copy the files of a configuration, and its file in the folder of its dataset, if any."""
         origin = self._source / manifest["path"]
         for path in (*files.walk(origin), origin.with_name(f"best_{origin.name}.csv")):
-            # What cannot be read is an error of the whole folder.
+            # A folder that cannot be read is one error.
             if path not in self.carried and files.is_file(path) and not files.refusal(path):
                 files.copy(path, folder / files.SOURCE / path.relative_to(self._source / "runs"))
                 self.carried.add(path)
@@ -203,14 +203,14 @@ def new_run(
     """Write a run that has ended, without results.
 
     Args:
-        workspace: Where it is written; nobody else sees it yet.
-        source: Where it comes from; its history says so.
-        entry: What the catalogue says of it.
+        workspace: The new workspace, which other processes cannot see yet.
+        source: The source folder, named in the run's history.
+        entry: The entry of the catalogue.
         templates: References to its templates.
-        config: How it was executed.
+        config: The configuration of its execution.
 
     Returns:
-        Its folder.
+        The folder of the run.
     """
     folder: Path = workspace.runs.folder / entry["id"]
     folder.mkdir()
@@ -247,7 +247,7 @@ def new_run(
 
 
 def _steps_of_templates(entry: dict[str, Any]) -> list[Any]:
-    """The steps of each template of a session, as the catalogue has them."""
+    """Return the steps of each template of a session, as the catalogue has them."""
     steps = entry["steps"]
     return [steps] if len(entry["templates"]) == 1 else list(steps["_or_"])
 
@@ -258,7 +258,7 @@ def _steps_of(manifest: dict[str, Any]) -> Any:  # noqa: ANN401 - plain data
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - plain data
-    """What YAML holds as plain data; keys that are numbers or the like become texts."""
+    """Return a value from YAML as plain data; keys that are not texts become texts."""
     try:
         return plain(value, "steps")
     except TypeError:
@@ -280,7 +280,7 @@ def _traces_of(manifest: dict[str, Any], content: dict[str, Any]) -> list[str]:
 
 
 def _config_of(steps: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data
-    """How a pipeline splits, where one of its steps says so."""
+    """Return how a pipeline splits the samples, where one of its steps is a splitter."""
     for step in steps if isinstance(steps, list) else []:
         path = step.get("class") if isinstance(step, dict) else step
         if isinstance(path, str) and ".model_selection." in path:

@@ -1,4 +1,4 @@
-"""Reading old Parquet files in batches, and as far as they can be read where they are damaged."""
+"""Reading old Parquet files in batches, and damaged ones as far as possible."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 ROWS = 32_768
-# Rows of one page: of what cannot be read, pieces so small are looked at from both ends.
+# Rows of one page: unreadable rows are narrowed down from both ends to pieces of this size.
 _PAGE = 1_024
 
 Lost = list[tuple[int, int]]
 
 
 def outline(path: Path) -> tuple[pl.Schema, int]:
-    """Return the schema of a file and its number of rows.
+    """Return the schema and the number of rows of a file.
 
     Raises:
-        CorruptFileError: It is no Parquet file, its end is missing, or its columns cannot be told apart.
-        OSError: It cannot be read.
+        CorruptFileError: The file is not Parquet, its end is missing, or its columns are ambiguous.
+        OSError: The file cannot be read.
     """
     import polars as pl
 
@@ -39,10 +39,12 @@ def outline(path: Path) -> tuple[pl.Schema, int]:
     try:
         schema = pl.read_ipc_stream(reader.schema()).schema
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        message = "has a column twice, or one of a type that Polars does not know"
+        message = "has a column twice, or a column of a type unknown to Polars"
         raise CorruptFileError(message, str(path)) from error
     if any("\0" in name for name in schema):
-        raise CorruptFileError("has a column whose name no program can hand on: with a zero byte", str(path))
+        raise CorruptFileError(
+            "has a column name with a zero byte, which other programs cannot read", str(path)
+        )
     return schema, int(footer["num_rows"])
 
 
@@ -54,15 +56,15 @@ def batches(
     lost: Lost | None = None,
     size: int = ROWS,
 ) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield rows in order, each batch with the number of its first row.
+    """Yield the rows in order, each batch with the number of its first row.
 
     Args:
-        path: The file.
-        columns: Which columns.
+        path: The path of the file.
+        columns: The columns to read.
         start: The first row.
         stop: The row after the last.
-        lost: Where rows that cannot be read are noted, as first row and number.
-        size: Rows of one batch.
+        lost: Receives the rows that cannot be read, as first row and number.
+        size: Number of rows of a batch.
     """
     import polars as pl
 
@@ -74,7 +76,7 @@ def batches(
             yield at, frame
             at += frame.height
     except CorruptFileError:
-        # A file that is read for the second time loses the same rows.
+        # A file that is read a second time loses the same rows.
         piece_of = partial(_piece, path, list(columns))
         yield from _salvage(piece_of, at, stop, [] if lost is None else lost)
 
@@ -93,7 +95,7 @@ def _salvage(
             half = length // 2
             pieces[:0] = [(at, half), (at + half, length - half)]
         else:
-            # Of a piece that lies across the edge of what is damaged, its beginning or its end.
+            # A piece across the edge of the damage is readable at its beginning or at its end.
             end = at + length
             head = _longest(partial(piece_of, at), length)
             if head is not None:
@@ -125,7 +127,7 @@ def _piece(path: Path, columns: list[str], at: int, length: int) -> pl.DataFrame
 
 
 def _longest(piece_of: Callable[[int], pl.DataFrame | None], length: int) -> pl.DataFrame | None:
-    """The longest piece that can be read, where every shorter one can be too."""
+    """Return the longest readable piece, given that every shorter one is readable."""
     found, low, high = None, 0, length
     while low < high:
         middle = 1 if found is None else (low + high + 1) // 2
@@ -138,7 +140,7 @@ def _longest(piece_of: Callable[[int], pl.DataFrame | None], length: int) -> pl.
 
 
 def count(lost: Lost) -> int:
-    """Return how many rows were lost."""
+    """Return the number of lost rows."""
     return sum(length for _, length in lost)
 
 
@@ -150,7 +152,7 @@ def column_of(name: str) -> pl.Expr:
 
 
 def as_text(column: pl.Expr, kind: Any) -> pl.Expr:  # noqa: ANN401 - a data type of Polars
-    """Return a column of names as text, a whole number without a point, as rows have it everywhere."""
+    """Return a column of names as text, integers without a decimal point, as rows have them."""
     import polars as pl
 
     if kind == pl.String:
@@ -185,7 +187,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - what a cell holds
 
 
 def is_storable(kind: Any) -> bool:  # noqa: ANN401 - a data type of Polars
-    """Return whether segments can hold a column of a type as it is."""
+    """Return whether segments can hold a column of a type unchanged."""
     import polars as pl
 
     if isinstance(kind, pl.Struct):

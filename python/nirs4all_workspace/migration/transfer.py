@@ -1,4 +1,4 @@
-"""Rows and arrays of an old prediction file on their way into segments, a batch at a time."""
+"""Moving the rows and arrays of an old prediction file into segments, a batch at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.workspace import Workspace
 
-# Writers that are open at a time, the bytes that wait in all of them, and the arrays of one batch.
+# Limits: open writers, bytes that wait in all of them, and arrays of one batch.
 _WRITERS = 32
 _BYTES = 32 * 1024 * 1024
 _ARRAYS = 4_096
@@ -44,10 +44,10 @@ _ARRAY_COLUMNS = ("array_id", "array_data", "array_shape", "array_type")
 
 
 class Ids:
-    """Which rows of a run have an id that another row of it has too, and what they are called then."""
+    """The ids that several rows of a run share, and the new ids of those rows."""
 
     def __init__(self, files: list[PredictionFile], at_once: int = 2_000_000) -> None:
-        """Look for ids that come twice, a part of them at a time."""
+        """Find the repeated ids, a part of them at a time."""
         import polars as pl
 
         self._number: dict[str, int] = {}
@@ -83,7 +83,7 @@ class Ids:
         return counted.filter(pl.col("len") > 1).select("run", "hash")
 
     def given(self, file: PredictionFile, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return rows with an id that no other row of their run has; `source_id` is what some had."""
+        """Return rows with ids that are unique in their run; `source_id` is the id in the source."""
         import polars as pl
 
         if "id" not in frame.columns:
@@ -117,16 +117,16 @@ class Ids:
 
 @dataclass
 class Moved:
-    """What became of one file.
+    """The outcome of moving one file.
 
     Attributes:
-        rows: Rows that were written.
-        renamed: Those of them that got another id.
-        beside: How many values of a column are kept as `source_<column>`.
-        segments: The files that they were written to.
+        rows: Number of rows written.
+        renamed: Number of rows that got a new id.
+        beside: Number of values kept as `source_<column>`, by column.
+        segments: The segments that were written.
         arrays_error: Why arrays, or some of them, cannot be read.
-        unnamed: Arrays of the file beside that no row names.
-        repeated: Ids that it has twice, with different values. This and `unnamed` are known once compared.
+        unnamed: Number of arrays in the file beside that no row names.
+        repeated: Number of array ids with several values. This and `unnamed` are set by the comparison.
     """
 
     rows: int = 0
@@ -141,18 +141,18 @@ class Moved:
 class Transfer:
     """Moves one file.
 
-    The ids of arrays wait in a temporary database of SQLite, which lies on disk where it is large.
+    The ids of arrays are held in a temporary SQLite database, which spills to disk where it is large.
     """
 
     def __init__(self, workspace: Workspace, file: PredictionFile, ids: Ids) -> None:
-        """Begin with nothing moved."""
+        """Bind to a workspace and a file; nothing is moved yet."""
         self._workspace = workspace
         self.file = file
         self._ids = ids
         self.done = Moved()
         self._missing: dict[str, int] = {}
         self.arrays = file.path.with_name(f"{file.path.name.removesuffix(catalogue.SUFFIX)}.arrays.parquet")
-        # Why it cannot be opened, where it is there.
+        # The reason why the file of arrays cannot be opened, if it exists.
         self.refusal = files.refusal(self.arrays) if os.path.lexists(self.arrays) else None
         is_there = self.refusal is None and files.is_file(self.arrays)
         self._array_files = [self.arrays] if is_there else []
@@ -165,7 +165,7 @@ class Transfer:
         self.named = [name for name in REFERENCES if name in file.schema]
 
     def run(self, step: Callable[[int], object]) -> None:
-        """Move everything; `step` is told how many rows were moved."""
+        """Move all rows and arrays; `step` is called with the number of rows moved."""
         units = sorted(self.file.units, key=lambda unit: unit.first)
         for at in range(0, len(units), _WRITERS):
             self._move(units[at : at + _WRITERS], step)
@@ -187,7 +187,7 @@ class Transfer:
         self._move_rows({unit.number: unit for unit in units}, start, stop, step)
 
     def _contents(self) -> list[str]:
-        """The hashes of the file and of the arrays beside it."""
+        """Return the hashes of the file and of the file of arrays beside it."""
         if self._hashes is None:
             self._hashes = [_native.hash_file(path) for path in (self.file.path, *self._array_files[:1])]
         return self._hashes
@@ -199,7 +199,7 @@ class Transfer:
         unit.writer.close()
         unit.writer = None
         if path is not None:
-            # Nobody reads here yet: what the segment covers need not wait for readers.
+            # No process reads here yet: the journals that the segment covers are removed at once.
             path.unlink(missing_ok=True)
             self.done.segments.append(path.with_name(f"{path.stem}.meta.parquet"))
 
@@ -230,7 +230,7 @@ class Transfer:
         writers = {unit.number: unit.writer for unit in units}
         for _, frame in self.array_batches():
             rows: dict[int, list[int]] = {}
-            # Of those with one id the first counts.
+            # Of several arrays with one id, the first one is used.
             places = {old: row for row, old in reversed(list(enumerate(frame["array_id"])))}
             for old, unit in self._select(_WANTED, places):
                 rows.setdefault(unit, []).append(places[old])
@@ -246,21 +246,21 @@ class Transfer:
                 )
 
     def array_batches(self) -> Iterator[tuple[Path, pl.DataFrame]]:
-        """Yield arrays, those of which nothing is missing, with the file that they are in.
+        """Yield the arrays without missing parts, with the file that they are in.
 
-        These are those of the file beside and, once some were not found there, of others that have them.
+        First those of the file beside; once some were not found there, those of other files that have them.
         """
         for path in self._array_files:
             try:
                 for frame in _arrays_in(path):
                     yield path, frame
             except (CorruptFileError, OSError) as error:
-                # What is wrong with another file is said where its own rows are moved.
+                # Defects of other files are reported when their own rows are moved.
                 if path == self.arrays:
                     self.done.arrays_error = str(getattr(error, "message", error))
 
     def _look_elsewhere(self) -> None:
-        """Look for arrays that the file beside lacks in all others, as an old folder does."""
+        """Search all other files for arrays that the file beside lacks, as nirs4all 0.6 does."""
         import polars as pl
 
         for name in catalogue.old_files(self.file.root, ".arrays.parquet"):
@@ -282,7 +282,7 @@ class Transfer:
         return {run: number for run, number in sorted(self._missing.items()) if number}
 
     def new_names(self, olds: list[str]) -> dict[str, str]:
-        """Return what arrays are called now, those that were found."""
+        """Return the new ids of arrays, without those that were not found."""
         return dict(self._select("SELECT old, new FROM named WHERE new IS NOT NULL AND old", olds))
 
     def _select(self, query: str, olds: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - texts
@@ -290,9 +290,9 @@ class Transfer:
         return self.database.execute(f"{query} IN (SELECT value FROM json_each(?))", (listed,)).fetchall()  # noqa: S608 - of our own
 
     def renamed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return rows with the ids that arrays have by their content.
+        """Return rows with the new ids of their arrays.
 
-        One that was not found, but looks like those, has `source_` before it from here on.
+        An id that was not found, but looks like a new one, gets the prefix `source_`.
         """
         import polars as pl
 
@@ -336,7 +336,7 @@ class Transfer:
             self._finish(unit_of[group.number], group)
 
     def _finish(self, unit: Unit, group: Group) -> None:
-        """Commit a result whose rows are all there, and close the writer after its last one."""
+        """Commit a result whose rows are complete, and close the writer after its last one."""
         if unit.writer is not None:
             unit.writer.checkpoint(group.target.result.to_dict() | group.about())
         if group.last == unit.last:
@@ -344,9 +344,9 @@ class Transfer:
 
 
 def writer_ids(run_id: str, dataset: str, *content: str) -> tuple[str, str]:
-    """Return what a writer's files are named after and the id of its journal, made of what it writes.
+    """Return the writer id and journal id of a writer, derived from what it writes.
 
-    So two migrations of one folder come to files of the same names, and are one when they are merged.
+    So two migrations of one folder create files of the same names, which merge into one.
     """
     named = json.dumps([run_id, dataset, *content]).encode("utf-8", "surrogatepass")
     digits = _native.blake3_hex(named, 44)
@@ -354,22 +354,22 @@ def writer_ids(run_id: str, dataset: str, *content: str) -> tuple[str, str]:
 
 
 def _is_found(column: pl.Expr) -> pl.Expr:
-    """Whether an array has the id of its content by now."""
+    """Return whether an array has its new id."""
     return column.str.contains(_IS_FOUND)
 
 
 def _arrays_in(path: Path) -> Iterator[pl.DataFrame]:
-    """Yield batches of arrays with an id and values, a null among these as NaN.
+    """Yield batches of arrays with an id and values; null values are NaN.
 
     Raises:
-        CorruptFileError: None of them, or some, cannot be read.
-        OSError: None of them can.
+        CorruptFileError: Some or all of them cannot be read.
+        OSError: The file cannot be read.
     """
     import polars as pl
 
     schema, rows = tables.outline(path)
     if not {"array_id", "array_data"} <= set(schema.names()):
-        raise CorruptFileError("has no columns array_id and array_data", str(path))
+        raise CorruptFileError("lacks the columns array_id and array_data", str(path))
     lost: tables.Lost = []
     empty = 0
     columns = [name for name in _ARRAY_COLUMNS if name in schema]
@@ -382,7 +382,7 @@ def _arrays_in(path: Path) -> Iterator[pl.DataFrame]:
         try:
             whole = frame.with_columns(data, *named)
         except pl.exceptions.PolarsError as error:
-            raise CorruptFileError(f"its arrays are no lists of numbers: {error}", str(path)) from error
+            raise CorruptFileError(f"its arrays are not lists of numbers: {error}", str(path)) from error
         found = whole.drop_nulls(["array_id", "array_data"])
         empty += whole.height - found.height
         yield found

@@ -1,1 +1,1 @@
-"""What runs and results are on disk, and the rules they follow."""
+"""Runs and results as data, and their rules."""

@@ -1,65 +1,37 @@
 """Answers of a workspace as typed dicts, and the kinds of what is wrong in them.
 
-Kinds are append-only: a program that decides by them goes on working with later versions.
+Kinds are append-only: a program that decides by them works with later versions.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-
-class ErrorKind(StrEnum):
-    """The kind of a problem with one file, folder or argument, as `errors` of every answer have it."""
-
-    IO = "io"
-    NOT_PARQUET = "not_parquet"
-    TRUNCATED = "truncated"
-    CORRUPT = "corrupt"
-    ENCRYPTED = "encrypted"
-    SCHEMA = "schema"
-    METRIC = "metric"
-    CONFLICT = "conflict"
-    LOCK_TIMEOUT = "lock_timeout"
-    NOT_FOUND = "not_found"
-    TYPE = "type"
-    ARGUMENT = "argument"
-    INTERRUPTED = "interrupted"
-    INTERNAL = "internal"
-
-
-class Problem(TypedDict):
-    """One thing that is wrong, or worth a note, while the rest of an answer goes on without it."""
-
-    path: str
-    """Relative to the workspace; absolute where it lies elsewhere."""
-    kind: str
-    """An `ErrorKind`, or of `verify`, `recover`, `gc` and `migrate` a `FindingKind`."""
-    message: str
-    """What was found and what to do, in one line."""
+if TYPE_CHECKING:
+    from nirs4all_workspace.exceptions import Problem
 
 
 class Verification(TypedDict):
-    """What `Workspace.verify` found."""
+    """The problems and notes of `Workspace.verify`."""
 
     problems: list[Problem]
     notes: list[Problem]
 
 
 class RecoveredRun(TypedDict):
-    """A run that lost its owner, and its state now."""
+    """A run that lost its owner, and its status now."""
 
     run_id: str
     status: str
 
 
 class Recovery(TypedDict):
-    """What `Workspace.recover` did."""
+    """The outcome of `Workspace.recover`."""
 
     sealed: list[str]
     """Journals that became segments."""
     removed: list[str]
-    """Files that nothing needs any more."""
+    """Files that were removed because nothing needs them."""
     alive: list[str]
     """Journals whose writers live."""
     runs: list[RecoveredRun]
@@ -68,7 +40,7 @@ class Recovery(TypedDict):
 
 
 class GarbageItem(TypedDict):
-    """Something that nothing refers to."""
+    """Something that no run refers to."""
 
     path: str
     kind: str
@@ -78,7 +50,7 @@ class GarbageItem(TypedDict):
 
 
 class Garbage(TypedDict):
-    """What `Workspace.gc` found, and whether it was removed."""
+    """The garbage that `Workspace.gc` listed, and whether it was removed."""
 
     removed: bool
     items: list[GarbageItem]
@@ -95,7 +67,7 @@ class CompactedSegment(TypedDict):
 
 
 class Compaction(TypedDict):
-    """What `Predictions.compact` did."""
+    """The outcome of `Predictions.compact`."""
 
     compacted: list[CompactedSegment]
     skipped: list[dict[str, str]]
@@ -111,7 +83,7 @@ class RebuiltFile(TypedDict):
 
 
 class Rebuild(TypedDict):
-    """What `Predictions.rebuild_summaries` did."""
+    """The outcome of `Predictions.rebuild_summaries`."""
 
     kept: int
     """Files that had a trusted summary."""
@@ -120,8 +92,9 @@ class Rebuild(TypedDict):
 
 
 class Deletion(TypedDict):
-    """What `Runs.delete` did; paths are relative to the workspace."""
+    """The outcome of `Runs.delete`; paths are relative to the workspace."""
 
+    run_id: str
     removed: list[str]
     kept: list[str]
     errors: list[Problem]
@@ -139,13 +112,17 @@ class ModelPerformance(TypedDict):
     mean: float | None
     """Of the finite val_scores, in the unit of the metric."""
     best: float | None
+    overflow: NotRequired[bool]
+    """True where a score is too large for a mean."""
+    is_other: NotRequired[bool]
+    """True of models that were counted together."""
 
 
 class Statistics(TypedDict):
-    """What `Workspace.stats` counted."""
+    """The statistics of `Workspace.stats`."""
 
     workspace: dict[str, Any]
-    """Runs, datasets and results by state; templates, predictions; files and bytes by folder."""
+    """Runs, datasets and results by status; templates, predictions; files and bytes by folder."""
     model_performance: list[ModelPerformance]
     recomputed: list[str]
     """The parts that were counted now; all others were cached."""
@@ -155,7 +132,7 @@ class Statistics(TypedDict):
 
 
 class Prewarming(TypedDict):
-    """What `Workspace.prewarm` filled."""
+    """The outcome of `Workspace.prewarm`."""
 
     seconds: dict[str, float]
     """By cache: summary, files, stats."""
@@ -163,7 +140,7 @@ class Prewarming(TypedDict):
 
 
 class TemplateUsage(TypedDict):
-    """Which runs use a template."""
+    """A template and the runs that refer to it."""
 
     id: str
     names: list[str]
@@ -174,7 +151,7 @@ class TemplateUsage(TypedDict):
 
 
 class TemplateComparison(TypedDict):
-    """Which templates several runs share."""
+    """A comparison of runs by their templates."""
 
     shared: list[str]
     union: list[str]
@@ -184,16 +161,16 @@ class TemplateComparison(TypedDict):
 class BestResult(TypedDict):
     """The best result of a run by one metric."""
 
-    dataset: str
+    dataset: str | None
     template: str | None
     config: str | None
     result: str
-    score: float
+    score: float | None
     metric: str
 
 
 class RunSummary(TypedDict):
-    """What a run has done so far."""
+    """The summary of a run, as it is now."""
 
     started_at: str | None
     completed_at: str | None
@@ -204,10 +181,12 @@ class RunSummary(TypedDict):
 
 
 class Migration(TypedDict):
-    """What `migrate` did."""
+    """The outcome of `migrate`."""
 
     source: str
     target: str
+    fingerprint: str
+    """Of all files of the source."""
     status: str
     """"migrated", or "unchanged" where the target was made of this source before."""
     migrated_at: str

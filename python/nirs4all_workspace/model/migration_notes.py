@@ -1,4 +1,4 @@
-"""What a migrated workspace, and each of its runs, keeps of where it came from and what was missing there."""
+"""Notes of a migration that a workspace and each of its runs retain: their source, and what it lacked."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+
 OF_RUN = "migrated.yaml"
 OF_WORKSPACE = "migration.json"
 
 
-def of_run(folder: Path) -> list[dict[str, str]]:
-    """Return the notes that a run keeps; none where it was not migrated.
+def of_run(folder: Path) -> list[Problem]:
+    """Return the notes of a run; empty where it was not migrated.
 
     Raises:
         CorruptFileError: The file is damaged.
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     path = folder / OF_RUN
     try:
@@ -29,12 +31,12 @@ def of_run(folder: Path) -> list[dict[str, str]]:
         return []
 
 
-def of_workspace(root: Path) -> list[dict[str, str]]:
-    """Return what a workspace keeps that belongs to none of its runs; nothing where it was not migrated.
+def of_workspace(root: Path) -> list[Problem]:
+    """Return the notes of a workspace that concern no run; empty where it was not migrated.
 
     Raises:
         CorruptFileError: The file is damaged.
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     path = root / OF_WORKSPACE
     try:
@@ -42,17 +44,17 @@ def of_workspace(root: Path) -> list[dict[str, str]]:
     except FileNotFoundError:
         return []
     except ValueError as error:
-        raise CorruptFileError("is no JSON", str(path)) from error
+        raise CorruptFileError("invalid JSON", str(path)) from error
     if not isinstance(report, dict):
-        raise CorruptFileError("is no object", str(path))
+        raise CorruptFileError("expected a JSON object", str(path))
     notes = _checked(report.get("notes"), path)
     return _checked(report.get("errors"), path) + [note for note in notes if note.get("run") is None]
 
 
-def _checked(notes: Any, path: Path) -> list[dict[str, str]]:  # noqa: ANN401 - what a file says
+def _checked(notes: Any, path: Path) -> list[Problem]:  # noqa: ANN401 - what a file says
     keys = {"path", "kind", "message"}
     if not isinstance(notes, list) or not all(
         isinstance(note, dict) and keys <= note.keys() for note in notes
     ):
-        raise CorruptFileError("has no list of notes with path, kind and message", str(path))
+        raise CorruptFileError("expected a list of notes with path, kind and message", str(path))
     return notes

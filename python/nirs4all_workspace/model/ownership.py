@@ -1,7 +1,7 @@
-"""Which process runs a run: the one that holds its owner lock.
+"""Ownership of runs: the owner is the process that holds the owner lock.
 
-A process holds an owner lock once, however many `Run` objects it has; a forked child holds none of
-its parent's.
+A process holds an owner lock once, however many `Run` objects it has; a forked child holds none of its
+parent's locks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import layout, locks, looking
+from nirs4all_workspace._io import layout, listing, locks
 from nirs4all_workspace.exceptions import ConflictError, LockTimeoutError, problem
 from nirs4all_workspace.model import run_record
 from nirs4all_workspace.model.states import RunStatus
@@ -19,18 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-# In all states but "running", nobody owns a run.
+    from nirs4all_workspace.exceptions import Problem
+
+# Only a run with status "running" has an owner.
 _UNOWNED = frozenset(RunStatus) - {RunStatus.RUNNING}
 
 _held: dict[Path, tuple[int, _native.Lock]] = {}
 
 
 def take(root: Path, run_id: str, is_wanted: Callable[[], bool] = lambda: True) -> bool:
-    """Take the owner lock of a run in one try; `False` where it is not wanted any more.
+    """Take the owner lock of a run in one try; False where `is_wanted` no longer holds under the lock.
 
     Raises:
         ConflictError: Another process, or this one, owns the run.
-        OSError: The lock file cannot be made.
+        OSError: The lock file cannot be created.
     """
     path = _key(root, run_id)
     if is_mine(root, run_id):
@@ -46,9 +48,9 @@ def take(root: Path, run_id: str, is_wanted: Callable[[], bool] = lambda: True) 
 
 
 def release(root: Path, run_id: str) -> None:
-    """Let go of the owner lock of a run, if this process holds it; its file goes unless the run is running.
+    """Release the owner lock of a run, if this process holds it; remove its file unless the run is running.
 
-    Who owned a run that was left running stands beside the lock, for hosts that locks do not reach.
+    The file beside the lock of a running run names its owner, for hosts that locks do not reach.
     """
     pid, lock = _held.pop(_key(root, run_id), (0, None))
     if lock is not None and pid == os.getpid():
@@ -56,7 +58,7 @@ def release(root: Path, run_id: str) -> None:
 
 
 def give_back(root: Path, run_id: str, lock: _native.Lock) -> None:
-    """Let go of the owner lock of a run, with its file unless the run is running."""
+    """Release a lock of a run, and remove its file unless the run is running."""
     if run_record.is_gone_or(_UNOWNED, root, run_id):
         lock.remove_on_release()
     lock.release()
@@ -68,10 +70,10 @@ def is_mine(root: Path, run_id: str) -> bool:
 
 
 def check_not_forked(root: Path, run_id: str) -> None:
-    """Refuse a forked child of the process that owns the run.
+    """Check that this process is not a fork of the owner of a run.
 
     Raises:
-        RuntimeError: Its parent owned the run when it forked, and somebody owns it still.
+        RuntimeError: The parent owned the run when it forked, and a process owns it still.
     """
     path = _key(root, run_id)
     pid = _held.get(path, (os.getpid(), None))[0]
@@ -82,8 +84,8 @@ def check_not_forked(root: Path, run_id: str) -> None:
 def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
     """Return whether a living process owns the run.
 
-    On a network drive locks may not reach other hosts: what another host owned last counts as owned
-    unless that host is named as dead.
+    On a network drive locks may not reach other hosts: a run last owned by another host counts as owned
+    unless that host is in `dead_hosts`.
     """
     path = layout.owner_lock(root, run_id)
     if is_mine(root, run_id) or _native.lock_is_held(path):
@@ -96,14 +98,14 @@ def is_owned(root: Path, run_id: str, dead_hosts: Sequence[str] = ()) -> bool:
     return holder is not None and holder["host"] not in {socket.gethostname(), *dead_hosts}
 
 
-def seems_owned(root: Path, run_id: str, errors: list[dict[str, str]]) -> bool:
-    """Return whether a living process owns the run; true, and an entry, if nobody can look at its lock."""
+def may_be_owned(root: Path, run_id: str, errors: list[Problem]) -> bool:
+    """Return whether a living process owns the run; True, with a problem, if its lock is unreadable."""
     path = layout.owner_lock(root, run_id)
     try:
         return is_owned(root, run_id)
     except OSError as error:
-        found = looking.relative(root, error, path.relative_to(root).as_posix())
-        looking.add(errors, [problem(found, error)])
+        found = listing.relative_path(root, error, path.relative_to(root).as_posix())
+        listing.add_problems(errors, [problem(found, error)])
         return True
 
 

@@ -1,4 +1,4 @@
-"""What a run has to do: its configurations and the results that are planned of them."""
+"""The plan of a run: its configurations, and the results planned from them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _KEYS = ("config_id", "template_id", "name", "generator_choices", "steps")
 
 
 def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
-    """Return a configuration as `configs.jsonl` holds it.
+    """Return a configuration in the form that `configs.jsonl` holds.
 
     Args:
-        config: A mapping, or an object with attributes: template_id (may be left out where the run has
-            one template), name, generator_choices, steps, config_id.
+        config: A mapping, or an object with attributes: template_id (optional where the run has one
+            template), name, generator_choices, steps, config_id.
         templates: The ids of the run's templates.
 
     Raises:
-        ValueError: Its template is none of the run's, or it has neither steps nor a name nor choices.
-        TypeError: It holds what cannot be stored.
+        ValueError: The run lacks its template, or it has neither steps nor a name nor choices.
+        TypeError: A value in it cannot be stored.
     """
     given = config if isinstance(config, Mapping) else {key: getattr(config, key, None) for key in _KEYS}
     found: dict[str, Any] = plain({**dict.fromkeys(_KEYS), **given}, "config")
@@ -39,8 +39,8 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
         found["template_id"] = templates[0]
     if found["template_id"] not in templates:
         raise ValueError(
-            f"a configuration names the template {found['template_id']!r}; the run has "
-            f"{', '.join(templates) or 'none'}"
+            f"template_id of a configuration: expected one of {', '.join(templates) or '(none)'}, got "
+            f"{found['template_id']!r}"
         )
     if found["config_id"] is None:
         content = found["steps"]
@@ -51,17 +51,17 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
         found["config_id"] = content_id("cfg", content)
     for key in ("config_id", "name"):
         if not isinstance(found[key], str | None):
-            raise TypeError(f"config[{key!r}] is {found[key]!r}, not a text or None")
+            raise TypeError(f"config[{key!r}]: expected a text or None, got {found[key]!r}")
     stored.check_record(found["generator_choices"], "config['generator_choices']", stored.DEEPEST_CHOICES)
     return {"schema_version": yaml_records.SCHEMA_VERSION, **found}
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the configurations in a `configs.jsonl`; none where it is missing.
+    """Return the configurations in a `configs.jsonl`; empty where the file is missing.
 
     Raises:
-        CorruptFileError: A line is no JSON object with a config_id; the message names it.
-        OSError: It cannot be read.
+        CorruptFileError: A line is not a JSON object with a config_id; the message names the line.
+        OSError: The file cannot be read.
     """
     try:
         content = files.read_bytes(path)
@@ -71,30 +71,30 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def parse(content: bytes, path: Path) -> list[dict[str, Any]]:
-    """Return the configurations that the content of a `configs.jsonl` holds; `path` is for the message.
+    """Return the configurations in the content of a `configs.jsonl`; `path` is for messages.
 
     Raises:
-        CorruptFileError: A line is no JSON object with a config_id; the message names it.
+        CorruptFileError: A line is not a JSON object with a config_id; the message names the line.
     """
     found = []
     for number, line in enumerate(content.splitlines(), 1):
         try:
             config = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise CorruptFileError(f"line {number} is no JSON", str(path)) from error
+            raise CorruptFileError(f"invalid JSON in line {number}", str(path)) from error
         if not isinstance(config, dict) or not isinstance(config.get("config_id"), str):
-            raise CorruptFileError(f"line {number} is no object with a key 'config_id'", str(path))
+            raise CorruptFileError(f"line {number}: expected an object with a key 'config_id'", str(path))
         found.append(config)
     return found
 
 
 def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
-    """Add configurations to a `configs.jsonl`, durably; those that it has stay as they are.
+    """Add configurations to a `configs.jsonl`, durably; known ones stay unchanged.
 
     Raises:
-        CorruptFileError: It is damaged.
-        UnsupportedVersionError: A newer version wrote it.
-        OSError: It is as it was.
+        CorruptFileError: The file is damaged.
+        UnsupportedVersionError: A newer version wrote the file.
+        OSError: The file cannot be written; it is unchanged.
     """
     before = read(path)
     for config in before:
@@ -111,13 +111,13 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
 def results_of(
     run_id: str, configs: Sequence[dict[str, Any]], datasets: Sequence[dict[str, Any]]
 ) -> list[Result]:
-    """Return each configuration on each dataset, dataset by dataset; the same work has the same id."""
+    """Return each configuration on each dataset, dataset by dataset; equal work has an equal id."""
     planned = (planned_result(run_id, config, dataset) for dataset in datasets for config in configs)
     return list({result.id: result for result in planned}.values())
 
 
 def planned_result(run_id: str, config: Mapping[str, Any], dataset: Mapping[str, Any]) -> Result:
-    """Return a configuration on a dataset, before anything is known of it."""
+    """Return a configuration on a dataset as a result that is not finished."""
     dataset_id = dataset.get("id") or dataset["name"]
     named = [run_id, config["template_id"], config["config_id"], dataset_id]
     return Result(

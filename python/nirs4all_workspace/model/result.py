@@ -8,35 +8,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nirs4all_workspace.exceptions import Problem
+
 
 @dataclass
 class Result:
-    """One configuration on one dataset: planned, and finished once it was checkpointed.
+    """One configuration on one dataset: planned, and finished once it is checkpointed.
 
     Attributes:
         id: `res_` and 16 hex of the BLAKE3 of run, template, configuration and dataset.
-        run_id: The run.
-        template_id: The template that the configuration comes from.
-        config_id: The configuration.
-        config_name: Its name.
-        generator_choices: What the template's generators chose for it.
+        run_id: The id of the run.
+        template_id: The id of the template that the configuration comes from.
+        config_id: The id of the configuration.
+        config_name: The name of the configuration.
+        generator_choices: The choices of the template's generators in this configuration.
         dataset_id: The dataset's id, or its name where it is not registered.
-        dataset_name: The dataset's name, as its rows give it.
+        dataset_name: The dataset's name in its rows.
         status: "done" or "failed"; None until it is checkpointed.
-        error: Why it failed.
-        best_score: Best val_score of its rows in the metric's direction; test_score where there is none.
-        best_model: The model that has it.
+        error: The message of the error that made it fail.
+        best_score: Best val_score of its rows in the metric's direction; test_score where there is no
+            val_score.
+        best_model: The model with the best score.
         metric: The metric of most of its rows.
         score_kind: "val_score" or "test_score".
-        n_rows: Its prediction rows.
-        n_samples: Samples of the dataset.
-        n_features: Features of the dataset.
+        n_rows: Number of its prediction rows.
+        n_samples: Number of samples of the dataset.
+        n_features: Number of features of the dataset.
         task_type: "regression", "classification" or the like.
-        duration_s: Seconds that it took.
-        artifacts: Hashes of the files that `ws.artifacts` keeps for it.
+        duration_s: Its duration in seconds.
+        artifacts: Hashes of its files in `ws.artifacts`.
         completed_at: When it was checkpointed, ISO-8601.
-        writer: The writer that checkpointed it; None until then.
-        extra: What another version stored beside these.
+        writer: The id of the writer that checkpointed it; None until then.
+        extra: Fields that another version stored.
     """
 
     id: str
@@ -64,30 +67,30 @@ class Result:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return its fields in their order, then what another version stored; not its writer."""
+        """Return its fields in their order, then the fields of another version; without its writer."""
         own = {name: getattr(self, name) for name in NAMES if name != "writer"}
         return own | {"artifacts": list(self.artifacts)} | self.extra
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any], writer: str | None = None) -> Result:
-        """Return the result that `to_dict` made, or that a file holds.
+        """Return the result in a mapping made by `to_dict`, or read from a file.
 
         Args:
-            mapping: Its fields by name; unknown keys are kept in `extra`. A field of a wrong type, as earlier
-                versions stored it, is None and named there in a list `unreadable`.
-            writer: The writer that checkpointed it.
+            mapping: Fields by name; unknown keys go to `extra`. A field of a wrong type, as earlier versions
+                stored it, becomes None and is listed in `extra["unreadable"]`.
+            writer: The id of the writer that checkpointed it.
 
         Raises:
-            ValueError: It has no id.
+            ValueError: The mapping has no id.
         """
         if not isinstance(mapping.get("id"), str):
-            raise ValueError(f"a result needs an id, not {mapping.get('id')!r}")
+            raise ValueError(f"id of a result: expected a text, got {mapping.get('id')!r}")
         known = {name: mapping[name] for name in NAMES if name in mapping}
         wrong = [name for name in known if name != "writer" and _problem(name, known[name]) is not None]
         known |= dict.fromkeys(wrong)
         known["artifacts"] = list(known.get("artifacts") or [])
         if isinstance(known.get("best_score"), str):
-            known["best_score"] = float(known["best_score"])  # as strict JSON has NaN and infinities
+            known["best_score"] = float(known["best_score"])  # strict JSON has NaN and infinities as texts
         extra = {key: value for key, value in mapping.items() if key not in NAMES}
         if wrong:
             named = extra.get("unreadable")
@@ -98,19 +101,19 @@ class Result:
 NAMES = tuple(item.name for item in fields(Result) if item.name != "extra")
 _COUNTS = ("n_rows", "n_samples", "n_features")
 _NUMBERS = ("best_score", "duration_s")
-_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # as strict JSON has them
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # in strict JSON
 
 
 def check(stored: Mapping[str, Any]) -> None:
-    """Check that the fields of a result, as strict JSON has them, have the types that `Result` says.
+    """Check that the fields of a result, in strict JSON, have the types of `Result`.
 
     Raises:
-        TypeError: One has another type; the message names it.
+        TypeError: A field has another type; the message names it.
     """
     for name in NAMES:
         problem = _problem(name, stored.get(name))
         if problem is not None:
-            raise TypeError(f"result[{name!r}] is {problem}")
+            raise TypeError(f"result[{name!r}]: {problem}")
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -120,7 +123,7 @@ def _problem(name: str, value: object) -> str | None:
         is_right = isinstance(value, list) and all(isinstance(item, str) for item in value)
         wanted = "a list of texts"
     elif name in _COUNTS:
-        is_right, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+        is_right, wanted = isinstance(value, int) and not isinstance(value, bool), "an integer"
     elif name in _NUMBERS:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         is_right, wanted = is_number or value in _NO_NUMBERS, "a number"
@@ -129,18 +132,18 @@ def _problem(name: str, value: object) -> str | None:
     if is_right:
         return None
     shown = ascii(value)
-    return f"{shown if len(shown) < 100 else shown[:100] + '...'}, not {wanted} or None"
+    return f"expected {wanted} or None, got {shown if len(shown) < 100 else shown[:100] + '...'}"
 
 
 class ResultList(list[Result]):
-    """Finished results: those of one run, oldest first, or a page of what `ws.results.list` found.
+    """Finished results: those of one run, oldest first, or a page of `ws.results.list`.
 
     Attributes:
-        offset: How many come before the list.
-        limit: How many it may hold; None for all.
-        repeated: Further checkpoints of results that are in the list: diverged copies of the run were
-            merged. Of several, one that is done comes before a failed one, then the smaller (completed_at,
-            writer) wins; only its rows are live.
+        offset: Number of results before the list.
+        limit: Largest number of results in the list; None for no limit.
+        repeated: Further checkpoints of results in the list, from merged copies of a run that diverged. Of
+            several, a done one comes before a failed one, then the smaller (completed_at, writer); only the
+            rows of the first are live.
         errors: What cannot be read, as dicts of path, kind and message.
     """
 
@@ -151,26 +154,26 @@ class ResultList(list[Result]):
         offset: int = 0,
         limit: int | None = None,
     ) -> None:
-        """Take results, and which page of how many they are; by default all."""
+        """Store results, and their place among all that were found; by default all."""
         super().__init__(results)
         self._total = total
         self.offset = offset
         self.limit = limit
         self.repeated: list[Result] = []
-        self.errors: list[dict[str, str]] = []
+        self.errors: list[Problem] = []
 
     @property
     def total(self) -> int:
-        """How many were found, in the list or not."""
+        """Number of results that were found, in the list or not."""
         return len(self) if self._total is None else self._total
 
     @property
     def has_more(self) -> bool:
-        """Whether others come after the list."""
+        """Whether more results follow the list."""
         return self.offset + len(self) < self.total
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data, the shape of `n4w results --json`."""
+        """Return the list as plain data, the shape of `n4w results --json`."""
         return {
             "results": [result.to_dict() for result in self],
             "total": self.total,

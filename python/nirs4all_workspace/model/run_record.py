@@ -1,4 +1,4 @@
-"""`run.yaml`: what a run is, which state it is in, and how it came there."""
+"""`run.yaml`, the record of a run: its name, status and history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE = "run.yaml"
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
-# What a new run has of the keys that may be missing.
+# Values of optional keys in a new run.
 _DEFAULTS: dict[str, Any] = {
     "description": None,
     "revision": 0,
@@ -40,12 +40,12 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def now() -> str:
-    """Return the time, ISO-8601 in UTC, in µs."""
+    """Return the current time, ISO-8601 in UTC, in µs."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def who() -> dict[str, Any]:
-    """Return who this process is: user, host and pid."""
+    """Return user, host and pid of this process."""
     import getpass
     import socket
 
@@ -58,16 +58,16 @@ def who() -> dict[str, Any]:
 
 
 def new_id(name: str, created_at: str) -> str:
-    """Return an id that nobody has: `<YYYY-MM-DD>_<Slug>_<12 hex>`."""
+    """Return a new unique id: `<YYYY-MM-DD>_<Slug>_<12 hex>`."""
     short = _native.slug(name).replace("_", "-") or "run"
     return f"{created_at[:10]}_{short[0].upper()}{short[1:]}_{os.urandom(6).hex()}"
 
 
 def new_record(run_id: str, name: str, created_at: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return the record of a run that begins to wait in the queue."""
+    """Return the record of a queued run."""
     record = {"id": run_id, "name": name, "created_at": created_at, "status": "queued", **_DEFAULTS, **fields}
     first = {"time": created_at, "from": None, "to": "queued", "reason": None, "who": who()}
-    # The history grows: it comes last.
+    # The history grows, so it comes last.
     return {key: value for key, value in record.items() if key != "history"} | {"history": [first]}
 
 
@@ -77,8 +77,8 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
     Raises:
         NotFoundError: There is no such run.
         CorruptFileError: The file is missing from the run's folder, or damaged.
-        UnsupportedVersionError: A newer version wrote it, and its state is none that this version knows.
-        OSError: It cannot be read.
+        UnsupportedVersionError: A newer version wrote the file, with a status unknown to this version.
+        OSError: The file cannot be read.
     """
     path = folder / FILE
     try:
@@ -89,17 +89,17 @@ def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
         raise NotFoundError("there is no such run; `n4w runs` lists all", str(folder)) from error
     except NotADirectoryError as error:
         if error.filename == str(folder):
-            raise NotFoundError("is no folder; `n4w runs` lists all runs", str(folder)) from error
+            raise NotFoundError("expected a folder; `n4w runs` lists all runs", str(folder)) from error
         raise
     return content, _native.parse_run(content, path)
 
 
 def references(path: Path, key: str) -> list[dict[str, Any]]:
-    """Return what a run's `templates.yaml` or `datasets.yaml` refers to.
+    """Return the references in a run's `templates.yaml` or `datasets.yaml`.
 
     Raises:
-        CorruptFileError: It is missing or damaged.
-        OSError: It cannot be read.
+        CorruptFileError: The file is missing or damaged.
+        OSError: The file cannot be read.
     """
     try:
         found = yaml_records.read(path).get(key)
@@ -107,19 +107,19 @@ def references(path: Path, key: str) -> list[dict[str, Any]]:
         raise CorruptFileError("is missing from the run's folder", str(path)) from error
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         where = _native.in_line(files.read_bytes(path), key)
-        raise CorruptFileError(f"key {key!r}{where} is no list of mappings", str(path))
+        raise CorruptFileError(f"key {key!r}{where}: expected a list of mappings", str(path))
     return found
 
 
 @contextmanager
 def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]:
-    """Hand out a run's record under its lock, if its revision is still this one, and replace it durably.
+    """Yield a run's record under its lock, if its revision is unchanged, and replace it durably.
 
     Raises:
-        ConflictError: Somebody changed its state, or edited the file.
-        LockTimeoutError: Another process kept the lock.
+        ConflictError: The record was changed meanwhile.
+        LockTimeoutError: Another process holds the lock.
         UnsupportedVersionError: A newer version wrote it.
-        OSError: It is as it was.
+        OSError: The record cannot be read or written; it is unchanged.
     """
     path = root / "runs" / run_id / FILE
     lock = layout.transition_lock(root, run_id)
@@ -134,11 +134,11 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
 
 @contextmanager
 def locked(root: Path, run_id: str) -> Iterator[None]:
-    """Hold the lock under which a run is changed; its file goes where the run has ended or is gone.
+    """Hold the lock of a run's record; its file is removed where the run has ended or is gone.
 
     Raises:
-        LockTimeoutError: Another process kept the lock.
-        OSError: The lock file cannot be made.
+        LockTimeoutError: Another process holds the lock.
+        OSError: The lock file cannot be created.
     """
     with locks.take(layout.transition_lock(root, run_id)) as lock:
         try:
@@ -149,7 +149,7 @@ def locked(root: Path, run_id: str) -> Iterator[None]:
 
 
 def is_gone_or(states: Collection[str], root: Path, run_id: str) -> bool:
-    """Return whether a run is gone or in one of these states; `False` where that cannot be told."""
+    """Return whether a run is gone or has one of these statuses; False where that cannot be told."""
     try:
         return _native.read_yaml(root / "runs" / run_id / FILE).get("status") in states
     except (FileNotFoundError, NotFoundError):
@@ -159,7 +159,7 @@ def is_gone_or(states: Collection[str], root: Path, run_id: str) -> bool:
 
 
 def has_ended(record: Mapping[str, Any]) -> bool:
-    """Return whether a run is completed, failed or cancelled, by its record."""
+    """Return whether a record says that its run is completed, failed or cancelled."""
     return record.get("status") in ENDED
 
 
@@ -169,12 +169,12 @@ def move(
     reason: str | None = None,
     traceback: str | None = None,
 ) -> None:
-    """Change a record's state, one step that the table allows, and write it into its history.
+    """Change the status in a record by one allowed transition, and add it to the history.
 
-    Reason and traceback are texts of errors: cut where they are long, and never refused.
+    Reason and traceback are error texts: long ones are cut, and none is refused.
 
     Raises:
-        InvalidTransitionError: The table does not allow it.
+        InvalidTransitionError: The transition is not allowed.
     """
     before = RunStatus(record["status"])
     check_transition(record["id"], before, to)

@@ -1,9 +1,9 @@
-"""`summary.yaml`: what a run has done, for whoever does not want to read its results."""
+"""`summary.yaml`: the outcome of a run, readable without its results."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import yaml_records
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from nirs4all_workspace.model.answers import BestResult, RunSummary
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.runs.view import RunView
 
@@ -26,8 +27,8 @@ _T = TypeVar("_T")
 
 def summarise(
     run: RunView, completed_at: str | None = None, error: str | None = None, *, live: bool = True
-) -> dict[str, Any]:
-    """Return the summary of a run as it is now, with open segments if `live`; see `Run.summary`."""
+) -> RunSummary:
+    """Return the current summary of a run, with open segments if `live`; see `Run.summary`."""
     history = run.history
     started = [entry["time"] for entry in history if entry["to"] == RunStatus.RUNNING]
     ended = history[-1]["time"] if history and run.status in _ENDED else None
@@ -46,16 +47,18 @@ def summarise(
     summary = of_results(results, n_configs, look(lambda: len(run.datasets), 0))
     summary["counts"]["rows"] = n_rows
     summary["errors"][:0] = [{"error": stored.error_text(message)} for message in dict.fromkeys(problems)]
-    return {"started_at": started[0] if started else None, "completed_at": completed_at or ended} | summary
+    summary["started_at"] = started[0] if started else None
+    summary["completed_at"] = completed_at or ended
+    return summary
 
 
-def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, Any]:
-    """Return what a summary says of results; `configs` on `datasets` were planned."""
-    # Of some nobody knows what they came to: their rows cannot be read.
+def of_results(results: ResultList, configs: int, datasets: int) -> RunSummary:
+    """Return the summary of results, given the number of planned configurations and datasets."""
+    # The scores of results whose rows cannot be read are unknown.
     is_known = [result for result in results if result.status is not None or result.error is None]
     done = [result for result in is_known if result.status != "failed"]
     failed = [result for result in results if result.status == "failed"]
-    errors: list[dict[str, Any]] = [
+    errors: list[dict[str, str | None]] = [
         {"error": stored.error_text(f"{item['path']}: {item['message']}")}
         for item in results.errors[:_LARGEST]
     ]
@@ -69,6 +72,8 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
         for result in failed[:_LARGEST]
     ]
     return {
+        "started_at": None,
+        "completed_at": None,
         "counts": {
             "configs": configs,
             "planned": configs * datasets,
@@ -85,8 +90,8 @@ def of_results(results: ResultList, configs: int, datasets: int) -> dict[str, An
 _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-def _best(results: Iterable[Result]) -> dict[str, dict[str, Any]]:
-    """The best result of each metric with a known direction; ties go to the smaller id."""
+def _best(results: Iterable[Result]) -> dict[str, BestResult]:
+    """Return the best result of each metric with a known direction; ties go to the smaller id."""
     best: dict[str, Result] = {}
     for result in sorted(results, key=lambda result: result.id):
         metric, score = result.metric, result.best_score
@@ -119,12 +124,12 @@ def _is_known(metric: str) -> bool:
     return True
 
 
-def write(path: Path, summary: dict[str, Any]) -> None:
-    """Replace a `summary.yaml`, durably; keys that this version does not know stay.
+def write(path: Path, summary: RunSummary) -> None:
+    """Replace a `summary.yaml`, durably; unknown keys are retained.
 
     Raises:
-        UnsupportedVersionError: A newer version wrote it.
-        OSError: It is as it was.
+        UnsupportedVersionError: A newer version wrote the file.
+        OSError: The file cannot be written; it is unchanged.
     """
     try:
         before = yaml_records.read(path)

@@ -1,4 +1,4 @@
-"""The states of a run, and which may follow which."""
+"""The statuses of a run, and the allowed transitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RunStatus(StrEnum):
-    """The states of a run; each equals its name as a text."""
+    """The status of a run; each value equals its name as a text."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -35,14 +35,14 @@ VALID_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
         RunStatus.CANCELLED: frozenset(),
     }
 )
-"""Which states may follow which; every other pair raises `InvalidTransitionError`."""
+"""Allowed transitions; every other pair raises `InvalidTransitionError`."""
 
 
 def check_transition(run_id: str, before: RunStatus, to: RunStatus) -> None:
-    """Refuse a pair of states that the table does not have.
+    """Check that a transition is allowed.
 
     Raises:
-        InvalidTransitionError: The message names both states and what is allowed.
+        InvalidTransitionError: The transition is not allowed; the message names the allowed ones.
     """
     allowed = [status.value for status in RunStatus if status in VALID_TRANSITIONS[before]]
     if to not in allowed:

@@ -1,1 +1,1 @@
-"""Prediction rows and their arrays: written, scanned, paged, exported."""
+"""Prediction rows and arrays: writing, scanning, paging, exporting."""

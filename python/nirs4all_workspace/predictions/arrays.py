@@ -1,4 +1,4 @@
-"""The arrays of predictions, found by the ids that rows have."""
+"""Reading the arrays of predictions by their ids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, display
-from nirs4all_workspace._io import files, looking
+from nirs4all_workspace._io import files, listing
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace.exceptions import WorkspaceError
 
@@ -21,9 +21,9 @@ ROLES = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 
 
 def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """Return the arrays of a row by role, as NumPy arrays of float64; None where there is none.
+    """Return the arrays of a row by role, as NumPy arrays of float64; None where the row has none.
 
-    A file that cannot be read is a warning where others have the arrays.
+    A file that cannot be read is a warning where other files have the arrays.
     """
     import numpy as np
     import polars as pl
@@ -35,29 +35,29 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
         frame = pl.DataFrame(batch)
         lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
         for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
-            if id_ in wanted and id_ not in found:  # of those with one id the first counts
+            if id_ in wanted and id_ not in found:  # of several arrays with one id, the first one is used
                 values = np.array(data, dtype=np.float64)
                 sizes = json.loads(shape) if shape else [values.size]
                 found[id_] = values.reshape(sizes) if math.prod(sizes) == values.size else values
         if wanted <= found.keys():
             break
     if unread and not wanted <= found.keys():
-        raise unread[0]  # they may lie there
+        raise unread[0]  # the arrays may lie there
     for error in unread:
-        display.warn(f"passed over, since another file has the arrays: {error}")
+        display.warn(f"left out, since another file has the arrays: {error}")
     return {role: found.get(row[f"{role}_id"]) for role in ROLES}
 
 
 def _batches(
     root: Path, row: dict[str, Any], wanted: set[str], unread: list[WorkspaceError | OSError]
 ) -> Iterator[_native.Rows]:
-    """What may hold a row's arrays: the files of its run on its dataset, of 0.6 all."""
+    """Yield batches that may hold a row's arrays: files of its run and dataset; with 0.6 all files."""
     find: Callable[[Path], Iterable[_native.Rows]] = partial(_native.find_arrays, ids=sorted(wanted))
     if row["run_id"] is None:
         likely = f"{row['dataset_name']}.arrays.parquet"
         names, errors = _native.old_files(root, ".arrays.parquet")
         try:
-            looking.demand(root, errors, *(error["path"] for error in errors))
+            listing.raise_if_unreadable(root, errors, *(error["path"] for error in errors))
         except OSError as error:
             unread.append(error)
         places = [(root / name, find) for name in sorted(names, key=lambda name: (name != likely, name))]
@@ -74,7 +74,7 @@ def _batches(
 
 
 def _in_journal(path: Path) -> Iterator[_native.Rows]:
-    """The arrays of a journal; damage is one warning."""
+    """Yield the arrays of a journal; all damage is one warning."""
     place, found = None, []
     while True:
         arrays, place, damage = _native.journal_arrays(path, place)
@@ -89,7 +89,7 @@ def _in_journal(path: Path) -> Iterator[_native.Rows]:
 
 def _files(folder: Path, begin: str, end: str, unread: list[WorkspaceError | OSError]) -> list[Path]:
     try:
-        names = files.names_in(folder)
+        names = files.list_names(folder)
     except OSError as error:
         unread.append(error)
         return []

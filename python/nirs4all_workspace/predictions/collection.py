@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, display
-from nirs4all_workspace._io import layout, locks, looking
+from nirs4all_workspace._io import layout, listing, locks
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Compaction, Rebuild
     from nirs4all_workspace.predictions.pages import Page
     from nirs4all_workspace.workspace import Workspace
 
 
 _YOUNG = (
-    "was sealed so lately that its journal is still there, as readers may need it; compact again in a while "
-    "(10 s, on a network drive 2 minutes)"
+    "was sealed so recently that readers may still need its journal; compact again later (after 10 s, on a "
+    "network drive 2 minutes)"
 )
 
 
@@ -38,24 +40,24 @@ class Ranking(list[dict[str, Any]]):
     """Predictions, best first, and how they were ranked.
 
     Attributes:
-        metric: The metric that was ranked; "" where none was named and no file that may have one can be read.
-        direction: "maximize", "minimize" or "zero"; "unknown" where there is no metric.
-        ranked_by: The score column that ranked.
-        files_read: Files whose rows were read; 0 where their footers sufficed.
-        errors: Files that could not be used, as dicts of path, kind and message.
+        metric: The metric that was ranked; "" where none was named and no file with a metric can be read.
+        direction: "maximize", "minimize" or "zero"; "unknown" without a metric.
+        ranked_by: The score column that was ranked.
+        files_read: Number of files whose rows were read; 0 where their footers sufficed.
+        errors: Files that could not be read, as dicts of path, kind and message.
     """
 
     def __init__(self, answer: dict[str, Any]) -> None:
-        """Take the answer of the native query."""
+        """Store the answer of the native query."""
         super().__init__(answer["records"])
         self.metric: str = answer["metric"]
         self.direction: str = answer["direction"]
         self.ranked_by: str = answer["ranked_by"]
         self.files_read: int = answer["files_read"]
-        self.errors: list[dict[str, str]] = answer["errors"]
+        self.errors: list[Problem] = answer["errors"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as one dict, the shape of `n4w top --json`."""
+        """Return the ranking as one dict, the shape of `n4w top --json`."""
         return {
             "metric": self.metric,
             "direction": self.direction,
@@ -67,10 +69,10 @@ class Ranking(list[dict[str, Any]]):
 
 
 class Predictions:
-    """What `Workspace.predictions` hands out."""
+    """Access to the prediction rows of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
-        """Belong to a workspace."""
+        """Bind to a workspace."""
         self._workspace = workspace
 
     def top(
@@ -85,31 +87,30 @@ class Predictions:
     ) -> Ranking:
         """Rank predictions of one metric.
 
-        Candidates are the rows of partition "val" where the metric has any among those that are asked
-        for, else all rows, unless `partition=` says otherwise: the rows of a fold repeat the same scores,
-        and a ranking must not show one model three times. NaN never ranks; ties break by id. Footers alone
-        answer for k up to 32 where the filters allow; else the rows of those files are read whose footers
-        say that they can matter.
+        Unless `partition=` is given, the candidates are the rows of partition "val" where the metric has any
+        among the filtered rows, else all rows: the rows of a fold repeat the same scores, and a ranking must
+        not show one model three times. NaN never ranks; ties are broken by id. Footers alone answer k up to
+        32 where the filters allow; otherwise rows are read from the files whose footers do not exclude them.
 
         Args:
-            k: How many predictions.
-            metric: The metric to rank; None means the one that there is.
-            score: "val_score", "test_score" or "train_score"; None means val_score, and test_score
-                where the metric has no val_score in any row that is asked for.
-            direction: "maximize", "minimize" or "zero"; None means what the table of metrics says.
-            live: Whether open segments count.
+            k: Number of predictions.
+            metric: The metric to rank; None for the only one there is.
+            score: "val_score", "test_score" or "train_score"; None for val_score, or for test_score where the
+                metric has no val_score in any filtered row.
+            direction: "maximize", "minimize" or "zero"; None for the direction in the table of metrics.
+            live: Whether open segments are included.
             filters: dataset, model, partition, run (id or name), result, fold, task_type (equal to a text);
                 min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
         Returns:
-            Dicts of id, run_id, dataset_name, model_name, config_name, val_score, test_score,
-            train_score, fold_id, partition and preprocessings, best first. Files that could not be
-            used are in its `errors`.
+            Dicts of id, run_id, dataset_name, model_name, config_name, val_score, test_score, train_score,
+            fold_id, partition and preprocessings, best first. Files that could not be read are in its
+            `errors`.
 
         Raises:
-            ValueError: There are several metrics and none was named, no row has the one that was, or an
-                argument makes no sense.
-            TypeError: A filter is of a wrong type.
+            ValueError: There are several metrics and none was named, no row has the named one, or an argument
+                is invalid.
+            TypeError: A filter has a wrong type.
             NotFoundError: There is no such run.
             UnknownMetricError: No direction is known for the metric.
             OSError: The workspace cannot be listed.
@@ -133,23 +134,22 @@ class Predictions:
     ) -> Page:
         """Return some rows of a sorted list, and a cursor that leads on from them.
 
-        The pages that cursors lead to have every row that was there at the start exactly once, whatever
-        is added, sealed or compacted meanwhile. The first page reads the sort column and what is filtered
-        by; its order is kept in memory, bounded, so that other pages cost little.
+        Following cursors yields every row that existed at the first page exactly once, whatever is added,
+        sealed or compacted meanwhile. The first page reads the columns of the order and the filters; the
+        order is cached in memory, bounded, so that further pages cost little.
 
         Args:
-            offset: Rows before the page.
-            limit: Rows of the page. With 0 it says no more than `total`, and leads nowhere.
-            sort_by: Any column. Rows of equal values come in the order of id, run_id and dataset_name;
-                NaN comes after other values, null last.
-            descending: Whether larger values come first. None: for a score the best first, metric by
-                metric in the order of their names, and last, by id, rows whose metric has no known
-                direction; for other columns the smallest first.
-            cursor: The `next_cursor` of a page of the same query, in place of an offset.
-            columns: Names of columns; None for those that a list shows: id, run_id, dataset_name,
-                model_name, config_name, the three scores, fold_id, partition, preprocessings, metric
-                and task_type.
-            live: Whether open segments count.
+            offset: Number of rows before the page.
+            limit: Number of rows; 0 for `total` alone, without a cursor.
+            sort_by: Any column. Rows with equal values are ordered by id, run_id and dataset_name; NaN comes
+                after other values, null last.
+            descending: Whether larger values come first. None: for a score the best first, metric by metric
+                in the order of their names, and last, by id, rows whose metric has no known direction; for
+                other columns the smallest first.
+            cursor: The `next_cursor` of a page of the same query, instead of an offset.
+            columns: Names of columns; None for id, run_id, dataset_name, model_name, config_name, the three
+                scores, fold_id, partition, preprocessings, metric and task_type.
+            live: Whether open segments are included.
             filters: dataset, model, partition, run (id or name), result, fold, task_type, metric (equal to a
                 text); min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
@@ -157,8 +157,8 @@ class Predictions:
             The page. `total` is exact; an offset beyond it gives an empty page.
 
         Raises:
-            ValueError: An argument makes no sense, or the cursor is of another query.
-            TypeError: A filter is of a wrong type.
+            ValueError: An argument is invalid, or the cursor belongs to another query.
+            TypeError: A filter has a wrong type.
             NotFoundError: There is no such run.
             OSError: The workspace cannot be listed.
         """
@@ -176,25 +176,25 @@ class Predictions:
         *,
         live: bool = True,
         **filters: str | float | None,
-    ) -> list[dict[str, str]]:
-        """Write all rows of a sorted list to a file, as many at a time as memory should hold.
+    ) -> list[Problem]:
+        """Write all rows of a sorted list to a file, in bounded memory.
 
         Args:
             target: The file, which is replaced atomically and durably; "-" is stdout.
-            kind: "csv", where nested values are strict JSON, or "parquet"; None for what the file's name
-                ends with: CSV for `.csv`, refused for other formats such as `.json`, else Parquet.
-            sort_by: As for `page`.
-            descending: As for `page`.
-            columns: As for `page`.
-            limit: The first so many rows; None for all.
-            live: As for `page`.
-            filters: As for `page`.
+            kind: "csv", where nested values are strict JSON, or "parquet"; None for the format in the file's
+                extension: CSV for `.csv`, refused for other formats such as `.json`, else Parquet.
+            sort_by: Any column, as for `page`.
+            descending: Whether larger values come first, as for `page`.
+            columns: Names of columns, as for `page`.
+            limit: Number of rows; None for all.
+            live: Whether open segments are included.
+            filters: The filters of `page`.
 
         Returns:
-            Files that could not be used, as dicts of path, kind and message.
+            Files that could not be read, as dicts of path, kind and message.
 
         Raises:
-            ValueError: An argument makes no sense, or CSV cannot hold a column.
+            ValueError: An argument is invalid, or CSV cannot hold a column.
             NotFoundError: There is no such run.
             OSError: The workspace cannot be listed, or the file cannot be written.
         """
@@ -226,10 +226,10 @@ class Predictions:
         }
 
     def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
-        """Say by what rows name a run: its id, or with nirs4all 0.6 file, dataset and configuration."""
+        """Replace the filter on a run by the keys of its rows: its id, or in 0.6 file, dataset and config."""
         for name in ("runs", "members"):
             if name in filters:
-                raise ValueError(f"unknown filter {name!r}; a run is named by run=")
+                raise ValueError(f"unknown filter {name!r}; name a run by run=")
         run, result = filters.get("run"), filters.get("result")
         is_old = self._workspace.format_version < 2
         if not isinstance(run, str | None) or (run is None and (result is None or not is_old)):
@@ -237,15 +237,15 @@ class Predictions:
         if run is not None and not is_old and self._workspace.runs.has(run):
             return filters
         root = self._workspace.path
-        heads, errors = catalogue.heads(root)
-        found = [head for head in heads if run in (None, head.id, head.name)]
+        headers, errors = catalogue.run_headers(root)
+        found = [header for header in headers if run in (None, header.id, header.name)]
         if run is not None and not found:
             if self._is_named(run):
                 return filters
-            raise catalogue.no_run(root, run, errors)
+            raise catalogue.run_not_found(root, run, errors)
         if not is_old:
-            return {**filters, "run": None, "runs": [head.id for head in found]}
-        entries = {head.id: head.entry() for head in found}
+            return {**filters, "run": None, "runs": [header.id for header in found]}
+        entries = {header.id: header.entry() for header in found}
         members: list[tuple[str, str, str | None]] = []
         if result is None:
             members += [one for entry in entries.values() for one in catalogue.members_of(root, entry)]
@@ -259,7 +259,7 @@ class Predictions:
         return {**filters, "run": None, "result": None, "members": members}
 
     def _is_named(self, run: str) -> bool:
-        """Whether rows name a run that the catalogue does not: somebody put segments into an old folder."""
+        """Return whether rows name a run that the catalogue lacks, as segments copied to an old folder do."""
         asked = {"offset": 0, "limit": 0, "sort_by": "created_at", "descending": None, "cursor": None}
         asked |= {"columns": ["id"], "live": True, "named": run, "filters": {"run": run}}
         return pages.page(self._workspace.path, asked).total > 0
@@ -267,46 +267,47 @@ class Predictions:
     def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
         """Return all rows as a Polars LazyFrame.
 
-        Files are listed when it is collected, not when it is built; filters and columns reach the
-        Parquet files. Columns that a file lacks are null. A file that cannot be used is left out with
-        a warning that names it.
+        Files are listed when the frame is collected, not when it is built; filters and columns are pushed
+        down to the Parquet files. Columns that a file lacks are null. A file that cannot be read is left out
+        with a warning that names it.
 
         Args:
-            live: Whether open segments count.
-            partial: Whether rows of results that were never finished are there too.
+            live: Whether open segments are included.
+            partial: Whether rows of unfinished results are included.
 
         Returns:
             The columns of docs/format.md in their order (texts String, counts Int64, scores Float64,
-            `created_at` Datetime in µs UTC), then extra columns. Rows are in no order.
+            `created_at` Datetime in µs UTC), then extra columns. The order of rows is undefined.
         """
         return scan.scan(self._workspace.path, live=live, partial=partial)
 
     def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002
-        """Return one row, with all columns that the files have.
+        """Return one row with all columns of its file.
 
-        Bloom filters on ids say which row groups are read; arrays are found by theirs. A file that cannot
-        be used is left out with a warning that names it.
+        Bloom filters on ids select the row groups to read; arrays are found by their ids. A file that cannot
+        be read is left out with a warning that names it.
 
         Args:
-            id: Its id, unique within a run.
-            run_id: Its run, by id or name, where several have a row of that id.
-            arrays: Whether `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights` are read too,
-                each a NumPy array of float64 in its stored shape, None where the row has none or the
-                workspace has lost it.
+            id: The id of the row, unique within a run.
+            run_id: The run, by id or name, where several have a row with that id.
+            arrays: Whether `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights` are read too, each a
+                NumPy array of float64 in its stored shape; None where the row has none, or the array is
+                missing.
 
         Raises:
             NotFoundError: There is no such row, or no such run.
-            ValueError: There are several; name the run.
+            ValueError: Several runs have such a row; pass `run_id`.
             OSError: Arrays that were not found may lie in a file or folder that cannot be read.
-            CorruptFileError: The same of a damaged file.
+            CorruptFileError: Arrays that were not found may lie in a damaged file.
         """
         batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
         for error in errors:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
         if not found:
-            looking.demand(self._workspace.path, errors, "predictions/.")
-            raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
+            listing.raise_if_unreadable(self._workspace.path, errors, "predictions/.")
+            message = f"there is no prediction {id!r}; `n4w predictions` lists all"
+            raise NotFoundError(message, str(self._workspace.path))
         if len(found) > 1:
             where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})
             message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
@@ -318,15 +319,15 @@ class Predictions:
         """Open a writer for a run's predictions on a dataset.
 
         Args:
-            run_id: The run. One that `ws.runs` does not have is written too, but has no results.
+            run_id: The id of the run. It may be unknown to `ws.runs`; then it has rows and no results.
             dataset: The dataset's name, registered or not, or the id of a registered one.
             options: durability, flush_rows, flush_bytes, flush_seconds and progress, see `Writer`.
 
         Raises:
-            ValueError: An argument makes no sense.
+            ValueError: An argument is invalid.
             NotFoundError: The run was deleted.
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: The journal cannot be made.
+            OSError: The journal cannot be created.
         """
         self._workspace.check_writable()
         if is_id(dataset):
@@ -335,14 +336,14 @@ class Predictions:
         _native.sweep(self._workspace.path, dataset_folder(dataset))
         return Writer(self._workspace.path, run_id, dataset, **options)
 
-    def compact(self, dataset: str | None = None) -> dict[str, Any]:
+    def compact(self, dataset: str | None = None) -> Compaction:
         """Merge the sealed segments of each run on each dataset into one.
 
-        Runs are never merged with each other. What was merged is removed 10 s later (2 minutes on a
-        network drive) by whatever is next opened for writing, closed, recovered or compacted.
+        Runs are never merged with each other. Replaced segments are removed 10 s later (2 minutes on a
+        network drive) by the next call that opens, closes, recovers or compacts.
 
         Args:
-            dataset: Only this one, by name.
+            dataset: Only the segments of this dataset, by name.
 
         Returns:
             A dict of `compacted` (dicts of output, inputs and rows), `skipped` (dicts of run_id and
@@ -359,7 +360,7 @@ class Predictions:
         """
         root = self._workspace.path
         self._workspace.check_writable()
-        done: dict[str, Any] = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
+        done: Compaction = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
         folder = None if dataset is None else dataset_folder(dataset)
         failed: WorkspaceError | OSError | None = None
         is_shared = _native.is_network_drive(root)
@@ -367,7 +368,7 @@ class Predictions:
         for run_id in sorted(filter(None, runs)):
             if is_shared and ownership.is_owned(root, run_id):
                 # Taking the lock would say that this host had it last.
-                done["skipped"].append({"run_id": run_id, "reason": "a process of another host owns it"})
+                done["skipped"].append({"run_id": run_id, "reason": "a process on another host owns it"})
                 continue
             try:
                 lock = locks.take(layout.owner_lock(root, run_id), timeout=0)
@@ -391,12 +392,12 @@ class Predictions:
             raise failed
         return done
 
-    def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
-        """Add a summary to the footer of every prediction file that lacks one to be trusted.
+    def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> Rebuild:
+        """Add a summary to the footer of every prediction file without a trusted one.
 
-        Data pages are copied byte for byte. Each file is published atomically and durably: a reader
-        sees the old file or the new one, and so does whoever looks after a crash. A file that
-        somebody else changes meanwhile is left as it is and reported.
+        Data pages are copied byte for byte. Each file is published atomically and durably: a reader sees the
+        old file or the new one, also after a crash. A file that another process changes meanwhile is left as
+        it is and reported.
 
         Args:
             progress: Called now and then with the files done and the files in all.

@@ -1,4 +1,4 @@
-"""Whole lists of predictions as one file, CSV or Parquet."""
+"""Exporting lists of predictions to one file, CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
+
 STDOUT = Path("-")
-# What a file's name may say that it is, and is not.
+# Extensions of formats that are not supported.
 _OTHER_KINDS = frozenset(
     (
         ".arrow",
@@ -38,27 +40,27 @@ _OTHER_KINDS = frozenset(
         ".zip",
     )
 )
-# Rows that are read and written at a time.
+# Number of rows that are read and written at a time.
 EXPORT_ROWS = 131_072
 
 
 def export(
     root: Path, asked: dict[str, Any], target: Path, kind: str | None, limit: int | None
-) -> list[dict[str, str]]:
-    """Write what `Predictions.export` describes; `target` is absolute, or `STDOUT`."""
+) -> list[Problem]:
+    """Write the export that `Predictions.export` describes; `target` is absolute, or `STDOUT`."""
     if kind is None:
         suffix = target.suffix.lower()
         if suffix in _OTHER_KINDS:
-            message = f"{target.name!r} ends with {suffix}, and a file is CSV or Parquet"
-            raise ValueError(f"{message}; pass kind='csv' or 'parquet', or give it another name")
+            message = f"{target.name!r}: expected a name for a CSV or Parquet file, got {suffix}"
+            raise ValueError(f"{message}; pass kind='csv' or kind='parquet', or rename it")
         kind = "csv" if suffix == ".csv" else "parquet"
     if kind not in ("csv", "parquet"):
-        raise ValueError(f"kind is {kind!r}; it must be 'csv' or 'parquet'")
-    errors: list[dict[str, str]] = []
+        raise ValueError(f"kind: expected 'csv' or 'parquet', got {kind!r}")
+    errors: list[Problem] = []
     frames = _frames(root, pages.checked(asked | {"limit": 0 if limit is None else limit}), limit, errors)
     first = next(frames)
     with _named(target), _opened(target) as file:
-        out = _Out(file)
+        out = _OutputStream(file)
         stream = cast("IO[bytes]", out)
         try:
             _write_csv(first, frames, stream) if kind == "csv" else _write_parquet(first, frames, stream)
@@ -70,8 +72,8 @@ def export(
     return errors
 
 
-class _Out:
-    """What Polars writes to; it keeps the first error of a write, which Polars makes another one of."""
+class _OutputStream:
+    """The stream that Polars writes to; it keeps the first error of a write, which Polars would replace."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -92,12 +94,12 @@ class _Out:
             raise
 
     def close(self) -> None:
-        """Whoever opened the file closes it."""
+        """Do nothing: the stream is closed by the code that opened it."""
 
 
 @contextlib.contextmanager
 def _named(target: Path) -> Iterator[None]:
-    """Say of which file an error is that the operating system told of a descriptor."""
+    """Add the path of the target to an error that the system reported for a descriptor."""
     try:
         yield
     except OSError as error:
@@ -107,7 +109,7 @@ def _named(target: Path) -> Iterator[None]:
 
 
 def _opened(target: Path) -> AbstractContextManager[Any]:
-    """Where bytes go: stdout, a pipe or device as it is, else a file that appears when it is complete."""
+    """Return the stream to write: stdout, a pipe or device as it is, else a file published when complete."""
     if target == STDOUT:
         return _stdout()
     if target.exists() and not target.is_file() and not target.is_dir():
@@ -117,7 +119,7 @@ def _opened(target: Path) -> AbstractContextManager[Any]:
 
 @contextlib.contextmanager
 def _stdout() -> Iterator[IO[bytes]]:
-    """Stdout; that nobody reads it any more, Polars says only in the text of its errors."""
+    """Yield stdout; raise BrokenPipeError where Polars reports a closed pipe only in an error's text."""
     import polars as pl
 
     try:
@@ -129,9 +131,9 @@ def _stdout() -> Iterator[IO[bytes]]:
 
 
 def _frames(
-    root: Path, asked: dict[str, Any], limit: int | None, errors: list[dict[str, str]]
+    root: Path, asked: dict[str, Any], limit: int | None, errors: list[Problem]
 ) -> Iterator[pl.DataFrame]:
-    """Give the rows of a list in its order, at least once; what cannot be read is added to `errors`."""
+    """Yield the rows of a list in its order, at least one frame; problems are added to `errors`."""
     while True:
         count = EXPORT_ROWS if limit is None else min(limit, EXPORT_ROWS)
         answer = _native.page_predictions(root, asked | {"limit": count}, as_batch=True)
@@ -148,14 +150,14 @@ def _write_csv(first: pl.DataFrame, rest: Iterator[pl.DataFrame], out: IO[bytes]
     unfit = [name for name, kind in first.schema.items() if not _fits(kind)]
     if unfit:
         columns = ", ".join(map(shown, unfit))
-        raise ValueError(f"CSV has no place for the columns {columns}; leave them out, or write Parquet")
+        raise ValueError(f"CSV cannot hold the columns {columns}; leave them out, or write Parquet")
     _flat(first).write_csv(out)
     for frame in rest:
         _flat(frame).write_csv(out, include_header=False)
 
 
 def _fits(kind: Any, within: bool = False) -> bool:  # noqa: ANN401 - a data type of Polars
-    """Whether CSV has a text for values of a type; what is nested is JSON, which lacks some more."""
+    """Return whether CSV can hold values of a type; nested values are JSON, which lacks some more types."""
     import polars as pl
 
     if isinstance(kind, pl.Struct):
@@ -163,12 +165,12 @@ def _fits(kind: Any, within: bool = False) -> bool:  # noqa: ANN401 - a data typ
     if isinstance(kind, pl.List | pl.Array):
         return _fits(kind.inner, within=True)
     if kind.is_nested() and hasattr(kind, "key") and hasattr(kind, "value"):
-        return _fits(kind.value, within=True)  # a map, whose keys JSON has as texts
+        return _fits(kind.value, within=True)  # a map, whose keys become texts in JSON
     return kind not in (pl.Binary, pl.Duration, pl.Object) and not (within and isinstance(kind, pl.Decimal))
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same with strict JSON for what is nested, which CSV lacks."""
+    """Return a frame with nested columns as strict JSON, which CSV needs."""
     import polars as pl
 
     nested = [column for column in frame if column.dtype.is_nested()]

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from nirs4all_workspace.exceptions import Problem
+
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of a list.
+    """A page of a list of predictions.
 
     Attributes:
         records: The rows as dicts, in the order of the list.
-        total: Rows of the whole list.
-        limit: Rows that were asked for.
-        offset: Rows before the page.
+        total: Number of rows of the whole list.
+        limit: Number of rows that were asked for.
+        offset: Number of rows before the page.
         has_more: Whether rows follow.
-        next_cursor: What leads to the next page; None at the end.
-        errors: Files that could not be used, as dicts of path, kind and message.
+        next_cursor: The cursor of the next page; None at the end.
+        errors: Files that could not be read, as dicts of path, kind and message.
     """
 
     records: list[dict[str, Any]]
@@ -38,12 +40,12 @@ class Page:
     offset: int
     has_more: bool
     next_cursor: str | None
-    errors: list[dict[str, str]]
+    errors: list[Problem]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it for strict JSON, the shape of `n4w predictions --json`.
+        """Return the page for strict JSON, the shape of `n4w predictions --json`.
 
-        Times are ISO-8601 texts, and floats that JSON lacks are "NaN", "Infinity" and "-Infinity".
+        Times are ISO-8601 texts, and floats without a JSON number are "NaN", "Infinity" and "-Infinity".
         """
         return {
             "records": strict(self.records),
@@ -78,36 +80,36 @@ def page(root: Path, asked: dict[str, Any]) -> Page:
 
 
 def frame(batch: _native.Rows) -> pl.DataFrame:
-    """Return rows that came from the native side."""
+    """Return native rows as a frame of Polars."""
     import polars as pl
 
     return pl.DataFrame(batch)
 
 
 def check_count(name: str, count: int) -> None:
-    """Refuse a count that cannot be one.
+    """Check that an argument is a count.
 
     Raises:
-        TypeError: It is no whole number.
-        ValueError: It is negative, or needs more than 63 bits.
+        TypeError: The value is not an integer.
+        ValueError: The value is negative, or needs more than 63 bits.
     """
     if not 0 <= operator.index(count) < 2**63:
-        raise ValueError(f"{name} is {count}; it must lie between 0 and 2**63 - 1")
+        raise ValueError(f"{name}: expected an integer from 0 to 2**63 - 1, got {count}")
 
 
 def checked(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what is asked for.
+    """Check the arguments of a list, and return them.
 
     Raises:
-        TypeError: A number is no whole number.
-        ValueError: A number is negative or needs more than 63 bits, or columns are a text or name one twice.
+        TypeError: A count is not an integer.
+        ValueError: A count is negative or needs more than 63 bits, or `columns` is a text or repeats a name.
     """
     for name in ("offset", "limit"):
         check_count(name, asked[name])
     columns: Sequence[str] | None = asked["columns"]
     if columns is not None:
         if isinstance(columns, str):
-            raise ValueError(f"columns is {columns!r}; it must be a list of names")
+            raise ValueError(f"columns: expected a list of names, got {columns!r}")
         if len(set(columns)) < len(columns):
-            raise ValueError(f"columns names one twice: {', '.join(map(shown, columns))}")
+            raise ValueError(f"columns: a name is repeated in {', '.join(map(shown, columns))}")
     return asked

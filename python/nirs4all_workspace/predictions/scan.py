@@ -1,4 +1,4 @@
-"""All rows of a workspace as one Polars LazyFrame, whatever files they lie in."""
+"""All rows of a workspace as one Polars LazyFrame, over all kinds of files."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-# So often a listing is repeated because a listed file was replaced meanwhile.
+    from nirs4all_workspace.exceptions import Problem
+
+# How often a listing is repeated because a listed file was replaced meanwhile.
 _RESTARTS = _native.RESTARTS
 
-# A column that says after which dataset a row's file is named; of segments it says nothing of use.
+# A column with the dataset in the name of a row's file; of no use for segments.
 FILE = "n4w:file"
 
 
 def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> pl.LazyFrame:
-    """Return all rows, with `FILE` if asked; files are listed when the frame is collected, not before."""
+    """Return all rows, with the column `FILE` if asked; files are listed when the frame is collected."""
     from polars.io.plugins import register_io_source
 
     scanned = _Scan(root, live=live, partial=partial, with_file=with_file)
@@ -32,7 +34,7 @@ def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> p
 
 
 class _Scan:
-    """What one frame reads: its columns are those of the first look, its files those of each collect."""
+    """The source of one frame: its schema is fixed at the first look, its files at each collect."""
 
     def __init__(self, root: Path, *, live: bool, partial: bool, with_file: bool) -> None:
         self._root = root
@@ -44,7 +46,7 @@ class _Scan:
         self._schema: pl.Schema | None = None
 
     def schema(self) -> pl.Schema:
-        """Return the columns, the same for every thread that collects the frame."""
+        """Return the schema, the same for every thread that collects the frame."""
         import polars as pl
 
         with self._lock:
@@ -59,7 +61,7 @@ class _Scan:
             try:
                 return _native.ScanPlan(self._root, live=self._live, partial=self._partial, is_last=is_last)
             except FileNotFoundError:
-                # An empty journal goes when its writer closes.
+                # An empty journal is removed when its writer closes.
                 continue
         return _native.ScanPlan(self._root, live=self._live, partial=self._partial, is_last=True)
 
@@ -70,10 +72,10 @@ class _Scan:
         n_rows: int | None,
         batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        """Give the rows; `n_rows` counts them before the predicate."""
+        """Yield the rows; `n_rows` limits them before the predicate."""
         shown = list(self.schema()) if columns is None else columns
         asked = [*shown, *(name for name in _names_in(predicate) if name not in shown)]
-        bad: dict[str, dict[str, str]] = {}
+        bad: dict[str, Problem] = {}
         attempts = 0
         while True:
             has_yielded = False
@@ -97,25 +99,23 @@ class _Scan:
 
 
 class _BadFileError(Exception):
-    """A file that turned out to be unusable while rows were read."""
+    """A file turned out to be unreadable while rows were read."""
 
-    def __init__(self, entry: dict[str, str]) -> None:
+    def __init__(self, entry: Problem) -> None:
         super().__init__(entry["message"])
         self.entry = entry
 
 
 class _Part:
-    """One reading of all files: those of equal types as plans of Polars, the rest converted."""
+    """One reading of all files: files of equal types by plans of Polars, the others converted."""
 
-    def __init__(
-        self, scanned: _Scan, asked: list[str], bad: dict[str, dict[str, str]], *, is_last: bool
-    ) -> None:
+    def __init__(self, scanned: _Scan, asked: list[str], bad: dict[str, Problem], *, is_last: bool) -> None:
         self._scanned = scanned
         self._asked = asked
         self._bad = bad
-        # From then on a file that goes is told and left out: nothing is begun anew.
+        # After the first rows, a file that vanishes is reported and left out: the reading goes on.
         self._is_last = is_last
-        self._errors: list[dict[str, str]] = list(bad.values())
+        self._errors: list[Problem] = list(bad.values())
         answer = scanned._answer
         assert answer is not None  # noqa: S101 - the schema was asked for before
         self._answer = answer
@@ -124,7 +124,7 @@ class _Part:
         self._errors += [error for error in self._plan.errors() if error["path"] not in bad]
 
     def warn(self) -> None:
-        """Say once of each file what was left out or lost."""
+        """Warn once of each file that was left out or lost rows."""
         for error in self._errors:
             display.warn(f"{error['path']}: {error['kind']}: {error['message']}")
 
@@ -139,7 +139,7 @@ class _Part:
                 return
             good = [(place, path) for place, path in files if self._plan.name(place) not in self._bad]
             if len(good) < len(files):
-                # Their rows cannot be counted apart: what is left is read by ourselves.
+                # Their rows cannot be counted separately: the remaining files are read by the native reader.
                 converted += [place for place, _ in good]
                 continue
             expected = rows if left is None else min(rows, left)
@@ -167,7 +167,7 @@ class _Part:
                 if (culprit := self._culprit(files)) is not None:
                     raise culprit from error
                 if came == 0:
-                    # Polars does not read what we do.
+                    # Polars cannot read what the native reader can.
                     converted += [place for place, _ in good]
                     continue
                 raise (
@@ -176,7 +176,7 @@ class _Part:
             left = None if left is None else left - expected
             if predicate is None and came != expected:
                 raise self._culprit(files) or CorruptFileError(
-                    f"the footers announce {expected} rows and {came} came", str(files[0][1])
+                    f"the footers announce {expected} rows, but {came} were read", str(files[0][1])
                 )
         for place in converted:
             name = self._plan.name(place)
@@ -213,7 +213,7 @@ class _Part:
             yield frame[self._asked]
 
     def _of_files(self, paths: list[Path], columns: list[str]) -> pl.LazyFrame:
-        """The rows of files of equal columns, those that they lack as null, categories as text."""
+        """Return the rows of files of equal columns; missing columns are null, categories are text."""
         import polars as pl
         from polars import selectors
 
@@ -223,7 +223,7 @@ class _Part:
         shown = []
         for name in self._asked:
             if name == FILE:
-                # Elsewhere than on Windows a backslash is a character of a name.
+                # Except on Windows, a backslash is a character of a name.
                 part = r"[^/\\]*" if os.name == "nt" else "[^/]*"
                 shown.append(pl.col(FILE).str.extract(rf"({part})\.meta\.parquet$"))
             elif name not in columns:
@@ -235,7 +235,7 @@ class _Part:
         return frame.select(shown)
 
     def _culprit(self, files: list[tuple[int, Path]]) -> _BadFileError | None:
-        """The first of some files that our own reader cannot read either."""
+        """Return the error of the first file that the native reader cannot read either."""
         for place, _ in files:
             stream = self._plan.stream(place, self._columns, self._answer)
             try:
@@ -243,7 +243,7 @@ class _Part:
                     pass
             except FileNotFoundError:
                 raise
-            except Exception:  # noqa: BLE001 - whatever it is, it is this file's
+            except Exception:  # noqa: BLE001 - whatever it is, it concerns this file
                 return _BadFileError(stream.errors()[0])
         return None
 
@@ -253,9 +253,9 @@ def _names_in(predicate: pl.Expr | None) -> list[str]:
 
 
 def _batches(frame: pl.LazyFrame, batch_size: int | None) -> Iterator[pl.DataFrame]:
-    """Give the rows of a plan as they come.
+    """Yield the rows of a plan as they come.
 
-    Polars' own iterator ends in silence where one of its threads panics; a sink raises.
+    Polars' own iterator ends silently where one of its threads panics; a sink raises.
     """
     came: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(4)
     stopped = threading.Event()
@@ -272,7 +272,7 @@ def _batches(frame: pl.LazyFrame, batch_size: int | None) -> Iterator[pl.DataFra
     def work() -> None:
         try:
             frame.sink_batches(give, chunk_size=batch_size)
-        except BaseException as error:  # noqa: BLE001 - raised by whoever reads the rows
+        except BaseException as error:  # noqa: BLE001 - raised by the reader of the rows
             give(error)
         else:
             give(None)

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What one file says, or why it could not be used.
+    """The summary of one file, or why it could not be read.
 
     Attributes:
-        path: The file, absolute.
+        path: The absolute path of the file.
         summary: Its summary (see `read_summary`), or None.
-        scanned: Why its rows were read: the footer has no summary that can be trusted. None where
-            the footer was enough.
-        error: What went wrong, or None. Raise it, or show it.
+        scanned: Why its rows were read: its footer has no trusted summary. None where the footer
+            sufficed.
+        error: The error, or None. Raise it, or show it.
     """
 
     path: Path
@@ -35,22 +35,21 @@ class FileSummary:
 
 
 def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Summarise one prediction file, from its footer where that can be trusted.
+    """Summarise one prediction file, from its footer where that is trusted.
 
     Args:
         path: A Parquet file of predictions.
 
     Returns:
-        The summary: total_predictions, the main metric with its stats and top_predictions,
-        by_metric, facets, runs and so on. Scores are in the unit of their metric, times are
-        ISO-8601 in UTC. `scanned` says why the rows were read, None where the footer was enough.
-        docs/format.md describes every key.
+        The summary: total_predictions, the main metric with its stats and top_predictions, by_metric, facets,
+        runs and so on. Scores are in the unit of their metric, times are ISO-8601 in UTC. `scanned` says why
+        the rows were read, None where the footer sufficed. docs/format.md describes every key.
 
     Raises:
         CorruptFileError: The file is not Parquet, is cut off or contradicts itself.
-        SchemaError: It has no columns of predictions, or columns of an unfit type.
-        UnknownMetricError: It ranks a metric in another direction than the table of metrics.
-        OSError: It cannot be opened or read.
+        SchemaError: The file lacks the columns of predictions, or a column has an unsuitable type.
+        UnknownMetricError: The file ranks a metric in another direction than the table of metrics.
+        OSError: The file cannot be opened or read.
     """
     [result] = read_summaries([path])
     if result.summary is None:
@@ -61,14 +60,14 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
 def read_summaries(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
 ) -> list[FileSummary]:
-    """Summarise many prediction files in parallel; a bad file is one flagged result.
+    """Summarise many prediction files in parallel; an unreadable file is one flagged result.
 
     Args:
-        paths: Files, or one folder whose prediction files are meant: `*.meta.parquet` in it and in
-            its `predictions/*/`.
+        paths: Files, or one folder, which stands for its prediction files: `*.meta.parquet` in it and in its
+            `predictions/*/`.
 
     Returns:
-        One result for each file, in the order given (a folder's in name order).
+        One `FileSummary` for each file, in the order given (a folder's in name order).
 
     Raises:
         OSError: The folder cannot be listed.
@@ -86,9 +85,9 @@ def read_summaries(
 
 
 def best_of(scores: Iterable[float], direction: str) -> float | None:
-    """Return the best of some scores, none of them NaN; None without any, or where none is better.
+    """Return the best of some scores, which are not NaN; None without scores, or without a direction.
 
-    Of two equally good ones the larger, as within one file.
+    Of two equally good scores it is the larger one, as within one file.
     """
     goodness = _GOODNESS.get(direction)
     return None if goodness is None else max(scores, key=goodness, default=None)

@@ -1,4 +1,4 @@
-"""Writing predictions: rows become durable when `flush` returns, results when `checkpoint` returns."""
+"""Writing predictions: rows are durable when `flush` returns, results when `checkpoint` returns."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
 
 
 class Writer:
-    """Writes the predictions of one run on one dataset, into files that nobody else writes.
+    """Writes the predictions of one run on one dataset, into files of its own.
 
-    Rows wait in memory until they are flushed: when `flush` is called, when a result is
-    checkpointed, and, whenever a row comes, once `flush_rows` rows or `flush_bytes` bytes wait or the
-    first of them has waited for `flush_seconds`. Under `durability="flush"` what a flush or checkpoint
-    acknowledged survives the death of the process and of the machine. `durability="none"` is
-    unsafe: it survives the process, but what the system had not written when the machine died is gone.
+    Rows wait in memory until they are flushed: by `flush`, by the checkpoint of a result, and, when a row is
+    added, once `flush_rows` rows or `flush_bytes` bytes wait or the first of them has waited for
+    `flush_seconds`. Under `durability="flush"` acknowledged rows survive the death of the process and of the
+    machine. `durability="none"` is unsafe: they survive the process, but what the operating system had not
+    written when the machine died is lost.
 
-    Closing seals the journal into Parquet files that DuckDB, Polars and pyarrow read. A writer that
-    is not closed leaves a journal that readers see and that `Workspace.recover` seals.
+    Closing seals the journal into Parquet files that DuckDB, Polars and pyarrow read. A writer that is not
+    closed leaves a journal, which readers include and `Workspace.recover` seals.
 
-    A failed flush raises and loses nothing: what was written waits, and the next flush writes it to
-    a fresh journal. A writer that was declared dead raises `ConflictError` from then on.
+    A failed flush raises and loses nothing: the rows wait, and the next flush writes them to a new journal.
+    A writer that was declared dead raises `ConflictError` from then on.
 
     Attributes:
         run_id: The run.
         dataset_name: The dataset, in Unicode NFC.
-        writer_id: What its files are named after, with the run.
+        writer_id: The id in the names of its files, after the run id.
     """
 
     def __init__(
@@ -66,25 +66,25 @@ class Writer:
         """Open a journal; use `run.writer` or `ws.predictions.writer` instead.
 
         Args:
-            root: The workspace.
-            run_id: The run.
-            dataset_name: The dataset, registered or not.
+            root: The workspace folder.
+            run_id: The id of the run.
+            dataset_name: The name of the dataset, registered or not.
             durability: "flush" or "none".
-            flush_rows: Rows that wait at most.
-            flush_bytes: Bytes that wait at most, about.
-            flush_seconds: Seconds that a row waits at most, looked at when another one comes.
+            flush_rows: Largest number of rows that wait.
+            flush_bytes: Largest number of bytes that wait, approximately.
+            flush_seconds: Longest time that a row waits, checked when another one is added.
             progress: Called after each flush with the rows acknowledged and the rows that wait. An exception
-                of it is a warning: what was flushed is flushed.
-            ids: What its files are named after and the id of its journal, 12 and 32 hexadecimal digits, for
-                who makes them of what will be written: two such writers in copies of a workspace are one.
+                it raises becomes a warning: the flush is done.
+            ids: Writer id and journal id, 12 and 32 hexadecimal digits, for a caller that derives them from
+                what it writes: two such writers in copies of a workspace are one.
 
         Raises:
-            ValueError: An argument makes no sense.
+            ValueError: An argument is invalid.
             NotFoundError: The run was deleted.
-            OSError: The journal cannot be made.
+            OSError: The journal cannot be created.
         """
         if durability not in ("flush", "none"):
-            raise ValueError(f"durability is {durability!r}, not 'flush' or 'none'")
+            raise ValueError(f"durability: expected 'flush' or 'none', got {durability!r}")
         if not dataset_name:
             raise ValueError("the name of the dataset is empty")
         layout.check_run_id(run_id)
@@ -93,7 +93,7 @@ class Writer:
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
         folder = dataset_folder(dataset_name)
         self.run_id = run_id
-        # One form for all rows, as all are in one folder.
+        # One normal form for all rows of the folder.
         self.dataset_name = dataset_name = nfc(dataset_name)
         self._progress = progress
         self._has_run = (root / "runs" / run_id).is_dir()
@@ -119,33 +119,33 @@ class Writer:
 
     @property
     def path(self) -> Path | None:
-        """The journal; None once it is closed."""
+        """The path of the journal; None once it is closed."""
         return self._native.path
 
     @property
     def acknowledged(self) -> int:
-        """Rows whose flush returned."""
+        """The number of acknowledged rows."""
         return self._native.progress()[0]
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Add one row.
 
         Args:
-            row: Its columns by name. Columns of nirs4all 0.6 have their types (numbers for scores and
-                counts, texts for names; other values of names are written out), others that of their
-                first value; dicts and lists are stored as strict JSON. Values of NumPy, pandas and
-                others are what they mean, by dtype, byte order, mask and unit: what is masked, NaT or NA
-                is null (docs/format.md has the table). `id` and `created_at` are made
-                where they are missing; `run_id` and `dataset_name` are the writer's. `y_true`,
-                `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of real numbers, which
-                are stored once per content, with their shape, as 64-bit floats; NaN for what is masked.
+            row: Its columns by name. Columns of nirs4all 0.6 have fixed types (numbers for scores and counts,
+                texts for names; other values of names are converted to texts), others the type of their first
+                value; dicts and lists are stored as strict JSON. Values of NumPy, pandas and others are
+                converted by dtype, byte order, mask and unit: masked, NaT and NA are null (docs/format.md has
+                the table). `id` and `created_at` are generated where they are missing; `run_id` and
+                `dataset_name` are the writer's. `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights`
+                may hold arrays of real numbers, which are stored once per content, with their shape, as
+                64-bit floats, masked values as NaN.
 
         Raises:
-            TypeError: A value does not fit its column, or has a type that none holds; the row was not added.
-            ValueError: Its id was written already, it is of another run or dataset, or a number in it is none
-                that 64 bits hold.
+            TypeError: A value does not fit its column, or has an unsupported type; the row was not added.
+            ValueError: The id was written already, the row is of another run or dataset, or a number does not
+                fit 64 bits; the row was not added.
             ConflictError: This writer was closed or declared dead.
-            OSError: It was time to flush and that failed; the row waits for the next flush.
+            OSError: A flush was due and failed; the row waits for the next flush.
         """
         if self._native.write(row if type(row) is dict else dict(row)):
             self.flush()
@@ -154,14 +154,14 @@ class Writer:
         """Add the rows of an Arrow table, batch or data frame, all of them or none.
 
         Args:
-            batch: Anything with the Arrow PyCapsule interface, with columns as in `write`, but arrays
-                by their ids. Extension types are taken by their meaning (docs/format.md).
+            batch: An object with the Arrow PyCapsule interface, with columns as for `write`, but arrays by
+                their ids. Extension types are converted by their meaning (docs/format.md).
 
         Raises:
-            TypeError: A column cannot be what its name says; nothing was added.
-            ValueError: An id is repeated, or a row is of another run or dataset.
+            TypeError: A column has a type that does not fit its name; nothing was added.
+            ValueError: An id is repeated, or a row is of another run or dataset; nothing was added.
             ConflictError: This writer was closed or declared dead.
-            OSError: It was time to flush and that failed; the rows wait for the next flush.
+            OSError: A flush was due and failed; the rows wait for the next flush.
         """
         if self._native.write_batch(frames.exportable(batch)):
             self.flush()
@@ -175,44 +175,43 @@ class Writer:
                 `array_type`.
 
         Returns:
-            The id of each, for `y_true_id` and the like.
+            The id of each array, for `y_true_id` and the like.
 
         Raises:
-            TypeError: A column has another type; nothing was added.
+            TypeError: A column has a wrong type; nothing was added.
             ConflictError: This writer was closed or declared dead.
-            OSError: It was time to flush and that failed; what was added waits for the next flush.
+            OSError: A flush was due and failed; the arrays wait for the next flush.
         """
         return self._native.write_arrays(arrays)
 
     def flush(self) -> None:
-        """Make what was written durable: when this returns, it survives (see `durability`).
+        """Make waiting rows durable: they are acknowledged when this returns (see `durability`).
 
         Raises:
-            ConflictError: This writer was closed or declared dead; what waits is not acknowledged.
-            OSError: It could not be written; it waits, and the next flush uses a fresh journal.
+            ConflictError: This writer was closed or declared dead; waiting rows are not acknowledged.
+            OSError: They could not be written; they wait, and the next flush uses a new journal.
         """
         self._native.flush()
         self._report()
 
     def checkpoint(self, result: Mapping[str, Any] | _HasDict) -> dict[str, Any]:
-        """Commit a result: what waits and the result become durable as one piece.
+        """Commit a result: waiting rows and the result become durable together.
 
         Args:
-            result: A `Result` or a mapping with at least `id`, which its rows name as `result_id`.
-                best_score (best val_score of its rows in the direction of the metric of most of them,
-                test_score where there is none), best_model, metric, score_kind, n_rows, status
-                ("done") and completed_at are filled in where they are missing or None. The texts of `error`
-                and `traceback` are cut at 64 KiB; those of a failed result are never refused: what is no
-                Unicode in them is escaped.
+            result: A `Result` or a mapping with at least `id`, which its rows have as `result_id`. best_score
+                (best val_score of its rows in the direction of the metric of most of them, test_score where
+                there is no val_score), best_model, metric, score_kind, n_rows, status ("done") and
+                completed_at are filled in where they are missing or None. `error` and `traceback` are cut at
+                64 KiB; in a failed result they are never refused: text that is not Unicode is escaped.
 
         Returns:
             The result as it was stored.
 
         Raises:
-            ValueError: It has no id, was checkpointed already, or holds a value that its readers could not
-                give back: a text that is no Unicode, a whole number beyond 64 bits, more than 127 levels.
-                The message names the value; rows wait, and the result can be checkpointed again.
-            TypeError: It holds what has no place in JSON, or a field has another type than `Result` says.
+            ValueError: It has no id, was checkpointed already, or holds a value that cannot be read back: a
+                text that is not Unicode, an integer beyond 64 bits, more than 127 levels. The message names
+                the value; rows wait, and the result can be checkpointed again.
+            TypeError: A value has a type that JSON lacks, or a field has another type than in `Result`.
             NotFoundError: The run has no folder for results; make it with `ws.runs.create`.
             ConflictError: This writer was closed or declared dead; the result is not committed.
             OSError: It could not be written; rows wait, and the result can be checkpointed again.
@@ -220,7 +219,7 @@ class Writer:
         given = dict(result if isinstance(result, dict) else _fields_of(result))
         result_id = given.get("id")
         if not isinstance(result_id, str) or not result_id:
-            raise ValueError(f"a result needs an id, not {result_id!r}")
+            raise ValueError(f"id of a result: expected a text, got {result_id!r}")
         if not self._has_run:
             raise NotFoundError(f"there is no run {self.run_id!r}; make it with ws.runs.create to checkpoint")
         tally = self._native.tally(stored.check_text(result_id, "result['id']"))
@@ -234,21 +233,21 @@ class Writer:
         return whole
 
     def close(self) -> None:
-        """Flush and seal; once more does nothing.
+        """Flush and seal; a second call does nothing.
 
-        Rows of results that were never checkpointed are sealed apart and do not count.
+        Rows of results that were never checkpointed are sealed as partial rows.
 
         Raises:
-            ConflictError: This writer was declared dead; what it acknowledged is kept.
-            RuntimeError: This is a fork of the process that opened it.
-            CorruptFileError: The disk damaged its journal: all that can be read was sealed, the writer is
-                closed, and the damaged file is kept.
-            OSError: It could not be sealed; the journal is as it was, and closing can be tried again.
+            ConflictError: This writer was declared dead; the rows that it acknowledged are safe.
+            RuntimeError: This process is a fork of the one that opened the writer.
+            CorruptFileError: The journal was damaged on disk: its readable part was sealed, the writer is
+                closed, and the damaged file is retained.
+            OSError: It could not be sealed; the journal is unchanged, and closing can be tried again.
         """
         if self._is_closed:
             return
         if os.getpid() != self._pid:
-            # A thread of the parent that was closing it holds this lock here for ever.
+            # A thread of the parent that was closing it holds this lock in the child for ever.
             raise RuntimeError("this writer belongs to the process that opened it, not to its fork")
         with self._closing:
             if self._is_closed:
@@ -258,8 +257,8 @@ class Writer:
             self._is_closed = True
         if any(outcome["end"] == "corrupt" for outcome in outcomes):
             raise CorruptFileError(
-                "was damaged after it was written: what can be read of it was sealed, the file is kept as "
-                "*.corrupt; results that lost rows are done again by resuming the run",
+                "was damaged after it was written: its readable part was sealed, the file is kept as "
+                "*.corrupt; resume the run to redo the results that lost rows",
                 str(path),
             )
 
@@ -268,11 +267,11 @@ class Writer:
         return self
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
-        """Close, also after an exception: what was written before it is kept."""
+        """Close the writer, also after an exception: rows written before it are sealed."""
         self.close()
 
     def __del__(self) -> None:
-        """Warn where rows are lost because nobody flushed or closed."""
+        """Warn where rows are lost because the writer was neither flushed nor closed."""
         if getattr(self, "_is_closed", True) or os.getpid() != self._pid:
             return
         waiting = self._native.progress()[1]
@@ -288,12 +287,12 @@ class Writer:
             return
         try:
             self._progress(*self._native.progress())
-        except Exception as error:  # noqa: BLE001 - what was acknowledged must not look as if it failed
-            message = f"progress= of {self!r} raised {error!r}; what was flushed is safe"
+        except Exception as error:  # noqa: BLE001 - acknowledged rows must not look as if the flush failed
+            message = f"progress= of {self!r} raised {error!r}; the flushed rows are safe"
             try:
                 display.warn(message, stacklevel=3)
             except Warning:
-                # Warnings are errors here. This one would say that the flush failed.
+                # Warnings are errors here: raising this one would report a failed flush.
                 print(f"n4w: {display.shown(message)}", file=sys.stderr)
 
 

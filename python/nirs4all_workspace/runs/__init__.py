@@ -1,1 +1,1 @@
-"""Runs: made, run, listed, compared, deleted."""
+"""Runs: creating, running, listing, comparing, deleting."""

@@ -1,4 +1,4 @@
-"""The runs of a workspace: made, listed, claimed and deleted."""
+"""The runs of a workspace: creating, listing, claiming and deleting."""
 
 from __future__ import annotations
 
@@ -22,55 +22,58 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Deletion
     from nirs4all_workspace.workspace import Workspace
 
 
 class RunList(list["Run | RecordedRun"]):
-    """Runs, oldest first: of kind "run" as `Run`, all others as `RecordedRun`.
+    """Runs, oldest first: `Run` for kind "run", `RecordedRun` for the others.
 
     Attributes:
-        heads: What the catalogue says of each of them.
+        headers: The header of each run in the catalogue.
         errors: Files that cannot be read, as dicts of path, kind and message.
     """
 
     def __init__(self, root: Path) -> None:
-        """Begin empty, of the workspace in `root`."""
+        """Start an empty list of runs of the workspace in `root`."""
         super().__init__()
         self._root = root
-        self.heads: list[_native.Head] = []
-        self.errors: list[dict[str, str]] = []
+        self.headers: list[_native.RunHeader] = []
+        self.errors: list[Problem] = []
 
     def writable(self) -> list[Run]:
-        """Return those whose state can be changed."""
+        """Return the runs whose status can be changed."""
         return [run for run in self if isinstance(run, Run)]
 
-    def is_interrupted(self, head: _native.Head) -> bool:
-        """Return whether one of them says "running" but nobody runs it.
+    def is_interrupted(self, header: _native.RunHeader) -> bool:
+        """Return whether a run of the list has status "running" but no owner.
 
-        Where its lock cannot be looked at, that is one of the errors.
+        A lock that cannot be read is added to the errors.
         """
-        return catalogue.is_interrupted(self._root, head, self.errors)
+        return catalogue.is_interrupted(self._root, header, self.errors)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `n4w runs --json` prints: of each what `to_dict` of all kinds has, as it was listed.
+        """Return the list as plain data, the shape of `n4w runs --json`: what `to_dict` of all kinds shares.
 
-        That is all of `run.yaml`, kind, templates, datasets, summary (None while it is not written),
+        It has all of `run.yaml`, kind, templates, datasets, summary (None until it is written), n_configs and
+        is_interrupted.
         n_configs and is_interrupted.
         """
         only_of_some = ("manifests", "steps", "files")
         runs = [
-            {key: value for key, value in head.entry().items() if key not in only_of_some}
-            | {"is_interrupted": self.is_interrupted(head)}
-            for head in self.heads
+            {key: value for key, value in header.entry().items() if key not in only_of_some}
+            | {"is_interrupted": self.is_interrupted(header)}
+            for header in self.headers
         ]
         return {"runs": runs, "errors": self.errors}
 
 
 class Runs:
-    """What `Workspace.runs` hands out."""
+    """Access to the runs of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
-        """Belong to a workspace."""
+        """Bind to a workspace."""
         self._workspace = workspace
         self.folder: Path = workspace.path / "runs"
 
@@ -87,38 +90,38 @@ class Runs:
         *,
         progress: Callable[[int, int], object] | None = None,
     ) -> Run:
-        """Make a run that waits in the queue, durably: it appears as a whole or not at all.
+        """Create a queued run, durably: it appears as a whole or not at all.
 
         Args:
-            name: What people call it.
-            templates: Its templates; each element is one: a `Template`, the id of a stored one, or
-                steps. Nothing is inferred from nesting.
-            datasets: Its datasets, by id, name, path or record. A `Path`, a text with a separator that
-                leads somewhere, and the name of a file are paths: what is there is hashed and registered.
-                Any other text is a name, of a registered dataset or not, whatever folders are called.
-            description: What people say of it.
-            config: How it is executed: cv_folds, cv_strategy, random_state and the like.
-            parent_run: The run that it is derived from; it need not be there (any more).
-            derived_from_result: The result that it is derived from.
-            modifications: What differs from that, as mappings with a key `type`.
-            progress: Called now and then with the bytes hashed of a dataset that is a path, and those
-                there are.
+            name: The name of the run.
+            templates: A list whose elements are templates: a `Template`, the id of a stored one, or steps.
+                Nothing is inferred from nesting.
+            datasets: Ids, names, paths or records of datasets. A `Path`, a text with a separator that exists
+                as a path, and the name of a file are paths: their content is hashed and registered. Any other
+                text is a name, of a registered dataset or not, whatever folders are called.
+            description: A description of the run.
+            config: The configuration of its execution: cv_folds, cv_strategy, random_state and the like.
+            parent_run: The id of the run that it is derived from, which need not exist.
+            derived_from_result: The id of the result that it is derived from.
+            modifications: The differences from its parent, as mappings with a key `type`.
+            progress: Called now and then with the bytes hashed of a dataset given by path, and the bytes in
+                all.
 
         Returns:
             The run.
 
         Raises:
-            TypeError: An argument is or holds what cannot be stored.
+            TypeError: An argument has a wrong type, or holds a value that cannot be stored.
             ValueError: The name is empty, a template or dataset is given twice, or the run would be its own
                 ancestor.
-            CorruptFileError: The parent is its own ancestor: somebody edited `run.yaml`.
-            NotFoundError: An id is of nothing that is stored.
+            CorruptFileError: The parent is its own ancestor: its `run.yaml` was edited.
+            NotFoundError: A template or dataset id is unknown.
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: No run was made.
+            OSError: A file cannot be read or written; no run was created.
         """
         self._workspace.check_writable()
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"a run needs a name, not {name!r}")
+            raise ValueError(f"name of a run: expected a text, got {name!r}")
         created_at = run_record.now()
         run_id = run_record.new_id(name, created_at)
         check_parent(self._workspace, run_id, _text(parent_run, "parent_run"))
@@ -133,7 +136,7 @@ class Runs:
         )
         settings = plain({} if config is None else config, "config")
         if not isinstance(settings, dict) or "schema_version" in settings:
-            raise TypeError("config is a mapping of settings, without a key 'schema_version'")
+            raise TypeError("config: expected a mapping of settings without a key 'schema_version'")
         content = {
             "templates.yaml": {"templates": template_references(self._workspace, templates)},
             "datasets.yaml": {"datasets": references(self._workspace, datasets, progress)},
@@ -156,28 +159,29 @@ class Runs:
             raise
 
     def get(self, run_id: str) -> Run | RecordedRun:
-        """Return a run; what nirs4all 0.6 made, and files without a run, can only be read.
+        """Return a run; sessions and files of nirs4all 0.6 are read-only.
 
         Raises:
             NotFoundError: There is no such run.
-            CorruptFileError: Its `run.yaml` is damaged; the message names line and key.
-            OSError: It cannot be read.
+            CorruptFileError: The `run.yaml` of the run is damaged; the message names line and key.
+            OSError: The run cannot be read.
         """
         try:
             layout.check_run_id(run_id)
         except ValueError as error:
-            raise NotFoundError(f"there is no run {run_id!r}", str(self.folder)) from error
+            message = f"there is no run {run_id!r}; `n4w runs` lists all"
+            raise NotFoundError(message, str(self.folder)) from error
         try:
             run_record.read(self.folder / run_id)
         except NotFoundError:
-            for head in catalogue.heads(self._workspace.path)[0]:
-                if head.id == run_id and head.kind != "run":
-                    return RecordedRun(self._workspace, head)
+            for header in catalogue.run_headers(self._workspace.path)[0]:
+                if header.id == run_id and header.kind != "run":
+                    return RecordedRun(self._workspace, header)
             raise
         return Run(self._workspace, run_id)
 
     def has(self, run_id: str) -> bool:
-        """Return whether there is a run of format 2 with this id; nothing of it is read."""
+        """Return whether a run of format 2 has this id; its record is not read."""
         try:
             layout.check_run_id(run_id)
         except ValueError:
@@ -185,13 +189,13 @@ class Runs:
         return (self.folder / run_id / run_record.FILE).exists()
 
     def get_writable(self, run_id: str) -> Run:
-        """Return a run whose state can be changed.
+        """Return a run whose status can be changed.
 
         Raises:
-            ReadOnlyError: It can only be read.
+            ReadOnlyError: The run is a session or files of nirs4all 0.6.
             NotFoundError: There is no such run.
-            CorruptFileError: Its `run.yaml` is damaged.
-            OSError: It cannot be read.
+            CorruptFileError: The `run.yaml` of the run is damaged.
+            OSError: The run cannot be read.
         """
         run = self.get(run_id)
         return run if isinstance(run, Run) else run.transition()
@@ -202,48 +206,48 @@ class Runs:
         dataset: str | None = None,
         template: str | None = None,
     ) -> RunList:
-        """Return all runs, whatever wrote them, oldest first; what cannot be read is in its `errors`.
+        """Return all runs of any kind, oldest first; runs that cannot be read are in its `errors`.
 
         Args:
-            status: Only those in this state.
-            dataset: Only those that use this dataset, by id or name, or have rows of it, by name.
-            template: Only those that use this template, by id or name.
+            status: Only runs with this status.
+            dataset: Only runs that refer to this dataset, by id or name, or have rows of it, by name.
+            template: Only runs that refer to this template, by id or name.
 
         Raises:
-            ValueError: There is no such state.
+            ValueError: The status is unknown.
             OSError: The folder cannot be listed.
         """
         status = None if status is None else RunStatus(status)
-        heads, errors = catalogue.heads(self._workspace.path)
-        with_rows = set() if dataset is None else catalogue.with_rows(self._workspace.path, dataset)
+        headers, errors = catalogue.run_headers(self._workspace.path)
+        with_rows = set() if dataset is None else catalogue.runs_with_rows(self._workspace.path, dataset)
         listed = RunList(self._workspace.path)
         listed.errors = errors
-        for head in heads:
-            if status is not None and head.status != status:
+        for header in headers:
+            if status is not None and header.status != status:
                 continue
             if dataset is not None or template is not None:
-                entry = head.entry()
+                entry = header.entry()
                 if (
                     dataset is not None
-                    and head.id not in with_rows
-                    and not catalogue.names(entry["datasets"], dataset)
+                    and header.id not in with_rows
+                    and not catalogue.refers_to(entry["datasets"], dataset)
                 ):
                     continue
-                if template is not None and not catalogue.names(entry["templates"], template):
+                if template is not None and not catalogue.refers_to(entry["templates"], template):
                     continue
-            listed.heads.append(head)
-            made = Run if head.kind == "run" else RecordedRun
-            listed.append(made(self._workspace, head))
+            listed.headers.append(header)
+            made = Run if header.kind == "run" else RecordedRun
+            listed.append(made(self._workspace, header))
         return listed
 
     def claim_next(self) -> Run | None:
-        """Take the oldest run that waits: queued, or paused with a request to resume.
+        """Take the oldest waiting run: queued, or paused with a request to resume.
 
-        Of any number of processes that try at once, exactly one gets it, and owns it from then on.
-        Runs that cannot be claimed (damaged, of a newer version, with a living writer) are passed over.
+        Of any number of processes that try at once, exactly one gets it, and owns it from then on. Runs that
+        cannot be claimed (damaged, of a newer version, with a living writer) are skipped.
 
         Returns:
-            The run, running and owned by this process; None where none waits.
+            The run, running and owned by this process; None where no run waits.
 
         Raises:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
@@ -258,35 +262,35 @@ class Runs:
                 continue
         return None
 
-    def delete(self, run_id: str) -> dict[str, Any]:
-        """Delete a run with its rows, arrays and what artifacts nothing else names.
+    def delete(self, run_id: str) -> Deletion:
+        """Delete a run with its rows and arrays, and the artifacts that no other run refers to.
 
-        It is gone for every reader once its folder lies in the trash; whatever dies after that,
-        deleting it again, or `gc`, finishes.
+        It is gone for every reader once its folder is in the trash; if the process dies after that, deleting
+        it again, or `gc`, completes the deletion.
 
         Returns:
-            A dict of `removed` and `kept`, lists of paths relative to the workspace (what a link in `runs`
-            led to is kept, and named by its own path), and of `errors`, dicts of path, kind and message:
-            folders that cannot be listed and may hold more of it. What they hold stays hidden, and `gc`
-            goes on once they can be.
+            A dict of `removed` and `kept`, lists of paths relative to the workspace (the target of a link in
+            `runs` is kept, and named by its own path), and of `errors`, dicts of path, kind and message:
+            folders that cannot be listed and may hold more of the run. Their rows stay hidden, and `gc`
+            continues once the folders can be listed.
 
         Raises:
             NotFoundError: There is no such run.
-            ConflictError: A process owns it or writes for it.
+            ConflictError: A process owns the run or writes to it.
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: It could not be deleted as a whole.
+            OSError: The run could not be deleted completely.
         """
         return delete(self._workspace, run_id)
 
     def folders(self) -> Iterable[Path]:
-        """Yield the folders of all runs, by name; none in a workspace of nirs4all 0.6.
+        """Yield the folders of all runs, by name; none in a folder of nirs4all 0.6.
 
         Raises:
-            OSError: They cannot be listed.
+            OSError: The folders cannot be listed.
         """
         if self._workspace.format_version < 2:
             return
-        for name in files.names_in(self.folder):
+        for name in files.list_names(self.folder):
             folder = self.folder / name
             if not name.startswith(".") and files.is_utf8(name) and folder.is_dir():
                 yield folder
@@ -295,11 +299,11 @@ class Runs:
 def _text(value: str | None, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise TypeError(f"{name} is a text or None, not {value!r}")
+    raise TypeError(f"{name}: expected a text or None, got {value!r}")
 
 
 def _modifications(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = plain(list(given), "modifications")
     if not all(isinstance(item, dict) and isinstance(item.get("type"), str) for item in found):
-        raise ValueError("modifications are mappings with a key 'type', such as 'dataset_added'")
+        raise ValueError("modifications: expected mappings with a key 'type', such as 'dataset_added'")
     return list(found)

@@ -1,4 +1,4 @@
-"""How a run refers to its datasets: by what they were when it was made."""
+"""References of a run to its datasets: their identity when the run was created."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ Report = Callable[[int, int], object]
 def references(
     workspace: Workspace, datasets: Iterable[object], progress: Report | None = None
 ) -> list[dict[str, Any]]:
-    """Return how a run's `datasets.yaml` refers to datasets.
+    """Return the references to datasets for a run's `datasets.yaml`.
 
     Args:
-        workspace: Where they may be registered.
-        datasets: Ids, names, paths or records. A text is a path where it holds a separator and something
-            is there, or where it is the name of a file.
-        progress: Called now and then with the bytes hashed of a path and those there are.
+        workspace: The workspace in which datasets may be registered.
+        datasets: Ids, names, paths or records. A text is a path where it has a separator and exists, or where
+            it is the name of a file.
+        progress: Called now and then with the bytes hashed of a path and the bytes in all.
 
     Returns:
-        Dicts of id, name, hash, file_size, quick_hash and path; null where nobody knows.
+        Dicts of id, name, hash, file_size, quick_hash and path; None where a value is not known.
 
     Raises:
-        TypeError: One is none of these.
-        ValueError: Two are the same dataset.
-        NotFoundError: An id is of no record, or several records have a name.
+        TypeError: An element has none of these types.
+        ValueError: Two elements are the same dataset.
+        NotFoundError: An id is unknown, or several records have a name.
     """
     if isinstance(datasets, str | os.PathLike | Mapping):
-        raise TypeError("datasets= is a list of datasets, not one")
+        raise TypeError("datasets: expected a list of datasets, got a single one")
     found = [_reference(workspace, dataset, progress) for dataset in datasets]
     names = [reference["name"] for reference in found]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(f"datasets= has several named {', '.join(map(repr, repeated))}")
+        raise ValueError(f"datasets: several are named {', '.join(map(repr, repeated))}")
     return found
 
 
 def _reference(workspace: Workspace, dataset: object, progress: Report | None) -> dict[str, Any]:
     if isinstance(dataset, str) and not dataset:
-        raise ValueError("a dataset has an empty name")
+        raise ValueError("name of a dataset: expected a text, got an empty one")
     if isinstance(dataset, str):
         try:
             return _filled(workspace.datasets.get(dataset).stored())
@@ -65,7 +65,7 @@ def _reference(workspace: Workspace, dataset: object, progress: Report | None) -
 
 
 def _is_path(text: str) -> bool:
-    """Whether a text is meant as a path. A folder that happens to have the name of a dataset is not."""
+    """Return whether a text is meant as a path. A folder with the name of a dataset does not make it one."""
     has_separator = os.sep in text or bool(os.altsep and os.altsep in text)
     path = on_disk(absolute(text))
     return os.path.exists(path) if has_separator else os.path.isfile(path)  # noqa: PTH110, PTH113 -- never raise
@@ -76,12 +76,12 @@ def _mapping(record: object) -> dict[str, Any]:
         return dict(record)
     if isinstance(record, DatasetRecord):
         return record.stored()
-    raise TypeError(f"a dataset is an id, a name, a path or a record, not {record!r}")
+    raise TypeError(f"dataset: expected an id, a name, a path or a record, got {record!r}")
 
 
 def _filled(record: Mapping[str, Any]) -> dict[str, Any]:
     path = record.get("path") or record.get("current_path") or record.get("original_path")
     reference = {key: record.get(key) for key in _KEYS} | {"path": None if path is None else str(path)}
     if not isinstance(reference["name"], str) or not reference["name"]:
-        raise TypeError(f"a dataset's record needs a name, not {reference['name']!r}")
+        raise TypeError(f"name of a dataset's record: expected a text, got {reference['name']!r}")
     return reference | {"name": nfc(reference["name"])}

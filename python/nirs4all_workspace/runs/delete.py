@@ -1,6 +1,6 @@
-"""Deletion of a run: a rename into the trash, then everything that belongs to nobody else.
+"""Deletion of a run: a rename into the trash, then removal of everything that no other run uses.
 
-The order makes it repeatable: files first, then the folder that says which they are.
+The order makes it repeatable: files first, then the folder that lists them.
 """
 
 from __future__ import annotations
@@ -12,36 +12,38 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native, catalogue
-from nirs4all_workspace._io import files, layout, looking
+from nirs4all_workspace._io import files, layout, listing
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, WorkspaceError, problem
 from nirs4all_workspace.model import ownership, run_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.answers import Deletion
     from nirs4all_workspace.workspace import Workspace
 
-# Content stored again this many seconds ago, while others run, may belong to a result of theirs that
-# is not checkpointed yet.
+# Content stored again within this many seconds, while other runs are active, may belong to a result of
+# theirs that is not checkpointed yet.
 _RECENT = 3600.0
 
 
-def delete(workspace: Workspace, run_id: str) -> dict[str, Any]:
+def delete(workspace: Workspace, run_id: str) -> Deletion:
     """Delete a run; see `Runs.delete`."""
     workspace.check_writable()
     root = workspace.path
     try:
         layout.check_run_id(run_id)
     except ValueError as error:
-        raise NotFoundError(f"there is no run {run_id!r}", str(root)) from error
+        raise NotFoundError(f"there is no run {run_id!r}; `n4w runs` lists all", str(root)) from error
     ownership.check_not_forked(root, run_id)
     run, trash = root / "runs" / run_id, root / layout.TRASH / run_id
-    left = [place for place in (trash, _aside(root, run_id)) if os.path.lexists(place)]
+    left = [place for place in (trash, _set_aside_path(root, run_id)) if os.path.lexists(place)]
     if not (_is_folder_or_link(run) or left):
-        raise NotFoundError(f"there is no run {run_id!r}", str(root))
+        raise NotFoundError(f"there is no run {run_id!r}; `n4w runs` lists all", str(root))
     ownership.take(root, run_id)
     try:
         with run_record.locked(root, run_id):
@@ -56,8 +58,8 @@ def _is_folder_or_link(path: Path) -> bool:
     return path.is_symlink() or path.is_dir()
 
 
-def _aside(root: Path, run_id: str) -> Path:
-    """Where the folder of a deleted run lies if the trash is on another drive."""
+def _set_aside_path(root: Path, run_id: str) -> Path:
+    """Return where the folder of a deleted run is renamed to if the trash is on another file system."""
     return root / "runs" / f"{layout.DELETED}{run_id}"
 
 
@@ -65,14 +67,14 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
     alive = _native.live_journals(root, run_id)
     if alive:
         raise ConflictError(
-            f"process {alive[0]['pid']} on {alive[0]['host']} writes for it; end it, then delete",
+            f"process {alive[0]['pid']} on {alive[0]['host']} writes to it; end it, then delete",
             str(run),
         )
     if run.is_dir():
-        # Sealing lists the results, and with them the artifacts that they name, in the run's folder.
+        # Sealing writes the results, with the artifacts that they name, to the run's folder.
         _native.recover(root, run_id)
     _native.make_folder(trash.parent)
-    # What an earlier deletion left of a run that was copied back since.
+    # Leftovers of an earlier deletion of a run that was copied back since.
     with suppress(OSError):
         remove(trash)
     try:
@@ -83,14 +85,14 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
     else:
         return
     # `runs`, or the trash, is a link to another drive. An empty folder in the trash hides the run's segments.
-    aside = _aside(root, run_id)
+    aside = _set_aside_path(root, run_id)
     if os.path.lexists(aside):
         remove(aside)
     _native.make_folder(trash)
     try:
         _move(run, aside)
     except BaseException:
-        # A folder on which a drive is mounted cannot be moved.
+        # A mount point cannot be moved.
         if not os.path.lexists(aside):
             trash.rmdir()
         raise
@@ -100,7 +102,7 @@ def _move(run: Path, to: Path) -> None:
     if not run.is_symlink():
         _native.move_folder(run, to)
         return
-    # The link is what is moved: it may lead anywhere, and to nothing.
+    # The link itself is moved: its target may be anywhere, or missing.
     run.rename(to)
     _native.sync_folder(to.parent)
     if to.parent != run.parent:
@@ -108,13 +110,13 @@ def _move(run: Path, to: Path) -> None:
 
 
 def remove(path: Path) -> Path | None:
-    """Remove a file, a link or a folder with all that lies in it; nothing where it is missing.
+    """Remove a file, a link or a folder with its content; do nothing where it is missing.
 
     Returns:
-        What it led to, if it was a link: that is left.
+        The target of a link, which is not removed; None otherwise.
 
     Raises:
-        OSError: Some of it is still there.
+        OSError: A part of it could not be removed.
     """
     while os.path.lexists(path):
         # Another process may be removing it too.
@@ -130,19 +132,21 @@ def remove(path: Path) -> Path | None:
     return None
 
 
-def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
-    """Remove what belongs to a run in the trash; its locks are held.
+def finish(workspace: Workspace, run_id: str) -> Deletion:
+    """Remove everything of a run in the trash; the caller holds its locks.
 
-    Where more of its rows may lie in what cannot be listed, they stay hidden: the trash keeps what tells so.
+    Rows that may lie in a folder that cannot be listed stay hidden: the trash retains the mark of the run.
 
     Raises:
-        OSError: Some of it could not be removed; it is still hidden, and doing it again goes on.
+        OSError: A part could not be removed; it is still hidden, and a repeated call continues.
     """
     root = workspace.path
     places = [
-        place for place in (_aside(root, run_id), root / layout.TRASH / run_id) if os.path.lexists(place)
+        place
+        for place in (_set_aside_path(root, run_id), root / layout.TRASH / run_id)
+        if os.path.lexists(place)
     ]
-    done: dict[str, Any] = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
+    done: Deletion = {"run_id": run_id, "removed": [], "kept": [], "errors": []}
     if not os.path.lexists(root / "runs" / run_id):
         owned, done["errors"] = _native.run_files(root, run_id)
         for path in owned:
@@ -163,13 +167,13 @@ def finish(workspace: Workspace, run_id: str) -> dict[str, Any]:
     return done
 
 
-def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any]) -> None:
+def _remove_artifacts(workspace: Workspace, named: set[str], done: Deletion) -> None:
     if not named:
         return
-    # Results that cannot be read may name any of them.
+    # Results that cannot be read may refer to any of them.
     elsewhere = referenced(workspace, [])
     runs = workspace.runs.list().writable()
-    others_run = any(ownership.seems_owned(workspace.path, run.id, []) for run in runs)
+    others_run = any(ownership.may_be_owned(workspace.path, run.id, []) for run in runs)
     oldest = time.time() - _RECENT if others_run else math.inf
     for artifact in sorted(named):
         path = workspace.artifacts.find(artifact)
@@ -184,16 +188,16 @@ def _remove_artifacts(workspace: Workspace, named: set[str], done: dict[str, Any
             done["kept"].append(name)
 
 
-def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] | None:
-    """Return the hashes that results of all runs name; None where a run's results cannot be read.
+def referenced(workspace: Workspace, errors: list[Problem]) -> set[str] | None:
+    """Return the hashes of the artifacts of all results; None where the results of a run cannot be read.
 
-    What cannot be opened is added to the errors.
+    Paths that cannot be read are added to the errors.
     """
     found: set[str] = set()
     try:
         folders = list(workspace.runs.folders())
     except OSError as error:
-        looking.add(errors, [problem("runs", error)])
+        listing.add_problems(errors, [problem("runs", error)])
         return None
     is_whole = True
     for folder in folders:
@@ -202,20 +206,20 @@ def referenced(workspace: Workspace, errors: list[dict[str, str]]) -> set[str] |
         except (WorkspaceError, OSError):
             is_whole = False
             continue
-        looking.add(errors, (error for error in results.errors if error["kind"] == "io"))
+        listing.add_problems(errors, (error for error in results.errors if error["kind"] == "io"))
         is_whole = is_whole and not results.errors
         found.update(name for result in [*results, *results.repeated] for name in result.artifacts)
     return found if is_whole else None
 
 
-def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
-    """Return what is left of deleted runs, by name, one path a run; the rest is in errors."""
+def trashed(root: Path, errors: list[Problem]) -> list[Path]:
+    """Return the leftovers of deleted runs, by name, one path a run; problems are added to `errors`."""
     found: dict[str, Path] = {}
     for folder, prefix in ((layout.TRASH, ""), ("runs", layout.DELETED)):
         try:
-            names = files.names_in(root / folder)
+            names = files.list_names(root / folder)
         except OSError as error:
-            looking.add(errors, [problem(folder, error)])
+            listing.add_problems(errors, [problem(folder, error)])
             continue
         for name in names:
             if name.startswith(prefix):
@@ -224,17 +228,17 @@ def trashed(root: Path, errors: list[dict[str, str]]) -> list[Path]:
 
 
 def named_in(folder: Path) -> set[str]:
-    """Return the artifacts that the lists of results in a folder name; damaged lines name none.
+    """Return the artifacts in the lists of results in a folder; damaged lines are skipped.
 
     Raises:
-        OSError: The folder, or a list, cannot be read.
+        OSError: The folder, or a list of results, cannot be read.
     """
     found: set[str] = set()
     try:
-        names = files.names_in(folder)
+        names = files.list_names(folder)
     except OSError:
         if folder.is_symlink() and not folder.is_dir():
-            return found  # its records are not there
+            return found  # the folder has no records
         raise
     for name in names:
         if not (name.startswith("results.") and name.endswith(".jsonl")):

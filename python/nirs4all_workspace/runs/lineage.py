@@ -1,7 +1,7 @@
-"""Where runs come from: each may name a parent, and what it changed of it.
+"""Lineage of runs: each may have a parent, and the modifications made to it.
 
-A parent that is not there is shown as missing; runs that are each other's ancestors are refused. Chains
-may be of any length: nothing here recurses.
+A parent that does not exist is shown as missing; cycles are refused. Chains may have any length: there is no
+recursion.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
-from nirs4all_workspace._io import looking
+from nirs4all_workspace._io import listing
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.model import run_record
@@ -19,19 +19,20 @@ from nirs4all_workspace.values import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Node:
-    """One run of a lineage.
+    """A run in a lineage.
 
     Attributes:
-        id: The run; where nothing else is known, the result that another one is derived from.
-        name: Its name; None where it is missing.
-        status: Its state; None where it is missing, or was made by nirs4all 0.6 without one.
-        created_at: When it was created, ISO-8601; None where it is missing.
-        is_missing: Whether there is no such run here (any more).
+        id: The id of the run; of a result, where only the result that another run is derived from is known.
+        name: The name of the run; None where it is missing.
+        status: The status of the run; None where it is missing, or for files of nirs4all 0.6.
+        created_at: Creation time, ISO-8601; None where it is missing.
+        is_missing: Whether the run does not exist here (any more).
     """
 
     id: str
@@ -43,13 +44,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """How one run is derived from another.
+    """A derivation of one run from another.
 
     Attributes:
-        parent: The run that it is derived from.
-        child: The run that is derived.
-        derived_from_result: The result of the parent that it goes on from, if it names one.
-        modifications: What it changed, as mappings with a key `type`.
+        parent: The id of the run that it is derived from.
+        child: The id of the derived run.
+        derived_from_result: The result of the parent that it is derived from, if it names one.
+        modifications: The differences from the parent, as mappings with a key `type`.
     """
 
     parent: str
@@ -59,7 +60,7 @@ class Edge:
 
     @property
     def label(self) -> str:
-        """What people read beside the arrow; empty where nothing is said."""
+        """The text of the edge for people; empty without a result and modifications."""
         parts = [f"from {self.derived_from_result}"] if self.derived_from_result else []
         for modification in self.modifications:
             details = {key: value for key, value in modification.items() if key != "type"}
@@ -70,15 +71,15 @@ class Edge:
 
 @dataclass(frozen=True)
 class Lineage:
-    """A run with all that it is derived from and all that is derived from it.
+    """A run with its ancestors and descendants.
 
     Attributes:
-        id: The run.
-        ancestors: Ids of what it is derived from, its parent first.
-        descendants: Ids of what is derived from it: children before grandchildren, oldest first.
-        nodes: All of these and the run itself: ancestors, the oldest first, the run, descendants.
-        edges: Between them, in the order of their children in `nodes`.
-        errors: What cannot be read, as dicts of path, kind and message: runs may be missing for it.
+        id: The id of the run.
+        ancestors: Ids of its ancestors, its parent first.
+        descendants: Ids of its descendants: children before grandchildren, oldest first.
+        nodes: The ancestors, the oldest first, the run, and the descendants.
+        edges: The derivations between the nodes, in the order of their children in `nodes`.
+        errors: What cannot be read, as dicts of path, kind and message: runs may be missing because of it.
     """
 
     id: str
@@ -86,19 +87,19 @@ class Lineage:
     descendants: list[str]
     nodes: list[Node]
     edges: list[Edge]
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data, the shape of `n4w lineage --json`."""
+        """Return the lineage as plain data, the shape of `n4w lineage --json`."""
         return asdict(self)
 
     def to_text(self) -> str:
-        """Return a tree for people: what is derived stands below, an only child straight below."""
+        """Return the lineage as a text tree: derived runs are indented, an only child stays in line."""
         nodes = {node.id: node for node in self.nodes}
         edges = {edge.child: edge for edge in self.edges}
         children = _children(self.edges)
         lines: list[str] = []
-        # The indent of a line, that of the lines below it, and the run.
+        # Of each waiting line: its indent, the indent of the lines below it, and the run.
         waiting = [("", "", self.nodes[0].id)]
         while waiting:
             indent, below, run_id = waiting.pop()
@@ -118,7 +119,7 @@ class Lineage:
         return "\n".join(lines) + "\n"
 
     def to_dot(self) -> str:
-        """Return a graph for Graphviz."""
+        """Return the lineage as a graph for Graphviz."""
         lines = ["digraph lineage {", "  node [shape=box];"]
         for node in self.nodes:
             style = ", style=dashed" if node.is_missing else ", penwidth=2" if node.id == self.id else ""
@@ -130,7 +131,7 @@ class Lineage:
         return "\n".join([*lines, "}"]) + "\n"
 
     def to_mermaid(self) -> str:
-        """Return a flowchart for Mermaid."""
+        """Return the lineage as a flowchart for Mermaid."""
         names = {node.id: f"n{number}" for number, node in enumerate(self.nodes)}
         lines = ["flowchart TD"]
         for node in self.nodes:
@@ -153,7 +154,7 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
     if id_ not in known:
         id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
-        looking.demand(workspace.path, errors, f"runs/{id_}")
+        listing.raise_if_unreadable(workspace.path, errors, f"runs/{id_}")
         raise NotFoundError(
             f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them", str(workspace.path)
         )
@@ -169,11 +170,11 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
 
 
 def check_parent(workspace: Workspace, run_id: str, parent: str | None) -> None:
-    """Refuse a parent that is derived from the run itself. One that is not there is none of its kind.
+    """Check that a parent is not derived from the run itself; a missing parent is accepted.
 
     Raises:
         ValueError: The run would be its own ancestor.
-        CorruptFileError: The parent is its own ancestor: somebody edited `run.yaml`.
+        CorruptFileError: The parent is its own ancestor: its `run.yaml` was edited.
     """
 
     def parent_of(id_: str) -> str | None:
@@ -190,12 +191,12 @@ def check_parent(workspace: Workspace, run_id: str, parent: str | None) -> None:
 
 
 def ancestors_of(run_id: str, parent_of: Callable[[str], str | None]) -> list[str]:
-    """Return what a run is derived from, its parent first.
+    """Return the ancestors of a run, its parent first.
 
     Raises:
-        CorruptFileError: It is its own ancestor, or an ancestor is; the message names them.
+        CorruptFileError: The run, or an ancestor, is its own ancestor; the message names the cycle.
     """
-    # In their order.
+    # In the order of derivation.
     path = {run_id: None}
     while (parent := parent_of(next(reversed(path)))) is not None:
         if parent in path:
@@ -210,7 +211,7 @@ def ancestors_of(run_id: str, parent_of: Callable[[str], str | None]) -> list[st
 
 
 def _edges(workspace: Workspace, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Edge]:
-    """How each run is derived, by run. Without a parent it may name a result, whose run that is then."""
+    """Return the edge to each run's parent, by run; without a parent, to the run of its result."""
     results = {
         str(run["derived_from_result"])
         for run in runs.values()
@@ -257,13 +258,13 @@ def _one_line(text: str) -> str:
 
 
 def _dot(text: str) -> str:
-    """Escape a text for a quoted one of DOT."""
+    """Escape a text for a quoted string of DOT."""
     text = text.replace("\\", "\\\\").replace('"', '\\"')
     return "\\n".join(map(_one_line, text.splitlines()))
 
 
 def _mermaid(text: str) -> str:
-    """Escape a text for a quoted one of Mermaid: what may mean something there becomes its code."""
+    """Escape a text for a quoted string of Mermaid: characters with a meaning there become their codes."""
 
     def escape(character: str) -> str:
         is_plain = character.isalnum() or character in " _-.,:/=()[]"

@@ -1,4 +1,4 @@
-"""A run that this package did not make: it is read, and changes no more."""
+"""Runs that this package did not create: they can be read and not changed."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from nirs4all_workspace.values.canonical import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nirs4all_workspace.model.answers import RunSummary
     from nirs4all_workspace.model.result import ResultList
     from nirs4all_workspace.workspace import Workspace
 
 
 class RecordedRun:
-    """What one call of nirs4all 0.6 made, or prediction files that no run claims.
+    """A session of nirs4all 0.6, or prediction files without a run.
 
-    It has the reading half of a `Run`; what would change it raises `ReadOnlyError`: `n4w migrate` makes
+    It has the reading half of a `Run`; calls that would change it raise `ReadOnlyError`. `n4w migrate` makes
     runs of sessions.
 
     Attributes:
-        id: Its id: the one that the run has which `n4w migrate` makes of it.
+        id: The id, which the run keeps that `n4w migrate` makes of it.
         kind: "session" or "files".
-        name: What it was called.
+        name: The name of the session or file.
         description: None.
-        created_at: When its first configuration was made, ISO-8601 in UTC; empty where nobody says.
+        created_at: Creation time of its first configuration, ISO-8601 in UTC; empty where it is not recorded.
         history: Empty.
         requested: None.
         is_owned: False.
         is_interrupted: False.
         is_partial: False.
-        should_stop: True: nothing can be added to it.
+        should_stop: True.
         config: Empty.
     """
 
@@ -46,31 +47,36 @@ class RecordedRun:
     is_partial = False
     should_stop = True
 
-    def __init__(self, workspace: Workspace, head: _native.Head) -> None:
+    def __init__(self, workspace: Workspace, header: _native.RunHeader) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
-        self._head = head
-        self.id, self.kind, self.name, self.created_at = head.id, head.kind, head.name, head.created_at
+        self._header = header
+        self.id, self.kind, self.name, self.created_at = (
+            header.id,
+            header.kind,
+            header.name,
+            header.created_at,
+        )
         self.history: list[dict[str, Any]] = []
         self.config: dict[str, Any] = {}
 
     @cached_property
     def _entry(self) -> dict[str, Any]:
-        return self._head.entry()
+        return self._header.entry()
 
     @property
     def templates(self) -> list[dict[str, Any]]:
-        """Of a session those that its configurations came from: id, name, description, expansion_count.
+        """The templates of a session: id, name, description, expansion_count.
 
-        One; of a call with a list of pipelines one each.
+        A session has one; with a list of pipelines one a pipeline.
         """
         return list(self._entry["templates"])
 
     @property
     def steps(self) -> Any:  # noqa: ANN401 - plain data
-        """The steps of its template, `_or_` where its configurations differ; None of files.
+        """The steps of a session's template, `_or_` where its configurations differ; None for files.
 
-        Of a list of pipelines `_or_` of their steps.
+        With a list of pipelines, `_or_` of their steps.
         """
         return self._entry.get("steps")
 
@@ -81,7 +87,7 @@ class RecordedRun:
 
     @property
     def manifests(self) -> list[dict[str, Any]]:
-        """Of a session, its configurations on its datasets, in the order that they were made.
+        """The configurations of a session on its datasets, in the order of their creation.
 
         Dicts of config_id, template_id, path, dataset, pipeline_id, uid, name, config_hash, created_at and
         generator_choices.
@@ -90,7 +96,7 @@ class RecordedRun:
 
     @property
     def files(self) -> list[str]:
-        """Of files, their paths relative to the workspace."""
+        """The files of kind "files", as paths relative to the workspace."""
         return list(self._entry.get("files", ()))
 
     def __repr__(self) -> str:
@@ -99,25 +105,25 @@ class RecordedRun:
 
     @property
     def status(self) -> RunStatus | None:
-        """Of a session "completed", or "failed" where its call did not come to its end; None of files."""
-        return RunStatus(self._head.status) if self._head.status else None
+        """For a session "completed", or "failed" where its call did not finish; None for files."""
+        return RunStatus(self._header.status) if self._header.status else None
 
     @property
     def record(self) -> dict[str, Any]:
-        """What a `run.yaml` would say."""
+        """The record in the form of a `run.yaml`."""
         others = ("kind", "templates", "datasets", "summary", "n_configs", "manifests", "steps", "files")
         return {key: value for key, value in self._entry.items() if key not in others}
 
     @property
     def counts(self) -> dict[str, int]:
-        """Numbers of configs, planned results, results, of these done and failed, and rows."""
+        """Numbers of configs, planned results, results, done results, failed results, and rows."""
         return dict(self.summary()["counts"])
 
     def configs(self) -> list[dict[str, Any]]:
-        """Return the configurations of a session, as `configs.jsonl` has those of a run.
+        """Return the configurations of a session, in the form of a run's `configs.jsonl`.
 
         Raises:
-            CorruptFileError: A manifest was damaged meanwhile.
+            CorruptFileError: A manifest is damaged.
             OSError: A manifest cannot be read.
         """
         first = {_name_of(manifest): manifest for manifest in reversed(self.manifests)}
@@ -139,21 +145,21 @@ class RecordedRun:
         return plain(pipeline.get("steps", pipeline) if isinstance(pipeline, dict) else pipeline, "steps")
 
     def results(self) -> ResultList:
-        """Return what it came to: of a session one result for each manifest, of files what their rows say.
+        """Return the results: of a session one for each manifest, of files those in their rows.
 
         Raises:
-            OSError: They cannot be read.
+            OSError: The results cannot be read.
         """
         return catalogue.results(self._workspace.path, [self.id])
 
-    def summary(self) -> dict[str, Any]:
-        """Return what `Run.summary` returns."""
+    def summary(self) -> RunSummary:
+        """Return the summary, in the form of `Run.summary`."""
         configs = self._entry["n_configs"] or 0
         found = run_summary.of_results(self.results(), configs, len(self.datasets))
-        return {"started_at": self.created_at or None, "completed_at": None} | found
+        return {**found, "started_at": self.created_at or None}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `n4w show --json` prints."""
+        """Return the run as plain data, the shape of `n4w show --json`."""
         return {
             **self._entry,
             "is_interrupted": False,
@@ -162,19 +168,19 @@ class RecordedRun:
         }
 
     def transition(self, *_: object, **__: object) -> NoReturn:
-        """Refuse to change it.
+        """Raise: a recorded run cannot be changed.
 
         Raises:
             ReadOnlyError: Always.
         """
         raise ReadOnlyError(
-            f"{self.id} was made by nirs4all 0.6 or has no run; `n4w migrate` makes a run of it"
+            f"{self.id} is read-only: made by nirs4all 0.6, or without a record; `n4w migrate` makes it a run"
         )
 
     request = resume = plan = writer = __enter__ = transition
 
     def __exit__(self, *_: object) -> None:
-        """Never reached."""
+        """Do nothing: `__enter__` raises."""
 
 
 def _name_of(manifest: Mapping[str, Any]) -> str:

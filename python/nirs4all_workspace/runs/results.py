@@ -1,4 +1,4 @@
-"""Results of all runs: filtered, in order, a page at a time."""
+"""Results of all runs: filtered, sorted, paged."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """What `Workspace.results` hands out."""
+    """Access to the finished results of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
-        """Belong to a workspace."""
+        """Bind to a workspace."""
         self._workspace = workspace
 
     def list(
@@ -38,30 +38,30 @@ class Results:
         """Return finished results of all runs, sealed or not.
 
         By default the best come first: metric by metric in the order of their names, since scores of
-        different metrics do not compare; results without a score come last. Ties go by id.
+        different metrics do not compare; results without a score come last. Ties are broken by id.
 
         Args:
-            run: Only those of this run, by id or name.
-            template: Only those of this template, by id or by the name that the run gives it.
-            dataset: Only those on this dataset, by id or name.
-            model: Only those whose best model this is.
-            metric: Only those of this metric.
-            status: Only those that are "done", or "failed".
-            min_score: Only those whose best score is at least this.
-            max_score: Only those whose best score is at most this.
+            run: Only results of this run, by id or name.
+            template: Only results of this template, by id or by its name in the run.
+            dataset: Only results on this dataset, by id or name.
+            model: Only results whose best model is this one.
+            metric: Only results of this metric.
+            status: Only results with this status, "done" or "failed".
+            min_score: Only results whose best score is at least this.
+            max_score: Only results whose best score is at most this.
             sort_by: A field of `Result`; None for `best_score`.
-            descending: Largest or smallest first, whatever the metric; None for best first, or smallest
-                first of another field. What has no value comes last in either case.
-            offset: How many to leave out.
-            limit: How many to return at most; None for all.
+            descending: Whether the largest come first, for every metric; None for best first, or smallest
+                first of another field. Results without a value come last in either case.
+            offset: Number of results to skip.
+            limit: Largest number of results to return; None for all.
 
         Raises:
-            ValueError: An argument makes no sense.
+            ValueError: An argument is invalid.
             NotFoundError: There is no such run.
             OSError: The workspace cannot be listed, or the run cannot be read.
         """
         if status not in (None, "done", "failed"):
-            raise ValueError(f"status is {status!r}, neither 'done' nor 'failed'")
+            raise ValueError(f"status: expected 'done' or 'failed', got {status!r}")
         check_count("offset", offset)
         if limit is not None:
             check_count("limit", limit)
@@ -84,7 +84,7 @@ class Results:
         except NotFoundError as error:
             if run is None:
                 raise
-            raise catalogue.no_run(root, run, catalogue.heads(root)[1]) from error
+            raise catalogue.run_not_found(root, run, catalogue.run_headers(root)[1]) from error
         return _page(found, offset, limit)
 
     def get(self, id: str) -> Result:  # noqa: A002
@@ -96,11 +96,12 @@ class Results:
         """
         found = self.with_id(id)
         if not found:
-            raise NotFoundError(f"there is no finished result {id!r}", str(self._workspace.path))
+            message = f"there is no finished result {id!r}; `n4w results` lists all"
+            raise NotFoundError(message, str(self._workspace.path))
         return found[0]
 
     def with_id(self, id_: str) -> ResultList:
-        """Return the finished result with this id; nothing where there is none."""
+        """Return the finished results with this id: one, or none."""
         found = _native.page_results(
             self._workspace.path,
             equal={"id": id_},

@@ -1,4 +1,4 @@
-"""A run: templates on datasets, in one of six states, run by the process that owns it."""
+"""A run: templates on datasets, in one of six statuses, executed by the process that owns it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import looking, yaml_records
+from nirs4all_workspace._io import listing, yaml_records
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Self
 
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.predictions.writer import Writer
 
@@ -30,40 +31,40 @@ _REQUESTS = {
 
 
 class Run(RunView):
-    """One run of a workspace. What its properties say is read from disk whenever they are asked.
+    """One run of a workspace. Its properties are read from disk at each access.
 
-    In a `with` block the run starts, or goes on where this process owns it already, and ends as
-    completed; after an exception as failed, after a KeyboardInterrupt as paused, on a request of
-    somebody else as paused or cancelled. Exceptions pass on.
+    In a `with` block the run starts, or continues where this process owns it already, and ends as completed;
+    after an exception as failed, after a KeyboardInterrupt as paused, on a request of another process as
+    paused or cancelled. Exceptions are passed on.
 
     Attributes:
-        id: Its id, the name of its folder.
-        path: Its folder.
+        id: The id of the run, the name of its folder.
+        path: The folder of the run.
     """
 
-    # From state to state
+    # Transitions
 
     def transition(self, to: RunStatus | str, reason: str | None = None) -> RunStatus:
-        """Change its state, durably.
+        """Change the status of the run, durably.
 
-        To "running" means that this process owns it from now on, until it leaves that state. Pausing
-        or cancelling a run that another process owns is stored as a request, which that process
-        honours at its next checkpoint.
+        To "running" means that this process owns the run from then on, until it leaves that status. Pausing
+        or cancelling a run that another process owns is stored as a request, which that process fulfils at
+        its next checkpoint.
 
         Args:
-            to: The state.
-            reason: Why; the history keeps it.
+            to: The new status.
+            reason: The reason, stored in the history.
 
         Returns:
-            The state that it has now: the old one where a request was stored.
+            The current status: the old one where a request was stored.
 
         Raises:
-            InvalidTransitionError: The table does not allow it.
-            ConflictError: Another process owns the run, or changed its state meanwhile.
-            RuntimeError: This is a fork of the process that owns it.
-            UnsupportedVersionError: A newer version wrote it.
-            LockTimeoutError: Another process kept the lock.
-            OSError: It is as it was.
+            InvalidTransitionError: The transition is not allowed.
+            ConflictError: Another process owns the run, or changed its status meanwhile.
+            RuntimeError: This process is a fork of the owner.
+            UnsupportedVersionError: A newer version wrote the run.
+            LockTimeoutError: Another process holds the lock.
+            OSError: The record cannot be read or written; it is unchanged.
         """
         to = RunStatus(to)
         self._check_writable()
@@ -93,13 +94,13 @@ class Run(RunView):
         return to
 
     def request(self, to: RunStatus | str, reason: str | None = None) -> None:
-        """Ask whoever runs it to pause or cancel it, or anybody to resume it once it is paused.
+        """Request that the owner pause or cancel the run, or that a worker resume it once it is paused.
 
-        A request to cancel is not softened into one to pause.
+        A request to cancel is not replaced by one to pause.
 
         Raises:
-            InvalidTransitionError: Nobody could honour it.
-            ConflictError: The run changed its state meanwhile.
+            InvalidTransitionError: The run has a status in which the request has no effect.
+            ConflictError: The status changed meanwhile.
         """
         to = RunStatus(to)
         self._check_writable()
@@ -118,19 +119,19 @@ class Run(RunView):
                 }
 
     def resume(self, reason: str = "resumed") -> Self:
-        """Go on with a run that is paused, failed, interrupted or has not begun, owned by this process.
+        """Continue a run that is paused, failed, interrupted or queued, owned by this process from then on.
 
-        What earlier attempts acknowledged is recovered, and rows of results that they did not finish
-        are removed; `plan` then gives what is left to do.
+        Acknowledged rows of earlier attempts are recovered, and partial rows are removed; `plan` then returns
+        what is left to do.
 
         Returns:
             The run itself: `with ws.runs.get(id).resume() as run:`.
 
         Raises:
-            InvalidTransitionError: It is completed or cancelled.
-            ConflictError: A process owns it, or a writer of an earlier attempt is still alive.
-            RuntimeError: This is a fork of the process that owns it.
-            OSError: It could not be recovered.
+            InvalidTransitionError: The run is completed or cancelled.
+            ConflictError: A process owns the run, or a writer of an earlier attempt is still alive.
+            RuntimeError: This process is a fork of the owner.
+            OSError: The run could not be recovered.
         """
         self._check_writable()
         before = self.record
@@ -149,7 +150,7 @@ class Run(RunView):
         return self
 
     def claim(self) -> bool:
-        """Take it from the queue for this process; `False` where another was faster. For `claim_next`."""
+        """Take a waiting run for this process; False where another was faster. Used by `claim_next`."""
         before = self.record
         if not is_claimable(before):
             return False
@@ -159,13 +160,13 @@ class Run(RunView):
             return False
 
     def record_death(self, max_attempts: int) -> list[RunStatus]:
-        """Record that the owner of an interrupted run died; a claimed one waits in the queue again.
+        """Record that the owner of an interrupted run died; a claimed run is queued again.
 
         Returns:
-            The states that it went through.
+            The statuses that it went through.
 
         Raises:
-            ConflictError: A process owns it by now.
+            ConflictError: A process owns the run by now.
         """
         ownership.take(self._root, self.id)
         try:
@@ -186,14 +187,14 @@ class Run(RunView):
             ownership.release(self._root, self.id)
 
     def __enter__(self) -> Self:
-        """Start it, or take over what this process owns already."""
+        """Start the run, or continue where this process owns it already."""
         ownership.check_not_forked(self._root, self.id)
         if not (ownership.is_mine(self._root, self.id) and self.status is RunStatus.RUNNING):
             self.transition(RunStatus.RUNNING)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Leave the state "running", unless the block did."""
+        """Leave the status "running", unless the block did so."""
         ownership.check_not_forked(self._root, self.id)
         if not ownership.is_mine(self._root, self.id):
             return
@@ -207,27 +208,27 @@ class Run(RunView):
                 self._leave(RunStatus.PAUSED, "interrupted from the keyboard")
             else:
                 self._leave(RunStatus.FAILED, _describe(error), traceback=_traceback(error))
-        except Exception as second:  # noqa: BLE001 - whatever it is, the first one must pass on
-            error.add_note(f"moreover the state of run {self.id} could not be stored: {second!r}")
+        except Exception as second:  # noqa: BLE001 - whatever it is, the first exception must be raised
+            error.add_note(f"moreover the status of run {self.id} could not be stored: {second!r}")
 
-    # What it does
+    # Execution
 
     def plan(self, configs: Iterable[object]) -> list[Result]:
         """Return the results that are not checkpointed yet, and store the configurations, durably.
 
-        A failed result that was checkpointed is checkpointed: it is not planned again.
+        A failed result that was checkpointed is not planned again.
 
         Args:
-            configs: Mappings, or objects with attributes: template_id (may be left out where the run
-                has one template), name, generator_choices, steps, config_id. Without config_id, that
-                is made of the steps, or else of template, choices and name.
+            configs: Mappings, or objects with attributes: template_id (optional where the run has one
+                template), name, generator_choices, steps, config_id. Without config_id, it is derived from
+                the steps, or else from template, choices and name.
 
         Returns:
-            For each dataset of the run and each configuration what is left, in this order.
+            The missing results: for each dataset of the run, each configuration, in this order.
 
         Raises:
-            ValueError: The run has no datasets, or a configuration none of its templates.
-            TypeError: A configuration holds what cannot be stored.
+            ValueError: The run has no datasets, or a configuration names a template that the run lacks.
+            TypeError: A value of a configuration cannot be stored.
             UnsupportedVersionError: A newer version wrote the run.
             OSError: The configurations could not be stored.
         """
@@ -240,13 +241,13 @@ class Run(RunView):
         with run_record.locked(self._root, self.id):
             plan.add(self.path / plan.FILE, normal)
         finished = self.results()
-        # What cannot be read may say that something is done.
+        # Results that cannot be read may include one that is planned.
         self._demand(finished.errors)
         done = {result.id for result in finished}
         return [result for result in plan.results_of(self.id, normal, datasets) if result.id not in done]
 
     def writer(self, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
-        """Open a writer for its predictions on a dataset; any process may, while the run is running.
+        """Open a writer for the run's predictions on a dataset; any process may, while the run is running.
 
         Args:
             dataset: A dataset of the run, by name or id, or the name of another one.
@@ -254,7 +255,7 @@ class Run(RunView):
 
         Raises:
             ConflictError: The run is not running.
-            OSError: The journal cannot be made.
+            OSError: The journal cannot be created.
         """
         status = self.status
         if status is not RunStatus.RUNNING:
@@ -263,7 +264,7 @@ class Run(RunView):
         names |= {nfc(name): name for name in names.values()}
         return self._workspace.predictions.writer(self.id, names.get(nfc(dataset), dataset), **options)
 
-    # How
+    # Internals
 
     def _check_writable(self) -> None:
         self._workspace.check_writable()
@@ -275,7 +276,7 @@ class Run(RunView):
 
     def _write_summary(self, to: RunStatus, reason: str | None) -> None:
         completed_at = None if to is RunStatus.PAUSED else run_record.now()
-        # What a writer that is still open has flushed may be of a result that it never finishes.
+        # Rows of writers that are still open may belong to a result that is never finished.
         error = stored.error_text(reason) if reason is not None and to is RunStatus.FAILED else None
         summary = run_summary.summarise(self, completed_at, error, live=False)
         run_summary.write(self.path / run_summary.FILE, summary)
@@ -287,7 +288,7 @@ class Run(RunView):
             return bool(self.record["revision"] == revision)
 
         if not ownership.take(self._root, self.id, is_unchanged):
-            raise ConflictError("changed its state meanwhile; look at it and try again", str(self.path))
+            raise ConflictError("changed its status meanwhile; look at it and try again", str(self.path))
         try:
             if any(entry["to"] == RunStatus.RUNNING for entry in self.record["history"]):
                 self._recover_rows()
@@ -319,10 +320,10 @@ class Run(RunView):
         self._demand(_native.recover(self._root, self.id)["problems"])
         _native.remove_partial(self._root, self.id)
 
-    def _demand(self, errors: list[dict[str, str]]) -> None:
-        """Refuse to go on where its own results or journals cannot be read."""
+    def _demand(self, errors: list[Problem]) -> None:
+        """Check that the run's own results and journals can be read."""
         folders = (f"predictions/{dataset_folder(str(it['name']))}" for it in self.datasets)
-        looking.demand(self._root, errors, f"runs/{self.id}", *folders)
+        listing.raise_if_unreadable(self._root, errors, f"runs/{self.id}", *folders)
 
     def _leave(
         self,
@@ -341,7 +342,7 @@ class Run(RunView):
 
 
 def is_claimable(record: dict[str, Any]) -> bool:
-    """Return whether a worker may take this run: it is queued, or paused with a request to resume."""
+    """Return whether a worker may take a run: it is queued, or paused with a request to resume."""
     if record["status"] == RunStatus.PAUSED:
         return (record["requested"] or {}).get("status") == RunStatus.RUNNING
     return bool(record["status"] == RunStatus.QUEUED)
@@ -357,5 +358,5 @@ def _describe(error: BaseException) -> str:
 def _traceback(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 - as above
+    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
         return _describe(error)

@@ -1,4 +1,4 @@
-"""What a run says of itself: its files, read whenever they are asked for."""
+"""Reading a run: its files are read at each access."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nirs4all_workspace._native import Head
+    from nirs4all_workspace._native import RunHeader
+    from nirs4all_workspace.model.answers import RunSummary
     from nirs4all_workspace.model.result import ResultList
     from nirs4all_workspace.workspace import Workspace
 
@@ -26,17 +27,17 @@ class RunView:
 
     Attributes:
         kind: "run".
-        id: Its id, the name of its folder.
+        id: The id of the run, the name of its folder.
     """
 
     kind = "run"
 
-    def __init__(self, workspace: Workspace, run: str | Head) -> None:
+    def __init__(self, workspace: Workspace, run: str | RunHeader) -> None:
         """Use `ws.runs` instead."""
         self._workspace = workspace
         self._root: Path = workspace.path
         self._seen: tuple[bytes | None, dict[str, Any]] = (None, {})
-        self._head: Head | None = None if isinstance(run, str) else run
+        self._header: RunHeader | None = None if isinstance(run, str) else run
         self.id: str = run if isinstance(run, str) else run.id
 
     def __repr__(self) -> str:
@@ -45,29 +46,29 @@ class RunView:
 
     @property
     def path(self) -> Path:
-        """Its folder."""
+        """The folder of the run."""
         return self._root / "runs" / self.id
 
-    def _as_listed(self) -> Head | None:
-        """What the catalogue said of it, if its `run.yaml` is still that file."""
-        head = self._head
-        if head is None or head.stamp is None:
+    def _as_listed(self) -> RunHeader | None:
+        """Return the header in the catalogue, if the `run.yaml` is unchanged since."""
+        header = self._header
+        if header is None or header.stamp is None:
             return None
         try:
             stat = os.stat(f"{self._root}/runs/{self.id}/{run_record.FILE}")  # noqa: PTH116 -- twice as fast
         except OSError:
             return None
-        is_same = head.stamp == (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-        return head if is_same else None
+        is_same = header.stamp == (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        return header if is_same else None
 
     @property
     def record(self) -> dict[str, Any]:
-        """What `run.yaml` says, missing keys with their defaults.
+        """The content of `run.yaml`, missing keys with their defaults.
 
         Raises:
             NotFoundError: The run was deleted.
             CorruptFileError: The file is damaged; the message names line and key.
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
         path = self.path / run_record.FILE
         content, known = self._seen
@@ -82,25 +83,25 @@ class RunView:
 
     @property
     def name(self) -> str:
-        """The name that it was given; it does not change."""
-        return self._head.name if self._head else str(self.record["name"])
+        """The name of the run; it does not change."""
+        return self._header.name if self._header else str(self.record["name"])
 
     @property
     def description(self) -> str | None:
-        """What it was described as."""
+        """The description of the run."""
         description: str | None = self.record["description"]
         return description
 
     @property
     def created_at(self) -> str:
-        """When it was created, ISO-8601."""
-        return self._head.created_at if self._head else str(self.record["created_at"])
+        """The creation time of the run, ISO-8601."""
+        return self._header.created_at if self._header else str(self.record["created_at"])
 
     @property
     def status(self) -> RunStatus:
-        """Its state. A run whose owner died says "running" until somebody recovers it: `is_interrupted`."""
-        head = self._as_listed()
-        return RunStatus(str(head.status if head else self.record["status"]))
+        """The status of the run. A run whose owner died is "running" until its recovery: `is_interrupted`."""
+        header = self._as_listed()
+        return RunStatus(str(header.status if header else self.record["status"]))
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -109,62 +110,63 @@ class RunView:
 
     @property
     def requested(self) -> RunStatus | None:
-        """What somebody asked for: its owner to pause or cancel, or anybody to resume it."""
+        """The open request: to its owner to pause or cancel, or to any worker to resume it."""
         requested = self.record["requested"]
         return RunStatus(requested["status"]) if requested else None
 
     @property
     def should_stop(self) -> bool:
-        """Whether whoever works on it should stop: on request, or because it is not running any more."""
+        """Whether processes that work on the run should stop: on request, or because it is not running."""
         record = self.record
         return record["status"] != RunStatus.RUNNING or record["requested"] is not None
 
     @property
     def is_owned(self) -> bool:
-        """Whether a living process runs it."""
+        """Whether a living process owns the run."""
         return ownership.is_owned(self._root, self.id)
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether it says "running" but nobody runs it."""
+        """Whether the status is "running" but no process owns the run."""
         return self.status is RunStatus.RUNNING and not self.is_owned
 
     @property
     def is_partial(self) -> bool:
-        """Whether some of the planned results are there and some are not."""
+        """Whether some, but not all, of the planned results are checkpointed."""
         counts = self.counts
         return 0 < counts["results"] < counts["planned"]
 
     @property
     def counts(self) -> dict[str, int]:
-        """Numbers of configs, planned results, checkpointed results, of these done and failed, and rows."""
+        """Numbers of configs, planned results, checkpointed results, done ones, failed ones, and rows."""
         return dict(self.summary()["counts"])
 
     @property
     def templates(self) -> list[dict[str, Any]]:
-        """Its templates: id, name, description, expansion_count."""
+        """Its references to templates: id, name, description, expansion_count."""
         return run_record.references(self.path / "templates.yaml", "templates")
 
     @property
     def datasets(self) -> list[dict[str, Any]]:
-        """Its datasets as they were: id, name, hash, file_size, quick_hash, path."""
+        """Its references to datasets, as they were: id, name, hash, file_size, quick_hash, path."""
         return run_record.references(self.path / "datasets.yaml", "datasets")
 
     @property
     def config(self) -> dict[str, Any]:
-        """How it is executed: cv_folds, random_state and whatever else `create` was given."""
+        """The configuration of its execution: cv_folds, random_state and the like, as given to `create`."""
         config = yaml_records.read(self.path / "config.yaml")
         return {key: value for key, value in config.items() if key != "schema_version"}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `n4w show --json` prints: its record, flags, references, configuration and summary.
+        """Return the run as plain data, the shape of `n4w show --json`.
 
-        What of it cannot be read is empty, and one of the summary's errors.
+        It has record, flags, references, configuration and summary. Parts that cannot be read are empty, and
+        listed in the summary's errors.
 
         Raises:
             NotFoundError: The run was deleted.
             CorruptFileError: Its `run.yaml` is damaged.
-            OSError: Its `run.yaml` cannot be read.
+            OSError: The `run.yaml` cannot be read.
         """
         summary = self.summary()
 
@@ -172,7 +174,7 @@ class RunView:
             try:
                 return read()
             except (WorkspaceError, OSError) as problem:
-                error = {"error": stored.error_text(str(problem))}
+                error: dict[str, str | None] = {"error": stored.error_text(str(problem))}
                 summary["errors"] += [] if error in summary["errors"] else [error]
                 return otherwise
 
@@ -187,12 +189,12 @@ class RunView:
             "summary": summary,
         }
 
-    def summary(self, completed_at: str | None = None, error: str | None = None) -> dict[str, Any]:
-        """Return what was started when, counts, errors and the best result per metric, as they are now.
+    def summary(self, completed_at: str | None = None, error: str | None = None) -> RunSummary:
+        """Return start and end, counts, errors and the best result per metric, as they are now.
 
         Args:
-            completed_at: When it ended; None for what the history says.
-            error: Why it failed, to be listed among the errors.
+            completed_at: The end of the run; None for the time in the history.
+            error: The message of the error that made it fail, added to the errors.
 
         Returns:
             A dict of started_at, completed_at, counts (configs, planned, results, done, failed, rows),
@@ -202,19 +204,19 @@ class RunView:
         return run_summary.summarise(self, completed_at, error)
 
     def count_rows(self, *, live: bool = True) -> int:
-        """Return how many rows name it, of a result or of none; only its own files are opened."""
+        """Return the number of rows of the run, of any result or of none; only its own files are read."""
         rows = self._workspace.predictions
         return rows.page(0, 0, "created_at", columns=["id"], live=live, run=self.id).total
 
     def configs(self) -> list[dict[str, Any]]:
-        """Return the configurations that were planned."""
+        """Return the planned configurations."""
         return plan.read(self.path / plan.FILE)
 
     def results(self) -> ResultList:
         """Return the checkpointed results, sealed or not, oldest first.
 
         Raises:
-            OSError: They cannot be read.
+            OSError: The results cannot be read.
             CorruptFileError: A journal cannot be read.
         """
         return catalogue.results_of_run(self._root, self.id)

@@ -1,1 +1,1 @@
-"""What values mean, which of them may be stored, and how."""
+"""Values: their conversion, and the rules for storing them."""

@@ -1,4 +1,4 @@
-"""Arrays of predictions: numbers row by row, whatever library they come from."""
+"""Arrays of predictions, converted from any library to 64-bit floats in row-major order."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def array(value: Any, key: str) -> tuple[np.ndarray, tuple[int, ...]] | None:  # noqa: ANN401
-    """Return the numbers of an array row by row as 64-bit floats, and its shape; None where it is all masked.
+    """Return an array as 64-bit floats in row-major order, and its shape; None where all of it is masked.
 
-    What is null or masked in it is NaN.
+    Null and masked elements are NaN.
 
     Raises:
-        TypeError: It is no array of real numbers; the message says what it is.
-        ValueError: Its rows have different lengths, or a number in it is none that a 64-bit float is.
+        TypeError: The value is not an array of real numbers; the message gives its type.
+        ValueError: Its rows have different lengths, or a number is not exact as a 64-bit float.
     """
     import numpy as np
 
@@ -36,11 +36,11 @@ def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     if isinstance(value, str | bytes | Mapping):
         raise _no_array(key, value)
     if hasattr(value, "to_numpy") and hasattr(value, "columns"):
-        # A frame: columns of different types, of which no common one may hold all values.
+        # A frame: columns of different types, for which no common type may hold all values.
         columns = [_array(np, value[name], key) for name in value.columns]
         return np.column_stack(columns) if columns else np.empty(value.shape)
     if hasattr(value, "to_pylist") and hasattr(value, "column_names"):
-        # A table of Arrow, likewise.
+        # A table of Arrow: columns of different types too.
         columns = [_array(np, column, key) for column in value.columns]
         return np.column_stack(columns) if columns else np.empty((value.num_rows, 0))
     if hasattr(value, "to_pylist") and value.null_count:
@@ -52,7 +52,7 @@ def _array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     ):
         return _of_items(np, value.to_list(), key)
     if hasattr(value, "isna") and hasattr(value.dtype, "na_value") and value.isna().any():
-        return _of_items(np, list(value), key)  # pandas would make floats of whole numbers beside nulls
+        return _of_items(np, list(value), key)  # pandas would make floats of integers beside nulls
     if hasattr(value, "to_numpy"):
         try:
             plain = value.to_numpy(zero_copy_only=False) if hasattr(value, "to_pylist") else value.to_numpy()
@@ -87,7 +87,7 @@ def _no_array(key: str, value: object) -> TypeError:
 
 
 def _of_array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
-    """Return an array of NumPy as 64-bit floats of this machine's byte order."""
+    """Return an array of NumPy as 64-bit floats in native byte order."""
     check_unit(np, value, key)
     mask = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else None
     plain = np.asarray(value.data if mask is not None else value)
@@ -115,7 +115,7 @@ def _of_array(np: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     else:
         is_exact = True
     if not is_exact:
-        raise ValueError(f"{key} has numbers of type {plain.dtype} that no 64-bit float is")
+        raise ValueError(f"{key} has numbers of type {plain.dtype} that are not exact as 64-bit floats")
     if mask is not None:
         numbers[mask] = np.nan
     return numbers
@@ -158,7 +158,9 @@ def _number(item: object, key: str) -> float:
         except OverflowError:
             number = math.inf
         if math.isinf(number) or int(number) != found:
-            raise ValueError(f"{key} has the whole number {number_shown(found)}, which no 64-bit float is")
+            raise ValueError(
+                f"{key} has the integer {number_shown(found)}, which is not exact as a 64-bit float"
+            )
         return number
     if isinstance(found, float):
         return float(found)

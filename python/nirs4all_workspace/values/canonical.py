@@ -1,14 +1,14 @@
-"""Content by which things are named: plain data out of what users hand over, and one way to write it.
+"""Content-based ids: conversion of objects to plain data, and its canonical form.
 
-Plain data is what YAML and JSON hold. Objects that a pipeline is made of become mappings:
+Plain data is what YAML and JSON can hold. Objects of a pipeline become mappings:
 
     an estimator    {"class": "<module>.<name>", "params": {...}}
     a class         {"class": "<module>.<name>"}
     a function      {"function": "<module>.<name>"}
     an array        {"array": [...], "dtype": "<dtype>"}
 
-The canonical form is RFC 8785. What it has no numbers for are texts that begin with `n4a:`; texts of
-users that begin so get `n4a:text:` before them.
+The canonical form is RFC 8785. Numbers that it lacks become texts with the prefix `n4a:`; texts of users
+with that prefix get `n4a:text:` before them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from nirs4all_workspace import _native
 from nirs4all_workspace.values import meaning, stored
 
-# A record has some levels of its own around it.
+# A record adds some levels around it.
 _DEEPEST = stored.DEEPEST_RECORD - 10
 _LARGEST_ARRAY = 10_000
 
@@ -34,12 +34,12 @@ def plain(value: object, where: str = "value") -> Any:  # noqa: ANN401 - a tree 
     Args:
         value: Plain data, tuples, ranges, enumerations, paths, dates, NumPy scalars and arrays of up
             to 10,000 elements, classes, module-level functions, and objects with `get_params`.
-        where: What to call it in messages.
+        where: The name of the value in messages.
 
     Raises:
-        TypeError: Something in it has no such form; the message says where and what it is.
-        ValueError: It contains itself, is nested too deeply for records, or holds a text that is no Unicode
-            or a whole number that is too long; the message says where.
+        TypeError: A part has a type without such a form; the message names its place and type.
+        ValueError: It contains itself, is nested too deeply for records, or holds a text that is not Unicode
+            or an integer that is too long; the message names its place.
     """
     try:
         found = _plain(value, where)
@@ -81,14 +81,14 @@ def _plain(value: object, where: str) -> Any:  # noqa: ANN401 - one line for eac
 
 def _key(key: object, where: str) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"{where} has the key {key!r}, which is no text")
+        raise TypeError(f"{where}: expected texts as keys, got {key!r}")
     return str.__str__(key)
 
 
 def _path_of(thing: type | FunctionType | BuiltinFunctionType, where: str) -> str:
     name = thing.__qualname__
     if "<" in name:
-        raise TypeError(f"{where} is {thing!r}, which no import path names; define it in a module")
+        raise TypeError(f"{where} is {thing!r}, which has no import path; define it in a module")
     return f"{thing.__module__}.{name}"
 
 

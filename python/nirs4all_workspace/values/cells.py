@@ -1,4 +1,4 @@
-"""Values of columns, as the native side takes them: plain ones, times and durations, and JSON."""
+"""Values of columns in the form that the native side takes: plain values, times, durations, and JSON."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from nirs4all_workspace.values import stored
 from nirs4all_workspace.values.meaning import named, scalar
 
-# Columns of 64-bit floats, which hold the float next to a decimal or fraction.
+# Columns of 64-bit floats, which hold the float nearest to a decimal or fraction.
 _FLOATS = frozenset({"val_score", "test_score", "train_score", "exclusion_rate"})
 _NUMBERS = _FLOATS | {"step_idx", "op_counter", "n_samples", "n_features", "branch_id", "exclusion_count"}
-# Its times are cut to microseconds, as those of batches are.
+# The time column, in which times are truncated to microseconds, as those of batches are.
 _CUT = "created_at"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -26,15 +26,15 @@ _PER_MICROSECOND = 10**12
 
 
 def cell(value: object, column: str) -> object:
-    """Return a value of a column as what its meaning is.
+    """Return the value of a column, converted by its meaning.
 
     Returns:
-        None, a bool, int, float or text; of a time `("time", µs since 1970 UTC)`, of a duration
-        `("duration", µs)`; lists, mappings and arrays as the text of strict JSON.
+        None, a bool, int, float or text; for a time `("time", µs since 1970 UTC)`, for a duration
+        `("duration", µs)`; for lists, mappings and arrays the text of strict JSON.
 
     Raises:
-        TypeError: No column can hold it; the message names the column and its type.
-        ValueError: A column could hold it only in part.
+        TypeError: A column cannot hold the value; the message names the column and its type.
+        ValueError: A column could hold only a part of the value.
     """
     where = f"column {column!r}"
     with named(where, value):

@@ -1,4 +1,4 @@
-"""Data frames on their way to Arrow, by the meaning of their columns."""
+"""Data frames on their way to Arrow, converted by the meaning of their columns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def exportable(frame: Any) -> Any:  # noqa: ANN401 - of any library
-    """Return what gives a frame's columns to Arrow; of pandas with columns in the byte order of this machine.
+    """Return an object that exports a frame to Arrow; of pandas with columns in native byte order.
 
-    Anything but a frame of pandas is returned as it is.
+    Other objects than frames of pandas are returned unchanged.
     """
     if type(frame).__module__.split(".")[0] != "pandas" or not hasattr(frame, "columns"):
         return frame
@@ -23,7 +23,7 @@ def exportable(frame: Any) -> Any:  # noqa: ANN401 - of any library
 
 
 class _Named:
-    """A frame of pandas whose columns that Arrow does not take are refused as others are."""
+    """A frame of pandas that names the column where its export to Arrow fails."""
 
     def __init__(self, frame: Any) -> None:  # noqa: ANN401
         self._frame = frame
@@ -35,5 +35,5 @@ class _Named:
             # pyarrow names the column in another argument.
             what = "; ".join(str(part) for part in error.args)
             raise TypeError(
-                f"a data frame that Arrow does not take: {what}; cast the column, or leave it out"
+                f"Arrow cannot take the data frame: {what}; cast the column, or leave it out"
             ) from error

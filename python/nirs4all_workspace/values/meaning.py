@@ -1,6 +1,6 @@
-"""What values mean: those of NumPy, pandas and others, by their dtype, mask, byte order and unit.
+"""The meaning of values of NumPy, pandas and others, by dtype, mask, byte order and unit.
 
-A masked value is null. What has no place in JSON or a column is refused by its place.
+Masked values are null. A value without a place in JSON or a column is refused, with its place.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-# From here on not every whole number is a float.
+# From here on not every integer is a float.
 EXACT = 2**53
 
 
 def nested(value: object, where: str) -> object:
-    """Return a value within a list or mapping as plain data: there times have no type of their own.
+    """Return a value within a list or mapping as plain data; times become texts there.
 
     Raises:
-        TypeError: It has no place in JSON; the message says where it is.
-        ValueError: It could be there only in part.
+        TypeError: JSON has no type for it; the message names its place.
+        ValueError: JSON could hold only a part of the value.
     """
     with named(where, value):
         return _nested(value, where)
@@ -37,7 +37,7 @@ def _nested(value: Any, where: str) -> object:  # noqa: ANN401
     if type(value).__module__.startswith("pyarrow") and hasattr(value, "as_py"):
         value = _of_arrow(value, where)
     if isinstance(value, datetime) and value.tzinfo is not None and hasattr(value, "to_datetime64"):
-        return value.isoformat()  # of pandas, whose time of NumPy has no offset
+        return value.isoformat()  # of pandas, whose NumPy value has lost the offset
     found = scalar(value, where)
     if numpy is not None and isinstance(found, numpy.ndarray):
         is_plain = (found.dtype.kind in "biufUO" and found.dtype.itemsize <= 8) or found.dtype.kind in "UO"
@@ -52,19 +52,19 @@ def _nested(value: Any, where: str) -> object:  # noqa: ANN401
 
 
 def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: ANN401
-    """Return what a value is when nothing of its meaning is lost.
+    """Return the plain value of an object whose meaning can be retained in full.
 
     Args:
-        value: Anything.
-        where: Its place, for errors.
-        is_float: Whether a float next to it will do, as for scores.
+        value: Any object.
+        where: Its place, for messages.
+        is_float: Whether the nearest float is accepted, as for scores.
 
     Returns:
         None, a bool, int, float, text, time, duration, list, mapping, or an array of NumPy with dimensions.
 
     Raises:
-        TypeError: It is of a type that no column holds.
-        ValueError: It is a number that no float is.
+        TypeError: A column has no type for it.
+        ValueError: It is a number that is not exact as a float.
     """
     if value is None or isinstance(value, Enum):
         return None if value is None else scalar(value.value, where, is_float=is_float)
@@ -77,7 +77,7 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
         return None
     if kind in (datetime, date, timedelta):
         return value
-    # Those of pandas have nanoseconds.
+    # Times of pandas have nanoseconds.
     for exact in ("to_datetime64", "to_timedelta64"):
         if isinstance(value, datetime | timedelta) and hasattr(value, exact):
             return getattr(value, exact)()
@@ -123,7 +123,7 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
 
 
 def _of_arrow(value: Any, where: str) -> Any:  # noqa: ANN401
-    """Return what a scalar of pyarrow holds: of lists and structs its scalars, which know their units."""
+    """Return the value of a scalar of pyarrow; lists and structs give scalars, which know their units."""
     kind = str(value.type)
     is_map = value.is_valid and kind.startswith("map<")
     if kind == "time64[ns]" and value.is_valid and value.value % 1000:
@@ -143,7 +143,7 @@ def _of_arrow(value: Any, where: str) -> Any:  # noqa: ANN401
 
 
 def _list_of(value: Any) -> Any:  # noqa: ANN401
-    """Return what an array of any library holds; None for what pandas says is missing."""
+    """Return the value of an array of any library; None for what pandas considers missing."""
     module = type(value).__module__.split(".")[0]
     if module == "pyarrow" and hasattr(value, "to_pylist"):
         return list(value)
@@ -156,18 +156,18 @@ def _list_of(value: Any) -> Any:  # noqa: ANN401
 
 
 def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: ANN401
-    """Return what an array or scalar of NumPy is, as `scalar` does."""
+    """Return the plain value of an array or scalar of NumPy, under the rules of `scalar`."""
     is_one = isinstance(value, numpy.ma.MaskedArray) and value.ndim == 0 and value.dtype.names is None
     if is_one and numpy.ma.getmaskarray(value).all():
         return None
     check_unit(numpy, value, where)
     if isinstance(value, numpy.matrix):
-        value = numpy.asarray(value)  # whose rows are none of two dimensions
+        value = numpy.asarray(value)  # of numpy.matrix, whose rows have two dimensions
     if value.dtype.names is not None and value.ndim == 0:
         return {name: scalar(value[name], where) for name in value.dtype.names}
     if isinstance(value, numpy.ndarray):
         return value if value.ndim else scalar(value[()], where)
-    # Durations of NumPy are whole numbers to Python.
+    # Durations of NumPy are ints to Python.
     if isinstance(value, numpy.datetime64 | numpy.timedelta64):
         return None if numpy.isnat(value) else value
     if isinstance(value, numpy.bool_ | numpy.integer):
@@ -176,13 +176,13 @@ def _of_numpy(numpy: Any, value: Any, where: str, *, is_float: bool = False) -> 
         number = float(value)
         is_same = number == value or math.isnan(number)
         if not is_same and not (is_float and _is_near(value, number)):
-            raise ValueError(f"{where} is {value!r}, which no 64-bit float is")
+            raise ValueError(f"{where} is {value!r}, which is not exact as a 64-bit float")
         return number
     raise TypeError(f"{where} has a value of type {type(value).__qualname__}, which cannot be stored")
 
 
 def check_unit(numpy: Any, value: Any, where: str) -> None:  # noqa: ANN401
-    """Refuse arrays of classes that add a unit to the ones of NumPy."""
+    """Check that an array is not of a class that adds a unit to NumPy's arrays."""
     own = type(value).__module__.split(".")[0] == "numpy"
     if not own and isinstance(value, numpy.ndarray) and (hasattr(value, "unit") or hasattr(value, "units")):
         kind = type(value).__qualname__
@@ -192,14 +192,14 @@ def check_unit(numpy: Any, value: Any, where: str) -> None:  # noqa: ANN401
 
 
 def _is_near(value: Any, number: float) -> bool:  # noqa: ANN401
-    """Whether the float next to a longer one says the same: no other whole number, infinity or zero."""
+    """Return whether the float nearest to a longer one is equal in meaning: not another integer, inf or 0."""
     if number == value or math.isnan(number):
         return True
     return math.isfinite(number) and number != 0 and abs(number) < EXACT
 
 
 def _float_of(value: Decimal | Fraction, where: str, *, is_float: bool) -> float | int:
-    """Return the float of a decimal or fraction; of one that no float is only where `is_float`."""
+    """Return the float of a decimal or fraction; an inexact one only with `is_float`."""
     if isinstance(value, Decimal) and not value.is_finite():
         return math.nan if value.is_nan() else float(value)
     try:
@@ -213,12 +213,13 @@ def _float_of(value: Decimal | Fraction, where: str, *, is_float: bool) -> float
         if abs(number) < 2.0**63 and value == int(value):
             return int(value)
     raise ValueError(
-        f"{where} is {number_shown(value)}, which no 64-bit float is; give it as a text, or as float(...)"
+        f"{where} is {number_shown(value)}, which is not exact as a 64-bit float; give it as a text, or as "
+        "float(...)"
     )
 
 
 def number_shown(value: object) -> str:
-    """Return a number for an error; Python writes out none of very many digits."""
+    """Return a number as text for messages; Python refuses to write very long ones."""
     try:
         return repr(value)
     except ValueError:
@@ -227,7 +228,7 @@ def number_shown(value: object) -> str:
 
 @contextlib.contextmanager
 def named(where: str, value: object) -> Iterator[None]:
-    """Say of which column or array an error of another library is."""
+    """Add the name of a column or array to errors of other libraries."""
     try:
         yield
     except MemoryError:

@@ -1,8 +1,7 @@
-"""What may be stored: what a writer accepts, every reader gives back.
+"""Rules for stored values: what a writer accepts can be read back by every reader.
 
-Texts are Unicode, whole numbers have the digits that readers keep, nesting is as deep as they follow. All
-else is refused with its place. Texts of errors are for people and are cut: an error must not hide the one
-before it.
+Texts are Unicode, integers have a bounded number of digits, nesting has a bounded depth. Other values are
+refused, with their place. Texts of errors are cut instead: an error must not hide the one before it.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-# Of UTF-8, with the mark.
+# Bytes of UTF-8, with the mark.
 LONGEST_ERROR = 64 * 1024
-# Levels of lists and mappings in a result, itself one of them, and in a record.
+# Levels of lists and mappings in a result, including itself, and in a record.
 DEEPEST_RESULT = 127
 DEEPEST_RECORD = 200
 # The choices of a configuration become a value of its results.
@@ -24,18 +23,18 @@ DEEPEST_CHOICES = DEEPEST_RESULT - 1
 # Bytes of a result or a record.
 LARGEST = 64 * 1024 * 1024
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
-# More digits than Python reads of a whole number.
+# Python reads integers of this many digits, by default.
 _LONGEST_INTEGER = 10 ** (sys.int_info.default_max_str_digits - 1)
 _ERRORS = ("error", "traceback")
 
-# A place in a tree: that of what it is in, and its key there.
+# A place in a tree: the place of the parent, and the key there.
 _Place = tuple["_Place | None", object]
 
 
 def error_text(text: str) -> str:
-    """Return the text of an error as it is stored: lone surrogates as escapes, and at most 64 KiB of UTF-8.
+    """Return the text of an error in its stored form: lone surrogates escaped, at most 64 KiB of UTF-8.
 
-    A longer one ends with a mark that says how long it was.
+    A longer text ends with a mark that gives its length.
     """
     content = text[: LONGEST_ERROR + 1].encode("utf-8", "backslashreplace")
     if len(content) > LONGEST_ERROR:
@@ -45,11 +44,11 @@ def error_text(text: str) -> str:
 
 
 def with_error_texts(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result whose texts of errors are as they are stored.
+    """Return a result with the texts of its errors in their stored form.
 
     Raises:
-        ValueError: One is no Unicode, and the result did not fail. Of one that did nothing is refused: that
-            would hide why it failed.
+        ValueError: A text is not Unicode, and the result did not fail. The texts of a failed result are never
+            refused: that would hide why it failed.
     """
     found = dict(result)
     for key in _ERRORS:
@@ -61,11 +60,11 @@ def with_error_texts(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def result_text(result: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return a result as it is stored, and that as strict JSON.
+    """Return a result in its stored form, and its strict JSON.
 
     Raises:
-        TypeError: A value has no place in JSON; the message says where it is.
-        ValueError: A value is none that readers give back; the message says where it is and what to do.
+        TypeError: A value has a type that JSON lacks; the message names its place.
+        ValueError: A value cannot be read back; the message names its place and a remedy.
     """
     tree = _Strict("result", DEEPEST_RESULT, keeps_numbers=True).of(result, None, 1)
     text = json.dumps(tree, allow_nan=False)
@@ -77,18 +76,18 @@ def cell_text(value: object, column: str) -> str:
     """Return a mapping or list in a column of predictions as strict JSON.
 
     Raises:
-        TypeError: Something in it has no place in JSON; the message says where.
-        ValueError: Something in it is none that readers of JSON understand.
+        TypeError: A value in it has a type that JSON lacks; the message names its place.
+        ValueError: A value in it cannot be read back from JSON; the message names its place.
     """
     tree = _Strict(f"column {column!r}", DEEPEST_RESULT, keeps_numbers=False).of(value, None, 1)
     return json.dumps(tree, allow_nan=False)
 
 
 def check_text(text: str, where: str) -> str:
-    """Return a text that is Unicode.
+    """Return a text after checking that it is Unicode.
 
     Raises:
-        UnicodeError: It is not; a ValueError.
+        UnicodeError: The text has a lone surrogate; a ValueError.
     """
     if not text.isascii():
         try:
@@ -99,25 +98,25 @@ def check_text(text: str, where: str) -> str:
 
 
 def check_integer(number: int, where: str) -> int:
-    """Return a whole number that is not too long to be read again.
+    """Return an integer after checking that it can be read back.
 
     Raises:
-        ValueError: It is.
+        ValueError: It has too many digits.
     """
     if not -_LONGEST_INTEGER < number < _LONGEST_INTEGER:
         digits = len(str(_LONGEST_INTEGER))
-        raise ValueError(f"{where} is a whole number of more than {digits - 1} digits; give it as a text")
+        raise ValueError(f"{where} is an integer of more than {digits - 1} digits; give it as a text")
     return number
 
 
 def check_record(tree: object, where: str, deepest: int = DEEPEST_RECORD) -> None:
-    """Check that a tree of plain data is one that a record can hold.
+    """Check that a record can hold a tree of plain data.
 
     Raises:
-        TypeError: A value has a type that no record holds; the message says where it is.
-        ValueError: A value is none that readers give back; the message says where it is.
+        TypeError: A value has a type that a record cannot hold; the message names its place.
+        ValueError: A value cannot be read back; the message names its place.
     """
-    # Not by recursion: it may be as deep as it wants.
+    # Without recursion: the tree may be of any depth.
     waiting: list[tuple[object, _Place | None, int]] = [(tree, None, 1)]
     while waiting:
         value, place, depth = waiting.pop()
@@ -136,22 +135,22 @@ def check_record(tree: object, where: str, deepest: int = DEEPEST_RECORD) -> Non
             if value.bit_length() > 64:
                 check_integer(value, _name(where, place))
         elif value is not None and kind not in (bool, float, bytes) and not isinstance(value, date):
-            what = f"is of type {kind.__qualname__}, which no record holds; give plain data"
+            what = f"is of type {kind.__qualname__}, which a record cannot hold; give plain data"
             raise TypeError(f"{_name(where, place)} {what}")
 
 
 def check_size(size: int, tree: object, where: str) -> None:
-    """Check that a record is not larger than its readers take.
+    """Check that a record does not exceed the size limit.
 
     Raises:
-        ValueError: It is; the message names its longest text.
+        ValueError: It exceeds the limit; the message names its longest text.
     """
     if size > LARGEST:
         raise ValueError(f"{longest(tree, where)} {_too_large(size)}")
 
 
 def longest(tree: object, where: str) -> str:
-    """Return the place of the longest text in a tree of plain data, for the message that it is too large."""
+    """Return the place of the longest text in a tree of plain data, for messages about its size."""
     found, length = where, 0
     waiting: list[tuple[object, _Place | None]] = [(tree, None)]
     while waiting:
@@ -165,7 +164,7 @@ def longest(tree: object, where: str) -> str:
 
 
 class _Strict:
-    """Makes strict JSON of a tree: NaN and infinities are texts, tuples and arrays lists."""
+    """Converts a tree to strict JSON: NaN and infinities become texts, tuples and arrays lists."""
 
     def __init__(self, where: str, deepest: int, *, keeps_numbers: bool) -> None:
         self.where = where
@@ -194,7 +193,7 @@ class _Strict:
                 raise TypeError(f"{_name(self.where, place)} is an interval, which cannot be stored")
             if not isinstance(value, Mapping):
                 return [self.of(item, (place, index), depth + 1) for index, item in enumerate(value)]
-        from nirs4all_workspace.values import meaning  # which a plain tree does not need
+        from nirs4all_workspace.values import meaning  # not needed for plain trees
 
         return self.of(meaning.nested(value, _name(self.where, place)), place, depth)
 
@@ -204,7 +203,7 @@ class _Strict:
             at = (place, key)
             name = check_text(str(key), f"the key {_name(self.where, at)}")
             if name in found:
-                raise ValueError(f"{_name(self.where, at)}: two of its keys are the same text {name!r}")
+                raise ValueError(f"{_name(self.where, at)}: two keys have the same text {name!r}")
             found[name] = self.of(item, at, depth + 1)
         return found
 
@@ -213,7 +212,7 @@ class _Strict:
         check_integer(value, where)
         if self.keeps_numbers:
             raise ValueError(
-                f"{where} is a whole number beyond 64 bits, of which readers lose digits; give it as a text"
+                f"{where} is an integer beyond 64 bits, of which readers lose digits; give it as a text"
             )
 
 
@@ -235,13 +234,13 @@ def _too_deep(deepest: int) -> str:
 
 def _too_large(size: int) -> str:
     what = f"makes it {size >> 20} MiB long, and readers take {LARGEST >> 20} at most"
-    return f"{what}; store what is large with ws.artifacts.put and name its hash"
+    return f"{what}; store large content with ws.artifacts.put and name its hash"
 
 
 def _no_unicode(text: str, error: UnicodeEncodeError) -> str:
     shown = ascii(text[error.start])
     return (
-        f"is a text that is no Unicode: it has the lone surrogate {shown} at position {error.start}, as the "
-        "name of a file has that is no UTF-8; replace it, for example by "
+        f"is not valid Unicode: it has the lone surrogate {shown} at position {error.start}, as file "
+        "names have that are not UTF-8; replace it, for example by "
         "text.encode(errors='backslashreplace').decode()"
     )

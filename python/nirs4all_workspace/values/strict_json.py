@@ -1,4 +1,4 @@
-"""Strict JSON: NaN and infinities are texts, for which JSON has no numbers."""
+"""Strict JSON, in which NaN and infinities are texts, because JSON has no numbers for them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 def strict(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
-    """Return the same tree with "NaN", "Infinity" and "-Infinity" for floats that JSON lacks.
+    """Return a tree with "NaN", "Infinity" and "-Infinity" for floats that JSON lacks.
 
-    Tuples become lists, and scalars and arrays of numpy what their `tolist` gives.
+    Tuples become lists, scalars and arrays of NumPy the result of their `tolist`.
 
     Raises:
-        TypeError: Something in it has no place in JSON.
+        TypeError: A value has a type that JSON lacks.
     """
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -28,13 +28,13 @@ def strict(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
         return strict(value.tolist())
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"JSON has no type for a {type(value).__name__}")
 
 
 def shown(value: Any) -> Any:  # noqa: ANN401 - a tree of anything
-    """Return the same tree with what stands for a byte that is no UTF-8, in a path, written out.
+    """Return a tree whose texts have bytes of paths that are not UTF-8 written out as escapes.
 
-    Alone such a surrogate is no Unicode, and strict parsers refuse it.
+    Such a byte is a lone surrogate in Python, which is not Unicode, and strict parsers refuse it.
     """
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
@@ -47,6 +47,6 @@ def dumps(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - a tre
     """Return a tree as strict JSON text.
 
     Raises:
-        TypeError: Something in it has no place in JSON.
+        TypeError: A value has a type that JSON lacks.
     """
     return json.dumps(strict(value), allow_nan=False, indent=indent)

@@ -30,7 +30,7 @@ fn main() -> n4w_core::Result<()> {
         limit: 100,
         cursor: None,
         columns: None,
-        open: Open::Counted,
+        open: Open::Live,
     };
     for _ in 0..6 {
         let began = Instant::now();

@@ -36,17 +36,17 @@ pub fn list_runs<'py>(
 #[pyfunction]
 pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     let found = enter(py, 0, None, |progress| core::list(&root, true, progress))?;
-    let heads = found.entries.iter().map(|listed| Bound::new(py, Head(listed.clone())));
-    let heads: Vec<_> = heads.collect::<PyResult<_>>()?;
-    answer(py, &found, PyList::new(py, heads)?)
+    let headers = found.entries.iter().map(|listed| Bound::new(py, RunHeader(listed.clone())));
+    let headers: Vec<_> = headers.collect::<PyResult<_>>()?;
+    answer(py, &found, PyList::new(py, headers)?)
 }
 
 /// What a table shows of an entry; the rest is made a dict when it is asked for.
 #[pyclass(frozen)]
-pub struct Head(Listed);
+pub struct RunHeader(Listed);
 
 #[pymethods]
-impl Head {
+impl RunHeader {
     #[getter]
     fn kind(&self) -> &'static str {
         self.0.entry.kind.name()
@@ -74,7 +74,7 @@ impl Head {
 
     #[getter]
     fn stamp(&self) -> Option<(u64, i64, i64, u64)> {
-        self.0.stamp.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode))
+        self.0.stat.map(|Identity { size, mtime_ns, ctime_ns, inode }| (size, mtime_ns, ctime_ns, inode))
     }
 
     fn entry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

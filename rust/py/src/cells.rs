@@ -123,7 +123,7 @@ pub fn time_of(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Option<i64>> 
 /// The numbers of an array by their meaning; `None` where all of it is masked.
 pub fn array_of(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Option<Values>> {
     let py = value.py();
-    if let Some(values) = plain_array(value) {
+    if let Some(values) = plain_array(value).or_else(|| plain_list(value)) {
         return Ok(Some(values));
     }
     let values = py.import(intern!(py, "nirs4all_workspace.values.arrays"))?;
@@ -144,4 +144,20 @@ fn plain_array(value: &Bound<'_, PyAny>) -> Option<Values> {
     let is_plain = buffer.dimensions() > 0 && buffer.format().to_bytes() == b"d";
     let data = is_plain.then(|| buffer.to_vec(py).ok()).flatten()?;
     Some(Values { data, shape: buffer.shape().to_vec() })
+}
+
+/// A list of floats, and of whole numbers that are floats.
+fn plain_list(value: &Bound<'_, PyAny>) -> Option<Values> {
+    const EXACT: u64 = 1 << 53;
+    let list = value.cast_exact::<PyList>().ok().filter(|list| !list.is_empty())?;
+    let number = |item: Bound<'_, PyAny>| {
+        if let Ok(number) = item.cast_exact::<PyFloat>() {
+            return Some(number.value());
+        }
+        let whole = item.cast_exact::<PyInt>().ok()?.extract::<i64>().ok()?;
+        #[allow(clippy::cast_precision_loss, reason = "it is exact")]
+        (whole.unsigned_abs() <= EXACT).then_some(whole as f64)
+    };
+    let data = list.iter().map(number).collect::<Option<Vec<f64>>>()?;
+    Some(Values { shape: vec![data.len()], data })
 }

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use n4w_core::base::error::FileError;
+use n4w_core::base::error::{ErrorKind, FileError};
 use n4w_core::base::value::{Key, Value};
 use n4w_core::fs::folders::FIRST_BYTE;
-use n4w_core::upkeep::finding::Finding;
+use n4w_core::upkeep::finding::{Finding, KINDS};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString};
@@ -180,6 +180,11 @@ pub fn errors_value(errors: &[FileError]) -> Value {
 /// What a check found, as every answer lists it.
 pub fn findings_value(findings: &[Finding]) -> Value {
     let entry = |finding: &Finding| {
+        debug_assert!(
+            KINDS.contains(&finding.kind) || ErrorKind::ALL.iter().any(|kind| kind.name() == finding.kind),
+            "{} is none of the kinds of findings",
+            finding.kind
+        );
         Value::map([
             ("path", Value::Name(finding.path.clone())),
             ("kind", finding.kind.into()),
@@ -187,4 +192,10 @@ pub fn findings_value(findings: &[Finding]) -> Value {
         ])
     };
     findings.iter().map(entry).collect()
+}
+
+/// The kinds of errors, and those of findings beside them.
+#[pyfunction]
+pub fn problem_kinds() -> (Vec<&'static str>, Vec<&'static str>) {
+    (ErrorKind::ALL.iter().map(|kind| kind.name()).collect(), KINDS.to_vec())
 }

@@ -30,7 +30,7 @@ pub fn enter<T: Send>(
     enter_early(py, threads, report, whole, |_, value| Ok(value))
 }
 
-/// The same for work that hands its answer over before it is done; `convert` makes Python objects of it
+/// The way in for work that hands its answer over before it is done; `convert` makes Python objects of it
 /// meanwhile. Returns when both are done.
 pub fn enter_early<T: Send, R: Send>(
     py: Python<'_>,

@@ -1,5 +1,5 @@
-//! The Python face of n4w-core: one file per core module; it converts, releases the GIL and maps
-//! errors, and decides nothing.
+//! The Python face of n4w-core: one file per concept; it converts, releases the GIL and maps errors, and
+//! decides nothing.
 
 mod artifacts;
 mod atomic;
@@ -21,9 +21,9 @@ mod metrics;
 mod query;
 mod recover;
 mod scan;
+mod stat_snapshot;
 mod stream;
 mod summary;
-mod survey;
 mod table;
 mod workspace;
 mod writer;
@@ -51,12 +51,15 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        Head, count_results, list_heads, list_results, list_runs, page_results, run_results, session_rows,
+        RunHeader, count_results, list_heads, list_results, list_runs, page_results, run_results,
+        session_rows,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;
     #[pymodule_export]
     use crate::content::{blake3_hex, dataset_folder, run_of, slug};
+    #[pymodule_export]
+    use crate::convert::problem_kinds;
     #[pymodule_export]
     use crate::footer::read_footers;
     #[pymodule_export]
@@ -78,9 +81,9 @@ mod _native {
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan};
     #[pymodule_export]
-    use crate::summary::{SummaryAccumulator, read_summaries};
+    use crate::stat_snapshot::{performance, survey};
     #[pymodule_export]
-    use crate::survey::{performance, survey};
+    use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]
     use crate::table::RowReader;
     #[pymodule_export]

@@ -37,7 +37,7 @@ pub fn lock(state: &Mutex<Accumulator>) -> MutexGuard<'_, Accumulator> {
 
 /// Adds a row: as the one before it was added, if it is like that.
 ///
-/// Under the accumulator's lock runs no code of Python, which might come back here; whoever does not get the lock of what is
+/// Under the accumulator's lock runs no code of Python, which might come back here; a thread that does not get the lock of what is
 /// known does without.
 pub fn add(row: &Bound<'_, PyDict>, state: &Mutex<Accumulator>, known: &Mutex<Known>) -> PyResult<()> {
     let added = match known.try_lock() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use n4w_core::base::value::Value;
-use n4w_core::reading::live;
+use n4w_core::reading::open_segments;
 use n4w_core::segment::journal::End;
 use n4w_core::upkeep::recover as core;
 use n4w_core::upkeep::recover::{Living, Report, Scope};
@@ -66,7 +66,7 @@ pub fn recover<'py>(
 
 #[pyfunction]
 pub fn live_journals(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Bound<'_, PyAny>> {
-    // What cannot be listed is told by whoever recovers or removes what lies there.
+    // What cannot be listed is reported by what recovers or removes it.
     let living = detached(py, Some(&root), || core::living(&root, &run_id, &mut Vec::new()))?;
     Converter::new(py).object(&living.iter().map(living_value).collect::<Value>())
 }
@@ -76,7 +76,7 @@ type Finished<'py> = (Vec<(String, String)>, Bound<'py, PyAny>);
 
 #[pyfunction]
 pub fn finished_results(py: Python<'_>, root: PathBuf, run_id: String) -> PyResult<Finished<'_>> {
-    let found = detached(py, Some(&root), || live::results_of_run(&root, &run_id))?;
+    let found = detached(py, Some(&root), || open_segments::results_of_run(&root, &run_id))?;
     Ok((found.0, Converter::new(py).object(&errors_value(&found.1))?))
 }
 

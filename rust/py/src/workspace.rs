@@ -47,7 +47,7 @@ pub fn summarise<'py>(
     let work = |progress: &Progress, deliver: &(dyn Fn(Option<Value>) + Sync)| {
         let collected = collect::collect(&root, open(live), caching(&root, use_cache), progress)?;
         let describe = || deliver(summary_value(&collected, dataset));
-        rayon::join(describe, || collected.keep(&root));
+        rayon::join(describe, || collected.cache(&root));
         Ok(())
     };
     let convert = |py: Python<'_>, summary: Option<Value>| {
@@ -73,7 +73,7 @@ fn summary_value(collected: &Collected, dataset: Option<&str>) -> Option<Value> 
 }
 
 pub(crate) fn open(live: bool) -> Open {
-    if live { Open::Counted } else { Open::LeftOut }
+    if live { Open::Live } else { Open::LeftOut }
 }
 
 pub(crate) fn caching(root: &Path, use_cache: bool) -> Caching {

@@ -99,13 +99,13 @@ impl JournalWriter {
     }
 
     fn tally<'py>(&self, py: Python<'py>, result_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let tally = self.work(py, |writer| writer.tally(result_id))?;
+        let stats = self.work(py, |writer| writer.result_stats(result_id))?;
         let value = Value::map([
-            ("n_rows", tally.rows.into()),
-            ("metric", tally.metric.as_deref().into()),
-            ("score_kind", tally.score_kind.into()),
-            ("best_score", tally.best_score.into()),
-            ("best_model", tally.best_model.as_deref().into()),
+            ("n_rows", stats.rows.into()),
+            ("metric", stats.metric.as_deref().into()),
+            ("score_kind", stats.score_kind.into()),
+            ("best_score", stats.best_score.into()),
+            ("best_model", stats.best_model.as_deref().into()),
         ]);
         Converter::new(py).object(&value)
     }

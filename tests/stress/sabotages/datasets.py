@@ -16,7 +16,7 @@ SABOTAGES = {
         "unit/test_descriptions.py::test_marks_that_pandas_takes_for_missing_are_missing",
     ),
     "count lines of separators as samples": Sabotage(
-        "python/nirs4all_workspace/datasets/inspect/survey.py",
+        "python/nirs4all_workspace/datasets/inspect/table_profile.py",
         "        if not any(row):\n            blanks += 1",
         "        if not row:\n            blanks += 1",
         "property/test_any_table.py::test_any_dialect_is_described_right_or_not_at_all",
@@ -28,7 +28,7 @@ SABOTAGES = {
         "unit/test_description_headers.py::test_a_first_spectrum_that_rises_alone_may_be_a_header",
     ),
     "take a comma before three digits for a decimal one": Sabotage(
-        "python/nirs4all_workspace/datasets/inspect/survey.py",
+        "python/nirs4all_workspace/datasets/inspect/table_profile.py",
         'return self.hint if self.hint == "," else None',
         'return ","',
         "unit/test_descriptions.py::test_one_comma_before_three_digits_may_be_decimals_or_thousands",
@@ -40,7 +40,7 @@ SABOTAGES = {
         "unit/test_description_files.py::test_of_two_forms_of_a_file_the_note_says_which_was_read",
     ),
     "fill ragged lines": Sabotage(
-        "python/nirs4all_workspace/datasets/inspect/survey.py",
+        "python/nirs4all_workspace/datasets/inspect/table_profile.py",
         '    raise Undecided(f"line {line} has {len(row)} fields, where others have {width}")',
         '    return [*row, *[""] * width][:width]',
         "unit/test_description_files.py::test_a_ragged_line_is_named",

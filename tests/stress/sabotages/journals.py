@@ -64,9 +64,9 @@ SABOTAGES = {
         "stress/test_many_writers.py::test_a_journal_that_is_sealed_just_after_it_was_listed",
     ),
     "remember rows past a damaged frame": Sabotage(
-        "rust/core/src/reading/live.rs",
-        "kept.get_or_insert_with(|| state_of(&datasets));",
-        "kept.get_or_insert_with(|| state_of(&datasets)); kept = None;",
+        "rust/core/src/reading/open_segments.rs",
+        "cached.get_or_insert_with(|| state_of(&datasets));",
+        "cached.get_or_insert_with(|| state_of(&datasets)); cached = None;",
         "stress/test_damaged_journals.py::test_blocks_that_a_disk_lost_cost_what_they_held",
     ),
     "count a result whose rows were lost": Sabotage(
@@ -78,7 +78,7 @@ SABOTAGES = {
     "let a damaged journal count beside its segment": Sabotage(
         "rust/core/src/segment/journal/frames.rs",
         "match self.compare(sealed.position, &sealed.saved)? {",
-        "match journal.compare(self.position, &[])? {",
+        "match self.compare(sealed.position, &[])? {",
         "stress/test_damaged_journals.py::test_damage_in_several_places_costs_the_frames_that_it_hits",
     ),
     "count what a compaction has of a damaged journal again": Sabotage(
@@ -88,7 +88,7 @@ SABOTAGES = {
         "stress/test_damaged_copies.py::test_an_intact_copy_after_a_compaction_brings_what_was_lost",
     ),
     "keep places of rows when a frame is lost": Sabotage(
-        "rust/core/src/query/listed.rs",
+        "rust/core/src/query/file_snapshot.rs",
         "if damage_mark::set(&listed.path, &reading) == listed.identity.ctime_ns {",
         "if damage_mark::set(&listed.path, &reading) == listed.identity.ctime_ns || true {",
         "stress/test_damaged_copies.py::test_nothing_is_remembered_past_a_damaged_frame",
@@ -119,7 +119,7 @@ SABOTAGES = {
         "stress/test_copies.py::test_a_copy_was_compacted_while_the_original_went_on",
     ),
     "forget what is hidden of a page": Sabotage(
-        "rust/core/src/query/listed.rs",
+        "rust/core/src/query/file_snapshot.rs",
         "            Some(hidden) => hidden.narrow(batch, u64::from(first), rows),",
         "            Some(_) => Ok(rows),",
         "stress/test_copies.py::test_compactions_of_two_copies_that_overlap",

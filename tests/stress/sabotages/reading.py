@@ -5,8 +5,8 @@ from sabotages.patch import Sabotage
 SABOTAGES = {
     "believe the catalogue whatever a stat says": Sabotage(
         "rust/core/src/catalogue/unit.rs",
-        "self.stamps == stamps && self.is_settled()",
-        "!stamps.is_empty() && self.is_settled()",
+        "self.stats == stats && self.is_settled()",
+        "!stats.is_empty() && self.is_settled()",
         "unit/test_catalogue.py::test_what_changed_is_read_again",
     ),
     "rule out a row group that ends where the filter begins": Sabotage(
@@ -58,13 +58,13 @@ SABOTAGES = {
         "stress/test_hostile_pages.py::test_a_value_beyond_the_limit_is_refused",
     ),
     "trust a list of results by its folder alone": Sabotage(
-        "rust/core/src/catalogue/run_stamps.rs",
-        "            if !is_same(file, read_stamp(reader)?) {",
-        "            if read_stamp(reader)?.is_none() && !is_same(file, None) {",
+        "rust/core/src/catalogue/run_stats.rs",
+        "            if !is_same(file, Identity::decode_if_any(reader)?) {",
+        "            if Identity::decode_if_any(reader)?.is_none() && !is_same(file, None) {",
         "unit/test_result_cache.py::test_every_change_is_seen",
     ),
     "trust the folder of a run whatever its stat": Sabotage(
-        "rust/core/src/catalogue/run_stamps.rs",
+        "rust/core/src/catalogue/run_stats.rs",
         "if folder.is_none() || folder != runs.identity_of_folder(name) {",
         "if folder.is_none() {",
         "unit/test_result_cache.py::test_every_change_is_seen",

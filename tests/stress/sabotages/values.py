@@ -77,7 +77,7 @@ SABOTAGES = {
     ),
     "store the partial sum of scores without a mean": Sabotage(
         "rust/core/src/summary/sketch_writer.rs",
-        "if tally.has_overflow { [f64::INFINITY, 0.0] }",
+        "if totals.has_overflow { [f64::INFINITY, 0.0] }",
         "if false { [f64::INFINITY, 0.0] }",
         "compat/test_old_means.py::test_what_older_readers_find_in_a_new_summary_is_no_mean",
     ),

@@ -1,1 +1,1 @@
-"""What the text tables of a dataset hold: files, dialects, headers and targets, certain or undecided."""
+"""The content of a dataset's tables: files, dialects, headers and targets, certain or undecided."""

@@ -1,6 +1,6 @@
-"""What a dataset holds: samples, features, targets and wavelengths, as far as its files tell.
+"""Describing a dataset: samples, features, targets and wavelengths, as far as its files determine them.
 
-Nothing is guessed in silence: what is inferred or cannot be told stands in `notes`.
+Nothing is guessed silently: what is inferred or undetermined is listed in `notes`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Contents:
-    """What was read of a dataset; None and empty where its files do not tell.
+    """The description of a dataset; a field is None or empty where its files do not determine it.
 
     Attributes:
-        n_samples: Rows of spectra, all partitions together.
-        n_features: Columns of spectra, all sources together.
+        n_samples: Rows of spectra, over all partitions.
+        n_features: Columns of spectra, over all sources.
         y_columns: Names of the targets.
         y_stats: min, max, mean and std (ddof = 1) of each numeric target, over finite values.
         task_type: "regression" or "classification".
-        wavelength_range: Smallest and largest, in `wavelength_unit`.
+        wavelength_range: Smallest and largest wavelength, in `wavelength_unit`.
         wavelength_unit: nm, cm-1 or um.
-        notes: What was inferred, from what, and what could not be told.
+        notes: What was inferred, from what, and what could not be determined.
     """
 
     n_samples: int | None = None
@@ -52,16 +52,16 @@ class Contents:
 
 
 def describe(path: Path) -> Contents:
-    """Read what a dataset holds: a CSV (compressed or not) or Parquet file, or a folder of them.
+    """Describe a dataset: a CSV (compressed or not) or Parquet file, or a folder of them.
 
-    A folder's files are called as nirs4all wants them: `Xcal.csv`, `Y_train.csv.gz`, `test_x.csv`. Text is
-    read a line at a time, twice at most for spectra.
+    Files of a folder are recognised by the names that nirs4all expects: `Xcal.csv`, `Y_train.csv.gz`,
+    `test_x.csv`. Text is read line by line, spectra twice at most.
 
     Args:
         path: The file or folder.
 
     Returns:
-        What its files tell. A file that cannot be read is a note, not an error.
+        The description. A file that cannot be read is a note, not an error.
     """
     contents = Contents()
     if path.is_dir():
@@ -75,7 +75,7 @@ def describe(path: Path) -> Contents:
             contents.n_samples, contents.n_features = found.spectra.count, found.spectra.n_features
             _add_scale([[found.scale]], contents)
             _add_targets(found.targets, contents)
-    # They quote names of files and texts of errors, and records hold Unicode alone.
+    # Notes quote file names and messages of errors, and records hold Unicode only.
     contents.notes = list(dict.fromkeys(map(stored.error_text, contents.notes)))
     return contents
 
@@ -83,17 +83,17 @@ def describe(path: Path) -> Contents:
 def _describe_folder(folder: Path, contents: Contents) -> None:
     parts, is_whole = files.find(folder, contents.notes)
     if not any(part.x or part.y for part in parts.values()):
-        contents.notes.append("no file is called as nirs4all wants it, such as Xcal.csv and Ycal.csv")
+        contents.notes.append("no file has a name that nirs4all expects, such as Xcal.csv and Ycal.csv")
         return
     if len(parts.get("cal", files.Part()).x) and len(parts.get("train", files.Part()).x):
         has_both = parts["cal"].y and parts["train"].y
         if not has_both:
             is_whole = False
             contents.notes.append(
-                "spectra called cal and train: nirs4all takes them for two sources of one set"
+                "spectra are called cal and train: nirs4all takes them as two sources of one set"
             )
     if {"val", "test"} <= {name for name, part in parts.items() if part.x}:
-        contents.notes.append("spectra are called val and test: nirs4all 1.x takes one of them only")
+        contents.notes.append("spectra are called val and test: nirs4all 1.x takes only one of them")
     opened = _open_parts(parts, contents.notes)
     spectra: list[list[Spectra | None]] = []
     found: list[list[Target] | None] = []
@@ -115,13 +115,13 @@ def _describe_folder(folder: Path, contents: Contents) -> None:
 def _open_parts(
     parts: dict[str, Part], notes: list[str]
 ) -> list[tuple[list[Source | None], Source | None, bool]]:
-    """Open the files of all partitions; the decimal mark of spectra helps to read what is beside them."""
+    """Open the files of all partitions; the decimal mark of spectra helps to read the files beside them."""
     spectra = {path: open_source(path, [], are_spectra=True) for part in parts.values() for path in part.x}
     marks = {mark for source in spectra.values() if source and (mark := source.sure_decimal)}
     hint = marks.pop() if len(marks) == 1 else None
     texts = [source for source in spectra.values() if source and not source.is_parquet]
     firsts = [tuple(source.rows.table.first) for source in texts]
-    # A point beside it speaks against decimal commas only where commas are between the fields there, too.
+    # A decimal point there excludes decimal commas only where commas separate the fields there too.
     divides = {source.rows.table.dialect.separator for source in texts}
     of_targets = None if hint == "." and divides != {","} else hint
     opened = []
@@ -134,7 +134,7 @@ def _open_parts(
                 source.is_repeated = True
             x.append(source)
         if len(part.y) > 1:
-            notes.append(f"nirs4all takes one file of targets, and not {', '.join(y.name for y in part.y)}")
+            notes.append(f"nirs4all takes one file of targets, not {', '.join(y.name for y in part.y)}")
         y = None
         if len(part.y) == 1:
             y = open_source(part.y[0], notes, are_spectra=False, hint=of_targets)
@@ -172,7 +172,7 @@ def _count(parts: list[list[Spectra | None]], contents: Contents, *, is_whole: b
 
 
 def _add_scale(parts: list[list[Scale]], contents: Contents) -> None:
-    """Add wavelengths, where all partitions and sources agree."""
+    """Add the wavelengths, where all partitions and sources agree."""
     named = [part for part in parts if any(scale.range for scale in part)]
     for part in named[:1] or parts[:1]:
         for scale in part:
@@ -208,13 +208,13 @@ def _read_targets(source: Source | None, contents: Contents) -> list[Target] | N
 
 
 def _merged(parts: list[list[Target] | None], notes: list[str]) -> list[Target] | None:
-    """Put the targets of all partitions together."""
+    """Return the targets of all partitions, merged by name."""
     first = parts[0]
     if first is None or any(part is None for part in parts):
         return None
     for part in parts[1:]:
         if part is None or [target.name for target in part] != [target.name for target in first]:
-            notes.append("targets of partitions have different names: they are not told")
+            notes.append("targets of partitions have different names: targets are undetermined")
             return None
         for target, other in zip(first, part, strict=True):
             target.merge(other)

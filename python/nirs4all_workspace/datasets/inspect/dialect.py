@@ -1,6 +1,6 @@
-"""How a text table is laid out: its separator and its number of fields, told by its first lines.
+"""The dialect of a text table: its separator and number of fields, detected from its first lines.
 
-What two readings would fit is not decided: `Undecided` says between what.
+Where two readings fit, `Undecided` is raised with both.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _SAMPLE_CHARS = 128 << 10
 _FEWEST_LINES = 10
 _MOST_COMMENTS = 100_000
 _SEPARATORS = ";\t,| "
-# No text has it, so that a line is one field.
+# No text contains it, so that a line is one field.
 _NO_SEPARATOR = "\x1f"
 _FRACTION = re.compile(r"\d+([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How to split lines.
+    """The dialect of a text table.
 
     Attributes:
         separator: Between fields; empty for a single column; a blank for any number of blanks.
         width: Fields of a row.
-        skipped: Lines above the table that are comments.
+        skipped: Comment lines above the table.
     """
 
     separator: str
@@ -42,7 +42,7 @@ class Dialect:
 
 
 def split(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Give rows of fields, stripped, each with the number of the line in which it ends.
+    """Yield rows of stripped fields, each with the number of its last line.
 
     Raises:
         Undecided: A quote is not closed, or a field is longer than any number.
@@ -57,7 +57,7 @@ def split(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]
 
 
 class Line(str):
-    """A line that knows its number."""
+    """A line with its number."""
 
     number = 0
 
@@ -67,8 +67,8 @@ def sample(lines: Iterable[str], above: int = 0, known: list[str] | None = None)
 
     Args:
         lines: The lines.
-        above: How many are above these.
-        known: Those of them that come first.
+        above: Number of lines above these.
+        known: Lines already read, which come first.
     """
     found: list[str] = known or []
     left = LONGEST_LINE
@@ -86,15 +86,15 @@ def sample(lines: Iterable[str], above: int = 0, known: list[str] | None = None)
 
 
 def is_comment(line: str) -> bool:
-    """Whether a line above a table may be a comment."""
+    """Return whether a line above a table may be a comment."""
     return line.startswith("#") or line[:4].lower() == "sep="
 
 
 def below_comments(lines: Iterable[str]) -> tuple[list[str], int]:
-    """Return the first lines below those that are comments, none of them blank, and how many comments are.
+    """Return the first non-blank lines below the comments, and the number of comments.
 
     Raises:
-        Undecided: There are too many.
+        Undecided: There are too many comment lines.
     """
     comments = 0
     rest = iter(lines)
@@ -112,14 +112,14 @@ def below_comments(lines: Iterable[str]) -> tuple[list[str], int]:
 
 
 def detect(lines: list[str], decimal: str | None = None) -> Dialect:
-    """Return how a table is laid out.
+    """Return the dialect of a table.
 
     Args:
-        lines: Its first lines, none of them blank.
+        lines: Its first lines, without blank ones.
         decimal: The decimal mark of the files beside it, where it is known.
 
     Raises:
-        Undecided: There are none, or two readings fit.
+        Undecided: There are no lines, or two readings fit.
     """
     if not lines:
         raise Undecided("it is empty")
@@ -132,14 +132,14 @@ def detect(lines: list[str], decimal: str | None = None) -> Dialect:
             if not above:
                 raise
         else:
-            # In one column any line is a row: that above numbers may be its name, and others are comments.
+            # In one column any line is a row: a line above numbers may be its name, and others are comments.
             if found.separator or not above or not _has_more_comments(lines[comments:]):
                 return Dialect(found.separator, found.width, comments)
         comments += 1
 
 
 def _has_more_comments(lines: list[str]) -> bool:
-    """Whether the first line is a comment for sure, beside what follows."""
+    """Return whether the first line is certainly a comment, given the lines below."""
     after = lines[1]
     return (
         lines[0].lower().startswith("sep=") or is_comment(after) or tokens.any_number(after.strip()) is None
@@ -169,7 +169,7 @@ def _detect(lines: list[str], decimal: str | None) -> Dialect:
 
 
 def _is_divided(field: str, separator: str) -> bool:
-    """Whether a field has numbers between other separators in it."""
+    """Return whether a field contains numbers between other separators."""
     if separator == "," and _has_numbers_between_blanks(field):
         return True
     marks = [mark for mark in ";\t|" if mark in field and mark != separator]
@@ -181,11 +181,11 @@ def _words(count: int) -> str:
 
 
 def _fit(lines: list[str], separator: str) -> list[list[str]] | None:
-    """The rows that a separator makes, or None where they are no table."""
+    """Return the rows that a separator gives, or None where they are not a table."""
     try:
         every = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         rows = [[field.strip() for field in row] for row in every if any(map(str.strip, row))]
-    except csv.Error:  # such as a field of 128 KiB, which a line is that this separator does not divide
+    except csv.Error:  # such as a field of 128 KiB: a line that this separator does not divide
         return None
     if not rows:
         return None
@@ -213,7 +213,7 @@ def _all_whole(rows: list[list[str]]) -> bool:
 
 
 def _numeric(rows: list[list[str]]) -> list[bool]:
-    """Which columns hold numbers below the first row."""
+    """Return for each column whether it holds numbers below the first row."""
     columns = zip(*(row for row in rows[1:] or rows), strict=False)
     return [
         any(tokens.any_number(field) is not None for field in column)
@@ -223,19 +223,19 @@ def _numeric(rows: list[list[str]]) -> list[bool]:
 
 
 def _share(rows: list[list[str]]) -> float:
-    """How many of the columns hold numbers below the first row."""
+    """Return the share of columns that hold numbers below the first row."""
     numeric = _numeric(rows)
     return sum(numeric) / len(numeric)
 
 
 def has_numbers(lines: list[str], separator: str) -> bool:
-    """Whether any column holds numbers below the first row, and there are others."""
+    """Return whether a column holds numbers below the first row, and there are rows below it."""
     rows = _fit(lines, separator) if separator else None
     return rows is not None and any(_numeric(rows))
 
 
 def _are_numbers_between_blanks(body: list[list[str]]) -> bool:
-    """Whether blanks divide numbers, not words nor thousands; the first field may be a name."""
+    """Return whether blanks separate numbers, not words or thousands; the first field may be a name."""
     width = len(body[0])
     fields = [field for row in body for field in (row[1:] if width > 2 else row)]
     numbers = sum(tokens.any_number(field) is not None for field in fields)
@@ -246,10 +246,10 @@ def _are_numbers_between_blanks(body: list[list[str]]) -> bool:
 
 
 def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
-    """Whether rows of whole numbers between commas may be half as many numbers with decimal commas.
+    """Return whether whole numbers between commas may be half as many numbers with decimal commas.
 
-    They do where there are two, and where every other one is short and the next one is no whole number
-    as people write it, or much longer.
+    True for two fields, and where every other field is short and the next one is not an integer as
+    people write it, or is much longer.
     """
     width = len(rows[-1])
     if (
@@ -270,7 +270,7 @@ def _may_be_decimal_commas(lines: list[str], rows: list[list[str]]) -> bool:
 
 
 def _has_decimals(rows: list[list[str]]) -> bool:
-    """Whether pairs of digits are surely decimal numbers, as 6,05 is: no whole number is written 05."""
+    """Return whether pairs of digits are certainly decimals, as in 6,05: integers are not written 05."""
     heads = [row[0].lstrip("+-") for row in rows]
     tails = [row[1] for row in rows]
     if len(rows[-1]) != 2 or any(head.startswith("0") and len(head) > 1 for head in heads):
@@ -300,7 +300,7 @@ def _has_numbers_between_blanks(field: str) -> bool:
 
 
 def has_fields(line: str) -> bool:
-    """Whether a line of one column has numbers between separators in it."""
+    """Return whether a line of one column contains numbers between separators."""
     if _has_numbers_between_blanks(line):
         return True
     parts = next((line.split(mark) for mark in ";\t|," if mark in line), [])
@@ -308,7 +308,7 @@ def has_fields(line: str) -> bool:
 
 
 def _ragged(lines: list[str]) -> str | None:
-    """Say which line has another number of fields than most."""
+    """Return a message about the first line whose number of fields differs from most, if any."""
     mark = max(";\t|,", key=lambda mark: sum(mark in line for line in lines))
     counts = [len(row) for row in csv.reader(lines, delimiter=mark)]
     most = max(counts, key=counts.count)

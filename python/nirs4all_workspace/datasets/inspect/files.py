@@ -1,4 +1,4 @@
-"""Which files of a folder nirs4all takes for spectra and for targets, by their names."""
+"""Recognising files of spectra and targets by name, as nirs4all does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SETS = "cal|train|val|test"
-# nirs4all 1.4 wants marks around the pattern, so that Xcal_MIR is no metadata (cal_M); 0.6 takes it anywhere.
+# nirs4all 1.4 requires separators around the pattern, so that Xcal_MIR is not metadata (cal_M); 0.6 does not.
 _EDGE = r"[._\- ]"
 _TEXT = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".gz", ".zip")
 _PARQUET = (".parquet",)
@@ -48,8 +48,8 @@ class Part:
     """The files of one partition.
 
     Attributes:
-        x: Those with spectra, a source each.
-        y: Those with targets.
+        x: Files of spectra, one a source.
+        y: Files of targets.
     """
 
     x: list[Path] = field(default_factory=list)
@@ -57,22 +57,22 @@ class Part:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a file is a text table, by its name."""
+    """Return whether a file is a text table, by its name."""
     name = path.name.lower()
     return name.endswith(_TEXT) and not name.endswith(_ARCHIVES)
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is a Parquet file, by its name."""
+    """Return whether a file is a Parquet file, by its name."""
     return path.name.lower().endswith(_PARQUET)
 
 
 def find(folder: Path, notes: list[str]) -> tuple[dict[str, Part], bool]:
-    """Return the files of each partition, and whether all that nirs4all may take are among them.
+    """Return the files of each partition, and whether they include all files that nirs4all may take.
 
     Args:
-        folder: Where they lie.
-        notes: Takes what was passed over, and why.
+        folder: The folder of the files.
+        notes: Receives the files that were not read, and why.
     """
     parts: dict[str, Part] = {}
     is_whole = True
@@ -86,13 +86,13 @@ def find(folder: Path, notes: list[str]) -> tuple[dict[str, Part], bool]:
         if not roles:
             if readable and any(pattern.search(path.name) for pattern in _LOOSE.values()):
                 is_whole = False
-                notes.append(f"{path.name} was not read: nirs4all 0.6 takes it for a part, 1.x does not")
+                notes.append(f"{path.name} was not read: nirs4all 0.6 takes it as a part, 1.x does not")
         elif not readable:
             if path.name.lower().endswith(_DATA):
                 unread.append(path)
         elif len(roles) > 1:
             is_whole = False
-            notes.append(f"{path.name} was not read: it is called as spectra and as targets")
+            notes.append(f"{path.name} was not read: its name is one of spectra and of targets")
         else:
             ((kind, match),) = roles
             called = match[0].strip("._- ")
@@ -102,7 +102,7 @@ def find(folder: Path, notes: list[str]) -> tuple[dict[str, Part], bool]:
             _add(part.x if kind == "x" else part.y, path, notes)
     if not any(parts[name].x for name in ("cal", "train") if name in parts):
         _add_plain(files, parts, notes)
-    notes += [f"{path.name} was not read: no CSV and no Parquet file" for path in unread]
+    notes += [f"{path.name} was not read: neither a CSV nor a Parquet file" for path in unread]
     return parts, is_whole
 
 
@@ -119,7 +119,7 @@ def _stem(path: Path) -> str:
 
 
 def _add(known: list[Path], path: Path, notes: list[str]) -> None:
-    """Add a source, unless it is another form of one."""
+    """Add a source, unless it is another format of a known one."""
     for other in known:
         if _stem(other) == _stem(path):
             notes.append(f"{other.name} was read, and not {path.name} beside it")
@@ -128,7 +128,7 @@ def _add(known: list[Path], path: Path, notes: list[str]) -> None:
 
 
 def _add_plain(files: list[Path], parts: dict[str, Part], notes: list[str]) -> None:
-    """Files that are called X and Y, which nirs4all 1.x takes for training where there are no others."""
+    """Add files called X and Y, which nirs4all 1.x takes as training data where there are no others."""
     named = [path for path in sorted(files, key=_preference) if is_text(path) or is_parquet(path)]
     if not any(_stem(path) == "x" for path in named):
         return

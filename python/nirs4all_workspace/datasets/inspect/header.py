@@ -1,4 +1,4 @@
-"""Whether the first row of a table names its columns: what the table itself tells."""
+"""Detecting whether the first row of a table names its columns, from the table alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nirs4all_workspace.datasets.inspect import tokens
 
 if TYPE_CHECKING:
-    from nirs4all_workspace.datasets.inspect.survey import Survey
+    from nirs4all_workspace.datasets.inspect.table_profile import TableProfile
 
 _FEWEST = 5
 _LOWEST_NM = 150
@@ -17,12 +17,12 @@ _LOWEST_NM = 150
 
 @dataclass(frozen=True)
 class Header:
-    """What a table says of its first row.
+    """What a table says about its first row.
 
     Attributes:
-        is_header: Whether it names the columns; None where it may or may not.
-        is_sure: Whether no other file can say otherwise.
-        why: In words, where it is not plain.
+        is_header: Whether the row names the columns; None where that is undecided.
+        is_sure: Whether no other file can decide otherwise.
+        why: The reason in words, where it is not obvious.
     """
 
     is_header: bool | None
@@ -30,8 +30,8 @@ class Header:
     why: str = ""
 
 
-def judge(table: Survey, *, are_spectra: bool) -> Header:
-    """Judge the first row of a table by itself and the rows below it."""
+def detect(table: TableProfile, *, are_spectra: bool) -> Header:
+    """Decide from a table alone whether its first row is a header."""
     if table.rows == 1:
         return _of_single_row(table, are_spectra=are_spectra)
     over_numbers = [token for i, token in enumerate(table.first) if table.has_numbers(i)]
@@ -54,7 +54,7 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     if texts:
         if any(tokens.is_name(text) and len(text) > 2 for text in texts):
             return Header(True, is_sure=are_spectra and _is_scale(table, numbers))
-        # Names such as N or pH are as short as marks of missing values, but not above wavelengths.
+        # Names such as N or pH are as short as marks of missing values, but not in a row of wavelengths.
         if are_spectra and len(numbers) > 1 and _of_numbers(table, numbers, where).is_header:
             return Header(True, is_sure=True)
         if are_spectra and all(map(tokens.is_name, texts)) and _is_wavelengths(table, numbers):
@@ -67,8 +67,8 @@ def judge(table: Survey, *, are_spectra: bool) -> Header:
     return _of_numbers(table, numbers, where)
 
 
-def _may_name_targets(table: Survey, numbers: list[float]) -> bool:
-    """Whether whole numbers, such as years, are unlike all of those below them."""
+def _may_name_targets(table: TableProfile, numbers: list[float]) -> bool:
+    """Return whether integers, such as years, differ in magnitude from all values below them."""
     if not numbers or not all(token.isdigit() for token in table.first if token):
         return False
     if min(numbers) > 10 * max(abs(table.low), abs(table.high)):
@@ -76,7 +76,7 @@ def _may_name_targets(table: Survey, numbers: list[float]) -> bool:
     return len(table.first) == len(table.second) and all(map(tokens.decimals, table.second))
 
 
-def _of_single_row(table: Survey, *, are_spectra: bool) -> Header:
+def _of_single_row(table: TableProfile, *, are_spectra: bool) -> Header:
     numbers = [tokens.any_number(token) for token in table.first]
     known = [value for value in numbers if value is not None]
     if any(tokens.is_name(token) for token in table.first) and not known:
@@ -86,8 +86,8 @@ def _of_single_row(table: Survey, *, are_spectra: bool) -> Header:
     return Header(None if may_be else False, is_sure=False, why="it has one line only")
 
 
-def _of_texts(table: Survey) -> Header:
-    """Texts above texts: a value that comes again is data; the number of rows may tell more."""
+def _of_texts(table: TableProfile) -> Header:
+    """Decide on texts above texts: a value that occurs again is data; the number of rows may decide more."""
     if any(tokens.any_number(token) is not None for token in table.first):
         return Header(False, is_sure=False)
     if _comes_again(table):
@@ -96,14 +96,14 @@ def _of_texts(table: Survey) -> Header:
     return Header(None, is_sure=False, why=why)
 
 
-def _comes_again(table: Survey) -> bool:
+def _comes_again(table: TableProfile) -> bool:
     for _, row in table.data(1):
         if any(token and token == first for token, first in zip(row, table.first, strict=False)):
             return True
     return False
 
 
-def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
+def _of_numbers(table: TableProfile, numbers: list[float], where: str) -> Header:
     if tokens.is_counting(numbers) and len(numbers) >= _FEWEST:
         below = [tokens.any_number(token) for token in table.second]
         if not _counts_on(below) and any(map(tokens.decimals, table.second)):
@@ -120,7 +120,7 @@ def _of_numbers(table: Survey, numbers: list[float], where: str) -> Header:
     of_first, of_second = (max(map(tokens.decimals, row)) for row in (table.first, table.second))
     if is_ordered and of_first > 2 and not tokens.are_even(numbers):
         return Header(False, is_sure=False)
-    # Wavelengths in nm or cm-1 are written with other decimals than spectra; those in um may be a sample.
+    # Wavelengths in nm or cm-1 have other decimals than spectra; wavelengths in um may be a sample.
     if (
         is_ordered
         and min(numbers) >= _LOWEST_NM
@@ -147,21 +147,21 @@ def _is_even_scale(numbers: list[float]) -> bool:
     return len(numbers) >= _FEWEST and tokens.are_even(numbers)
 
 
-def _is_wavelengths(table: Survey, numbers: list[float]) -> bool:
+def _is_wavelengths(table: TableProfile, numbers: list[float]) -> bool:
     is_ordered = len(numbers) > 1 and tokens.is_ordered(numbers)
     return is_ordered and (_is_far(table, numbers) or _is_even_scale(numbers))
 
 
-def _is_scale(table: Survey, numbers: list[float]) -> bool:
+def _is_scale(table: TableProfile, numbers: list[float]) -> bool:
     return (len(numbers) > 1 and tokens.is_ordered(numbers)) or _is_far(table, numbers)
 
 
-def _is_far(table: Survey, numbers: list[float]) -> bool:
+def _is_far(table: TableProfile, numbers: list[float]) -> bool:
     return table.decimal is not None and is_far(numbers, table.low, table.high)
 
 
 def is_far(numbers: list[float], low: float, high: float) -> bool:
-    """Whether numbers are of another magnitude than all of those from `low` to `high`."""
+    """Return whether all numbers are of another magnitude than the range from `low` to `high`."""
     if low > high:
         return False
     factor = 2 if len(numbers) >= _FEWEST else 10

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.datasets.inspect.rows import Rows
 
-# As pandas calls the index of a frame in a file.
+# The name that pandas gives to the index of a frame in a file.
 _INDEX = "__index_level_"
 
 
 def open_rows(path: Path, *, are_spectra: bool) -> Rows:
-    """Return how many rows a file has."""
+    """Return the number of rows of a file."""
     import polars as pl
 
     count = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
@@ -29,7 +29,7 @@ def open_rows(path: Path, *, are_spectra: bool) -> Rows:
 
 
 def schema(path: Path) -> dict[str, pl.DataType]:
-    """Return the columns of a file and their types."""
+    """Return the names and types of the columns of a file."""
     import polars as pl
 
     found = pl.scan_parquet(path, glob=False).collect_schema()
@@ -37,7 +37,7 @@ def schema(path: Path) -> dict[str, pl.DataType]:
 
 
 def find(settled: Rows) -> Spectra:
-    """Tell which columns of a file of spectra are wavelengths."""
+    """Return which columns of a file of spectra are wavelengths."""
     path = settled.table.path
     columns = schema(path)
     found = Spectra(count=settled.count, notes=list(settled.notes))
@@ -51,7 +51,7 @@ def find(settled: Rows) -> Spectra:
                 f"column {name!r} of {path.name} may be a wavelength or not: features are not counted"
             )
         elif name not in numeric:
-            found.notes.append(f"column {name!r} of {path.name} holds {columns[name]} and is no wavelength")
+            found.notes.append(f"column {name!r} of {path.name} holds {columns[name]}, not a wavelength")
     found.names = features
     if not features:
         found.notes.append(f"{path.name} has 0 columns of numbers")
@@ -62,7 +62,7 @@ def find(settled: Rows) -> Spectra:
 
 
 def read_targets(path: Path, names: list[str]) -> list[Target]:
-    """Read columns of targets."""
+    """Return columns of targets."""
     import polars as pl
 
     frame = pl.scan_parquet(path, glob=False).select(names).collect()

@@ -1,4 +1,4 @@
-"""How many rows of spectra and targets there are: two files together leave one count where one leaves two."""
+"""Counting rows of spectra and targets: where one file leaves two counts, two files together leave one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nirs4all_workspace.datasets.inspect import header, tokens
 from nirs4all_workspace.datasets.inspect.dialect import Dialect
 from nirs4all_workspace.datasets.inspect.header import Header
-from nirs4all_workspace.datasets.inspect.survey import Survey
+from nirs4all_workspace.datasets.inspect.table_profile import TableProfile
 from nirs4all_workspace.datasets.inspect.text import Text
 
 if TYPE_CHECKING:
@@ -19,20 +19,20 @@ _MANY_BLANKS = 1000
 
 @dataclass
 class Rows:
-    """What is settled of a table.
+    """The rows of a table, as far as they are settled.
 
     Attributes:
-        table: What one pass over its file found.
-        header: What it says of its first row.
-        has_header: Whether its first row names its columns; None where that is not settled.
-        count: How many rows it has; None where that is not settled.
-        skipped: Rows above the first sample.
-        notes: What was inferred, and what could not be told.
-        is_contradicted: Whether the other file says that the header is none, or the other way round.
-        is_spectra: Whether it holds spectra.
+        table: The profile of the file.
+        header: What the table says about its first row.
+        has_header: Whether the first row names the columns; None where undecided.
+        count: Number of rows; None where undecided.
+        skipped: Number of rows above the first sample.
+        notes: What was inferred, and what could not be determined.
+        is_contradicted: Whether the other file contradicts what the table says about its header.
+        is_spectra: Whether the table holds spectra.
     """
 
-    table: Survey
+    table: TableProfile
     header: Header
     has_header: bool | None = None
     count: int | None = None
@@ -43,7 +43,7 @@ class Rows:
 
     @property
     def name(self) -> str:
-        """The name of its file."""
+        """The name of the file."""
         return self.table.path.name
 
     def with_end(self) -> list[tuple[bool, int, int]]:
@@ -54,7 +54,7 @@ class Rows:
         return found
 
     def options(self) -> list[tuple[bool, int, int]]:
-        """The readings that fit the table alone: header or not, rows, and rows above the first sample."""
+        """The readings that fit the table alone: is there a header, rows, rows above the first sample."""
         table, found = self.table, []
         known = self.header.is_header
         for has_header in (True, False) if known is None else (known,):
@@ -70,7 +70,7 @@ class Rows:
         return found
 
     def has_scale_below(self) -> bool:
-        """Whether the second row looks like wavelengths below a line about something else."""
+        """Return whether the second row looks like wavelengths below a line about something else."""
         numbers = [tokens.any_number(token) for token in self.table.second]
         known = [value for value in numbers if value is not None]
         if not self.is_spectra or len(known) < len(numbers) or len(known) < 2 or not tokens.is_ordered(known):
@@ -80,19 +80,19 @@ class Rows:
         return header.is_far(known, self.table.low_below, self.table.high_below)
 
 
-def of(table: Survey, *, are_spectra: bool) -> Rows:
-    """Return what a table tells by itself; `settle` counts its rows."""
-    return Rows(table, header.judge(table, are_spectra=are_spectra), is_spectra=are_spectra)
+def of(table: TableProfile, *, are_spectra: bool) -> Rows:
+    """Return what a table alone determines; `settle` counts its rows."""
+    return Rows(table, header.detect(table, are_spectra=are_spectra), is_spectra=are_spectra)
 
 
 def fixed(path: Path, count: int, *, are_spectra: bool) -> Rows:
-    """Return the rows of a file that says how many it has."""
-    table = Survey(Text(path), Dialect("", 1), rows=count + 1)
+    """Return the rows of a file that states their number."""
+    table = TableProfile(Text(path), Dialect("", 1), rows=count + 1)
     return Rows(table, Header(True, is_sure=True), is_spectra=are_spectra)
 
 
 def settle(x: Rows | None, y: Rows | None) -> None:
-    """Settle the headers and counts of spectra and of the targets beside them, where there are both."""
+    """Settle headers and counts of spectra and the targets beside them, where both exist."""
     if x and y:
         _together(x, y)
     elif one := x or y:
@@ -100,7 +100,7 @@ def settle(x: Rows | None, y: Rows | None) -> None:
 
 
 def settle_beside(x: Rows, known: Rows | None) -> None:
-    """Settle spectra beside others, or beside targets, whose rows are counted."""
+    """Settle spectra beside spectra or targets whose rows are counted."""
     options = [option for option in x.options() if known and option[1] == known.count]
     plain = [option for option in options if _is_plain(x, option)] or options
     if len(plain) == 1:
@@ -126,13 +126,13 @@ def _together(x: Rows, y: Rows) -> None:
             rows.has_header, rows.count, rows.skipped = options[0]
             _say(rows)
         elif rows is y and len({option[0] for option in options}) == 1 and options[0][2] < 2:
-            # Blank lines may be missing values or nothing, which is the same to statistics.
+            # Blank lines may be missing values or nothing; statistics are equal in both cases.
             rows.has_header, _, rows.skipped = options[0]
             rows.count = rows.table.rows - rows.skipped
         else:
             if len({option[1] for option in options}) == 1:
                 rows.count = options[0][1]
-            rows.notes.append(f"{rows.name}: {rows.header.why or 'its rows cannot be counted for sure'}")
+            rows.notes.append(f"{rows.name}: {rows.header.why or 'its number of rows is undetermined'}")
 
 
 def _is_plain(rows: Rows, option: tuple[bool, int, int]) -> bool:
@@ -141,7 +141,7 @@ def _is_plain(rows: Rows, option: tuple[bool, int, int]) -> bool:
 
 
 def _say(rows: Rows) -> None:
-    """Say what other files or blank lines have told."""
+    """Add notes on what other files or blank lines have settled."""
     table = rows.table
     if rows.has_header and rows.header.is_header is None:
         rows.notes.append(
@@ -175,11 +175,11 @@ def _alone(rows: Rows) -> None:
 
 
 def _mismatch(x: Rows, y: Rows) -> None:
-    """Nothing fits: what a file says for sure stays, the rest is not told."""
+    """Handle counts that do not match: what a file determines for certain stays, the rest is undetermined."""
     if _stands(x, {option[1] for option in y.options()}):
         _alone(x)
     else:
-        x.notes.append(f"{x.name}: its rows do not fit those of {y.name}, {_why_not(x, y)}")
+        x.notes.append(f"{x.name}: its rows do not match those of {y.name}, {_why_not(x, y)}")
     counts = {x.count} if x.count is not None else {option[1] for option in x.options()}
     if y.header.is_header is not None:
         y.has_header, y.skipped = y.header.is_header, int(y.header.is_header)
@@ -191,7 +191,7 @@ def _mismatch(x: Rows, y: Rows) -> None:
 
 
 def _why_not(x: Rows, y: Rows) -> str:
-    """Say whether rows would fit if a first line were what it does not look like."""
+    """Return whether the rows would match if a first line were not what it looks like."""
     every = [{rows.table.rows, rows.table.rows - 1} for rows in (x, y)]
     if every[0] & every[1]:
         return "unless a first line is a sample that looks like names, or the other way round"
@@ -199,7 +199,7 @@ def _why_not(x: Rows, y: Rows) -> str:
 
 
 def _stands(rows: Rows, counts: set[int]) -> bool:
-    """Whether a header is what its own table says, whatever the other table counts."""
+    """Return whether a header is what its own table says, whatever the other table counts."""
     if rows.header.is_header is None:
         return False
     other = rows.table.rows - (not rows.header.is_header)
@@ -207,7 +207,7 @@ def _stands(rows: Rows, counts: set[int]) -> bool:
 
 
 def _names(y: Rows) -> bool:
-    """Whether the first row is names beyond doubt, or numbers that are none."""
+    """Return whether the first row certainly holds names, or numbers used as names."""
     if y.header.is_header:
         return all(len(token) > 2 and token.replace("_", "a").isidentifier() for token in y.table.first)
     return False

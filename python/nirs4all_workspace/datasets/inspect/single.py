@@ -1,4 +1,4 @@
-"""A file that has spectra and targets side by side."""
+"""Files that hold spectra and targets side by side."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Single:
-    """What one file holds.
+    """The content of one file.
 
     Attributes:
         spectra: Its spectra.
         scale: Their wavelengths.
-        targets: Its targets; None where they are not told.
+        targets: Its targets; None where undetermined.
     """
 
     spectra: Spectra
@@ -30,11 +30,11 @@ class Single:
 
 
 def read(source: Source, notes: list[str]) -> Single:
-    """Read spectra and targets of one file.
+    """Read the spectra and targets of one file.
 
     Args:
         source: The file.
-        notes: Takes what was inferred, and what could not be told.
+        notes: Receives what was inferred, and what could not be determined.
     """
     settled = source.rows
     rows.settle(settled, None)
@@ -53,20 +53,20 @@ def read(source: Source, notes: list[str]) -> Single:
         notes.append(f"line {table.text_row} of {settled.name} holds texts: a sample, or something else")
         count = None
     if not source.is_parquet and table.repeated is not None and settled.has_header:
-        notes.append(f"line {table.repeated} of {settled.name} is its first line again: samples not counted")
+        notes.append(f"line {table.repeated} of {settled.name} repeats its first line: samples not counted")
         count = None
     if not names:
-        notes.append("its columns have no names: spectra and targets cannot be told apart")
+        notes.append("its columns have no names: spectra and targets cannot be distinguished")
         return Single(Spectra(count=count))
     waves = tokens.waves(names)
     if not waves:
-        notes.append("no column is named after a wavelength: spectra and targets cannot be told apart")
+        notes.append("no column is named after a wavelength: spectra and targets cannot be distinguished")
         return Single(Spectra(count=count))
     found = Single(Spectra(count=count, n_features=len(waves)))
     found.scale = spectra.scale([names[i] for i in waves], source.path.name, source.decimal)
     if (odd := spectra.odd_wave([tokens.wavelength(names[i]) or 0.0 for i in waves])) is not None:
         where = spectra.place(settled, waves[odd], names)
-        notes.append(f"{where} may be a wavelength or a target, which are not told")
+        notes.append(f"{where} may be a wavelength or a target: both are undetermined")
         return Single(Spectra(count=count))
     known = set(waves)
     others = [i for i in range(len(names)) if i not in known and not (i == 0 and table.has_row_names)]
@@ -78,7 +78,7 @@ def read(source: Source, notes: list[str]) -> Single:
 
 
 def _targets(source: Source, names: list[str], others: list[int], notes: list[str]) -> list[Target] | None:
-    """The columns that are targets: numbers with decimals, or whole ones that repeat and number nothing."""
+    """Return the columns that are targets: decimals, or integers that repeat and do not number samples."""
     if source.is_parquet:
         columns = parquet.read_targets(source.path, [names[i] for i in others])
     else:
@@ -99,12 +99,12 @@ def _targets(source: Source, names: list[str], others: list[int], notes: list[st
             found.append(column)
     if doubtful:
         told = ", ".join(repr(column.name) for column in doubtful)
-        notes.append(f"{told} may be targets or not, so that targets are not told")
+        notes.append(f"{told} may be targets or not: targets are undetermined")
         return None
     texts = [column.name for column in columns if column.kind == "texts" and not tokens.is_label(column.name)]
     if texts:
-        notes.append(f"texts, and not taken for targets: {', '.join(texts)}")
+        notes.append(f"texts, not taken for targets: {', '.join(texts)}")
     if found:
         told = ", ".join(column.name for column in found)
-        notes.append(f"taken for targets, being numbers that repeat or have decimals: {told}")
+        notes.append(f"taken for targets, because they are numbers that repeat or have decimals: {told}")
     return found

@@ -1,4 +1,4 @@
-"""Files of spectra and targets, text or Parquet, opened alike."""
+"""Source files of spectra and targets, text or Parquet, behind one interface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nirs4all_workspace.datasets.inspect import files, parquet, rows, spectra
 from nirs4all_workspace.datasets.inspect.header import Header
-from nirs4all_workspace.datasets.inspect.survey import survey
+from nirs4all_workspace.datasets.inspect.table_profile import profile_table
 from nirs4all_workspace.datasets.inspect.text import Undecided
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Source:
-    """A file that was read once.
+    """A source file that was read once.
 
     Attributes:
         path: The file.
@@ -41,27 +41,27 @@ class Source:
 
     @property
     def sure_decimal(self) -> str | None:
-        """The decimal mark that its numbers show beyond doubt."""
+        """The decimal mark that its numbers show for certain."""
         sure = {mark for mark, either in self.rows.table.marks if not either}
         return self.decimal if sure and not self.is_parquet else None
 
     def find(self, *, is_matched: bool) -> Spectra:
-        """Tell which of its columns are spectra."""
+        """Return which of its columns are spectra."""
         if self.is_parquet:
             return parquet.find(self.rows)
         return spectra.find(self.rows, is_matched=is_matched)
 
     def read_targets(self) -> list[Target]:
-        """Read all columns of a Parquet file as targets."""
+        """Return all columns of a Parquet file as targets."""
         return parquet.read_targets(self.path, list(parquet.schema(self.path)))
 
 
 def open_source(path: Path, notes: list[str], *, are_spectra: bool, hint: str | None = None) -> Source | None:
-    """Read a file once; where that fails, a note says why.
+    """Read a file once; a file that cannot be read gives None and a note.
 
     Args:
         path: The file.
-        notes: Takes why it cannot be read.
+        notes: Receives why it cannot be read.
         are_spectra: Whether it holds spectra, else targets.
         hint: The decimal mark of the files beside it, where it is known.
     """
@@ -69,8 +69,8 @@ def open_source(path: Path, notes: list[str], *, are_spectra: bool, hint: str | 
         if files.is_parquet(path):
             return Source(path, parquet.open_rows(path, are_spectra=are_spectra), is_parquet=True)
         if files.is_text(path):
-            return Source(path, rows.of(survey(path, hint), are_spectra=are_spectra))
-        notes.append(f"{path.name} was not read: no CSV and no Parquet file")
+            return Source(path, rows.of(profile_table(path, hint), are_spectra=are_spectra))
+        notes.append(f"{path.name} was not read: neither a CSV nor a Parquet file")
     except Undecided as error:
         notes.append(f"{path.name} was not read: {error}")
     except Exception as error:  # noqa: BLE001 -- Polars has no common error, and a bad file is one note
@@ -84,10 +84,10 @@ def settle_part(x: list[Source | None], y: Source | None, notes: list[str]) -> l
     Args:
         x: The sources of spectra; None for one that could not be read.
         y: The targets beside them.
-        notes: Takes what was inferred, and what could not be told.
+        notes: Receives what was inferred, and what could not be determined.
 
     Returns:
-        What each source holds.
+        The spectra of each source.
     """
     known = [source for source in x if source]
     for source in known:
@@ -113,7 +113,7 @@ def settle_part(x: list[Source | None], y: Source | None, notes: list[str]) -> l
 
 
 def _settle_together(x: list[Rows], y: Rows | None) -> None:
-    """Settle each source with the targets, those first that tell most."""
+    """Settle each source with the targets, most informative source first."""
     if not x:
         rows.settle(None, y)
         return

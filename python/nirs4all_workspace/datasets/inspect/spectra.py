@@ -1,4 +1,4 @@
-"""Which columns of a table are spectra, and their wavelengths."""
+"""Finding the columns of a table that are spectra, and their wavelengths."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SCALE = re.compile(
 
 @dataclass
 class Spectra:
-    """What a table of spectra holds.
+    """The spectra in a table.
 
     Attributes:
-        count: Samples; None where they cannot be counted for sure.
-        n_features: Wavelengths; None where that is not certain.
-        names: Names of the columns that are surely wavelengths; empty without a header.
-        notes: What was inferred, and what could not be told.
+        count: Number of samples; None where undetermined.
+        n_features: Number of wavelengths; None where undetermined.
+        names: Names of the columns that are certainly wavelengths; empty without a header.
+        notes: What was inferred, and what could not be determined.
     """
 
     count: int | None = None
@@ -36,10 +36,10 @@ class Spectra:
 
 
 def find(rows: Rows, *, is_matched: bool) -> Spectra:
-    """Tell which columns of a table of spectra are wavelengths.
+    """Return which columns of a table of spectra are wavelengths.
 
     Args:
-        rows: What is settled of the table.
+        rows: The settled rows of the table.
         is_matched: Whether the targets beside it have as many rows.
     """
     table = rows.table
@@ -50,7 +50,7 @@ def find(rows: Rows, *, is_matched: bool) -> Spectra:
     features, doubtful = _features(rows, names, found.notes)
     if table.repeated is not None and rows.has_header is not False:
         found.notes.append(
-            f"line {table.repeated} of {rows.name} is its first line again: samples not counted"
+            f"line {table.repeated} of {rows.name} repeats its first line: samples are not counted"
         )
         found.count = None
     if table.text_row is not None:
@@ -67,14 +67,14 @@ def find(rows: Rows, *, is_matched: bool) -> Spectra:
 
 
 def header_names(rows: Rows) -> list[str]:
-    """Return the names of the columns; empty where there are none, or where that is not settled."""
+    """Return the names of the columns; empty where there is no header, or where that is undecided."""
     if not rows.has_header or (rows.count is None and rows.skipped == 0 and rows.has_scale_below()):
         return []
     return rows.table.second if rows.skipped > 1 else rows.table.first
 
 
 def may_stand_upright(rows: Rows, names: list[str]) -> str | None:
-    """Say why each spectrum may go down a column, wavelengths in the first; None where they do not."""
+    """Return why each spectrum may be a column, with wavelengths in the first; None where it is not."""
     table = rows.table
     if len(table.columns) < 2 or table.rows < _FEWEST_ROWS or not (table.rises or table.falls):
         return None
@@ -90,12 +90,12 @@ def may_stand_upright(rows: Rows, names: list[str]) -> str | None:
     way = "rises" if table.rises else "falls"
     return (
         f"{rows.name} may hold spectra in its columns: the first only {way}, from {first:g} to {last:g}, "
-        "as wavelengths do; samples and wavelengths are not told"
+        "as wavelengths do; samples and wavelengths are undetermined"
     )
 
 
 def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int], bool]:
-    """The columns that are wavelengths, and whether others may be."""
+    """Return the columns that are wavelengths, and whether others may be."""
     table = rows.table
     every = range(len(table.columns))
     named = set(tokens.waves(names))
@@ -125,7 +125,7 @@ def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int]
         elif has_text and not tokens.is_name((column.text or (0, token))[1]):
             doubtful.append(f"{where} holds {(column.text or (0, token))[1]!r}")
         elif has_text:
-            notes.append(f"{where} holds texts and is no wavelength")
+            notes.append(f"{where} holds texts and is not a wavelength")
         elif (table.rows == 1 and tokens.any_number(table.first[i]) is not None) or _is_marked(rows, i):
             features.append(i)
         else:
@@ -135,19 +135,19 @@ def _features(rows: Rows, names: list[str], notes: list[str]) -> tuple[list[int]
 
 
 def _is_marked(rows: Rows, index: int) -> bool:
-    """Whether an empty column has marks of missing values."""
+    """Return whether an empty column has marks of missing values."""
     gap = rows.table.columns[index].missing
     return bool(gap and gap[1]) or (rows.has_header is False and bool(rows.table.first[index]))
 
 
 def place(rows: Rows, index: int, names: list[str]) -> str:
-    """Say which column of which file."""
+    """Return a text that names a column and its file."""
     name = f" {names[index]!r}" if names and names[index] else ""
     return f"column {index + 1}{name} of {rows.name}"
 
 
 def say_faults(rows: Rows, features: list[int], names: list[str], notes: list[str]) -> None:
-    """Say where values of spectra are missing, or are no numbers."""
+    """Add notes on values of spectra that are missing or not numeric."""
     table = rows.table
     gaps = [(at, i) for i in features if (at := table.columns[i].missing) is not None]
     texts = [(at, i) for i in features if (at := table.columns[i].text) is not None]
@@ -157,7 +157,7 @@ def say_faults(rows: Rows, features: list[int], names: list[str], notes: list[st
             gaps.append(((table.first_line, token), i))
         elif tokens.any_number(token) is None:
             texts.append(((table.first_line, token), i))
-    for faults, what in ((gaps, "are missing"), (texts, "are no numbers")):
+    for faults, what in ((gaps, "are missing"), (texts, "are not numeric")):
         if faults:
             (line, token), i = min(faults)
             where = f"the first is {token!r} in line {line}, {place(rows, i, names)}"
@@ -165,7 +165,7 @@ def say_faults(rows: Rows, features: list[int], names: list[str], notes: list[st
 
 
 def odd_wave(numbers: list[float]) -> int | None:
-    """Return which of the numbers at the ends is far from the others, which are even; None where none is."""
+    """Return which number at an end is far from the others, which are evenly spaced; None for no such."""
     if len(numbers) <= _FEWEST_ROWS:
         return None
     for index, inner in ((-1, numbers[:-1]), (0, numbers[1:])):
@@ -178,12 +178,12 @@ def odd_wave(numbers: list[float]) -> int | None:
 
 @dataclass
 class Scale:
-    """Wavelengths.
+    """The wavelengths of spectra.
 
     Attributes:
-        range: Smallest and largest.
+        range: Smallest and largest wavelength, in `unit`.
         unit: nm, cm-1 or um.
-        notes: What was inferred, and what could not be told.
+        notes: What was inferred, and what could not be determined.
     """
 
     range: list[float] | None = None
@@ -192,16 +192,16 @@ class Scale:
 
 
 def scale(names: list[str], file: str, decimal: str | None) -> Scale:
-    """Return the wavelengths that columns are named after.
+    """Return the wavelengths in the names of columns.
 
     Args:
-        names: Of the columns that are spectra.
+        names: Names of the columns of spectra.
         file: The name of their file.
         decimal: The decimal mark of the table.
     """
     found = Scale()
     if not names:
-        found.notes.append(f"the columns of {file} have no names for sure: wavelengths are not told")
+        found.notes.append(f"the columns of {file} may have no names: wavelengths are undetermined")
         return found
     numbers = [number for name in names if (number := tokens.wavelength(name)) is not None]
     is_scale = bool(numbers) and len(numbers) == len(names)
@@ -216,7 +216,7 @@ def scale(names: list[str], file: str, decimal: str | None) -> Scale:
         return found
     found.range = [min(numbers), max(numbers)]
     if len(set(numbers)) < len(numbers):
-        found.notes.append(f"some wavelengths of {file} are there twice")
+        found.notes.append(f"some wavelengths of {file} are repeated")
     falls = numbers[0] > numbers[-1]
     if all(tokens.any_number(name) is not None for name in names):
         text = f"the first line of {file} is taken for wavelengths: numbers that only "
@@ -227,7 +227,7 @@ def scale(names: list[str], file: str, decimal: str | None) -> Scale:
         found.unit = _likely_unit(*found.range, falls=falls)
         low, high = found.range
         what = f"the unit of wavelengths is {found.unit or 'unknown'}"
-        found.notes.append(f"{what}, judged by their range {low:g} to {high:g}")
+        found.notes.append(f"{what}, inferred from their range {low:g} to {high:g}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which columns of a file hold targets, and what they are called."""
+"""Finding the columns of a file that hold targets, and their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def unique(names: list[str], file: str, notes: list[str]) -> list[str]:
-    """Return names as pandas makes them: of those without one, and of those that come again."""
+    """Return column names as pandas makes them unique, and names for columns without one."""
     found: list[str] = []
     known: set[str] = set()
     counts: dict[str, int] = {}
@@ -33,23 +33,23 @@ def unique(names: list[str], file: str, notes: list[str]) -> list[str]:
 
 
 def read(rows: Rows, notes: list[str]) -> list[Target] | None:
-    """Read a file of targets; None where it is not certain which its columns are.
+    """Read a file of targets; None where its target columns are undetermined.
 
     Args:
-        rows: What is settled of it.
-        notes: Takes what was inferred, and what could not be told.
+        rows: The settled rows of the file.
+        notes: Receives what was inferred, and what could not be determined.
     """
     table = rows.table
     if rows.is_contradicted or rows.has_header is None or rows.count is None:
         return None
     if table.is_trimmed:
-        notes.append(f"the only line of {rows.name} ends with separators: targets are not told")
+        notes.append(f"the only line of {rows.name} ends with separators: targets are undetermined")
         return None
     names = header_names(rows)
     columns = list(range(1 if table.has_row_names else 0, len(table.columns)))
     if not names and len(columns) > 1 and columns[0] == 0 and _counts_from_first(rows):
         notes.append(
-            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
+            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are undetermined"
         )
         return None
     if not names:
@@ -59,7 +59,7 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
         len(columns) > 1 and columns[0] == 0 and table.counts and table.rows > 3 and tokens.is_label(names[0])
     ):
         notes.append(
-            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are not told"
+            f"{place(rows, 0, names)} counts: it numbers samples, or is a target; targets are undetermined"
         )
         return None
     if table.text_row is not None:
@@ -67,17 +67,17 @@ def read(rows: Rows, notes: list[str]) -> list[Target] | None:
     names = unique(names, rows.name, notes)
     found = targets.read(rows, names, columns, notes)
     if any(target.rows == target.missing for target in found if target.name.startswith("Unnamed:")):
-        notes.append(f"a column of {rows.name} has no name and is empty; targets are not told")
+        notes.append(f"a column of {rows.name} has no name and is empty; targets are undetermined")
         return None
     if _has_names_of_samples(found):
         text = ", ".join(repr(target.name) for target in found if target.kind == "texts")
-        notes.append(f"{text} of {rows.name} names samples, or is a target; targets are not told")
+        notes.append(f"{text} of {rows.name} names samples, or is a target; targets are undetermined")
         return None
     return found
 
 
 def _counts_from_first(rows: Rows) -> bool:
-    """Whether the first column counts by 1, the first row of the table too."""
+    """Return whether the first column counts by 1, from the first row on."""
     table = rows.table
     if not table.counts or table.rows <= 3:
         return False
@@ -86,7 +86,7 @@ def _counts_from_first(rows: Rows) -> bool:
 
 
 def _has_names_of_samples(found: list[Target]) -> bool:
-    """Whether a column may name samples: texts that never come again, beside numbers."""
+    """Return whether a column may name samples: texts that never repeat, beside numbers."""
     others = any(target.kind != "texts" for target in found)
     return others and any(
         target.kind == "texts" and (target.is_distinct or tokens.is_label(target.name)) for target in found
@@ -94,7 +94,7 @@ def _has_names_of_samples(found: list[Target]) -> bool:
 
 
 def are_classes(rows: Rows) -> bool:
-    """Whether all columns hold classes, whether the first row is one of their names or not."""
+    """Return whether all columns hold classes, whether or not the first row is one of them."""
     table = rows.table
     if table.rows < 2 or any(table.has_numbers(i) for i in range(len(table.columns))):
         return False

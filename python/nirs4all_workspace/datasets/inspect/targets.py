@@ -1,4 +1,4 @@
-"""What columns of targets hold: numbers and their statistics, classes, or something that cannot be told."""
+"""Columns of targets: numbers with statistics, classes, or undetermined."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from nirs4all_workspace.datasets.inspect.spectra import place
 
 if TYPE_CHECKING:
     from nirs4all_workspace.datasets.inspect.rows import Rows
-    from nirs4all_workspace.datasets.inspect.survey import Place
+    from nirs4all_workspace.datasets.inspect.table_profile import Place
 
 _BATCH = 1 << 16
 _MOST_CLASSES = 1000
 _FEW_TEXTS = 5
-# As the core has it: from this magnitude on a value leaves no mean, since a sum may depend on its order.
+# As in the core: from this magnitude on there is no mean, since a sum may depend on its order.
 _OVERFLOW = 2.0**960
-# Beyond these magnitudes squares are kept in other units.
+# Beyond these magnitudes squares are computed in scaled units.
 _PLAIN = 400
 
 
 @dataclass
 class Target:
-    """One column of targets, or of what may be one.
+    """A column of targets, or of what may be targets.
 
     Attributes:
-        name: Its name.
-        rows: Fields in it.
-        numbers: Finite and infinite numbers.
-        texts: Texts that are no numbers.
-        missing: Missing values.
-        text: Where the first text is.
-        gap: Where the first missing value is.
-        doubt: Why its texts may be no classes, or its numbers not be told.
-        has_decimals: Whether any number is no whole one.
-        classes: Different values, as long as they are few.
-        is_distinct: Whether no text comes again.
-        infinite: Where the first number is that is infinite, or too large to be one.
+        name: The name of the column.
+        rows: Number of fields.
+        numbers: Number of finite and infinite numbers.
+        texts: Number of texts that are not numeric.
+        missing: Number of missing values.
+        text: Place of the first text.
+        gap: Place of the first missing value.
+        doubt: Why its texts may not be classes, or its numbers cannot be read.
+        has_decimals: Whether any number is not an integer.
+        classes: Distinct values, as long as they are few.
+        is_distinct: Whether no text repeats.
+        infinite: Place of the first number that is infinite, or too large for a float.
     """
 
     name: str
@@ -63,14 +63,14 @@ class Target:
 
     @property
     def kind(self) -> str | None:
-        """Its kind: numbers, texts, or None where that is not certain."""
+        """The kind of the column: numbers, texts, or None where undetermined."""
         if self.doubt or bool(self.numbers) == bool(self.texts):
             return None
         return "numbers" if self.numbers else "texts"
 
     @property
     def may_name_samples(self) -> bool:
-        """Whether all of it are texts that never come again, and more than a few."""
+        """Whether all values are texts that never repeat, and more than a few."""
         return self.kind == "texts" and self.is_distinct and self.texts > _FEW_TEXTS
 
     def add_number(self, value: float, line: int, token: str) -> None:
@@ -107,7 +107,7 @@ class Target:
             self.classes.add(value)
 
     def _take_in(self) -> None:
-        """Take numbers into the statistics, a batch at a time (Chan, Golub and LeVeque 1979)."""
+        """Add the waiting numbers to the statistics, a batch at a time (Chan, Golub and LeVeque 1979)."""
         if not self.pending:
             return
         low, high = min(self.pending), max(self.pending)
@@ -119,7 +119,7 @@ class Target:
         self.pending = []
 
     def _merge(self, count: int, mean: float, squares: float, unit: int, low: float, high: float) -> None:
-        """Add statistics in units of 2^`unit`, the mean's, whose square is that of `squares`."""
+        """Add statistics in units of 2^`unit`, the unit of the mean; `squares` are in its square."""
         if not self.finite:
             self.unit = unit
         common = max(self.unit, unit)
@@ -152,7 +152,7 @@ class Target:
         self.classes |= other.classes
 
     def stats(self) -> dict[str, float | None]:
-        """Return min, max, mean and std (ddof = 1) of the finite numbers; no mean where they overflow."""
+        """Return min, max, mean and std (ddof = 1) of the finite numbers; the mean is None on overflow."""
         self._take_in()
         if not self.finite:
             return {"min": None, "max": None, "mean": None, "std": None}
@@ -164,7 +164,7 @@ class Target:
         return {"min": self.low, "max": self.high, "mean": mean, "std": std}
 
     def say_faults(self, notes: list[str]) -> None:
-        """Say what the statistics leave out."""
+        """Add notes on values that the statistics exclude."""
         if self.infinite and self.kind == "numbers":
             line, token = self.infinite
             shown = repr(token if len(token) <= 40 else token[:37] + "...")
@@ -174,11 +174,11 @@ class Target:
                 f"the first is {shown} in line {line}"
             )
         if self.finite and max(-self.low, self.high) >= _OVERFLOW:
-            notes.append(f"values of {self.name!r} go beyond 2^960: no mean and no std are told")
+            notes.append(f"values of {self.name!r} exceed 2^960: mean and std are undetermined")
 
 
 def _unit(magnitude: float) -> int:
-    """The power of two by which numbers are divided, so that their squares are numbers, too."""
+    """Return the power of two by which numbers are divided, so that their squares do not overflow."""
     exponent = math.frexp(magnitude)[1]
     return exponent if magnitude and abs(exponent) > _PLAIN else 0
 
@@ -187,16 +187,16 @@ def read(rows: Rows, names: list[str], columns: list[int], notes: list[str]) -> 
     """Read columns of targets.
 
     Args:
-        rows: What is settled of their table.
-        names: Names of all of its columns.
-        columns: Which to read.
-        notes: Takes what was inferred, and what could not be told.
+        rows: The settled rows of their table.
+        names: Names of all columns of the table.
+        columns: Indexes of the columns to read.
+        notes: Receives what was inferred, and what could not be determined.
     """
     table = rows.table
     found = [(i, Target(names[i])) for i in columns]
     decimal = table.decimal
     blanks = (rows.count or 0) - (table.rows - rows.skipped)
-    # Which of the blank lines are samples is known where all of them are.
+    # Which blank lines are samples is known where all of them are.
     above = 0 if rows.skipped else table.lead_blanks
     line = (
         table.first_blank if blanks == table.inner_blanks + table.end_blanks + above and not above else None
@@ -208,7 +208,7 @@ def read(rows: Rows, names: list[str], columns: list[int], notes: list[str]) -> 
         for i, target in found:
             _add(target, line, row[i], decimal)
     for i, target in found:
-        _judge(target, place(rows, i, names), table.why_no_decimal, notes)
+        _add_notes(target, place(rows, i, names), table.why_no_decimal, notes)
     return [target for _, target in found]
 
 
@@ -228,9 +228,9 @@ def _add(target: Target, line: int, token: str, decimal: str | None) -> None:
         target.add_number(value, line, token)
 
 
-def _judge(target: Target, where: str, no_decimal: str, notes: list[str]) -> None:
+def _add_notes(target: Target, where: str, no_decimal: str, notes: list[str]) -> None:
     if target.doubt == "decimal":
-        notes.append(f"{where} is not told, {no_decimal}")
+        notes.append(f"{where} is undetermined, {no_decimal}")
     elif target.numbers and target.texts and target.text:
         line, token = target.text
         target.doubt = f"{token!r} in line {line}"
@@ -239,7 +239,7 @@ def _judge(target: Target, where: str, no_decimal: str, notes: list[str]) -> Non
             "a class, or a value that is missing"
         )
     elif target.doubt:
-        notes.append(f"{where} has {target.doubt}: classes, or numbers with something beside them")
+        notes.append(f"{where} has {target.doubt}: classes, or numbers with an addition")
     if target.gap:
         line, token = target.gap
         first = f"the first is {token!r} in line {line}" if line else "blank lines among them"
@@ -247,36 +247,36 @@ def _judge(target: Target, where: str, no_decimal: str, notes: list[str]) -> Non
 
 
 def task_type(targets: list[Target], notes: list[str]) -> str | None:
-    """Return "regression" or "classification", or None where targets do not tell; notes say why."""
+    """Return "regression" or "classification", or None with notes where the targets do not determine it."""
     kinds = {target.kind for target in targets}
     if not targets:
         return None
     if None in kinds:
         doubtful = ", ".join(repr(target.name) for target in targets if target.kind is None)
-        notes.append(f"the task is not told: numbers or classes in {doubtful}")
+        notes.append(f"the task type is undetermined: numbers or classes in {doubtful}")
         return None
     if len(kinds) > 1:
-        notes.append("numbers and texts as targets: the task is not told by them")
+        notes.append("numbers and texts as targets: the task type is undetermined")
         return None
     if kinds == {"texts"}:
         if names := [target.name for target in targets if target.may_name_samples]:
             told = ", ".join(map(repr, names))
-            notes.append(f"no text of {told} comes again: names of samples or classes, the task is not told")
+            notes.append(f"no text of {told} repeats: names of samples or classes; the task is undetermined")
             return None
         return "classification"
     if any(target.has_decimals for target in targets):
         if _are_shares(targets):
             notes.append(
-                "few values from 0 to 1 as targets: classes to nirs4all, the task is not told by them"
+                "few values from 0 to 1 as targets: classes to nirs4all; the task type is undetermined"
             )
             return None
         return "regression"
-    notes.append("whole numbers as targets: classes or values, the task is not told by them")
+    notes.append("integers as targets: classes or values; the task type is undetermined")
     return None
 
 
 def _are_shares(targets: list[Target]) -> bool:
-    """Whether all values are of few kinds from 0 to 1, which nirs4all takes for classes."""
+    """Return whether there are few distinct values from 0 to 1, which nirs4all takes for classes."""
     known = [target for target in targets if target.stats()["min"] is not None]
     classes = set().union(*(target.classes for target in known))
     is_within = all(target.low >= 0 and target.high <= 1 for target in known)

@@ -1,4 +1,4 @@
-"""Text files as lines: compressed or not, in the encoding that their bytes tell, however lines end."""
+"""Text files as lines: compressed or not, in the encoding detected from their bytes, with any line ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 1 << 20
-# A line of 16 Mi characters is no line of a table: a million fields would fit.
+# A line of 16 Mi characters is not a row of a table: a million fields would fit.
 LONGEST_LINE = 16 << 20
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _BOMS = (
@@ -29,7 +29,7 @@ _BOMS = (
 
 
 class Undecided(ValueError):  # noqa: N818 -- not an error: a question that only the user can answer
-    """A file fits two readings, or none."""
+    """A file has two readings that fit, or none."""
 
 
 @dataclass
@@ -38,9 +38,9 @@ class Text:
 
     Attributes:
         path: The file.
-        encoding: How its bytes are read.
-        member: Its name in a ZIP archive; None outside of one.
-        notes: What was inferred of its bytes.
+        encoding: The encoding of its bytes.
+        member: The name of its member in a ZIP archive; None outside of archives.
+        notes: What was inferred from its bytes.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Text:
 
     @contextmanager
     def bytes(self) -> Iterator[IO[bytes]]:
-        """Open the file's content, decompressed."""
+        """Open the decompressed content of the file."""
         suffix = self.path.suffix.lower()
         if suffix == ".gz":
             with gzip.open(self.path) as unpacked:
@@ -63,10 +63,10 @@ class Text:
                 yield opened
 
     def lines(self) -> Iterator[str]:
-        r"""Give the lines, each with \n at its end, whatever ends it in the file.
+        r"""Yield the lines, each ending with \n, whatever ends it in the file.
 
         Raises:
-            Undecided: One is too long to be a row.
+            Undecided: A line is too long to be a row.
         """
         with self.bytes() as opened, io.TextIOWrapper(opened, self.encoding) as text:
             number = 0
@@ -78,14 +78,14 @@ class Text:
 
 
 def open_text(path: Path) -> Text:
-    """Look at a file's bytes once, a chunk at a time, and tell how its text is read.
+    """Read the bytes of a file once, a chunk at a time, and detect its encoding.
 
     Args:
-        path: A text file, or one in a `.gz` or `.zip`.
+        path: A text file, or a text file in a `.gz` or `.zip`.
 
     Raises:
-        Undecided: It is no text, or an archive without one.
-        OSError: It cannot be read.
+        Undecided: The file is not text, or an archive without text.
+        OSError: The file cannot be read.
     """
     text = Text(path)
     if path.suffix.lower() == ".zip":
@@ -98,7 +98,7 @@ def open_text(path: Path) -> Text:
         while chunk:
             if text.encoding.startswith("utf-8"):
                 if control := _CONTROLS.search(chunk):
-                    raise Undecided(f"it is no text: it has a byte {chunk[control.start()]:#04x}")
+                    raise Undecided(f"it is not text: it has a byte {chunk[control.start()]:#04x}")
                 if not chunk.isascii():
                     high.update(byte for byte in set(chunk) if byte >= 0x80)
             if in_utf8:
@@ -106,7 +106,7 @@ def open_text(path: Path) -> Text:
                     decoder.decode(chunk)
                 except UnicodeDecodeError as error:
                     if not text.encoding.startswith("utf-8"):
-                        raise Undecided(f"it is no {text.encoding.upper()} text: {error.reason}") from error
+                        raise Undecided(f"it is not {text.encoding.upper()} text: {error.reason}") from error
                     in_utf8 = False
             is_table = is_table or bool(chunk.strip())
             chunk = opened.read(_CHUNK)
@@ -140,19 +140,19 @@ def _likely(first: bytes) -> str:
 def _name_encoding(text: Text, *, in_utf8: bool, high: set[int]) -> None:
     name = text.path.name
     if text.encoding.startswith(("utf-16", "utf-32")):
-        text.notes.append(f"{name} is {text.encoding[:6].upper()}, which nirs4all does not read unless told")
+        text.notes.append(f"{name} is {text.encoding[:6].upper()}, which nirs4all reads only if configured")
         if not in_utf8:
-            raise Undecided(f"it is no {text.encoding.upper()} text: it ends within a character")
+            raise Undecided(f"it is not {text.encoding.upper()} text: it ends within a character")
     elif not in_utf8:
-        # As nirs4all does; what Latin-1 leaves to control characters, Windows uses.
+        # As nirs4all does; Windows uses codes that Latin-1 leaves to control characters.
         text.encoding = "cp1252" if high & set(range(0x80, 0xA0)) else "latin-1"
         if text.encoding == "cp1252" and high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:
-            raise Undecided("it is no text: neither UTF-8 nor Latin-1")
+            raise Undecided("it is not text: neither UTF-8 nor Latin-1")
         text.notes.append(f"{name} is not UTF-8, and is read as {text.encoding.capitalize()}")
 
 
 def _member(path: Path, notes: list[str]) -> str:
-    """The name of the text in a ZIP archive: nirs4all takes the first that is called CSV."""
+    """Return the name of the text in a ZIP archive: nirs4all takes the first member that is a CSV."""
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
     tables = [name for name in names if name.lower().endswith(".csv")] or names

@@ -1,4 +1,4 @@
-"""Fields of text tables: numbers, marks of missing values, names of wavelengths, and texts."""
+"""Fields of text tables: numbers, missing values, names of wavelengths, and texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 
-# What pandas takes for missing, with which nirs4all reads; it compares letters' cases, so NAN is no mark.
+# The texts that pandas reads as missing, as nirs4all does; case-sensitive, so NAN is not one of them.
 MISSING = frozenset(
     [
         "#N/A",
@@ -56,12 +56,12 @@ _NUMBERED = re.compile(
 
 
 def is_missing(token: str) -> bool:
-    """Whether pandas takes a field for missing; so is one of blanks."""
+    """Return whether a field is a missing value, as pandas decides it; a field of blanks is one too."""
     return token in MISSING
 
 
 def number(token: str, decimal: str = ".") -> float | None:
-    """Return the number that a field is, with this decimal mark and the other one between thousands."""
+    """Return the number in a field, with this decimal mark and the other one as thousands separator."""
     if (_POINT if decimal == "." else _COMMA).fullmatch(token):
         return float(token.replace(",", "."))
     if (_COMMA_GROUPS if decimal == "." else _POINT_GROUPS).fullmatch(token):
@@ -70,14 +70,14 @@ def number(token: str, decimal: str = ".") -> float | None:
 
 
 def any_number(token: str) -> float | None:
-    """Return the number that a field is with a decimal point, or else with a comma."""
+    """Return the number in a field, read with a decimal point or else with a decimal comma."""
     if token.isascii() and "_" not in token:
         try:
             plain = float(token)
         except ValueError:
             pass
         else:
-            # Not every NaN that Python reads is one to pandas.
+            # Not every NaN that Python parses is one to pandas.
             if math.isfinite(plain):
                 return plain
     found = number(token, ".") if _POINT.fullmatch(token) else number(token, ",")
@@ -85,9 +85,9 @@ def any_number(token: str) -> float | None:
 
 
 def decimal_mark(token: str) -> tuple[str | None, bool]:
-    """Return the decimal mark of a number, and whether it could as well stand between thousands.
+    """Return the decimal mark of a number, and whether it could as well separate thousands.
 
-    None is told by a whole number without marks, and by what is no number.
+    The mark is None for an integer without marks, and for a text that is not a number.
     """
     points, commas = token.count("."), token.count(",")
     if not points and not commas:
@@ -106,41 +106,41 @@ def decimal_mark(token: str) -> tuple[str | None, bool]:
 
 
 def has_mark(token: str) -> bool:
-    """Whether a field has a point or a comma in it."""
+    """Return whether a field contains a point or a comma."""
     return "." in token or "," in token
 
 
 def is_grouped(token: str) -> bool:
-    """Whether a number surely has marks between its thousands."""
+    """Return whether a number certainly has thousands separators."""
     marks = token.count(".") + token.count(",")
     return marks > 1 and bool(_COMMA_GROUPS.fullmatch(token) or _POINT_GROUPS.fullmatch(token))
 
 
 def is_almost_number(token: str) -> bool:
-    """Whether a text is a number beside something else, such as <1.0, 12 % or 1 234,5, or a date."""
+    """Return whether a text is a number with an addition, such as <1.0, 12 % or 1 234,5, or a date."""
     return bool(_ALMOST.fullmatch(token) or _DATE.fullmatch(token))
 
 
 def is_name(token: str) -> bool:
-    """Whether a text can name a column: it has letters, and is no mark and no number with something."""
+    """Return whether a text can name a column: it has letters, and is not a number with an addition."""
     return any(map(str.isalpha, token)) and not _NO_VALUE.fullmatch(token) and not is_almost_number(token)
 
 
 def stands_for_none(token: str) -> bool:
-    """Whether people write a text where there is no value, such as a dash or n.d."""
+    """Return whether people write a text where a value is missing, such as a dash or n.d."""
     return bool(_NO_VALUE.fullmatch(token))
 
 
 def wavelength(name: str) -> float | None:
-    """Return the number in the name of a column such as 1100, X1100.5 or "4000 cm-1"."""
+    """Return the number in a column name such as 1100, X1100.5 or "4000 cm-1"."""
     match = _WAVELENGTH.fullmatch(name.strip())
     return float(match[1].replace(",", ".")) if match else None
 
 
 def waves(names: list[str]) -> list[int]:
-    """Return which names are wavelengths: with an x before them or without, as most are.
+    """Return which names are wavelengths: with the prefix x or without, as most of them.
 
-    A name such as x1 beside 1100 and 1102 is that of something else.
+    A name such as x1 beside 1100 and 1102 is not a wavelength.
     """
     found = [i for i, name in enumerate(names) if wavelength(name) is not None]
     marked = [i for i in found if names[i].strip()[:1] in "xX"]
@@ -152,22 +152,22 @@ def waves(names: list[str]) -> list[int]:
 
 
 def unit(name: str) -> str | None:
-    """Return the unit in the name of a column, if it has one: nm, cm-1 or um."""
+    """Return the unit in a column name, if any: nm, cm-1 or um."""
     match = _WAVELENGTH.fullmatch(name.strip())
     return UNITS.get(match[2], match[2]) if match and match[2] else None
 
 
 def is_ordered(numbers: list[float]) -> bool:
-    """Whether numbers never fall or never rise, and are not all the same; rounding may repeat some."""
+    """Return whether numbers never fall or never rise, and are not all equal; rounding may repeat some."""
     steps = [b - a for a, b in itertools.pairwise(numbers)]
     ordered = all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
     return ordered and 2 * sum(step != 0 for step in steps) > len(steps)
 
 
 def are_even(numbers: list[float]) -> bool:
-    """Whether the steps between ordered numbers are alike, as between wavelengths.
+    """Return whether ordered numbers have even steps, as wavelengths do.
 
-    Each is like the one before, but for a few: where detectors meet, or a step is rounded.
+    A few steps may differ from the one before: where detectors meet, or where a step is rounded.
     """
     steps = [abs(b - a) for a, b in itertools.pairwise(numbers)]
     pairs = list(itertools.pairwise(steps))
@@ -176,16 +176,16 @@ def are_even(numbers: list[float]) -> bool:
 
 
 def decimals(token: str) -> int:
-    """Return how many digits stand behind the decimal mark."""
+    """Return the number of digits behind the decimal mark."""
     _, _, digits = token.replace(",", ".").partition(".")
     return len(digits)
 
 
 def is_counting(numbers: list[float]) -> bool:
-    """Whether numbers count from 0 or 1."""
+    """Return whether numbers count from 0 or 1."""
     return bool(numbers) and numbers[0] in (0, 1) and all(b - a == 1 for a, b in itertools.pairwise(numbers))
 
 
 def is_label(name: str) -> bool:
-    """Whether a column is called as those that number or name samples are."""
+    """Return whether a column name is typical of columns that number or name samples."""
     return bool(_NUMBERED.fullmatch(name.strip()))

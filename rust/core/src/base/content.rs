@@ -1,4 +1,4 @@
-//! Names made of content, and names that are nobody else's.
+//! Names made of content, and names that are unique.
 
 use super::error::{Error, ErrorKind, Result};
 

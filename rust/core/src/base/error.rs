@@ -25,7 +25,7 @@ pub enum ErrorKind {
     Version,
     /// A metric's stored direction disagrees with the table, or no direction is known.
     Metric,
-    /// Somebody else changed the file meanwhile.
+    /// Another process or thread changed the file meanwhile.
     Conflict,
     /// Another process holds a lock.
     LockTimeout,
@@ -42,6 +42,25 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds.
+    pub const ALL: [Self; 15] = [
+        Self::Io,
+        Self::NotParquet,
+        Self::Truncated,
+        Self::Corrupt,
+        Self::Encrypted,
+        Self::Schema,
+        Self::Version,
+        Self::Metric,
+        Self::Conflict,
+        Self::LockTimeout,
+        Self::NotFound,
+        Self::Type,
+        Self::Argument,
+        Self::Interrupted,
+        Self::Internal,
+    ];
+
     /// The stable name that JSON answers carry.
     pub fn name(self) -> &'static str {
         match self {

@@ -4,12 +4,10 @@ use std::path::Path;
 
 /// What a prediction file's name ends with.
 pub const SUFFIX: &str = ".meta.parquet";
-
 /// What the name of a journal ends with.
 pub const JOURNAL_SUFFIX: &str = ".journal";
 /// Of results that were never finished; read on request only.
-pub(crate) const PARTIAL_SUFFIX: &str = ".partial.meta.parquet";
-
+const PARTIAL_SUFFIX: &str = ".partial.meta.parquet";
 /// Where deleted runs lie until all of their files are gone.
 pub const TRASH: &str = ".trash";
 
@@ -22,7 +20,7 @@ pub(crate) fn is_prediction_file(name: &str) -> bool {
     name.ends_with(SUFFIX) && !name.ends_with(PARTIAL_SUFFIX) && !name.starts_with('.')
 }
 
-/// Where rows of results that were never finished lie, apart from those that count.
+/// Where rows of results that were never finished lie, apart from committed ones.
 pub const PARTIAL_FOLDER: &str = "partial";
 
 /// The name that all files of one writer share: `<run_id>.<writer>`.
@@ -42,7 +40,7 @@ impl Name {
         Some(Self { run_id: run_id.to_owned(), writer: writer.to_owned() })
     }
 
-    /// The same of a path.
+    /// The name in the last part of a path.
     pub fn of_path(path: &Path) -> Option<Self> {
         Self::of(path.file_name()?.to_str()?)
     }

@@ -189,7 +189,7 @@ fn find_in(table: &BTreeMap<String, Metric>, name: &str) -> Option<Metric> {
 const NEGATED: &str = "neg_";
 
 impl Metric {
-    /// The same with the other sign, which is better where it is larger.
+    /// The score with the other sign, which is better where it is larger.
     fn negated(&self) -> Option<Self> {
         let named = |name: &String| format!("{NEGATED}{name}");
         (self.direction == Direction::Minimize).then(|| Self {

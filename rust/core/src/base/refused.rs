@@ -20,7 +20,7 @@ mod numbers {
 
 /// Why something cannot be read, in words of our own with the number that the system has for that.
 #[derive(Debug)]
-pub(crate) struct Told {
+struct Told {
     what: &'static str,
     wanted: &'static str,
     number: i32,
@@ -46,7 +46,7 @@ pub fn is_special(error: &io::Error) -> bool {
     told.is_some_and(|told| told.number == ENXIO)
 }
 
-/// Its kind says no more than that: whoever looks for a file that vanished means another one.
+/// Its kind says no more than that: a file that vanished is another thing.
 pub(crate) fn told(what: &'static str, wanted: &'static str, number: i32) -> io::Error {
     io::Error::other(Told { what, wanted, number })
 }

@@ -17,7 +17,7 @@ static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 /// The right to make a pool; see [`hold`].
 pub(crate) type Held = MutexGuard<'static, Option<Pools>>;
 
-/// Waits until nobody is making a pool and keeps others from it, for whoever forks: a child whose parent
+/// Waits until no thread is making a pool and keeps others from it, for a thread that forks: a child whose parent
 /// was just making one would wait for that thread for ever.
 pub(crate) fn hold() -> Held {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)

@@ -59,7 +59,7 @@ impl Value {
         }
     }
 
-    /// The same, to stand in several places.
+    /// A value that may stand in several places.
     #[must_use]
     pub fn shared(self) -> Self {
         Self::Shared(Arc::new(self))

@@ -1,4 +1,4 @@
-//! What folders and files said, kept until the stat of one of their files changes.
+//! What folders and files said, cached until the stat of one of their files changes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::fs::stat::Identity;
 
 const MAGIC: &[u8; 4] = b"N4AL";
 
-/// What was kept, by path; nothing where there is nothing that can be used.
+/// What was cached, by path; nothing where there is nothing that can be used.
 pub fn load(root: &Path, file: &str) -> Known {
     let read =
         |folder: std::path::PathBuf| decode(&cache_file::read_file(&folder.join(file)).ok()?.into()).ok();
@@ -24,22 +24,17 @@ pub fn load(root: &Path, file: &str) -> Known {
 
 /// Keeps what can be told from its later self by stat.
 pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef<Unit>>) {
-    let kept: Vec<_> = units.into_iter().filter(|unit| unit.as_ref().is_settled()).collect();
+    let cached: Vec<_> = units.into_iter().filter(|unit| unit.as_ref().is_settled()).collect();
     let mut out = ByteWriter::default();
     out.bytes.extend_from_slice(MAGIC);
     out.text(cache_file::VERSION);
-    out.int(kept.len() as u64);
-    for unit in &kept {
+    out.int(cached.len() as u64);
+    for unit in &cached {
         let unit = unit.as_ref();
         out.text(&unit.path);
-        out.int(unit.stamps.len() as u64);
-        for stamp in &unit.stamps {
-            out.bytes.push(u8::from(stamp.is_some()));
-            if let Some(Identity { size, mtime_ns, ctime_ns, inode }) = *stamp {
-                for number in [size, mtime_ns as u64, ctime_ns as u64, inode] {
-                    out.u64(number);
-                }
-            }
+        out.int(unit.stats.len() as u64);
+        for stat in &unit.stats {
+            Identity::encode_if_any(stat.as_ref(), &mut out);
         }
         out.u64(unit.read_at as u64);
         out.int(unit.errors.len() as u64);
@@ -79,18 +74,7 @@ fn decode(bytes: &Bytes) -> Result<Known> {
 fn decode_unit(whole: &Bytes, reader: &mut ByteReader<'_>) -> Result<Unit> {
     let path = reader.text()?.to_owned();
     let count = reader.count(1)?;
-    let stamps = (0..count).map(|_| {
-        Ok(match reader.byte()? {
-            0 => None,
-            _ => Some(Identity {
-                size: reader.u64()?,
-                mtime_ns: reader.u64()? as i64,
-                ctime_ns: reader.u64()? as i64,
-                inode: reader.u64()?,
-            }),
-        })
-    });
-    let stamps = stamps.collect::<Result<Vec<_>>>()?;
+    let stats = (0..count).map(|_| Identity::decode_if_any(reader)).collect::<Result<Vec<_>>>()?;
     let read_at = reader.u64()? as i64;
     let count = reader.count(3)?;
     let errors = (0..count).map(|_| {
@@ -112,5 +96,5 @@ fn decode_unit(whole: &Bytes, reader: &mut ByteReader<'_>) -> Result<Unit> {
             Some(Arc::new(Entry { kind, id, name, status, created_at, content }))
         }
     };
-    Ok(Unit { path, stamps, read_at, entry, errors })
+    Ok(Unit { path, stats, read_at, entry, errors })
 }

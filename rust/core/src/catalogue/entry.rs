@@ -13,7 +13,7 @@ pub enum Kind {
     Run,
     /// What one call of nirs4all 0.6 made.
     Session,
-    /// Prediction files that nobody claims.
+    /// Prediction files that no run and no session claims.
     Files,
     /// A part of a session.
     Part,
@@ -42,7 +42,7 @@ pub struct Entry {
     pub name: String,
     /// Its state; `None` of files.
     pub status: Option<String>,
-    /// When it was created, ISO-8601; empty where nobody says.
+    /// When it was created, ISO-8601; empty where that is unknown.
     pub created_at: String,
     /// All that is known of it, as [`Tree::encode`] writes a map.
     pub content: Bytes,

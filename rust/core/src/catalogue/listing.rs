@@ -25,7 +25,7 @@ pub struct Listed {
     /// The entry.
     pub entry: Arc<Entry>,
     /// Of a run, the stat of its `run.yaml`, as long as that tells it from its later self.
-    pub stamp: Option<Identity>,
+    pub stat: Option<Identity>,
 }
 
 /// What a workspace has.
@@ -56,15 +56,15 @@ pub(crate) struct Found {
     read: usize,
 }
 
-/// Lists all runs within the current thread pool; what was read is kept for the next time if it may be.
-pub fn list(root: &Path, may_keep: bool, progress: &Progress) -> Result<Catalogue> {
-    list_with(root, may_keep, progress, None)
+/// Lists all runs within the current thread pool; what was read is cached for the next time if it may be.
+pub fn list(root: &Path, may_cache: bool, progress: &Progress) -> Result<Catalogue> {
+    list_with(root, may_cache, progress, None)
 }
 
-/// The same; the rows of sessions are added to `rows`.
+/// Lists all runs; the rows of sessions are added to `rows`.
 fn list_with(
     root: &Path,
-    may_keep: bool,
+    may_cache: bool,
     progress: &Progress,
     rows: Option<&mut Vec<SessionRows>>,
 ) -> Result<Catalogue> {
@@ -103,7 +103,7 @@ fn list_with(
     let fresh = if catalogue.read + logs_read > 0 { units().filter(is_new).count() } else { 0 };
     let lost = known.len().saturating_sub(count);
     // A few new runs are read again faster than all others are written again.
-    if may_keep && (fresh + lost) * 256 > count {
+    if may_cache && (fresh + lost) * 256 > count {
         cache::store(root, CACHE, units());
     }
     for unit in units() {
@@ -111,13 +111,14 @@ fn list_with(
     }
     let ids: HashSet<&str> = runs.iter().filter_map(|unit| unit.path.rsplit('/').next()).collect();
     let native = runs.iter().filter_map(|unit| {
-        let stamp = unit.stamps[0].filter(|stamp| stamp.settled_at(unit.read_at));
-        Some(Listed { entry: unit.entry.clone()?, stamp })
+        let stat = unit.stats[0].filter(|stat| stat.settled_at(unit.read_at));
+        Some(Listed { entry: unit.entry.clone()?, stat })
     });
     catalogue.entries.extend(native);
     let parts = (&manifests[..], &logs[..]);
-    let others = old_entries(root, &ids, parts, may_keep, progress, rows, &mut catalogue.errors)?.into_iter();
-    catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stamp: None }));
+    let others =
+        old_entries(root, &ids, parts, may_cache, progress, rows, &mut catalogue.errors)?.into_iter();
+    catalogue.entries.extend(others.map(|entry| Listed { entry: Arc::new(entry), stat: None }));
     catalogue.entries.sort_by(|Listed { entry: one, .. }, Listed { entry: other, .. }| {
         (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id))
     });
@@ -140,7 +141,7 @@ pub(crate) fn old_entries(
     root: &Path,
     runs: &HashSet<&str>,
     (manifests, logs): (&[Arc<Unit>], &[Arc<Unit>]),
-    may_keep: bool,
+    may_cache: bool,
     progress: &Progress,
     mut said: Option<&mut Vec<SessionRows>>,
     errors: &mut Vec<FileError>,
@@ -160,7 +161,7 @@ pub(crate) fn old_entries(
     folders::add_errors(errors, found);
     if !manifests.is_empty() {
         let files: BTreeSet<String> = datasets.into_iter().map(str::to_owned).collect();
-        let rows = session_rows::Rows::read(root, &files, may_keep, progress)?;
+        let rows = session_rows::Rows::read(root, &files, may_cache, progress)?;
         folders::add_errors(errors, rows.unread.iter().cloned());
         let logs: Vec<_> = logs.iter().filter_map(|unit| Log::of_entry(unit.entry.as_ref()?)).collect();
         let sessions = sessions::group(manifests, &logs);

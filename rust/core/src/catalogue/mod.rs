@@ -1,6 +1,6 @@
 //! The runs of a workspace, whatever wrote them: one discovery, one kind of entry.
 //!
-//! Records and manifests are read once and kept for as long as the stat of each of their files is
+//! Records and manifests are read once and cached for as long as the stat of each of their files is
 //! unchanged; no file of results or predictions is opened.
 
 mod cache;
@@ -15,7 +15,7 @@ pub mod result_query;
 pub mod results;
 mod results_cache;
 mod run_results;
-mod run_stamps;
+mod run_stats;
 mod unit;
 
 pub use entry::{Entry, Kind};

@@ -13,13 +13,12 @@ use crate::yaml::tree::Tree;
 pub const FILES: [&str; 4] = ["run.yaml", "templates.yaml", "datasets.yaml", "summary.yaml"];
 /// What is wrong with a run's folder without one of its files.
 pub const MISSING: &str = "is missing from the run's folder";
-
 const MAJOR: u64 = 1;
 /// The states of a run.
 pub const STATES: [&str; 6] = ["queued", "running", "completed", "failed", "paused", "cancelled"];
 
 /// Reads a run's records into a unit.
-pub fn read(
+pub(super) fn read(
     folder: &Path,
     name: &str,
     [record, templates, datasets, summary]: [Snapshot; 4],

@@ -29,7 +29,7 @@ pub fn pack(results: &[Tree], out: &mut ByteWriter) {
     }
 }
 
-/// Whether values are equal to the last bit; of floats, which equal their negative zero, nobody asks.
+/// Whether values are equal to the last bit; of floats, which equal their negative zero, it is not asked.
 fn is_same(one: &Tree, other: &Tree) -> bool {
     match one {
         Tree::Float(_) | Tree::Map(_) => false,
@@ -104,7 +104,7 @@ impl<'a> PackedResult<'a> {
         self.fields[field]
     }
 
-    /// The same where it is a text.
+    /// The value of a field, where it is a text.
     pub fn text(&self, field: usize) -> Option<&'a str> {
         if let Ok(Part::Text(text)) = self.get(field) { Some(text) } else { None }
     }

@@ -1,6 +1,6 @@
-//! What all runs say of their results, in bytes that a query looks through, kept between processes.
+//! What all runs say of their results, in bytes that a query looks through, cached between processes.
 //!
-//! What a run said is kept for as long as its folder, its `run.yaml` and its lists of results have the stat
+//! What a run said is cached for as long as its folder, its `run.yaml` and its lists of results have the stat
 //! that they had then. Where results are asked for by what records say, the other records are looked at too.
 
 use std::collections::HashSet;
@@ -14,18 +14,18 @@ use super::cache as records;
 use super::entry::Entry;
 use super::listing::{Found, look, old_entries};
 use super::results::{of_entries, of_run};
-use super::results_cache::Kept;
-use super::run_results::{Keeping, RunResults, Wanted, write_entry, write_results};
-use super::run_stamps::Stamps;
+use super::results_cache::CachedResults;
+use super::run_results::{CacheState, RunResults, Wanted, write_entry, write_results};
+use super::run_stats::RunStats;
 use super::unit::{Known, UnitReader};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, FileError, Result};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::fs::platform::Folder;
-use crate::reading::live;
+use crate::reading::open_segments;
 
-/// So many runs are read again before what is kept of their records is looked at.
+/// So many runs are read again before what is cached of their records is looked at.
 const FEW: usize = 64;
 
 /// All runs.
@@ -54,20 +54,22 @@ pub fn list(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ran
 fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<Ranking> {
     let runs = root.join("runs");
     let mut ranking = Ranking::default();
-    let (names, kept) =
-        rayon::join(|| super::listing::names_of_runs(root, &mut ranking.folder_errors), || Kept::load(root));
+    let (names, cached) = rayon::join(
+        || super::listing::names_of_runs(root, &mut ranking.folder_errors),
+        || CachedResults::load(root),
+    );
     progress.expect(names.len());
     let folder = if names.is_empty() { None } else { Folder::open(&runs).ok() };
     let is_unchanged = |name: &str, body: &Bytes| {
-        let folder = folder
-            .as_ref()
-            .map(|folder| Stamps::are_those_of(&mut ByteReader::new(body), folder, name, wanted.by_records));
+        let folder = folder.as_ref().map(|folder| {
+            RunStats::are_those_of(&mut ByteReader::new(body), folder, name, wanted.by_records)
+        });
         matches!(folder, Some(Ok(true)))
     };
     let known = names.par_iter().enumerate().with_min_len(64).map(|(place, name)| {
         progress.check()?;
-        let body = kept.get(name, place).filter(|body| is_unchanged(name, body));
-        Ok(body.and_then(|body| RunResults::new(name.clone(), body, Keeping::IsKept).ok()))
+        let body = cached.get(name, place).filter(|body| is_unchanged(name, body));
+        Ok(body.and_then(|body| RunResults::new(name.clone(), body, CacheState::Cached).ok()))
     });
     let known: Vec<Option<RunResults>> = known.collect::<Result<_>>()?;
     let unknown = known.iter().filter(|run| run.is_none()).count();
@@ -84,7 +86,7 @@ fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<
         }
     }
     ranking.old_errors.extend(manifests.iter().flat_map(|unit| unit.errors.iter().cloned()));
-    kept.store(root, &ranking.runs);
+    cached.store(root, &ranking.runs);
     let ids: HashSet<&str> = ranking.runs.iter().map(|run| run.id.as_str()).collect();
     let parts = (&manifests[..], &[][..]);
     let old = old_entries(root, &ids, parts, true, progress, None, &mut ranking.folder_errors)?;
@@ -111,9 +113,9 @@ fn read_unknown(
         if known.is_some() {
             return Ok((known, Found::default()));
         }
-        let stamps = Stamps::of(&root.join("runs").join(&name));
+        let stats = RunStats::of(&root.join("runs").join(&name));
         let mut found = look(root, &reader, &name, true);
-        let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, &stamps, wanted));
+        let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, &stats, wanted));
         Ok((run.transpose()?, found))
     });
     Ok(read.collect())
@@ -132,11 +134,12 @@ impl Ranking {
         let results = of_entries(root, &entries, &mut self.old_errors, progress)?;
         for (entry, found) in entries.iter().zip(results) {
             let mut body = ByteWriter::default();
-            Stamps::default().write(&[], &mut body);
+            RunStats::default().write(&[], &mut body);
             write_entry(Some(entry), &[], &mut body)?;
             write_results(&found, &mut body);
-            let run = RunResults::new(entry.id.clone(), body.bytes.into(), Keeping::Never)?;
-            self.runs.push(RunResults { is_run: false, ..run });
+            let mut run = RunResults::new(entry.id.clone(), body.bytes.into(), CacheState::Never)?;
+            run.is_run = false;
+            self.runs.push(run);
         }
         Ok(())
     }
@@ -149,15 +152,15 @@ impl Ranking {
             let place = self.runs[..native].binary_search_by(|run| run.id.as_str().cmp(id)).ok()?;
             (self.runs[place].is_there && wanted.binary_search(&place).is_ok()).then_some(place)
         };
-        let (open, errors) = live::open_results(root, &|run| place_of(run).is_some())?;
+        let (open, errors) = open_segments::open_results(root, &|run| place_of(run).is_some())?;
         folders::add_errors(&mut self.folder_errors, errors);
         let open: Vec<_> = open.into_iter().filter_map(|(run, open)| Some((place_of(&run)?, open))).collect();
         for (place, open) in open {
             let run = &mut self.runs[place];
             let mut body = ByteWriter::default();
-            body.bytes.extend_from_slice(&run.body[..run.parts.result_errors]);
+            body.bytes.extend_from_slice(run.before_results());
             write_results(&of_run(root, &run.id, Some(&open)), &mut body);
-            *run = RunResults::new(run.id.clone(), body.bytes.into(), Keeping::Never)?;
+            *run = RunResults::new(run.id.clone(), body.bytes.into(), CacheState::Never)?;
         }
         Ok(())
     }

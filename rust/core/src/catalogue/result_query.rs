@@ -388,7 +388,7 @@ impl<'a> Key<'a> {
     }
 
     fn of_score(metric: Option<&'a str>, direction: Direction, score: f64) -> Self {
-        // Where nobody can say which is better, ids order.
+        // Where it is unknown which is better, ids order.
         let badness = direction.goodness(score).map_or(0.0, |goodness| -goodness);
         Self::Score { metric: (metric.is_none(), metric.unwrap_or_default()), badness }
     }

@@ -12,7 +12,7 @@ use super::result_fields::complete;
 use crate::base::error::{FileError, Result};
 use crate::base::progress::Progress;
 use crate::fs::folders;
-use crate::reading::live;
+use crate::reading::open_segments;
 use crate::segment::checkpoint;
 use crate::segment::hidden::{self, Rank};
 use crate::yaml::tree::Tree;
@@ -46,7 +46,7 @@ pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Resu
 
 /// The checkpointed results of one run, oldest first.
 pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
-    let (open, errors) = live::open_results(root, &|run| run == run_id)?;
+    let (open, errors) = open_segments::open_results(root, &|run| run == run_id)?;
     let mut found = of_run(root, run_id, open.get(run_id));
     folders::add_errors(&mut found.errors, errors);
     Ok(found)
@@ -63,7 +63,7 @@ pub(super) fn of_entries(
         entries.iter().filter(|entry| entry.kind == Kind::Run).map(|entry| entry.id.as_str()).collect();
     let mut open = HashMap::new();
     if !runs.is_empty() {
-        let found = live::open_results(root, &|run| runs.contains(run))?;
+        let found = open_segments::open_results(root, &|run| runs.contains(run))?;
         open = found.0;
         folders::add_errors(errors, found.1);
     }
@@ -81,11 +81,11 @@ pub(super) fn of_entries(
 type Map = serde_json::Map<String, serde_json::Value>;
 
 /// The checkpointed results of a run, of each result the checkpoint that wins.
-pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&live::OpenResults>) -> Results {
-    let none = live::OpenResults::default();
+pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::OpenResults>) -> Results {
+    let none = open_segments::OpenResults::default();
     let open = open.unwrap_or(&none);
     let mut found = Results::default();
-    let sealed = live::sealed_results(root, run_id, open, &mut found.errors);
+    let sealed = open_segments::sealed_results(root, run_id, open, &mut found.errors);
     found.errors.extend(open.errors.iter().cloned());
     let mut parsed = Vec::new();
     for (writer, text) in open.results.iter().chain(&sealed) {

@@ -1,32 +1,30 @@
-//! What all runs said of their results, kept between processes.
+//! What all runs said of their results, cached between processes.
 
 use std::ops::Range;
 use std::path::Path;
 
 use bytes::Bytes;
 
-use super::run_results::{Keeping, RunResults};
+use super::run_results::{CacheState, RunResults};
 use crate::base::codec::ByteWriter;
 use crate::base::error::{Error, Result, corrupt};
 use crate::fs::cache_file;
 
-/// What is kept.
+/// What is cached.
 pub(super) const CACHE: &str = "run_results.bin";
-
 const MAGIC: &[u8; 4] = b"N4AR";
-
-/// The layout of what is kept; another is ignored.
+/// The layout of what is cached; another is ignored.
 const LAYOUT: u64 = 1;
 
-/// What was kept: the content of its file, and where in it each run stands.
+/// What was cached: the content of its file, and where in it each run stands.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct CachedResults {
     bytes: Bytes,
     /// In the order of ids: where the id lies, and where what follows it does.
     runs: Vec<[Range<usize>; 2]>,
 }
 
-impl Kept {
+impl CachedResults {
     pub(crate) fn load(root: &Path) -> Self {
         let read = |folder: std::path::PathBuf| {
             Self::decode(cache_file::read_file(&folder.join(CACHE)).ok()?.into()).ok()
@@ -63,7 +61,7 @@ impl Kept {
         }
     }
 
-    /// What was kept of a run, which stands at a place unless others came or went.
+    /// What was cached of a run, which stands at a place unless others came or went.
     pub(crate) fn get(&self, id: &str, place: usize) -> Option<Bytes> {
         let find = |[own, _]: &[Range<usize>; 2]| self.bytes[own.clone()].cmp(id.as_bytes());
         let is_there = self.runs.get(place).is_some_and(|run| find(run).is_eq());
@@ -73,19 +71,19 @@ impl Kept {
 
     /// Writes the runs down, if many are new or gone: a few are read again faster than all are written again.
     pub(crate) fn store(&self, root: &Path, runs: &[RunResults]) {
-        let of = |keeping| runs.iter().filter(move |run| run.keeping == keeping).count();
-        let (new, old) = (of(Keeping::IsNew), of(Keeping::IsKept));
+        let of = |cache_state| runs.iter().filter(move |run| run.cache_state == cache_state).count();
+        let (new, old) = (of(CacheState::New), of(CacheState::Cached));
         if (new + self.runs.len() - old) * 256 <= new + old {
             return;
         }
-        let kept = || runs.iter().filter(|run| run.keeping != Keeping::Never);
+        let cached = || runs.iter().filter(|run| run.cache_state != CacheState::Never);
         let mut out = ByteWriter::default();
-        out.bytes.reserve(kept().map(|run| run.id.len() + run.body.len() + 8).sum::<usize>() + 64);
+        out.bytes.reserve(cached().map(|run| run.id.len() + run.body.len() + 8).sum::<usize>() + 64);
         out.bytes.extend_from_slice(MAGIC);
         out.int(LAYOUT);
         out.text(cache_file::VERSION);
         out.int((new + old) as u64);
-        for run in kept() {
+        for run in cached() {
             out.text(&run.id);
             out.int(run.body.len() as u64);
             out.bytes.extend_from_slice(&run.body);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::entry::Entry;
 use super::packed::pack;
 use super::results::{Results, of_run};
-use super::run_stamps::Stamps;
+use super::run_stats::RunStats;
 use super::unit::{self, Unit};
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{ErrorKind, FileError, Result, corrupt};
@@ -22,39 +22,39 @@ pub struct RunResults {
     /// Whether it has a record that can be used; else there are only errors.
     pub is_there: bool,
     /// All that is said of it.
-    pub(crate) body: Bytes,
+    pub(super) body: Bytes,
     /// Where in it.
-    pub(crate) parts: Parts,
-    pub(crate) keeping: Keeping,
+    parts: Parts,
+    pub(super) cache_state: CacheState,
 }
 
 /// Where the parts of what is said of a run begin, in bytes; each ends where the next begins.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts {
-    pub(crate) name: usize,
-    pub(crate) created_at: usize,
-    pub(crate) references: usize,
-    pub(crate) record_errors: usize,
-    pub(crate) result_errors: usize,
-    pub(crate) results: usize,
+struct Parts {
+    name: usize,
+    created_at: usize,
+    references: usize,
+    record_errors: usize,
+    result_errors: usize,
+    results: usize,
 }
 
 /// Whether the cache has a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeping {
+pub(super) enum CacheState {
     /// It has.
-    IsKept,
+    Cached,
     /// It should.
-    IsNew,
+    New,
     /// It should not: what was read may have changed without its stat telling, or is not all of it.
     Never,
 }
 
 impl RunResults {
-    pub(crate) fn new(id: String, body: Bytes, keeping: Keeping) -> Result<Self> {
+    pub(crate) fn new(id: String, body: Bytes, cache_state: CacheState) -> Result<Self> {
         let mut reader = ByteReader::new(&body);
         let at = |reader: &ByteReader<'_>| body.len() - reader.left();
-        Stamps::pass(&mut reader)?;
+        RunStats::pass(&mut reader)?;
         let is_there = reader.byte()? == 1;
         let name = at(&reader);
         reader.text()?;
@@ -69,7 +69,7 @@ impl RunResults {
         read_errors(&mut reader)?;
         let results = at(&reader);
         let parts = Parts { name, created_at, references, record_errors, result_errors, results };
-        Ok(Self { id, is_run: true, is_there, body, parts, keeping })
+        Ok(Self { id, is_run: true, is_there, body, parts, cache_state })
     }
 
     /// Reads a run's lists of results.
@@ -77,21 +77,22 @@ impl RunResults {
         root: &Path,
         id: String,
         unit: &Unit,
-        stamps: &Stamps,
+        stats: &RunStats,
         wanted: &Wanted<'_>,
     ) -> Result<Self> {
         let entry = unit.entry.as_deref();
         let mut body = ByteWriter::default();
-        let is_settled =
-            stamps.write(&unit.stamps, &mut body) && unit.errors.iter().all(|error| unit::keeps(error.kind));
+        let is_settled = stats.write(&unit.stats, &mut body)
+            && unit.errors.iter().all(|error| unit::is_cacheable(error.kind));
         write_entry(entry, &unit.errors, &mut body)?;
         let is_wanted = entry.is_none_or(|entry| (wanted.is_of_run)(&entry.id, &entry.name));
         let found = if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Results::default() };
         write_results(&found, &mut body);
         // What cannot be opened may be opened again without any stat telling.
-        let is_new = is_settled && is_wanted && found.errors.iter().all(|error| unit::keeps(error.kind));
-        let keeping = if is_new { Keeping::IsNew } else { Keeping::Never };
-        Self::new(id, body.bytes.into(), keeping)
+        let is_new =
+            is_settled && is_wanted && found.errors.iter().all(|error| unit::is_cacheable(error.kind));
+        let cache_state = if is_new { CacheState::New } else { CacheState::Never };
+        Self::new(id, body.bytes.into(), cache_state)
     }
 
     fn from(&self, part: usize) -> ByteReader<'_> {
@@ -123,6 +124,11 @@ impl RunResults {
     /// What is wrong with its results.
     pub fn result_errors(&self) -> Result<Vec<FileError>> {
         read_errors(&mut self.from(self.parts.result_errors))
+    }
+
+    /// What is said of its records, as bytes; its results follow.
+    pub(super) fn before_results(&self) -> &[u8] {
+        &self.body[..self.parts.result_errors]
     }
 
     /// Its results, as [`pack`] writes them.

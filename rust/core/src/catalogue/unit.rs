@@ -12,7 +12,7 @@ use crate::yaml;
 use crate::yaml::tree::Tree;
 
 /// Whether an error is one of the file's content, which stays for as long as that does.
-pub fn keeps(kind: ErrorKind) -> bool {
+pub fn is_cacheable(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Corrupt | ErrorKind::Schema | ErrorKind::Version)
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Unit {
     /// Relative to the workspace.
     pub(crate) path: String,
     /// Of each file that it is made of, in order.
-    pub(crate) stamps: Vec<Option<Identity>>,
+    pub(crate) stats: Vec<Option<Identity>>,
     /// When they were read, ns since 1970.
     pub(crate) read_at: i64,
     pub(crate) entry: Option<Arc<Entry>>,
@@ -30,13 +30,13 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    pub(crate) fn is_unchanged(&self, stamps: &[Option<Identity>]) -> bool {
-        self.stamps == stamps && self.is_settled()
+    pub(crate) fn is_unchanged(&self, stats: &[Option<Identity>]) -> bool {
+        self.stats == stats && self.is_settled()
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.stamps.iter().flatten().all(|stamp| stamp.settled_at(self.read_at))
-            && self.errors.iter().all(|error| keeps(error.kind))
+        self.stats.iter().flatten().all(|stat| stat.settled_at(self.read_at))
+            && self.errors.iter().all(|error| is_cacheable(error.kind))
     }
 }
 
@@ -68,8 +68,8 @@ impl UnitReader<'_> {
         if snapshots[0].bytes.as_ref().is_err_and(FileError::is_vanished) {
             return None;
         }
-        let stamps = snapshots.iter().map(|snapshot| snapshot.stamp).collect();
-        let mut unit = Unit { path: path.to_owned(), stamps, read_at, entry: None, errors: Vec::new() };
+        let stats = snapshots.iter().map(|snapshot| snapshot.stat).collect();
+        let mut unit = Unit { path: path.to_owned(), stats, read_at, entry: None, errors: Vec::new() };
         let is_refused = snapshots[0].bytes.as_ref().is_err_and(|error| error.kind == ErrorKind::Io);
         // A file of its own is to blame itself.
         let is_folder = files.iter().any(|file| !file.is_empty());
@@ -86,7 +86,7 @@ impl UnitReader<'_> {
 /// A file of a unit, as it was at one moment.
 pub(crate) struct Snapshot {
     /// Of a regular file that could be opened.
-    stamp: Option<Identity>,
+    stat: Option<Identity>,
     pub(crate) bytes: Result<Vec<u8>>,
 }
 
@@ -95,10 +95,10 @@ impl Snapshot {
         let opened = folder.open_file(below).and_then(|file| Ok((file.metadata()?, file)));
         match opened {
             Ok((metadata, file)) => {
-                let stamp = stat::identity(&metadata);
-                Self { stamp: Some(stamp), bytes: yaml::bytes_of(&file, stamp.size) }
+                let stat = stat::identity(&metadata);
+                Self { stat: Some(stat), bytes: yaml::bytes_of(&file, stat.size) }
             }
-            Err(error) => Self { stamp: None, bytes: Err(Error::pathless(error)) },
+            Err(error) => Self { stat: None, bytes: Err(Error::pathless(error)) },
         }
     }
 

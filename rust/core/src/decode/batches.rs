@@ -17,13 +17,10 @@ use crate::types;
 
 /// Rows per batch: as many as a summary takes as one piece.
 const BATCH: usize = 65_536;
-
-/// The same where all columns are read.
+/// Rows per batch where all columns are read.
 const WHOLE_BATCH: usize = 8_192;
-
 /// So many batches are in memory at a time, fewer where they are large.
 const BATCHES: usize = 4;
-
 const BATCHES_BYTES: usize = 256 << 20;
 
 /// The columns of a Parquet file.

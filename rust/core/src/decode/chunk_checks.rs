@@ -162,7 +162,7 @@ impl FileChecks {
         .map_err(|error| self.named(error, run[0]))
     }
 
-    /// Checks a chunk whose bytes somebody has read.
+    /// Checks a chunk whose bytes were read already.
     pub fn check_bytes(&self, group: usize, leaf: usize, bytes: &[u8]) -> Result<()> {
         if self.state((group, leaf)).get().is_some() {
             return Ok(());

@@ -67,7 +67,7 @@ impl ChunkReader for Chunks {
     }
 }
 
-/// Reads on from a place, whoever else reads the file.
+/// Reads on from a place, whatever else reads the file.
 struct At {
     file: File,
     place: u64,

@@ -12,7 +12,7 @@ use crate::fs::{File, platform};
 
 /// Largest page that is decoded.
 pub const PAGE_BYTES: u64 = 256 << 20;
-/// The same in a segment of an earlier version of this package, whose pages hold texts of any length.
+/// The limit of a page in a segment of an earlier version of this package, whose pages hold texts of any length.
 pub const LANDED_PAGE_BYTES: u64 = i32::MAX as u64;
 /// Longest header of a page.
 const HEADER_BYTES: usize = 16 << 20;
@@ -34,7 +34,6 @@ const PLAIN_DICTIONARY: i64 = 2;
 const DELTA_LENGTH_BYTE_ARRAY: i64 = 6;
 const DELTA_BYTE_ARRAY: i64 = 7;
 const RLE_DICTIONARY: i64 = 8;
-
 /// Parquet's number for the type of texts.
 pub const BYTE_ARRAY: i64 = 6;
 

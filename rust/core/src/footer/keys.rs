@@ -2,6 +2,5 @@
 
 /// The footer key that says which journal a segment was sealed from.
 pub const JOURNAL_KEY: &str = "n4a_journal";
-
 /// The footer key that lists what a compaction merged.
 pub const REPLACES_KEY: &str = "n4a_replaces";

@@ -228,7 +228,7 @@ struct Stored {
 }
 
 impl Stored {
-    /// The same with sizes and places that a file can have.
+    /// The column chunk, if its sizes and places are ones that a file can have.
     fn placed(&self) -> Option<Chunk> {
         let unsigned = |number: i64| u64::try_from(number).ok();
         let extent = |start: i64, length: i64| {

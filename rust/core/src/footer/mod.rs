@@ -1,11 +1,11 @@
 //! Parquet footers: one open, one read, and only what is asked is decoded.
 
 mod check;
+pub mod digest;
 pub mod keys;
 pub mod layout;
 pub mod page_header;
 mod parse;
-pub mod seal;
 mod splice;
 mod tail;
 pub mod thrift;

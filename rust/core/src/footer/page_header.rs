@@ -9,7 +9,7 @@ use super::thrift::{Fault, Reader, STRUCT, each_field};
 pub enum Kind {
     /// Values, or their places in the dictionary, with their levels.
     Data,
-    /// The same with levels that are not compressed.
+    /// A page of data whose levels are not compressed.
     DataV2,
     /// Values that data pages refer to.
     Dictionary,

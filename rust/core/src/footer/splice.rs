@@ -3,8 +3,8 @@
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
+use super::digest::fill;
 use super::parse::{FIELD_KEY_VALUES, Footer};
-use super::seal::seal;
 use super::tail::{MAGIC, Tail};
 use super::thrift::{BINARY, LIST, STRUCT, write_binary, write_field, write_list};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -97,6 +97,6 @@ pub fn encode(footer: &Footer<'_>, keys: &[(&str, String)]) -> Vec<u8> {
         previous = id;
     }
     out.push(0);
-    seal(&mut out);
+    fill(&mut out);
     out
 }

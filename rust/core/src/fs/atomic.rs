@@ -58,13 +58,13 @@ impl Draft {
         sync_entry(&target)
     }
 
-    /// Publishes the draft under a name that nobody has taken, and makes the name durable.
+    /// Publishes the draft under a name that is not taken, and makes the name durable.
     pub fn create(self) -> Result<()> {
         let target = self.target.clone();
         self.create_as(&target)
     }
 
-    /// The same under another name on the same file system, for who learns it while writing.
+    /// Publishes the draft under another name on the same file system, one that was learnt while writing.
     pub fn create_as(self, target: &Path) -> Result<()> {
         self.temp.persist_noclobber(target).map_err(|error| match error.error.kind() {
             std::io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Conflict, "exists already").at(target),
@@ -185,7 +185,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     sync_entry(from)
 }
 
-/// Removes a file unless somebody else did.
+/// Removes a file; one that is gone already is no error.
 pub fn remove_if_there(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),

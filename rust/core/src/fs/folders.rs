@@ -27,7 +27,7 @@ impl Names {
     }
 }
 
-/// Adds errors that are not there yet: several looks at one thing say the same of it.
+/// Adds errors that are not there yet: several looks at one thing give equal errors.
 pub fn add_errors(errors: &mut Vec<FileError>, more: impl IntoIterator<Item = FileError>) {
     for error in more {
         if !errors.contains(&error) {
@@ -44,7 +44,7 @@ pub fn list(root: &Path, below: &str, is_ours: fn(&str) -> bool) -> Names {
     Names { names: found.into_iter().map(|(name, _)| name).collect(), errors }
 }
 
-/// The same with what the listing says of the kind of each.
+/// The names in a folder of a workspace, with what the listing says of the kind of each.
 fn with_kinds(
     root: &Path,
     below: &str,

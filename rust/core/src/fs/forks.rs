@@ -21,7 +21,7 @@ struct Registry {
     files: Vec<(u64, RawFd)>,
 }
 
-/// Held while a file is opened or closed, and by whoever forks: nobody calls Python, locks a file or waits
+/// Held while a file is opened or closed, and by a thread that forks: no holder calls Python, locks a file or waits
 /// for another lock while holding it.
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { opened: 0, files: Vec::new() });
 

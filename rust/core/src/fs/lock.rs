@@ -1,4 +1,4 @@
-//! Locks between processes: who may write, and whether whoever did is still alive.
+//! Locks between processes: who may write, and whether an earlier holder is still alive.
 //!
 //! `flock` on POSIX and `LockFileEx` on Windows, which the kernel releases when their process dies.
 //! Only who holds a lock removes its file, as the last thing before letting go; others compare path and
@@ -18,12 +18,12 @@ use crate::base::value::Value;
 
 /// The timeout of who does not want to wait.
 pub const ONE_TRY: Duration = Duration::ZERO;
-/// However short its timeout, a lock is tried for so long: whoever looks whether it is held has it for an
+/// However short its timeout, a lock is tried for so long: a look whether it is held takes it for an
 /// instant.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
 /// Between two tries of a lock that is held.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(200);
-/// The same until [`SHORTEST_PATIENCE`] is over.
+/// Tries a lock until [`SHORTEST_PATIENCE`] is over.
 const SHORT_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Who looks follows a name that is given to one file after the other so often.
@@ -61,7 +61,7 @@ impl Lock {
     /// its name.
     pub fn remove(self) {
         if cfg!(unix) && platform::is_same_file(&self.file, &self.path) {
-            // Nobody else can hold the lock before its file is gone.
+            // No other process can hold the lock before its file is gone.
             let _ = std::fs::remove_file(holder_path(&self.path));
             let _ = std::fs::remove_file(&self.path);
         }
@@ -70,7 +70,7 @@ impl Lock {
 
 /// Opens a file that will be locked; `None` where there is none.
 pub fn open_existing(path: &Path) -> Result<Option<OwnFile>> {
-    // For writing: on a network drive nobody can lock a file that is only read.
+    // For writing: on a network drive no process can lock a file that is only read.
     let open = || platform::open_for_writing(path, false).or_else(|_| platform::open(path));
     match OwnFile::open(open) {
         Ok(file) => Ok(Some(file)),
@@ -87,7 +87,7 @@ pub fn lock_file(file: &OwnFile, path: &Path, timeout: Duration) -> Result<bool>
     until(timeout, &mut || Ok(()), attempt).map(|locked| locked.is_some())
 }
 
-/// Whether some process holds the lock at `path`; without a file nobody does.
+/// Whether some process holds the lock at `path`; without a file none does.
 pub fn is_held(path: &Path) -> Result<bool> {
     for _ in 0..MOST_REPLACED {
         let file = match OwnFile::open(|| platform::open(path)) {

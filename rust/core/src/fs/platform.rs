@@ -107,7 +107,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     regular::opened(path, without_waiting(File::options().read(true)).open(path))
 }
 
-/// The same for reading and writing; `creates` makes it where it is missing.
+/// Opens a regular file for reading and writing; `creates` makes it where it is missing.
 pub fn open_for_writing(path: &Path, creates: bool) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(creates).truncate(false);
@@ -127,7 +127,7 @@ fn without_waiting(options: &mut std::fs::OpenOptions) -> &mut std::fs::OpenOpti
     options
 }
 
-/// Makes a file that nobody has made, open for reading and writing.
+/// Makes a file that was not there, open for reading and writing.
 pub fn create_new(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create_new(true).open(path)
 }
@@ -259,7 +259,7 @@ pub fn sync_folder(_folder: &Path) -> io::Result<()> {
 /// Whether a change of content always changes the identity of files there, as far as the system tells.
 ///
 /// FAT and exFAT have no time of change and invent inodes at each mount; CIFS and FUSE leave both to
-/// whoever serves them.
+/// their server.
 #[cfg(target_os = "linux")]
 pub fn has_trusted_ctime(path: &Path) -> bool {
     // The magic numbers of linux/magic.h: FAT, exFAT, SMB, CIFS, SMB2, FUSE.

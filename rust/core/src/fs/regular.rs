@@ -18,7 +18,7 @@ pub fn opened(path: &Path, opened: io::Result<File>) -> io::Result<File> {
 
 /// What the system said of a path, told more exactly: a link to nothing is there, and a socket cannot be opened.
 ///
-/// Neither is told as something that is not there: whoever looks for files that vanished means others.
+/// Neither is told as something that is not there: a file that vanished is another thing.
 pub fn explained(path: &Path, error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound && is_link(path) {
         return told("a link to what is not there", "file", ENOENT);
@@ -32,7 +32,7 @@ pub fn explained(path: &Path, error: io::Error) -> io::Error {
     error
 }
 
-/// The same of a folder that cannot be listed: another thing in its place is there.
+/// What the system said of a folder that cannot be listed: another thing in its place is there.
 pub fn explained_folder(path: &Path, error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::NotADirectory if path.symlink_metadata().is_ok() => not_a_folder(path),

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::regular;
+use crate::base::codec::{ByteReader, ByteWriter};
+use crate::base::error::Result;
 
 /// What tells a file from another and from its own past: the key of every cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -26,6 +28,36 @@ impl Identity {
     /// stat can show (git calls such entries racily clean).
     pub fn settled_at(&self, at_ns: i64) -> bool {
         self.mtime_ns.max(self.ctime_ns) < at_ns.saturating_sub(RACY_NS)
+    }
+
+    /// Its numbers, in the order in which files of the cache have them.
+    pub fn numbers(&self) -> [u64; 4] {
+        [self.size, self.mtime_ns as u64, self.ctime_ns as u64, self.inode]
+    }
+
+    /// The identity of these [`Self::numbers`].
+    pub fn of_numbers([size, mtime_ns, ctime_ns, inode]: [u64; 4]) -> Self {
+        Self { size, mtime_ns: mtime_ns as i64, ctime_ns: ctime_ns as i64, inode }
+    }
+
+    /// Appends it to a file of the cache.
+    pub(crate) fn encode(&self, out: &mut ByteWriter) {
+        self.numbers().into_iter().for_each(|number| out.u64(number));
+    }
+
+    /// What [`Self::encode`] wrote.
+    pub(crate) fn decode(reader: &mut ByteReader<'_>) -> Result<Self> {
+        Ok(Self::of_numbers([reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?]))
+    }
+
+    /// Appends whether there is one, then that.
+    pub(crate) fn encode_if_any(identity: Option<&Self>, out: &mut ByteWriter) {
+        out.maybe(identity, |out, identity| identity.encode(out));
+    }
+
+    /// What [`Self::encode_if_any`] wrote.
+    pub(crate) fn decode_if_any(reader: &mut ByteReader<'_>) -> Result<Option<Self>> {
+        reader.maybe(Self::decode)
     }
 }
 

@@ -253,10 +253,9 @@ fn encode(entries: &Entries) -> Vec<u8> {
     out.bytes.push(VERSION);
     out.int(entries.len() as u64);
     for (FileKey { device, identity }, known) in entries {
-        let Identity { size, mtime_ns, ctime_ns, inode } = *identity;
-        for number in [*device, size, mtime_ns as u64, ctime_ns as u64, inode, known.read_at as u64] {
-            out.u64(number);
-        }
+        out.u64(*device);
+        identity.encode(&mut out);
+        out.u64(known.read_at as u64);
         let parts = [known.quick.as_ref().map(<[u8; 8]>::as_slice)]
             .into_iter()
             .chain([known.blake3.as_ref(), known.sha256.as_ref()].map(|hash| hash.map(<[u8; 32]>::as_slice)));
@@ -283,12 +282,7 @@ fn decode(bytes: &[u8]) -> Result<Entries> {
     let mut entries = Entries::with_capacity(count);
     for _ in 0..count {
         let device = reader.u64()?;
-        let identity = Identity {
-            size: reader.u64()?,
-            mtime_ns: reader.u64()? as i64,
-            ctime_ns: reader.u64()? as i64,
-            inode: reader.u64()?,
-        };
+        let identity = Identity::decode(&mut reader)?;
         let read_at = reader.u64()? as i64;
         let parts = reader.byte()?;
         entries.insert(

@@ -1,6 +1,6 @@
 //! One file: plain reads into reused buffers, on all cores.
 //!
-//! Plain reads, because a mapped file that somebody truncates kills the process. BLAKE3 is a binary
+//! Plain reads, because a mapped file that is truncated kills the process. BLAKE3 is a binary
 //! tree over the content: each thread reads and hashes subtrees of its own, while they are in its
 //! processor's cache. SHA-256 is a chain: one thread hashes while another reads ahead.
 
@@ -79,7 +79,7 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
         .at(path))
 }
 
-/// Exactly so many bytes; fewer mean that somebody truncates the file.
+/// Exactly so many bytes; fewer mean that the file is being truncated.
 pub(super) fn fill(file: &File, buffer: &mut [u8], offset: u64) -> Result<()> {
     let count = platform::read_at(file, buffer, offset)
         .map_err(|error| Error { source: Some(error), ..Error::new(ErrorKind::Io, "cannot be read") })?;

@@ -69,8 +69,8 @@ fn key(out: &mut ByteWriter, key: FileKey, before: &mut FileKey) {
 }
 
 fn numbers(key: FileKey) -> [u64; 5] {
-    let Identity { size, mtime_ns, ctime_ns, inode } = key.identity;
-    [key.device, size, mtime_ns as u64, ctime_ns as u64, inode]
+    let [size, mtime, ctime, inode] = key.identity.numbers();
+    [key.device, size, mtime, ctime, inode]
 }
 
 fn decode(bytes: &[u8], root: &Path) -> Result<Tree> {
@@ -130,7 +130,7 @@ fn read_key(reader: &mut ByteReader<'_>, before: &mut FileKey) -> Result<FileKey
         *number = number.wrapping_add((coded >> 1) ^ (coded & 1).wrapping_neg());
     }
     let [device, size, mtime, ctime, inode] = numbers;
-    let identity = Identity { size, mtime_ns: mtime as i64, ctime_ns: ctime as i64, inode };
+    let identity = Identity::of_numbers([size, mtime, ctime, inode]);
     *before = FileKey { device, identity };
     Ok(*before)
 }

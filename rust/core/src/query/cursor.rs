@@ -54,7 +54,7 @@ impl Cursor {
         self.key
     }
 
-    /// Text in ASCII, for whoever asks for the next page of the same query.
+    /// The cursor as ASCII, by which the next page of the same query is asked for.
     pub fn encode(&self, query: &str) -> String {
         let tie = &self.tie;
         let json = json!([

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use arrow_array::RecordBatch;
 
+use super::file_snapshot::FileSnapshot;
 use super::keys::{Key, TIES};
-use super::listed::Listed;
 use crate::base::error::{Error, Result};
 use crate::types::columns::Texts;
 
@@ -81,7 +81,7 @@ impl Tie {
         batch: &RecordBatch,
         row: usize,
         text: Option<&str>,
-        file: &Listed,
+        file: &FileSnapshot,
         place: u32,
     ) -> Result<Self> {
         let value = |column: &str| Ok::<_, Error>(Texts::of(batch, column)?.get(row).map(str::to_owned));

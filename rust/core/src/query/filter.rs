@@ -83,7 +83,7 @@ impl Asks {
 
 /// What is known of a column in a row group before it is read.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Known {
+pub enum ColumnBounds {
     /// Nothing.
     Nothing,
     /// All rows have this text, or none has one.
@@ -180,27 +180,31 @@ impl Predicate<'_> {
     }
 
     /// Whether rows of which this much is known all fit, or none does; `None` where they must be read.
-    pub fn decided_by(&self, known: &dyn Fn(&str) -> Known, unnamed: &str) -> Option<bool> {
+    pub fn decided_by(&self, known: &dyn Fn(&str) -> ColumnBounds, unnamed: &str) -> Option<bool> {
         match (self, known(self.columns()[0])) {
-            (Self::Equal(column, value), Known::Always(text)) => {
+            (Self::Equal(column, value), ColumnBounds::Always(text)) => {
                 Some(is_equal(column, or_default(column, text.as_deref(), unnamed), value))
             }
             // Where a name stands in another normal form, it lies elsewhere in the order of bytes.
-            (Self::Equal(column, value), Known::Texts(..)) if *column == DATASET && !value.is_ascii() => None,
-            (Self::Equal(column, value), Known::Texts(low, high, nulls)) => {
+            (Self::Equal(column, value), ColumnBounds::Texts(..))
+                if *column == DATASET && !value.is_ascii() =>
+            {
+                None
+            }
+            (Self::Equal(column, value), ColumnBounds::Texts(low, high, nulls)) => {
                 let is_outside = *value < low.as_str() || *value > high.as_str();
                 let null_fits = nulls && or_default(column, None, unnamed) == Some(value);
                 (is_outside && !null_fits).then_some(false)
             }
-            (Self::Runs(runs), Known::Always(run)) => Some(run.is_some_and(|run| runs.contains(&run))),
-            (Self::Runs(runs), Known::Texts(low, high, _)) => {
+            (Self::Runs(runs), ColumnBounds::Always(run)) => Some(run.is_some_and(|run| runs.contains(&run))),
+            (Self::Runs(runs), ColumnBounds::Texts(low, high, _)) => {
                 runs.range(low..=high).next().is_none().then_some(false)
             }
-            (Self::Lies(_, range), Known::Numbers(low, high)) => {
+            (Self::Lies(_, range), ColumnBounds::Numbers(low, high)) => {
                 (low > *range.end() || high < *range.start()).then_some(false)
             }
-            (Self::Lies(..) | Self::Contains(_), Known::Always(None)) => Some(false),
-            (Self::Contains(wanted), Known::Always(Some(text))) => Some(text.contains(wanted)),
+            (Self::Lies(..) | Self::Contains(_), ColumnBounds::Always(None)) => Some(false),
+            (Self::Contains(wanted), ColumnBounds::Always(Some(text))) => Some(text.contains(wanted)),
             _ => None,
         }
     }

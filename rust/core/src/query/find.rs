@@ -8,8 +8,8 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
 use super::entry::Entry;
+use super::file_snapshot::{FileFailure, FileSnapshot, Files, collect_results, read_journal, schemas_of};
 use super::filter::{Filter, Predicate, fitting};
-use super::listed::{Failed, Files, Listed, all_of, read_journal, schemas_of};
 use super::page::attempts;
 use super::source::Source;
 use super::take::{schemas, take};
@@ -29,20 +29,20 @@ pub fn with_id(
     filter: &Filter,
     progress: &Progress,
 ) -> Result<(Vec<RecordBatch>, Vec<FileError>)> {
-    attempts(root, Open::Counted, |Files { files, mut errors, .. }| {
+    attempts(root, Open::Live, |Files { files, mut errors, .. }| {
         let read = || {
             let found = files.par_iter().enumerate().map(|(number, listed)| {
                 progress.check()?;
                 entries(listed, number as u32, id, filter).map_err(|error| error.at(&listed.path))
             });
-            let (found, damage): (Vec<_>, Vec<_>) = all_of(found.collect())?.into_iter().unzip();
+            let (found, damage): (Vec<_>, Vec<_>) = collect_results(found.collect())?.into_iter().unzip();
             let names = types::all_names(&schemas(&files)?);
             let mut lost: Vec<FileError> = damage.into_iter().flatten().collect();
             let mut rows = Vec::new();
             for (number, entries) in
                 found.iter().enumerate().filter(|(_, entries): &(usize, &Vec<Entry>)| !entries.is_empty())
             {
-                let failed = |error| Failed { file: Some(number), error };
+                let failed = |error| FileFailure { file: Some(number), error };
                 let own = schemas_of(&files[number]).map_err(failed)?;
                 // A column that only other files have is null.
                 let schema = own_schema(&own, &names);
@@ -57,7 +57,7 @@ pub fn with_id(
                 errors.extend(lost);
                 Ok((rows, errors))
             }
-            Err(Failed { file, error }) => Err((file.map(|file| files[file].name.clone()), error)),
+            Err(FileFailure { file, error }) => Err((file.map(|file| files[file].name.clone()), error)),
         }
     })
 }
@@ -70,8 +70,13 @@ fn own_schema(own: &[SchemaRef], names: &[String]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The rows of a file with this id, and what is damaged in it while others count.
-fn entries(listed: &Listed, file: u32, id: &str, filter: &Filter) -> Result<(Vec<Entry>, Option<FileError>)> {
+/// The rows of a file with this id, and what is damaged in it while others are live.
+fn entries(
+    listed: &FileSnapshot,
+    file: u32,
+    id: &str,
+    filter: &Filter,
+) -> Result<(Vec<Entry>, Option<FileError>)> {
     let predicates = filter.predicates();
     let columns = predicates.iter().flat_map(Predicate::columns).chain(["id"]).chain(listed.tells_live());
     let columns: Vec<&str> = columns.collect();

@@ -11,7 +11,7 @@ use crate::fs::{File, platform};
 /// More files are not kept open: a process may have no more than some thousand.
 pub(super) const MOST_HELD: usize = 256;
 
-/// Files that somebody keeps open, by path.
+/// Files that a reader holds open, by path.
 type Held = HashMap<PathBuf, (Identity, Weak<File>)>;
 
 static HELD: Mutex<Option<Held>> = Mutex::new(None);

@@ -12,7 +12,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
-use super::filter::Known;
+use super::filter::ColumnBounds;
 use super::splitters::{Near, Splitters};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::metrics::{self, Direction};
@@ -111,10 +111,8 @@ impl Ranks {
 pub const CLASSES: u32 = 3;
 const NAN: u32 = 1;
 const NULL: u32 = 2;
-
 /// Stands for the places of rows where a column would; no column has a zero byte in its name.
 pub const PLACES: &str = "\0";
-
 /// The columns that order rows of equal values.
 pub const TIES: [&str; 3] = ["id", "run_id", "dataset_name"];
 
@@ -149,7 +147,7 @@ impl Keys {
         Self { column, kind, answer: kind.arrow(), descending, ranks, splitters, near }
     }
 
-    /// The same where only keys from one up to another matter: those of others lie before or after them.
+    /// These keys where only those from one up to another matter: those of others lie before or after them.
     #[must_use]
     pub fn between(&self, low: Key, high: Option<Key>) -> Self {
         let mut keys = self.clone();
@@ -208,18 +206,18 @@ impl Keys {
     }
 
     /// Whether statistics say that all rows have a key, or that none has.
-    pub fn decided_by(&self, known: &Known, key: Key) -> Option<bool> {
+    pub fn decided_by(&self, known: &ColumnBounds, key: Key) -> Option<bool> {
         if self.kind != Type::Text || self.ranks.is_some() {
             return None;
         }
         match known {
-            Known::Always(text) => Some(self.of_text(text.as_deref()) == key),
-            Known::Texts(_, _, has_nulls) if key.0 == NULL => (!has_nulls).then_some(false),
-            Known::Texts(low, high, _) => {
+            ColumnBounds::Always(text) => Some(self.of_text(text.as_deref()) == key),
+            ColumnBounds::Texts(_, _, has_nulls) if key.0 == NULL => (!has_nulls).then_some(false),
+            ColumnBounds::Texts(low, high, _) => {
                 let (one, other) = (self.of_text(Some(low)), self.of_text(Some(high)));
                 (key < one.min(other) || key > one.max(other)).then_some(false)
             }
-            Known::Nothing | Known::Numbers(..) => None,
+            ColumnBounds::Nothing | ColumnBounds::Numbers(..) => None,
         }
     }
 
@@ -277,7 +275,7 @@ impl Keys {
     pub fn of_rows(
         &self,
         batch: &RecordBatch,
-        metric: &Known,
+        metric: &ColumnBounds,
         rows: &mut dyn Iterator<Item = u32>,
         take: &mut dyn FnMut(u32, Key),
     ) -> Result<()> {
@@ -336,7 +334,7 @@ impl Keys {
         &self,
         ranks: &Ranks,
         batch: &RecordBatch,
-        metric: &Known,
+        metric: &ColumnBounds,
         rows: &mut dyn Iterator<Item = u32>,
         take: &mut dyn FnMut(u32, Key),
     ) -> Result<()> {
@@ -352,7 +350,7 @@ impl Keys {
             };
             (place * CLASSES + class, number)
         };
-        if let Known::Always(name) = metric {
+        if let ColumnBounds::Always(name) = metric {
             let rank = ranks.of_metric(name.as_deref().unwrap_or_default());
             rows.for_each(|row| take(row, key(rank, row)));
             return Ok(());
@@ -369,7 +367,6 @@ impl Keys {
 }
 
 const SIGN: u64 = 1 << 63;
-
 /// The label of whole numbers without a sign.
 const UNSIGNED: &str = "uint";
 

@@ -7,16 +7,16 @@
 pub mod cursor;
 mod damage_mark;
 pub mod entry;
-pub mod facts;
+pub mod file_snapshot;
 pub mod filter;
 pub mod find;
 mod groups;
 mod handles;
 pub mod keys;
-pub mod listed;
 pub mod order;
 pub mod page;
 mod places;
+pub mod pruning;
 mod sample;
 pub mod scan_plan;
 pub mod source;

@@ -8,10 +8,10 @@ use arrow_array::RecordBatch;
 use rayon::prelude::*;
 
 use super::entry::Limits;
-use super::facts::Facts;
-use super::filter::{Filter, Known, Predicate, fitting};
+use super::file_snapshot::{FileFailure, FileSnapshot, collect_results, collect_results_of, read_journal};
+use super::filter::{ColumnBounds, Filter, Predicate, fitting};
 use super::keys::{Key, Keys, PLACES, Ranks, Sort, of_place, ordered_as};
-use super::listed::{Failed, Listed, all_of, all_with, read_journal};
+use super::pruning::Pruning;
 use super::source::Source;
 use super::splitters::Splitters;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
@@ -25,15 +25,15 @@ use crate::types::schema::Type;
 /// What is known of the files of one query, kept between pages.
 #[derive(Clone, Default)]
 pub(super) struct Shape {
-    facts: Arc<HashMap<String, (Listed, Arc<Facts>)>>,
+    pruning: Arc<HashMap<String, (FileSnapshot, Arc<Pruning>)>>,
     /// By what they divide, each with the number of its choice.
     pub splitters: HashMap<String, (Arc<Splitters>, u64)>,
     used: u64,
 }
 
 impl Shape {
-    pub fn keep(&mut self, name: String, chosen: (Arc<Splitters>, u64)) {
-        if self.splitters.len() >= KEPT_SPLITTERS {
+    pub fn cache(&mut self, name: String, chosen: (Arc<Splitters>, u64)) {
+        if self.splitters.len() >= MOST_SPLITTERS {
             // The shortest name is that of the whole order.
             let shortest = self.splitters.keys().min_by_key(|name| name.len()).cloned();
             self.splitters.retain(|name, _| Some(name) == shortest.as_ref());
@@ -43,13 +43,13 @@ impl Shape {
 }
 
 /// Sets of splitters that are kept of a query: each takes a few megabytes at most.
-const KEPT_SPLITTERS: usize = 4;
+const MOST_SPLITTERS: usize = 4;
 
 /// How often splitters were chosen.
 pub(super) static CHOICES: AtomicU64 = AtomicU64::new(0);
 
 /// Queries whose shapes are kept.
-const KEPT_SHAPES: usize = 4;
+const MOST_SHAPES: usize = 4;
 
 static SHAPES: Mutex<Option<HashMap<String, Shape>>> = Mutex::new(None);
 
@@ -59,7 +59,7 @@ pub(super) fn with_shape<T>(query: &str, work: impl FnOnce(&mut Shape) -> T) -> 
     let mut guard = SHAPES.try_lock().ok()?;
     let shapes = guard.get_or_insert_default();
     let now = shapes.values().map(|shape| shape.used).max().unwrap_or(0) + 1;
-    if !shapes.contains_key(query) && shapes.len() >= KEPT_SHAPES {
+    if !shapes.contains_key(query) && shapes.len() >= MOST_SHAPES {
         let oldest = shapes.iter().min_by_key(|(_, shape)| shape.used).map(|(query, _)| query.clone());
         oldest.and_then(|query| shapes.remove(&query));
     }
@@ -86,14 +86,14 @@ pub struct Levels {
 /// The rows that fit, in their order.
 pub struct Order<'a> {
     /// The files.
-    pub files: &'a [Listed],
+    pub files: &'a [FileSnapshot],
     /// What rows must have.
     pub filter: &'a Filter,
     /// A name for root, filter and sort.
     pub query: String,
     /// What orders.
     pub levels: Levels,
-    /// What is damaged in files whose other rows count.
+    /// What is damaged in files whose other rows are live.
     pub damage: Vec<FileError>,
     /// How much is held in memory.
     pub limits: Limits,
@@ -104,46 +104,46 @@ impl<'a> Order<'a> {
     /// Looks what the files hold.
     pub fn of(
         query: String,
-        files: &'a [Listed],
+        files: &'a [FileSnapshot],
         filter: &'a Filter,
         sort: &Sort,
         progress: &'a Progress,
-    ) -> Result<Self, Failed> {
-        let known = with_shape(&query, |shape| Arc::clone(&shape.facts)).unwrap_or_default();
+    ) -> Result<Self, FileFailure> {
+        let known = with_shape(&query, |shape| Arc::clone(&shape.pruning)).unwrap_or_default();
         let needs_metrics = sort.is_best_first() && filter.value("metric").is_none();
-        let facts: Vec<Result<Arc<Facts>>> = files
+        let pruning: Vec<Result<Arc<Pruning>>> = files
             .par_iter()
             .map_init(TailReader::default, |tails, file| {
                 progress.check()?;
-                let kept = known.get(&file.name).filter(|(listed, _)| file.is_still(listed));
-                match kept {
-                    Some((_, facts)) => Ok(Arc::clone(facts)),
-                    None => Facts::of(file, filter, &sort.column, needs_metrics, tails).map(Arc::new),
+                let cached = known.get(&file.name).filter(|(listed, _)| file.is_unchanged(listed));
+                match cached {
+                    Some((_, pruning)) => Ok(Arc::clone(pruning)),
+                    None => Pruning::of(file, filter, &sort.column, needs_metrics, tails).map(Arc::new),
                 }
             })
             .collect();
-        let facts = all_of(facts)?;
+        let pruning = collect_results(pruning)?;
         let known = files
             .iter()
-            .zip(&facts)
-            .map(|(file, facts)| (file.name.clone(), (file.clone(), Arc::clone(facts))));
+            .zip(&pruning)
+            .map(|(file, pruning)| (file.name.clone(), (file.clone(), Arc::clone(pruning))));
         let known = Arc::new(known.collect());
-        with_shape(&query, |shape| shape.facts = known);
-        let fitting = || facts.iter().filter(|facts| facts.can_fit);
-        let answer = types::answer_type(&sort.column, fitting().flat_map(|facts| &facts.types));
+        with_shape(&query, |shape| shape.pruning = known);
+        let fitting = || pruning.iter().filter(|pruning| pruning.may_match);
+        let answer = types::answer_type(&sort.column, fitting().flat_map(|pruning| &pruning.types));
         let kind = ordered_as(&sort.column, &answer)?;
         let ranks = sort.is_best_first().then(|| match filter.value("metric") {
             Some(metric) => Ranks::of(&BTreeSet::from([metric.to_owned()]), sort.direction),
             None => Ranks::of(
-                &fitting().flat_map(|facts| facts.metrics.iter().cloned()).collect(),
+                &fitting().flat_map(|pruning| pruning.metrics.iter().cloned()).collect(),
                 sort.direction,
             ),
         });
         let mut keys = Keys::new(sort.column.clone(), kind, sort.descending.unwrap_or(false), ranks);
         keys.answer = answer;
         let name = format!("{} {:?}", keys.answer, keys.ranks);
-        let usable = Arc::new((0..files.len()).filter(|&file| facts[file].can_fit).collect());
-        let damage = facts.iter().filter_map(|facts| facts.damage.clone()).collect();
+        let usable = Arc::new((0..files.len()).filter(|&file| pruning[file].may_match).collect());
+        let damage = pruning.iter().filter_map(|pruning| pruning.damage.clone()).collect();
         let levels = Levels { pins: Vec::new(), keys, name, files: usable, total: None };
         let mut order = Self { files, filter, query, levels, damage, limits: Limits::default(), progress };
         if kind == Type::Text {
@@ -154,7 +154,13 @@ impl<'a> Order<'a> {
     }
 
     /// The order among the rows of one key: so many, in these files.
-    pub fn within(&self, levels: &Levels, key: Key, total: u64, files: Vec<usize>) -> Result<Levels, Failed> {
+    pub fn within(
+        &self,
+        levels: &Levels,
+        key: Key,
+        total: u64,
+        files: Vec<usize>,
+    ) -> Result<Levels, FileFailure> {
         let keys = &levels.keys;
         let mut pins = levels.pins.clone();
         pins.push((keys.clone(), key));
@@ -166,7 +172,7 @@ impl<'a> Order<'a> {
     }
 
     /// Hands out the rows of some files that fit, with their keys, a few thousand of one file at a time.
-    pub fn keys(&self, levels: &Levels, files: &[usize], take: &TakeKeys<'_>) -> Result<(), Failed> {
+    pub fn keys(&self, levels: &Levels, files: &[usize], take: &TakeKeys<'_>) -> Result<(), FileFailure> {
         let slices: Vec<Slice> = self.units(files)?.into_iter().map(Slice::whole).collect();
         self.visit(&slices, levels, &|Seen { slice, first, batch, metric, mut rows }| {
             let file = slice.unit.file;
@@ -183,7 +189,7 @@ impl<'a> Order<'a> {
         })
     }
 
-    pub(super) fn units(&self, files: &[usize]) -> Result<Vec<Unit>, Failed> {
+    pub(super) fn units(&self, files: &[usize]) -> Result<Vec<Unit>, FileFailure> {
         let units: Vec<Result<Vec<Unit>>> = files
             .par_iter()
             .map(|&file| {
@@ -197,7 +203,7 @@ impl<'a> Order<'a> {
                     .collect())
             })
             .collect();
-        Ok(all_with(files, units)?.into_iter().flatten().collect())
+        Ok(collect_results_of(files, units)?.into_iter().flatten().collect())
     }
 
     pub(super) fn visit(
@@ -205,7 +211,7 @@ impl<'a> Order<'a> {
         slices: &[Slice],
         levels: &Levels,
         visitor: &Visitor<'_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), FileFailure> {
         let predicates = self.filter.predicates();
         let done: Vec<Result<()>> = slices
             .par_iter()
@@ -218,13 +224,13 @@ impl<'a> Order<'a> {
             })
             .collect();
         let files: Vec<usize> = slices.iter().map(|slice| slice.unit.file).collect();
-        all_with(&files, done).map(drop)
+        collect_results_of(&files, done).map(drop)
     }
 
     fn visit_slice(
         &self,
         slice: &Slice,
-        listed: &Listed,
+        listed: &FileSnapshot,
         levels: &Levels,
         predicates: &[Predicate<'_>],
         visitor: &Visitor<'_>,
@@ -235,11 +241,11 @@ impl<'a> Order<'a> {
             let pins: Vec<_> = levels.pins.iter().collect();
             let damage = read_journal(listed, &mut |first, batch| {
                 let rows = listed.live(batch, first, fitting(predicates, batch, &unnamed)?)?;
-                let pinned = pinned(batch, &Known::Nothing, rows, &pins)?;
+                let pinned = pinned(batch, &ColumnBounds::Nothing, rows, &pins)?;
                 let rows = Rows::of(batch, pinned.as_deref());
-                visitor(Seen { slice, first, batch, metric: &Known::Nothing, rows })
+                visitor(Seen { slice, first, batch, metric: &ColumnBounds::Nothing, rows })
             });
-            // Its facts have the damage.
+            // What is known of it has the damage.
             return damage.map(drop);
         };
         let unnamed = scan::dataset_of(&listed.path);
@@ -263,7 +269,9 @@ impl<'a> Order<'a> {
         let metric = source.known(group, "metric");
         let is_read = |keys: &Keys, column: &str| {
             column != PLACES
-                && (column != "metric" || keys.column == "metric" || !matches!(metric, Known::Always(_)))
+                && (column != "metric"
+                    || keys.column == "metric"
+                    || !matches!(metric, ColumnBounds::Always(_)))
         };
         let columns_of = |keys| Keys::columns(keys).filter(move |column| is_read(keys, column));
         let mut chosen_by: BTreeSet<&str> = open.iter().flat_map(Predicate::columns).collect();
@@ -363,12 +371,12 @@ pub(super) struct Seen<'a> {
     /// Some columns.
     pub batch: &'a RecordBatch,
     /// What is known of their metrics.
-    metric: &'a Known,
+    metric: &'a ColumnBounds,
     /// The rows of the batch that fit.
     pub rows: Rows<'a>,
 }
 
-pub(super) type Visitor<'a> = dyn Fn(Seen<'_>) -> Result<()> + Sync + 'a;
+type Visitor<'a> = dyn Fn(Seen<'_>) -> Result<()> + Sync + 'a;
 
 /// Takes rows of a file, each with its key.
 pub type TakeKeys<'a> = dyn Fn(usize, &[(u32, Key)]) + Sync + 'a;
@@ -381,7 +389,7 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// How many rows it has; of a journal nobody has counted them.
+    /// How many rows it has; of a journal they are not counted.
     pub fn rows(&self) -> u64 {
         self.source.as_ref().map_or(0, |source| source.starts[self.group + 1] - source.starts[self.group])
     }
@@ -414,7 +422,7 @@ impl Slice {
 /// Those of the rows that have the keys they must have.
 fn pinned(
     batch: &RecordBatch,
-    metric: &Known,
+    metric: &ColumnBounds,
     rows: Option<Vec<u32>>,
     pins: &[&(Keys, Key)],
 ) -> Result<Option<Vec<u32>>> {

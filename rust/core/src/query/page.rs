@@ -7,9 +7,9 @@ use arrow_array::RecordBatch;
 
 use super::cursor::Cursor;
 use super::entry::Tie;
+use super::file_snapshot::{FileFailure, Files};
 use super::filter::Filter;
 use super::keys::Sort;
-use super::listed::{Failed, Files};
 use super::order::Order;
 use super::take::{Taken, schema_of, take};
 use crate::base::content::blake3_hex;
@@ -53,7 +53,7 @@ pub struct Ask {
     pub cursor: Option<String>,
     /// Its columns; `None`: [`LIST`].
     pub columns: Option<Vec<String>>,
-    /// Whether open segments count.
+    /// Whether open segments are read.
     pub open: Open,
 }
 
@@ -149,12 +149,12 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
         let errors = errors.iter().chain(&order.damage).chain(&lost).cloned().collect();
         Ok(Page { rows, total, offset, next_cursor, errors })
     };
-    read().map_err(|failed: Failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+    read().map_err(|failed: FileFailure| (failed.file.map(|file| files[file].name.clone()), failed.error))
 }
 
 /// What tells a query from others: all that decides which rows come in which order, as it was asked.
 fn fingerprint(ask: &Ask) -> String {
     let filter = Filter { runs: None, members: None, ..ask.filter.clone() };
-    let live = ask.open == Open::Counted;
+    let live = ask.open == Open::Live;
     blake3_hex(format!("{filter:?} {:?} {:?} {live}", ask.named, ask.sort).as_bytes(), 16)
 }

@@ -2,8 +2,8 @@
 
 use super::cursor::Cursor;
 use super::entry::{Entry, Tie};
+use super::file_snapshot::FileFailure;
 use super::keys::{Key, of_place};
-use super::listed::Failed;
 use super::order::{Levels, Order};
 use super::take::ties;
 use super::window::Window;
@@ -11,19 +11,19 @@ use crate::types::schema::Type;
 
 impl Order<'_> {
     /// How many rows fit.
-    pub fn total(&self) -> Result<u64, Failed> {
+    pub fn total(&self) -> Result<u64, FileFailure> {
         Ok(self.window(&self.levels, (0, 0))?.sum.total)
     }
 
     /// Rows from a place on, in their order.
-    pub fn rows(&self, place: u64, limit: usize) -> Result<Vec<Entry>, Failed> {
+    pub fn rows(&self, place: u64, limit: usize) -> Result<Vec<Entry>, FileFailure> {
         let mut rows = Vec::new();
         self.rows_within(&self.levels, place, limit, &mut rows)?;
         Ok(rows)
     }
 
     /// The place after the row that a cursor names, whether or not it is there.
-    pub fn place_after(&self, cursor: &Cursor) -> Result<u64, Failed> {
+    pub fn place_after(&self, cursor: &Cursor) -> Result<u64, FileFailure> {
         self.place_within(&self.levels, cursor)
     }
 
@@ -33,7 +33,7 @@ impl Order<'_> {
         mut place: u64,
         limit: usize,
         rows: &mut Vec<Entry>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), FileFailure> {
         let until = rows.len().saturating_add(limit);
         while rows.len() < until {
             let window = self.window_at(levels, place)?;
@@ -72,13 +72,13 @@ impl Order<'_> {
     }
 
     /// The order among the rows of one key of a window.
-    fn inner(&self, levels: &Levels, window: &Window, key: Key) -> Result<Levels, Failed> {
+    fn inner(&self, levels: &Levels, window: &Window, key: Key) -> Result<Levels, FileFailure> {
         let total = if window.is_one_key() { window.sum.equal } else { window.group(key).len() as u64 };
         self.within(levels, key, total, window.files_of(key))
     }
 
     /// Orders rows of equal keys by their ids.
-    fn untie(&self, levels: &Levels, entries: &mut [Entry]) -> Result<(), Failed> {
+    fn untie(&self, levels: &Levels, entries: &mut [Entry]) -> Result<(), FileFailure> {
         let tied: Vec<Entry> = entries
             .chunk_by(|one, two| one.key == two.key)
             .filter(|group| group.len() > 1)
@@ -98,7 +98,7 @@ impl Order<'_> {
         Ok(())
     }
 
-    fn place_within(&self, levels: &Levels, cursor: &Cursor) -> Result<u64, Failed> {
+    fn place_within(&self, levels: &Levels, cursor: &Cursor) -> Result<u64, FileFailure> {
         let key = if levels.keys.are_places() {
             let file = self.files.partition_point(|file| file.stem() < cursor.tie.stem.as_str());
             let is_there = self.files.get(file).is_some_and(|file| file.stem() == cursor.tie.stem);
@@ -106,8 +106,9 @@ impl Order<'_> {
         } else {
             cursor.key(&levels.keys)
         };
-        let kept = self.kept(levels, |window| window.lower <= key && window.end.is_none_or(|end| key < end));
-        let window = match kept {
+        let cached =
+            self.cached(levels, |window| window.lower <= key && window.end.is_none_or(|end| key < end));
+        let window = match cached {
             Some(window) => self.fresh(levels, &window)?,
             None => self.window(levels, key)?,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::listed::Failed;
+use super::file_snapshot::FileFailure;
 use super::order::{CHOICES, Levels, Order, Seen, Slice, Unit, with_shape};
 use super::splitters::Splitters;
 use crate::types::columns::Texts;
@@ -18,23 +18,23 @@ const PAGE: u64 = 1_024;
 
 impl Order<'_> {
     /// Chooses splitters for the texts that order.
-    pub(super) fn split(&self, mut levels: Levels) -> Result<Levels, Failed> {
+    pub(super) fn split(&self, mut levels: Levels) -> Result<Levels, FileFailure> {
         let known = with_shape(&self.query, |shape| shape.splitters.get(&levels.name).cloned()).flatten();
         let (splitters, number) = match known {
             Some(known) => known,
             None => {
                 let chosen = (Arc::new(self.sample(&levels)?), CHOICES.fetch_add(1, Ordering::Relaxed));
-                with_shape(&self.query, |shape| shape.keep(levels.name.clone(), chosen.clone()));
+                with_shape(&self.query, |shape| shape.cache(levels.name.clone(), chosen.clone()));
                 chosen
             }
         };
         levels.keys.splitters = splitters;
-        // Keys mean nothing to whoever has other splitters.
+        // Keys mean nothing with other splitters.
         levels.name = format!("{} #{number}", levels.name);
         Ok(levels)
     }
 
-    fn sample(&self, levels: &Levels) -> Result<Splitters, Failed> {
+    fn sample(&self, levels: &Levels) -> Result<Splitters, FileFailure> {
         let units = self.units(&levels.files)?;
         let rows: u64 = units.iter().map(Unit::rows).sum();
         let can_read_pages =
@@ -59,7 +59,7 @@ impl Order<'_> {
         Ok(splitters)
     }
 
-    fn sample_of(&self, levels: &Levels, slices: &[Slice]) -> Result<Splitters, Failed> {
+    fn sample_of(&self, levels: &Levels, slices: &[Slice]) -> Result<Splitters, FileFailure> {
         let most = 2 * self.limits.sample / slices.len().max(1) + 1;
         let column = levels.keys.column.as_str();
         let found = Mutex::new((BTreeMap::new(), 0));

@@ -10,8 +10,8 @@ use arrow_schema::{Schema, SchemaRef};
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
+use super::file_snapshot::schemas_of;
 use super::handles::open_same;
-use super::listed::schemas_of;
 use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, FileError, Result, guarded};
@@ -228,8 +228,13 @@ impl Part {
             let journal = Journal::open(&path)?;
             let metadata = journal.file.metadata().map_err(|error| Error::io(&path, error))?;
             let identity = stat::identity(&metadata);
-            let listed =
-                super::listed::Listed { name: name.to_owned(), path, identity, seen_at: 0, hidden: None };
+            let listed = super::file_snapshot::FileSnapshot {
+                name: name.to_owned(),
+                path,
+                identity,
+                seen_at: 0,
+                hidden: None,
+            };
             let schemas = schemas_of(&listed)?;
             schemas
                 .iter()

@@ -1,6 +1,6 @@
 //! The rows of one prediction file, read by row group and column, and as little of it as can be.
 //!
-//! What a footer says is parsed once and kept, by path and identity, for as long as there is room.
+//! What a footer says is parsed once and cached, by path and identity, for as long as there is room.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use parquet::basic::Type as Physical;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
-use super::filter::Known;
+use super::filter::ColumnBounds;
 use super::handles::open_same;
 use crate::base::clock::now_ns;
 use crate::base::error::{Result, corrupt, guarded, unreadable};
@@ -29,8 +29,8 @@ use crate::types;
 
 /// Rows of a batch at most.
 pub const BATCH: usize = 65_536;
-/// Bytes of parsed footers that are kept, about.
-const KEPT_BYTES: usize = 64 << 20;
+/// Bytes of parsed footers that are cached, about.
+const CACHED_BYTES: usize = 64 << 20;
 
 /// A Parquet file whose footer was parsed.
 pub struct Source {
@@ -52,26 +52,26 @@ pub struct Source {
 
 /// Parsed footers by path, each with the time of its last use, in uses.
 #[derive(Default)]
-struct Kept {
+struct FooterCache {
     sources: HashMap<PathBuf, (Arc<Source>, u64)>,
     bytes: usize,
     uses: u64,
 }
 
-static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+static FOOTERS: Mutex<Option<FooterCache>> = Mutex::new(None);
 
 impl Source {
     /// The file, which must be the one that has this identity.
     ///
     /// One that changed since it was listed is no longer there, as far as its reader is concerned.
     pub fn open(path: &Path, identity: Identity) -> Result<Arc<Self>> {
-        // A fork may have left the lock taken for good: then nothing is kept.
-        if let Ok(mut kept) = KEPT.try_lock() {
-            let kept = kept.get_or_insert_default();
-            kept.uses += 1;
-            let uses = kept.uses;
+        // A fork may have left the lock taken for good: then nothing is cached.
+        if let Ok(mut cache) = FOOTERS.try_lock() {
+            let cache = cache.get_or_insert_default();
+            cache.uses += 1;
+            let uses = cache.uses;
             if let Some((source, used)) =
-                kept.sources.get_mut(path).filter(|(source, _)| source.identity == identity)
+                cache.sources.get_mut(path).filter(|(source, _)| source.identity == identity)
             {
                 *used = uses;
                 return Ok(Arc::clone(source));
@@ -81,9 +81,9 @@ impl Source {
         // A younger file may be edited again without its stat telling.
         let now = now_ns();
         if identity.settled_at(now)
-            && let Ok(mut kept) = KEPT.try_lock()
+            && let Ok(mut cache) = FOOTERS.try_lock()
         {
-            kept.get_or_insert_default().keep(&source);
+            cache.get_or_insert_default().insert(&source);
         }
         Ok(source)
     }
@@ -128,17 +128,19 @@ impl Source {
     }
 
     /// What the statistics of a row group say of a column.
-    pub fn known(&self, group: usize, column: &str) -> Known {
+    pub fn known(&self, group: usize, column: &str) -> ColumnBounds {
         let metadata = self.plain.metadata();
         let descriptor = metadata.file_metadata().schema_descr();
         let place =
             (0..descriptor.num_columns()).find(|&leaf| descriptor.column(leaf).path().parts() == [column]);
         match place {
-            None if self.schema().field_with_name(column).is_err() => Known::Always(None),
-            None => Known::Nothing,
+            None if self.schema().field_with_name(column).is_err() => ColumnBounds::Always(None),
+            None => ColumnBounds::Nothing,
             Some(leaf) => match known(metadata.row_group(group), leaf) {
                 // Bytes are answered as other texts than those that statistics compare.
-                Known::Always(Some(_)) | Known::Texts(..) if !self.is_text(column) => Known::Nothing,
+                ColumnBounds::Always(Some(_)) | ColumnBounds::Texts(..) if !self.is_text(column) => {
+                    ColumnBounds::Nothing
+                }
                 known => known,
             },
         }
@@ -162,7 +164,7 @@ impl Source {
         self.read_slice(group, None, columns, take)
     }
 
-    /// The same of some rows only, by their places in the row group.
+    /// Hands out some rows of a row group, by their places in it.
     pub fn read_slice(
         &self,
         group: usize,
@@ -292,15 +294,15 @@ impl Source {
     }
 }
 
-impl Kept {
-    fn keep(&mut self, source: &Arc<Source>) {
+impl FooterCache {
+    fn insert(&mut self, source: &Arc<Source>) {
         // Three sets of columns, and the places of pages, which come to about as much.
         let bytes = |source: &Source| 4 * source.plain.metadata().memory_size();
         if let Some((old, _)) = self.sources.insert(source.path.clone(), (Arc::clone(source), self.uses)) {
             self.bytes -= bytes(&old);
         }
         self.bytes += bytes(source);
-        if self.bytes <= KEPT_BYTES {
+        if self.bytes <= CACHED_BYTES {
             return;
         }
         let mut uses: Vec<u64> = self.sources.values().map(|(_, used)| *used).collect();
@@ -344,11 +346,11 @@ fn coded_schema(schema: &SchemaRef, metadata: &ParquetMetaData) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
 }
 
-fn known(group: &RowGroupMetaData, leaf: usize) -> Known {
-    let Some(statistics) = group.column(leaf).statistics() else { return Known::Nothing };
+fn known(group: &RowGroupMetaData, leaf: usize) -> ColumnBounds {
+    let Some(statistics) = group.column(leaf).statistics() else { return ColumnBounds::Nothing };
     let nulls = statistics.null_count_opt();
     if nulls == Some(group.num_rows() as u64) {
-        return Known::Always(None);
+        return ColumnBounds::Always(None);
     }
     match statistics {
         Statistics::ByteArray(texts) if !statistics.is_min_max_deprecated() => {
@@ -356,13 +358,13 @@ fn known(group: &RowGroupMetaData, leaf: usize) -> Known {
             match (text(statistics.min_bytes_opt()), text(statistics.max_bytes_opt())) {
                 (Some(low), Some(high)) if low == high && nulls == Some(0) => {
                     if texts.min_is_exact() && texts.max_is_exact() {
-                        Known::Always(Some(low))
+                        ColumnBounds::Always(Some(low))
                     } else {
-                        Known::Nothing
+                        ColumnBounds::Nothing
                     }
                 }
-                (Some(low), Some(high)) if low <= high => Known::Texts(low, high, nulls != Some(0)),
-                _ => Known::Nothing,
+                (Some(low), Some(high)) if low <= high => ColumnBounds::Texts(low, high, nulls != Some(0)),
+                _ => ColumnBounds::Nothing,
             }
         }
         Statistics::Double(numbers) => bounds(numbers.min_opt().copied(), numbers.max_opt().copied()),
@@ -370,15 +372,15 @@ fn known(group: &RowGroupMetaData, leaf: usize) -> Known {
             numbers.min_opt().map(|&low| f64::from(low)),
             numbers.max_opt().map(|&high| f64::from(high)),
         ),
-        _ => Known::Nothing,
+        _ => ColumnBounds::Nothing,
     }
 }
 
-fn bounds(low: Option<f64>, high: Option<f64>) -> Known {
+fn bounds(low: Option<f64>, high: Option<f64>) -> ColumnBounds {
     match (low, high) {
         // A writer that took NaN for a bound did not compare.
-        (Some(low), Some(high)) if low <= high => Known::Numbers(low, high),
-        _ => Known::Nothing,
+        (Some(low), Some(high)) if low <= high => ColumnBounds::Numbers(low, high),
+        _ => ColumnBounds::Nothing,
     }
 }
 

@@ -52,7 +52,7 @@ impl Splitters {
         self.number_near(text, &Near::default())
     }
 
-    /// The same of texts near others; of one that surely comes before or after these, the least or the last.
+    /// The key of texts near others; of one that surely comes before or after these, the least or the last.
     pub fn number_near(&self, text: &str, near: &Near) -> u64 {
         let bytes = text.as_bytes();
         let common = self.texts.first().map_or(&[][..], |first| &first.as_bytes()[..self.common]);

@@ -10,7 +10,9 @@ use arrow_select::take::take_record_batch;
 use rayon::prelude::*;
 
 use super::entry::{Entry, Tie};
-use super::listed::{Failed, Listed, all_of, all_with, read_journal, schemas_of};
+use super::file_snapshot::{
+    FileFailure, FileSnapshot, collect_results, collect_results_of, read_journal, schemas_of,
+};
 use super::source::Source;
 use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt, guarded};
 use crate::types::columns::Texts;
@@ -19,7 +21,7 @@ use crate::types::{self, Lost, conform, schema};
 /// The columns of these names in the types that rows are handed out in.
 ///
 /// Files are looked at for columns that not every segment has; a column that no file has is an error.
-pub fn schema_of(files: &[Listed], names: &[String]) -> Result<SchemaRef, Failed> {
+pub fn schema_of(files: &[FileSnapshot], names: &[String]) -> Result<SchemaRef, FileFailure> {
     let extra = |name: &String| schema::known(name).is_none();
     let schemas = if names.iter().any(extra) { schemas(files)? } else { Vec::new() };
     types::answer_schema(&schemas, names).map_err(|name| {
@@ -29,8 +31,8 @@ pub fn schema_of(files: &[Listed], names: &[String]) -> Result<SchemaRef, Failed
 }
 
 /// The columns of all files, each schema once.
-pub fn schemas(files: &[Listed]) -> Result<Vec<SchemaRef>, Failed> {
-    let all = all_of(files.par_iter().map(schemas_of).collect())?;
+pub fn schemas(files: &[FileSnapshot]) -> Result<Vec<SchemaRef>, FileFailure> {
+    let all = collect_results(files.par_iter().map(schemas_of).collect())?;
     let mut schemas: Vec<SchemaRef> = Vec::new();
     for schema in all.into_iter().flatten() {
         if !schemas.contains(&schema) {
@@ -49,7 +51,7 @@ pub struct Taken {
 }
 
 /// The rows at some places, in this order.
-pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<Taken, Failed> {
+pub fn take(files: &[FileSnapshot], entries: &[Entry], schema: &SchemaRef) -> Result<Taken, FileFailure> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_unstable_by_key(|&at| (entries[at].file, entries[at].row));
     let mut pieces = Vec::new();
@@ -61,7 +63,7 @@ pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<T
             continue;
         }
         let source = Source::open(&listed.path, listed.identity)
-            .map_err(|error| Failed { file: Some(file), error })?;
+            .map_err(|error| FileFailure { file: Some(file), error })?;
         let group_of =
             |at: usize| source.starts.partition_point(|start| *start <= u64::from(entries[at].row)) - 1;
         for places in of_file.chunk_by(|&one, &two| group_of(one) == group_of(two)) {
@@ -78,7 +80,7 @@ pub fn take(files: &[Listed], entries: &[Entry], schema: &SchemaRef) -> Result<T
     let batches: Vec<Result<(RecordBatch, Vec<Lost>)>> =
         pieces.par_iter().with_max_len(1).map(read).collect();
     let numbers: Vec<usize> = pieces.iter().map(|piece| piece.file).collect();
-    let (batches, losses): (Vec<_>, Vec<_>) = all_with(&numbers, batches)?.into_iter().unzip();
+    let (batches, losses): (Vec<_>, Vec<_>) = collect_results_of(&numbers, batches)?.into_iter().unzip();
     let mut lost: Vec<FileError> = Vec::new();
     for (&file, losses) in numbers.iter().zip(losses) {
         lost.extend(losses.iter().map(|lost| FileError::new(&files[file].name, &lost.error())));
@@ -116,7 +118,12 @@ struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    fn read(&self, listed: &Listed, rows: &[u32], schema: &SchemaRef) -> Result<(RecordBatch, Vec<Lost>)> {
+    fn read(
+        &self,
+        listed: &FileSnapshot,
+        rows: &[u32],
+        schema: &SchemaRef,
+    ) -> Result<(RecordBatch, Vec<Lost>)> {
         let (mut batches, mut lost) = (Vec::new(), Vec::new());
         let mut add = |batch: &RecordBatch| {
             let (batch, more) = conform(batch, schema)?;
@@ -150,7 +157,7 @@ impl Piece<'_> {
 }
 
 /// What orders some rows among those of equal keys.
-pub fn ties(files: &[Listed], entries: &[Entry], text: Option<&str>) -> Result<Vec<Tie>, Failed> {
+pub fn ties(files: &[FileSnapshot], entries: &[Entry], text: Option<&str>) -> Result<Vec<Tie>, FileFailure> {
     let columns = Tie::columns(text);
     // As texts, whatever their type: that is how they are ordered.
     let fields = columns.iter().map(|name| Field::new(name, DataType::Utf8, true));

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::file_snapshot::{FileFailure, Files};
 use super::filter::Filter;
 use super::keys::Sort;
-use super::listed::{Failed, Files};
 use super::order::Order;
 use super::page::{self, Ask, Unread, attempts};
 use super::take::{schema_of, take};
@@ -55,11 +55,11 @@ pub struct Answer {
 /// break by id.
 pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
     let collected = collect::collect_rankings(root, open, caching, progress)?;
-    collected.keep(root);
+    collected.cache(root);
     let whole = matching(&collected, query);
     let metric = match &query.metric {
         Some(metric) => metric.clone(),
-        // Which metric there is nobody can tell without the files that cannot be used.
+        // Which metric there is cannot be told without the files that cannot be used.
         None if named_metrics(&whole).is_empty() && !collected.errors.is_empty() => {
             let (metric, direction, errors) = (String::new(), Direction::Unknown, collected.errors);
             return Ok(Answer {
@@ -188,7 +188,7 @@ fn rank(
             errors,
         })
     };
-    read().map_err(|failed: Failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+    read().map_err(|failed: FileFailure| (failed.file.map(|file| files[file].name.clone()), failed.error))
 }
 
 /// All datasets that the query allows, as one.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::entry::Entry;
+use super::file_snapshot::FileSnapshot;
 use super::groups::Groups;
 use super::keys::{Key, after};
-use super::listed::Listed;
 
 /// The rows from a key on, up to a place where there is room no more.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Window {
 #[derive(Clone, Debug)]
 pub(super) struct FileCounts {
     /// As it was read.
-    pub(super) listed: Listed,
+    pub(super) listed: FileSnapshot,
     /// Its place then.
     pub(super) place: u32,
     pub(super) counts: Counts,

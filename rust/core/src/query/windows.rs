@@ -1,6 +1,6 @@
 //! A bounded piece of an order, and any place in the order by such pieces.
 //!
-//! A window holds the first rows of an order from some key on, as places with keys. It is kept, and where
+//! A window holds the first rows of an order from some key on, as places with keys. It is cached, and where
 //! files were added, changed or removed only these are read again. Rows of one key are ordered by reading
 //! their ids; where there are too many for that, they are an order of their own.
 
@@ -8,27 +8,27 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::entry::Entry;
+use super::file_snapshot::FileFailure;
 use super::groups::Groups;
 use super::keys::Key;
-use super::listed::Failed;
 use super::order::{Levels, Order};
 use super::window::{Collector, Counts, FileCounts, Window};
 use crate::types::schema::Type;
 
-/// Windows that are kept.
-const KEPT: usize = 12;
+/// Windows that are cached.
+const MOST_WINDOWS: usize = 12;
 /// Bins of a histogram.
 const BINS: u128 = 65_536;
 
-type Kept = HashMap<(String, String, Key), (Arc<Window>, u64)>;
+type WindowCache = HashMap<(String, String, Key), (Arc<Window>, u64)>;
 
-static WINDOWS: Mutex<Option<Kept>> = Mutex::new(None);
+static WINDOWS: Mutex<Option<WindowCache>> = Mutex::new(None);
 
 impl Order<'_> {
     /// The window that has a place.
-    pub(super) fn window_at(&self, levels: &Levels, place: u64) -> Result<Arc<Window>, Failed> {
-        if let Some(kept) = self.kept(levels, |window| window.contains(place)) {
-            let window = self.fresh(levels, &kept)?;
+    pub(super) fn window_at(&self, levels: &Levels, place: u64) -> Result<Arc<Window>, FileFailure> {
+        if let Some(cached) = self.cached(levels, |window| window.contains(place)) {
+            let window = self.fresh(levels, &cached)?;
             if window.contains(place) {
                 return Ok(window);
             }
@@ -50,7 +50,7 @@ impl Order<'_> {
     }
 
     /// A key from which on a window has a place, most likely.
-    fn aim(&self, levels: &Levels, place: u64) -> Result<Key, Failed> {
+    fn aim(&self, levels: &Levels, place: u64) -> Result<Key, FileFailure> {
         let rows = self.limits.rows as u64;
         let Some(total) = levels.total else {
             let first = self.window(levels, (0, 0))?;
@@ -72,7 +72,7 @@ impl Order<'_> {
     }
 
     /// A key with few rows between it and a place, found by histograms.
-    fn seek(&self, levels: &Levels, place: u64) -> Result<Key, Failed> {
+    fn seek(&self, levels: &Levels, place: u64) -> Result<Key, FileFailure> {
         let wide = |key: Key| u128::from(key.0) << 64 | u128::from(key.1);
         let (low, high) = levels.keys.range();
         let (mut low, mut high, mut before) = (wide(low), wide(high), 0u64);
@@ -103,22 +103,22 @@ impl Order<'_> {
         }
     }
 
-    pub(super) fn kept(&self, levels: &Levels, fits: impl Fn(&Window) -> bool) -> Option<Arc<Window>> {
+    pub(super) fn cached(&self, levels: &Levels, fits: impl Fn(&Window) -> bool) -> Option<Arc<Window>> {
         let guard = WINDOWS.try_lock().ok()?;
-        let kept = guard.as_ref()?.iter();
-        let mut own = kept.filter(|((query, name, _), _)| *query == self.query && *name == levels.name);
+        let cached = guard.as_ref()?.iter();
+        let mut own = cached.filter(|((query, name, _), _)| *query == self.query && *name == levels.name);
         own.find(|(_, (window, _))| fits(window)).map(|(_, (window, _))| Arc::clone(window))
     }
 
-    pub(super) fn window(&self, levels: &Levels, lower: Key) -> Result<Arc<Window>, Failed> {
-        if let Some(window) = self.kept(levels, |window| window.lower == lower) {
+    pub(super) fn window(&self, levels: &Levels, lower: Key) -> Result<Arc<Window>, FileFailure> {
+        if let Some(window) = self.cached(levels, |window| window.lower == lower) {
             return self.fresh(levels, &window);
         }
         if levels.total.is_none() && lower > (0, 0) {
             let first = self.window(levels, (0, 0))?;
             if let Some(window) = first.one_key(lower, self.limits.ties as u64) {
                 let window = Arc::new(window);
-                self.keep(levels, &window);
+                self.cache(levels, &window);
                 return Ok(window);
             }
         }
@@ -134,14 +134,15 @@ impl Order<'_> {
     }
 
     /// A window as the files are now.
-    pub(super) fn fresh(&self, levels: &Levels, window: &Arc<Window>) -> Result<Arc<Window>, Failed> {
+    pub(super) fn fresh(&self, levels: &Levels, window: &Arc<Window>) -> Result<Arc<Window>, FileFailure> {
         let is_same = |&file: &usize| {
             let known = window.counts.get(&self.files[file].name);
-            known
-                .is_some_and(|known| self.files[file].is_still(&known.listed) && known.place as usize == file)
+            known.is_some_and(|known| {
+                self.files[file].is_unchanged(&known.listed) && known.place as usize == file
+            })
         };
         if window.counts.len() == levels.files.len() && levels.files.iter().all(is_same) {
-            self.keep(levels, window);
+            self.cache(levels, window);
             return Ok(Arc::clone(window));
         }
         if levels.keys.are_places() {
@@ -149,27 +150,28 @@ impl Order<'_> {
         }
         // Entries name their files by the place in an earlier listing.
         let mut moved = HashMap::new();
-        let mut kept = Window { lower: window.lower, end: window.end, ..Window::default() };
+        let mut cached = Window { lower: window.lower, end: window.end, ..Window::default() };
         for &file in levels.files.iter() {
             let listed = &self.files[file];
             if let Some(known) =
-                window.counts.get(&listed.name).filter(|known| listed.is_still(&known.listed))
+                window.counts.get(&listed.name).filter(|known| listed.is_unchanged(&known.listed))
             {
                 moved.insert(known.place, file as u32);
-                kept.counts.insert(listed.name.clone(), FileCounts { place: file as u32, ..known.clone() });
+                cached.counts.insert(listed.name.clone(), FileCounts { place: file as u32, ..known.clone() });
             }
         }
         let entries = window.entries.iter();
-        kept.entries
+        cached
+            .entries
             .extend(entries.filter_map(|entry| Some(Entry { file: *moved.get(&entry.file)?, ..*entry })));
-        if window.end.is_some() && kept.entries.len() < window.entries.len() / 2 {
-            kept = Window { lower: window.lower, ..Window::default() };
+        if window.end.is_some() && cached.entries.len() < window.entries.len() / 2 {
+            cached = Window { lower: window.lower, ..Window::default() };
         }
-        self.build(levels, kept)
+        self.build(levels, cached)
     }
 
     /// Adds the rows of the files that a window does not know.
-    fn build(&self, levels: &Levels, mut window: Window) -> Result<Arc<Window>, Failed> {
+    fn build(&self, levels: &Levels, mut window: Window) -> Result<Arc<Window>, FileFailure> {
         let unknown: Vec<usize> = levels
             .files
             .iter()
@@ -231,19 +233,19 @@ impl Order<'_> {
         }
         let window =
             Arc::new(Window { entries: collector.entries, end: collector.end, sum, groups, ..window });
-        self.keep(levels, &window);
+        self.cache(levels, &window);
         Ok(window)
     }
 
-    fn keep(&self, levels: &Levels, window: &Arc<Window>) {
-        // A fork may have left the lock taken for good: then nothing is kept.
+    fn cache(&self, levels: &Levels, window: &Arc<Window>) {
+        // A fork may have left the lock taken for good: then nothing is cached.
         let Ok(mut guard) = WINDOWS.try_lock() else { return };
-        let kept = guard.get_or_insert_default();
-        let now = kept.values().map(|(_, used)| *used).max().unwrap_or(0) + 1;
-        kept.insert((self.query.clone(), levels.name.clone(), window.lower), (Arc::clone(window), now));
-        if kept.len() > KEPT {
-            let oldest = kept.iter().min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
-            oldest.and_then(|oldest| kept.remove(&oldest));
+        let cached = guard.get_or_insert_default();
+        let now = cached.values().map(|(_, used)| *used).max().unwrap_or(0) + 1;
+        cached.insert((self.query.clone(), levels.name.clone(), window.lower), (Arc::clone(window), now));
+        if cached.len() > MOST_WINDOWS {
+            let oldest = cached.iter().min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
+            oldest.and_then(|oldest| cached.remove(&oldest));
         }
     }
 }

@@ -41,7 +41,7 @@ pub type Entries = HashMap<String, Entry>;
 
 /// What an unchanged workspace says: one entry for all of its files.
 pub const WHOLE: &str = "summary.bin";
-/// The same without quartiles, where nobody has asked for them yet.
+/// The summary without quartiles, where none were asked for yet.
 pub const RANKINGS: &str = "rankings.bin";
 /// What each file says, so that only the files that changed are opened again.
 pub const FILES: &str = "files.bin";
@@ -145,10 +145,8 @@ fn write_entry(writer: &mut ByteWriter, files: &[Seen], scanned: &[(String, Stri
     writer.int(files.len() as u64);
     for seen in files {
         writer.text(&seen.file);
-        let Identity { size, mtime_ns, ctime_ns, inode } = seen.identity;
-        for number in [size, mtime_ns as u64, ctime_ns as u64, inode, seen.read_at as u64] {
-            writer.u64(number);
-        }
+        seen.identity.encode(writer);
+        writer.u64(seen.read_at as u64);
     }
     writer.int(scanned.len() as u64);
     for (file, reason) in scanned {
@@ -179,12 +177,7 @@ fn decode_entry(reader: &mut ByteReader<'_>) -> Result<Entry> {
     let files = (0..count).map(|_| {
         Ok(Seen {
             file: reader.text()?.to_owned(),
-            identity: Identity {
-                size: reader.u64()?,
-                mtime_ns: reader.u64()? as i64,
-                ctime_ns: reader.u64()? as i64,
-                inode: reader.u64()?,
-            },
+            identity: Identity::decode(reader)?,
             read_at: reader.u64()? as i64,
         })
     });

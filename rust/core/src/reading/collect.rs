@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::cache::{self, Entries, Entry, Seen};
 use super::files::{self, Listing};
-use super::live::{Journals, Live};
+use super::open_segments::{Journals, OpenSummary};
 use super::scan;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
@@ -66,7 +66,7 @@ enum Depth {
 }
 
 impl Depth {
-    /// Where answers are kept: where they are written, and where else they may be found.
+    /// Where answers are cached: where they are written, and where else they may be found.
     fn caches(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Rankings => (cache::RANKINGS, Some(cache::WHOLE)),
@@ -75,7 +75,7 @@ impl Depth {
     }
 }
 
-/// What the files of a folder say. Its summaries are closed: nothing can be added to them.
+/// What the files of a folder say. Its summaries are finalized: nothing can be added to them.
 #[derive(Default)]
 pub struct Collected {
     /// By dataset.
@@ -90,15 +90,15 @@ pub struct Collected {
     pub errors: Vec<FileError>,
     /// Whether another process would count the same: no metric is ranked that only this one knows.
     pub is_for_all: bool,
-    /// The file of the cache that this is to be kept in, and the stat of all files; `None` where it may not be kept
+    /// The file of the cache that this is to be cached in, and the stat of all files; `None` where it may not be cached
     /// or is.
-    unkept: Option<(&'static str, Vec<Seen>)>,
+    uncached: Option<(&'static str, Vec<Seen>)>,
 }
 
 impl Collected {
-    /// Keeps the answer for as long as no file changes, where that is allowed; nobody need wait for that.
-    pub fn keep(&self, root: &Path) {
-        if let Some((file, seen)) = &self.unkept {
+    /// Keeps the answer for as long as no file changes, where that is allowed; an answer need not wait for that.
+    pub fn cache(&self, root: &Path) {
+        if let Some((file, seen)) = &self.uncached {
             let bytes = cache::encode_whole(seen, &self.scanned, &self.datasets, &self.whole);
             cache_file::write_any(root, file, &bytes);
         }
@@ -122,7 +122,7 @@ pub enum Content {
     /// Of any number of datasets.
     Datasets(Datasets),
     /// Of the dataset of an open segment, from its frames.
-    Live(Live),
+    Live(OpenSummary),
 }
 
 impl FileSummary {
@@ -138,18 +138,18 @@ impl FileSummary {
 
 /// Summarises all prediction files of a workspace within the current thread pool.
 ///
-/// With caching, a folder is not read again where its answer was kept ([`Collected::keep`]) and no file changed, and
+/// With caching, a folder is not read again where its answer was cached ([`Collected::cache`]) and no file changed, and
 /// files are not scanned twice.
 pub fn collect(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
     collect_to(Depth::Whole, root, None, open, caching, progress)
 }
 
-/// The same without quartiles, for who asks what is best and which files can matter.
+/// What the files of a folder say, without quartiles: enough for what is best and which files can matter.
 pub fn collect_rankings(root: &Path, open: Open, caching: Caching, progress: &Progress) -> Result<Collected> {
     collect_to(Depth::Rankings, root, None, open, caching, progress)
 }
 
-/// The same of the files in one folder: `predictions/<dataset>`, or the workspace itself (`""`). What is
+/// What the files in one folder say: `predictions/<dataset>`, or the workspace itself (`""`). What is
 /// cached helps; nothing of it is.
 pub fn collect_folder(root: &Path, folder: &str, open: Open, progress: &Progress) -> Result<Collected> {
     collect_to(Depth::Rankings, root, Some(folder), open, Caching::of(root), progress)
@@ -175,7 +175,7 @@ fn collect_to(
     }
 }
 
-/// Files whose sketch, though sealed, cannot be decoded. Nobody writes such; they must leave no part behind.
+/// Files whose sketch, though sealed, cannot be decoded. No writer makes such; they must leave no part behind.
 type Undecodable = BTreeMap<String, FileError>;
 
 enum Attempt {
@@ -202,9 +202,9 @@ fn collect_once(
         Some(folder) => files::list_folder(root, folder, open),
     };
     let load = |file| if caching >= Caching::Whole { cache::load(root, file) } else { Entries::new() };
-    let keeps = folder.is_none() && caching >= Caching::Whole;
+    let caches = folder.is_none() && caching >= Caching::Whole;
     let (first, others) = depth.caches();
-    let (listing, known) = rayon::join(list, || keeps.then(|| load(first)));
+    let (listing, known) = rayon::join(list, || caches.then(|| load(first)));
     let Listing { files: names, hidden, errors: unlisted } = listing?;
     progress.expect(names.len());
     let known_whole = |known| {
@@ -229,7 +229,7 @@ fn collect_once(
     };
     let mut lives = Vec::new();
     let mut collected = Collected { files: names.len(), ..Collected::default() };
-    let (mut kept, mut seen) = (Entries::new(), Vec::with_capacity(names.len()));
+    let (mut cached, mut seen) = (Entries::new(), Vec::with_capacity(names.len()));
     let mut batches = names.chunks(BATCH);
     let mut next = batches.next().map(|batch| (batch, now_ns(), read_batch(batch)));
     while let Some((batch, read_at, read)) = next.take() {
@@ -269,31 +269,32 @@ fn collect_once(
             if caching >= Caching::Files || is_counted {
                 let (datasets, _) = FileSummary { content, scanned: None, identity }.datasets()?;
                 if !is_counted || !knows_more(&datasets) {
-                    kept.extend(Entry::new(vec![this.clone()], scanned.clone(), &datasets).by_name());
+                    cached.extend(Entry::new(vec![this.clone()], scanned.clone(), &datasets).by_name());
                 }
             }
             collected.scanned.extend(scanned);
             seen.push(this);
         }
     }
-    if keeps && kept != known.files {
-        cache::store(root, file_cache, &kept);
+    if caches && cached != known.files {
+        cache::store(root, file_cache, &cached);
     }
     // What was counted with a metric that only this process knows is no answer for another one.
-    if keeps && has_journals && lives.iter().all(|(_, live)| !knows_more(&live.datasets)) {
+    if caches && has_journals && lives.iter().all(|(_, live)| !knows_more(&live.datasets)) {
         Journals::store(root, lives, &known.journals);
     }
-    let close = |datasets: &mut Datasets| datasets.par_iter_mut().for_each(|(_, dataset)| dataset.close());
+    let finalize =
+        |datasets: &mut Datasets| datasets.par_iter_mut().for_each(|(_, dataset)| dataset.finalize());
     if collected.datasets.len() == 1 {
-        close(&mut collected.datasets); // It says what the whole says, which need not be found again.
+        finalize(&mut collected.datasets); // It says what the whole says, which need not be found again.
     }
     collected.whole = merged(collected.datasets.values());
-    close(&mut collected.datasets);
+    finalize(&mut collected.datasets);
     let has_footers_alone = collected.scanned.is_empty() && known.hidden.is_empty() && !has_journals;
     let is_for_all = has_footers_alone || !knows_more(&collected.datasets);
     collected.is_for_all = is_for_all;
-    if keeps && collected.errors.is_empty() && is_for_all {
-        collected.unkept = Some((depth.caches().0, seen));
+    if caches && collected.errors.is_empty() && is_for_all {
+        collected.uncached = Some((depth.caches().0, seen));
     }
     collected.errors.extend(unlisted);
     Ok(Attempt::Done(Box::new(collected)))
@@ -317,7 +318,7 @@ fn merge_files(files: &[(&String, FileSummary)], depth: Depth, into: &mut Datase
                     parts.entry(nfc(name)).or_default().push(Part::Encoded(file, state));
                 }
             }
-            Content::Datasets(datasets) | Content::Live(Live { datasets, .. }) => {
+            Content::Datasets(datasets) | Content::Live(OpenSummary { datasets, .. }) => {
                 datasets.iter().for_each(|(name, counted)| {
                     parts.entry(nfc(name)).or_default().push(Part::Counted(counted));
                 });
@@ -393,7 +394,7 @@ fn unchanged(root: &Path, names: &[String], hidden: &HiddenRows, known: &Entries
         scanned: known.scanned.clone(),
         errors: Vec::new(),
         is_for_all: true,
-        unkept: None,
+        uncached: None,
     })
 }
 

@@ -33,9 +33,9 @@ pub struct Listing {
 
 /// The prediction files of a workspace.
 ///
-/// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, or deeper where that has slashes, segments of format 2 in
-/// `predictions/<folder>/`. Hidden files are none; what does not count is left out, see
-/// [`segments::judge`].
+/// Files of nirs4all 0.6 lie in the root as `<dataset>.meta.parquet`, or deeper where that has slashes, segments of
+/// format 2 in `predictions/<folder>/`. Hidden files are none; what is not live is left out, see
+/// [`resolve::resolve_live`].
 pub fn list(root: &Path, open: Open) -> Result<Listing> {
     for _ in 0..3 {
         let began = Instant::now();
@@ -65,7 +65,7 @@ fn list_once(root: &Path, open: Open) -> Result<Listing> {
             listing.errors.extend(folder.errors);
         }
     }
-    memory.keep(None);
+    memory.store(None);
     listing.add_old(root, names);
     listing.files.sort_unstable();
     Ok(listing)
@@ -80,7 +80,7 @@ pub fn list_folder(root: &Path, folder: &str, open: Open) -> Result<Listing> {
         let trash = folders::trashed(root, &mut listing.errors);
         let memory = Memory::of(root);
         listing.add_segments(root, folder, &trash, open, &memory);
-        memory.keep(Some(folder));
+        memory.store(Some(folder));
     }
     listing.files.sort_unstable();
     Ok(listing)
@@ -104,7 +104,7 @@ impl Listing {
         self.files.extend(texts.into_iter().filter(|name| is_prediction_file(name)));
     }
 
-    /// Adds what counts of a folder of `predictions`, runs in the trash left out.
+    /// Adds what is live of a folder of `predictions`, runs in the trash left out.
     fn add_segments(
         &mut self,
         root: &Path,
@@ -117,12 +117,12 @@ impl Listing {
             |file: &str| !trash.is_empty() && Name::of(file).is_some_and(|name| trash.contains(&name.run_id));
         let names = folders::list(root, folder, is_of_predictions).into_names(&mut self.errors);
         let names = names.into_iter().filter(|file| is_of_predictions(file) && !is_deleted(file)).collect();
-        let judged = resolve::judge_with(&root.join(folder), names, open, Some(memory));
-        let journals = if open == Open::Counted { judged.journals } else { Vec::new() };
+        let live_set = resolve::resolve_live_with(&root.join(folder), names, open, Some(memory));
+        let journals = if open == Open::Live { live_set.journals } else { Vec::new() };
         let path = |file: String| format!("{folder}/{file}");
-        self.files.extend(judged.files.into_iter().chain(journals).map(path));
-        self.hidden.extend(judged.hidden.into_iter().map(|(file, hidden)| (path(file), hidden)));
-        let errors = judged.errors.into_iter();
+        self.files.extend(live_set.files.into_iter().chain(journals).map(path));
+        self.hidden.extend(live_set.hidden.into_iter().map(|(file, hidden)| (path(file), hidden)));
+        let errors = live_set.errors.into_iter();
         self.errors.extend(errors.map(|(file, error)| FileError::new(&path(file), &error)));
     }
 }

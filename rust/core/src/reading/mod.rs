@@ -3,9 +3,9 @@
 pub mod cache;
 pub mod collect;
 pub mod files;
-pub mod live;
 pub mod old_files;
+pub mod open_segments;
 pub mod partial;
 pub mod scan;
-pub mod survey;
+pub mod stat_snapshot;
 pub mod table;

@@ -13,7 +13,7 @@ use crate::segment::resolve;
 use crate::segment::said::Memory;
 
 /// The files of such rows, relative to the workspace, each with the results whose rows in it are not to be read:
-/// their writer went on elsewhere and finished them. Those that a live journal still counts are left out.
+/// their writer went on elsewhere and finished them. Those that a live journal still has are left out.
 ///
 /// What cannot be looked at is added to the errors.
 pub fn list(root: &Path, open: Open, errors: &mut Vec<FileError>) -> BTreeMap<String, BTreeSet<String>> {
@@ -34,9 +34,9 @@ pub fn list(root: &Path, open: Open, errors: &mut Vec<FileError>) -> BTreeMap<St
         }
         let mut names = files::names_of_predictions(root, &folder, errors);
         names.retain(|file| file_names::is_of_predictions(file));
-        let judged = resolve::judge_files(&path, names.clone());
+        let live_set = resolve::resolve_live_files(&path, names.clone());
         for (name, file) in partial {
-            if open == Open::Counted && judged.journals.contains(&name.journal()) {
+            if open == Open::Live && live_set.journals.contains(&name.journal()) {
                 continue;
             }
             let finished = finished_by(&path, &relative, &names, &name, &memory);
@@ -60,7 +60,7 @@ fn finished_by(
         // What a successor finished has its own rows alone.
         let is_own = other.writer == name.writer;
         let relative = format!("{relative}/{file}");
-        // What cannot be read is reported by whoever reads its rows.
+        // What cannot be read is reported when its rows are read.
         if file_names::is_journal(file) {
             let said =
                 is_own.then(|| Journal::open(&path.join(file)).and_then(|it| memory.open(&relative, &it)));

@@ -36,7 +36,7 @@ pub fn scan(path: &Path, file: File, unnamed: &str) -> Result<Datasets> {
     Ok(datasets)
 }
 
-/// The same of the rows that are live.
+/// Summarises the live rows of a file, by dataset.
 pub fn scan_live(path: &Path, file: File, unnamed: &str, hidden: &Hidden) -> Result<Datasets> {
     let mut datasets = Datasets::new();
     let mut place = 0;

@@ -14,7 +14,7 @@ use twox_hash::XxHash3_64;
 use super::checkpoints::Checkpoints;
 use super::hidden::{Part, Rank};
 use super::journal::Journal;
-use super::live_set::{Counted, Open};
+use super::live_set::{LiveSet, Open};
 use super::merged::{self, Replaced, Unit};
 use super::said::{Memory, OpenSaid, Said};
 use super::sealed::{self, Sealed};
@@ -64,7 +64,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// The sealed segments and journals of a run; `counted` takes those that are settled at once. Without a memory
+    /// The sealed segments and journals of a run; `live_set` takes those that are settled at once. Without a memory
     /// results do not matter.
     pub fn of(
         folder: &'a Path,
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         memory: Option<&'a Memory>,
         mut sealed: Vec<(String, Name)>,
         journals: Vec<(String, Name)>,
-        counted: &mut Counted,
+        live_set: &mut LiveSet,
     ) -> Option<Self> {
         let mut opened = Vec::new();
         for (file, name) in journals {
@@ -81,10 +81,10 @@ impl<'a> Run<'a> {
                 Err(error) if error.kind == ErrorKind::Truncated => continue,
                 // Sealed and removed since it was listed.
                 Err(error) if crate::base::error::FileError::is_vanished(&error) => {
-                    counted.covered.push(file);
+                    live_set.covered.push(file);
                 }
                 Ok(journal) => opened.push((file, name.clone(), journal)),
-                Err(error) => counted.errors.push((file, error)),
+                Err(error) => live_set.errors.push((file, error)),
             }
             // A segment that was published after the names were listed counts in its journal's place.
             if !sealed.iter().any(|(_, other)| *other == name) && folder.join(name.sealed()).exists() {
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
         if let (Some(memory), Some((of, fingerprint))) = (memory, &plain)
             && memory.is_plain(of, *fingerprint)
         {
-            counted.files.extend(sealed.into_iter().map(|(file, _)| file));
+            live_set.files.extend(sealed.into_iter().map(|(file, _)| file));
             return None;
         }
         let read = |(number, (file, name)): (usize, (String, Name))| {
@@ -133,18 +133,18 @@ impl<'a> Run<'a> {
             all.push(carrier);
         }
         let open = opened.into_iter().map(|(file, name, journal)| {
-            // Damage is reported by whoever reads its rows.
+            // Damage is reported when its rows are read.
             OpenCarrier { file, name, journal, said: OpenSaid::default() }
         });
         let open = open.collect();
         Some(Self { relative, memory, carriers: all, open, units, plain })
     }
 
-    /// Decides, and tells `counted`.
-    pub fn resolve(mut self, open: Open, counted: &mut Counted) {
+    /// Decides, and tells `live_set`.
+    pub fn resolve(mut self, open: Open, live_set: &mut LiveSet) {
         let undivided = self.resolve_undivided();
         let of_writer = self.resolve_divided(&undivided);
-        let journals = self.resolve_open(open, &undivided, &of_writer, counted);
+        let journals = self.resolve_open(open, &undivided, &of_writer, live_set);
         let lost = if self.memory.is_some() { self.lost(&journals) } else { Lost::new() };
         if let (Some(memory), Some((of, fingerprint))) = (self.memory, &self.plain)
             && lost.is_empty()
@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
         {
             memory.note_plain(of, *fingerprint);
         }
-        self.tell(&journals, &lost, counted);
+        self.tell(&journals, &lost, live_set);
     }
 
     /// Units of several writers, as earlier versions left them, are live or hidden as a whole: the larger
@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
         open: Open,
         undivided: &HashMap<String, usize>,
         of_writer: &HashMap<String, Vec<usize>>,
-        counted: &mut Counted,
+        live_set: &mut LiveSet,
     ) -> Vec<usize> {
         let mut live = Vec::new();
         for number in 0..self.open.len() {
@@ -262,17 +262,17 @@ impl<'a> Run<'a> {
                 sealed.filter(|(writer, _)| *writer == name.writer).filter_map(|(_, sealed)| sealed.as_ref());
             let longest = sealed.max_by_key(|sealed| sealed.position.frames);
             match longest.map_or(Ok(false), |sealed| journal.is_covered_by(sealed)) {
-                Ok(true) => counted.covered.push(file.clone()),
+                Ok(true) => live_set.covered.push(file.clone()),
                 Ok(false) if undivided.contains_key(&name.writer) => {
-                    // Counted as a whole, what was merged would count twice.
+                    // Live as a whole, what was merged would count twice.
                     let message = "goes on after its segment was compacted; recover seals the rest";
                     let error = Error::new(ErrorKind::Conflict, message).at(&journal.path);
-                    counted.errors.push((file.clone(), error));
+                    live_set.errors.push((file.clone(), error));
                 }
                 Ok(false) => {
                     live.push(number);
-                    counted.journals.push(file.clone());
-                    if open == Open::Counted {
+                    live_set.journals.push(file.clone());
+                    if open == Open::Live {
                         for &unit in units {
                             if self.units[unit].0.writers.len() == 1 {
                                 self.units[unit].2 = State::Outgrown;
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
                         }
                     }
                 }
-                Err(error) => counted.errors.push((file.clone(), error)),
+                Err(error) => live_set.errors.push((file.clone(), error)),
             }
         }
         if open == Open::LeftOut {
@@ -289,7 +289,7 @@ impl<'a> Run<'a> {
         for &number in live.iter().filter(|_| self.memory.is_some()) {
             let OpenCarrier { file, journal, said, .. } = &mut self.open[number];
             let read = self.memory.map(|memory| memory.open(&format!("{}/{file}", self.relative), journal));
-            // What cannot be read is reported by whoever reads its rows.
+            // What cannot be read is reported when its rows are read.
             *said = read.and_then(Result::ok).unwrap_or_default();
         }
         live
@@ -329,13 +329,13 @@ impl<'a> Run<'a> {
         lost
     }
 
-    /// Tells which files count, and what of them is hidden.
-    fn tell(&self, journals: &[usize], lost: &Lost, counted: &mut Counted) {
+    /// Tells which files are live, and what of them is hidden.
+    fn tell(&self, journals: &[usize], lost: &Lost, live_set: &mut LiveSet) {
         for units in self.units.chunk_by(|one, other| one.1 == other.1) {
             let carrier = &self.carriers[units[0].1];
             let file = &carrier.file;
             if units.iter().all(|(_, _, state)| *state != State::Live) {
-                self.tell_hidden(file, units, counted);
+                self.tell_hidden(file, units, live_set);
                 continue;
             }
             let mut parts = Vec::new();
@@ -343,31 +343,31 @@ impl<'a> Run<'a> {
                 let rows = unit.rows.clone();
                 if *state == State::Live {
                     let results = lost_in(&unit.writers, lost);
-                    parts.extend(results.map(|results| counted.part(file, rows, &results)));
+                    parts.extend(results.map(|results| live_set.part(file, rows, &results)));
                 } else {
                     parts.push(Part { rows, results: None });
                     let writers = unit.writers.iter().map(|(writer, _)| (file.clone(), writer.clone()));
-                    counted.overlapping.extend(writers);
+                    live_set.overlapping.extend(writers);
                 }
             }
-            counted.hide(file, parts);
-            counted.files.push(file.clone());
+            live_set.hide(file, parts);
+            live_set.files.push(file.clone());
         }
         for open in journals.iter().map(|&number| &self.open[number]) {
             if let Some(results) = lost.get(open.name.base()) {
-                let part = counted.part(&open.file, merged::ALL, results);
-                counted.hide(&open.file, vec![part]);
+                let part = live_set.part(&open.file, merged::ALL, results);
+                live_set.hide(&open.file, vec![part]);
             }
         }
     }
 
-    /// Tells why a file does not count.
-    fn tell_hidden(&self, file: &str, units: &[(Unit, usize, State)], counted: &mut Counted) {
+    /// Tells why a file is not live.
+    fn tell_hidden(&self, file: &str, units: &[(Unit, usize, State)], live_set: &mut LiveSet) {
         let states = || units.iter().map(|(_, _, state)| *state);
         if states().any(|state| state == State::Diverged) {
-            counted.diverged.push(file.to_owned());
+            live_set.diverged.push(file.to_owned());
         } else if states().any(|state| state == State::Outgrown) {
-            counted.outgrown.push(file.to_owned());
+            live_set.outgrown.push(file.to_owned());
         } else {
             let by: BTreeSet<usize> = states()
                 .filter_map(|state| match state {
@@ -376,7 +376,7 @@ impl<'a> Run<'a> {
                 })
                 .collect();
             let by = by.into_iter().map(|by| (file.to_owned(), self.carriers[by].file.clone()));
-            counted.replaced.extend(by);
+            live_set.replaced.extend(by);
         }
     }
 }
@@ -434,7 +434,7 @@ pub fn longest(names: &[Name], units: &[Vec<Unit>], replaced: &[Replaced]) -> Ve
 /// By writer the results that it lost, each with the writer that won.
 type Lost = HashMap<String, BTreeMap<String, String>>;
 
-/// The results of a unit that are lost. Of several writers in it nobody can tell whose rows are whose: there a
+/// The results of a unit that are lost. Of several writers in it it cannot be told whose rows are whose: there a
 /// result is lost where none of them won it.
 fn lost_in(writers: &[(String, Option<Sealed>)], lost: &Lost) -> Option<BTreeMap<String, String>> {
     let bases: Vec<&str> = writers.iter().map(|(writer, _)| file_names::base_of(writer)).collect();

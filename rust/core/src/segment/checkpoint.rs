@@ -159,7 +159,7 @@ pub fn take_incomplete(
         return Ok((found.into_iter().map(|(checkpoint, _)| checkpoint).collect(), Vec::new()));
     }
     if journal.header.predecessor.is_some() && earlier.is_none() {
-        // Files of this writer are elsewhere, and nobody can tell.
+        // Files of this writer are elsewhere, and that cannot be told.
         return Ok((found.into_iter().map(|(checkpoint, _)| checkpoint).collect(), Vec::new()));
     }
     let mut rows = earlier.map(|earlier| earlier.rows).unwrap_or_default();

@@ -126,7 +126,7 @@ pub fn in_compaction(line: &str) -> Option<(String, Checkpoint)> {
 }
 
 /// The checkpoints in a list of results; none where it is missing. Lines that are no results are not its fault
-/// here: whoever lists results reports them.
+/// here: listing results reports them.
 pub fn in_list(path: &Path) -> Result<Vec<Checkpoint>> {
     Ok(read_list(path)?.lines().filter_map(Checkpoint::of_result).collect())
 }

@@ -28,7 +28,7 @@ pub fn results(path: &Path) -> Result<(Vec<String>, Option<Error>)> {
     let journal = Journal::open(path)?;
     let mut frames = journal.frames(journal.begin());
     while let Some((kind, _)) = frames.advance()? {
-        // One without an id is told by whoever recovers or verifies.
+        // One without an id is reported by recover and verify.
         if kind == Kind::Checkpoint
             && let Ok(checkpoint) = checkpoint::read(frames.payload())
         {

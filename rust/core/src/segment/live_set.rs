@@ -6,29 +6,29 @@ use std::sync::Arc;
 use super::hidden::{Hidden, Part};
 use crate::base::error::Error;
 
-/// What counts of the files in one folder of `predictions`.
+/// Which files in one folder of `predictions` are live, and which of their rows are hidden.
 #[derive(Debug, Default)]
-pub struct Counted {
+pub struct LiveSet {
     /// Sealed segments, and other prediction files.
     pub files: Vec<String>,
     /// Journals that no segment covers.
     pub journals: Vec<String>,
     /// What of these is hidden.
     pub hidden: HashMap<String, Arc<Hidden>>,
-    /// Sealed segments whose journal goes on: the journal counts in their place.
+    /// Sealed segments whose journal goes on: the journal is live in their place.
     pub outgrown: Vec<String>,
     /// Journals that a segment covers.
     pub covered: Vec<String>,
     /// Segments and compactions whose rows others have, each with one of those.
     pub replaced: Vec<(String, String)>,
     /// Compactions of an earlier version that share inputs with a larger one without being part of it, and
-    /// segments that go on after what such a one merged of them: copies went apart, and these do not count.
+    /// segments that go on after what such a one merged of them: copies went apart, and these are not live.
     pub diverged: Vec<String>,
     /// Compactions of which some rows are hidden, each with a writer whose rows another file carries further.
     pub overlapping: Vec<(String, String)>,
     /// Results of which a file has hidden rows.
     pub lost: Vec<Lost>,
-    /// Journals that could not be judged and do not count.
+    /// Journals that cannot be resolved, and are not live.
     pub errors: Vec<(String, Error)>,
 }
 
@@ -43,7 +43,7 @@ pub struct Lost {
     pub winner: String,
 }
 
-impl Counted {
+impl LiveSet {
     /// The part of a file that hides rows of results, each with the writer that won it.
     pub(crate) fn part(
         &mut self,
@@ -70,7 +70,7 @@ impl Counted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
     /// Those that no sealed segment covers.
-    Counted,
-    /// None; a sealed segment counts even where its journal goes on.
+    Live,
+    /// None; a sealed segment is live even where its journal goes on.
     LeftOut,
 }

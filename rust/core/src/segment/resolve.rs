@@ -1,39 +1,39 @@
-//! What lies in a folder of `predictions`: which files belong together, and which of them count.
+//! What lies in a folder of `predictions`: which files belong together, and which of them are live.
 //!
-//! A writer's journal counts until a sealed segment covers it; what a compaction replaced does not
-//! count beside it; what belongs to a run in the trash does not count at all.
+//! A writer's journal is live until a sealed segment covers it; what a compaction replaced is not live beside it;
+//! nothing of a run in the trash is live.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::carriers::Run;
-use super::live_set::{Counted, Open};
+use super::live_set::{LiveSet, Open};
 use super::said::Memory;
 use crate::base::file_names::{JOURNAL_SUFFIX, Name, is_journal, split};
 
 /// Judges the journals and prediction files of one folder of `predictions`; `names` has nothing else.
-pub fn judge(folder: &Path, names: Vec<String>) -> Counted {
+pub fn resolve_live(folder: &Path, names: Vec<String>) -> LiveSet {
     let root = folder.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    judge_with(folder, names, Open::Counted, Some(&Memory::none(root)))
+    resolve_live_with(folder, names, Open::Live, Some(&Memory::none(root)))
 }
 
-/// The same without results, for who asks for files alone: of most of them nothing is read.
-pub fn judge_files(folder: &Path, names: Vec<String>) -> Counted {
-    judge_with(folder, names, Open::Counted, None)
+/// Which files are live, without looking at results: of most files nothing is read.
+pub fn resolve_live_files(folder: &Path, names: Vec<String>) -> LiveSet {
+    resolve_live_with(folder, names, Open::Live, None)
 }
 
-/// The same with what is known of the files, and without journals where they are left out.
-pub fn judge_with(folder: &Path, names: Vec<String>, open: Open, memory: Option<&Memory>) -> Counted {
-    let mut counted = Counted::default();
+/// Which files and rows are live, with what is known of the files, and without journals where they are left out.
+pub fn resolve_live_with(folder: &Path, names: Vec<String>, open: Open, memory: Option<&Memory>) -> LiveSet {
+    let mut live_set = LiveSet::default();
     let busy = busy_runs(names.iter().map(String::as_str));
     if busy.is_empty() {
-        counted.files = names;
-        return counted;
+        live_set.files = names;
+        return live_set;
     }
     let mut runs = BTreeMap::<String, (Vec<(String, Name)>, Vec<(String, Name)>)>::new();
     for file in names {
         match Name::of(&file).filter(|name| busy.contains(&name.run_id)) {
-            None => counted.files.push(file),
+            None => live_set.files.push(file),
             Some(name) => {
                 let (sealed, journals) = runs.entry(name.run_id.clone()).or_default();
                 if is_journal(&file) { journals.push((file, name)) } else { sealed.push((file, name)) }
@@ -43,11 +43,11 @@ pub fn judge_with(folder: &Path, names: Vec<String>, open: Open, memory: Option<
     let base = folder.file_name().unwrap_or_default().to_string_lossy();
     let relative = format!("predictions/{base}");
     for (sealed, journals) in runs.into_values() {
-        if let Some(run) = Run::of(folder, &relative, memory, sealed, journals, &mut counted) {
-            run.resolve(open, &mut counted);
+        if let Some(run) = Run::of(folder, &relative, memory, sealed, journals, &mut live_set) {
+            run.resolve(open, &mut live_set);
         }
     }
-    counted
+    live_set
 }
 
 /// Whether the files of these names in one folder may have hidden rows.

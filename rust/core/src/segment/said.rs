@@ -1,7 +1,7 @@
-//! What sealed segments and journals say that decides which rows are live, kept between processes.
+//! What sealed segments and journals say that decides which rows are live, cached between processes.
 //!
-//! Only asked where several writers of one run have files in a folder, or a compaction lies there. What is kept
-//! counts where the stat of the file is unchanged; what is kept of a journal, up to where it was verified.
+//! Only asked where several writers of one run have files in a folder, or a compaction lies there. What is cached
+//! counts where the stat of the file is unchanged; what is cached of a journal, up to where it was verified.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ const MAGIC: &[u8; 4] = b"N4AV";
 const VERSION: &str = concat!("1 ", env!("CARGO_PKG_VERSION"));
 
 /// The stat of a file when it was read; `None` where there was none.
-type Stamp = Option<Identity>;
+type FileStat = Option<Identity>;
 
 /// What a sealed segment says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,7 +47,7 @@ pub struct Said {
     /// As [`checkpoints::to_json`] has it.
     results: Option<String>,
     /// The file, and the lists of results that were read for it.
-    stamps: Vec<(String, Stamp)>,
+    stats: Vec<(String, FileStat)>,
     read_at: i64,
 }
 
@@ -77,8 +77,8 @@ impl Said {
         let footer = tail.footer().map_err(|error| error.at(&path))?;
         let text = |key: &str| footer.get(key).map(str::to_owned);
         let (journal, replaces, results) = (text(JOURNAL_KEY), text(REPLACES_KEY), text(RESULTS_KEY));
-        let stamps = vec![(relative.to_owned(), Some(tail.identity))];
-        let mut said = Self { journal, replaces, results, stamps, read_at: now_ns() };
+        let stats = vec![(relative.to_owned(), Some(tail.identity))];
+        let mut said = Self { journal, replaces, results, stats, read_at: now_ns() };
         let is_named = said.results.as_deref().and_then(|text| checkpoints::from_json(text, &name.writer));
         if is_named.is_none() {
             said.read_lists(root, name)?;
@@ -105,9 +105,9 @@ impl Said {
             let list = Name { run_id: name.run_id.clone(), writer: writer.to_owned() }.results();
             let relative = format!("runs/{}/{list}", name.run_id);
             let path = root.join(&relative);
-            let stamp = stamp_of(&path);
+            let stat = stat_of(&path);
             found.insert(writer.to_owned(), checkpoints::in_list(&path)?);
-            self.stamps.push((relative, stamp));
+            self.stats.push((relative, stat));
         }
         self.results = Some(checkpoints::to_json(&found, is_compaction));
         Ok(())
@@ -116,17 +116,17 @@ impl Said {
     /// Another one for each state of the files.
     pub fn fingerprint(&self) -> u64 {
         let mut writer = ByteWriter::default();
-        self.stamps.iter().for_each(|(path, stamp)| write_stamp(&mut writer, path, *stamp));
+        self.stats.iter().for_each(|(path, stat)| write_stat(&mut writer, path, *stat));
         XxHash3_64::oneshot(&writer.bytes)
     }
 
-    fn is_still(&self, root: &Path) -> bool {
-        self.stamps.iter().all(|(path, stamp)| *stamp == stamp_of(&root.join(path)))
+    fn is_unchanged(&self, root: &Path) -> bool {
+        self.stats.iter().all(|(path, stat)| *stat == stat_of(&root.join(path)))
     }
 
     /// Whether the files were old enough for their stat to tell.
     pub fn is_settled(&self) -> bool {
-        self.stamps.iter().all(|(_, stamp)| stamp.is_none_or(|stamp| stamp.settled_at(self.read_at)))
+        self.stats.iter().all(|(_, stat)| stat.is_none_or(|stat| stat.settled_at(self.read_at)))
     }
 }
 
@@ -150,12 +150,12 @@ impl OpenSaid {
         let begin =
             || Self { journal: journal.header.journal.clone(), position: journal.begin(), ..Self::default() };
         let mut said = known.cloned().unwrap_or_else(begin);
-        let kept = said.clone();
+        let cached = said.clone();
         let reading = journal.read(said.position, &mut |kind, payload| {
             match kind {
                 Kind::Arrays => {}
                 Kind::Checkpoint => {
-                    // One without an id is told by whoever recovers or verifies.
+                    // One without an id is reported by recover and verify.
                     if let Ok(checkpoint) = checkpoint::read(payload) {
                         said.checkpoints.extend(Checkpoint::of_result(&checkpoint.text));
                     }
@@ -174,10 +174,10 @@ impl OpenSaid {
         if !reading.is_damaged() && journal.header.predecessor.is_none() {
             return Ok((said.clone(), said));
         }
-        // Results that lost rows, here or in the journal before, were not checkpointed; nothing is kept of that.
+        // Results that lost rows, here or in the journal before, were not checkpointed; nothing is cached of that.
         let (texts, _) = journal_contents::results(&journal.path)?;
         said.checkpoints = texts.iter().filter_map(|text| Checkpoint::of_result(text)).collect();
-        Ok((said, kept))
+        Ok((said, cached))
     }
 }
 
@@ -198,8 +198,8 @@ struct Known {
 #[derive(Default)]
 pub struct Memory {
     root: PathBuf,
-    /// Whether anything is kept between processes.
-    is_kept: bool,
+    /// Whether anything is cached between processes.
+    is_cached: bool,
     known: OnceLock<Known>,
     used: Mutex<Known>,
     has_new: AtomicBool,
@@ -207,9 +207,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// What is kept of a workspace; it is read once it is needed.
+    /// What is cached of a workspace; it is read once it is needed.
     pub fn of(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), is_kept: true, ..Self::default() }
+        Self { root: root.to_path_buf(), is_cached: true, ..Self::default() }
     }
 
     /// Nothing: every file is read.
@@ -219,13 +219,13 @@ impl Memory {
 
     /// What a sealed segment says.
     pub fn sealed(&self, relative: &str, name: &Name) -> Result<Arc<Said>> {
-        let known = self.known().sealed.get(relative).filter(|known| known.is_still(&self.root));
+        let known = self.known().sealed.get(relative).filter(|known| known.is_unchanged(&self.root));
         if let Some(known) = known {
             self.use_(|used| used.sealed.insert(relative.to_owned(), Arc::clone(known)));
             return Ok(Arc::clone(known));
         }
         let said = Arc::new(Said::read(&self.root, relative, name)?);
-        if self.is_kept && said.is_settled() {
+        if self.is_cached && said.is_settled() {
             self.has_new.store(true, Ordering::Relaxed);
             self.use_(|used| used.sealed.insert(relative.to_owned(), Arc::clone(&said)));
         }
@@ -235,11 +235,11 @@ impl Memory {
     /// What a journal says.
     pub fn open(&self, relative: &str, journal: &Journal) -> Result<OpenSaid> {
         let known = self.known().open.get(relative);
-        let (said, kept) = OpenSaid::read(journal, known.map(Arc::as_ref))?;
-        if self.is_kept {
-            let is_new = known.is_none_or(|known| **known != kept);
+        let (said, cached) = OpenSaid::read(journal, known.map(Arc::as_ref))?;
+        if self.is_cached {
+            let is_new = known.is_none_or(|known| **known != cached);
             self.has_new_open.fetch_or(is_new, Ordering::Relaxed);
-            self.use_(|used| used.open.insert(relative.to_owned(), Arc::new(kept)));
+            self.use_(|used| used.open.insert(relative.to_owned(), Arc::new(cached)));
         }
         Ok(said)
     }
@@ -255,7 +255,7 @@ impl Memory {
 
     /// Takes note that all of them are live.
     pub fn note_plain(&self, of: &str, fingerprint: u64) {
-        if self.is_kept {
+        if self.is_cached {
             self.has_new.store(true, Ordering::Relaxed);
             self.use_(|used| used.plain.insert(of.to_owned(), fingerprint));
         }
@@ -263,7 +263,7 @@ impl Memory {
 
     fn known(&self) -> &Known {
         self.known.get_or_init(|| {
-            if !self.is_kept {
+            if !self.is_cached {
                 return Known::default();
             }
             let read = |file| cache_file::read_any(&self.root, file);
@@ -279,7 +279,7 @@ impl Memory {
     }
 
     /// Keeps what was read; with a folder, beside what is known of others.
-    pub fn keep(self, folder: Option<&str>) {
+    pub fn store(self, folder: Option<&str>) {
         let mut used = self.used.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let (Some(folder), Some(before)) = (folder, self.known.into_inner()) {
             let is_elsewhere = |file: &str| file.rsplit_once('/').is_none_or(|(of, _)| of != folder);
@@ -296,7 +296,7 @@ impl Memory {
     }
 }
 
-fn stamp_of(path: &Path) -> Stamp {
+fn stat_of(path: &Path) -> FileStat {
     stat::identity_of(path).ok()
 }
 
@@ -316,11 +316,10 @@ fn begun(bytes: &[u8]) -> Result<ByteReader<'_>> {
     Ok(reader)
 }
 
-fn write_stamp(writer: &mut ByteWriter, path: &str, stamp: Stamp) {
+fn write_stat(writer: &mut ByteWriter, path: &str, stat: FileStat) {
     writer.text(path);
-    writer.bytes.push(u8::from(stamp.is_some()));
-    let Identity { size, mtime_ns, ctime_ns, inode } = stamp.unwrap_or_default();
-    [size, mtime_ns as u64, ctime_ns as u64, inode].into_iter().for_each(|number| writer.u64(number));
+    writer.bytes.push(u8::from(stat.is_some()));
+    stat.unwrap_or_default().encode(writer);
 }
 
 fn encode_sealed(entries: &Sealeds, plain: &Plains) -> Vec<u8> {
@@ -332,8 +331,8 @@ fn encode_sealed(entries: &Sealeds, plain: &Plains) -> Vec<u8> {
             writer.text(text.as_deref().unwrap_or_default());
         }
         writer.u64(said.read_at as u64);
-        writer.int(said.stamps.len() as u64);
-        said.stamps.iter().for_each(|(path, stamp)| write_stamp(&mut writer, path, *stamp));
+        writer.int(said.stats.len() as u64);
+        said.stats.iter().for_each(|(path, stat)| write_stat(&mut writer, path, *stat));
     }
     writer.int(plain.len() as u64);
     for (of, fingerprint) in plain {
@@ -354,15 +353,14 @@ fn decode_sealed(bytes: &[u8]) -> Result<(Sealeds, Plains)> {
         };
         let (journal, replaces, results) = (text()?, text()?, text()?);
         let read_at = reader.u64()? as i64;
-        let stamps = (0..reader.count(34)?).map(|_| {
+        let stats = (0..reader.count(34)?).map(|_| {
             let path = reader.text()?.to_owned();
             let is_there = reader.byte()? == 1;
-            let [size, mtime, ctime, inode] = [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
-            let identity = Identity { size, mtime_ns: mtime as i64, ctime_ns: ctime as i64, inode };
+            let identity = Identity::decode(&mut reader)?;
             Ok((path, is_there.then_some(identity)))
         });
-        let stamps = stamps.collect::<Result<_>>()?;
-        entries.insert(file, Arc::new(Said { journal, replaces, results, stamps, read_at }));
+        let stats = stats.collect::<Result<_>>()?;
+        entries.insert(file, Arc::new(Said { journal, replaces, results, stats, read_at }));
     }
     let plain = (0..reader.count(9)?).map(|_| Ok((reader.text()?.to_owned(), reader.u64()?)));
     let plain = plain.collect::<Result<_>>()?;

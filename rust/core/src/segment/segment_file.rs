@@ -50,7 +50,7 @@ const PRUNED: [&str; 13] = [
 /// The columns whose values hardly repeat, and which have no dictionary.
 const UNLIKE: [&str; 4] = ["id", "val_score", "test_score", "train_score"];
 
-/// A Parquet file that nobody sees until it is published.
+/// A Parquet file that is invisible until it is published.
 pub struct SegmentFile {
     draft: Draft,
     writer: SerializedFileWriter<File>,

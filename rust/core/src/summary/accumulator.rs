@@ -200,9 +200,9 @@ impl Accumulator {
         group.models.entry(model).add(val_score, group.direction);
         match run {
             Some(name) => {
-                let tally = group.runs.entry(run);
-                tally.add(val_score, group.direction);
-                if tally.rows == 1 || group.runs.other.is_some() {
+                let totals = group.runs.entry(run);
+                totals.add(val_score, group.direction);
+                if totals.rows == 1 || group.runs.other.is_some() {
                     self.distinct.runs.add(name);
                 }
             }
@@ -231,8 +231,8 @@ impl Accumulator {
         }
     }
 
-    /// The same, but for what is told apart within a dataset alone, single configurations, and for the values behind
-    /// quartiles, which [`Self::close_over`] finds where they are.
+    /// Adds what another summary has counted, but for what is told apart within a dataset alone, single
+    /// configurations, and for the values behind quartiles, which [`Self::finalize_over`] finds where they are.
     pub(super) fn merge_outline(&mut self, other: &Self) {
         for (metric, theirs) in &other.groups {
             self.group_of(metric, theirs.direction).merge_outline(theirs);
@@ -264,22 +264,22 @@ impl Accumulator {
             counts.limit(names, Direction::Unknown);
         }
         for group in self.groups.iter_mut().map(|(_, group)| group) {
-            for tallies in [&mut group.models, &mut group.runs, &mut group.configs] {
-                tallies.limit(names, group.direction);
+            for totals_by_name in [&mut group.models, &mut group.runs, &mut group.configs] {
+                totals_by_name.limit(names, group.direction);
             }
             group.scores.iter_mut().for_each(|stats| stats.quantiles.compact_to(values));
         }
     }
 
     /// Keeps what a report says and forgets the values behind the quartiles: nothing can be added then.
-    pub fn close(&mut self) {
+    pub fn finalize(&mut self) {
         for group in self.groups.iter_mut().map(|(_, group)| group) {
-            group.scores.par_iter_mut().for_each(|stats| stats.quantiles.close());
+            group.scores.par_iter_mut().for_each(|stats| stats.quantiles.finalize());
         }
     }
 
     /// Takes the quartiles from the parts whose outlines were merged; in parallel.
-    pub(super) fn close_over(&mut self, parts: &[&Self]) {
+    pub(super) fn finalize_over(&mut self, parts: &[&Self]) {
         for (metric, group) in &mut self.groups {
             let parts: Vec<&Group> = parts.iter().filter_map(|part| part.group(metric)).collect();
             group.scores.par_iter_mut().enumerate().for_each(|(column, stats)| {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::accumulator::Accumulator;
 use super::datasets::{Datasets, in_halves, merge_datasets};
 use super::group::Group;
-use super::names::{Count, Names, Tally};
+use super::names::{Count, Names, ScoreTotals};
 use super::score_stats::ScoreStats;
 use super::topk::{Ranked, TEXTS};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -132,7 +132,7 @@ fn of_piece(batch: &RecordBatch, top_k: usize) -> Result<Accumulator> {
             (&mut group.runs, &runs, &with_run),
             (&mut group.configs, &configs, &without_run),
         ] {
-            tally(names, group.direction, codes, &val_scores, members);
+            totals(names, group.direction, codes, &val_scores, members);
         }
         rank(group, &piece, &members, |row| partitions.at(row) == val_code);
     }
@@ -259,26 +259,26 @@ fn add_scores(stats: &mut ScoreStats, numbers: &Numbers<'_>, members: &Members) 
     stats.quantiles.add_slice(finite);
 }
 
-fn tally(
-    names: &mut Names<Tally>,
+fn totals(
+    names: &mut Names<ScoreTotals>,
     direction: Direction,
     codes: &Codes<'_>,
     val_scores: &[f64],
     members: &Members,
 ) {
     let (codes_of, val_scores) = (members.of(&codes.codes), members.of(val_scores));
-    let mut tallies = vec![Tally::default(); codes.names.len() + 1];
+    let mut totals_by_name = vec![ScoreTotals::default(); codes.names.len() + 1];
     let mut scores = &*val_scores;
     // The same name most often follows.
     for alike in codes_of.chunk_by(|a, b| a == b) {
         let (theirs, later) = scores.split_at(alike.len());
-        tallies[(alike[0] as usize).min(codes.names.len())].add_slice(theirs, direction);
+        totals_by_name[(alike[0] as usize).min(codes.names.len())].add_slice(theirs, direction);
         scores = later;
     }
     // Where there is no column.
-    tallies[codes.names.len()].add_slice(scores, direction);
-    for (code, tally) in tallies.iter().enumerate().filter(|(_, tally)| tally.rows() > 0) {
-        names.entry(codes.name(code as u32)).merge(tally, direction);
+    totals_by_name[codes.names.len()].add_slice(scores, direction);
+    for (code, totals) in totals_by_name.iter().enumerate().filter(|(_, totals)| totals.rows() > 0) {
+        names.entry(codes.name(code as u32)).merge(totals, direction);
     }
 }
 

@@ -8,7 +8,7 @@ use super::accumulator::Accumulator;
 /// What is known of each dataset, by its name.
 pub type Datasets = BTreeMap<String, Accumulator>;
 
-/// What is known of several datasets together, but for single configurations; closed. In parallel.
+/// What is known of several datasets together, but for single configurations; finalized. In parallel.
 pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Accumulator>) -> Accumulator {
     const FEW: usize = 8;
     let parts: Vec<&Accumulator> = parts.into_iter().collect();
@@ -21,7 +21,7 @@ pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Accumulator>) -> Accumulat
         left.merge_outline(&right);
         left
     });
-    whole.close_over(&parts);
+    whole.finalize_over(&parts);
     whole
 }
 

@@ -10,7 +10,6 @@ use twox_hash::XxHash3_64;
 
 /// Up to so many names the count is exact.
 pub const EXACT: usize = 4096;
-
 const PRECISION: u32 = 15;
 pub(super) const REGISTERS: usize = 1 << PRECISION;
 /// The largest value of a register: 64 - 15 hash bits without a one, and one.

@@ -17,7 +17,7 @@ use crate::base::codec::ByteWriter;
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::base::metrics::{self, Direction};
 use crate::base::value::Value;
-use crate::footer::{Footer, seal};
+use crate::footer::{Footer, digest};
 
 /// The key of the summary.
 pub const SUMMARY_KEY: &str = "n4a_summary";
@@ -25,7 +25,6 @@ pub const SUMMARY_KEY: &str = "n4a_summary";
 pub const SKETCH_KEY: &str = "n4a_sketch";
 /// Both.
 pub const KEYS: [&str; 2] = [SUMMARY_KEY, SKETCH_KEY];
-
 /// Largest size of both values together.
 const LIMIT: usize = 256 * 1024;
 /// Largest size of the summary's text, which leaves as much to the sketch.
@@ -48,7 +47,7 @@ pub enum Embedded {
 ///
 /// Fails as [`read`] does, and where the footer cannot be parsed.
 pub fn read_bytes(footer: &[u8]) -> Result<Embedded> {
-    match seal::sealed(footer).and_then(|sketch| BASE64.decode_to_vec(sketch).ok()) {
+    match digest::verified(footer).and_then(|sketch| BASE64.decode_to_vec(sketch).ok()) {
         Some(bytes) => read_sketch(bytes, true),
         None => read(&Footer::parse(footer)?),
     }
@@ -64,10 +63,10 @@ pub fn read(footer: &Footer<'_>) -> Result<Embedded> {
         (None, None) => return untrusted("no summary in the footer"),
         (Some(_), None) => return untrusted("a summary without a sketch, as version 1.0 wrote it"),
         (None, Some(_)) => return untrusted("a sketch without its summary"),
-        (Some(_), Some(sketch)) => seal::text_of(sketch),
+        (Some(_), Some(sketch)) => digest::text_of(sketch),
     };
     let Ok(bytes) = BASE64.decode_to_vec(sketch) else { return untrusted("the sketch is not base64") };
-    read_sketch(bytes, seal::sealed(footer.bytes) == Some(sketch.as_bytes()))
+    read_sketch(bytes, digest::verified(footer.bytes) == Some(sketch.as_bytes()))
 }
 
 fn read_sketch(bytes: Vec<u8>, is_sealed: bool) -> Result<Embedded> {
@@ -134,7 +133,7 @@ impl Sketch {
 
     /// Whether it may show means of values that have none: its version did not tell, and there are such values.
     ///
-    /// One that cannot be decoded is for whoever asks for its datasets.
+    /// A sketch that cannot be decoded fails when its datasets are asked for.
     fn hides_overflow(&self) -> bool {
         if self.states().tells_overflow() {
             return false;
@@ -193,7 +192,7 @@ pub fn table_disagrees(datasets: &Datasets) -> bool {
         .any(|(metric, group)| disagrees(metric, group.direction()))
 }
 
-/// The keys for a file with this footer and these rows; whoever writes the footer seals it.
+/// The keys for a file with this footer and these rows; writing the footer fills in its digest.
 ///
 /// The text shows fewer names and predictions where it would grow beyond its share; the sketch keeps
 /// the 1,024 most frequent names of each facet, is compressed where it has to be, and compacts only
@@ -235,7 +234,7 @@ pub fn write(datasets: &Datasets, footer: &Footer<'_>) -> Result<[(&'static str,
             let mut writer = begin();
             write_metrics(&mut writer, &small);
             write_states(&mut writer, &small, is_packed)?;
-            let sketch = seal::unsealed(&BASE64.encode_to_string(finish(writer)));
+            let sketch = digest::reserve(&BASE64.encode_to_string(finish(writer)));
             if summary.len() + sketch.len() <= LIMIT {
                 return Ok([(SUMMARY_KEY, summary), (SKETCH_KEY, sketch)]);
             }
@@ -307,7 +306,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Accumulator> {
     }
 }
 
-/// The same as text.
+/// The state of a summary as text.
 pub fn to_text(accumulator: &Accumulator) -> String {
     BASE64.encode_to_string(to_bytes(accumulator))
 }

@@ -1,6 +1,6 @@
 //! The rows of one metric.
 
-use super::names::{Names, Tally};
+use super::names::{Names, ScoreTotals};
 use super::ranking::Ranking;
 use super::score_stats::ScoreStats;
 use super::topk::TopK;
@@ -13,10 +13,10 @@ pub struct Group {
     pub(super) direction: Direction,
     pub(super) rows: u64,
     pub(super) scores: [ScoreStats; SCORES.len()],
-    pub(super) models: Names<Tally>,
-    pub(super) runs: Names<Tally>,
+    pub(super) models: Names<ScoreTotals>,
+    pub(super) runs: Names<ScoreTotals>,
     /// Configurations of rows without a run, as nirs4all 0.6 wrote them.
-    pub(super) configs: Names<Tally>,
+    pub(super) configs: Names<ScoreTotals>,
     pub(super) ranking: Ranking,
 }
 
@@ -67,12 +67,12 @@ impl Group {
     }
 
     /// Models by name.
-    pub fn models(&self) -> &Names<Tally> {
+    pub fn models(&self) -> &Names<ScoreTotals> {
         &self.models
     }
 
     /// Runs by id.
-    pub fn runs(&self) -> &Names<Tally> {
+    pub fn runs(&self) -> &Names<ScoreTotals> {
         &self.runs
     }
 

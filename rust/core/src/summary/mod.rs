@@ -11,10 +11,10 @@ pub mod names;
 pub mod quantiles;
 mod ranking;
 pub mod report;
+pub mod result_stats;
 mod score_stats;
 mod sketch_reader;
 mod sketch_writer;
-pub mod tally;
 pub mod topk;
 
 pub use self::group::Group;

@@ -24,7 +24,7 @@ pub fn overflows(value: f64) -> bool {
 pub struct Moments {
     pub(super) count: u64,
     /// The first value: what the mean is relative to.
-    pub(super) origin: f64,
+    origin: f64,
     /// Mean of value - origin.
     pub(super) mean: f64,
     /// Sum of squared deviations from the mean, in units of 2^1024 where a value is large.

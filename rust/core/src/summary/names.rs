@@ -9,7 +9,7 @@ use super::moments::overflows;
 use crate::base::metrics::Direction;
 
 /// So many names are kept apart in memory; later ones are counted together.
-pub const KEPT: usize = 65_536;
+pub const RETAINED: usize = 65_536;
 /// So many names are kept apart in a file's footer: the most frequent.
 pub const STORED: usize = 1_024;
 
@@ -33,7 +33,7 @@ impl Count for u64 {
 
 /// Rows, mean and best of the finite validation scores of a name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
+pub struct ScoreTotals {
     pub(super) rows: u64,
     pub(super) scores: u64,
     pub(super) sum: f64,
@@ -44,7 +44,7 @@ pub struct Tally {
     pub(super) has_overflow: bool,
 }
 
-impl Tally {
+impl ScoreTotals {
     /// Counts a row and its validation score.
     #[inline]
     pub fn add(&mut self, score: Option<f64>, direction: Direction) {
@@ -110,7 +110,7 @@ impl Tally {
     }
 }
 
-impl Count for Tally {
+impl Count for ScoreTotals {
     fn merge(&mut self, other: &Self, direction: Direction) {
         self.rows += other.rows;
         self.scores += other.scores;
@@ -207,7 +207,7 @@ impl<T: Count> Names<T> {
         if self.named.entries.get(self.last).is_none_or(|last| last.0 != name) {
             self.last = match self.named.place(name) {
                 Some(place) => place,
-                None if self.named.len() >= KEPT => return self.other.get_or_insert_default(),
+                None if self.named.len() >= RETAINED => return self.other.get_or_insert_default(),
                 None => self.named.insert(name),
             };
         }
@@ -264,14 +264,14 @@ impl<T: Count> Names<T> {
     }
 }
 
-impl Names<Tally> {
+impl Names<ScoreTotals> {
     /// The same names with their rows alone.
     #[must_use]
     pub fn without_scores(&self) -> Self {
         let mut bare = self.clone();
-        let tallies = bare.named.entries.iter_mut().map(|(_, tally)| tally);
-        for tally in tallies.chain(&mut bare.null).chain(&mut bare.other) {
-            *tally = Tally { rows: tally.rows, ..Tally::default() };
+        let totals_by_name = bare.named.entries.iter_mut().map(|(_, totals)| totals);
+        for totals in totals_by_name.chain(&mut bare.null).chain(&mut bare.other) {
+            *totals = ScoreTotals { rows: totals.rows, ..ScoreTotals::default() };
         }
         bare
     }

@@ -10,10 +10,8 @@
 
 /// Up to so many values nothing is dropped.
 pub const EXACT: usize = 2048;
-
 /// A sketch is compacted to no fewer values: below, ranks would be wrong by more than 1 %.
 const LEAST: usize = 256;
-
 /// So many values at once skip [`BLOCK_LEVELS`] levels.
 const BLOCK: usize = EXACT << BLOCK_LEVELS;
 const BLOCK_LEVELS: usize = 3;
@@ -27,12 +25,12 @@ pub struct Quantiles {
     /// Bit h: which of the two middle ones moves up the next time that something moves up to level h + 1.
     pub(super) flips: u64,
     /// What is known of values that were forgotten.
-    pub(super) closed: Option<Closed>,
+    pub(super) finalized: Option<Finalized>,
 }
 
 /// The answer of a sketch whose values were forgotten, so that nothing can be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Closed {
+pub struct Finalized {
     pub(super) quartiles: Option<[f64; 3]>,
     pub(super) is_exact: bool,
 }
@@ -72,29 +70,29 @@ impl Quantiles {
     }
 
     /// Keeps the answers and forgets the values, which take most of the space of a summary.
-    pub fn close(&mut self) {
+    pub fn finalize(&mut self) {
         *self = Self::together(&[self]);
     }
 
-    /// What several sketches say together, closed.
+    /// What several sketches say together, finalized.
     pub fn together(parts: &[&Self]) -> Self {
         let parts: Vec<&Self> = parts.iter().copied().filter(|part| part.count > 0).collect();
         let count = parts.iter().map(|part| part.count).fold(0, u64::saturating_add);
-        let closed = match parts[..] {
-            [only] => Closed { quartiles: only.quartiles(), is_exact: only.is_exact() },
-            _ if parts.iter().any(|part| part.closed.is_some()) => Closed::default(),
+        let finalized = match parts[..] {
+            [only] => Finalized { quartiles: only.quartiles(), is_exact: only.is_exact() },
+            _ if parts.iter().any(|part| part.finalized.is_some()) => Finalized::default(),
             _ => {
                 let is_exact = count <= EXACT as u64 && parts.iter().all(|part| part.is_exact());
-                Closed { quartiles: quartiles_of(&parts, is_exact), is_exact }
+                Finalized { quartiles: quartiles_of(&parts, is_exact), is_exact }
             }
         };
-        Self { count, closed: Some(closed), ..Self::default() }
+        Self { count, finalized: Some(finalized), ..Self::default() }
     }
 
-    /// Adds what another sketch holds; the quartiles of closed ones are not known together.
+    /// Adds what another sketch holds; the quartiles of finalized ones are not known together.
     pub fn merge(&mut self, other: &Self) {
-        if self.closed.is_some() || other.closed.is_some() {
-            self.closed = if self.count == 0 { other.closed } else { Some(Closed::default()) };
+        if self.finalized.is_some() || other.finalized.is_some() {
+            self.finalized = if self.count == 0 { other.finalized } else { Some(Finalized::default()) };
             self.levels.clear();
             self.count += other.count;
             return;
@@ -116,8 +114,8 @@ impl Quantiles {
     /// Takes over the rest of another sketch.
     pub(super) fn finish_merge(&mut self, count: u64, flips: u64) {
         self.count += count;
-        if self.closed.is_some() {
-            self.closed = Some(Closed::default());
+        if self.finalized.is_some() {
+            self.finalized = Some(Finalized::default());
             self.levels.clear();
         }
         self.flips ^= flips;
@@ -140,15 +138,15 @@ impl Quantiles {
 
     /// Whether no value was dropped, so that quantiles are exact.
     pub fn is_exact(&self) -> bool {
-        if let Some(closed) = &self.closed {
-            return closed.is_exact;
+        if let Some(finalized) = &self.finalized {
+            return finalized.is_exact;
         }
         self.levels.iter().skip(1).all(Vec::is_empty)
     }
 
     /// The quartiles q25, q50 and q75, interpolated linearly while exact; `None` without values.
     pub fn quartiles(&self) -> Option<[f64; 3]> {
-        self.closed.map_or_else(|| quartiles_of(&[self], self.is_exact()), |closed| closed.quartiles)
+        self.finalized.map_or_else(|| quartiles_of(&[self], self.is_exact()), |finalized| finalized.quartiles)
     }
 
     fn shrink(&mut self) {
@@ -307,7 +305,7 @@ fn quartiles_of(parts: &[&Quantiles], is_exact: bool) -> Option<[f64; 3]> {
 }
 
 /// Keys, each with the number of values that it stands for, in ranges by the leading bits of what tells them apart:
-/// whoever asks for the key at a rank looks on in the range that it lies in.
+/// the key at a rank is looked for in the range that it lies in.
 struct Ranks<K> {
     keys: K,
     lowest: i64,
@@ -327,7 +325,7 @@ impl<K: Iterator<Item = (i64, u64)> + Clone> Ranks<K> {
         let shift = (u64::BITS - span.leading_zeros()).saturating_sub(bits);
         let mut below = vec![0u64; (span >> shift) as usize + 2];
         let ranks = Self { keys, lowest, shift, below: Vec::new() };
-        // Sketches that nobody wrote may announce more than can be counted.
+        // Sketches that no writer made may announce more than can be counted.
         ranks.keys.clone().for_each(|(key, values)| {
             let above = &mut below[ranks.range(key) + 1];
             *above = values.saturating_add(*above);

@@ -6,7 +6,7 @@ use super::accumulator::Accumulator;
 use super::datasets::Datasets;
 use super::distinct::Distinct;
 use super::group::Group;
-use super::names::{Count, Names, Tally};
+use super::names::{Count, Names, ScoreTotals};
 use super::score_stats::ScoreStats;
 use super::topk::{Ranked, TEXTS};
 use crate::base::clock::format_time;
@@ -24,7 +24,7 @@ pub fn summary(accumulator: &Accumulator, dataset_name: Option<&str>, generated_
     brief_summary(accumulator, dataset_name, generated_at, SHOWN)
 }
 
-/// The same with only the best `shown` predictions of each metric in `by_metric`.
+/// The summary of one set of rows with only the best `shown` predictions of each metric in `by_metric`.
 pub fn brief_summary(
     accumulator: &Accumulator,
     dataset_name: Option<&str>,
@@ -85,16 +85,16 @@ pub fn performance(datasets: &Datasets) -> Value {
     let mut all = Vec::new();
     for (dataset, accumulator) in datasets {
         for (metric, group) in accumulator.groups() {
-            let entry = |name: Option<&str>, tally: &Tally| {
+            let entry = |name: Option<&str>, totals: &ScoreTotals| {
                 Value::map([
                     ("dataset", dataset.as_str().into()),
                     ("metric", metric.into()),
                     ("direction", group.direction().name().into()),
                     ("model", name.into()),
-                    ("count", tally.rows().into()),
-                    ("scores", tally.scores().into()),
-                    ("sum", tally.sum().into()),
-                    ("best", best(tally, group.direction())),
+                    ("count", totals.rows().into()),
+                    ("scores", totals.scores().into()),
+                    ("sum", totals.sum().into()),
+                    ("best", best(totals, group.direction())),
                 ])
             };
             if let Value::List(entries) = with_other(group.models(), entry) {
@@ -203,7 +203,7 @@ fn of_group(group: &Group, shown: usize) -> Value {
         ("ranked_by", ranked_by(group)),
         ("count", group.rows().into()),
         ("stats", stats(group.scores()).shared()),
-        ("models", tallies(group.models(), group.direction()).shared()),
+        ("models", totals_by_name(group.models(), group.direction()).shared()),
         ("runs", run_list(group.runs(), group.direction()).shared()),
         ("top_predictions", top_predictions(group, shown).shared()),
     ])
@@ -235,7 +235,7 @@ fn models(accumulator: &Accumulator, main: &Main<'_>, by_metric: &Value) -> Valu
     if accumulator.groups().nth(1).is_none() {
         return main.copy_of("models", by_metric);
     }
-    tallies(&with_rows_of_all(accumulator, main, Group::models), main.direction())
+    totals_by_name(&with_rows_of_all(accumulator, main, Group::models), main.direction())
 }
 
 fn runs(accumulator: &Accumulator, main: &Main<'_>, by_metric: &Value) -> Value {
@@ -249,8 +249,8 @@ fn runs(accumulator: &Accumulator, main: &Main<'_>, by_metric: &Value) -> Value 
 fn with_rows_of_all(
     accumulator: &Accumulator,
     main: &Main<'_>,
-    names: impl Fn(&Group) -> &Names<Tally>,
-) -> Names<Tally> {
+    names: impl Fn(&Group) -> &Names<ScoreTotals>,
+) -> Names<ScoreTotals> {
     let Some(main_group) = main.group else { return Names::default() };
     let mut all = names(main_group).clone();
     for (metric, group) in accumulator.groups() {
@@ -261,34 +261,34 @@ fn with_rows_of_all(
     all
 }
 
-fn tallies(names: &Names<Tally>, direction: Direction) -> Value {
-    let entry = |name: Option<&str>, tally: &Tally| {
+fn totals_by_name(names: &Names<ScoreTotals>, direction: Direction) -> Value {
+    let entry = |name: Option<&str>, totals: &ScoreTotals| {
         let said = [
             ("name", name.into()),
-            ("count", tally.rows().into()),
-            ("avg_val_score", tally.mean().into()),
-            ("best_val_score", best(tally, direction)),
+            ("count", totals.rows().into()),
+            ("avg_val_score", totals.mean().into()),
+            ("best_val_score", best(totals, direction)),
         ];
         // Of a thousand names none has it, mostly, and a footer has room for little.
-        let overflow = tally.has_overflow().then(|| ("overflow", Value::from(true)));
+        let overflow = totals.has_overflow().then(|| ("overflow", Value::from(true)));
         Value::Map(said.into_iter().chain(overflow).map(|(key, value)| (key.into(), value)).collect())
     };
     with_other(names, entry)
 }
 
-fn run_list(names: &Names<Tally>, direction: Direction) -> Value {
-    with_other(names, |id, tally| {
+fn run_list(names: &Names<ScoreTotals>, direction: Direction) -> Value {
+    with_other(names, |id, totals| {
         Value::map([
             ("id", id.into()),
             ("name", id.map(run_name).into()),
-            ("n_predictions", tally.rows().into()),
-            ("best_val_score", best(tally, direction)),
+            ("n_predictions", totals.rows().into()),
+            ("best_val_score", best(totals, direction)),
         ])
     })
 }
 
-fn best(tally: &Tally, direction: Direction) -> Value {
-    tally.best().filter(|_| direction != Direction::Unknown).into()
+fn best(totals: &ScoreTotals, direction: Direction) -> Value {
+    totals.best().filter(|_| direction != Direction::Unknown).into()
 }
 
 /// The name in a run's id, `<YYYY-MM-DD>_<Slug>_<12 hex>`; other ids are their own names.

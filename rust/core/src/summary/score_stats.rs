@@ -67,7 +67,7 @@ impl ScoreStats {
         self.infs > 0 || self.range.is_some_and(|(low, high)| low <= *wanted.end() && high >= *wanted.start())
     }
 
-    /// Whether another count of the same values gives the same, but for rounding.
+    /// Whether another count of the same values agrees, but for rounding.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let close = |ours: Option<f64>, theirs: Option<f64>| match (ours, theirs) {
             (Some(ours), Some(theirs)) => (ours - theirs).abs() <= 1e-9 * ours.abs().max(theirs.abs()),

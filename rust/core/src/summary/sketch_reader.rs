@@ -7,8 +7,8 @@ use super::datasets::Datasets;
 use super::distinct::{Distinct, MAX_RANK, REGISTERS};
 use super::group::Group;
 use super::moments::{Moments, overflows};
-use super::names::{Count, Names, Tally};
-use super::quantiles::{self, Closed, Quantiles};
+use super::names::{Count, Names, ScoreTotals};
+use super::quantiles::{self, Finalized, Quantiles};
 use super::ranking::Ranking;
 use super::score_stats::ScoreStats;
 use super::sketch_writer::MINOR;
@@ -22,7 +22,7 @@ use crate::types::columns::SCORES;
 const MOST_ROWS: u64 = 1 << 48;
 /// Levels of so many rows.
 const MOST_LEVELS: usize = 40;
-/// From this minor version on a tally tells whether it overflows, and large squares stand at the end of a state.
+/// From this minor version on totals tell whether they overflow, and large squares stand at the end of a state.
 const TELLS_OVERFLOW: u8 = 2;
 
 /// Reads the states of summaries.
@@ -170,7 +170,7 @@ impl<'a> SketchReader<'a> {
                 let (rows, scores) = (rows(reader)?, rows(reader)?);
                 let (sum, lost, best) = (reader.f64()?, reader.f64()?, reader.maybe(ByteReader::f64)?);
                 let has_overflow = !sum.is_finite() || best.is_some_and(overflows);
-                Ok(Tally { rows, scores, sum, lost, best, has_overflow })
+                Ok(ScoreTotals { rows, scores, sum, lost, best, has_overflow })
             })?;
         }
         let flags = self.bytes.byte()?;
@@ -240,8 +240,8 @@ impl<'a> SketchReader<'a> {
             .bytes
             .maybe(|reader| reader.maybe(|reader| Ok([reader.f64()?, reader.f64()?, reader.f64()?])))?
         {
-            let closed = Closed { quartiles, is_exact: self.bytes.byte()? == 1 };
-            into.quantiles.merge(&Quantiles { count, closed: Some(closed), ..Quantiles::default() });
+            let finalized = Finalized { quartiles, is_exact: self.bytes.byte()? == 1 };
+            into.quantiles.merge(&Quantiles { count, finalized: Some(finalized), ..Quantiles::default() });
             return Ok(is_large);
         }
         let flips = self.bytes.u64()?;
@@ -273,7 +273,7 @@ impl<'a> SketchReader<'a> {
         if self.skips_values {
             into.quantiles.merge(&Quantiles {
                 count,
-                closed: Some(Closed::default()),
+                finalized: Some(Finalized::default()),
                 ..Quantiles::default()
             });
         } else {

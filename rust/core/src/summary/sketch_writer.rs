@@ -86,12 +86,12 @@ impl ByteWriter {
             stats.moments.stored().into_iter().for_each(|value| self.f64(value));
             let quantiles = &stats.quantiles;
             self.int(quantiles.count);
-            self.bytes.push(u8::from(quantiles.closed.is_some()));
-            if let Some(closed) = &quantiles.closed {
-                self.maybe(closed.quartiles, |out, quartiles| {
+            self.bytes.push(u8::from(quantiles.finalized.is_some()));
+            if let Some(finalized) = &quantiles.finalized {
+                self.maybe(finalized.quartiles, |out, quartiles| {
                     quartiles.into_iter().for_each(|value| out.f64(value));
                 });
-                self.bytes.push(u8::from(closed.is_exact));
+                self.bytes.push(u8::from(finalized.is_exact));
                 continue;
             }
             self.u64(quantiles.flips);
@@ -113,15 +113,15 @@ impl ByteWriter {
             }
         }
         for names in [&group.models, &group.runs, &group.configs] {
-            self.names(names, |out, tally| {
-                out.int(tally.rows);
-                out.int(tally.scores);
+            self.names(names, |out, totals| {
+                out.int(totals.rows);
+                out.int(totals.scores);
                 // Readers of earlier versions see no mean in what is not finite.
                 let [sum, lost] =
-                    if tally.has_overflow { [f64::INFINITY, 0.0] } else { [tally.sum, tally.lost] };
+                    if totals.has_overflow { [f64::INFINITY, 0.0] } else { [totals.sum, totals.lost] };
                 out.f64(sum);
                 out.f64(lost);
-                out.maybe(tally.best, Self::f64);
+                out.maybe(totals.best, Self::f64);
             });
         }
         let ranking = &group.ranking;

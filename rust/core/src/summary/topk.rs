@@ -131,14 +131,14 @@ impl TopK {
 
     /// Offers all that another ranking kept.
     pub fn merge(&mut self, other: &Self) {
-        for ranked in other.kept() {
+        for ranked in other.retained() {
             if self.admits(ranked.goodness) {
                 self.offer(ranked.clone());
             }
         }
     }
 
-    fn kept(&self) -> impl Iterator<Item = &Ranked> {
+    fn retained(&self) -> impl Iterator<Item = &Ranked> {
         self.few.iter().chain(&self.heap)
     }
 
@@ -155,7 +155,7 @@ impl TopK {
 
     /// The predictions, best first.
     pub fn sorted(&self) -> Vec<&Ranked> {
-        let mut sorted: Vec<_> = self.kept().collect();
+        let mut sorted: Vec<_> = self.retained().collect();
         sorted.sort_unstable();
         sorted
     }

@@ -50,7 +50,7 @@ fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
-/// The type in which a column of one file is answered: as it would be stored; text where nobody stores it.
+/// The type in which a column of one file is answered: as it would be stored; text where it cannot be stored.
 pub fn shown(kind: &DataType) -> DataType {
     canonical(kind).unwrap_or(DataType::Utf8)
 }

@@ -23,7 +23,6 @@ use crate::types;
 
 /// The score columns, in the order in which everything keeps them.
 pub const SCORES: [&str; 3] = ["val_score", "test_score", "train_score"];
-
 /// All columns that a summary reads.
 pub const COLUMNS: [&str; 16] = [
     "val_score",

@@ -1,6 +1,6 @@
 //! Compaction: the sealed segments of one run on one dataset become one.
 //!
-//! The output lists what it replaces, so that it counts in their place from the moment it appears; the
+//! The output lists what it replaces, so that it is live in their place from the moment it appears; the
 //! inputs are removed later, see [`super::recover::sweep`].
 
 use std::path::{Path, PathBuf};
@@ -46,8 +46,8 @@ fn stored(schema: &SchemaRef) -> SchemaRef {
 
 /// Merges the sealed segments of a run, in each folder of `predictions` or in the one named.
 ///
-/// The caller makes sure that nobody owns the run. A segment whose journal is still there waits for
-/// another time: without it the journal would count again.
+/// The caller makes sure that no process owns the run. A segment whose journal is still there waits for
+/// another time: without it the journal would be live again.
 pub fn compact(
     root: &Path,
     run_id: &str,
@@ -97,18 +97,22 @@ fn folders(root: &Path, folder: Option<&str>) -> impl Iterator<Item = (String, P
     })
 }
 
-/// The segments of a run in a folder that count: those whose journals are gone, and the others. None where the folder
+/// The live segments of a run in a folder: those whose journals are gone, and the others. None where the folder
 /// cannot be listed, which [`super::recover::sweep`] tells.
 fn divided(path: &Path, run_id: &str) -> Result<(Vec<Name>, Vec<Name>)> {
     let names = match folders::names_in(path) {
         Err(error) if error.source.is_some() => return Ok((Vec::new(), Vec::new())),
         names => names?.into_iter().filter(|name| file_names::is_of_predictions(name)).collect(),
     };
-    let judged = resolve::judge_files(path, names);
-    let mut names: Vec<Name> =
-        judged.files.iter().filter_map(|file| Name::of(file)).filter(|name| name.run_id == run_id).collect();
+    let live_set = resolve::resolve_live_files(path, names);
+    let mut names: Vec<Name> = live_set
+        .files
+        .iter()
+        .filter_map(|file| Name::of(file))
+        .filter(|name| name.run_id == run_id)
+        .collect();
     names.sort();
-    Ok(names.into_iter().partition(|name| !judged.covered.contains(&name.journal())))
+    Ok(names.into_iter().partition(|name| !live_set.covered.contains(&name.journal())))
 }
 
 fn compact_group(

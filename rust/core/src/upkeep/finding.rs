@@ -7,6 +7,23 @@ use crate::decode::chunk_checks::FileChecks;
 use crate::footer::TailReader;
 use crate::fs::platform;
 
+/// The kinds of findings beside those of errors; append-only.
+pub const KINDS: [&str; 13] = [
+    "dangling",
+    "diverged",
+    "incomplete",
+    "interrupted",
+    "lacking",
+    "leftover",
+    "outgrown",
+    "overlapping",
+    "partial",
+    "repeated",
+    "torn",
+    "unreadable",
+    "untrusted_summary",
+];
+
 /// One thing that was found.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -14,7 +31,7 @@ pub struct Finding {
     pub path: String,
     /// A problem, or only worth a note.
     pub is_problem: bool,
-    /// A stable name.
+    /// One of [`KINDS`], or the kind of an error.
     pub kind: &'static str,
     /// What it is and what can be done.
     pub message: String,

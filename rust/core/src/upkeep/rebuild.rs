@@ -57,7 +57,7 @@ pub fn rebuild_file(path: &Path, tails: &mut TailReader) -> Result<Outcome> {
     let unnamed = scan::dataset_of(path);
     let path = path.canonicalize().map_err(|error| Error::io(path, error))?;
     match try_rebuild(&path, &unnamed, tails) {
-        // Somebody else published the file meanwhile, perhaps with a summary: look again, once.
+        // Another process published the file meanwhile, perhaps with a summary: look again, once.
         Err(error) if error.kind == ErrorKind::Conflict => try_rebuild(&path, &unnamed, tails),
         result => result,
     }

@@ -21,7 +21,7 @@ use crate::write::seal::{self, Outcome, finished_in};
 /// A name that was replaced is removed no sooner than this after its replacement appeared, so that a
 /// reader who listed it can still read it.
 const GRACE: Duration = Duration::from_secs(10);
-/// The same on drives whose listings other hosts may see late.
+/// How old files must be on drives whose listings other hosts may see late.
 const NETWORK_GRACE: Duration = Duration::from_secs(120);
 
 /// Which journals to recover.
@@ -61,7 +61,7 @@ impl Report {
     }
 }
 
-/// Seals the journals of dead writers, and removes what nobody needs any longer.
+/// Seals the journals of dead writers, and removes what is no longer needed.
 pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report> {
     let mut report = Report::default();
     let mut errors = Vec::new();
@@ -226,7 +226,7 @@ fn seal_unless_covered(
             return seal::seal(root, folder, path, finished, None, progress).map(Some);
         }
         let outcome = seal::seal_rest(root, folder, path, &compacted, finished, progress)?;
-        // It counted for nobody: what it has is in the compaction and in the rest.
+        // It was not live: what it has is in the compaction and in the rest.
         if !outcome.reading.is_damaged() {
             seal::remove_journal(path)?;
         }
@@ -257,7 +257,7 @@ pub fn living(root: &Path, run_id: &str, errors: &mut Vec<FileError>) -> Result<
             let full = root.join(&path);
             if lock::is_held(&full)?
                 && let Ok(journal) = Journal::open(&full)
-                // One that is sealed is held by whoever clears it away.
+                // One that is sealed is held while it is cleared away.
                 && !sealed::sealed_of(&full.with_file_name(name.sealed()))
                     .is_ok_and(|sealed| sealed.is_some_and(|it| journal.is_covered_by(&it).unwrap_or(false)))
             {
@@ -303,7 +303,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
     let path = root.join("predictions").join(folder);
     let names = files::names_of_predictions(root, folder, errors);
     let of_predictions = names.iter().filter(|name| file_names::is_of_predictions(name));
-    let judged = resolve::judge_files(&path, of_predictions.cloned().collect());
+    let live_set = resolve::resolve_live_files(&path, of_predictions.cloned().collect());
     let is_old = |file: &str| {
         let stat = stat::stat(&path.join(file)).and_then(|stat| stat.modified());
         stat.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= grace))
@@ -314,13 +314,13 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
         Err(error) => errors.push(FileError::new(relative, &error)),
     };
     let mut kept = Vec::new();
-    for journal in judged.covered {
+    for journal in live_set.covered {
         let sealed = Name::of(&journal).map(|name| name.sealed()).unwrap_or_default();
         // Where the segment was compacted, that is older.
         let is_old = |file: &str| is_old(file) || !path.join(file).exists() && is_old(&journal);
         // Where a journal goes on from one that is not yet sealed, it says what counts of that one.
         let is_needed = Name::of(&journal).is_some_and(|name| {
-            judged
+            live_set
                 .journals
                 .iter()
                 .filter_map(|other| Name::of(other))
@@ -336,7 +336,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
         }
     }
     let mut replaced = BTreeMap::<String, bool>::new();
-    for (file, by) in judged.replaced {
+    for (file, by) in live_set.replaced {
         *replaced.entry(file).or_insert(true) &= is_old(&by);
     }
     for (file, is_due) in replaced {

@@ -13,8 +13,9 @@ use crate::base::progress::Progress;
 use crate::decode::batches;
 use crate::footer::TailReader;
 use crate::fs::{folders, platform};
+use crate::segment::ipc;
 use crate::segment::journal::{self, Journal};
-use crate::segment::{ipc, live_set};
+use crate::segment::live_set::LiveSet;
 use crate::types::columns::Texts;
 use crate::write::arrays::{self, ROLES};
 
@@ -26,7 +27,7 @@ const AT_ONCE: u64 = 4_000_000;
 pub fn verify(
     root: &Path,
     folder: &str,
-    judged: &live_set::Counted,
+    live_set: &LiveSet,
     full: bool,
     errors: &mut Vec<FileError>,
     progress: &Progress,
@@ -68,13 +69,13 @@ pub fn verify(
     // What rows name may lie in what cannot be listed: none of it is missing.
     if full && errors.len() == before {
         let predictions = root.join("predictions").join(folder);
-        for file in &judged.files {
+        for file in &live_set.files {
             let Some(name) = Name::of(file) else { continue };
             let of_run = of_runs.entry(name.run_id).or_default();
             of_run.ids += rows_in(&predictions.join(file)).unwrap_or_default();
             of_run.segments.push(predictions.join(file));
         }
-        for file in &judged.journals {
+        for file in &live_set.journals {
             let Some(name) = Name::of(file) else { continue };
             of_runs.entry(name.run_id).or_default().journals.push(predictions.join(file));
         }

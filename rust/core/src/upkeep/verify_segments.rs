@@ -12,7 +12,7 @@ use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
 use crate::fs::{folders, lock, platform};
-use crate::reading::{files, live};
+use crate::reading::{files, open_segments};
 use crate::segment::checkpoints::Checkpoint;
 use crate::segment::journal::{self, Journal};
 use crate::segment::live_set::Lost;
@@ -56,7 +56,7 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
 /// The results of a run that its live segments name and that no list has: their rows are live, and nothing else
 /// is known of them.
 fn unlisted(root: &Path, run_id: &str, named: Vec<(String, Vec<Checkpoint>)>) -> Result<Vec<Finding>> {
-    let texts = match live::results_of_run(root, run_id) {
+    let texts = match open_segments::results_of_run(root, run_id) {
         Ok((texts, errors)) if errors.is_empty() => texts,
         // What cannot be read may list them, and is told as that.
         Ok(_) => return Ok(Vec::new()),
@@ -88,36 +88,36 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         findings.push(Finding { path: format!("predictions/{folder}/{file}"), is_problem, kind, message });
     };
     let names = files::names_of_predictions(root, folder, &mut errors);
-    let judged = resolve::judge(
+    let live_set = resolve::resolve_live(
         &path,
         names.iter().filter(|name| file_names::is_of_predictions(name)).cloned().collect(),
     );
-    for file in &judged.diverged {
+    for file in &live_set.diverged {
         let message = "shares segments with a larger compaction without being part of it: copies of this run went apart; \
                        its rows do not count";
         find(file, true, "diverged", message.to_owned());
     }
-    for (file, writer) in &judged.overlapping {
+    for (file, writer) in &live_set.overlapping {
         let message = format!(
             "the rows of writer {writer} in it are hidden: another file carries them as far or further; copies of \
              this run went apart"
         );
         find(file, false, "overlapping", message);
     }
-    for Lost { file, result, winner } in &judged.lost {
+    for Lost { file, result, winner } in &live_set.lost {
         let message = format!(
             "its rows of result {result} are hidden: the checkpoint of writer {winner} won, a done one before a \
              failed one and then the earlier one"
         );
         find(file, false, "repeated", message);
     }
-    for (file, error) in &judged.errors {
+    for (file, error) in &live_set.errors {
         find(file, true, error.kind.name(), error.message.clone());
     }
-    for file in judged.covered.iter().chain(judged.replaced.iter().map(|(file, _)| file)) {
+    for file in live_set.covered.iter().chain(live_set.replaced.iter().map(|(file, _)| file)) {
         find(file, false, "leftover", "is no longer needed; recover, compact or gc removes it".to_owned());
     }
-    for file in &judged.outgrown {
+    for file in &live_set.outgrown {
         find(file, false, "outgrown", "its journal goes on after it; recover seals it again".to_owned());
     }
     for name in &names {
@@ -138,7 +138,7 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         let message = "rows of results that were never finished; resuming the run removes them";
         find(&format!("{}/{file}", file_names::PARTIAL_FOLDER), false, "partial", message.to_owned());
     }
-    for file in &judged.journals {
+    for file in &live_set.journals {
         progress.check()?;
         let path = path.join(file);
         match lock::is_held(&path) {
@@ -157,7 +157,7 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         }
     }
     if full {
-        for file in &judged.files {
+        for file in &live_set.files {
             match changed_results(root, folder, file) {
                 Ok(None) => {}
                 Ok(Some(message)) => find(file, true, "corrupt", message),
@@ -165,9 +165,10 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
             }
         }
     }
-    findings.extend(verify_arrays::verify(root, folder, &judged, full, &mut errors, progress)?);
+    findings.extend(verify_arrays::verify(root, folder, &live_set, full, &mut errors, progress)?);
     findings.extend(errors.into_iter().map(Finding::from));
-    let named = judged.files.iter().filter_map(|file| named_in(root, format!("predictions/{folder}/{file}")));
+    let named =
+        live_set.files.iter().filter_map(|file| named_in(root, format!("predictions/{folder}/{file}")));
     Ok((findings, named.collect()))
 }
 

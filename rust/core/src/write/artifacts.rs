@@ -16,7 +16,7 @@ const BLOCK: usize = 1 << 18;
 /// returns its hash: the 64 hexadecimal digits of its BLAKE3.
 ///
 /// Content that is there already, under any extension, is not written again; its time is set to now,
-/// which tells that somebody is about to name it. `source` is for the message of a failed read.
+/// which tells that it is about to be named. `source` is for the message of a failed read.
 pub fn put(
     root: &Path,
     content: &mut dyn Read,

@@ -12,6 +12,7 @@ use twox_hash::XxHash3_64;
 use super::arrays::{self, ROLES, Values};
 use super::mappings::Cell;
 use super::writer::{Waiting, Writer};
+use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::normal::same_name;
 use crate::decode::value_sizes;
@@ -72,7 +73,7 @@ impl Writer {
         cells.retain(|(name, cell)| !(name == "id" || name == "created_at" && matches!(cell, Cell::Null)));
         cells.push((Cow::Borrowed("id"), Cell::Text(Cow::Borrowed(&id))));
         if !cells.iter().any(|(name, _)| name == "created_at") {
-            cells.push((Cow::Borrowed("created_at"), Cell::Time(now())));
+            cells.push((Cow::Borrowed("created_at"), Cell::Time(now_ns() / 1_000)));
         }
         let found: Vec<_> = found.into_iter().map(|(role, values)| (role, values.hash(), values)).collect();
         for (role, hash, _) in &found {
@@ -191,7 +192,7 @@ impl Writer {
     /// The batch with ids, times, run and dataset where they are missing.
     fn filled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = batch.columns().to_vec();
-        let now = now();
+        let now = now_ns() / 1_000;
         for (place, (column, _)) in schema::COLUMNS.iter().enumerate() {
             if *column == "dataset_name" && !self.dataset.is_ascii() {
                 // Also where it is there, but in another normal form.
@@ -247,8 +248,8 @@ impl Writer {
         add_batches(&mut self.waiting.summary, std::slice::from_ref(batch))?;
         for (result, start, length) in runs_of(texts(batch, "result_id")) {
             if let Some(result) = result {
-                let tally = self.unfinished.entry(result.to_owned()).or_insert_with(|| Accumulator::new(1));
-                add_batches(tally, &[batch.slice(start, length)])?;
+                let rows = self.unfinished.entry(result.to_owned()).or_insert_with(|| Accumulator::new(1));
+                add_batches(rows, &[batch.slice(start, length)])?;
             }
         }
         Ok(())
@@ -270,10 +271,6 @@ fn key_of(hash: &blake3::Hash) -> u128 {
 
 fn hash(id: &str) -> u64 {
     XxHash3_64::oneshot(id.as_bytes())
-}
-
-fn now() -> i64 {
-    chrono::Utc::now().timestamp_micros()
 }
 
 fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {

@@ -234,7 +234,7 @@ impl Table {
 
     /// Adds one row: all of it, or nothing where a value does not fit its column.
     ///
-    /// A column that nobody knows has the type of its first value; whole numbers become floats where
+    /// An extra column has the type of its first value; whole numbers become floats where
     /// a later one has a fraction.
     pub fn push<'a>(&mut self, row: impl Iterator<Item = (Cow<'a, str>, Cell<'a>)>) -> Result<()> {
         let mut cells = Vec::with_capacity(COLUMNS.len());

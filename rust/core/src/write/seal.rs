@@ -1,7 +1,7 @@
 //! Sealing: what a journal holds becomes Parquet files and a list of results.
 //!
 //! Arrays first, then rows of unfinished results, then results, and the segment last: it is what makes
-//! readers ignore the journal, so a death in between leaves a journal that counts and is sealed again.
+//! readers ignore the journal, so a death in between leaves a journal that is live and is sealed again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ const DECODED_AT_ONCE: usize = 256 * 1024 * 1024;
 pub struct Outcome {
     /// What its files are named after.
     pub name: Name,
-    /// Rows that count.
+    /// Committed rows.
     pub rows: u64,
     /// Rows of results that were never checkpointed.
     pub partial_rows: u64,
@@ -69,7 +69,7 @@ impl Survey {
         Self::after(journal, journal.begin(), &[], progress)
     }
 
-    /// The same from a place on, without the frames in some stretches.
+    /// What a journal holds from a place on, without the frames in some stretches.
     fn after(journal: &Journal, begin: Position, skipped: &[Stretch], progress: &Progress) -> Result<Self> {
         let mut schemas: Vec<SchemaRef> = Vec::new();
         let (mut results, mut notes) = (Vec::new(), Vec::new());
@@ -133,7 +133,7 @@ pub fn seal(
 }
 
 /// Seals what a journal holds beyond a place up to which a compaction has it, as a segment of its own: of a
-/// compaction by an earlier version nobody can tell whose rows are whose.
+/// compaction by an earlier version it cannot be told whose rows are whose.
 pub fn seal_rest(
     root: &Path,
     folder: &str,
@@ -261,7 +261,7 @@ struct Writing<'a> {
     arrays: Option<SegmentFile>,
     partial: Option<SegmentFile>,
     rows: SegmentFile,
-    /// The summary of the rows that count, where it is not known.
+    /// The summary of the committed rows, where it is not known.
     counted: Option<Datasets>,
     /// Frames of rows that are not yet written.
     held: Vec<Vec<u8>>,
@@ -335,7 +335,7 @@ impl<'a> Writing<'a> {
     }
 }
 
-/// The rows that count, and the others where there are any.
+/// The committed rows, and the others where there are any.
 fn part(
     batch: &RecordBatch,
     schema: &SchemaRef,
@@ -350,7 +350,7 @@ fn part(
     Ok((filtered(&batch, &counts)?, Some(filtered(&batch, &rest)?)))
 }
 
-/// Which rows count: those of finished results, and those of none.
+/// Which rows are committed: those of finished results, and those of none.
 fn counts(batch: &RecordBatch, finished: &BTreeSet<String>) -> BooleanArray {
     let results = batch.column_by_name("result_id").and_then(|column| column.as_string_opt::<i32>());
     match results {

@@ -19,11 +19,11 @@ use crate::decode::value_sizes;
 use crate::fs::{atomic, platform};
 use crate::segment::journal::{self, Appender, Cut, Header, Kind};
 use crate::segment::{checkpoint, ipc};
-use crate::summary::tally::Tally;
+use crate::summary::result_stats::ResultStats;
 use crate::summary::{Accumulator, Datasets};
 
 /// Hashes are their own best hash.
-pub(super) type FastSet<T> = HashSet<T, FixedState>;
+type FastSet<T> = HashSet<T, FixedState>;
 
 /// Rows of one frame: few enough that those of a large flush are encoded in parallel.
 const FRAME_ROWS: usize = 4_096;
@@ -53,12 +53,12 @@ pub struct Given {
 /// A journal and what was counted into it.
 pub(super) struct Open {
     pub(super) name: Name,
-    pub(super) appender: Appender,
+    appender: Appender,
     pub(super) summary: Datasets,
     pub(super) arrays: FastSet<u128>,
     /// Results that were checkpointed here, whose rows may lie in earlier journals of this writer.
     pub(super) finished: HashSet<String>,
-    pub(super) is_synced: bool,
+    is_synced: bool,
 }
 
 /// Batches of rows and arrays that are not yet in a journal.
@@ -74,7 +74,7 @@ pub(super) struct Waiting {
     pub(super) since: Option<Instant>,
 }
 
-/// Writes the predictions of one run on one dataset; nobody else writes its files.
+/// Writes the predictions of one run on one dataset; no other writer touches its files.
 pub struct Writer {
     pub(super) root: PathBuf,
     pub(super) folder: String,
@@ -94,7 +94,7 @@ pub struct Writer {
     /// Rows of results that are not yet checkpointed.
     pub(super) unfinished: HashMap<String, Accumulator>,
     pub(super) acknowledged: u64,
-    pub(super) is_dead: bool,
+    is_dead: bool,
 }
 
 impl Writer {
@@ -104,7 +104,7 @@ impl Writer {
         Self::open_as(root, run_id, dataset, folder, options, given)
     }
 
-    /// The same with names that the caller made of what will be written.
+    /// Opens a writer whose names the caller made of what will be written.
     pub fn open_as(
         root: &Path,
         run_id: &str,
@@ -199,9 +199,9 @@ impl Writer {
     }
 
     /// What the rows of a result say, those that wait among them.
-    pub fn tally(&mut self, result_id: &str) -> Result<Tally> {
+    pub fn result_stats(&mut self, result_id: &str) -> Result<ResultStats> {
         self.stage()?;
-        Ok(self.unfinished.get(result_id).map(Tally::of).unwrap_or_default())
+        Ok(self.unfinished.get(result_id).map(ResultStats::of).unwrap_or_default())
     }
 
     pub(crate) fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {
@@ -294,7 +294,7 @@ impl Writer {
     }
 }
 
-/// Appends frames and makes them durable, by a writer that nobody declared dead, before and after.
+/// Appends frames and makes them durable, by a writer that was not declared dead, before and after.
 fn append(open: &mut Open, frames: &[(Kind, Vec<u8>)], is_durable: bool, folder: &Path) -> Result<()> {
     open.appender.check_alive()?;
     if frames.is_empty() {
@@ -305,7 +305,7 @@ fn append(open: &mut Open, frames: &[(Kind, Vec<u8>)], is_durable: bool, folder:
         let path = &open.appender.path;
         open.appender.file.sync_data().map_err(|error| Error::io(path, error))?;
         if !open.is_synced {
-            // The journal's name, and the folder's: whoever made it may not have come so far.
+            // The journal's name, and the folder's: its maker may not have come so far.
             for folder in [folder, folder.parent().unwrap_or(folder)] {
                 platform::sync_folder(folder).map_err(|error| Error::io(folder, error))?;
             }

@@ -48,7 +48,7 @@ impl Lines<'_> {
             if found > indent {
                 return None;
             }
-            // A list in the place of a key belongs to nobody.
+            // A list in the place of a key belongs to none.
             let (key, value) = split_key(line)?;
             let value =
                 if value.is_empty() { self.below(indent, depth)? } else { self.scalar(value, indent)? };

@@ -17,7 +17,6 @@ use crate::fs::{File, platform};
 const MOST_REPEATED: usize = 100_000;
 /// A larger file is no record of anything.
 const LARGEST: u64 = 64 << 20;
-
 const CORE: &str = "tag:yaml.org,2002:";
 
 /// Reads a file that holds a mapping.

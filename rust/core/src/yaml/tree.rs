@@ -81,7 +81,7 @@ impl Tree {
         if let Self::List(items) = self { Some(items) } else { None }
     }
 
-    /// The same as JSON can say it: times and keys are texts.
+    /// The tree as JSON can say it: times and keys are texts.
     #[must_use]
     pub fn plain(self) -> Self {
         match self {

@@ -57,13 +57,13 @@ fn folder() -> (TempDir, Vec<Prediction>) {
 }
 
 fn collected(root: &Path, threads: usize, caching: Caching) -> Collected {
-    let collect = || kept(root, collect(root, Open::Counted, caching, &Progress::default()));
+    let collect = || kept(root, collect(root, Open::Live, caching, &Progress::default()));
     threads::run(threads, collect).unwrap()
 }
 
 fn kept(root: &Path, collected: n4w_core::Result<Collected>) -> Collected {
     let collected = collected.unwrap();
-    collected.keep(root);
+    collected.cache(root);
     collected
 }
 
@@ -156,8 +156,7 @@ fn rankings_lack_quartiles_alone() {
     let whole = answer(&collected(root, 1, Caching::Off));
     std::thread::sleep(Duration::from_millis(2200));
     let rankings = |count| {
-        let collect =
-            || kept(root, collect_rankings(root, Open::Counted, Caching::Whole, &Progress::default()));
+        let collect = || kept(root, collect_rankings(root, Open::Live, Caching::Whole, &Progress::default()));
         answer(&threads::run(count, collect).unwrap())
     };
     // Without a cache, from its own, and from that of the whole.
@@ -275,7 +274,7 @@ fn rankings_are_those_of_all_rows() {
             let expected = expected_top(&rows, &query, true, direction);
             for count in [1, 3] {
                 let answer = threads::run(count, || {
-                    ranked(folder.path(), &query, Open::Counted, Caching::Off, &Progress::default())
+                    ranked(folder.path(), &query, Open::Live, Caching::Off, &Progress::default())
                 });
                 let answer = answer.unwrap().unwrap();
                 let found: Vec<_> =
@@ -287,11 +286,11 @@ fn rankings_are_those_of_all_rows() {
     }
     let unknown = Query { k: 1, metric: Some("made_up".to_owned()), ..Query::default() };
     let error =
-        ranked(folder.path(), &unknown, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
+        ranked(folder.path(), &unknown, Open::Live, Caching::Off, &Progress::default()).err().unwrap();
     assert_eq!(error.kind, ErrorKind::Metric);
     let several = Query { k: 1, ..Query::default() };
     let error =
-        ranked(folder.path(), &several, Open::Counted, Caching::Off, &Progress::default()).err().unwrap();
+        ranked(folder.path(), &several, Open::Live, Caching::Off, &Progress::default()).err().unwrap();
     assert!(error.message.contains("rmse") && error.message.contains("bias"), "{error}");
 }
 
@@ -335,7 +334,7 @@ fn work_that_should_stop_stops() {
     let progress = Progress::default();
     progress.stop();
     assert_eq!(
-        collect(folder.path(), Open::Counted, Caching::Off, &progress).err().unwrap().kind,
+        collect(folder.path(), Open::Live, Caching::Off, &progress).err().unwrap().kind,
         ErrorKind::Interrupted
     );
     assert_eq!(rebuild(folder.path(), &progress).err().unwrap().kind, ErrorKind::Interrupted);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64_simd::STANDARD as BASE64;
 use common::{METRICS, Prediction, assert_same, footer_of, parquet_of, predictions};
 use n4w_core::base::metrics::{self, Direction, Metric};
-use n4w_core::footer::{Footer, TailReader, seal, splice};
+use n4w_core::footer::{Footer, TailReader, digest, splice};
 use n4w_core::summary::embedded::{self, Embedded, SKETCH_KEY, SUMMARY_KEY};
 use n4w_core::summary::{Datasets, split_by_dataset};
 use n4w_core::upkeep::rebuild::{Outcome, rebuild_file};
@@ -56,12 +56,12 @@ impl File {
 
     /// Changes the sketch and makes its checksum and its seal right again.
     fn change_sketch(&self, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = BASE64.decode_to_vec(seal::text_of(&self.get(SKETCH_KEY))).unwrap();
+        let mut bytes = BASE64.decode_to_vec(digest::text_of(&self.get(SKETCH_KEY))).unwrap();
         bytes.truncate(bytes.len() - 8);
         change(&mut bytes);
         let checksum = XxHash3_64::oneshot(&bytes);
         bytes.extend(checksum.to_le_bytes());
-        let sketch = seal::unsealed(&BASE64.encode_to_string(bytes));
+        let sketch = digest::reserve(&BASE64.encode_to_string(bytes));
         self.put(&[(SUMMARY_KEY, self.get(SUMMARY_KEY)), (SKETCH_KEY, sketch)]);
     }
 

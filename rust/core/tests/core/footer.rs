@@ -15,7 +15,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field};
 use common::{Encoding, Rng, footer_of, parquet, parquet_of, predictions, text_array};
 use n4w_core::ErrorKind;
-use n4w_core::footer::{Footer, MAGIC, TailReader, seal, splice};
+use n4w_core::footer::{Footer, MAGIC, TailReader, digest, splice};
 use n4w_core::summary::embedded::KEYS;
 use parquet::basic::Compression;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
@@ -191,7 +191,7 @@ fn sealed_footer(text: &str) -> (Vec<u8>, usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wheat.meta.parquet");
     std::fs::write(&path, small_file("{}", "")).unwrap();
-    put(&path, &[("n4a_summary", "{}".to_owned()), ("n4a_sketch", seal::unsealed(text))]).unwrap();
+    put(&path, &[("n4a_summary", "{}".to_owned()), ("n4a_sketch", digest::reserve(text))]).unwrap();
     let footer = footer_of(&std::fs::read(&path).unwrap()).to_vec();
     let mark = find(&footer, b".seal:");
     (footer, mark + 6 + 8)
@@ -201,12 +201,12 @@ fn sealed_footer(text: &str) -> (Vec<u8>, usize) {
 fn a_seal_hashes_all_but_itself() {
     for text in ["c2tldGNo", "", &*"A".repeat(70_000)] {
         let (footer, at) = sealed_footer(text);
-        assert_eq!(seal::sealed(&footer), Some(text.as_bytes()));
+        assert_eq!(digest::verified(&footer), Some(text.as_bytes()));
         let hash = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(&footer[..at]), &footer[at + 16..]);
         assert_eq!(std::str::from_utf8(&footer[at..at + 16]).unwrap(), format!("{hash:016x}"));
         assert_eq!(&footer[at - 8..at], format!("{:08x}", text.len()).as_bytes());
         let value = Footer::parse(&footer).unwrap().get("n4a_sketch").unwrap();
-        assert_eq!(seal::text_of(value), text);
+        assert_eq!(digest::text_of(value), text);
     }
 }
 
@@ -217,11 +217,15 @@ fn every_changed_byte_breaks_the_seal() {
         for bit in 0..8 {
             let mut changed = footer.clone();
             changed[at] ^= 1 << bit;
-            assert_eq!(seal::sealed(&changed), None, "bit {bit} of byte {at}");
+            assert_eq!(digest::verified(&changed), None, "bit {bit} of byte {at}");
         }
-        assert_eq!(seal::sealed(&[&footer[..at], &footer[at + 1..]].concat()), None, "without byte {at}");
-        assert_eq!(seal::sealed(&[&footer[..at], b"0", &footer[at..]].concat()), None, "one more at {at}");
-        assert_eq!(seal::sealed(&footer[..at]), None, "cut at {at}");
+        assert_eq!(digest::verified(&[&footer[..at], &footer[at + 1..]].concat()), None, "without byte {at}");
+        assert_eq!(
+            digest::verified(&[&footer[..at], b"0", &footer[at..]].concat()),
+            None,
+            "one more at {at}"
+        );
+        assert_eq!(digest::verified(&footer[..at]), None, "cut at {at}");
     }
 }
 
@@ -231,13 +235,13 @@ fn a_splice_seals_what_is_new_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wheat.meta.parquet");
     std::fs::write(&path, small_file("{}", "")).unwrap();
-    put(&path, &[("n4a_sketch", seal::unsealed("c2tldGNo"))]).unwrap();
+    put(&path, &[("n4a_sketch", digest::reserve("c2tldGNo"))]).unwrap();
     let before = std::fs::read(&path).unwrap();
     put(&path, &[("another", "x".to_owned())]).unwrap();
-    assert_eq!(seal::sealed(footer_of(&std::fs::read(&path).unwrap())), None);
+    assert_eq!(digest::verified(footer_of(&std::fs::read(&path).unwrap())), None);
     let value = Footer::parse(footer_of(&before)).unwrap().get("n4a_sketch").unwrap().to_owned();
     put(&path, &[("n4a_sketch", value)]).unwrap();
-    assert_eq!(seal::sealed(footer_of(&std::fs::read(&path).unwrap())), None);
+    assert_eq!(digest::verified(footer_of(&std::fs::read(&path).unwrap())), None);
 }
 
 #[test]
@@ -245,14 +249,14 @@ fn made_up_seals_are_none() {
     for bytes in
         ["", ".seal:", ".seal:00000000", ".seal:000000000000000000000000", "x.seal:ffffffff0123456789abcdef"]
     {
-        assert_eq!(seal::sealed(bytes.as_bytes()), None, "{bytes}");
+        assert_eq!(digest::verified(bytes.as_bytes()), None, "{bytes}");
     }
     // The hash is right and the length is not.
     let mut bytes = b"text.seal:0000000500000000000000000".to_vec();
     bytes.truncate(10 + 8 + 16);
     let hash = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(&bytes[..18]), b"");
     bytes.splice(18.., format!("{hash:016x}").bytes());
-    assert_eq!(seal::sealed(&bytes), None);
+    assert_eq!(digest::verified(&bytes), None);
 }
 
 #[test]

@@ -25,7 +25,7 @@ mod panics;
 mod quantiles;
 mod rows;
 mod segments;
-mod survey;
+mod stat_snapshot;
 mod thrift;
 mod topk;
 mod value;

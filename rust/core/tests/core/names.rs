@@ -1,4 +1,4 @@
-//! Counts by name, and the tally that is kept of each.
+//! Counts by name, and the totals that is kept of each.
 
 #![allow(clippy::unwrap_used, clippy::float_cmp, missing_docs)]
 
@@ -6,7 +6,7 @@ use crate::common;
 
 use common::Rng;
 use n4w_core::base::metrics::Direction;
-use n4w_core::summary::names::{Count, KEPT, Names, Tally};
+use n4w_core::summary::names::{Count, Names, RETAINED, ScoreTotals};
 use proptest::prelude::*;
 
 const NONE: Direction = Direction::Unknown;
@@ -49,20 +49,20 @@ fn the_limit_keeps_the_most_frequent() {
 #[test]
 fn beyond_what_is_kept_nothing_is_lost() {
     let mut names = Names::<u64>::default();
-    for index in 0..KEPT + 100 {
+    for index in 0..RETAINED + 100 {
         *names.entry(Some(&format!("name{index}"))) += 1;
         *names.entry(Some("name0")) += 1;
     }
     let sorted = names.sorted();
-    assert_eq!(sorted.len(), KEPT);
-    assert_eq!(sorted[0], (Some("name0"), &(KEPT as u64 + 101)));
+    assert_eq!(sorted.len(), RETAINED);
+    assert_eq!(sorted[0], (Some("name0"), &(RETAINED as u64 + 101)));
     assert!(names.may_have("any"));
 }
 
-fn tallied(scores: &[Option<f64>], direction: Direction) -> Tally {
-    let mut tally = Tally::default();
-    scores.iter().for_each(|&score| tally.add(score, direction));
-    tally
+fn tallied(scores: &[Option<f64>], direction: Direction) -> ScoreTotals {
+    let mut totals = ScoreTotals::default();
+    scores.iter().for_each(|&score| totals.add(score, direction));
+    totals
 }
 
 /// Values are multiples of 1 / `UNIT`, so that integers sum them exactly.

@@ -12,9 +12,9 @@ use arrow_array::{Float64Array, RecordBatch, StringArray};
 use n4w_core::base::progress::Progress;
 use n4w_core::query::cursor::Cursor;
 use n4w_core::query::entry::Limits;
+use n4w_core::query::file_snapshot::Files;
 use n4w_core::query::filter::Filter;
 use n4w_core::query::keys::Sort;
-use n4w_core::query::listed::Files;
 use n4w_core::query::order::Order;
 use n4w_core::query::take::ties;
 use n4w_core::segment::live_set::Open;
@@ -119,7 +119,7 @@ proptest! {
         }
         plain.sort_by(|one, two| expected(&one.2, &two.2, column, descending).then((one.0, one.1).cmp(&(two.0, two.1))));
         let plain: Vec<(u32, u32)> = plain.iter().map(|(file, place, _)| (*file as u32, *place as u32)).collect();
-        let listed = Files::list(folder.path(), Open::Counted, &BTreeMap::new(), true).unwrap();
+        let listed = Files::list(folder.path(), Open::Live, &BTreeMap::new(), true).unwrap();
         let sort = Sort { column: column.to_owned(), descending, direction: None };
         let (filter, progress) = (Filter::default(), Progress::default());
         let query = QUERIES.fetch_add(1, Atomic::Relaxed).to_string();

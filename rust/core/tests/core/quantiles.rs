@@ -239,14 +239,14 @@ fn values_in_threes_are_ranked_as_others() {
 fn a_closed_sketch_knows_its_answers_and_nothing_of_others() {
     let mut rng = Rng(34);
     let values: Vec<f64> = (0..1000).map(|_| rng.unit()).collect();
-    let mut closed = of(&values);
-    closed.close();
-    assert_eq!(closed.quartiles().unwrap(), expected(&values));
-    assert!(closed.is_exact());
+    let mut finalized = of(&values);
+    finalized.finalize();
+    assert_eq!(finalized.quartiles().unwrap(), expected(&values));
+    assert!(finalized.is_exact());
     let mut alone = Quantiles::default();
-    alone.merge(&closed);
-    assert_eq!(alone.quartiles(), closed.quartiles());
-    for (mut one, other) in [(closed.clone(), of(&values)), (of(&values), closed)] {
+    alone.merge(&finalized);
+    assert_eq!(alone.quartiles(), finalized.quartiles());
+    for (mut one, other) in [(finalized.clone(), of(&values)), (of(&values), finalized)] {
         one.merge(&other);
         assert_eq!((one.quartiles(), one.is_exact()), (None, false));
     }
@@ -286,10 +286,10 @@ fn values_beside_one_across_zero_are_ranked_as_others() {
 
 #[test]
 fn together_with_a_closed_sketch_nothing_is_known() {
-    let (open, mut closed, none) = (of(&[1.0, 2.0, 3.0]), of(&[4.0, 5.0]), Quantiles::default());
-    closed.close();
-    assert_eq!(Quantiles::together(&[&none, &closed, &none]), closed);
-    for parts in [vec![&open, &closed], vec![&closed, &closed]] {
+    let (open, mut finalized, none) = (of(&[1.0, 2.0, 3.0]), of(&[4.0, 5.0]), Quantiles::default());
+    finalized.finalize();
+    assert_eq!(Quantiles::together(&[&none, &finalized, &none]), finalized);
+    for parts in [vec![&open, &finalized], vec![&finalized, &finalized]] {
         let together = Quantiles::together(&parts);
         assert_eq!((together.quartiles(), together.is_exact()), (None, false));
     }

@@ -13,7 +13,7 @@ use n4w_core::base::progress::Progress;
 use n4w_core::footer::{TailReader, splice};
 use n4w_core::reading::collect::{Caching, collect};
 use n4w_core::segment::live_set::Open;
-use n4w_core::segment::resolve::judge;
+use n4w_core::segment::resolve::resolve_live;
 use n4w_core::upkeep::compact::compact;
 use n4w_core::upkeep::recover::{Scope, recover};
 use n4w_core::write::mappings::Cell;
@@ -85,9 +85,9 @@ fn a_journal_counts_until_it_is_sealed() {
     let root = tempfile::tempdir().unwrap();
     let mut writer = writer(root.path());
     write(&mut writer, 3);
-    assert_eq!((count(root.path(), Open::Counted), count(root.path(), Open::LeftOut)), (3, 0));
+    assert_eq!((count(root.path(), Open::Live), count(root.path(), Open::LeftOut)), (3, 0));
     writer.close(&Progress::default()).unwrap();
-    assert_eq!((count(root.path(), Open::Counted), count(root.path(), Open::LeftOut)), (3, 3));
+    assert_eq!((count(root.path(), Open::Live), count(root.path(), Open::LeftOut)), (3, 3));
     assert_eq!(names(root.path()), [writer.name().journal(), writer.name().sealed()]);
 }
 
@@ -109,10 +109,10 @@ fn a_journal_that_goes_on_after_its_copy_was_sealed_wins_and_is_sealed_again() {
     write(&mut writer, 4);
     let journal = writer.name().journal();
     fs::copy(folder(root.path()).join(&journal), folder(other.path()).join(&journal)).unwrap();
-    assert_eq!((count(other.path(), Open::Counted), count(other.path(), Open::LeftOut)), (7, 3));
+    assert_eq!((count(other.path(), Open::Live), count(other.path(), Open::LeftOut)), (7, 3));
     recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
-    assert_eq!((count(other.path(), Open::Counted), count(other.path(), Open::LeftOut)), (7, 7));
-    assert_eq!(count(root.path(), Open::Counted), 7);
+    assert_eq!((count(other.path(), Open::Live), count(other.path(), Open::LeftOut)), (7, 7));
+    assert_eq!(count(root.path(), Open::Live), 7);
 }
 
 #[test]
@@ -123,9 +123,9 @@ fn a_compaction_counts_in_place_of_what_it_merged() {
     remove_journals(root.path());
     let done = compact(root.path(), RUN, None, &Progress::default()).unwrap();
     assert_eq!((done.len(), done[0].rows, done[0].inputs.len()), (1, 5, 2));
-    assert_eq!(count(root.path(), Open::Counted), 5);
-    let judged = judge(&folder(root.path()), names(root.path()));
-    assert_eq!((judged.files.len(), judged.replaced.len(), judged.diverged.len()), (1, 2, 0));
+    assert_eq!(count(root.path(), Open::Live), 5);
+    let live_set = resolve_live(&folder(root.path()), names(root.path()));
+    assert_eq!((live_set.files.len(), live_set.replaced.len(), live_set.diverged.len()), (1, 2, 0));
     // A third one, and the compaction itself is merged; a copy of all that came before changes nothing.
     let before = tempfile::tempdir().unwrap();
     copy(root.path(), before.path());
@@ -136,7 +136,7 @@ fn a_compaction_counts_in_place_of_what_it_merged() {
     }
     assert_eq!(compact(root.path(), RUN, None, &Progress::default()).unwrap()[0].rows, 9);
     copy(before.path(), root.path());
-    assert_eq!(count(root.path(), Open::Counted), 9);
+    assert_eq!(count(root.path(), Open::Live), 9);
 }
 
 #[test]
@@ -152,15 +152,15 @@ fn of_compactions_that_went_apart_the_larger_counts() {
         remove_journals(folder);
         assert_eq!(compact(folder, RUN, None, &Progress::default()).unwrap().len(), 1);
     }
-    assert_eq!((count(root.path(), Open::Counted), count(other.path(), Open::Counted)), (31, 6));
+    assert_eq!((count(root.path(), Open::Live), count(other.path(), Open::Live)), (31, 6));
     copy(other.path(), root.path());
     // Without places in them, the smaller one does not count; its own input is still there, so nothing of it is lost.
     for name in names(root.path()).iter().filter(|name| is_compaction(name)) {
         forget_places(&folder(root.path()).join(name));
     }
-    assert_eq!(count(root.path(), Open::Counted), 36);
-    let judged = judge(&folder(root.path()), names(root.path()));
-    assert_eq!((judged.files.len(), judged.diverged.len()), (2, 1));
+    assert_eq!(count(root.path(), Open::Live), 36);
+    let live_set = resolve_live(&folder(root.path()), names(root.path()));
+    assert_eq!((live_set.files.len(), live_set.diverged.len()), (2, 1));
 }
 
 fn is_compaction(file: &str) -> bool {
@@ -198,17 +198,17 @@ fn of_compactions_that_overlap_each_writers_rows_count_once() {
         }
     }
     copy(other.path(), root.path());
-    assert_eq!(count(root.path(), Open::Counted), 36);
-    let judged = judge(&folder(root.path()), names(root.path()));
-    assert_eq!((judged.files.len(), judged.diverged.len(), judged.hidden.len()), (2, 0, 1));
-    assert_eq!(judged.overlapping.len(), 1);
-    assert_eq!(judged.overlapping[0].1, shared.writer);
+    assert_eq!(count(root.path(), Open::Live), 36);
+    let live_set = resolve_live(&folder(root.path()), names(root.path()));
+    assert_eq!((live_set.files.len(), live_set.diverged.len(), live_set.hidden.len()), (2, 0, 1));
+    assert_eq!(live_set.overlapping.len(), 1);
+    assert_eq!(live_set.overlapping[0].1, shared.writer);
     // Merged again they are one file without the rows that were there twice.
     let done = compact(root.path(), RUN, None, &Progress::default()).unwrap();
     assert_eq!((done.len(), done[0].rows), (1, 36));
-    assert_eq!(count(root.path(), Open::Counted), 36);
-    let judged = judge(&folder(root.path()), names(root.path()));
-    assert_eq!((judged.files.len(), judged.replaced.len(), judged.hidden.len()), (1, 2, 0));
+    assert_eq!(count(root.path(), Open::Live), 36);
+    let live_set = resolve_live(&folder(root.path()), names(root.path()));
+    assert_eq!((live_set.files.len(), live_set.replaced.len(), live_set.hidden.len()), (1, 2, 0));
 }
 
 /// Rows of a result that is checkpointed with them, at a time.
@@ -233,7 +233,7 @@ fn write_result(writer: &mut Writer, result: &str, rows: usize) {
 fn of_two_checkpoints_of_a_result_one_has_live_rows() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
-    let count = || count(root, Open::Counted);
+    let count = || count(root, Open::Live);
     checkpoint(root, "r1", 2, "failed", "2026-01-01T00:00:01");
     assert_eq!(count(), 2);
     checkpoint(root, "r1", 3, "done", "2026-01-01T00:00:03");
@@ -242,9 +242,9 @@ fn of_two_checkpoints_of_a_result_one_has_live_rows() {
     assert_eq!(count(), 4, "of two that are done the earlier one wins");
     checkpoint(root, "r2", 7, "done", "2026-01-01T00:00:02");
     assert_eq!(count(), 11, "another result is no matter");
-    let judged = judge(&folder(root), names(root));
-    assert_eq!((judged.hidden.len(), judged.lost.len()), (2, 2));
-    assert!(judged.lost.iter().all(|lost| lost.result == "r1"));
+    let live_set = resolve_live(&folder(root), names(root));
+    assert_eq!((live_set.hidden.len(), live_set.lost.len()), (2, 2));
+    assert!(live_set.lost.iter().all(|lost| lost.result == "r1"));
     remove_journals(root);
     // Nothing goes from the disk, and what counts is the same without the lists of results.
     let done = compact(root, RUN, None, &Progress::default()).unwrap();
@@ -254,7 +254,7 @@ fn of_two_checkpoints_of_a_result_one_has_live_rows() {
     }
     fs::remove_dir_all(root.join("runs")).unwrap();
     assert_eq!(count(), 11);
-    assert_eq!(judge(&folder(root), names(root)).lost.len(), 2);
+    assert_eq!(resolve_live(&folder(root), names(root)).lost.len(), 2);
 }
 
 #[test]
@@ -264,14 +264,14 @@ fn rows_of_an_open_segment_are_hidden_where_another_writer_finished_their_result
     let mut open = writer(root);
     write_result(&mut open, "r1", 2);
     open.flush().unwrap();
-    assert_eq!(count(root, Open::Counted), 2);
+    assert_eq!(count(root, Open::Live), 2);
     checkpoint(root, "r1", 3, "done", "2026-01-01T00:00:02");
-    assert_eq!((count(root, Open::Counted), count(root, Open::LeftOut)), (3, 3));
+    assert_eq!((count(root, Open::Live), count(root, Open::LeftOut)), (3, 3));
     // It is finished here too, and earlier.
     open.checkpoint("r1", r#"{"id": "r1", "completed_at": "2026-01-01T00:00:01"}"#).unwrap();
-    assert_eq!((count(root, Open::Counted), count(root, Open::LeftOut)), (2, 3));
+    assert_eq!((count(root, Open::Live), count(root, Open::LeftOut)), (2, 3));
     open.close(&Progress::default()).unwrap();
-    assert_eq!((count(root, Open::Counted), count(root, Open::LeftOut)), (2, 2));
+    assert_eq!((count(root, Open::Live), count(root, Open::LeftOut)), (2, 2));
 }
 
 #[test]
@@ -289,16 +289,16 @@ fn what_files_said_is_kept_for_as_long_as_they_are_unchanged() {
     }
     std::thread::sleep(Duration::from_millis(2_100));
     for _ in 0..3 {
-        assert_eq!(count(root, Open::Counted), 2);
+        assert_eq!(count(root, Open::Live), 2);
     }
     let kept = root.join(".cache").join("live.bin");
     assert!(kept.exists());
     for damage in [&b""[..], b"no cache"] {
         fs::write(&kept, damage).unwrap();
-        assert_eq!(count(root, Open::Counted), 2);
+        assert_eq!(count(root, Open::Live), 2);
     }
     fs::remove_file(folder(root).join(first.sealed())).unwrap();
-    assert_eq!(count(root, Open::Counted), 3);
+    assert_eq!(count(root, Open::Live), 3);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn files_of_a_run_in_the_trash_do_not_count() {
     let root = tempfile::tempdir().unwrap();
     sealed(root.path(), 2);
     fs::create_dir_all(root.path().join(".trash").join(RUN)).unwrap();
-    assert_eq!(count(root.path(), Open::Counted), 0);
+    assert_eq!(count(root.path(), Open::Live), 0);
 }
 
 #[test]
@@ -338,9 +338,9 @@ fn a_journal_that_comes_back_after_its_segment_was_compacted_counts_once() {
     // As it was, it is in the compaction.
     let journal = writer.name().journal();
     fs::copy(folder(root.path()).join(&journal), folder(other.path()).join(&journal)).unwrap();
-    assert_eq!(count(other.path(), Open::Counted), 5);
+    assert_eq!(count(other.path(), Open::Live), 5);
     recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
-    assert_eq!(count(other.path(), Open::Counted), 5);
+    assert_eq!(count(other.path(), Open::Live), 5);
     // Where it goes on, it counts and what was merged of it does not.
     write(&mut writer, 4);
     let earlier = tempfile::tempdir().unwrap();
@@ -348,25 +348,25 @@ fn a_journal_that_comes_back_after_its_segment_was_compacted_counts_once() {
     for folder in [other.path(), earlier.path()] {
         fs::copy(self::folder(root.path()).join(&journal), self::folder(folder).join(&journal)).unwrap();
     }
-    let judged = judge(&folder(other.path()), names(other.path()));
-    assert_eq!((judged.journals.len(), judged.errors.len(), judged.hidden.len()), (1, 0, 1));
-    assert_eq!((count(other.path(), Open::Counted), count(other.path(), Open::LeftOut)), (9, 5));
+    let live_set = resolve_live(&folder(other.path()), names(other.path()));
+    assert_eq!((live_set.journals.len(), live_set.errors.len(), live_set.hidden.len()), (1, 0, 1));
+    assert_eq!((count(other.path(), Open::Live), count(other.path(), Open::LeftOut)), (9, 5));
     for _ in 0..2 {
         recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
-        assert_eq!((count(other.path(), Open::Counted), count(other.path(), Open::LeftOut)), (9, 9));
+        assert_eq!((count(other.path(), Open::Live), count(other.path(), Open::LeftOut)), (9, 9));
     }
     remove_journals(other.path());
     assert_eq!(compact(other.path(), RUN, None, &Progress::default()).unwrap()[0].rows, 9);
-    assert_eq!(count(other.path(), Open::Counted), 9);
+    assert_eq!(count(other.path(), Open::Live), 9);
     // Of a compaction that does not say whose rows are where, what the journal holds beyond is sealed apart.
     let other = earlier;
     for name in names(other.path()).iter().filter(|name| is_compaction(name)) {
         forget_places(&folder(other.path()).join(name));
     }
-    let judged = judge(&folder(other.path()), names(other.path()));
-    assert_eq!((judged.journals.len(), judged.errors.len()), (0, 1));
+    let live_set = resolve_live(&folder(other.path()), names(other.path()));
+    assert_eq!((live_set.journals.len(), live_set.errors.len()), (0, 1));
     for _ in 0..2 {
         recover(other.path(), &Scope::default(), &Progress::default()).unwrap();
-        assert_eq!(count(other.path(), Open::Counted), 9);
+        assert_eq!(count(other.path(), Open::Live), 9);
     }
 }

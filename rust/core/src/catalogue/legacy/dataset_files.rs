@@ -78,8 +78,8 @@ pub(crate) fn wanted_files(
     }
     wanted.extend(old_files(root, datasets.into_iter(), errors).into_iter().map(|file| (None, vec![file])));
     if !segments.is_empty() {
-        // What counts of them: journals that nobody sealed, and compactions in place of their inputs.
-        let listing = files::list(root, Open::Counted)?;
+        // What is live of them: journals that are not sealed, and compactions in place of their inputs.
+        let listing = files::list(root, Open::Live)?;
         hidden = listing.hidden;
         for file in listing.files {
             let run = Name::of_path(Path::new(&file)).map(|name| name.run_id);

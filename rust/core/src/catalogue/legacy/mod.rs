@@ -1,4 +1,4 @@
-//! The runs that nirs4all 0.6 left: manifests and logs, grouped into sessions, and files that nobody claims.
+//! The runs that nirs4all 0.6 left: manifests and logs, grouped into sessions, and files that no run claims.
 
 pub(super) mod calls;
 pub(super) mod dataset_files;

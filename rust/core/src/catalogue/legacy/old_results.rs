@@ -80,7 +80,7 @@ impl Groups {
         folder.unwrap_or_else(|| manifest.text("dataset").unwrap_or_default())
     }
 
-    /// What a manifest came to of which no row was read: nothing, or nobody knows.
+    /// What a manifest came to of which no row was read: nothing, or that is unknown.
     fn without_rows(&self, manifest: &Tree) -> Tree {
         let file = format!("{}{SUFFIX}", self.file_of(manifest));
         match self.unread.iter().find(|error| is_within(&file, &error.path)) {

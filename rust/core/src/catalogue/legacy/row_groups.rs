@@ -17,7 +17,7 @@ use crate::catalogue::cache;
 use crate::catalogue::unit::{Known, Unit};
 use crate::fs::{platform, stat};
 use crate::reading::scan;
-use crate::summary::tally::Tally;
+use crate::summary::result_stats::ResultStats;
 use crate::summary::topk::TEXTS;
 use crate::summary::{Accumulator, add_batches};
 use crate::types::columns::{Numbers, SCORES, Texts};
@@ -34,12 +34,12 @@ struct Key {
     config: Option<String>,
 }
 
-/// What each of these lists of files says, from the cache as far as they are unchanged; what is new is kept.
+/// What each of these lists of files says, from the cache as far as they are unchanged; what is new is cached.
 pub(crate) fn units(
     root: &Path,
     lists: &[&[String]],
     hidden: &HiddenRows,
-    may_keep: bool,
+    may_cache: bool,
     progress: &Progress,
 ) -> Result<Vec<Arc<Unit>>> {
     let known = cache::load(root, CACHE);
@@ -50,28 +50,32 @@ pub(crate) fn units(
     let read = read.collect::<Result<Vec<(Arc<Unit>, bool)>>>()?;
     let has_new = read.iter().any(|(_, is_new)| *is_new);
     let units: Vec<Arc<Unit>> = read.into_iter().map(|(unit, _)| unit).collect();
-    if has_new && may_keep {
+    if has_new && may_cache {
         let paths: HashSet<&str> = units.iter().map(|unit| unit.path.as_str()).collect();
         let others = known.into_values().filter(|unit| !paths.contains(unit.path.as_str()));
-        let kept = units.iter().cloned().chain(others);
-        cache::store(root, CACHE, kept.filter(|unit| root.join(&unit.path).exists() && !is_registered(unit)));
+        let cached = units.iter().cloned().chain(others);
+        cache::store(
+            root,
+            CACHE,
+            cached.filter(|unit| root.join(&unit.path).exists() && !is_registered(unit)),
+        );
     }
     Ok(units)
 }
 
-/// What files say together, from the cache where they are unchanged; and whether that is new and worth keeping.
+/// What files say together, from the cache where they are unchanged; and whether that is new and worth caching.
 fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) -> (Arc<Unit>, bool) {
     let read_at = now_ns();
-    let stamp = |file: &String| {
+    let stat = |file: &String| {
         let identity = stat::identity_of(&root.join(file)).ok()?;
         Some(hidden.get(file).map_or(identity, |hidden| hidden.identity(identity)))
     };
-    let stamps: Vec<_> = files.iter().map(stamp).collect();
+    let stats: Vec<_> = files.iter().map(stat).collect();
     let path = files.first().cloned().unwrap_or_default();
-    if let Some(unit) = known.get(&path).filter(|unit| unit.is_unchanged(&stamps) && !is_registered(unit)) {
+    if let Some(unit) = known.get(&path).filter(|unit| unit.is_unchanged(&stats) && !is_registered(unit)) {
         return (unit.clone(), false);
     }
-    let mut unit = Unit { path, stamps, read_at, entry: None, errors: Vec::new() };
+    let mut unit = Unit { path, stats, read_at, entry: None, errors: Vec::new() };
     let mut groups = BTreeMap::<Key, Group>::new();
     for file in files {
         let path = root.join(file);
@@ -167,7 +171,7 @@ impl Group {
 
     fn to_tree(&self, key: Key) -> Tree {
         let n_samples = self.n_samples();
-        let tally = Tally::of(&self.rows);
+        let stats = ResultStats::of(&self.rows);
         let count = |value: f64| (value > 0.0).then_some(value as i64);
         let task_types = self.rows.task_types().sorted();
         let task_type = task_types.iter().filter_map(|(name, rows)| Some((*rows, (*name)?)));
@@ -178,11 +182,11 @@ impl Group {
             ("dataset_id", key.dataset.as_str().into()),
             ("dataset_name", key.dataset.as_str().into()),
             ("status", "done".into()),
-            ("best_score", tally.best_score.map_or(Tree::Null, Tree::Float)),
-            ("best_model", tally.best_model.into()),
-            ("metric", tally.metric.into()),
-            ("score_kind", tally.score_kind.into()),
-            ("n_rows", Tree::Int(tally.rows as i64)),
+            ("best_score", stats.best_score.map_or(Tree::Null, Tree::Float)),
+            ("best_model", stats.best_model.into()),
+            ("metric", stats.metric.into()),
+            ("score_kind", stats.score_kind.into()),
+            ("n_rows", Tree::Int(stats.rows as i64)),
             ("n_samples", count(n_samples).into()),
             ("n_features", count(self.features).into()),
             ("task_type", task_type.map(|(_, name)| name.to_owned()).into()),

@@ -45,7 +45,7 @@ impl Rows {
     pub fn read(
         root: &Path,
         datasets: &BTreeSet<String>,
-        may_keep: bool,
+        may_cache: bool,
         progress: &Progress,
     ) -> Result<Self> {
         let mut unread = Vec::new();
@@ -53,7 +53,7 @@ impl Rows {
         let lists: Vec<&[String]> = files.iter().map(std::slice::from_ref).collect();
         let mut members = HashMap::new();
         let name = |file: &String| file.strip_suffix(SUFFIX).unwrap_or(file).to_owned();
-        for (file, unit) in files.iter().zip(units(root, &lists, &HiddenRows::new(), may_keep, progress)?) {
+        for (file, unit) in files.iter().zip(units(root, &lists, &HiddenRows::new(), may_cache, progress)?) {
             unread.extend(unit.errors.iter().cloned());
             let said = unit.entry.as_deref().map(configurations).transpose()?;
             let Some(Tree::List(said)) = said else { continue };

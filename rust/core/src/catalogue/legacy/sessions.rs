@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::calls::{self, Start, Step};
 use super::logs::Log;
 use super::manifests::{Manifest, iso, without_number};

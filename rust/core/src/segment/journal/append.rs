@@ -16,7 +16,7 @@ use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder};
 use crate::fs::{atomic, platform};
 
-/// A journal is created and then locked; nobody else may lock it for longer.
+/// A journal is created and then locked; no other process may lock it for longer.
 const LOCKING: Duration = Duration::from_secs(5);
 
 /// A journal that this process writes, locked until it is dropped.
@@ -32,7 +32,7 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Makes a journal that nobody has made, locked, with its header written but not yet durable.
+    /// Makes a journal that was not there, locked, with its header written but not yet durable.
     pub fn create(path: &Path, header: Header) -> Result<Self> {
         let fail = |error| Error::io(path, error);
         let bytes = header.encode_checked()?;

@@ -13,22 +13,15 @@ pub(super) struct Head {
 }
 
 pub(super) const MAGIC: &[u8; 4] = b"N4AJ";
-
 pub(super) const MAJOR: u8 = 1;
-
 pub(super) const MINOR: u8 = 0;
-
 /// Before the description: magic, version, two zeros, id, length of the description.
 pub(super) const FIXED: usize = 28;
-
-/// Nobody writes a longer description.
+/// No writer makes a longer description.
 pub(super) const LONGEST_ABOUT: usize = 64 * 1024;
-
 pub(super) const FRAME_MAGIC: &[u8; 4] = b"N4AF";
-
 /// Magic, kind, three zeros, sequence number, length, checksum.
 pub(super) const HEAD: usize = 32;
-
 pub(super) const CHECKSUM: usize = 8;
 
 /// What a frame holds.

@@ -43,7 +43,7 @@ impl Reading {
         !self.lost.is_empty() || matches!(self.end, End::Bad { .. })
     }
 
-    /// The end of the last frame that counts.
+    /// The end of the last live frame.
     pub fn reach(&self) -> Position {
         self.saved.last().map_or(self.position, |stretch| stretch.end)
     }

@@ -2,7 +2,7 @@
 //!
 //! A file begins with a header that names its writer and carries a random id. Frames follow, each with
 //! a checksum of its head and one of its payload, both seeded with that id: a frame of another file,
-//! a stale block or a flipped bit is found out, and costs that frame alone. Nobody but its writer appends to a
+//! a stale block or a flipped bit is found out, and costs that frame alone. Its writer alone appends to a
 //! journal.
 
 mod append;

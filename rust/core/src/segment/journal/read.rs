@@ -1,4 +1,4 @@
-//! A journal that is read, whoever writes it.
+//! A journal that is read, whichever process writes it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::file_names::Name;
 use crate::fs::{File, platform};
 
-/// A journal that is being read, whoever writes it.
+/// A journal that is being read, whichever process writes it.
 pub struct Journal {
     /// Its path.
     pub path: PathBuf,
@@ -20,7 +20,7 @@ pub struct Journal {
     /// The open file.
     pub file: File,
     begin: u64,
-    /// Bytes that count: those of the file, or those that a successor says were acknowledged.
+    /// Bytes that are live: those of the file, or those that a successor says were acknowledged.
     pub(crate) limit: u64,
     /// What a successor says, where there is one.
     pub(super) cut: Option<u64>,
@@ -29,7 +29,7 @@ pub struct Journal {
 impl Journal {
     /// Opens a journal and reads its header, and that of its successor where there is one.
     pub fn open(path: &Path) -> Result<Self> {
-        // For writing: on a network drive nobody can lock a file that is only read.
+        // For writing: on a network drive no process can lock a file that is only read.
         let opened = platform::open_for_writing(path, false).or_else(|_| platform::open(path));
         let file = opened.map_err(|error| Error::io(path, error))?;
         let (header, begin) = Header::read(&file).map_err(|error| error.at(path))?;

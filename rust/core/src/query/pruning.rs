@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 
-use super::filter::{Filter, Known};
+use super::file_snapshot::{FileSnapshot, read_journal};
+use super::filter::{ColumnBounds, Filter};
 use super::handles::open_same;
-use super::listed::{Listed, read_journal};
 use super::source::Source;
 use crate::base::error::{FileError, Result};
 use crate::footer::TailReader;
@@ -17,44 +17,44 @@ use crate::types::columns::Texts;
 
 /// What is known of a file.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct Pruning {
     /// Whether its summary leaves it possible that a row fits.
-    pub can_fit: bool,
+    pub may_match: bool,
     /// The types of the column that orders.
     pub types: Vec<DataType>,
     /// Its metrics, where the order needs them.
     pub metrics: BTreeSet<String>,
-    /// What is damaged in it, after the rows that count.
+    /// What is damaged in it, after the live rows.
     pub damage: Option<FileError>,
 }
 
-impl Facts {
+impl Pruning {
     /// Looks what a file holds: a column's types, and metrics where they are asked for.
     pub fn of(
-        listed: &Listed,
+        listed: &FileSnapshot,
         filter: &Filter,
         column: &str,
         needs_metrics: bool,
         tails: &mut TailReader,
     ) -> Result<Self> {
-        let can_fit = listed.run_id().is_none_or(|run_id| filter.allows_run(&run_id));
-        let mut facts = Self { can_fit, types: Vec::new(), metrics: BTreeSet::new(), damage: None };
-        if !can_fit {
-            return Ok(facts);
+        let may_match = listed.run_id().is_none_or(|run_id| filter.allows_run(&run_id));
+        let mut pruning = Self { may_match, types: Vec::new(), metrics: BTreeSet::new(), damage: None };
+        if !may_match {
+            return Ok(pruning);
         }
         let type_in =
             |schema: &SchemaRef| schema.field_with_name(column).map(|field| field.data_type().clone()).ok();
         if listed.is_journal() {
             let damage = read_journal(listed, &mut |_, batch| {
-                facts.types.extend(type_in(&batch.schema()));
+                pruning.types.extend(type_in(&batch.schema()));
                 if needs_metrics {
-                    facts.metrics.extend(metrics_of(batch)?);
+                    pruning.metrics.extend(metrics_of(batch)?);
                 }
                 Ok(())
             })?;
-            facts.types.dedup();
-            facts.damage = damage.map(|error| FileError::new(&listed.name, &error));
-            return Ok(facts);
+            pruning.types.dedup();
+            pruning.damage = damage.map(|error| FileError::new(&listed.name, &error));
+            return Ok(pruning);
         }
         let mut names = None;
         if needs_metrics || !filter.is_empty() {
@@ -63,23 +63,23 @@ impl Facts {
             let embedded = embedded::read_bytes(tail.bytes()).map_err(|error| error.at(&listed.path))?;
             if let Embedded::Trusted(sketch) = embedded {
                 let datasets = sketch.datasets().map_err(|error| error.at(&listed.path))?;
-                facts.can_fit = filter.can_be_in(&datasets);
-                if !facts.can_fit {
-                    return Ok(facts);
+                pruning.may_match = filter.can_be_in(&datasets);
+                if !pruning.may_match {
+                    return Ok(pruning);
                 }
                 let groups = datasets.values().flat_map(Accumulator::groups);
                 names = Some(groups.map(|(metric, _)| metric.to_owned()).collect());
             }
         }
         let source = Source::open(&listed.path, listed.identity)?;
-        facts.types.extend(type_in(source.schema()));
+        pruning.types.extend(type_in(source.schema()));
         if needs_metrics {
-            facts.metrics = match names {
+            pruning.metrics = match names {
                 Some(names) => names,
                 None => metrics_in(&source)?,
             };
         }
-        Ok(facts)
+        Ok(pruning)
     }
 }
 
@@ -87,7 +87,7 @@ fn metrics_in(source: &Source) -> Result<BTreeSet<String>> {
     let mut metrics = BTreeSet::new();
     for group in 0..source.groups() {
         match source.known(group, "metric") {
-            Known::Always(metric) => metrics.extend(metric),
+            ColumnBounds::Always(metric) => metrics.extend(metric),
             _ => source.read_group(group, &["metric"], &mut |batch| {
                 metrics.extend(metrics_of(batch)?);
                 Ok(())

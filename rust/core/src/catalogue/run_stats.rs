@@ -9,11 +9,11 @@ use crate::base::error::Result;
 use crate::fs::folders;
 use crate::fs::platform::Folder;
 use crate::fs::stat::{self, Identity};
-use crate::reading::live;
+use crate::reading::open_segments;
 
 /// The stat of a run's folder and of its lists of results; that of its records comes with these.
 #[derive(Debug, Default)]
-pub(super) struct Stamps {
+pub(super) struct RunStats {
     /// Its folder.
     folder: Option<Identity>,
     /// Its lists of results, by name.
@@ -22,16 +22,16 @@ pub(super) struct Stamps {
     read_at: i64,
 }
 
-impl Stamps {
+impl RunStats {
     /// Those of a folder and its lists. What is read later is not older.
     pub(crate) fn of(path: &Path) -> Self {
         let read_at = now_ns();
         let identity = |path: &Path| stat::identity_of(path).ok();
         let folder = identity(path);
         let names = folders::names_in(path).unwrap_or_default().into_iter();
-        let lists = names.filter(|name| live::is_list(name)).map(|name| {
-            let stamp = identity(&path.join(&name));
-            (name, stamp)
+        let lists = names.filter(|name| open_segments::is_list(name)).map(|name| {
+            let stat = identity(&path.join(&name));
+            (name, stat)
         });
         Self { folder, lists: lists.collect(), read_at }
     }
@@ -39,29 +39,29 @@ impl Stamps {
     /// Writes them down, with those of records; gives whether they tell what was read from what may come.
     pub(crate) fn write(&self, records: &[Option<Identity>], out: &mut ByteWriter) -> bool {
         out.u64(self.read_at as u64);
-        write_stamp(self.folder, out);
+        Identity::encode_if_any(self.folder.as_ref(), out);
         out.int(records.len() as u64);
-        records.iter().for_each(|stamp| write_stamp(*stamp, out));
+        records.iter().for_each(|stat| Identity::encode_if_any(stat.as_ref(), out));
         out.int(self.lists.len() as u64);
-        for (name, stamp) in &self.lists {
+        for (name, stat) in &self.lists {
             out.text(name);
-            write_stamp(*stamp, out);
+            Identity::encode_if_any(stat.as_ref(), out);
         }
-        let all = || self.lists.iter().map(|(_, stamp)| *stamp).chain([self.folder]);
-        all().all(|stamp| stamp.is_some())
-            && all().chain(records.iter().copied()).flatten().all(|stamp| stamp.settled_at(self.read_at))
+        let all = || self.lists.iter().map(|(_, stat)| *stat).chain([self.folder]);
+        all().all(|stat| stat.is_some())
+            && all().chain(records.iter().copied()).flatten().all(|stat| stat.settled_at(self.read_at))
     }
 
     /// Passes over what was written.
     pub(crate) fn pass(reader: &mut ByteReader<'_>) -> Result<()> {
         reader.u64()?;
-        read_stamp(reader)?;
+        Identity::decode_if_any(reader)?;
         for _ in 0..reader.count(1)? {
-            read_stamp(reader)?;
+            Identity::decode_if_any(reader)?;
         }
         for _ in 0..reader.count(2)? {
             reader.text()?;
-            read_stamp(reader)?;
+            Identity::decode_if_any(reader)?;
         }
         Ok(())
     }
@@ -75,44 +75,28 @@ impl Stamps {
         by_records: bool,
     ) -> Result<bool> {
         reader.u64()?;
-        let folder = read_stamp(reader)?;
+        let folder = Identity::decode_if_any(reader)?;
         if folder.is_none() || folder != runs.identity_of_folder(name) {
             return Ok(false);
         }
         let mut path = format!("{name}/");
-        let mut is_same = |file: &str, stamp: Option<Identity>| {
+        let mut is_same = |file: &str, stat: Option<Identity>| {
             path.truncate(name.len() + 1);
             path.push_str(file);
-            stamp == runs.identity(&path)
+            stat == runs.identity(&path)
         };
         for (number, file) in native::FILES.iter().take(reader.count(1)?).enumerate() {
-            let stamp = read_stamp(reader)?;
-            if (number == 0 || by_records) && !is_same(file, stamp) {
+            let stat = Identity::decode_if_any(reader)?;
+            if (number == 0 || by_records) && !is_same(file, stat) {
                 return Ok(false);
             }
         }
         for _ in 0..reader.count(2)? {
             let file = reader.text()?;
-            if !is_same(file, read_stamp(reader)?) {
+            if !is_same(file, Identity::decode_if_any(reader)?) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-}
-
-fn write_stamp(stamp: Option<Identity>, out: &mut ByteWriter) {
-    out.bytes.push(u8::from(stamp.is_some()));
-    if let Some(Identity { size, mtime_ns, ctime_ns, inode }) = stamp {
-        [size, mtime_ns as u64, ctime_ns as u64, inode].into_iter().for_each(|number| out.u64(number));
-    }
-}
-
-fn read_stamp(reader: &mut ByteReader<'_>) -> Result<Option<Identity>> {
-    if reader.byte()? == 0 {
-        return Ok(None);
-    }
-    let (size, mtime_ns) = (reader.u64()?, reader.u64()? as i64);
-    let (ctime_ns, inode) = (reader.u64()? as i64, reader.u64()?);
-    Ok(Some(Identity { size, mtime_ns, ctime_ns, inode }))
 }

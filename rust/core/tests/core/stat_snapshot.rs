@@ -1,4 +1,4 @@
-//! What a survey finds is what lies there, on one thread and on several.
+//! What a snapshot of stats finds is what lies there, on one thread and on several.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -7,11 +7,10 @@ use std::path::Path;
 
 use n4w_core::base::progress::Progress;
 use n4w_core::base::threads;
-use n4w_core::reading::survey::{Item, survey};
+use n4w_core::reading::stat_snapshot::{Item, take};
 
-fn surveyed(root: &Path, threads: usize) -> BTreeMap<String, Item> {
-    let items =
-        threads::run(threads, || survey(root, &mut Vec::new(), &Progress::default())).unwrap().unwrap();
+fn snapshot_of(root: &Path, threads: usize) -> BTreeMap<String, Item> {
+    let items = threads::run(threads, || take(root, &mut Vec::new(), &Progress::default())).unwrap().unwrap();
     items.into_iter().map(|item| (item.path.clone(), item)).collect()
 }
 
@@ -56,7 +55,7 @@ fn workspace() -> tempfile::TempDir {
 #[test]
 fn files_are_put_together_as_people_think_of_them() {
     let folder = workspace();
-    let found = surveyed(folder.path(), 1);
+    let found = snapshot_of(folder.path(), 1);
     let sizes: Vec<_> = found.values().map(|item| (item.path.as_str(), item.files, item.bytes)).collect();
     assert_eq!(
         sizes,
@@ -83,7 +82,7 @@ fn files_are_put_together_as_people_think_of_them() {
 fn threads_change_nothing() {
     let folder = workspace();
     (0..200).for_each(|run| write(folder.path(), &format!("runs/r{run}/run.yaml"), "1"));
-    assert_eq!(surveyed(folder.path(), 1), surveyed(folder.path(), 4));
+    assert_eq!(snapshot_of(folder.path(), 1), snapshot_of(folder.path(), 4));
 }
 
 #[test]
@@ -96,16 +95,16 @@ fn only_what_changed_has_another_stamp() {
         ("predictions/wheat_1/r.w.journal", "predictions/wheat_1/r.w.journal"),
         ("wheat.meta.parquet", "wheat.meta.parquet"),
     ] {
-        let before = surveyed(folder.path(), 2);
+        let before = snapshot_of(folder.path(), 2);
         write(folder.path(), path, "longer than before");
-        let after = surveyed(folder.path(), 2);
+        let after = snapshot_of(folder.path(), 2);
         let differ: Vec<_> = after.values().filter(|item| before[&item.path] != **item).collect();
         assert_eq!(differ.iter().map(|item| item.path.as_str()).collect::<Vec<_>>(), [changed]);
-        assert_ne!(differ[0].stamp, before[changed].stamp);
+        assert_ne!(differ[0].fingerprint, before[changed].fingerprint);
     }
-    let before = surveyed(folder.path(), 2);
+    let before = snapshot_of(folder.path(), 2);
     fs::remove_file(folder.path().join("artifacts/ab/ab1.bin")).unwrap();
-    assert_ne!(surveyed(folder.path(), 2)["artifacts/ab"].stamp, before["artifacts/ab"].stamp);
+    assert_ne!(snapshot_of(folder.path(), 2)["artifacts/ab"].fingerprint, before["artifacts/ab"].fingerprint);
 }
 
 #[test]
@@ -118,10 +117,10 @@ fn loops_of_links_end_and_what_is_lost_is_left_out() {
         symlink("nowhere", folder.path().join("datasets/lost.yaml")).unwrap();
         symlink("r", folder.path().join("runs/linked")).unwrap();
     }
-    let found = surveyed(folder.path(), 2);
+    let found = snapshot_of(folder.path(), 2);
     assert_eq!((found["runs/r"].files, found["runs/r"].bytes), (2, 4));
     assert!(!found.contains_key("datasets/lost.yaml"));
     #[cfg(unix)]
     assert_eq!(found["runs/linked"].files, 2);
-    assert!(survey(&folder.path().join("gone"), &mut Vec::new(), &Progress::default()).unwrap().is_empty());
+    assert!(take(&folder.path().join("gone"), &mut Vec::new(), &Progress::default()).unwrap().is_empty());
 }

@@ -1,7 +1,7 @@
-"""Looking into a workspace: what cannot be listed or read is one entry beside what the rest says.
+"""Listing a workspace: a path that cannot be listed or read becomes a problem beside the answer.
 
-An entry is a dict of path (relative to the workspace, `os.fsdecode` of it where it is no UTF-8), kind and
-message.
+A problem is a dict of path (relative to the workspace, as `os.fsdecode` gives it where it is not UTF-8),
+kind and message.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    Errors = list[dict[str, str]]
+    from nirs4all_workspace.exceptions import Problem
 
-_NO_UTF8 = "has a name that is no UTF-8, and was left out; rename it"
+    Errors = list[Problem]
+
+_NOT_UTF8 = "has a name that is not UTF-8, and was left out; rename it"
 
 
-def add(errors: Errors, more: Iterable[dict[str, str]]) -> None:
-    """Add entries that are not there yet: several looks at one thing say the same of it.
+def add_problems(errors: Errors, more: Iterable[Problem]) -> None:
+    """Add the problems that are not in the list yet.
 
-    What is wrong with a file counts once for each kind, and what cannot be opened once, however it is said.
+    Of one path, problems of kind `io` count once, and others once for each kind and message.
     """
     known = {(error["path"], error["kind"]) for error in errors}
     said = {(error["path"], error["kind"], error["message"]) for error in errors}
@@ -38,32 +40,33 @@ def add(errors: Errors, more: Iterable[dict[str, str]]) -> None:
             said.add((*key, error["message"]))
 
 
-def names(
+def list_names(
     root: Path, below: str, errors: Errors, is_ours: Callable[[str], bool] = lambda _: True
 ) -> list[str]:
-    """Return the names in a folder of a workspace that are `is_ours`, sorted; none where it is missing.
+    """Return the names in a folder of a workspace that `is_ours` accepts, sorted.
 
-    Where it cannot be listed, that is an entry; and so is each of those names that is no UTF-8.
+    A missing folder gives an empty list. A folder that cannot be listed, and each accepted name that is not
+    UTF-8, is added to `errors`.
     """
     folder = root / below
     try:
-        found = files.names_in(folder)
+        found = files.list_names(folder)
     except OSError as error:
-        add(errors, [problem(relative(root, error, below), error)])
+        add_problems(errors, [problem(relative_path(root, error, below), error)])
         return []
-    kept = []
+    accepted = []
     for name in found:
         if not is_ours(name):
             continue
         if files.is_utf8(name):
-            kept.append(name)
+            accepted.append(name)
         else:
-            add(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NO_UTF8}])
-    return kept
+            add_problems(errors, [{"path": f"{below}/{name}", "kind": "corrupt", "message": _NOT_UTF8}])
+    return accepted
 
 
-def is_there(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
-    """Return whether a regular file is there; `unknown`, and an entry, if it is none or hidden."""
+def is_regular_file(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
+    """Return whether a regular file exists; where that cannot be told, add a problem and return `unknown`."""
     try:
         found = os.stat(root / below)  # noqa: PTH116 -- `Path.stat` adds nothing
         if not stat.S_ISREG(found.st_mode):
@@ -71,28 +74,28 @@ def is_there(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
     except OSError as error:
         if files.is_gone(root / below, error):
             return False
-        add(errors, [problem(relative(root, error, below), error)])
+        add_problems(errors, [problem(relative_path(root, error, below), error)])
         return unknown
     return True
 
 
-def relative(root: Path, error: OSError, otherwise: str) -> str:
-    """Return the path of an error as entries have it."""
+def relative_path(root: Path, error: OSError, otherwise: str) -> str:
+    """Return the path of an error relative to the workspace, or `otherwise` where it lies outside."""
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
     return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else otherwise
 
 
-def demand(root: Path, errors: Sequence[dict[str, str]], *needed: str) -> None:
-    """Raise what an entry says of a needed path, or of a folder that it lies in or that lies in it.
+def raise_if_unreadable(root: Path, errors: Sequence[Problem], *needed: str) -> None:
+    """Raise the first problem of kind `io` that concerns a needed path, a folder above it or a path below it.
 
     Raises:
-        OSError: It cannot be read, with number and path.
+        OSError: The path cannot be read, with `errno` and `filename`.
     """
     for error in errors:
         if error["kind"] == "io" and any(_concerns(error["path"], path) for path in needed):
             path = root / error["path"]
             files.check_readable(path)
-            # It can be read by now, and what was missed then may be there.
+            # It is readable by now, but what was missed before may be there.
             raise OSError(errno.EAGAIN, "could not be read a moment ago; try again", str(path))
 
 

@@ -1,4 +1,4 @@
-//! What open segments say: their frames are counted once, and counting goes on where it stopped.
+//! What open segments say: their frames are read once, and reading goes on where it stopped.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -34,7 +34,7 @@ pub struct Journals {
 }
 
 /// What a journal says.
-pub struct Live {
+pub struct OpenSummary {
     /// Its rows.
     pub datasets: Datasets,
     /// Frames that were given up; those after them that prove themselves count.
@@ -50,7 +50,7 @@ impl Journals {
     }
 
     /// Counts a journal's live rows, those that are new since the last time.
-    pub fn summarise(&self, root: &Path, file: &str, hidden: Option<&Hidden>) -> Result<Live> {
+    pub fn summarise(&self, root: &Path, file: &str, hidden: Option<&Hidden>) -> Result<OpenSummary> {
         let journal = Journal::open(&root.join(file))?;
         // What else is hidden makes it another one.
         let id = match hidden {
@@ -67,14 +67,14 @@ impl Journals {
         let unnamed = &journal.header.dataset_name;
         datasets.entry(unnamed.clone()).or_default();
         let mut frames = journal.frames(from);
-        // Nothing is kept past a frame that was given up: the next reading looks at it again.
-        let mut kept = None;
+        // Nothing is cached past a frame that was given up: the next reading looks at it again.
+        let mut cached = None;
         while let Some((kind, _)) = frames.advance()? {
             if kind != Kind::Rows {
                 continue;
             }
             if frames.has_lost() {
-                kept.get_or_insert_with(|| state_of(&datasets));
+                cached.get_or_insert_with(|| state_of(&datasets));
             }
             let batches = ipc::decode(frames.payload()).map_err(|error| error.at(&journal.path))?;
             let live = match hidden {
@@ -88,13 +88,13 @@ impl Journals {
         }
         let reading = frames.finish();
         let damage = journal.damage(&reading);
-        let state = kept.unwrap_or_else(|| state_of(&datasets));
+        let state = cached.unwrap_or_else(|| state_of(&datasets));
         let known = Known { journal: id, position: reading.position, state };
-        Ok(Live { datasets, damage, known })
+        Ok(OpenSummary { datasets, damage, known })
     }
 
     /// Keeps what was found, and forgets journals that are gone.
-    pub fn store(root: &Path, found: impl IntoIterator<Item = (String, Live)>, before: &Self) {
+    pub fn store(root: &Path, found: impl IntoIterator<Item = (String, OpenSummary)>, before: &Self) {
         let now = Self { known: found.into_iter().map(|(file, live)| (file, live.known)).collect() };
         if now != *before {
             cache_file::write_any(root, FILE, &now.encode());
@@ -147,7 +147,7 @@ fn datasets_of(state: &[u8]) -> Option<Datasets> {
     (is_whole && !crate::summary::embedded::table_disagrees(&datasets)).then_some(datasets)
 }
 
-/// What the journals of a run that count hold of results.
+/// What the live journals of a run hold of results.
 #[derive(Debug, Default)]
 pub struct OpenResults {
     /// The lists that sealing made or will make of these journals.
@@ -181,14 +181,14 @@ pub fn open_results(
         names.retain(|file| {
             file_names::is_of_predictions(file) && run_of(file).is_some_and(|run| writing.contains(&run))
         });
-        let judged = resolve::judge_files(&folder, names);
-        for (file, error) in &judged.errors {
+        let live_set = resolve::resolve_live_files(&folder, names);
+        for (file, error) in &live_set.errors {
             if let Some(run) = run_of(file) {
                 let error = FileError::new(&format!("{below}/{file}"), error);
                 found.entry(run).or_default().errors.push(error);
             }
         }
-        for file in judged.journals {
+        for file in live_set.journals {
             let Some(name) = Name::of(&file) else { continue };
             let path = format!("{below}/{file}");
             match results(&folder.join(&file)) {
@@ -265,7 +265,7 @@ pub fn sealed_results(root: &Path, run_id: &str, open: &OpenResults, errors: &mu
 /// Results as texts, each with the writer that checkpointed it.
 pub type Texts = Vec<(String, String)>;
 
-/// The finished results of a run: those of journals that count, and of the lists that sealing made of others; and
+/// The finished results of a run: those of live journals, and of the lists that sealing made of others; and
 /// the journals that are damaged.
 pub fn results_of_run(root: &Path, run_id: &str) -> Result<(Texts, Vec<FileError>)> {
     let (mut open, unlisted) = open_results(root, &|run| run == run_id)?;

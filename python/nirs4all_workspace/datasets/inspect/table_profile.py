@@ -1,4 +1,4 @@
-"""One pass over a text table: its rows, what is missing, what is no number, and how numbers are written."""
+"""The profile of a text table, made in one pass: rows, missing values, texts, and how numbers are written."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 _MOST_SEPARATORS = 100
 
-Place = tuple[int, str]  # a line and the field in it
+Place = tuple[int, str]  # a line number and a field in that line
 
 
 @dataclass
 class Column:
-    """What a column holds below the first row.
+    """The profile of a column below the first row.
 
     Attributes:
-        numbers: How many numbers, beside those in rows that are all numbers.
-        missing: Where the first missing value is.
-        text: Where the first text is that is no number.
-        texts: How many such.
-        is_filled: Whether any field has something in it, the first row's too.
+        numbers: How many numbers, not counting rows that are all numbers.
+        missing: Place of the first missing value.
+        text: Place of the first text that is not numeric.
+        texts: How many texts that are not numeric.
+        is_filled: Whether any field is not empty, including the first row.
     """
 
     numbers: int = 0
@@ -41,38 +41,38 @@ class Column:
 
 
 @dataclass
-class Survey:
-    """What one pass over a text table found.
+class TableProfile:
+    """The profile of a text table.
 
     Attributes:
         text: The file.
-        dialect: How its lines are split.
-        first: The fields of the first row, and its line.
-        second: Those of the second.
-        rows: How many rows there are, the first too; blank lines are none.
-        columns: What each column holds below the first row.
+        dialect: The dialect of its lines.
+        first: The fields of the first row, and its line number.
+        second: The fields of the second row, and its line number.
+        rows: Number of rows, including the first; blank lines are not counted.
+        columns: The profile of each column below the first row.
         full_rows: Rows below the first that hold numbers only.
-        rows_with_missing: Rows below the first in which a value is missing.
+        rows_with_missing: Rows below the first with a missing value.
         low: The smallest number below the first row.
-        high: The largest.
-        low_below: The smallest below the second row.
-        high_below: The largest.
-        inner_blanks: Blank lines above the last row, and those that have separators.
-        inner_separators: Lines of nothing but separators above the last row.
+        high: The largest number below the first row.
+        low_below: The smallest number below the second row.
+        high_below: The largest number below the second row.
+        inner_blanks: Blank lines above the last row, including lines of separators.
+        inner_separators: Lines of separators only, above the last row.
         end_blanks: Blank lines below the last row.
-        end_separators: Lines of nothing but separators below it.
-        lead_blanks: Those above the first.
+        end_separators: Lines of separators only, below the last row.
+        lead_blanks: Blank lines above the first row.
         first_blank: The first blank line below the first row.
-        repeated: The line of a row that is the first one again.
+        repeated: The line of a row equal to the first one.
         text_row: The first line that holds texts where the others have numbers.
-        text_rows: How many such.
-        marks: Decimal marks, where each is first: those that are sure, and those between 1 and 3 digits.
-        is_grouped: Whether thousands are surely divided by marks.
+        text_rows: How many lines hold texts where the others have numbers.
+        marks: The place of each decimal mark's first use: certain ones, and those between 1 and 3 digits.
+        is_grouped: Whether thousands are certainly grouped.
         head: First and last number of the first column below the first row, as long as it is a scale.
-        rises: Whether the first column only rises below the first row.
-        falls: Whether it only falls.
-        counts: Whether it rises by 1.
-        has_ordered: Whether any row below the first only rises, or only falls.
+        rises: Whether the first column strictly rises below the first row.
+        falls: Whether the first column strictly falls below the first row.
+        counts: Whether the first column rises by 1.
+        has_ordered: Whether any row below the first strictly rises or falls.
         is_trimmed: Whether the only row ends with separators, which may be missing values.
         beside: The largest magnitude beside the first column, as long as that is a scale.
         has_row_names: Whether the first row has no field above the first column.
@@ -116,12 +116,12 @@ class Survey:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return self.text.path
 
     @property
     def decimal(self) -> str | None:
-        """The decimal mark: a point where nothing is marked; None where two readings fit."""
+        """The decimal mark: a point where no number has a mark; None where two readings fit."""
         sure = {mark for mark, either in self.marks if not either}
         doubtful = {mark for mark, either in self.marks if either}
         if len(sure) == 2:
@@ -137,45 +137,45 @@ class Survey:
 
     @property
     def why_no_decimal(self) -> str:
-        """The fields between which `decimal` is undecided."""
+        """The fields that leave `decimal` undecided, in words."""
         where = [f"{token!r} in line {line}" for (line, token) in self.marks.values()]
         return f"decimal mark or thousands: {' and '.join(where)} of {self.path.name}"
 
     def is_numeric(self, index: int) -> bool:
-        """Whether a column holds numbers below the first row, and no text."""
+        """Return whether a column holds numbers below the first row, and no text."""
         return not self.columns[index].texts and self.has_numbers(index)
 
     def has_numbers(self, index: int) -> bool:
-        """Whether a column holds any number below the first row."""
+        """Return whether a column holds any number below the first row."""
         return bool(self.full_rows or self.columns[index].numbers)
 
     def take_first(self) -> None:
-        """Take the first row for data: its numbers show their decimal mark, too."""
+        """Take the first row as data: its numbers show their decimal mark too."""
         for token in self.first:
             if tokens.any_number(token) is not None:
                 _add_mark(self, self.first_line, token)
 
     def data(self, skip: int) -> Iterator[tuple[int, list[str]]]:
-        """Give the rows below the first `skip` of them, each with its line."""
+        """Yield the rows below the first `skip` ones, each with its line number."""
         for number, (line, row) in enumerate(_rows(self.text, self.dialect)):
             if number >= skip:
                 yield line, row
 
 
-def survey(path: Path, hint: str | None = None) -> Survey:
-    """Read a text table once.
+def profile_table(path: Path, hint: str | None = None) -> TableProfile:
+    """Read a text table once and return its profile.
 
     Args:
         path: The file.
         hint: The decimal mark of the files beside it, where it is known.
 
     Raises:
-        Undecided: It is no text, or no table, or two readings fit.
-        OSError: It cannot be read.
+        Undecided: The file is not text or not a table, or two readings fit.
+        OSError: The file cannot be read.
     """
     text = open_text(path)
     layout = _layout(text, hint)
-    found = Survey(text, layout, hint=hint)
+    found = TableProfile(text, layout, hint=hint)
     if layout.skipped:
         text.notes.append(f"the first {layout.skipped} lines of {path.name} were taken for a comment")
     blanks = separators = 0
@@ -219,7 +219,7 @@ def _layout(text: Text, hint: str | None) -> Dialect:
 
 
 def _all_rows(text: Text, layout: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Give all rows, blank ones too, below the comments."""
+    """Yield all rows below the comments, including blank ones."""
     left = layout.skipped
     above = 0
     lines = text.lines()
@@ -246,7 +246,7 @@ def _fitted(row: list[str], width: int, line: int) -> list[str]:
     raise Undecided(f"line {line} has {len(row)} fields, where others have {width}")
 
 
-def _add(found: Survey, line: int, row: list[str]) -> None:
+def _add(found: TableProfile, line: int, row: list[str]) -> None:
     found.rows += 1
     if found.rows == 1:
         found.first, found.first_line = row, line
@@ -279,8 +279,8 @@ def _add(found: Survey, line: int, row: list[str]) -> None:
         _follow(found, first, numbers)
 
 
-def _follow(found: Survey, first: float | None, numbers: list[float]) -> None:
-    """Follow the first column, which may be a scale."""
+def _follow(found: TableProfile, first: float | None, numbers: list[float]) -> None:
+    """Track the first column, which may be a scale."""
     if first is None or not math.isfinite(first):
         found.rises = found.falls = found.counts = False
         return
@@ -294,8 +294,8 @@ def _follow(found: Survey, first: float | None, numbers: list[float]) -> None:
         found.head = [first, first]
 
 
-def _fast(found: Survey, row: list[str]) -> list[float] | None:
-    """The numbers of a row that has only such, all of them marked alike and in no doubt; else None."""
+def _fast(found: TableProfile, row: list[str]) -> list[float] | None:
+    """Return the numbers of a row with numbers only, whose decimal marks are certain and equal; else None."""
     joined = " ".join(row)
     if not joined.isascii() or "_" in joined:
         return None
@@ -312,7 +312,7 @@ def _fast(found: Survey, row: list[str]) -> list[float] | None:
     return numbers if math.isfinite(sum(numbers)) else None
 
 
-def _slow(found: Survey, line: int, row: list[str]) -> list[float]:
+def _slow(found: TableProfile, line: int, row: list[str]) -> list[float]:
     numbers = []
     missing = texts = 0
     for column, token in zip(found.columns, row, strict=True):
@@ -341,15 +341,15 @@ def _slow(found: Survey, line: int, row: list[str]) -> list[float]:
     return numbers
 
 
-def _add_mark(found: Survey, line: int, token: str) -> None:
+def _add_mark(found: TableProfile, line: int, token: str) -> None:
     mark, either = tokens.decimal_mark(token)
     if mark and (mark, either) not in found.marks:
         found.marks[mark, either] = (line, token)
     found.is_grouped = found.is_grouped or tokens.is_grouped(token)
 
 
-def _drop_trailing(found: Survey) -> None:
-    """Drop columns that separators at the ends of lines make, and see whether rows have names."""
+def _drop_trailing(found: TableProfile) -> None:
+    """Drop the columns made by separators at the ends of lines, and detect row names."""
     width, names = found.dialect.width, len(found.first)
     empty = 0
     if not found.full_rows:
@@ -364,15 +364,15 @@ def _drop_trailing(found: Survey) -> None:
         named -= 1
     keep = max(width - empty, min(named, width), 1)
     if names == width - 1 and not empty:
-        # As R writes names of rows, and as pandas reads them.
+        # Row names as R writes them and pandas reads them.
         found.has_row_names = True
         found.first = ["", *found.first]
         where = f"line {found.first_line} of {found.path.name} has one field less than the others"
-        found.text.notes.append(f"{where}: the first column is taken for names of rows")
+        found.text.notes.append(f"{where}: the first column is taken for row names")
         return
     if keep < width or names > width:
         found.is_trimmed = found.rows == 1
-        found.text.notes.append(f"separators end the lines of {found.path.name}, and make no column")
+        found.text.notes.append(f"separators end the lines of {found.path.name} without making a column")
     found.columns = found.columns[:keep]
     found.first = (found.first + [""] * keep)[:keep]
     found.second = found.second[:keep]

@@ -20,7 +20,7 @@ pub struct Item {
     /// Relative to the workspace, with slashes.
     pub path: String,
     /// Another one where a file in it came, went or changed, as far as stats tell.
-    pub stamp: u64,
+    pub fingerprint: u64,
     /// Files in it.
     pub files: u64,
     /// Their bytes.
@@ -31,7 +31,7 @@ pub struct Item {
 
 /// How files of one top-level folder are put together.
 #[derive(Clone, Copy, PartialEq)]
-enum Grain {
+enum Granularity {
     /// Each file is an item, at any depth.
     File,
     /// Each entry of the top-level folder is one.
@@ -40,42 +40,42 @@ enum Grain {
     Manifest,
 }
 
-const PARTS: [(&str, Grain); 7] = [
-    ("predictions", Grain::File),
-    ("arrays", Grain::Folder),
-    ("runs", Grain::Manifest),
-    ("datasets", Grain::File),
-    ("templates", Grain::File),
-    ("artifacts", Grain::Folder),
-    ("binaries", Grain::Folder),
+const PARTS: [(&str, Granularity); 7] = [
+    ("predictions", Granularity::File),
+    ("arrays", Granularity::Folder),
+    ("runs", Granularity::Manifest),
+    ("datasets", Granularity::File),
+    ("templates", Granularity::File),
+    ("artifacts", Granularity::Folder),
+    ("binaries", Granularity::Folder),
 ];
 
 /// Looks at all that is data, hidden names left out. What vanishes meanwhile is left out too; folders that cannot be
 /// listed are added to the errors. Items are in path order.
-pub fn survey(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> Result<Vec<Item>> {
+pub fn take(root: &Path, errors: &mut Vec<FileError>, progress: &Progress) -> Result<Vec<Item>> {
     let names = folders::names_in(root)?;
-    let mut jobs: Vec<(String, Grain)> = Vec::new();
+    let mut jobs: Vec<(String, Granularity)> = Vec::new();
     for suffix in [".meta.parquet", ".arrays.parquet"] {
         let deeper = old_files::deeper(root, &names, suffix, errors);
-        jobs.extend(deeper.into_iter().map(|path| (path, Grain::File)));
+        jobs.extend(deeper.into_iter().map(|path| (path, Granularity::File)));
     }
     for name in names {
         let is_of_old = name.ends_with(".meta.parquet") || name.ends_with(".arrays.parquet");
         if is_of_old && !name.starts_with('.') {
-            jobs.push((name, Grain::File));
-        } else if let Some((_, grain)) = PARTS.iter().find(|part| part.0 == name) {
+            jobs.push((name, Granularity::File));
+        } else if let Some((_, granularity)) = PARTS.iter().find(|part| part.0 == name) {
             let inner = folders::list(root, &name, is_record).into_names(errors);
             let inner = inner.into_iter().filter(|entry| !entry.starts_with('.'));
-            jobs.extend(inner.map(|entry| (format!("{name}/{entry}"), *grain)));
+            jobs.extend(inner.map(|entry| (format!("{name}/{entry}"), *granularity)));
         }
     }
     let found: Vec<Result<(Vec<Item>, Vec<FileError>)>> = jobs
         .par_iter()
-        .map(|(path, grain)| {
+        .map(|(path, granularity)| {
             progress.check()?;
             let mut seen = Seen::default();
             walk(root, path, None, &mut seen);
-            Ok((items(path, *grain, &mut seen.stats), seen.errors))
+            Ok((items(path, *granularity, &mut seen.stats), seen.errors))
         })
         .collect();
     let mut all = Vec::new();
@@ -102,9 +102,9 @@ fn mark_hidden(root: &Path, items: &mut [Item]) -> Result<()> {
         if !folder.starts_with("predictions/") || !resolve::may_hide(names) {
             continue;
         }
-        let hidden = files::list_folder(root, &folder, Open::Counted)?.hidden;
+        let hidden = files::list_folder(root, &folder, Open::Live)?.hidden;
         for item in of_folder {
-            item.stamp ^= hidden.get(&item.path).map_or(0, |hidden| hidden.fingerprint());
+            item.fingerprint ^= hidden.get(&item.path).map_or(0, |hidden| hidden.fingerprint());
         }
     }
     Ok(())
@@ -113,7 +113,7 @@ fn mark_hidden(root: &Path, items: &mut [Item]) -> Result<()> {
 /// A file and what its stat says.
 struct Stat {
     path: String,
-    stamp: u64,
+    fingerprint: u64,
     bytes: u64,
     changed_at: i64,
 }
@@ -129,7 +129,7 @@ struct Seen {
 /// Adds the files below a path. Links are followed at its top, below only to files.
 fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     let full = root.join(path);
-    // What stands in the place of a file of predictions is looked at as one: whoever reads it says what it is.
+    // What stands in the place of a file of predictions is looked at as one: reading it tells what it is.
     let is_segment = path.starts_with("predictions/")
         && path.rsplit('/').next().is_some_and(|name| kind.is_some() && file_names::is_of_predictions(name));
     if !is_segment && kind.is_some_and(|kind| kind.is_dir()) {
@@ -146,12 +146,12 @@ fn walk(root: &Path, path: &str, kind: Option<FileType>, seen: &mut Seen) {
     }
     let identity = stat::identity(&metadata);
     let mut bytes = path.as_bytes().to_vec();
-    for number in [identity.size, identity.mtime_ns as u64, identity.ctime_ns as u64, identity.inode] {
+    for number in identity.numbers() {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     seen.stats.push(Stat {
         path: path.to_owned(),
-        stamp: XxHash3_64::oneshot(&bytes),
+        fingerprint: XxHash3_64::oneshot(&bytes),
         bytes: identity.size,
         changed_at: identity.mtime_ns.max(identity.ctime_ns),
     });
@@ -172,7 +172,7 @@ fn walk_folder(root: &Path, path: &str, seen: &mut Seen) {
     }
 }
 
-fn items(path: &str, grain: Grain, stats: &mut [Stat]) -> Vec<Item> {
+fn items(path: &str, granularity: Granularity, stats: &mut [Stat]) -> Vec<Item> {
     stats.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let manifests: HashSet<&str> =
         stats.iter().filter_map(|stat| stat.path.strip_suffix("/manifest.yaml")).collect();
@@ -184,13 +184,14 @@ fn items(path: &str, grain: Grain, stats: &mut [Stat]) -> Vec<Item> {
     };
     let mut found = BTreeMap::<String, Item>::new();
     for stat in stats.iter() {
-        let owner = match grain {
-            Grain::File => stat.path.clone(),
-            Grain::Folder => path.to_owned(),
-            Grain::Manifest => configuration(stat).unwrap_or_else(|| path.to_owned()),
+        let owner = match granularity {
+            Granularity::File => stat.path.clone(),
+            Granularity::Folder => path.to_owned(),
+            Granularity::Manifest => configuration(stat).unwrap_or_else(|| path.to_owned()),
         };
         let item = found.entry(owner).or_default();
-        item.stamp = XxHash3_64::oneshot(&[item.stamp.to_le_bytes(), stat.stamp.to_le_bytes()].concat());
+        item.fingerprint =
+            XxHash3_64::oneshot(&[item.fingerprint.to_le_bytes(), stat.fingerprint.to_le_bytes()].concat());
         item.files += 1;
         item.bytes += stat.bytes;
         item.changed_at = item.changed_at.max(stat.changed_at);

@@ -1,4 +1,4 @@
-//! A seal: proof that no byte of a footer changed since it was written.
+//! A digest in a footer: proof that no byte of it changed since it was written.
 //!
 //! It stands at the end of a text in the footer, and can be found from the footer's end: a mark, the length
 //! of the text before it, and a hash of all bytes of the footer but the hash itself, both in hexadecimal.
@@ -11,18 +11,18 @@ const MARK: &[u8] = b".seal:";
 const LENGTH: usize = 8;
 const HASH: usize = 16;
 
-/// A text that [`seal`] can seal once it is part of a footer.
-pub fn unsealed(text: &str) -> String {
+/// A text with room for the digest, which [`fill`] writes once it is part of a footer.
+pub fn reserve(text: &str) -> String {
     format!("{text}.seal:{:08x}{:016x}", text.len(), 0)
 }
 
-/// The text before a seal, right or not; all of it where there is none.
+/// The text before a digest, right or not; all of it where there is none.
 pub fn text_of(value: &str) -> &str {
     value.split_once(".seal:").map_or(value, |(text, _)| text)
 }
 
-/// Seals a footer that holds an [`unsealed`] text.
-pub(super) fn seal(footer: &mut [u8]) {
+/// Writes the digest of a footer that has room for it ([`reserve`]).
+pub(super) fn fill(footer: &mut [u8]) {
     if let Some(at) = hash_at(footer)
         && footer[at..at + HASH].iter().all(|&digit| digit == b'0')
     {
@@ -31,8 +31,8 @@ pub(super) fn seal(footer: &mut [u8]) {
     }
 }
 
-/// The sealed text of a footer, where the seal is right.
-pub fn sealed(footer: &[u8]) -> Option<&[u8]> {
+/// The text before the digest of a footer, where the digest is right.
+pub fn verified(footer: &[u8]) -> Option<&[u8]> {
     let at = hash_at(footer)?;
     let length = usize::try_from(hexadecimal(&footer[at - LENGTH..at])?).ok()?;
     if hexadecimal(&footer[at..at + HASH])? != hash_around(footer, at) {
@@ -42,7 +42,7 @@ pub fn sealed(footer: &[u8]) -> Option<&[u8]> {
     footer.get(end.checked_sub(length)?..end)
 }
 
-/// Where the hash of the last seal stands.
+/// Where the hash of the last digest stands.
 fn hash_at(footer: &[u8]) -> Option<usize> {
     // Its last byte is rare in what stands after it.
     let ends_mark = |&end: &usize| footer[end - 1] == MARK[MARK.len() - 1] && footer[..end].ends_with(MARK);

@@ -17,8 +17,8 @@ type Item = (String, u64, u64, u64, i64);
 pub fn survey(py: Python<'_>, root: PathBuf) -> PyResult<(Vec<Item>, Bound<'_, PyAny>)> {
     let mut errors = Vec::new();
     let items =
-        enter(py, 0, None, |progress| n4w_core::reading::survey::survey(&root, &mut errors, progress))?;
-    let items = items.into_iter().map(|it| (it.path, it.stamp, it.files, it.bytes, it.changed_at));
+        enter(py, 0, None, |progress| n4w_core::reading::stat_snapshot::take(&root, &mut errors, progress))?;
+    let items = items.into_iter().map(|it| (it.path, it.fingerprint, it.files, it.bytes, it.changed_at));
     Ok((items.collect(), Converter::new(py).object(&errors_value(&errors))?))
 }
 
@@ -30,8 +30,7 @@ pub fn performance<'py>(
     folders: Vec<String>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let read =
-        |folder: &String, progress: &_| collect::collect_folder(&root, folder, Open::Counted, progress);
+    let read = |folder: &String, progress: &_| collect::collect_folder(&root, folder, Open::Live, progress);
     let found: Vec<Collected> = enter(py, 0, progress.as_ref(), |progress| {
         folders.iter().map(|folder| read(folder, progress)).collect()
     })?;

@@ -24,14 +24,14 @@ use crate::segment::{ipc, journal_contents};
 
 /// What failed, and of which file of those listed, if of one.
 #[derive(Debug)]
-pub struct Failed {
+pub struct FileFailure {
     /// The file, by its place.
     pub file: Option<usize>,
     /// Why.
     pub error: Error,
 }
 
-impl From<Error> for Failed {
+impl From<Error> for FileFailure {
     fn from(error: Error) -> Self {
         Self { file: None, error }
     }
@@ -39,12 +39,12 @@ impl From<Error> for Failed {
 
 /// One listed file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub struct FileSnapshot {
     /// Relative to the workspace.
     pub name: String,
     /// Its path.
     pub path: PathBuf,
-    /// When it was listed; the size of a journal is that of what counts in it.
+    /// When it was listed; the size of a journal is that of what is live in it.
     pub identity: Identity,
     /// Before it was listed, ns since 1970.
     pub seen_at: i64,
@@ -52,7 +52,7 @@ pub struct Listed {
     pub hidden: Option<Arc<Hidden>>,
 }
 
-impl Listed {
+impl FileSnapshot {
     /// Its name without what tells an open segment from a sealed one.
     pub fn stem(&self) -> &str {
         let name = self.name.strip_suffix(crate::base::file_names::JOURNAL_SUFFIX).unwrap_or(&self.name);
@@ -84,7 +84,7 @@ impl Listed {
     }
 
     /// Whether what was read of `other` is what this file holds.
-    pub fn is_still(&self, other: &Self) -> bool {
+    pub fn is_unchanged(&self, other: &Self) -> bool {
         // The last frame of a journal ends it: what was appended since shows in its size.
         self.identity == other.identity
             && self.hidden == other.hidden
@@ -95,10 +95,10 @@ impl Listed {
 /// The prediction files of a workspace at one moment.
 pub struct Files {
     /// In the order of their stems.
-    pub files: Vec<Listed>,
+    pub files: Vec<FileSnapshot>,
     /// Those that cannot be used.
     pub errors: Vec<FileError>,
-    /// Open for as long as this lives, where they are few: whoever replaces one does not take it from its reader.
+    /// Open for as long as this lives, where they are few: a file that is replaced stays readable.
     _held: Vec<Arc<File>>,
 }
 
@@ -126,7 +126,7 @@ impl Files {
                     let path = files::path_of(root, &name);
                     held.extend(file.map(|file| hold(&path, identity, file)));
                     let hidden = listing.hidden.remove(&name);
-                    files.push(Listed { name, path, identity, seen_at, hidden });
+                    files.push(FileSnapshot { name, path, identity, seen_at, hidden });
                 }
                 Err(error) if FileError::is_vanished(&error) && !report_vanished => return Err(error),
                 Err(error) => errors.push(FileError::new(&name, &error)),
@@ -159,7 +159,7 @@ fn identity(root: &Path, name: &str, holds: bool) -> Result<(Identity, Option<Fi
 /// Where other frames are damaged than when it was listed, rows have other places: it fails as if the file were
 /// gone, for who lists again.
 pub fn read_journal(
-    listed: &Listed,
+    listed: &FileSnapshot,
     take: &mut dyn FnMut(u32, &RecordBatch) -> Result<()>,
 ) -> Result<Option<Error>> {
     let journal = Journal::open(&listed.path)?;
@@ -179,7 +179,7 @@ pub fn read_journal(
 }
 
 /// The columns of a listed file.
-pub fn schemas_of(listed: &Listed) -> Result<Vec<SchemaRef>> {
+pub fn schemas_of(listed: &FileSnapshot) -> Result<Vec<SchemaRef>> {
     if !listed.is_journal() {
         return Ok(vec![Source::open(&listed.path, listed.identity)?.schema().clone()]);
     }
@@ -198,22 +198,22 @@ pub fn schemas_of(listed: &Listed) -> Result<Vec<SchemaRef>> {
 }
 
 /// All results of all files in their order, or the first that failed; interruption before all else.
-pub fn all_of<T>(results: Vec<Result<T>>) -> Result<Vec<T>, Failed> {
+pub fn collect_results<T>(results: Vec<Result<T>>) -> Result<Vec<T>, FileFailure> {
     let files: Vec<usize> = (0..results.len()).collect();
-    all_with(&files, results)
+    collect_results_of(&files, results)
 }
 
-/// The same where each result is of the file beside it.
-pub fn all_with<T>(files: &[usize], results: Vec<Result<T>>) -> Result<Vec<T>, Failed> {
+/// All results, each of the file beside it, or the first that failed; interruption before all else.
+pub fn collect_results_of<T>(files: &[usize], results: Vec<Result<T>>) -> Result<Vec<T>, FileFailure> {
     let ends_all = |error: &Error| error.kind == ErrorKind::Interrupted || FileError::is_vanished(error);
     let mut good = Vec::with_capacity(results.len());
     let mut first = None;
     for (&file, result) in files.iter().zip(results) {
         match result {
             Ok(result) => good.push(result),
-            Err(error) if ends_all(&error) => return Err(Failed { file: Some(file), error }),
+            Err(error) if ends_all(&error) => return Err(FileFailure { file: Some(file), error }),
             Err(error) => {
-                first.get_or_insert(Failed { file: Some(file), error });
+                first.get_or_insert(FileFailure { file: Some(file), error });
             }
         }
     }

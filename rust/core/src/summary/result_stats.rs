@@ -5,7 +5,7 @@ use crate::types::columns::SCORES;
 
 /// What a finished result's rows say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
+pub struct ResultStats {
     /// Rows.
     pub rows: u64,
     /// The metric of most rows.
@@ -18,7 +18,7 @@ pub struct Tally {
     pub best_model: Option<String>,
 }
 
-impl Tally {
+impl ResultStats {
     /// What rows say that were counted with a ranking of one.
     pub fn of(rows: &Accumulator) -> Self {
         let metric = rows.main_metric();
