@@ -216,7 +216,7 @@ try:
 except n4w.UnknownMetricError as error:
     print(error.path)
 """
-    assert run(code, house).decode().strip() == str(house)
+    assert run(code, house).strip() == str(house)
 
 
 def test_a_rebuild_settles_it_for_the_table(house):
