@@ -76,14 +76,14 @@ ci: lint test lowest pythons
 wheel: $(VENV)/.built
 	rm -rf dist
 	$(BIN)/maturin build --locked --quiet --out dist
-	$(BIN)/maturin sdist --quiet --out dist
+	$(BIN)/maturin sdist --out dist
 	$(MAKE) try-wheel
 
 # What is published: optimised throughout, and for every Linux with glibc 2.28 or later.
 release-wheel: $(VENV)/.installed
 	rm -rf dist
 	$(BIN)/maturin build --locked --release --zig --compatibility manylinux_2_28 --out dist
-	$(BIN)/maturin sdist --quiet --out dist
+	$(BIN)/maturin sdist --out dist
 	$(MAKE) try-wheel
 
 try-wheel:
