@@ -37,6 +37,7 @@ SLOW = (
     "unit/test_embedded_bits.py",
     "unit/test_lineage.py::test_chains_of_any_length",
     "unit/test_metrics.py::test_the_cache_of_one_process",
+    "unit/test_meta.py::test_the_package_is_typed_and_versioned",  # where it is installed
     "unit/test_migrate",
     "unit/test_paths_of_",
     "unit/test_unreadable_old_folders.py",

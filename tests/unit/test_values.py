@@ -6,6 +6,7 @@ import enum
 import json
 import pathlib
 import uuid
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -171,14 +172,18 @@ def test_whole_numbers_that_floats_hold_are_exact(ws, run):
 
 
 DAY = dt.datetime(2026, 1, 2, tzinfo=UTC)
+with warnings.catch_warnings():
+    # NumPy begins to warn of times and durations without a unit.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    NO_DATE, NO_DURATION, ONE_OF_NO_UNIT = np.datetime64("NaT"), np.timedelta64("NaT"), np.timedelta64(1)
 MEANT = {
     "masked": (MASKED, None),
     "masked number": (np.ma.array(5.0, mask=True), None),
     "masked mean": (np.ma.mean(np.ma.array([9.0], mask=[1])), None),
     "masked element": (np.ma.array([5, 6], mask=[0, 1])[1], None),
     "not masked": (np.ma.array([5, 6], mask=[0, 1])[0], 5),
-    "NaT": (np.datetime64("NaT"), None),
-    "NaT of durations": (np.timedelta64("NaT"), None),
+    "NaT": (NO_DATE, None),
+    "NaT of durations": (NO_DURATION, None),
     "null of pyarrow": (pa.scalar(None, pa.int64()), None),
     "half": (np.float16(1.5), 1.5),
     "long": (np.longdouble(1.5), 1.5),
@@ -258,7 +263,7 @@ def test_values_that_no_column_holds_are_refused_by_name(ws, run):
         "nanoseconds": np.datetime64("2026-01-02T03:04:05.123456789"),
         "short": np.timedelta64(1, "ns"),
         "no length": np.timedelta64(1, "M"),
-        "no unit": np.timedelta64(1),
+        "no unit": ONE_OF_NO_UNIT,
         "far": np.datetime64("20260-01-01"),
         "far away": np.datetime64(2**62, "Y"),
         "long ago": np.datetime64("-0001-01-01", "s"),
@@ -280,7 +285,7 @@ def test_values_that_no_column_holds_are_refused_by_name(ws, run):
 
 SCORES = {
     "masked": (MASKED, None),
-    "NaT": (np.datetime64("NaT"), None),
+    "NaT": (NO_DATE, None),
     "half": (np.float16(0.5), 0.5),
     "big-endian": (np.array([0.25], ">f8")[0], 0.25),
     "array": (np.array(0.75, ">f4"), 0.75),
