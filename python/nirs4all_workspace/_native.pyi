@@ -493,7 +493,7 @@ def is_network_drive(path: _Path) -> bool:
 def put_artifact(root: _Path, content: bytes | _Path, extension: str) -> str:
     """Store an artifact; see `Artifacts.put`."""
 
-def list_heads(root: _Path) -> dict[str, Any]:
+def list_run_headers(root: _Path) -> dict[str, Any]:
     """List the headers of all runs, sessions and files, in the order of `list_runs`.
 
     Returns:

@@ -49,7 +49,7 @@ def run_headers(root: Path) -> tuple[list[RunHeader], list[Problem]]:
     Raises:
         OSError: A folder cannot be listed.
     """
-    found = _native.list_heads(root)
+    found = _native.list_run_headers(root)
     return found["runs"], found["errors"]
 
 

@@ -101,7 +101,7 @@ def test_every_native_class_is_frozen(tmp_path):
         _native.ScanPlan(ws.path, live=True, partial=False, is_last=True),
         (stream := rows_of(tmp_path)),
         stream.next(),
-        _native.list_heads(ws.path)["runs"][0],
+        _native.list_run_headers(ws.path)["runs"][0],
         _native.RowReader(
             Path(__file__).parents[1] / "compat" / "data" / "pyarrow.meta.parquet", None, 0, 0, 1
         ),

@@ -34,7 +34,7 @@ pub fn list_runs<'py>(
 }
 
 #[pyfunction]
-pub fn list_heads(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+pub fn list_run_headers(py: Python<'_>, root: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     let found = enter(py, 0, None, |progress| core::list(&root, true, progress))?;
     let headers = found.entries.iter().map(|listed| Bound::new(py, RunHeader(listed.clone())));
     let headers: Vec<_> = headers.collect::<PyResult<_>>()?;

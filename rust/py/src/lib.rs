@@ -51,7 +51,7 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        RunHeader, count_results, list_heads, list_results, list_runs, page_results, run_results,
+        RunHeader, count_results, list_results, list_run_headers, list_runs, page_results, run_results,
         session_rows,
     };
     #[pymodule_export]

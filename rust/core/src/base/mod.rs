@@ -1,4 +1,4 @@
-//! What everything else stands on and what knows nothing of files: errors, progress, threads, values, names.
+//! What everything else stands on, without access to files: errors, progress, threads, values, names.
 
 pub mod clock;
 pub mod codec;

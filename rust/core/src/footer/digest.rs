@@ -11,7 +11,7 @@ const MARK: &[u8] = b".seal:";
 const LENGTH: usize = 8;
 const HASH: usize = 16;
 
-/// A text with room for the digest, which [`fill`] writes once it is part of a footer.
+/// A text with room for the digest, which `fill` writes once it is part of a footer.
 pub fn reserve(text: &str) -> String {
     format!("{text}.seal:{:08x}{:016x}", text.len(), 0)
 }

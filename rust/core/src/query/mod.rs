@@ -2,7 +2,7 @@
 //! ([`page`]), one of them ([`find`]).
 //!
 //! Rows are read from [`source`]s, ordered by [`keys`] (those of texts by [`splitters`]) and kept in
-//! [`window`]s of their order.
+//! windows of their order.
 
 pub mod cursor;
 mod damage_mark;

@@ -74,7 +74,7 @@ impl<'a> SketchReader<'a> {
         Self { skips_values: true, ..self }
     }
 
-    /// Adds what [`ByteWriter::datasets`] wrote to what is known of the same datasets; in parallel.
+    /// Adds what `ByteWriter::datasets` wrote to what is known of the same datasets; in parallel.
     ///
     /// Nothing is built that is not kept: names that are known and predictions that do not rank cost
     /// no memory. After an error `into` holds a part.
@@ -112,7 +112,7 @@ impl<'a> SketchReader<'a> {
         Ok((name, Self::new(self.bytes.bytes(length)?).of_version(self.minor)))
     }
 
-    /// What [`ByteWriter::accumulator`] wrote.
+    /// What `ByteWriter::accumulator` wrote.
     pub fn accumulator(&mut self) -> Result<Accumulator> {
         let top_k = self.bytes.clone().int()?;
         let top_k = usize::try_from(top_k).map_err(|_| corrupt("the sketch has a top_k out of range"))?;
@@ -121,7 +121,7 @@ impl<'a> SketchReader<'a> {
         Ok(accumulator)
     }
 
-    /// Adds what [`ByteWriter::accumulator`] wrote; after an error `into` holds a part.
+    /// Adds what `ByteWriter::accumulator` wrote; after an error `into` holds a part.
     pub fn merge_accumulator(&mut self, into: &mut Accumulator) -> Result<()> {
         self.bytes.int()?; // its top_k; that of `into` holds
         for names in [&mut into.datasets, &mut into.task_types, &mut into.partitions, &mut into.folds] {
