@@ -96,7 +96,23 @@ def _main() -> None:
     main = sys.modules["__main__"].__dict__
     for name in [name for name in main if not name.startswith("__") or name == "__file__"]:
         del main[name]
-    exec(compile(code, "<string>", "exec"), main)
+    ended = 0
+    # Names of this module are gone from here on.
+    from os import _exit
+    from sys import stderr, stdout
+    from traceback import print_exc
+
+    try:
+        exec(compile(code, "<string>", "exec"), main)
+    except SystemExit as asked:
+        ended = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        print_exc()
+        ended = 1
+    for stream in (stdout, stderr):
+        stream.flush()
+    # What libraries do at the end of a process may wait for threads that no fork has.
+    _exit(ended)
 
 
 # --- those that ask
