@@ -1,37 +1,49 @@
-# Everything happens in .venv; `make demo` and `make test` make it where it is missing.
+# Everything happens in .venv; `make demo`, `make check` and `make test` make it where it is missing.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Both crates, with the features that the package is built with: nothing is compiled for one of them alone.
+CARGO_ALL := --locked --quiet --workspace --features pyo3/extension-module
+PYTEST := $(BIN)/python -m pytest -q
+# Which tests are quick, and which run alone, is said in tests/tiers.py.
+TOGETHER := -p no:benchmark -n 2 --dist loadfile
+QUICK := $(TOGETHER) -m quick --hypothesis-profile quick
 
-.PHONY: demo test lowest lint bench fuzz stress sabotage ci clean
+.PHONY: demo check test quick pythons lowest lint bench fuzz stress sabotage ci wheel release-wheel try-wheel clean
 
 # The main job on a small real workspace.
 demo: $(VENV)/.built
 	$(BIN)/n4w demo
 
-# Rust and Python tests.
-TOGETHER := tests/compat tests/property tests/unit
-ALONE := $(addprefix tests/unit/test_,cache.py file_errors.py file_index.py hashes.py locks.py one_unreadable_thing.py resolve.py \
-	watch.py)
-test: $(VENV)/.built
-	# Both crates, so that their dependencies are those that the package is built with.
-	cargo test --locked --quiet --workspace --features pyo3/extension-module
-	# Two at a time; then, alone, those with clocks, locks, kills and strace.
-	$(BIN)/python -m pytest -q -p no:benchmark -n 2 --dist loadfile $(TOGETHER) $(addprefix --ignore ,$(ALONE))
-	$(BIN)/python -m pytest -q $(ALONE) tests/stress
+# While writing: lints, types, Rust's tests and the quick ones of Python.
+check: lint quick
+	cargo test $(CARGO_ALL) --all-targets
 
-# What leans on dependencies, on the lowest versions that pyproject.toml names.
-LEANING := $(addprefix tests/unit/test_,contents.py datasets_command.py mappings.py migrate.py old_queries.py \
-	pages.py relations_commands.py run_commands.py scan_pruning.py values.py watch.py writer.py)
+quick: $(VENV)/.built
+	$(PYTEST) $(QUICK) tests
+
+# All that a user needs to trust a checkout.
+test: $(VENV)/.built
+	cargo test $(CARGO_ALL)
+	# Two at a time; then, alone, those with clocks, locks, kills and strace.
+	$(PYTEST) $(TOGETHER) -m "not alone" tests
+	$(PYTEST) -m alone tests
+
+# The quick tests on the newest Python that is at hand, and on the oldest where .venv has another.
+pythons: $(VENV)/.built
+	$(BIN)/python tests/pythons.py $(VENV) -q -p no:cacheprovider $(QUICK) tests \
+		--ignore tests/unit/test_messages.py
+
+# And on the lowest versions of dependencies that pyproject.toml names, whose words may be others.
 lowest: $(VENV)/.built $(VENV)/lowest/.installed
-	PYTHONPATH=$(CURDIR)/python $(VENV)/lowest/bin/python -m pytest -q -p no:cacheprovider $(LEANING) \
-		tests/property/test_column_types.py
+	PYTHONPATH=$(CURDIR)/python $(VENV)/lowest/bin/python -m pytest -q -p no:cacheprovider $(QUICK) tests \
+		--ignore tests/unit/test_messages.py
 
 # The long forms of the stress tests: an hour or two.
 stress: $(VENV)/.built
-	N4W_STRESS_ROUNDS=200 N4W_STRESS_STRIDE=1 N4W_STRESS_WRITERS=32 N4W_STRESS_SECONDS=60 N4W_STRESS_MODELS=300 \
-		$(BIN)/python -m pytest -q --timeout 7200 tests/stress tests/property/test_writing.py
+	N4W_STRESS_ROUNDS=200 N4W_STRESS_STRIDE=1 N4W_STRESS_WRITERS=32 N4W_STRESS_SECONDS=60 \
+		$(PYTEST) --hypothesis-profile stress --timeout 7200 tests/stress tests/property
 
 # Breaks the package in each way that docs/testing.md lists; a test must notice.
 sabotage: $(VENV)/.built
@@ -40,7 +52,7 @@ sabotage: $(VENV)/.built
 # Format, lints, types, and the core's independence of Python.
 lint: $(VENV)/.built
 	cargo fmt --check
-	cargo clippy --locked --quiet --workspace --all-targets --features pyo3/extension-module -- -D warnings
+	cargo clippy $(CARGO_ALL) --all-targets -- -D warnings
 	! cargo tree --locked -p n4w-core -e normal | grep -i pyo3
 	$(BIN)/ruff format --check python tests benches docs
 	$(BIN)/ruff check python tests benches docs
@@ -57,10 +69,28 @@ bench: $(VENV)/.installed
 fuzz:
 	cd rust/fuzz && for target in footer sketch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
-# What .ci/run runs: the same tests, after the lints and before a small round of the benches.
-ci: lint test lowest
-	$(BIN)/python -m pytest -q benches --quick --benchmark-disable-gc
-	$(BIN)/n4w demo --json > /dev/null
+# What .ci/run runs: the lints, all tests, the other Pythons and versions, a small round of the benches, the wheel.
+ci: lint test lowest pythons
+	$(PYTEST) benches --quick --benchmark-disable-gc
+	$(MAKE) wheel
+
+# A wheel of what the tests ran on, and the sources, tried as users get them.
+wheel: $(VENV)/.built
+	rm -rf dist
+	$(BIN)/maturin build --locked --quiet --out dist
+	$(BIN)/maturin sdist --out dist
+	$(MAKE) try-wheel
+
+# What is published: optimised throughout, and for every Linux with glibc 2.28 or later.
+release-wheel: $(VENV)/.installed
+	rm -rf dist
+	$(BIN)/maturin build --locked --release --zig --compatibility manylinux_2_28 --out dist
+	$(BIN)/maturin sdist --out dist
+	$(MAKE) try-wheel
+
+try-wheel:
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/wheel.py dist/*.whl
 
 $(VENV)/.installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
@@ -78,4 +108,4 @@ $(VENV)/.built: $(VENV)/.installed Cargo.lock $(shell find rust python -name '*.
 	touch $@
 
 clean:
-	rm -rf $(VENV) target
+	rm -rf $(VENV) target dist

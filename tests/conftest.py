@@ -1,11 +1,14 @@
 """Fixtures that every test may use: workspaces are copied before they are touched."""
 
+import functools
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+import sample_data
+import tiers
 
 sys.path[:0] = [
     str(Path(__file__).parent),
@@ -16,15 +19,18 @@ sys.path[:0] = [
 REPO = Path(__file__).resolve().parents[1]
 DEMO = REPO / "python" / "nirs4all_workspace" / "demo"
 DATA = Path(__file__).parent / "compat" / "data"
+# Whole samples lie beside some checkouts; cut ones come with all (`make_samples.py`).
+SHARED = REPO.parent / "shared"
+CUT = Path(__file__).parent / "compat" / "samples"
 
-settings.register_profile(
-    "suite",
-    deadline=None,
-    database=None,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.load_profile("suite")
+tiers.register_profiles()
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests that are quick, and those that run with no other beside them."""
+    for item in items:
+        for marker in tiers.markers(item.nodeid.partition("tests/")[2] or item.nodeid):
+            item.add_marker(marker)
 
 
 @pytest.fixture(autouse=True)
@@ -43,35 +49,42 @@ def copy_files(source: Path, target: Path) -> Path:
     return target
 
 
-def shared_workspace(name: str) -> Path:
-    """Return a real workspace that lies beside the repository, or skip."""
-    folder = REPO.parent / "shared" / "workspaces" / name
-    if not folder.is_dir():
-        pytest.skip(f"the sample workspace {name} does not lie beside the repository ({folder})")
-    return folder
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory):
+    """Give `samples(name)`: a real workspace, whole where it lies beside the repository, cut where not."""
 
-
-@pytest.fixture
-def data():
-    """Give `data(name)`: the folder of a real dataset that lies beside the repository, or skip."""
-
+    @functools.cache
     def folder(name):
-        found = REPO.parent / "shared" / "data" / name
-        if not found.is_dir():
-            pytest.skip(f"the sample dataset {name} does not lie beside the repository ({found})")
-        return found
+        if (SHARED / "workspaces" / name).is_dir():
+            return SHARED / "workspaces" / name
+        target = tmp_path_factory.mktemp("samples") / name
+        with zipfile.ZipFile(CUT / f"{name}.zip") as cut:
+            cut.extractall(target)
+        return copy_files(DEMO, target) if name == "nirs4all-0.6.2" else target
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Give `data(name)`: the folder of a real dataset, or of one in its form."""
+
+    @functools.cache
+    def folder(name):
+        found = SHARED / "data" / name
+        return found if found.is_dir() else sample_data.write(tmp_path_factory.mktemp("data") / name, name)
 
     return folder
 
 
 @pytest.fixture
-def shared(tmp_path_factory):
+def shared(samples, tmp_path_factory):
     """Give `shared(name)`: a whole copy of a sample workspace, which must stay as it is."""
 
     def copy(name):
         target = tmp_path_factory.mktemp("sample") / name
         ignore = shutil.ignore_patterns(".cache")
-        shutil.copytree(shared_workspace(name), target, copy_function=shutil.copyfile, ignore=ignore)
+        shutil.copytree(samples(name), target, copy_function=shutil.copyfile, ignore=ignore)
         for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
             folder.chmod(0o755)
         return target
@@ -80,9 +93,9 @@ def shared(tmp_path_factory):
 
 
 @pytest.fixture
-def shared_copy(tmp_path):
+def shared_copy(samples, tmp_path):
     """Give `shared_copy(name)`: a writable copy of a sample workspace's Parquet files."""
-    return lambda name: copy_files(shared_workspace(name), tmp_path / name)
+    return lambda name: copy_files(samples(name), tmp_path / name)
 
 
 @pytest.fixture

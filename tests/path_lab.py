@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import commands
 import nirs4all_workspace as n4w
 from nirs4all_workspace import cli
 from samples import strict, table, write
@@ -156,20 +157,8 @@ READS = {
 }
 
 
-def call(arguments):
-    """Run `n4w` in this process: exit code, stdout and stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    code = 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            cli.main(arguments)
-        except SystemExit as ended:
-            code = ended.code or 0
-    return code, out.getvalue(), err.getvalue()
-
-
 def watched(at, arguments):
-    """The same of `n4w watch`: something changes, and once that is told somebody presses Ctrl-C."""
+    """What `n4w watch` says: something changes, and once that is told somebody presses Ctrl-C."""
     out, err = io.StringIO(), io.StringIO()
     file = at.lab / "ws" / "templates" / "tpl_0123456789abcdef.yaml"
 
@@ -204,7 +193,7 @@ def perform(name, at):
     os.chdir(at.cwd)
     try:
         arguments = [*COMMANDS[name](at), "--json"]
-        code, out, err = watched(at, arguments) if name == "watch" else call(arguments)
+        code, out, err = watched(at, arguments) if name == "watch" else commands.n4w(*arguments)
     finally:
         os.chdir(before)
     return code, settled(strict(out), at.lab) if out else None, err

@@ -3,9 +3,9 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
+
+import spawning
 
 _WORKER = """
 import json, sys, traceback
@@ -26,9 +26,7 @@ class Worker:
     """A process with `ws`, `n4w` and a dict `kept`; expressions are evaluated there."""
 
     def __init__(self, folder):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _WORKER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self.process = spawning.Process(_WORKER, folder)
         assert self.process.stdout.readline() == "ready\n"
 
     @property
@@ -71,15 +69,7 @@ def race(program, folder, count, *arguments):
         "def say(value): print(json.dumps(value, default=str), flush=True)\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", head + program, folder, str(me), *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for me in range(count)
-    ]
+    processes = [spawning.Process(head + program, folder, me, *arguments) for me in range(count)]
     try:
         for process in processes:
             assert process.stdout.readline() == "ready\n"

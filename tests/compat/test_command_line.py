@@ -1,18 +1,12 @@
 """`n4w summary --json`: strict JSON with the same content as Python gives."""
 
-import subprocess
-import sys
-
 import nirs4all_workspace as n4w
 import pytest
 from agreement import check_summary, check_workspace, timeless
+from commands import n4w as n4w_command
+from commands import n4w_process
 from oracle import summarise
 from samples import frame_of, strict, table, write
-
-
-def n4w_command(*arguments, **options):
-    command = [sys.executable, "-m", "nirs4all_workspace.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
 def frames_of(folder):
@@ -52,7 +46,7 @@ def test_nan_and_infinity_are_strict_json(tmp_path):
     scores = [float("inf"), float("nan"), -float("inf"), None, 0.5, 0.25]
     content = table(6, metric="r2", val_score=scores, partition=["val"] * 6)
     write(tmp_path / "wheat.meta.parquet", content)
-    run = n4w_command("summary", tmp_path, "--json")
+    run = n4w_process("summary", tmp_path, "--json")
     assert run.returncode == 0, run.stderr
     answer = strict(run.stdout)
     assert answer["top_predictions"][0]["val_score"] == "Infinity"
@@ -61,7 +55,7 @@ def test_nan_and_infinity_are_strict_json(tmp_path):
 
 def test_a_bad_file_is_a_problem_and_the_rest_is_answered(demo):
     (demo / "broken.meta.parquet").write_bytes(b"PAR1 is not enough")
-    run = n4w_command("summary", demo, "--json")
+    run = n4w_process("summary", demo, "--json")
     assert run.returncode == 1
     answer = strict(run.stdout)
     assert answer["total_predictions"] == 390
@@ -69,7 +63,7 @@ def test_a_bad_file_is_a_problem_and_the_rest_is_answered(demo):
 
 
 def test_a_missing_folder_is_said_plainly(tmp_path):
-    run = n4w_command("summary", tmp_path / "nowhere", "--json")
+    run = n4w_process("summary", tmp_path / "nowhere", "--json")
     assert run.returncode in (1, 2)
     assert "nowhere" in run.stderr
     assert "Traceback" not in run.stderr
@@ -83,11 +77,13 @@ def test_an_unknown_dataset_is_said_plainly(demo):
 
 
 def test_wrong_usage_exits_with_2(demo):
-    assert n4w_command("summary", demo, "--no-such-option").returncode == 2
+    for call in (n4w_command, n4w_process):
+        assert call("summary", demo, "--no-such-option").returncode == 2
 
 
 def test_a_table_for_people_without_json(demo):
-    run = n4w_command("summary", demo)
+    run = n4w_process("summary", demo)
+    assert (run.returncode, run.stdout, run.stderr) == n4w_command("summary", demo)
     assert run.returncode == 0, run.stderr
     assert "390" in run.stdout
     assert "classification" in run.stdout

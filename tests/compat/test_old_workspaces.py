@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nirs4all_workspace as n4w
@@ -15,9 +14,8 @@ from conftest import DEMO, copy_files
 from nirs4all_workspace.migration.migrate import migrate
 from oracle import summarise
 from samples import frame_of, keys, strict
+from settling import settle
 
-# Files that are older than this are believed to stay as they are.
-SETTLED = 2.2
 NAMES = ["nirs4all-0.6.2", "nirs4all-2026-01"]
 RANKED = {"mse": "minimize", "balanced_accuracy": "maximize"}
 
@@ -176,7 +174,7 @@ def test_a_read_only_folder_answers_as_a_writable_one(shared, tmp_path, sample):
     for path in [*folders, *(path for path in root.rglob("*") if path.is_file())]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = sorted(root.rglob("*"))
-    time.sleep(SETTLED)
+    settle(root)
 
     def ask(*arguments):
         run = subprocess.run(

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,15 +9,15 @@ from pathlib import Path
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
+from commands import LINE, n4w_process
+from commands import n4w as command
 from samples import strict, table, write
 
 
 def n4w_command(*arguments, code=0):
-    run = subprocess.run(
-        [sys.executable, "-m", "nirs4all_workspace.cli", *map(str, arguments)], capture_output=True
-    )
-    assert run.returncode == code, run.stderr.decode()
-    return run.stdout.decode()
+    run = command(*arguments)
+    assert run.returncode == code, run.stderr
+    return run.stdout
 
 
 @pytest.fixture
@@ -77,8 +76,10 @@ def test_a_whole_list(ws, tmp_path, kind):
 
 
 def test_csv_on_stdout(ws):
-    shown = n4w_command("predictions", ws.path, "--csv", "-", "--columns", "id", "--sort-by", "id")
-    assert shown.splitlines() == ["id", *sorted(row["id"] for row in ws.predictions.page(limit=1000).records)]
+    run = n4w_process("predictions", ws.path, "--csv", "-", "--columns", "id", "--sort-by", "id")
+    assert (run.returncode, run.stderr) == (0, "")
+    ids = sorted(row["id"] for row in ws.predictions.page(limit=1000).records)
+    assert run.stdout.splitlines() == ["id", *ids]
 
 
 def test_many_pieces(ws, tmp_path, monkeypatch):
@@ -120,22 +121,8 @@ def test_top_takes_the_same_filters(ws):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_the_first_rows_on_stdout(ws, kind, monkeypatch, tmp_path):
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "nirs4all_workspace.cli",
-            "predictions",
-            ws.path,
-            f"--{kind}",
-            "-",
-            "--limit",
-            "7",
-        ],
-        capture_output=True,
-        check=True,
-        cwd=tmp_path,
-    )
+    arguments = ["predictions", ws.path, f"--{kind}", "-", "--limit", "7"]
+    run = n4w_process(*arguments, check=True, text=False, cwd=tmp_path)
     read = pl.read_csv if kind == "csv" else pl.read_parquet
     assert read(run.stdout)["id"].to_list() == [row["id"] for row in ws.predictions.page(limit=7).records]
     assert [path.name for path in tmp_path.iterdir()] == ["ws"]
@@ -178,10 +165,10 @@ def test_nested_values_without_json_are_named_before_anything_is_written(tmp_pat
 def test_a_reader_that_goes_is_no_error_to_speak_of(tmp_path, how):
     """As in `n4w predictions --csv - | head -1`; the list is longer than what a pipe holds."""
     write(tmp_path / "a.meta.parquet", table(40_000))
-    command = [sys.executable, "-m", "nirs4all_workspace.cli", "predictions", tmp_path]
-    command += ["--limit", "10000"] if how in ("--json", None) else []
-    command += [how] if how == "--json" else [how, "-"] if how else []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+    line = [*LINE, "predictions", tmp_path]
+    line += ["--limit", "2000"] if how in ("--json", None) else []
+    line += [how] if how == "--json" else [how, "-"] if how else []
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdout.read(1)
         run.stdout.close()
         assert run.stderr.read() == b""
@@ -193,9 +180,8 @@ def test_what_is_wrong_with_a_target_names_it(ws, tmp_path):
         with pytest.raises(OSError) as caught:  # noqa: PT011 -- which one it is does not matter
             ws.predictions.export(target, "csv")
         assert caught.value.filename == str(target)
-    command = [sys.executable, "-m", "nirs4all_workspace.cli", "predictions", ws.path, "--limit", "5"]
-    both = subprocess.run([*command, "--csv", "a", "--parquet", "b"], capture_output=True, text=True)
-    assert (both.returncode, "not both" in both.stderr) == (2, True)
-    subprocess.run([*command, "--csv", "/dev/null"], check=True)
+    arguments = ["predictions", ws.path, "--limit", "5"]
+    n4w_command(*arguments, "--csv", "a", "--parquet", "b", code=2)
+    n4w_command(*arguments, "--csv", "/dev/null")
     assert Path("/dev/null").is_char_device()
     assert [path.name for path in ws.path.iterdir() if "n4w" in path.name] == []

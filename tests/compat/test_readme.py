@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
+from commands import n4w_process
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -35,8 +34,7 @@ def test_writing_as_the_readme_shows_it(tmp_path, monkeypatch, capsys, number):
 
 
 def test_the_demo_summarises_its_files():
-    command = [sys.executable, "-m", "nirs4all_workspace.cli", "demo", "--json"]
-    answer = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    answer = json.loads(n4w_process("demo", "--json", check=True).stdout)
     files = sorted((Path(n4w.__file__).parent / "demo").glob("*.parquet"))
     rows = pl.concat([pl.read_parquet(file) for file in files], how="diagonal_relaxed")
     assert (answer["total_predictions"], answer["total_datasets"]) == (rows.height, len(files)) == (390, 3)

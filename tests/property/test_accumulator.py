@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 from agreement import check_stats, check_summary, close, timeless
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nirs4all_workspace import SummaryAccumulator
 from oracle import SCORES, summarise
@@ -37,14 +37,12 @@ def of(content, form="rows", threads=0, **options):
 
 
 @given(rows())
-@settings(max_examples=80)
 def test_row_by_row(content):
     check_summary(of(content).summary(), summarise(frame(content)), REL)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @given(content=rows())
-@settings(max_examples=25)
 def test_every_shape_of_batch(form, content):
     check_summary(of(content, form, threads=1).summary(), summarise(frame(content)), REL)
 
@@ -57,7 +55,6 @@ def test_every_shape_of_batch(form, content):
     threads=st.sampled_from([1, 2]),
     data=st.data(),
 )
-@settings(max_examples=120)
 def test_any_split_order_and_merge_tree(content, cuts, forms, trips, threads, data):
     expected = summarise(frame(content))
     shuffled = data.draw(st.permutations(content))
@@ -75,7 +72,6 @@ def test_any_split_order_and_merge_tree(content, cuts, forms, trips, threads, da
 
 
 @given(rows(max_size=20), rows(max_size=20))
-@settings(max_examples=40)
 def test_continuing_after_a_round_trip(first, second):
     for trip in TRIPS.values():
         made = trip(of(first))
@@ -84,7 +80,6 @@ def test_continuing_after_a_round_trip(first, second):
 
 
 @given(rows(max_size=30))
-@settings(max_examples=40)
 def test_merging_with_itself_counts_twice(content):
     made = of(content)
     made.merge(made)
@@ -96,7 +91,6 @@ def test_merging_with_itself_counts_twice(content):
 
 
 @given(rows(max_size=30))
-@settings(max_examples=30)
 def test_thread_count_and_round_trips_change_no_bit(content):
     made = [of(content, "chunked", threads) for threads in (1, 2, 3)]
     states = {one.to_bytes() for one in made}
@@ -108,7 +102,6 @@ def test_thread_count_and_round_trips_change_no_bit(content):
 
 
 @given(rows(max_size=60, metrics=st.just("rmse")), st.integers(0, 12))
-@settings(max_examples=40)
 def test_any_top_k(content, k):
     shown = of(content, top_k=k).summary()["top_predictions"]
     ranking = summarise(frame(content))["by_metric"].get("rmse", {"ranking": []})["ranking"]
@@ -120,7 +113,6 @@ def test_any_top_k(content, k):
     st.sampled_from([1e9, -1e9, 1e6, 0.0]),
     st.sampled_from(["rows", "table", "merged"]),
 )
-@settings(max_examples=60)
 def test_a_large_mean_with_a_small_spread(offsets, mean, form):
     content = [{"metric": "rmse", "val_score": mean + offset} for offset in offsets]
     if form == "merged":
@@ -138,7 +130,6 @@ def test_a_large_mean_with_a_small_spread(offsets, mean, form):
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 @example([-1.7e308, 1.7e308])
 @example([1.7e308, 1.7e308, 1.6e308])
-@settings(max_examples=80)
 def test_huge_values_leave_a_number_or_null(values):
     """No small sum on the way decides, and no order."""
     content = [{"metric": "rmse", "val_score": value} for value in values]
@@ -157,7 +148,6 @@ def test_huge_values_leave_a_number_or_null(values):
 
 
 @given(rows(max_size=8), st.data())
-@settings(max_examples=60)
 def test_any_damage_to_a_state_is_found(content, data):
     from nirs4all_workspace import CorruptFileError, SchemaError
 

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
-from hypothesis import given, settings
+import tiers
+from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace import _native
 from paging import LIST, fitting, ordered
@@ -54,7 +55,6 @@ def by_cursor(predictions, limit, sort_by, descending, filters) -> list[dict]:
     limit=st.integers(0, 30),
     columns=COLUMNS,
 )
-@settings(max_examples=150)
 def test_any_page_of_old_files(parts, rebuilt, filters, sort, offset, limit, columns):
     sort_by, descending = sort
     with TemporaryDirectory() as folder:
@@ -137,8 +137,8 @@ class Writing:
         return self.ws.predictions.scan().collect().with_columns(stem=pl.lit(""), row=0)
 
 
+@tiers.costly()
 @given(steps=STEPS, filters=st.one_of(st.just({}), FILTERS), sort=SORTS, limit=st.integers(1, 7))
-@settings(max_examples=60)
 def test_pages_while_segments_come_and_are_sealed_and_merged(steps, filters, sort, limit):
     sort_by, descending = sort
     filters = {**filters, **({"run": RUNS[0]} if "run" in filters else {})}

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from agreement import check_ranking
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from samples import table, write
 from strategies import FILTERS, SCORES, frame, rows
@@ -73,7 +73,6 @@ NAMED = st.lists(
     direction=st.sampled_from([None, None, "maximize", "minimize", "zero"]),
     filters=st.one_of(st.just({}), FILTERS),
 )
-@settings(max_examples=150)
 def test_any_question(contents, rebuilt, k, metric, score, direction, filters):
     # Rows without a dataset belong to their file's name, which the plain sort does not know.
     parts = [
@@ -106,7 +105,6 @@ def test_any_question(contents, rebuilt, k, metric, score, direction, filters):
 
 
 @given(st.lists(SCORES, min_size=1, max_size=200), st.integers(0, 250), st.booleans())
-@settings(max_examples=40)
 def test_any_k(scores, k, rebuilt):
     content = table(len(scores), val_score=pa.array(scores, pa.float64()), partition=["val"] * len(scores))
     plain = pl.from_arrow(content)

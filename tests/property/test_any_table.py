@@ -1,17 +1,14 @@
 """Any table of numbers in any dialect is described as the arrays say that were written, or not at all."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace.datasets.inspect.describe import describe
 from tables import ANY, PLAIN, write_dataset
-
-ROUNDS = int(os.environ.get("N4W_STRESS_TABLES", "400"))
 
 
 def true_stats(truth) -> dict:
@@ -48,7 +45,6 @@ def check(found, truth) -> None:
 
 
 @given(data=st.data(), dialect=ANY)
-@settings(max_examples=ROUNDS)
 def test_any_dialect_is_described_right_or_not_at_all(data, dialect):
     with TemporaryDirectory() as folder:
         path, truth = write_dataset(data.draw, Path(folder), dialect, plain=False)
@@ -56,7 +52,6 @@ def test_any_dialect_is_described_right_or_not_at_all(data, dialect):
 
 
 @given(data=st.data(), dialect=PLAIN)
-@settings(max_examples=ROUNDS // 4)
 def test_plain_dialects_are_described_in_full(data, dialect):
     with TemporaryDirectory() as folder:
         path, truth = write_dataset(data.draw, Path(folder), dialect, plain=True)

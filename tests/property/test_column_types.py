@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiers
 from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace import _native
@@ -174,6 +175,7 @@ def answers(ws, ids):
         }
 
 
+@tiers.costly()
 @given(TYPES, st.data())
 def test_any_value_comes_back_or_is_refused_by_name(drawn, data):
     kind, values = drawn

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nirs4all_workspace as n4w
 import polars as pl
-from hypothesis import settings
+import tiers
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from nirs4all_workspace import _native
@@ -293,6 +293,4 @@ class Apart(RuleBasedStateMachine):
 
 
 TestApart = Apart.TestCase
-TestApart.settings = settings(
-    max_examples=int(os.environ.get("N4W_STRESS_MODELS", "15")), stateful_step_count=25, deadline=None
-)
+TestApart.settings = tiers.sequences()

@@ -8,8 +8,9 @@ from pathlib import Path
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
+import tiers
 from agreement import check_summary, check_workspace, close
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nirs4all_workspace import SummaryAccumulator
 from oracle import summarise
@@ -59,7 +60,6 @@ def in_some_form(rows, order):
 @given(ROWS, st.randoms(use_true_random=False))
 @example([(1e308, None, "A"), (1e308, 1.0, "A"), (-1e308, 2.0, "A"), (-1e308, 2.0, "A")], random.Random(1))
 @example([(BELOW, 1.0, "A")] * 9 + [(-BELOW, 1.0, "B")] * 5, random.Random(2))
-@settings(max_examples=120)
 def test_any_order_and_split(drawn, order):
     rows = rows_of(drawn)
     expected = summarise(frame(rows))
@@ -90,7 +90,7 @@ def test_each_value_decides(sign):
 
 
 @given(st.lists(ROWS, min_size=1, max_size=3))
-@settings(max_examples=8, deadline=None)
+@tiers.costly()
 def test_a_workspace_says_the_same_in_every_answer(parts):
     with tempfile.TemporaryDirectory() as folder:
         ws = n4w.Workspace.create(Path(folder) / "ws")

@@ -1,12 +1,11 @@
 """Whatever processes do to runs, against a model: no lost update, double claim or illegal step."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import nirs4all_workspace as n4w
-from hypothesis import settings
+import tiers
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from processes import Worker
@@ -235,7 +234,5 @@ class Runs(RuleBasedStateMachine):
                 assert after in ALLOWED[before]
 
 
-Runs.TestCase.settings = settings(
-    max_examples=int(os.environ.get("N4W_STRESS_ROUNDS", "20")) // 2, stateful_step_count=25
-)
+Runs.TestCase.settings = tiers.sequences()
 TestRuns = Runs.TestCase

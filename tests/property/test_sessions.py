@@ -6,7 +6,7 @@ import shutil
 
 import nirs4all_workspace as n4w
 import old_runs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace.values.canonical import content_id
 from old_runs import Call
@@ -86,7 +86,6 @@ def separate(calls):
     return [call for _, call in kept]
 
 
-@settings(max_examples=150, deadline=None)
 @given(calls=sequences(), seed=st.integers(0, 2**32))
 def test_calls_come_back(tmp_path_factory, calls, seed):
     calls = separate(calls)

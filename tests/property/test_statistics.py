@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import tempfile
 from collections import Counter, defaultdict
@@ -11,8 +10,8 @@ from pathlib import Path
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
+import tiers
 import yaml
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -24,7 +23,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-MODELS_TRIED = int(os.environ.get("N4W_STRESS_MODELS", "15"))
 DATASETS = ("wheat", "corn", "blé/1")
 MODELS = ("PLS", "RF", None)
 METRICS = {"rmse": "minimize", "r2": "maximize", "bias": "zero", "mystery": "unknown"}
@@ -201,5 +199,4 @@ def test_any_sequence_of_events(racy, monkeypatch):
     if not racy:
         # Every cached part is trusted whose stat is the same: edits here never keep size and times.
         monkeypatch.setattr("nirs4all_workspace.insight.stats._RACY_NS", -(10**12))
-    run = settings(max_examples=MODELS_TRIED, stateful_step_count=15)
-    run_state_machine_as_test(Events, settings=run)
+    run_state_machine_as_test(Events, settings=tiers.sequences())

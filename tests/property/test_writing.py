@@ -1,16 +1,14 @@
 """Writers, deaths, recoveries, compactions and copies in any order, against a model of plain dicts."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import nirs4all_workspace as n4w
-from hypothesis import settings
+import spawning
+import tiers
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from nirs4all_workspace import _native
@@ -46,12 +44,7 @@ class Elsewhere:
     """A writer in a process of its own."""
 
     def __init__(self, root):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, root, RUN, DATASET],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.process = spawning.Process(WORKER, root, RUN, DATASET)
         assert self.process.stdout.readline() == "ready\n"
 
     def call(self, name, *argument):
@@ -196,6 +189,4 @@ def counting(states) -> Counter:
 
 
 TestWriting = Writing.TestCase
-TestWriting.settings = settings(
-    max_examples=int(os.environ.get("N4W_STRESS_MODELS", "15")), stateful_step_count=20
-)
+TestWriting.settings = tiers.sequences()

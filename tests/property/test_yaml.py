@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import nirs4all_workspace as n4w
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace import _native
 
@@ -213,7 +213,6 @@ styles = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mapping=mappings, style=styles)
 def test_what_pyyaml_dumps_is_read_alike(parse, mapping, style):
     text = yaml.dump(mapping, Dumper=DUMPER, **style)

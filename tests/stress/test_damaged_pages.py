@@ -4,7 +4,6 @@ import base64
 import os
 import random
 import shutil
-import time
 import warnings
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from nirs4all_workspace import _native
+from settling import settle
 from writing import RUN
 
-COUNT = int(os.environ.get("N4W_STRESS_MUTANTS", "1000")) // 10
+COUNT = int(os.environ.get("N4W_STRESS_MUTANTS", "1000")) // 20
 SEED = int(os.environ.get("N4W_STRESS_SEED", "1"))
 ROWS = 1_500
 LIST = ["id", "val_score", "model_name", "fold_id", "note", "noise"]
@@ -225,7 +225,7 @@ def test_a_file_is_checked_again_when_its_state_changes(made, tmp_path):
     root, _ = made
     file = tmp_path / "copy.meta.parquet"
     shutil.copyfile(sorted(root.glob("predictions/*/*.meta.parquet"))[0], file)
-    time.sleep(2.1)  # what was found of a younger file is not remembered
+    settle(file)  # what was found of a younger file is not remembered
     assert _native.check_chunks([file], ["id"]) == [None]
     assert _native.check_chunks([file], ["id"]) == [None]
     content = bytearray(file.read_bytes())

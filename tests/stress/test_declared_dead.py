@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import socket
+import time
+from pathlib import Path
 
 import pytest
 from writing import (
@@ -41,7 +43,9 @@ os._exit(0)
 def stopped(worker):
     """Wait until the kernel says that it is stopped."""
     worker.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WNOWAIT)
+    stat = Path(f"/proc/{worker.pid}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.001)
 
 
 def heard(worker):

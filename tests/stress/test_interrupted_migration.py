@@ -6,11 +6,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import nirs4all_workspace as n4w
 import pytest
+import spawning
 from migrations import Old, files_of, results_of, rows_of_source, rows_of_target
 from samples import strict
 from tracing import calls_made, need_strace, traced
@@ -92,11 +92,7 @@ def test_killed_at_random_moments(source, expected, tmp_path):
     for number in range(ROUNDS):
         target = tmp_path / str(number) / "new"
         target.parent.mkdir()
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER, source, target, tmp_path / "report.json"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        worker = spawning.Process(WORKER, source, target, tmp_path / "report.json", text=False)
         worker.stdout.readline()
         worker.stdin.write(b"g")
         worker.stdin.flush()
@@ -139,8 +135,9 @@ setattr(owner, name, dying)
 
 
 def kill_at(stage, source, target, report):
-    command = [sys.executable, "-c", DYING + WORKER, source, target, report, *stage]
-    code = subprocess.run(command, input=b"g", stdout=subprocess.PIPE, check=False).returncode
+    worker = spawning.Process(DYING + WORKER, source, target, report, *stage)
+    worker.communicate("g")
+    code = worker.returncode
     assert code == -signal.SIGKILL, "the stage was reached"
     staging = target.with_name(f".n4w-migrating-{target.name}")
     is_published = stage == ("migration.migrate", "_publish", "after")
@@ -220,11 +217,9 @@ def test_a_full_disk(source, expected, tmp_path, small_disk):
     messages = []
     for kilobytes in (4, 24, 60, 100, 150, 200, 240):
         disk = small_disk(kilobytes)
-        code = subprocess.run(
-            [sys.executable, "-c", WORKER, source, disk / "new", tmp_path / "full.json"],
-            input=b"g",
-            check=False,
-        ).returncode
+        worker = spawning.Process(WORKER, source, disk / "new", tmp_path / "full.json")
+        worker.communicate("g")
+        code = worker.returncode
         answer = strict((tmp_path / "full.json").read_text())
         (tmp_path / "full.json").unlink()
         assert code == 0
@@ -256,17 +251,12 @@ def test_two_at_once(source, expected, tmp_path):
     """One of them makes it; the other says so, or finds it made."""
     target = tmp_path / "new"
     workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, source, target, tmp_path / f"{number}.json"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        spawning.Process(WORKER, source, target, tmp_path / f"{number}.json", stderr=spawning.PIPE)
         for number in range(3)
     ]
     for worker in workers:
         worker.stdout.readline()
-    said = [worker.communicate(b"g")[1].decode() for worker in workers]
+    said = [worker.communicate("g")[1] for worker in workers]
     made = [number for number in range(3) if "done" in (tmp_path / f"{number}.json").read_text()]
     assert made
     for number in set(range(3)) - set(made):

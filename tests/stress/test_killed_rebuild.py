@@ -4,13 +4,12 @@ import fcntl
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import nirs4all_workspace as n4w
 import pyarrow.parquet as pq
 import pytest
+import spawning
 from samples import SKETCH, keys, table, write
 
 ROUNDS = int(os.environ.get("N4W_STRESS_ROUNDS", "20"))
@@ -27,9 +26,7 @@ print("done", flush=True)
 
 
 def start(folder):
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    worker = spawning.Process(WORKER, folder)
     assert worker.stdout.readline() == "ready\n"
     return worker
 

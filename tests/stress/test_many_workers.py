@@ -1,8 +1,12 @@
-"""32 processes that make runs and claim them: nothing lost, no id shared, one winner each."""
+"""Many processes that make runs and claim them: nothing lost, no id shared, one winner each."""
+
+import os
 
 import nirs4all_workspace as n4w
 import pytest
 from processes import race
+
+WORKERS = int(os.environ.get("N4W_STRESS_WRITERS", "8"))
 
 MAKE_AND_CLAIM = """
 made = [ws.runs.create(f"{me}-{index}", templates=[["shared"]], datasets=["wheat"]).id for index in range(2)]
@@ -36,10 +40,10 @@ def ws(tmp_path):
 
 
 def test_making_and_claiming_at_once(ws):
-    said = race(MAKE_AND_CLAIM, ws.path, 32)
+    said = race(MAKE_AND_CLAIM, ws.path, WORKERS)
     made = [run for one in said for run in one["made"]]
     claimed = [run for one in said for run in one["claimed"]]
-    assert len(set(made)) == 64
+    assert len(set(made)) == 2 * WORKERS
     assert len(set(claimed)) == len(claimed), "a run was claimed twice"
     # Whoever looked last may have left before others had made theirs.
     while (run := ws.runs.claim_next()) is not None:
@@ -47,7 +51,7 @@ def test_making_and_claiming_at_once(ws):
             claimed.append(run.id)
     assert sorted(claimed) == sorted(made)
     runs = ws.runs.list()
-    assert (len(runs), runs.errors) == (64, [])
+    assert (len(runs), runs.errors) == (2 * WORKERS, [])
     for run in runs:
         assert [entry["to"] for entry in run.history] == ["queued", "running", "completed"]
         assert run.history[1]["who"]["pid"] == run.history[2]["who"]["pid"]
@@ -57,21 +61,21 @@ def test_making_and_claiming_at_once(ws):
 
 def test_one_run_and_many_workers(ws):
     run = ws.runs.create("one")
-    said = race(CLAIM_ONE, ws.path, 32)
+    said = race(CLAIM_ONE, ws.path, WORKERS)
     assert sorted(filter(None, said)) == [run.id]
     assert ws.recover()["runs"] == [{"run_id": run.id, "status": "queued"}]
 
 
 def test_one_transition_of_many_wins(ws):
     run = ws.runs.create("one")
-    said = race(TRANSITION, ws.path, 16, run.id)
+    said = race(TRANSITION, ws.path, WORKERS, run.id)
     assert said.count("cancelled") == 1
     assert set(said) <= {"cancelled", "ConflictError", "InvalidTransitionError"}
     assert len(run.history) == 2
 
 
 def test_the_same_content_from_many(ws):
-    said = race(ADD, ws.path, 16)
+    said = race(ADD, ws.path, WORKERS)
     assert len({tuple(one) for one in said}) == 1
     assert len(ws.templates.list()) == 5
     assert len(list(ws.artifacts.files())) == 5

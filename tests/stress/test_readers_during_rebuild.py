@@ -1,11 +1,10 @@
 """Readers that loop while other processes rebuild and replace files: totals never change, no error."""
 
 import json
-import subprocess
-import sys
 import time
 
 import nirs4all_workspace as n4w
+import spawning
 from agreement import check_workspace
 from samples import frame_of, strict, table, write
 
@@ -36,10 +35,7 @@ def test_totals_never_change(tmp_path):
     frames = {path.name.split(".")[0]: frame_of(path) for path in contents}
     check_workspace(n4w.Workspace.open(folder).summary(), frames)
     files = [tmp_path / f"{number}.json" for number in range(2)]
-    readers = [
-        subprocess.Popen([sys.executable, "-c", READER, folder, file, stop], stdout=subprocess.PIPE)
-        for file in files
-    ]
+    readers = [spawning.Process(READER, folder, file, stop, stdin=spawning.DEVNULL) for file in files]
     for reader in readers:
         reader.stdout.readline()
     writer = n4w.Workspace.open(folder)
@@ -76,8 +72,7 @@ def test_two_processes_rebuild_at_once(tmp_path):
         "import sys, json, nirs4all_workspace as n; "
         "print(json.dumps(n.Workspace.open(sys.argv[1]).predictions.rebuild_summaries()))"
     )
-    command = [sys.executable, "-c", code, tmp_path]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    workers = [spawning.Process(code, tmp_path) for _ in range(3)]
     reports = [strict(worker.communicate(timeout=60)[0]) for worker in workers]
     for report in reports:
         assert report["errors"] == []

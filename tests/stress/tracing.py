@@ -6,10 +6,10 @@ The worker prints its pid, then waits for a byte on stdin.
 import contextlib
 import shutil
 import subprocess
-import sys
 import threading
 
 import pytest
+import spawning
 
 
 def need_strace():
@@ -24,9 +24,7 @@ def traced(worker, arguments, inject, *, filters=()):
     `inject` names the calls, and what is done to one of them after a colon.
     """
     need_strace()
-    worker = subprocess.Popen(
-        [sys.executable, "-c", worker, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    worker = spawning.Process(worker, *arguments, text=False)
     pid = int(worker.stdout.readline())
     command = ["strace", "-f", "-y", "-p", str(pid), *filters, "-e", f"trace={inject.partition(':')[0]}"]
     if ":" in inject:

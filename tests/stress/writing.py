@@ -6,13 +6,12 @@ A worker says what was acknowledged, a line for each, through a pipe, after the 
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import nirs4all_workspace as n4w
 import polars as pl
+import spawning
 from nirs4all_workspace import _native
 
 RUN = "2026-01-02_Stress_0123456789ab"
@@ -53,16 +52,14 @@ def row(id, result=None, score=0.5, **more):  # noqa: A002 - the column's name
     }
 
 
-def start(code: str, *arguments, **options) -> subprocess.Popen:
-    """A process of its own session of Python, with pipes for its words and ours."""
-    command = [sys.executable, "-c", PRELUDE + code, *map(str, arguments)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True} | options
-    return subprocess.Popen(command, **pipes)
+def start(code: str, *arguments, **options) -> spawning.Process:
+    """A process of its own, with pipes for its words and ours."""
+    return spawning.Process(PRELUDE + code, *arguments, **options)
 
 
 def run(code: str, *arguments) -> None:
     """The same to its end."""
-    subprocess.run([sys.executable, "-c", PRELUDE + code, *map(str, arguments)], check=True)
+    spawning.run(PRELUDE + code, *arguments, check=True)
 
 
 def ids(root: Path, **options) -> Counter:

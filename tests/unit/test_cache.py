@@ -12,12 +12,23 @@ import nirs4all_workspace as n4w
 import pytest
 from agreement import check_workspace, timeless
 from samples import frame_of, strict, table, write
+from settling import settle
 
-SETTLED = 2.2  # a file younger than this is read again whatever the cache says
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Copies of one workspace, enough for all tests here, which grow old together."""
+    top = tmp_path_factory.mktemp("cache")
+    root = make(top)
+    return iter([root, *(shutil.copytree(root, top / f"ws{number}") for number in range(40))])
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(folders):
+    return next(folders)
+
+
+def make(tmp_path):
     root = tmp_path / "ws"
     for number in range(6):
         write(root / f"d{number}.meta.parquet", table(40, seed=number, dataset=f"d{number}"))
@@ -44,7 +55,7 @@ def check(folder):
 
 def settled(folder):
     """A cache that counts: written when the files were old enough."""
-    time.sleep(SETTLED)
+    settle(folder)
     answer = check(folder)
     assert check(folder) == answer
     return answer
@@ -109,7 +120,7 @@ def test_a_cache_of_another_workspace_changes_no_answer(folder, tmp_path):
     other = tmp_path / "other"
     for number in range(6):
         write(other / f"d{number}.meta.parquet", table(40, seed=number + 50, dataset=f"d{number}"))
-    time.sleep(SETTLED)
+    settle(other)
     check(other)
     for file in (folder / ".cache").iterdir():
         shutil.copy2(file, other / ".cache" / file.name)
@@ -189,7 +200,7 @@ def test_a_bad_file_that_was_mended_is_noticed(folder):
     path = folder / "d5.meta.parquet"
     content = path.read_bytes()
     path.write_bytes(content[:100])
-    time.sleep(SETTLED)
+    settle(path)
     for _ in range(2):
         assert [error["path"] for error in n4w.Workspace.open(folder).summary()["errors"]] == [path.name]
     path.write_bytes(content)
@@ -264,7 +275,7 @@ open(sys.argv[2], "w").write(json.dumps(sorted(answers)))
 
 
 def test_processes_that_race_give_one_answer(folder, tmp_path):
-    time.sleep(SETTLED)
+    settle(folder)
     answer = check(folder)
     shutil.rmtree(folder / ".cache")
     files = [tmp_path / f"{number}.json" for number in range(3)]

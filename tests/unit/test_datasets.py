@@ -8,6 +8,7 @@ import nirs4all_workspace as n4w
 import polars as pl
 import pytest
 import yaml
+from settling import settle
 
 
 @pytest.fixture
@@ -223,9 +224,7 @@ def test_link_reads_runs_that_changed_and_no_others(ws, spectra):
         add_run(ws, f"r{i}", "2026-01-01T00:00:00+00:00", reference(known))
         for file in (ws.path / "runs" / f"r{i}").iterdir():
             os.utime(file, (1_600_000_000, 1_600_000_000))
-    import time
-
-    time.sleep(2.1)
+    settle(ws.path / "runs")
     assert ws.datasets.link().runs_read == 5
     report = n4w.Workspace.open(ws.path).datasets.link()
     assert (report.runs_read, report.runs_unchanged) == (0, 5)

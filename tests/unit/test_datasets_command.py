@@ -1,12 +1,11 @@
-"""`n4w datasets` in processes of its own: tables, strict JSON, exit codes."""
+"""`n4w datasets`: tables, strict JSON, exit codes."""
 
 import json
 import shutil
-import subprocess
-import sys
 
 import nirs4all_workspace as n4w
 import pytest
+from commands import n4w as command
 
 
 @pytest.fixture
@@ -18,8 +17,7 @@ def lab(tmp_path, data):
 
 
 def run(lab, *arguments, code=0):
-    command = [sys.executable, "-m", "nirs4all_workspace.cli", "datasets", *map(str, arguments)]
-    done = subprocess.run(command, cwd=lab / "ws", capture_output=True, text=True, timeout=60)
+    done = command("datasets", *arguments, cwd=lab / "ws")
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout, parse_constant=pytest.fail) if "--json" in arguments else done.stdout
 
@@ -47,12 +45,8 @@ def test_a_dataset_from_registering_to_its_second_version(lab):
 
 
 def test_errors_are_one_line_and_exit_codes_tell(lab):
-    command = [sys.executable, "-m", "nirs4all_workspace.cli", "datasets"]
-
     def stderr(*arguments, code):
-        done = subprocess.run(
-            [*command, *arguments], cwd=lab / "ws", capture_output=True, text=True, timeout=60
-        )
+        done = command("datasets", *arguments, cwd=lab / "ws")
         assert done.returncode == code
         return done.stderr
 

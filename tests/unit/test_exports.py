@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from path_lab import LONG_AGO, call
+from commands import n4w as command
+from path_lab import LONG_AGO
 from samples import strict
 
 
@@ -61,9 +62,9 @@ def test_compaction_says_which_segments_are_too_young(ws):
     assert done["compacted"] == []
     assert [skipped["path"] for skipped in done["skipped"]] == young
     assert all(skipped["reason"] for skipped in done["skipped"])
-    code, out, _ = call(["compact", str(ws.path), "--json"])
+    code, out, _ = command("compact", str(ws.path), "--json")
     assert (code, strict(out)) == (0, done)
-    _, out, _ = call(["compact", str(ws.path)])
+    _, out, _ = command("compact", str(ws.path))
     assert [path for path in young if path in out] == young
     for path in folder.iterdir():
         os.utime(path, (LONG_AGO, LONG_AGO))

@@ -142,15 +142,15 @@ def test_a_run_cannot_be_derived_from_what_is_derived_from_it(ws, monkeypatch):
 
 
 def test_chains_of_any_length(ws):
-    length = 10_000
+    length = 3_000  # deeper than Python recurses
     for number in range(length):
         lay_run(ws, f"r{number:05d}", **({"parent_run": f"r{number - 1:05d}"} if number else {}))
-    found = ws.lineage("r05000")
-    assert found.ancestors == [f"r{number:05d}" for number in range(4999, -1, -1)]
-    assert found.descendants == [f"r{number:05d}" for number in range(5001, length)]
+    found = ws.lineage("r01500")
+    assert found.ancestors == [f"r{number:05d}" for number in range(1499, -1, -1)]
+    assert found.descendants == [f"r{number:05d}" for number in range(1501, length)]
     text = found.to_text().splitlines()
     assert len(text) == length
-    assert text[-1] == "o r09999  r09999 [completed]"
+    assert text[-1] == "o r02999  r02999 [completed]"
     assert len(found.to_dot().splitlines()) == 2 * length - 1 + 3
     assert len(found.to_mermaid().splitlines()) == 2 * length - 1 + 3
 

@@ -1,11 +1,11 @@
 """Footers that name the results of segments, read by pyarrow, and what is decided without them."""
 
 import json
-import time
 
 import nirs4all_workspace as n4w
 import pyarrow.parquet as pq
 import pytest
+from settling import settle
 
 DATASET = "wheat"
 
@@ -89,7 +89,7 @@ def test_a_list_that_comes_later_is_heeded(ws, run_id, is_cached):
     content = listed.read_bytes()
     listed.unlink()
     if is_cached:
-        time.sleep(2.1)  # what is younger is not kept
+        settle(ws.path)  # what is younger is not kept
     for _ in range(2 if is_cached else 1):
         assert ws.summary()["total_predictions"] == 3
         assert ws.stats()["workspace"]["predictions"]["total"] == 3

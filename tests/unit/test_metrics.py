@@ -1,17 +1,16 @@
 """The one table of metrics: directions as specified, aliases, comparisons, additions, disagreements."""
 
 import math
-import subprocess
-import sys
-import time
 
 import nirs4all_workspace as n4w
 import pytest
+import spawning
 from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace import UnknownMetricError
 from oracle import DIRECTIONS, frame_best
 from samples import SKETCH, keys, strict, table, write
+from settling import settle
 
 ALIASES = {
     "r2_score": "r2", "explained_variance_score": "explained_variance", "f1_score": "f1", "auc": "roc_auc",
@@ -156,10 +155,8 @@ def test_an_alias_that_contradicts_is_refused_as_a_whole():
 
 
 def run(code, folder):
-    process = subprocess.run(
-        [sys.executable, "-c", code, folder], capture_output=True, timeout=60, check=False
-    )
-    assert process.returncode == 0, process.stderr.decode()
+    process = spawning.run(code, folder, stderr=spawning.PIPE, timeout=60)
+    assert process.returncode == 0, process.stderr
     return process.stdout
 
 
@@ -219,7 +216,7 @@ try:
 except n4w.UnknownMetricError as error:
     print(error.path)
 """
-    assert run(code, house).decode().strip() == str(house)
+    assert run(code, house).strip() == str(house)
 
 
 def test_a_rebuild_settles_it_for_the_table(house):
@@ -241,7 +238,7 @@ def test_the_cache_of_one_process_does_not_decide_for_another(tmp_path):
     cases = {(first, then): tmp_path / f"{first}-{then}" for first in choices for then in choices}
     for folder in cases.values():
         write(folder / "wheat.meta.parquet", table(metric="house"))
-    time.sleep(2.1)  # younger files would not be taken from the cache at all
+    settle(tmp_path)  # younger files would not be taken from the cache at all
     answers = {}
     for (first, then), folder in cases.items():
         summarise(folder, first)

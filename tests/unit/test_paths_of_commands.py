@@ -9,6 +9,7 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
+import commands
 import path_lab
 import pytest
 import typer
@@ -126,7 +127,7 @@ def test_an_empty_path_is_refused(arguments, lab, tmp_path, monkeypatch):
     there = copy(lab[0], tmp_path / "lab")
     monkeypatch.chdir(there)
     before = sorted(there.rglob("*"))
-    code, out, err = path_lab.call(["" if it == "EMPTY" else it for it in arguments.split()])
+    code, out, err = commands.n4w(*("" if it == "EMPTY" else it for it in arguments.split()))
     assert (code, out) == (2, ""), err
     assert [path for path in sorted(there.rglob("*")) if ".cache" not in path.parts] == before
 
@@ -135,7 +136,7 @@ def test_an_empty_path_is_refused(arguments, lab, tmp_path, monkeypatch):
 def test_tables_and_lines_hold_no_command_to_the_terminal(name, lab, tmp_path, monkeypatch):
     at = place("odd and relative", lab, tmp_path)
     monkeypatch.chdir(at.cwd)
-    code, out, err = path_lab.call(COMMANDS[name](at))
+    code, out, err = commands.n4w(*COMMANDS[name](at))
     assert code in (0, 1), err
     for line in (out + err).splitlines():
         assert line.isprintable(), ascii(line)

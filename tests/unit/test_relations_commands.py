@@ -1,19 +1,16 @@
 """`n4w results|templates|lineage|stats|watch`: the same as Python gives, tables for people, exit codes."""
 
 import json
+import select
 import signal
 import subprocess
-import sys
 
 import nirs4all_workspace as n4w
 import pytest
+from commands import LINE
+from commands import n4w as command
 from nirs4all_workspace.values import strict_json
 from samples import strict
-
-
-def command(*arguments):
-    line = [sys.executable, "-m", "nirs4all_workspace.cli", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
 
 def said(*arguments, code=0):
@@ -119,17 +116,15 @@ def test_stats_of_a_damaged_workspace_exits_with_1(tmp_path):
 @pytest.mark.parametrize("poll", [[], ["--poll"]])
 def test_watch(tmp_path, poll):
     ws = n4w.Workspace.create(tmp_path / "ws")
-    line = [sys.executable, "-m", "nirs4all_workspace.cli", "watch", ws.path, "--interval", "0.05", "--json"]
-    process = subprocess.Popen([*line, *poll], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = [*LINE, "watch", ws.path, "--interval", "0.05", "--json", *poll]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         # It says nothing before the first change: change until it does.
         template = ""
-        for number in range(100):
+        for number in range(600):
             template = ws.templates.add([number])
-            try:
-                process.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
+            if select.select([process.stdout], [], [], 0.1)[0]:
+                break
         change = json.loads(process.stdout.readline())
         assert change["kind"] == "template"
         assert list(change) == ["kind", "action", "id", "path"]

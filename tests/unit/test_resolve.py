@@ -10,18 +10,21 @@ import time
 
 import nirs4all_workspace as n4w
 import pytest
+from settling import settle
 
-SETTLED_S = 2.1  # a file younger than that may change again without its stat telling
+
+def make(folder, data):
+    """A workspace, and copies of two datasets elsewhere."""
+    ws = n4w.Workspace.create(folder / "lab" / "ws")
+    for name in ("regression", "classification"):
+        shutil.copytree(data(name), folder / "store" / name, copy_function=shutil.copyfile)
+        (folder / "store" / name).chmod(0o755)
+    return ws
 
 
 @pytest.fixture
 def lab(tmp_path, data):
-    """Hold a workspace, and copies of two real datasets elsewhere, that are old enough to be cached."""
-    ws = n4w.Workspace.create(tmp_path / "lab" / "ws")
-    for name in ("regression", "classification"):
-        shutil.copytree(data(name), tmp_path / "store" / name, copy_function=shutil.copyfile)
-        (tmp_path / "store" / name).chmod(0o755)
-    return ws
+    return make(tmp_path, data)
 
 
 @pytest.fixture
@@ -29,8 +32,18 @@ def store(tmp_path):
     return tmp_path / "store"
 
 
-def settle():
-    time.sleep(SETTLED_S)
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory, data):
+    """As many as tests need whose files are old enough to be cached; they grow old together."""
+    return iter([make(tmp_path_factory.mktemp("old"), data) for _ in range(6)])
+
+
+@pytest.fixture
+def old_lab(labs):
+    """One of them, and its datasets."""
+    ws = next(labs)
+    settle(ws.path.parents[1])
+    return ws, ws.path.parents[1] / "store"
 
 
 def outcome(found):
@@ -47,8 +60,8 @@ def stages(found):
 
 
 @pytest.mark.parametrize("name", ["regression", "regression/Xcal.csv.gz", "classification/Xtrain.csv"])
-def test_valid_is_read_once(lab, store, name):
-    settle()
+def test_valid_is_read_once(old_lab, name):
+    lab, store = old_lab
     record = lab.datasets.register(store / name)
     for ws in (lab, reopened(lab)):
         found = ws.datasets.resolve(record.id)
@@ -60,10 +73,10 @@ def test_valid_is_read_once(lab, store, name):
     assert (found.bytes_read, found.basis) == (record.file_size, "content")
 
 
-def test_where_ctime_cannot_be_trusted_that_is_said(lab, store, monkeypatch):
+def test_where_ctime_cannot_be_trusted_that_is_said(old_lab, monkeypatch):
     from nirs4all_workspace import _native
 
-    settle()
+    lab, store = old_lab
     record = lab.datasets.register(store / "regression")
     monkeypatch.setattr(_native, "has_trusted_ctime", lambda _: False)
     found = lab.datasets.resolve(record.id)
@@ -142,8 +155,8 @@ def test_renamed_among_ten_thousand_of_equal_size(lab, store):
 
 
 @pytest.mark.parametrize("name", ["regression", "regression/Xval.csv.gz"])
-def test_edited_keeping_mtime_and_size(lab, store, name):
-    settle()
+def test_edited_keeping_mtime_and_size(old_lab, name):
+    lab, store = old_lab
     record = lab.datasets.register(store / name)
     assert lab.datasets.resolve(record.id).basis == "ctime"
     file = store / "regression" / "Xval.csv.gz"
@@ -226,6 +239,7 @@ def test_replaced_by_a_folder_and_a_folder_by_a_file(lab, store):
 def test_unreadable(lab, store, tmp_path):
     """In a process without rights, since root may read everything."""
     record = lab.datasets.register(store / "regression" / "Xval.csv.gz")
+    other = lab.datasets.register(store / "classification")
     shutil.rmtree(lab.path / ".cache", ignore_errors=True)
     for parent in [tmp_path, *list(tmp_path.parents)[:2]]:
         parent.chmod(0o755)
@@ -233,7 +247,8 @@ def test_unreadable(lab, store, tmp_path):
     code = f"""
 import os, sys
 import nirs4all_workspace as n4w
-import yaml, polars
+# All that is imported on use is imported by now: the environment may not be everybody's.
+assert n4w.Workspace.open({str(lab.path)!r}).datasets.resolve({other.id!r}).status == "valid"
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)
 found = n4w.Workspace.open({str(lab.path)!r}).datasets.resolve({record.id!r})
@@ -313,7 +328,7 @@ def test_a_forged_mtime_and_a_reused_inode(lab, store):
     file = store / "a"
     file.write_bytes(b"x" * 1000)
     os.utime(file, (1_500_000_000, 1_500_000_000))
-    settle()
+    settle(file)
     record = lab.datasets.register(file)
     assert lab.datasets.resolve(record.id).basis == "ctime"
     inode = file.stat().st_ino

@@ -4,13 +4,12 @@ import json
 import os
 import random
 import shutil
-import time
 
 import nirs4all_workspace as n4w
 import pytest
 import xxhash
+from settling import settle
 
-SETTLED = 2.2  # a file younger than this is read again whatever the cache says
 RUNS = 12
 
 
@@ -46,7 +45,7 @@ def laid(tmp_path_factory):
     ]
     for place, run in enumerate(runs):
         lay(run, [result(run, 10 * place + number, number + place / 100) for number in range(3)])
-    time.sleep(SETTLED)
+    settle(ws.path)
     return ws, runs
 
 

@@ -1,17 +1,11 @@
 """`n4w runs|show|pause` and what all commands say where something is wrong: one line and an exit code."""
 
 import json
-import subprocess
-import sys
 
 import nirs4all_workspace as n4w
 import pytest
+from commands import n4w as command
 from samples import strict, table, write
-
-
-def command(*arguments, **options):
-    line = [sys.executable, "-m", "nirs4all_workspace.cli", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 
 import nirs4all_workspace as n4w
 import pytest
 import yaml
 from nirs4all_workspace import _native
+from settling import settle
 
 CACHE = ("workspace_stats.json", "model_performance.json", "cache_manifest.yaml")
 
@@ -134,7 +134,7 @@ def test_a_young_file_is_not_trusted(ws):
     first = ws.stats()["recomputed"]
     assert set(first) == {f"runs/{run.id}", part_of(ws, "wheat"), "datasets"}
     assert set(ws.stats()["recomputed"]) >= {f"runs/{run.id}", part_of(ws, "wheat")}
-    time.sleep(2.1)
+    settle(ws.path)
     ws.stats()
     assert ws.stats()["recomputed"] == []
 

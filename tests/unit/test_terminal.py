@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nirs4all_workspace as n4w
 import pytest
+from commands import n4w as command
 from nirs4all_workspace import cli
 from nirs4all_workspace.display import shown
-from path_lab import call
 from samples import strict, table, write
 
 # Sets the clipboard, clears the screen, colours; C1, bidi, zero width, a tab and lines of one's own.
@@ -116,15 +116,15 @@ def commands(ws):
 
 def test_no_command_lets_a_name_through(ws):
     for arguments in commands(ws):
-        _, out, err = call(arguments)
+        _, out, err = command(*arguments)
         assert out + err, arguments
         assert is_safe(out + err), (arguments, ascii(out + err)[:3000])
 
 
 def test_names_are_shown_escaped_and_json_has_them_as_they_are(ws):
-    _, out, _ = call(["runs", str(ws.path)])
+    _, out, _ = command("runs", str(ws.path))
     assert r"\x1b]52;c;cm0=\x07" in "".join(out.split())
-    _, out, _ = call(["runs", str(ws.path), "--json"])
+    _, out, _ = command("runs", str(ws.path), "--json")
     assert out.isascii()
     assert strict(out)["runs"][0]["name"] == EVIL
 
@@ -132,20 +132,20 @@ def test_names_are_shown_escaped_and_json_has_them_as_they_are(ws):
 def test_an_unknown_name_is_named_and_fails(ws, tmp_path):
     at = str(ws.path)
     for name in ("runs", "results", "predictions", "top", "summary"):
-        code, _, err = call([name, at, "--dataset", "whaet"])
+        code, _, err = command(name, at, "--dataset", "whaet")
         assert (code, "whaet" in err) == (1, True), name
-    code, out, err = call(["results", at, "--template", "whaet", "--json"])
+    code, out, err = command("results", at, "--template", "whaet", "--json")
     assert (code, strict(out)["results"], "whaet" in err) == (1, [], True)
     for option in ("--model", "--partition", "--fold", "--metric"):
-        code, _, err = call(["predictions", at, option, "whaet"])
+        code, _, err = command("predictions", at, option, "whaet")
         assert (code, "whaet" in err) == (1, True), option
-    code, _, err = call(
-        ["predictions", at, "--csv", str(tmp_path / "x.csv"), "--dataset", "whaet", "--columns", "id"]
+    code, _, err = command(
+        "predictions", at, "--csv", tmp_path / "x.csv", "--dataset", "whaet", "--columns", "id"
     )
     assert (code, "whaet" in err) == (1, True)
     # Known names that have nothing together are no mistake.
-    assert call(["results", at, "--dataset", EVIL, "--metric", EVIL, "--min-score", "7"])[0] == 0
-    assert call(["predictions", at, "--dataset", EVIL, "--min-val-score", "7"])[0] == 0
+    assert command("results", at, "--dataset", EVIL, "--metric", EVIL, "--min-score", "7")[0] == 0
+    assert command("predictions", at, "--dataset", EVIL, "--min-val-score", "7")[0] == 0
 
 
 def test_texts_of_errors_are_safe_and_their_parts_are_as_they_are(ws, tmp_path):

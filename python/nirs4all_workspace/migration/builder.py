@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -102,7 +102,8 @@ class _Builder:
 
         ids = Ids(listed)
         for file in listed:
-            self._move_file(Transfer(self.workspace, file, ids), step)
+            with closing(Transfer(self.workspace, file, ids)) as transfer:
+                self._move_file(transfer, step)
 
     @contextmanager
     def _reporting(self, name: str) -> Iterator[None]:

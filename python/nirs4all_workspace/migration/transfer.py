@@ -164,6 +164,10 @@ class Transfer:
         )
         self.named = [name for name in REFERENCES if name in file.schema]
 
+    def close(self) -> None:
+        """Drop the database of ids."""
+        self.database.close()
+
     def run(self, step: Callable[[int], object]) -> None:
         """Move all rows and arrays; `step` is called with the number of rows moved."""
         units = sorted(self.file.units, key=lambda unit: unit.first)

@@ -1,0 +1,17 @@
+"""Files that are old enough for caches to believe their stat: a younger one may change within a tick.
+
+The time of a change is the kernel's and cannot be forged: somebody must wait, and pools of files wait once.
+"""
+
+import time
+from pathlib import Path
+
+# A little more than `RACY_NS` of the core.
+WINDOW_S = 2.02
+
+
+def settle(*roots: Path) -> None:
+    """Wait until everything below these folders, or these files, is old enough."""
+    paths = [path for root in roots for path in (root, *root.rglob("*"))]
+    newest = max(path.lstat().st_ctime for path in paths)
+    time.sleep(max(0.0, newest + WINDOW_S - time.time()))
