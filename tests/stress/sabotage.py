@@ -51,6 +51,9 @@ def build(tree: Path, target: Path) -> None:
         tree,
         "cargo",
         "build",
+        # Dependencies are as they were built; what is patched is compiled as fast as can be.
+        *("--config", "profile.dev.package.n4w-core.opt-level=0"),
+        *("--config", "profile.dev.package.n4w-py.opt-level=0"),
         "--locked",
         "--quiet",
         "-p",
