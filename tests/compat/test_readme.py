@@ -27,7 +27,7 @@ def test_writing_as_the_readme_shows_it(tmp_path, monkeypatch, capsys, number):
     run = found["run"]
     assert run.status is n4w.RunStatus.COMPLETED
     assert [result.best_score for result in run.results()] == [0.31]
-    rows = pl.read_parquet(tmp_path / "new_workspace/predictions/*/*.meta.parquet")
+    rows = pl.read_parquet(found["ws"].path / "predictions/*/*.meta.parquet")
     assert rows.select("val_score", "metric").rows() == [(0.31, "rmse")]
     assert found["ws"].verify(full=True)["problems"] == []
     assert capsys.readouterr().out == ("1 0.31\n" if "print" in EXAMPLES[number] else "")
