@@ -20,7 +20,7 @@ from nirs4all_workspace.exceptions import (
 )
 from nirs4all_workspace.insight import session_names, stats, watch
 from nirs4all_workspace.insight.trace import Trace, trace
-from nirs4all_workspace.legacy import stores
+from nirs4all_workspace.legacy import later_stores
 from nirs4all_workspace.maintenance import gc, recover, verify
 from nirs4all_workspace.predictions.collection import Predictions
 from nirs4all_workspace.runs.collection import Runs
@@ -133,7 +133,7 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / _MANIFEST).exists():
             raise ConflictError("is already a workspace; open it", str(folder))
-        if store := stores.find(folder):
+        if store := later_stores.find(folder):
             raise ConflictError(f"{store}; choose another folder for a new workspace", str(folder))
         if _native.old_files(folder, ".meta.parquet")[0]:
             raise ConflictError(
@@ -329,8 +329,8 @@ class Workspace:
         """
         found = _native.verify_files(self.path, full, progress)
         verify.check(self, full, found)
-        for store in stores.names(self.path) if self.format_version == 1 else ():
-            message = f"the folder {stores.find(self.path)}"
+        for store in later_stores.names(self.path) if self.format_version == 1 else ():
+            message = f"the folder {later_stores.find(self.path)}"
             found["notes"].append({"path": store, "kind": "foreign", "message": message})
         if not self.is_writable:
             message = f"format {self.format_version} is newer than this version can write"

@@ -53,11 +53,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print strict JSON instead 
 
 def open_workspace(path: Path) -> Workspace:
     """Open a workspace; warn on stderr where it is the store of a later nirs4all, which is not read."""
-    from nirs4all_workspace.legacy import stores
+    from nirs4all_workspace.legacy import later_stores
     from nirs4all_workspace.workspace import Workspace
 
     workspace = Workspace.open(path)
-    if workspace.format_version == 1 and (store := stores.find(path)):
+    if workspace.format_version == 1 and (store := later_stores.find(path)):
         say(f"n4w: {path}: {store}", to_stderr=True)
     return workspace
 

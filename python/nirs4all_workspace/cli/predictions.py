@@ -25,7 +25,7 @@ from nirs4all_workspace.cli.output import (
     terminal,
     with_progress,
 )
-from nirs4all_workspace.cli.unknown import say_unknown
+from nirs4all_workspace.cli.unknown_names import say_unknown
 from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:

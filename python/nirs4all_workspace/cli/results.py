@@ -21,7 +21,7 @@ from nirs4all_workspace.cli.output import (
     show_errors,
     terminal,
 )
-from nirs4all_workspace.cli.unknown import say_unknown
+from nirs4all_workspace.cli.unknown_names import say_unknown
 
 if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io import locks, paths
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, SchemaError
-from nirs4all_workspace.legacy import stores
+from nirs4all_workspace.legacy import later_stores
 from nirs4all_workspace.migration import files
 from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.model import migration_notes
@@ -115,7 +115,7 @@ def _checked(source: Path, target: Path) -> tuple[Path, Path]:
     is_old = catalogue.old_files(origin, catalogue.SUFFIX) or any(origin.glob("runs/**/manifest.yaml"))
     if not is_old:
         what = "holds neither *.meta.parquet nor runs/*/*/manifest.yaml of nirs4all 0.6"
-        if store := stores.find(origin):
+        if store := later_stores.find(origin):
             what = f"{store}; only folders of nirs4all 0.6 can be migrated"
         raise SchemaError(what, str(source))
     return origin, place

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, layout, locks, yaml_records
-from nirs4all_workspace.exceptions import (
-    ConflictError,
-    CorruptFileError,
-    NotFoundError,
-    WorkspaceError,
-)
+from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.model.states import RunStatus, check_transition
 from nirs4all_workspace.values import stored
 

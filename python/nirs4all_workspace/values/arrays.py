@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace.values.meaning import EXACT, check_unit, named, number_shown, scalar
+from nirs4all_workspace.values.scalars import EXACT, check_unit, named, number_shown, scalar
 
 if TYPE_CHECKING:
     import numpy as np

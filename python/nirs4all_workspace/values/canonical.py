@@ -21,7 +21,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace.values import meaning, stored
+from nirs4all_workspace.values import scalars, stored
 
 # A record adds some levels around it.
 _DEEPEST = stored.DEEPEST_RECORD - 10
@@ -103,7 +103,7 @@ def _estimator(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - anyt
 
 def _array(value: Any, where: str) -> Any:  # noqa: ANN401 - anything like an array
     if getattr(value, "ndim", 0) == 0:
-        return _plain(meaning.nested(value, where), where)
+        return _plain(scalars.nested(value, where), where)
     if value.size > _LARGEST_ARRAY:
         raise TypeError(
             f"{where} is an array of {value.size} elements, more than the {_LARGEST_ARRAY} that a record "

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from nirs4all_workspace.values import stored
-from nirs4all_workspace.values.meaning import named, scalar
+from nirs4all_workspace.values.scalars import named, scalar
 
 # Columns of 64-bit floats, which hold the float nearest to a decimal or fraction.
 _FLOATS = frozenset({"val_score", "test_score", "train_score", "exclusion_rate"})

@@ -193,9 +193,9 @@ class _Strict:
                 raise TypeError(f"{_name(self.where, place)} is an interval, which cannot be stored")
             if not isinstance(value, Mapping):
                 return [self.of(item, (place, index), depth + 1) for index, item in enumerate(value)]
-        from nirs4all_workspace.values import meaning  # not needed for plain trees
+        from nirs4all_workspace.values import scalars  # not needed for plain trees
 
-        return self.of(meaning.nested(value, _name(self.where, place)), place, depth)
+        return self.of(scalars.nested(value, _name(self.where, place)), place, depth)
 
     def of_mapping(self, mapping: Mapping[Any, Any], place: _Place | None, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -1,6 +1,6 @@
 //! Names made of content, and names of things as those of files and folders.
 
-use n4w_core::base::{content, file_names, normal};
+use n4w_core::base::{content, file_names, names};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -12,12 +12,12 @@ pub fn blake3_hex(content: &[u8], digits: usize) -> String {
 
 #[pyfunction]
 pub fn slug(name: &Bound<'_, PyString>) -> String {
-    normal::slug(&name.to_string_lossy())
+    names::slug(&name.to_string_lossy())
 }
 
 #[pyfunction]
 pub fn dataset_folder(name: &str) -> String {
-    normal::dataset_folder(name)
+    names::dataset_folder(name)
 }
 
 #[pyfunction]

@@ -1,6 +1,6 @@
 //! The one way into the core for work that takes time.
 
-use n4w_core::base::refused;
+use n4w_core::base::special_files;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
@@ -155,7 +155,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 /// `OSError` chooses its subclass by the number, so that `except FileNotFoundError` works.
 fn os_error(py: Python<'_>, error: &Error, path: Option<OsString>) -> PyErr {
     let number = error.source.as_ref().and_then(|source| {
-        refused::number_of(source).or(match source.kind() {
+        special_files::number_of(source).or(match source.kind() {
             std::io::ErrorKind::IsADirectory => Some(21),
             _ => None,
         })

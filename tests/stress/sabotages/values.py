@@ -34,7 +34,7 @@ SABOTAGES = {
         "unit/test_values.py::test_arrays_that_would_lose_their_meaning_are_refused",
     ),
     "take durations of NumPy for whole numbers": Sabotage(
-        "python/nirs4all_workspace/values/meaning.py",
+        "python/nirs4all_workspace/values/scalars.py",
         "    if isinstance(value, numpy.datetime64 | numpy.timedelta64):\n        return None if",
         "    if isinstance(value, numpy.datetime64):\n        return None if",
         "unit/test_values.py::test_values_of_extra_columns",
@@ -46,7 +46,7 @@ SABOTAGES = {
         "unit/test_values.py::test_arrays_of_any_dtype_order_and_stride",
     ),
     "take extension types for what they are stored as": Sabotage(
-        "rust/core/src/types/meaning.rs",
+        "rust/core/src/types/extension_types.rs",
         "    if !has_extension(field) {",
         "    if !has_extension(field) || true {",
         "unit/test_values_of_frames.py::test_extension_types_by_their_meaning",
@@ -94,7 +94,7 @@ SABOTAGES = {
         "unit/test_values_of_frames.py::test_whole_scores_of_batches_that_no_float_is",
     ),
     "lose the offset of nested times": Sabotage(
-        "python/nirs4all_workspace/values/meaning.py",
+        "python/nirs4all_workspace/values/scalars.py",
         'if isinstance(value, datetime) and value.tzinfo is not None and hasattr(value, "to_datetime64"):',
         "if False:",
         "unit/test_values.py::test_missing_values_and_offsets_within_values",

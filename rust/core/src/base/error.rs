@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::refused;
+use super::special_files;
 
 /// What went wrong, by the way a caller would react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,7 +109,7 @@ impl Error {
     /// An error of the operating system. What is no file at all is no Parquet file either.
     pub fn io(path: &Path, source: io::Error) -> Self {
         let is_parquet = path.extension().is_some_and(|extension| extension == "parquet");
-        let is_other = is_parquet && refused::is_special(&source);
+        let is_other = is_parquet && special_files::is_special(&source);
         Self {
             kind: if is_other { ErrorKind::NotParquet } else { ErrorKind::Io },
             path: Some(path.to_path_buf()),

@@ -8,7 +8,7 @@ pub mod entry;
 pub mod legacy;
 mod listing;
 pub mod native;
-mod packed;
+mod packed_results;
 mod ranking;
 mod result_fields;
 pub mod result_query;

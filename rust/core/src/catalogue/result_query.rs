@@ -7,13 +7,13 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::listing::list;
-use super::packed::{PackedResult, field, unpack};
+use super::packed_results::{PackedResult, field, unpack};
 use super::result_fields::FIELDS;
 use super::run_results::{RunResults, Wanted};
 use super::{ranking, results};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics::{self, Direction};
-use crate::base::normal::same_name;
+use crate::base::names::same_name;
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::yaml::tree::{Part, Tree};

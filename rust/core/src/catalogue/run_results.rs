@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::entry::Entry;
-use super::packed::pack;
+use super::packed_results::pack;
 use super::results::{Results, of_run};
 use super::run_stats::RunStats;
 use super::unit::{self, Unit};

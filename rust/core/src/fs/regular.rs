@@ -7,7 +7,7 @@ use std::fs::{File, FileType};
 use std::io;
 use std::path::Path;
 
-use crate::base::refused::{EISDIR, ENOENT, ENOTDIR, ENXIO, told};
+use crate::base::special_files::{EISDIR, ENOENT, ENOTDIR, ENXIO, told};
 
 /// The file that was opened, if it is a regular one; else why it cannot be read.
 pub fn opened(path: &Path, opened: io::Result<File>) -> io::Result<File> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Algorithm;
 use crate::base::error::{Error, Result};
-use crate::base::normal::{nfc, nfd};
+use crate::base::names::{nfc, nfd};
 use crate::fs::stat::{self, FileKey};
 use crate::fs::{Metadata, folders};
 

@@ -16,7 +16,7 @@ use super::Algorithm;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::progress::Progress;
-use crate::base::refused;
+use crate::base::special_files;
 use crate::fs::stat::{self, FileKey};
 use crate::fs::{File, platform};
 
@@ -57,7 +57,7 @@ pub(super) fn read_unchanged<T>(path: &Path, read: impl Fn(&File, u64) -> Result
     for _ in 0..2 {
         let read_at = now_ns();
         let file = match platform::open(path) {
-            Err(error) if refused::is_special(&error) => {
+            Err(error) if special_files::is_special(&error) => {
                 return Err(Error::new(ErrorKind::Argument, "is no regular file").at(path));
             }
             opened => opened.map_err(fail)?,

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::FileIndex;
 use super::tree::{Tree, shown};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
-use crate::base::normal::same_name;
+use crate::base::names::same_name;
 use crate::base::progress::Progress;
 use crate::fs::stat::FileKey;
 use crate::hash::folder::is_dropping;

@@ -17,7 +17,7 @@ use crate::base::file_names;
 use crate::fs::stat::{self, Identity};
 use crate::fs::{File, platform};
 use crate::reading::files;
-use crate::segment::hidden::{Hidden, RESULT};
+use crate::segment::hidden_rows::{Hidden, RESULT};
 use crate::segment::journal::{Journal, Kind};
 use crate::segment::live_set::Open;
 use crate::segment::{ipc, journal_contents};

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use arrow_array::RecordBatch;
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::normal::{nfc, same_name};
+use crate::base::names::{nfc, same_name};
 use crate::summary::{Accumulator, Datasets, Group};
 use crate::types::columns::{Numbers, SCORES, Texts};
 

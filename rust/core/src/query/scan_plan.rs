@@ -23,7 +23,7 @@ use crate::footer::TailReader;
 use crate::fs::stat::{self, Identity};
 use crate::reading::files::{self, Listing};
 use crate::reading::partial;
-use crate::segment::hidden::{self, Hidden, RESULT};
+use crate::segment::hidden_rows::{self, Hidden, RESULT};
 use crate::segment::ipc;
 use crate::segment::journal::{Journal, Kind, Position};
 use crate::segment::live_set::Open;
@@ -92,7 +92,7 @@ impl Plan {
         let Listing { files: mut names, mut hidden, mut errors } = files::list(root, open)?;
         if partial {
             for (name, finished) in partial::list(root, open, &mut errors) {
-                let part = hidden::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
+                let part = hidden_rows::Part { rows: 0..u64::MAX, results: Some(Arc::new(finished)) };
                 hidden.extend(Hidden::of(vec![part]).map(|part| (name.clone(), Arc::new(part))));
                 names.push(name);
             }

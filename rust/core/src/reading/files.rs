@@ -12,10 +12,10 @@ use super::old_files;
 use crate::base::error::{FileError, Result};
 use crate::base::file_names::{Name, SUFFIX, is_of_predictions, is_prediction_file};
 use crate::fs::{FileType, folders};
-use crate::segment::hidden::Hidden;
+use crate::segment::file_results::Memory;
+use crate::segment::hidden_rows::Hidden;
 use crate::segment::live_set::Open;
 use crate::segment::resolve;
-use crate::segment::said::Memory;
 
 /// A listing that took longer may have missed a file that was replaced meanwhile, and is repeated.
 const SLOW_LISTING: Duration = Duration::from_secs(5);

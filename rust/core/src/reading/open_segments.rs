@@ -9,7 +9,7 @@ use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::file_names::{self, Name};
 use crate::fs::{cache_file, folders, platform};
 use crate::segment::checkpoints::{self, Checkpoint};
-use crate::segment::hidden::Hidden;
+use crate::segment::hidden_rows::Hidden;
 use crate::segment::journal::{Journal, Kind, Position};
 use crate::segment::journal_contents::results;
 use crate::segment::{ipc, resolve};

@@ -7,10 +7,10 @@ use super::files;
 use crate::base::error::FileError;
 use crate::base::file_names::{self, Name, PARTIAL_FOLDER};
 use crate::fs::folders;
+use crate::segment::file_results::Memory;
 use crate::segment::journal::Journal;
 use crate::segment::live_set::Open;
 use crate::segment::resolve;
-use crate::segment::said::Memory;
 
 /// The files of such rows, relative to the workspace, each with the results whose rows in it are not to be read:
 /// their writer went on elsewhere and finished them. Those that a live journal still has are left out.

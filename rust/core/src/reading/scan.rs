@@ -8,7 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::base::file_names;
 use crate::decode::batches::read_batches;
 use crate::fs::File;
-use crate::segment::hidden::{Hidden, RESULT};
+use crate::segment::hidden_rows::{Hidden, RESULT};
 use crate::segment::journal::Journal;
 use crate::segment::journal_contents;
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};

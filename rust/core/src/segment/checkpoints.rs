@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::checkpoint;
-use super::hidden::Rank;
+use super::hidden_rows::Rank;
 use crate::base::error::{Error, Result};
 use crate::base::file_names::Name;
 use crate::base::value::Value;

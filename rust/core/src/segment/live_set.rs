@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::hidden::{Hidden, Part};
+use super::hidden_rows::{Hidden, Part};
 use crate::base::error::Error;
 
 /// Which files in one folder of `predictions` are live, and which of their rows are hidden.

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::carriers::Run;
+use super::file_results::Memory;
 use super::live_set::{LiveSet, Open};
-use super::said::Memory;
+use super::writer_files::Run;
 use crate::base::file_names::{JOURNAL_SUFFIX, Name, is_journal, split};
 
 /// Judges the journals and prediction files of one folder of `predictions`; `names` has nothing else.

@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 use super::schema::Type;
 use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::normal::float_name;
+use crate::base::names::float_name;
 use crate::types;
 
 /// The score columns, in the order in which everything keeps them.

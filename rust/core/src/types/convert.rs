@@ -17,7 +17,7 @@ use super::schema::Type;
 use super::{ranges, text};
 use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::normal::float_name;
+use crate::base::names::float_name;
 
 /// A column in another type.
 #[derive(Clone, Debug)]

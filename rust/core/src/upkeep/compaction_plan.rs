@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::base::error::Result;
 use crate::base::file_names::Name;
 use crate::base::progress::Progress;
-use crate::segment::carriers;
 use crate::segment::checkpoints::Checkpoints;
-use crate::segment::hidden::{Hidden, Part};
+use crate::segment::file_results::Said;
+use crate::segment::hidden_rows::{Hidden, Part};
 use crate::segment::merged::{self, Merged, Replaced, Unit};
-use crate::segment::said::Said;
+use crate::segment::writer_files;
 
 /// The inputs of one compaction, in their order.
 pub struct Plan {
@@ -34,13 +34,13 @@ impl Plan {
             plan.replaced.push(replaced);
             plan.checkpoints.push(said.checkpoints(&name.writer));
         }
-        let mut live = carriers::longest(inputs, &plan.units, &plan.replaced);
+        let mut live = writer_files::longest(inputs, &plan.units, &plan.replaced);
         while let Some(apart) = live.iter().position(Option::is_none) {
             inputs.remove(apart);
             plan.units.remove(apart);
             plan.replaced.remove(apart);
             plan.checkpoints.remove(apart);
-            live = carriers::longest(inputs, &plan.units, &plan.replaced);
+            live = writer_files::longest(inputs, &plan.units, &plan.replaced);
         }
         for (units, is_live) in plan.units.iter_mut().zip(live) {
             let is_live = is_live.unwrap_or_default();

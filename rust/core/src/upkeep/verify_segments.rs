@@ -14,9 +14,9 @@ use crate::base::progress::Progress;
 use crate::fs::{folders, lock, platform};
 use crate::reading::{files, open_segments};
 use crate::segment::checkpoints::Checkpoint;
+use crate::segment::file_results::Said;
 use crate::segment::journal::{self, Journal};
 use crate::segment::live_set::Lost;
-use crate::segment::said::Said;
 use crate::segment::{resolve, sealed};
 use crate::write::seal::Survey;
 

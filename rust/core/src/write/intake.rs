@@ -14,7 +14,7 @@ use super::mappings::Cell;
 use super::writer::{Waiting, Writer};
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::normal::same_name;
+use crate::base::names::same_name;
 use crate::decode::value_sizes;
 use crate::summary::{Accumulator, add_batches};
 use crate::types::{rows, schema};

@@ -14,7 +14,7 @@ use arrow_schema::{DataType, Field};
 
 use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::normal::float_name;
+use crate::base::names::float_name;
 use crate::types;
 use crate::types::rows::{batch_of, check_name, common};
 use crate::types::schema::{COLUMNS, Type, extras, known, unfit, whole};

@@ -9,7 +9,7 @@ use crate::base::file_names::{self, Name, SUFFIX};
 use crate::catalogue::entry::{Entry, Kind};
 use crate::fs::folders;
 use crate::reading::files;
-use crate::segment::hidden::Hidden;
+use crate::segment::hidden_rows::Hidden;
 use crate::segment::live_set::Open;
 use crate::yaml::tree::Tree;
 

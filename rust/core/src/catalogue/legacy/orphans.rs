@@ -7,7 +7,7 @@ use super::sessions::blank;
 use crate::base::content::blake3_hex;
 use crate::base::error::FileError;
 use crate::base::file_names::{self, Name, SUFFIX};
-use crate::base::normal::slug;
+use crate::base::names::slug;
 use crate::catalogue::entry::{Entry, Kind};
 use crate::fs::folders;
 use crate::reading::files;

@@ -11,7 +11,7 @@ use super::logs::Log;
 use super::manifests::{Manifest, iso, without_number};
 use super::template;
 use crate::base::content::blake3_hex;
-use crate::base::normal::slug;
+use crate::base::names::slug;
 use crate::catalogue::entry::{Entry, Kind};
 use crate::catalogue::native;
 use crate::yaml::canonical::content_id;

@@ -12,11 +12,11 @@ use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use super::checkpoints::Checkpoints;
-use super::hidden::{Part, Rank};
+use super::file_results::{Memory, OpenSaid, Said};
+use super::hidden_rows::{Part, Rank};
 use super::journal::Journal;
 use super::live_set::{LiveSet, Open};
 use super::merged::{self, Replaced, Unit};
-use super::said::{Memory, OpenSaid, Said};
 use super::sealed::{self, Sealed};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::file_names::{self, Name};

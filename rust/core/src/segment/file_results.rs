@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use twox_hash::XxHash3_64;
 
 use super::checkpoints::{self, Checkpoint, Checkpoints, RESULTS_KEY};
-use super::hidden::RESULT;
+use super::hidden_rows::RESULT;
 use super::journal::{Journal, Kind, Position};
 use super::merged::{self, Replaced};
 use super::sealed::{self, Sealed};
