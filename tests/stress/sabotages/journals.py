@@ -70,7 +70,7 @@ SABOTAGES = {
         "stress/test_damaged_journals.py::test_blocks_that_a_disk_lost_cost_what_they_held",
     ),
     "count a result whose rows were lost": Sabotage(
-        "rust/core/src/segment/checkpoint.rs",
+        "rust/core/src/segment/stored_result.rs",
         ".is_some_and(|rows| counted < rows)",
         ".is_some_and(|rows| counted < rows && false)",
         "stress/test_damaged_copies.py::test_rows_that_a_predecessor_lost_unmake_a_checkpoint_in_its_successor",

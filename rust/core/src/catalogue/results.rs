@@ -13,8 +13,8 @@ use crate::base::error::{FileError, Result};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::reading::open_segments;
-use crate::segment::checkpoint;
 use crate::segment::hidden_rows::{self, Rank};
+use crate::segment::stored_result;
 use crate::yaml::tree::Tree;
 
 /// The results of some runs.
@@ -89,7 +89,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::Ope
     found.errors.extend(open.errors.iter().cloned());
     let mut parsed = Vec::new();
     for (writer, text) in open.results.iter().chain(&sealed) {
-        match checkpoint::parse(text) {
+        match stored_result::parse(text) {
             Ok(json) => {
                 let text = |key: &str| json.get(key).and_then(|value| value.as_str()).unwrap_or_default();
                 parsed.push((text("completed_at").to_owned(), writer, text("id").to_owned(), json));

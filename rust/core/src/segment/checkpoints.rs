@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::checkpoint;
 use super::hidden_rows::Rank;
+use super::stored_result;
 use crate::base::error::{Error, Result};
 use crate::base::file_names::Name;
 use crate::base::value::Value;
@@ -109,7 +109,7 @@ pub fn joined_lists<'a>(
         let name = Name { run_id: run_id.to_owned(), writer: writer.clone() };
         let text = read_list(&root.join("runs").join(run_id).join(name.results()))?;
         for line in text.lines() {
-            let Ok(mut json) = checkpoint::parse(line) else { continue };
+            let Ok(mut json) = stored_result::parse(line) else { continue };
             if !name.is_compaction() {
                 json.insert(WRITER.to_owned(), writer.as_str().into());
             }

@@ -15,7 +15,7 @@ use super::hidden_rows::RESULT;
 use super::journal::{Journal, Kind, Position};
 use super::merged::{self, Replaced};
 use super::sealed::{self, Sealed};
-use super::{checkpoint, ipc, journal_contents};
+use super::{ipc, journal_contents, stored_result};
 use crate::base::clock::now_ns;
 use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, Result, corrupt};
@@ -156,7 +156,7 @@ impl OpenSaid {
                 Kind::Arrays => {}
                 Kind::Checkpoint => {
                     // One without an id is reported by recover and verify.
-                    if let Ok(checkpoint) = checkpoint::read(payload) {
+                    if let Ok(checkpoint) = stored_result::read(payload) {
                         said.checkpoints.extend(Checkpoint::of_result(&checkpoint.text));
                     }
                 }

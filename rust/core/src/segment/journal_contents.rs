@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::journal::{Journal, Kind, Position, Reading};
-use super::{checkpoint, ipc};
+use super::{ipc, stored_result};
 use crate::base::error::{Error, Result};
 
 /// Hands out the rows of a journal; says where they end and what was given up, and what is damaged.
@@ -30,12 +30,12 @@ pub fn results(path: &Path) -> Result<(Vec<String>, Option<Error>)> {
     while let Some((kind, _)) = frames.advance()? {
         // One without an id is reported by recover and verify.
         if kind == Kind::Checkpoint
-            && let Ok(checkpoint) = checkpoint::read(frames.payload())
+            && let Ok(checkpoint) = stored_result::read(frames.payload())
         {
             found.push((checkpoint, frames.has_lost()));
         }
     }
     let damage = journal.damage(&frames.finish());
-    let (complete, _) = checkpoint::take_incomplete(&journal, found)?;
+    let (complete, _) = stored_result::take_incomplete(&journal, found)?;
     Ok((complete.into_iter().map(|checkpoint| checkpoint.text).collect(), damage))
 }

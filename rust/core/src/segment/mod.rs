@@ -1,6 +1,5 @@
 //! What one writer leaves, open and sealed, and which of it is live.
 
-pub mod checkpoint;
 pub mod checkpoints;
 pub mod file_results;
 pub mod hidden_rows;
@@ -12,4 +11,5 @@ pub mod merged;
 pub mod resolve;
 pub mod sealed;
 pub mod segment_file;
+pub mod stored_result;
 pub(crate) mod writer_files;

@@ -23,7 +23,7 @@ use crate::segment::checkpoints::{self, Checkpoint, Checkpoints};
 use crate::segment::journal::{Journal, Kind, Position, Reading, Stretch, fence_path};
 use crate::segment::sealed::Sealed;
 use crate::segment::segment_file::SegmentFile;
-use crate::segment::{checkpoint, ipc};
+use crate::segment::{ipc, stored_result};
 use crate::summary::{Datasets, merge_datasets, split_by_dataset};
 use crate::types::rows;
 
@@ -89,7 +89,7 @@ impl Survey {
                         schemas.push(schema);
                     }
                 }
-                Kind::Checkpoint => match checkpoint::read(payload) {
+                Kind::Checkpoint => match stored_result::read(payload) {
                     Ok(checkpoint) => results.push((checkpoint, frames.has_lost())),
                     Err(error) => {
                         notes.push(("corrupt", format!("{}, at byte {}", error.message, at.offset)));
@@ -97,8 +97,8 @@ impl Survey {
                 },
             }
         }
-        let (results, incomplete) = checkpoint::take_incomplete(journal, results)?;
-        notes.extend(results.iter().filter_map(checkpoint::note));
+        let (results, incomplete) = stored_result::take_incomplete(journal, results)?;
+        notes.extend(results.iter().filter_map(stored_result::note));
         notes.extend(incomplete.iter().map(|id| {
             let message = "rows were lost with a damaged frame: it counts as not checkpointed, and resuming its run \
                            does it again";

@@ -18,7 +18,7 @@ use crate::base::progress::Progress;
 use crate::decode::value_sizes;
 use crate::fs::{atomic, platform};
 use crate::segment::journal::{self, Appender, Cut, Header, Kind};
-use crate::segment::{checkpoint, ipc};
+use crate::segment::{ipc, stored_result};
 use crate::summary::result_stats::ResultStats;
 use crate::summary::{Accumulator, Datasets};
 
@@ -194,7 +194,7 @@ impl Writer {
     /// checkpointed again.
     pub fn checkpoint(&mut self, result_id: &str, result: &str) -> Result<()> {
         self.check_unfinished(result_id)?;
-        checkpoint::check(result)?;
+        stored_result::check(result)?;
         self.commit(Some((result_id, result)))
     }
 

@@ -22,7 +22,7 @@ const UNREADABLE: &str = "unreadable";
 
 /// A finished result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
+pub struct StoredResult {
     /// Its id.
     pub id: String,
     /// All of it, as strict JSON.
@@ -63,14 +63,14 @@ pub fn check(text: &str) -> Result<()> {
 }
 
 /// A checkpoint in a journal. What an earlier version stored and no reader can read is null, and named.
-pub fn read(payload: &[u8]) -> Result<Checkpoint> {
+pub fn read(payload: &[u8]) -> Result<StoredResult> {
     let damaged = || corrupt("a checkpoint is no JSON object with an id");
     let text = std::str::from_utf8(payload).map_err(|_| damaged())?;
     let n_rows = |value: Option<&Value>| value.and_then(Value::as_u64);
     if let Ok(json) = parse(text) {
         let id = json.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let n_rows = n_rows(json.get("n_rows"));
-        return Ok(Checkpoint { id, text: text.to_owned(), unreadable: Vec::new(), n_rows });
+        return Ok(StoredResult { id, text: text.to_owned(), unreadable: Vec::new(), n_rows });
     }
     let entries = split(text).ok_or_else(damaged)?;
     let (mut unreadable, mut id, mut rows) = (Vec::new(), None, None);
@@ -100,12 +100,12 @@ pub fn read(payload: &[u8]) -> Result<Checkpoint> {
     parts.push((listed, &names));
     let parts = parts.iter().map(|(name, value)| format!("{}: {value}", Value::from(name.as_str())));
     let text = format!("{{{}}}", parts.collect::<Vec<_>>().join(", "));
-    Ok(Checkpoint { id, text, unreadable, n_rows: rows })
+    Ok(StoredResult { id, text, unreadable, n_rows: rows })
 }
 
 /// What is to be said of a checkpoint, if anything.
-pub fn note(checkpoint: &Checkpoint) -> Option<(&'static str, String)> {
-    let Checkpoint { id, unreadable, .. } = checkpoint;
+pub fn note(result: &StoredResult) -> Option<(&'static str, String)> {
+    let StoredResult { id, unreadable, .. } = result;
     let what = "cannot be read and is null: an earlier version stored it without looking";
     (!unreadable.is_empty()).then(|| ("unreadable", format!("result {id}: {} {what}", unreadable.join(", "))))
 }
@@ -146,15 +146,15 @@ fn split(text: &str) -> Option<Vec<(&str, &str)>> {
 /// from.
 pub fn take_incomplete(
     journal: &Journal,
-    found: Vec<(Checkpoint, bool)>,
-) -> Result<(Vec<Checkpoint>, Vec<String>)> {
-    let says_rows = |checkpoint: &Checkpoint| checkpoint.n_rows.is_some_and(|rows| rows > 0);
+    found: Vec<(StoredResult, bool)>,
+) -> Result<(Vec<StoredResult>, Vec<String>)> {
+    let says_rows = |result: &StoredResult| result.n_rows.is_some_and(|rows| rows > 0);
     let mut earlier = None;
     if journal.header.predecessor.is_some() && found.iter().any(|(checkpoint, _)| says_rows(checkpoint)) {
         earlier = Earlier::of(journal)?;
     }
     let is_after_damage = earlier.as_ref().is_some_and(|earlier| earlier.is_damaged);
-    let is_suspect = |found: &(Checkpoint, bool)| says_rows(&found.0) && (found.1 || is_after_damage);
+    let is_suspect = |found: &(StoredResult, bool)| says_rows(&found.0) && (found.1 || is_after_damage);
     if !found.iter().any(is_suspect) {
         return Ok((found.into_iter().map(|(checkpoint, _)| checkpoint).collect(), Vec::new()));
     }
