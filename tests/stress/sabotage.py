@@ -76,8 +76,8 @@ def test(tree: Path, name: str) -> bool:
     where = "import nirs4all_workspace as n, sys; sys.exit(not n.__file__.startswith(sys.argv[1]))"
     if run(tree, sys.executable, "-c", where, str(tree), PYTHONPATH=path).returncode:
         sys.exit("the tests would use another copy of the package")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/{name}"]
-    done = run(tree, *command, PYTHONPATH=path)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "120"]
+    done = run(tree, *command, f"tests/{name}", PYTHONPATH=path)
     if done.returncode not in (0, 1):
         sys.exit(f"{name} was neither passed nor failed:\n{done.stdout[-3_000:]}")
     return done.returncode == 0
