@@ -77,6 +77,8 @@ def test(tree: Path, name: str) -> bool:
     if run(tree, sys.executable, "-c", where, str(tree), PYTHONPATH=path).returncode:
         sys.exit("the tests would use another copy of the package")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "120"]
+    # What hangs in the native side is ended, too.
+    command += ["--timeout-method", "thread"]
     done = run(tree, *command, f"tests/{name}", PYTHONPATH=path)
     if done.returncode not in (0, 1):
         sys.exit(f"{name} was neither passed nor failed:\n{done.stdout[-3_000:]}")
