@@ -155,3 +155,15 @@ def test_any_lines_are_a_layout_or_undecided(lines):
     except Undecided:
         return
     assert layout.width > 0
+
+
+def test_brackets_in_a_path_are_part_of_it(tmp_path):
+    """`set [12]` is no pattern for its neighbour `set 1`."""
+    for folder, values in (("set [12]", [1.5, 2.5]), ("set 1", [10.5, 20.5])):
+        (tmp_path / folder).mkdir()
+        spectra = {"1000": [0.25, 0.5], "1002": [0.125, 0.75]}
+        pl.DataFrame(spectra).write_parquet(tmp_path / folder / "Xcal.parquet")
+        pl.DataFrame({"fat": values}).write_parquet(tmp_path / folder / "Ycal.parquet")
+    found = describe(tmp_path / "set [12]")
+    assert (found.n_samples, found.y_columns) == (2, ["fat"])
+    assert (found.y_stats["fat"]["min"], found.y_stats["fat"]["max"]) == (1.5, 2.5)

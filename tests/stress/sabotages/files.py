@@ -91,7 +91,7 @@ SABOTAGES = {
         "python/nirs4all_workspace/datasets/inspect/parquet.py",
         "pl.scan_parquet(path, glob=False).select(names)",
         "pl.scan_parquet(path).select(names)",
-        "unit/test_paths_of_commands.py::test_a_path_is_one_however_it_is_given",
+        "unit/test_contents.py::test_brackets_in_a_path_are_part_of_it",
     ),
     "filter datasets by bytes": Sabotage(
         "rust/core/src/query/filter.rs",
