@@ -203,6 +203,9 @@ def test_configurations_without_rows_are_results(old, tmp_path):
     (result,) = results_of(new).values()
     assert (result["dataset_name"], result["n_rows"], result["status"]) == ("wheat", 0, "failed")
     assert kinds(report) == ["no_rows"]
+    # And no dataset of nothing.
+    assert list((new / "predictions").rglob("*.*")) == []
+    assert n4w.Workspace.open(new).summary()["datasets"] == []
 
 
 def test_where_a_target_may_be(old, tmp_path):
