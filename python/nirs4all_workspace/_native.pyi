@@ -596,7 +596,7 @@ def canonical_json(value: object) -> bytes:
 
     Raises:
         TypeError: A value is not plain data.
-        ValueError: A text is not Unicode.
+        ValueError: A text in it is not Unicode, or it is nested deeper than 200 levels, or contains itself.
     """
 
 def read_cache(root: _Path, file: str) -> bytes | None:

@@ -47,11 +47,6 @@ HERE = __name__
 SNV_STEP = {"class": f"{HERE}.SNV", "params": {"axis": 1, "inner": None}}
 
 
-@pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
 # RFC 8785, section 3.2.2 and appendix B, and the tags for what it cannot write.
 @pytest.mark.parametrize(
     ("value", "text"),
@@ -79,6 +74,13 @@ def ws(tmp_path):
 )
 def test_the_canonical_form(value, text):
     assert canonical_json(value) == text.encode()
+
+
+def test_what_contains_itself_has_no_canonical_form():
+    ring = []
+    ring.append({"again": ring})
+    with pytest.raises(ValueError, match="contains itself"):
+        canonical_json(ring)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ pub fn findings_value(findings: &[Finding]) -> Value {
     let entry = |finding: &Finding| {
         debug_assert!(
             KINDS.contains(&finding.kind) || ErrorKind::ALL.iter().any(|kind| kind.name() == finding.kind),
-            "{} is none of the kinds of findings",
+            "expected a kind of finding, got {}",
             finding.kind
         );
         Value::map([

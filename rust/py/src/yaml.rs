@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use n4w_core::base::codec::{ByteReader, ByteWriter};
 use n4w_core::catalogue::native;
-use n4w_core::yaml::tree::{Part, Time, Tree};
+use n4w_core::yaml::tree::{DEEPEST, Part, Time, Tree};
 use n4w_core::yaml::{self, canonical};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -53,11 +53,15 @@ pub fn in_line(content: &[u8], key: &str) -> String {
 
 #[pyfunction]
 pub fn canonical_json<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    Ok(PyBytes::new(py, canonical::canonical_json(&tree_of(value)?).as_bytes()))
+    Ok(PyBytes::new(py, canonical::canonical_json(&tree_of(value, 0)?).as_bytes()))
 }
 
-/// Plain data as a tree.
-fn tree_of(value: &Bound<'_, PyAny>) -> PyResult<Tree> {
+/// Plain data as a tree; `depth` is how many lists and mappings it is in.
+fn tree_of(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Tree> {
+    if depth > DEEPEST {
+        let what = format!("is nested deeper than {DEEPEST} levels, or contains itself");
+        return Err(PyValueError::new_err(what));
+    }
     if value.is_none() {
         return Ok(Tree::Null);
     }
@@ -75,12 +79,12 @@ fn tree_of(value: &Bound<'_, PyAny>) -> PyResult<Tree> {
     }
     if let Ok(mapping) = value.cast::<PyDict>() {
         let entry = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
-            Ok((Tree::Text(key.cast::<PyString>()?.to_str()?.to_owned()), tree_of(&value)?))
+            Ok((Tree::Text(key.cast::<PyString>()?.to_str()?.to_owned()), tree_of(&value, depth + 1)?))
         };
         return mapping.iter().map(entry).collect::<PyResult<_>>().map(Tree::Map);
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        return value.try_iter()?.map(|item| tree_of(&item?)).collect();
+        return value.try_iter()?.map(|item| tree_of(&item?, depth + 1)).collect();
     }
     Err(PyTypeError::new_err(format!("expected plain data, got {}", value.get_type())))
 }

@@ -262,7 +262,7 @@ impl FromIterator<Tree> for Tree {
 }
 
 /// Deeper nesting is refused.
-pub(crate) const DEEPEST: usize = 200;
+pub const DEEPEST: usize = 200;
 
 /// Of a key that comes again, the last value at the first place, as in a Python dict.
 pub(crate) fn each_key_once(entries: Vec<(Tree, Tree)>) -> Vec<(Tree, Tree)> {
