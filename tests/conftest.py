@@ -6,6 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import nirs4all_workspace as n4w
 import pytest
 import sample_data
 import tiers
@@ -96,6 +97,12 @@ def shared(samples, tmp_path_factory):
 def shared_copy(samples, tmp_path):
     """Give `shared_copy(name)`: a writable copy of a sample workspace's Parquet files."""
     return lambda name: copy_files(samples(name), tmp_path / name)
+
+
+@pytest.fixture
+def ws(tmp_path):
+    """Give a new workspace."""
+    return n4w.Workspace.create(tmp_path / "ws")
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """Files that are old enough for caches to believe their stat: a younger one may change within a tick.
 
-The time of a change is the kernel's and cannot be forged: somebody must wait, and pools of files wait once.
+The time of a change is the kernel's and cannot be forged: a test must wait, and pools of files wait once.
 """
 
 import time
 from pathlib import Path
 
-# A little more than `RACY_NS` of the core.
-WINDOW_S = 2.02
+from nirs4all_workspace import _native
+
+WINDOW_S = _native.RACY_NS / 1e9 + 0.02
 
 
 def settle(*roots: Path) -> None:

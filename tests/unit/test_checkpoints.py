@@ -10,11 +10,6 @@ from processes import Worker
 
 
 @pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
-@pytest.fixture
 def run(ws):
     return ws.runs.create("a", templates=[["steps"]], datasets=["wheat", "corn"])
 

@@ -12,11 +12,6 @@ from settling import settle
 
 
 @pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
-@pytest.fixture
 def spectra(tmp_path):
     """Write a small dataset: `spectra(name, shift)` is its file."""
 

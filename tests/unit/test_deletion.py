@@ -11,11 +11,6 @@ from processes import Worker, tree
 MODEL = "ccca53791b024d98ee5d8c126d923e16f6cede945beb0b93c9abca301ed453e7"
 
 
-@pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
 def row(result, **columns):
     return {"result_id": result.id, "partition": "val", "metric": "rmse", "val_score": 0.5} | columns
 

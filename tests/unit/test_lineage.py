@@ -11,11 +11,6 @@ from nirs4all_workspace.model import run_record
 
 
 @pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
-@pytest.fixture
 def family(ws):
     """A run, its two children, and a child of the first of these."""
     top = ws.runs.create("top")

@@ -2,17 +2,11 @@
 
 import json
 
-import nirs4all_workspace as n4w
 import pyarrow.parquet as pq
 import pytest
 from settling import settle
 
 DATASET = "wheat"
-
-
-@pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
 
 
 @pytest.fixture

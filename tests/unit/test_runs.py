@@ -10,11 +10,6 @@ import yaml
 from processes import Worker, in_fork, tree
 
 
-@pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
 def loaded(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 

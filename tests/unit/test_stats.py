@@ -15,11 +15,6 @@ CACHE = ("workspace_stats.json", "model_performance.json", "cache_manifest.yaml"
 
 
 @pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
-@pytest.fixture
 def settled(monkeypatch):
     """Take files for old enough at once: no test edits one twice within a tick."""
     monkeypatch.setattr("nirs4all_workspace.insight.stats._RACY_NS", -(10**12))

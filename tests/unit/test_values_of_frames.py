@@ -14,11 +14,6 @@ from storing import BIG, MOMENT, stored
 
 
 @pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
-@pytest.fixture
 def run(ws):
     run = ws.runs.create("values", datasets=["wheat"])
     run.transition("running")

@@ -14,11 +14,6 @@ WAYS = [pytest.param(False, id="system"), pytest.param(True, id="clock")]
 INTERVAL = 0.05
 
 
-@pytest.fixture
-def ws(tmp_path):
-    return n4w.Workspace.create(tmp_path / "ws")
-
-
 class Watched:
     """A watch in a thread, and all that it told."""
 
