@@ -158,7 +158,7 @@ READS = {
 
 
 def watched(at, arguments):
-    """What `n4w watch` says: something changes, and once that is told somebody presses Ctrl-C."""
+    """What `n4w watch` says: something changes, and once that is told it is sent SIGINT."""
     out, err = io.StringIO(), io.StringIO()
     file = at.lab / "ws" / "templates" / "tpl_0123456789abcdef.yaml"
 

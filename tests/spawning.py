@@ -79,7 +79,7 @@ def _serve(requests: socket.socket) -> tuple[str, list[str]]:
 
 
 def _become(request: dict, files: list[int]) -> tuple[str, list[str]]:
-    """Take the streams, the variables and the folder that somebody asked for."""
+    """Take the streams, the variables and the folder that were asked for."""
     for number, file in enumerate(files[:3]):
         os.dup2(file, number)
     for file in files:

@@ -201,7 +201,7 @@ def test_a_file_that_may_not_be_read(folder):
     code = "import os, sys, json, nirs4all_workspace as n\n" + (
         "ws = n.Workspace.open('.'); os.setgid(65534); os.setuid(65534); print(json.dumps(ws.summary()))"
     )
-    # Nobody else may enter the folders that tests have for themselves.
+    # No other user may enter the folders that tests have for themselves.
     with tempfile.TemporaryDirectory() as public:
         shutil.copytree(folder, public, dirs_exist_ok=True)
         Path(public, BAD).chmod(0)

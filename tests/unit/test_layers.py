@@ -34,7 +34,12 @@ MAY = {
     "datasets/inspect/files.py": {"iterdir"},  # files of datasets, as are the next two
     "datasets/inspect/parquet.py": {"scan_parquet"},
     "datasets/inspect/text.py": {"ZipFile", "open"},
-    "migration/files.py": {"copyfile", "iterdir", "open", "scandir"},  # sources, and a target nobody sees yet
+    "migration/files.py": {
+        "copyfile",
+        "iterdir",
+        "open",
+        "scandir",
+    },  # sources, and an unpublished target
     "migration/migrate.py": {"glob", "iterdir", "read_bytes"},
     "migration/sessions.py": {"glob", "read_text"},
     "predictions/export.py": {"open"},  # a pipe or device outside of a workspace

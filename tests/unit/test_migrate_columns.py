@@ -92,7 +92,7 @@ ODD = ["*", "^.*$", "a.b", "ID", "source_file", "run", "hash", "row", "é\n", "n
 
 
 def test_columns_arrive_under_their_names_or_a_documented_one(old, tmp_path):
-    """Those that mean something in a workspace, and what is kept beside them, have `source_` before them."""
+    """Those that mean something in a workspace, and what lies beside them, have `source_` before them."""
     names = [*TAKEN, *OWN, *ODD]
     config = old.config("wheat", "Sweep")
     for number in range(3):
@@ -147,7 +147,7 @@ def test_times_that_cannot_be_read_are_kept_and_counted(old, tmp_path):
     ids=str,
 )
 def test_times_of_other_types(old, tmp_path, times, kind, kept):
-    """Of a number nobody knows whether it counts seconds, days or since when."""
+    """A number does not tell whether it counts seconds, days or since when."""
     old.row("wheat", old.config("wheat", "Sweep"), created_at=times[0])
     old.write({"created_at": kind})
     report, new = migrate(old, tmp_path)

@@ -139,7 +139,7 @@ def test_rows_that_cannot_be_read_tell_nothing(old):
 
 
 def _unknown(old, path):
-    """Nobody knows what the one session came to: it is not failed, and every listing says why."""
+    """What the one session came to is unknown: it is not failed, and every listing says why."""
     workspace = n4w.Workspace.open(old.root)
     for listed in (workspace.runs.list(), workspace.results.list(), workspace.runs.list()[0].results()):
         assert [error["path"] for error in listed.errors] == [path]
