@@ -56,7 +56,7 @@ impl Pruning {
             pruning.damage = damage.map(|error| FileError::new(&listed.name, &error));
             return Ok(pruning);
         }
-        let mut names = None;
+        let (mut names, mut source) = (None, None);
         if needs_metrics || !filter.is_empty() {
             let file = open_same(&listed.path, listed.identity)?;
             let tail = tails.read_file(&file).map_err(|error| error.at(&listed.path))?;
@@ -70,8 +70,12 @@ impl Pruning {
                 let groups = datasets.values().flat_map(Accumulator::groups);
                 names = Some(groups.map(|(metric, _)| metric.to_owned()).collect());
             }
+            source = Some(Source::of_tail(&listed.path, listed.identity, &tail)?);
         }
-        let source = Source::open(&listed.path, listed.identity)?;
+        let source = match source {
+            Some(source) => source,
+            None => Source::open(&listed.path, listed.identity)?,
+        };
         pruning.types.extend(type_in(source.schema()));
         if needs_metrics {
             pruning.metrics = match names {

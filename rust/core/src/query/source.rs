@@ -23,7 +23,7 @@ use crate::base::error::{Result, corrupt, guarded, unreadable};
 use crate::decode::batches::batch_rows;
 use crate::decode::chunk_checks::FileChecks;
 use crate::decode::chunks::Chunks;
-use crate::footer::TailReader;
+use crate::footer::{Tail, TailReader};
 use crate::fs::stat::Identity;
 use crate::types;
 
@@ -65,6 +65,18 @@ impl Source {
     ///
     /// One that changed since it was listed is no longer there, as far as its reader is concerned.
     pub fn open(path: &Path, identity: Identity) -> Result<Arc<Self>> {
+        Self::cached(path, identity, || {
+            let file = open_same(path, identity)?;
+            Self::parse(path, identity, &TailReader::default().read_file(&file)?)
+        })
+    }
+
+    /// The file of this identity, whose tail was read.
+    pub fn of_tail(path: &Path, identity: Identity, tail: &Tail<'_>) -> Result<Arc<Self>> {
+        Self::cached(path, identity, || Self::parse(path, identity, tail))
+    }
+
+    fn cached(path: &Path, identity: Identity, parse: impl FnOnce() -> Result<Self>) -> Result<Arc<Self>> {
         // A fork may have left the lock taken for good: then nothing is cached.
         if let Ok(mut cache) = FOOTERS.try_lock() {
             let cache = cache.get_or_insert_default();
@@ -77,7 +89,7 @@ impl Source {
                 return Ok(Arc::clone(source));
             }
         }
-        let source = Arc::new(Self::parse(path, identity).map_err(|error| error.at(path))?);
+        let source = Arc::new(parse().map_err(|error| error.at(path))?);
         // A younger file may be edited again without its stat telling.
         let now = now_ns();
         if identity.settled_at(now)
@@ -88,10 +100,7 @@ impl Source {
         Ok(source)
     }
 
-    fn parse(path: &Path, identity: Identity) -> Result<Self> {
-        let file = open_same(path, identity)?;
-        let mut tails = TailReader::default();
-        let tail = tails.read_file(&file)?;
+    fn parse(path: &Path, identity: Identity, tail: &Tail<'_>) -> Result<Self> {
         // A decoder believes a footer that contradicts itself and reads other numbers than were written.
         let checks = FileChecks::of(path, tail.identity, &tail.footer()?)?;
         guarded("the rows", || {
