@@ -90,7 +90,7 @@ fn open_group(
     let asked = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf));
     checks.check(file, &asked.map(|leaf| (group, leaf)).collect::<Vec<_>>())?;
     let most = if is_whole { WHOLE_BATCH } else { BATCH };
-    let rows = batch_rows(checks, group, mask, metadata.schema(), most);
+    let rows = batch_rows(checks, file, group, mask, metadata.schema(), most)?;
     let file = file.try_clone().map_err(Error::pathless)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
     let builder = builder.with_projection(mask.clone()).with_row_groups(vec![group]).with_batch_size(rows);
@@ -125,15 +125,16 @@ fn no_schema(error: impl std::fmt::Display) -> Error {
 /// Rows of a batch of the columns of a mask, `most` of them unless they may hold very long texts.
 pub(crate) fn batch_rows(
     checks: &FileChecks,
+    file: &File,
     group: usize,
     mask: &ProjectionMask,
     schema: &Schema,
     most: usize,
-) -> usize {
+) -> Result<usize> {
     let leaves: Vec<usize> = (0..checks.leaves()).filter(|leaf| mask.leaf_included(*leaf)).collect();
     let is_coded = |leaf| {
         let field = schema.field_with_name(checks.column(leaf));
         field.is_ok_and(|field| matches!(field.data_type(), DataType::Dictionary(..)))
     };
-    checks.batch_rows(group, &leaves, most, &is_coded)
+    checks.batch_rows(file, group, &leaves, most, &is_coded)
 }

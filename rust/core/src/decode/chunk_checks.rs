@@ -14,6 +14,7 @@ use twox_hash::XxHash3_64;
 use super::chunk_sums::{Sums, compare};
 use super::delta_pages;
 use super::page_limits::{self, BYTE_ARRAY, ChunkBytes, LANDED_PAGE_BYTES, PAGE_BYTES, Walked};
+use super::pages;
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
@@ -268,13 +269,15 @@ impl FileChecks {
     /// in which no text is repeated.
     pub fn batch_rows(
         &self,
+        file: &File,
         group: usize,
         leaves: &[usize],
         most: usize,
         coded: &dyn Fn(usize) -> bool,
-    ) -> usize {
+    ) -> Result<usize> {
         let Group { rows, chunks } = &self.groups[group];
         let mut least = most as u64;
+        let by_length = |longest: u64| TEXT_BYTES.checked_div(longest).unwrap_or(u64::MAX);
         for &leaf in leaves.iter().filter(|leaf| self.leaves[**leaf].physical == BYTE_ARRAY) {
             let chunk = &chunks[leaf];
             let walked = self.state((group, leaf)).get().copied().unwrap_or_default();
@@ -282,14 +285,21 @@ impl FileChecks {
                 // What was counted is right, and one batch can hold it.
                 Some(bytes) if self.sums.is_some() && bytes <= GROUP_TEXT_BYTES => (0, bytes),
                 _ if coded(leaf) => (walked.shared, chunk.uncompressed),
-                _ => (walked.shared.max(walked.dictionary), chunk.uncompressed),
+                _ => {
+                    let mut listed = walked.dictionary;
+                    if by_length(listed) < least {
+                        let bytes = ChunkBytes::InFile(file, chunk.pages.start);
+                        listed = pages::longest_in_dictionary(&bytes, &self.leaves[leaf], chunk)
+                            .map_err(|error| self.named(error, (group, leaf)))?;
+                    }
+                    (walked.shared.max(listed), chunk.uncompressed)
+                }
             };
-            let by_length = TEXT_BYTES.checked_div(longest).unwrap_or(u64::MAX);
             let by_size = (u128::from(TEXT_BYTES) * u128::from(*rows)).checked_div(u128::from(size));
             let by_size = by_size.map_or(u64::MAX, |rows| u64::try_from(rows).unwrap_or(u64::MAX));
-            least = least.min(by_length.min(by_size).max(1));
+            least = least.min(by_length(longest).min(by_size).max(1));
         }
-        usize::try_from(least).unwrap_or(most)
+        Ok(usize::try_from(least).unwrap_or(most))
     }
 
     /// Who may read these leaves, which were checked.

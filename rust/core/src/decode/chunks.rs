@@ -21,6 +21,11 @@ impl Chunks {
         Self { file, length, loaded: Vec::new() }
     }
 
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     pub(super) fn fetch(&self, start: u64, length: usize) -> Result<Bytes> {
         if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
             let message = format!("bytes {start} to {start} + {length} lie beyond the end of the file");

@@ -3,114 +3,54 @@
 //! Encodings: <https://github.com/apache/parquet-format/blob/master/Encodings.md>. No writer of this package uses
 //! them.
 
-use std::sync::Arc;
+use parquet::basic::Encoding;
+use parquet::column::page::Page;
 
-use bytes::Bytes;
-use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, Type as Physical, ZstdLevel};
-use parquet::column::page::{Page, PageReader};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::serialized_reader::SerializedPageReader;
-use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
-
-use super::chunks::Chunks;
 use super::page_limits::ChunkBytes;
-use crate::base::error::{Error, Result, corrupt, guarded, unreadable};
+use super::pages;
+use crate::base::error::{Error, Result, corrupt};
 use crate::footer::layout::{Chunk, Leaf};
 
 /// Checks that the pages of a chunk, whose headers were checked, hold no more lengths than values.
 pub fn check(bytes: &ChunkBytes<'_>, leaf: &Leaf, chunk: &Chunk) -> Result<()> {
-    let length = chunk.pages.end - chunk.pages.start;
-    guarded("the pages", || match *bytes {
-        ChunkBytes::Whole(bytes) => {
-            let bytes = Bytes::copy_from_slice(bytes);
-            check_pages(pages(bytes, leaf, chunk, 0)?, leaf)
-        }
-        ChunkBytes::InFile(file, start) => {
-            let file = file.try_clone().map_err(Error::pathless)?;
-            check_pages(pages(Chunks::of(file, start + length), leaf, chunk, start)?, leaf)
-        }
-    })
+    pages::visit(bytes, leaf, chunk, &mut |page| check_page(page, leaf).map(|()| true))
 }
 
-fn check_pages(mut pages: impl PageReader, leaf: &Leaf) -> Result<()> {
-    while let Some(page) = pages.get_next_page().map_err(unreadable)? {
-        let (values, encoding, num_values) = match &page {
-            Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. } => {
-                let mut left = &buf[..];
-                for (most, of) in
-                    [(leaf.max_repetition, *rep_level_encoding), (leaf.max_definition, *def_level_encoding)]
-                {
-                    left = after_levels(left, most, of, *num_values).ok_or_else(cut)?;
-                }
-                (left, *encoding, *num_values)
+fn check_page(page: &Page, leaf: &Leaf) -> Result<()> {
+    let (values, encoding, num_values) = match page {
+        Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. } => {
+            let mut left = &buf[..];
+            for (most, of) in
+                [(leaf.max_repetition, *rep_level_encoding), (leaf.max_definition, *def_level_encoding)]
+            {
+                left = after_levels(left, most, of, *num_values).ok_or_else(cut)?;
             }
-            Page::DataPageV2 {
-                buf, num_values, encoding, def_levels_byte_len, rep_levels_byte_len, ..
-            } => {
-                let levels = *def_levels_byte_len as usize + *rep_levels_byte_len as usize;
-                (buf.get(levels..).ok_or_else(cut)?, *encoding, *num_values)
-            }
-            Page::DictionaryPage { .. } => continue,
-        };
-        let lists = match encoding {
-            Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
-            Encoding::DELTA_BYTE_ARRAY => 2,
-            _ => continue,
-        };
-        let mut left = values;
-        for _ in 0..lists {
-            let (count, rest) = after_numbers(left, u64::from(num_values)).ok_or_else(cut)?;
-            if count > u64::from(num_values) {
-                return Err(corrupt(format!("a page of {num_values} values says that it holds {count}")));
-            }
-            left = rest;
+            (left, *encoding, *num_values)
         }
+        Page::DataPageV2 { buf, num_values, encoding, def_levels_byte_len, rep_levels_byte_len, .. } => {
+            let levels = *def_levels_byte_len as usize + *rep_levels_byte_len as usize;
+            (buf.get(levels..).ok_or_else(cut)?, *encoding, *num_values)
+        }
+        Page::DictionaryPage { .. } => return Ok(()),
+    };
+    let lists = match encoding {
+        Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
+        Encoding::DELTA_BYTE_ARRAY => 2,
+        _ => return Ok(()),
+    };
+    let mut left = values;
+    for _ in 0..lists {
+        let (count, rest) = after_numbers(left, u64::from(num_values)).ok_or_else(cut)?;
+        if count > u64::from(num_values) {
+            return Err(corrupt(format!("a page of {num_values} values says that it holds {count}")));
+        }
+        left = rest;
     }
     Ok(())
 }
 
 fn cut() -> Error {
     corrupt("a page ends inside the lengths of its values")
-}
-
-/// The pages of a chunk that begins at a place.
-fn pages<R: parquet::file::reader::ChunkReader + 'static>(
-    bytes: R,
-    leaf: &Leaf,
-    chunk: &Chunk,
-    start: u64,
-) -> Result<SerializedPageReader<R>> {
-    let made = || {
-        let kind = Type::primitive_type_builder("values", Physical::BYTE_ARRAY).build()?;
-        let levels = |most: u32| i16::try_from(most).unwrap_or(i16::MAX);
-        let (definition, repetition) = (levels(leaf.max_definition), levels(leaf.max_repetition));
-        let path = ColumnPath::from("values");
-        let column = Arc::new(ColumnDescriptor::new(Arc::new(kind), definition, repetition, path));
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let metadata = ColumnChunkMetaData::builder(column)
-            .set_compression_codec(codec(chunk.codec)?.into())
-            .set_data_page_offset(number(start))
-            .set_total_compressed_size(number(chunk.pages.end - chunk.pages.start))
-            .set_total_uncompressed_size(number(chunk.uncompressed))
-            .set_num_values(number(chunk.num_values))
-            .build()?;
-        SerializedPageReader::new(Arc::new(bytes), &metadata, 0, None)
-    };
-    made().map_err(unreadable)
-}
-
-fn codec(number: i64) -> Result<Compression, ParquetError> {
-    Ok(match number {
-        0 => Compression::UNCOMPRESSED,
-        1 => Compression::SNAPPY,
-        2 => Compression::GZIP(GzipLevel::default()),
-        4 => Compression::BROTLI(BrotliLevel::default()),
-        5 => Compression::LZ4,
-        6 => Compression::ZSTD(ZstdLevel::default()),
-        7 => Compression::LZ4_RAW,
-        other => return Err(ParquetError::NYI(format!("compression {other}"))),
-    })
 }
 
 /// What follows the levels of a page of the first version.

@@ -7,4 +7,5 @@ pub mod chunk_sums;
 pub mod chunks;
 mod delta_pages;
 pub mod page_limits;
+mod pages;
 pub mod value_sizes;

@@ -66,7 +66,7 @@ impl ChunkBytes<'_> {
 /// What the pages of a chunk can become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Walked {
-    /// Bytes of its dictionary: no value that lies there is longer.
+    /// Bytes of its dictionary, with the length of each value: none is longer.
     pub dictionary: u64,
     /// Bytes of its longest page in which values share their beginnings: no such value is longer.
     pub shared: u64,

@@ -287,7 +287,7 @@ impl Source {
             } else {
                 chunks.check(group, &mask, &self.checks)?;
             }
-            let rows = batch_rows(&self.checks, group, &mask, schema, BATCH);
+            let rows = batch_rows(&self.checks, chunks.file(), group, &mask, schema, BATCH)?;
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone());
             let mut builder =
                 builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(rows);

@@ -50,7 +50,7 @@ impl Reader {
             places.extend(groups.iter().flat_map(|&group| leaves.iter().map(move |&leaf| (group, leaf))));
             checks.check(&again, &places)?;
             for &group in &groups {
-                rows = rows.min(batch_rows(&checks, group, &mask, builder.schema(), batch));
+                rows = rows.min(batch_rows(&checks, &again, group, &mask, builder.schema(), batch)?);
             }
             let builder = builder.with_row_groups(groups).with_projection(mask);
             let builder = builder.with_offset(start - before).with_limit(count);
