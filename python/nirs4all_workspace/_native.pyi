@@ -32,6 +32,8 @@ class MetricInfo:
         direction: "maximize", "minimize" or "zero" (closest to zero is best).
         optimum: The best possible score; None where it is unbounded.
         range: The possible scores; infinite where they are unbounded.
+        pooling: How the scores of folds become one: "root_mean_square", "weighted_mean" or "magnitude", by
+            samples, or "mean".
     """
 
     @property
@@ -44,6 +46,8 @@ class MetricInfo:
     def optimum(self) -> float | None: ...
     @property
     def range(self) -> tuple[float, float]: ...
+    @property
+    def pooling(self) -> str: ...
     def __getitem__(self, key: str) -> object: ...
     def __eq__(self, other: object) -> bool: ...
 
@@ -537,6 +541,11 @@ def page_results(
         ValueError: The field to sort by is unknown.
         OSError: The workspace cannot be listed.
     """
+
+def best_by_model(
+    root: _Path,
+) -> tuple[list[tuple[tuple[str | None, str | None, str | None], float]], list[Problem]]:
+    """Return the best score of each dataset, metric and model among the results that it ranks, and the problems."""
 
 def count_results(root: _Path, run_ids: Sequence[str]) -> list[tuple[str, list[int], list[Problem]]]:
     """Return for each run the number of done and failed results, and the problems.

@@ -19,7 +19,7 @@ from nirs4all_workspace.display import lines_shown, shown
 from nirs4all_workspace.values import strict_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Set
 
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
@@ -144,6 +144,11 @@ def add_columns(table: Table, *names: str) -> None:
     }
     for name in names:
         table.add_column(name, justify="left" if name in names_of_things else "right")
+
+
+def score_names(metrics: Set[str | None]) -> tuple[str, str]:
+    """Return what the scores of results of these metrics are called, validation and test."""
+    return ("RMSECV", "RMSEP") if metrics == {"rmse"} else ("score", "test score")
 
 
 def number(value: float | None) -> str:

@@ -18,6 +18,7 @@ from nirs4all_workspace.cli.output import (
     open_workspace,
     print_json,
     say,
+    score_names,
     show_errors,
     terminal,
 )
@@ -44,12 +45,12 @@ def results(
         str | None, typer.Option(help="Only results of this template, by id or name.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Only results on this dataset, by id or name.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only results with this best model.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only results whose best model is this one.")] = None,
     metric: Annotated[str | None, typer.Option(help="Only results of this metric.")] = None,
     status: Annotated[ResultStatus | None, typer.Option(help="Only results with this status.")] = None,
-    min_score: Annotated[float | None, typer.Option(help="Lowest best score.")] = None,
-    max_score: Annotated[float | None, typer.Option(help="Highest best score.")] = None,
-    sort_by: Annotated[str | None, typer.Option(help="Field to sort by.", show_default="best_score")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Lowest score.")] = None,
+    max_score: Annotated[float | None, typer.Option(help="Highest score.")] = None,
+    sort_by: Annotated[str | None, typer.Option(help="Field to sort by.", show_default="score")] = None,
     descending: Annotated[
         bool | None,
         typer.Option(
@@ -60,7 +61,7 @@ def results(
     limit: Annotated[int | None, typer.Option(min=0, help="Number of results.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List finished results, the best first, metric by metric."""
+    """List finished results, the best first, dataset by dataset and metric by metric."""
     workspace = open_workspace(path)
     listed = workspace.results.list(
         run,
@@ -80,11 +81,15 @@ def results(
         print_json(listed.to_dict())
     else:
         table = new_table(f"{len(listed)} of {listed.total} results")
-        add_columns(table, "id", "dataset", "config", "model", "metric", "best", "status", "rows")
+        validation, test = score_names({it.metric for it in listed})
+        columns = ("id", "dataset", "config", "model", "metric", validation, "folds", test, "status", "rows")
+        add_columns(table, *columns)
         for it in listed:
-            names = (it.id, it.dataset_name, it.config_name or it.config_id, it.best_model, it.metric)
+            names = (it.id, it.dataset_name, it.config_name or it.config_id, it.model_name, it.metric)
             cells = [str(name or "") for name in names]
-            table.add_row(*cells, number(it.best_score), it.status or "", number(it.n_rows))
+            folds = number(it.n_folds) if it.score_basis == "folds" else it.score_basis or ""
+            scores = (number(it.score), folds, number(it.score_test))
+            table.add_row(*cells, *scores, it.status or "", number(it.n_rows))
         terminal().print(table)
         show_errors(listed.errors)
     asked = {"template": template, "dataset": dataset, "model": model, "metric": metric}

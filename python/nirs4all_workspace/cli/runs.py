@@ -18,6 +18,7 @@ from nirs4all_workspace.cli.output import (
     open_workspace,
     print_json,
     say,
+    score_names,
     show_errors,
     terminal,
 )
@@ -206,11 +207,13 @@ def _show(answer: dict[str, Any]) -> None:
             cells = (entry["time"][:19], entry["from"], entry["to"], entry["reason"])
             table.add_row(*("" if cell is None else str(cell) for cell in cells))
         console.print(table)
-    if answer["summary"]["best"]:
+    if bests := answer["summary"]["best_by_dataset"]:
         table = new_table("best results")
-        add_columns(table, "metric", "score", "dataset", "config")
-        for best in answer["summary"]["best"].values():
-            table.add_row(best["metric"], number(best["score"]), best["dataset"], best["config"])
+        validation, test = score_names({best["metric"] for best in bests})
+        add_columns(table, "dataset", "metric", validation, test, "model", "config")
+        for best in bests:
+            scores = (number(best["score"]), number(best["score_test"]))
+            table.add_row(best["dataset"], best["metric"], *scores, best["model_name"], best["config"])
         console.print(table)
     for error in answer["summary"]["errors"]:
         where = f"{error.get('dataset')} {error.get('config')}: " if "result" in error else ""

@@ -19,7 +19,6 @@ from nirs4all_workspace._io import layout, listing
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.model import ownership
 from nirs4all_workspace.model.states import RunStatus
-from nirs4all_workspace.predictions.summaries import best_of
 from nirs4all_workspace.values import strict_json
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def stats(workspace: Workspace, rebuild: bool = False) -> Statistics:
             "files": {"total": sum(snapshot.files.values()), "by_folder": snapshot.files},
             "bytes": {"total": sum(snapshot.bytes.values()), "by_folder": snapshot.bytes},
         },
-        "model_performance": _performance(folders),
+        "model_performance": _performance(folders, _best_scores(workspace, errors)),
         "recomputed": sorted(parts.recomputed),
         "errors": errors,
     }
@@ -294,7 +293,15 @@ def _add_up(counts: Iterable[Mapping[str, int]], names: Sequence[str] = ()) -> d
     return {"total": by_status.total(), "by_status": dict(sorted(by_status.items()))}
 
 
-def _performance(folders: Iterable[Mapping[str, Any]]) -> list[ModelPerformance]:
+def _best_scores(workspace: Workspace, errors: list[Problem]) -> dict[tuple[Any, ...], float]:
+    found, problems = _native.best_by_model(workspace.path)
+    listing.add_problems(errors, problems)
+    return {tuple(model): score for model, score in found}
+
+
+def _performance(
+    folders: Iterable[Mapping[str, Any]], best_scores: Mapping[tuple[Any, ...], float]
+) -> list[ModelPerformance]:
     """Add up the performance of each model, dataset and metric over folders."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for folder in folders:
@@ -311,7 +318,6 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[ModelPerformance]
         scores = sum(part["scores"] for part in parts)
         # The sum of scores is None where one is too large for a mean.
         sums = [part["sum"] for part in parts if part["sum"] is not None]
-        best = [part["best"] for part in parts if part["best"] is not None]
         entry: ModelPerformance = {
             "dataset": dataset,
             "metric": metric,
@@ -319,7 +325,7 @@ def _performance(folders: Iterable[Mapping[str, Any]]) -> list[ModelPerformance]
             "model": model,
             "count": sum(part["count"] for part in parts),
             "mean": math.fsum(sums) / scores if scores and len(sums) == len(parts) else None,
-            "best": best_of(best, direction),
+            "best": None if is_other else best_scores.get((dataset, metric, model)),
         }
         if len(sums) < len(parts):
             entry["overflow"] = True

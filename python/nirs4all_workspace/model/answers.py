@@ -112,6 +112,7 @@ class ModelPerformance(TypedDict):
     mean: float | None
     """Of the finite val_scores, in the unit of the metric."""
     best: float | None
+    """The best score that it reached in a result; None where no result has it."""
     overflow: NotRequired[bool]
     """True where a score is too large for a mean."""
     is_other: NotRequired[bool]
@@ -158,15 +159,31 @@ class TemplateComparison(TypedDict):
     only: dict[str, list[str]]
 
 
-class BestResult(TypedDict):
-    """The best result of a run by one metric."""
+class ResultReference(TypedDict):
+    """What names a result."""
 
     dataset: str | None
     template: str | None
     config: str | None
     result: str
+
+
+class BestResult(ResultReference):
+    """The result with the best row of one metric, which a lucky fold may be."""
+
     score: float | None
     metric: str
+
+
+class BestOfDataset(ResultReference):
+    """The best result on one dataset by one metric."""
+
+    metric: str | None
+    score: float | None
+    """Of its best model, over all held-out folds."""
+    score_basis: str | None
+    score_test: float | None
+    model_name: str | None
 
 
 class RunSummary(TypedDict):
@@ -177,7 +194,10 @@ class RunSummary(TypedDict):
     counts: dict[str, int]
     """Of configs, planned, results, done, failed, rows."""
     errors: list[dict[str, str | None]]
+    best_by_dataset: list[BestOfDataset]
+    """The best result on each dataset by each metric."""
     best: dict[str, BestResult]
+    """By metric the result with the best row, which a lucky fold may be."""
 
 
 class Migration(TypedDict):

@@ -26,11 +26,23 @@ class Result:
         dataset_name: The dataset's name in its rows.
         status: "done" or "failed"; None until it is checkpointed.
         error: The message of the error that made it fail.
-        best_score: Best val_score of its rows in the metric's direction; test_score where there is no
-            val_score.
-        best_model: The model with the best score.
+        score: The score of its best model, which ranks it among results of its dataset and metric: what the
+            held-out predictions of single folds come to, each fold once (docs/format.md has the formulas);
+            NaN where a fold has none.
+        score_mean: The plain mean of the folds' scores.
+        score_std: Their standard deviation (ddof 1); None of fewer than two folds.
+        n_folds: The number of folds.
+        score_avg: What the source calls its average over folds.
+        score_basis: What `score` rests on: "folds", "avg", "single" (one validation row) or "test".
+        score_test: The test_score of the model's `final` row, else of its `avg` test row.
+        model_name: The model that `score` is of.
+        models: Of several models each, the best first: a dict of model_name, step_idx, branch_id,
+            branch_name, score, n_folds, score_basis and score_test; else None.
+        best_score: Best val_score of a row in the metric's direction, of the luckiest fold; test_score where
+            there is no val_score.
+        best_model: The model with that row.
         metric: The metric of most of its rows.
-        score_kind: "val_score" or "test_score".
+        score_kind: "val_score" or "test_score", the column of `best_score`.
         n_rows: Number of its prediction rows.
         n_samples: Number of samples of the dataset.
         n_features: Number of features of the dataset.
@@ -52,6 +64,15 @@ class Result:
     dataset_name: str | None = None
     status: str | None = None
     error: str | None = None
+    score: float | None = None
+    score_mean: float | None = None
+    score_std: float | None = None
+    n_folds: int | None = None
+    score_avg: float | None = None
+    score_basis: str | None = None
+    score_test: float | None = None
+    model_name: str | None = None
+    models: list[dict[str, Any]] | None = None
     best_score: float | None = None
     best_model: str | None = None
     metric: str | None = None
@@ -89,8 +110,10 @@ class Result:
         wrong = [name for name in known if name != "writer" and _problem(name, known[name]) is not None]
         known |= dict.fromkeys(wrong)
         known["artifacts"] = list(known.get("artifacts") or [])
-        if isinstance(known.get("best_score"), str):
-            known["best_score"] = float(known["best_score"])  # strict JSON has NaN and infinities as texts
+        # Strict JSON has NaN and infinities as texts.
+        _read_numbers(known)
+        for model in known.get("models") or []:
+            _read_numbers(model)
         extra = {key: value for key, value in mapping.items() if key not in NAMES}
         if wrong:
             named = extra.get("unreadable")
@@ -98,9 +121,15 @@ class Result:
         return cls(**known | {"writer": writer}, extra=extra)
 
 
+def _read_numbers(mapping: dict[str, Any]) -> None:
+    """Turn the texts that strict JSON has for NaN and infinities into numbers."""
+    mapping |= {name: float(mapping[name]) for name in _SCORES if isinstance(mapping.get(name), str)}
+
+
 NAMES = tuple(item.name for item in fields(Result) if item.name != "extra")
-_COUNTS = ("n_rows", "n_samples", "n_features")
-_NUMBERS = ("best_score", "duration_s")
+_COUNTS = ("n_rows", "n_samples", "n_features", "n_folds")
+_SCORES = ("score", "score_mean", "score_std", "score_avg", "score_test", "best_score")
+_NUMBERS = (*_SCORES, "duration_s")
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # in strict JSON
 
 
@@ -122,6 +151,9 @@ def _problem(name: str, value: object) -> str | None:
     if name == "artifacts":
         is_right = isinstance(value, list) and all(isinstance(item, str) for item in value)
         wanted = "a list of texts"
+    elif name == "models":
+        is_right = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        wanted = "a list of dicts"
     elif name in _COUNTS:
         is_right, wanted = isinstance(value, int) and not isinstance(value, bool), "an integer"
     elif name in _NUMBERS:

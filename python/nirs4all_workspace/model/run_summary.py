@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from nirs4all_workspace.model.answers import BestResult, RunSummary
+    from nirs4all_workspace.model.answers import BestOfDataset, BestResult, ResultReference, RunSummary
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.runs.view import RunView
 
 FILE = "summary.yaml"
 _LARGEST = 100
 _T = TypeVar("_T")
+_K = TypeVar("_K")
 
 
 def summarise(
@@ -83,6 +84,7 @@ def of_results(results: ResultList, configs: int, datasets: int) -> RunSummary:
             "rows": sum(result.n_rows or 0 for result in [*done, *failed]),
         },
         "errors": errors,
+        "best_by_dataset": _best_by_dataset(done),
         "best": _best(done),
     }
 
@@ -91,37 +93,54 @@ _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 def _best(results: Iterable[Result]) -> dict[str, BestResult]:
-    """Return the best result of each metric with a known direction; ties go to the smaller id."""
-    best: dict[str, Result] = {}
-    for result in sorted(results, key=lambda result: result.id):
-        metric, score = result.metric, result.best_score
-        if not metric or score is None or not math.isfinite(score):
-            continue
-        try:
-            if metric not in best or _native.is_better(score, best[metric].best_score or 0.0, metric):
-                best[metric] = result
-        except UnknownMetricError:
-            continue
+    """Return the result with the luckiest row of each metric, as earlier versions expect it."""
+    found = _first_by(results, lambda result: result.metric, lambda result: result.best_score)
     return {
-        metric: {
-            "dataset": result.dataset_name,
-            "template": result.template_id,
-            "config": result.config_name or result.config_id,
-            "result": result.id,
-            "score": result.best_score,
-            "metric": metric,
-        }
-        for metric, result in sorted(best.items())
-        if _is_known(metric)
+        str(metric): {**_about(result), "score": result.best_score, "metric": str(metric)}
+        for metric, result in sorted(found.items())
     }
 
 
-def _is_known(metric: str) -> bool:
-    try:
-        _native.metric_info(metric)
-    except UnknownMetricError:
-        return False
-    return True
+def _best_by_dataset(results: Iterable[Result]) -> list[BestOfDataset]:
+    """Return the result with the best score of each dataset and metric."""
+    found = _first_by(results, lambda result: (result.dataset_name, result.metric), lambda result: result.score)
+    return [
+        {
+            "metric": result.metric,
+            "score": result.score,
+            "score_basis": result.score_basis,
+            "score_test": result.score_test,
+            "model_name": result.model_name,
+            **_about(result),
+        }
+        for _, result in sorted(found.items(), key=lambda item: [str(part or "") for part in item[0]])
+    ]
+
+
+def _about(result: Result) -> ResultReference:
+    return {
+        "dataset": result.dataset_name,
+        "template": result.template_id,
+        "config": result.config_name or result.config_id,
+        "result": result.id,
+    }
+
+
+def _first_by(
+    results: Iterable[Result], key_of: Callable[[Result], _K], score_of: Callable[[Result], float | None]
+) -> dict[_K, Result]:
+    """Return the best result of each key, in metrics with a known direction; ties go to the smaller id."""
+    best: dict[_K, Result] = {}
+    for result in sorted(results, key=lambda result: result.id):
+        key, score = key_of(result), score_of(result)
+        if not result.metric or score is None or not math.isfinite(score):
+            continue
+        try:
+            if _native.is_better(score, score_of(best[key]) or 0.0 if key in best else math.nan, result.metric):
+                best[key] = result
+        except UnknownMetricError:
+            continue
+    return best
 
 
 def write(path: Path, summary: RunSummary) -> None:

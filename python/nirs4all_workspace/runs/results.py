@@ -37,19 +37,20 @@ class Results:
     ) -> ResultList:
         """Return finished results of all runs, sealed or not.
 
-        By default the best come first: metric by metric in the order of their names, since scores of
-        different metrics do not compare; results without a score come last. Ties are broken by id.
+        By default the best come first, dataset by dataset and metric by metric in the order of their names,
+        since scores of different ones do not compare; results without a score come last. Ties are broken by
+        id. A result is ranked by `score`, the score of its best model over all held-out folds.
 
         Args:
             run: Only results of this run, by id or name.
             template: Only results of this template, by id or by its name in the run.
             dataset: Only results on this dataset, by id or name.
-            model: Only results whose best model is this one.
+            model: Only results whose `model_name` is this one.
             metric: Only results of this metric.
             status: Only results with this status, "done" or "failed".
-            min_score: Only results whose best score is at least this.
-            max_score: Only results whose best score is at most this.
-            sort_by: A field of `Result`; None for `best_score`.
+            min_score: Only results whose score is at least this.
+            max_score: Only results whose score is at most this.
+            sort_by: A field of `Result`; None for `score`.
             descending: Whether the largest come first, for every metric; None for best first, or smallest
                 first of another field. Results without a value come last in either case.
             offset: Number of results to skip.
@@ -65,7 +66,7 @@ class Results:
         check_count("offset", offset)
         if limit is not None:
             check_count("limit", limit)
-        equal = {"best_model": model, "metric": metric, "status": status}
+        equal = {"model_name": model, "metric": metric, "status": status}
         root = self._workspace.path
         try:
             found = _native.page_results(
@@ -76,7 +77,7 @@ class Results:
                 dataset=dataset,
                 min_score=min_score,
                 max_score=max_score,
-                sort_by="best_score" if sort_by is None else sort_by,
+                sort_by="score" if sort_by is None else sort_by,
                 descending=descending,
                 offset=offset,
                 limit=limit,

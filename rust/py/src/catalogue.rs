@@ -7,7 +7,7 @@ use n4w_core::base::codec::ByteWriter;
 use n4w_core::base::error::FileError;
 use n4w_core::catalogue as core;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
-use n4w_core::catalogue::{Listed, results};
+use n4w_core::catalogue::{Listed, model_scores, results};
 use n4w_core::fs::stat::Identity;
 use n4w_core::yaml::tree::Tree;
 use pyo3::prelude::*;
@@ -188,6 +188,15 @@ pub fn page_results<'py>(
     answer.set_item("total", total)?;
     answer.set_item("errors", Converter::new(py).object(&errors_value(&errors))?)?;
     Ok(answer)
+}
+
+/// Dataset, metric and model, with the best score.
+type BestOfModel = ([Option<String>; 3], f64);
+
+#[pyfunction]
+pub fn best_by_model(py: Python<'_>, root: PathBuf) -> PyResult<(Vec<BestOfModel>, Bound<'_, PyAny>)> {
+    let (best, errors) = enter(py, 0, None, |progress| model_scores::best_by_model(&root, progress))?;
+    Ok((best.into_iter().collect(), Converter::new(py).object(&errors_value(&errors))?))
 }
 
 /// A run, how many of its results are done and how many failed, and what cannot be read.

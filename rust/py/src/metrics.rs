@@ -1,6 +1,6 @@
 //! The table of metrics.
 
-use n4w_core::base::metrics::{self, Direction, Metric};
+use n4w_core::base::metrics::{self, Direction, Metric, Pooling};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 
@@ -15,13 +15,14 @@ pub struct MetricInfo {
     direction: &'static str,
     optimum: Option<f64>,
     range: (f64, f64),
+    pooling: &'static str,
 }
 
 #[pymethods]
 impl MetricInfo {
     /// Reads like a row: `info["direction"]` is `info.direction`.
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &str) -> PyResult<Bound<'py, PyAny>> {
-        if ["name", "aliases", "direction", "optimum", "range"].contains(&key) {
+        if ["name", "aliases", "direction", "optimum", "range", "pooling"].contains(&key) {
             slf.getattr(key)
         } else {
             Err(PyKeyError::new_err(key.to_owned()))
@@ -39,8 +40,8 @@ fn find(py: Python<'_>, name: &str) -> PyResult<Metric> {
 
 #[pyfunction]
 pub fn metric_info(py: Python<'_>, name: &str) -> PyResult<MetricInfo> {
-    let Metric { name, aliases, direction, optimum, range } = find(py, name)?;
-    Ok(MetricInfo { name, aliases, direction: direction.name(), optimum, range })
+    let Metric { name, aliases, direction, optimum, range, pooling } = find(py, name)?;
+    Ok(MetricInfo { name, aliases, direction: direction.name(), optimum, range, pooling: pooling.name() })
 }
 
 #[pyfunction]
@@ -63,6 +64,9 @@ pub fn register_metric(
     range: (f64, f64),
 ) -> PyResult<()> {
     Direction::ranking(direction)
-        .and_then(|direction| metrics::register(&Metric { name, aliases, direction, optimum, range }))
+        .and_then(|direction| {
+            let pooling = Pooling::Mean;
+            metrics::register(&Metric { name, aliases, direction, optimum, range, pooling })
+        })
         .map_err(|error| to_py(py, &error))
 }

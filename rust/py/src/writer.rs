@@ -6,12 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use n4w_core::base::codec::ByteWriter;
 use n4w_core::base::error::caught;
 use n4w_core::base::threads;
 use n4w_core::base::value::Value;
+use n4w_core::catalogue::result_fields::score_fields;
 use n4w_core::write::arrays::{ROLES, Values};
 use n4w_core::write::mappings::Cell;
 use n4w_core::write::writer::{Given, Options, Writer};
+use n4w_core::yaml::tree::Tree;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -21,6 +24,7 @@ use crate::convert::Converter;
 use crate::gate::{detached, enter, to_py};
 use crate::recover::outcome_value;
 use crate::stream::Stream;
+use crate::yaml::Trees;
 
 /// One writer of predictions; see `nirs4all_workspace.Writer`.
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
@@ -100,14 +104,17 @@ impl JournalWriter {
 
     fn tally<'py>(&self, py: Python<'py>, result_id: &str) -> PyResult<Bound<'py, PyAny>> {
         let stats = self.work(py, |writer| writer.result_stats(result_id))?;
-        let value = Value::map([
-            ("n_rows", stats.rows.into()),
-            ("metric", stats.metric.as_deref().into()),
+        let said = [
+            ("n_rows", Tree::Int(stats.rows as i64)),
+            ("metric", stats.metric.clone().into()),
             ("score_kind", stats.score_kind.into()),
-            ("best_score", stats.best_score.into()),
-            ("best_model", stats.best_model.as_deref().into()),
-        ]);
-        Converter::new(py).object(&value)
+            ("best_score", stats.best_score.map_or(Tree::Null, Tree::Float)),
+            ("best_model", stats.best_model.clone().into()),
+        ];
+        let said = said.into_iter().chain(score_fields(&stats)).map(|(name, value)| (name.into(), value));
+        let mut written = ByteWriter::default();
+        Tree::Map(said.collect()).encode(&mut written);
+        Trees::new(py).object(&written.bytes)
     }
 
     fn checkpoint(&self, py: Python<'_>, result_id: &str, result: &str) -> PyResult<()> {

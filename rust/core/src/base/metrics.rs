@@ -59,6 +59,40 @@ impl Direction {
     }
 }
 
+/// How the scores of folds become one score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// The root of the mean square, by samples: that of the errors of all held-out samples.
+    RootMeanSquare,
+    /// The mean, by samples.
+    WeightedMean,
+    /// The mean magnitude, by samples: errors of either sign do not cancel.
+    Magnitude,
+    /// The plain mean.
+    Mean,
+}
+
+impl Pooling {
+    /// The name that answers carry.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RootMeanSquare => "root_mean_square",
+            Self::WeightedMean => "weighted_mean",
+            Self::Magnitude => "magnitude",
+            Self::Mean => "mean",
+        }
+    }
+
+    fn of(metric: &str) -> Self {
+        match metric {
+            "rmse" | "rmsecv" | "rmsec" | "rmsep" => Self::RootMeanSquare,
+            "mse" | "mae" | "accuracy" => Self::WeightedMean,
+            "bias" => Self::Magnitude,
+            _ => Self::Mean,
+        }
+    }
+}
+
 /// What the table says of one metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
@@ -72,6 +106,8 @@ pub struct Metric {
     pub optimum: Option<f64>,
     /// The scores there can be, infinite where they have no bound.
     pub range: (f64, f64),
+    /// How the scores of folds become one.
+    pub pooling: Pooling,
 }
 
 const INF: f64 = f64::INFINITY;
@@ -162,6 +198,7 @@ fn built_in() -> BTreeMap<String, Metric> {
                 direction,
                 optimum,
                 range,
+                pooling: Pooling::of(name),
             };
             for alias in aliases {
                 table.insert((*alias).to_owned(), metric.clone());
@@ -199,6 +236,7 @@ impl Metric {
             // Adding 0.0 makes -0.0 equal to 0.0.
             optimum: self.optimum.map(|best| -best + 0.0),
             range: (-self.range.1 + 0.0, -self.range.0 + 0.0),
+            pooling: self.pooling,
         })
     }
 }
@@ -206,6 +244,11 @@ impl Metric {
 /// Which scores of a metric are better; [`Direction::Unknown`] where the table has none.
 pub fn direction(name: &str) -> Direction {
     find(name).map_or(Direction::Unknown, |metric| metric.direction)
+}
+
+/// How the scores of a metric's folds become one; the plain mean where the table has none.
+pub fn pooling(name: &str) -> Pooling {
+    find(name).map_or(Pooling::Mean, |metric| metric.pooling)
 }
 
 /// Whether this process alone knows the metric, because it was registered.

@@ -15,6 +15,7 @@ use super::entry::Entry;
 use super::listing::{Found, look, old_entries};
 use super::results::{of_entries, of_run};
 use super::results_cache::CachedResults;
+use super::row_scores::RunFiles;
 use super::run_results::{CacheState, RunResults, Wanted, write_entry, write_results};
 use super::run_stats::RunStats;
 use super::unit::{Known, UnitReader};
@@ -108,17 +109,33 @@ fn read_unknown(
 ) -> Result<Vec<FoundRun>> {
     let folder = Folder::open(root).map_err(|error| Error::io(root, error))?;
     let reader = UnitReader { folder, known: records };
-    let read = names.into_par_iter().zip(known).with_min_len(4).map(|(name, known)| {
+    let read = |name: &str, files: Option<&RunFiles>| {
+        let stats = RunStats::of(&root.join("runs").join(name));
+        let mut found = look(root, &reader, name, true);
+        let read = found
+            .run
+            .take()
+            .map(|unit| RunResults::read(root, name.to_owned(), &unit, &stats, wanted, files));
+        let (run, lacks_scores) = read.transpose()?.unzip();
+        Ok(((run, found), lacks_scores == Some(true)))
+    };
+    let first = names.par_iter().zip(known).with_min_len(4).map(|(name, known)| {
         progress.step()?;
         if known.is_some() {
-            return Ok((known, Found::default()));
+            return Ok(((known, Found::default()), false));
         }
-        let stats = RunStats::of(&root.join("runs").join(&name));
-        let mut found = look(root, &reader, &name, true);
-        let run = found.run.take().map(|unit| RunResults::read(root, name, &unit, &stats, wanted));
-        Ok((run.transpose()?, found))
+        read(name, None)
     });
-    Ok(read.collect())
+    let mut found: Vec<Result<(_, bool)>> = first.collect();
+    let lacks = |found: &Result<(_, bool)>| matches!(found, Ok((_, true)));
+    if found.iter().any(lacks) {
+        let files = RunFiles::list(root)?;
+        let again = names.par_iter().zip(&mut found).filter(|(_, found)| lacks(found));
+        again.for_each(|(name, found)| {
+            *found = progress.check().and_then(|()| read(name, Some(&files)));
+        });
+    }
+    Ok(found.into_iter().map(|found| found.map(|(found, _)| found)).collect())
 }
 
 impl Ranking {
@@ -155,11 +172,20 @@ impl Ranking {
         let (open, errors) = open_segments::open_results(root, &|run| place_of(run).is_some())?;
         folders::add_errors(&mut self.folder_errors, errors);
         let open: Vec<_> = open.into_iter().filter_map(|(run, open)| Some((place_of(&run)?, open))).collect();
+        let mut files = None;
         for (place, open) in open {
             let run = &mut self.runs[place];
             let mut body = ByteWriter::default();
             body.bytes.extend_from_slice(run.before_results());
-            write_results(&of_run(root, &run.id, Some(&open)), &mut body);
+            let mut found = of_run(root, &run.id, Some(&open));
+            if found.lacks_scores {
+                let files = match &mut files {
+                    Some(files) => files,
+                    none => none.insert(RunFiles::list(root)?),
+                };
+                files.add_scores(root, &run.id, &mut found)?;
+            }
+            write_results(&found, &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), CacheState::Never)?;
         }
         Ok(())

@@ -1,9 +1,11 @@
 //! The fields of a result, in the order that answers show them.
 
+use crate::summary::fold_scores::ModelScore;
+use crate::summary::result_stats::{Model, ResultStats};
 use crate::yaml::tree::Tree;
 
 /// The fields of a result, in the order that answers show them.
-pub(super) const FIELDS: [&str; 22] = [
+pub(super) const FIELDS: [&str; 31] = [
     "id",
     "run_id",
     "template_id",
@@ -14,6 +16,15 @@ pub(super) const FIELDS: [&str; 22] = [
     "dataset_name",
     "status",
     "error",
+    "score",
+    "score_mean",
+    "score_std",
+    "n_folds",
+    "score_avg",
+    "score_basis",
+    "score_test",
+    "model_name",
+    "models",
     "best_score",
     "best_model",
     "metric",
@@ -47,4 +58,55 @@ pub(crate) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
         given.unwrap_or_else(|| (field.into(), default(field)))
     });
     Tree::Map(fields.chain(others).collect())
+}
+
+/// What tells that the score of a result was computed, whatever it is.
+pub(crate) const COMPUTED: &str = "score_basis";
+
+/// The fields that say how good a result is.
+pub fn score_fields(stats: &ResultStats) -> [(&'static str, Tree); 9] {
+    let best = stats.best();
+    let [score, mean, std, n_folds, avg, basis, test] =
+        best.map_or([const { Tree::Null }; 7], |(_, score)| values(score));
+    let models = stats.models.iter().map(about);
+    [
+        ("score", score),
+        ("score_mean", mean),
+        ("score_std", std),
+        ("n_folds", n_folds),
+        ("score_avg", avg),
+        (COMPUTED, basis),
+        ("score_test", test),
+        ("model_name", best.and_then(|(model, _)| model.name.clone()).into()),
+        ("models", if models.len() > 1 { models.collect() } else { Tree::Null }),
+    ]
+}
+
+fn values(score: &ModelScore) -> [Tree; 7] {
+    let number = |value: Option<f64>| value.map_or(Tree::Null, Tree::Float);
+    [
+        Tree::Float(score.score),
+        number(score.mean),
+        number(score.std),
+        Tree::Int(score.n_folds as i64),
+        number(score.avg),
+        score.basis.name().into(),
+        number(score.test),
+    ]
+}
+
+/// One of several models.
+fn about((model, score): &(Model, ModelScore)) -> Tree {
+    let [value, _, _, n_folds, _, basis, test] = values(score);
+    let [step, branch] = model.places.map(|place| place.map_or(Tree::Null, Tree::Int));
+    Tree::map([
+        ("model_name", model.name.clone().into()),
+        ("step_idx", step),
+        ("branch_id", branch),
+        ("branch_name", model.branch.clone().into()),
+        ("score", value),
+        ("n_folds", n_folds),
+        (COMPUTED, basis),
+        ("score_test", test),
+    ])
 }

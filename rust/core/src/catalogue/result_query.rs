@@ -33,7 +33,7 @@ pub struct ResultQuery {
     pub min_score: Option<f64>,
     /// The largest score.
     pub max_score: Option<f64>,
-    /// The field that orders; `best_score` does so within a metric where the best come first.
+    /// The field that orders; `score` does so within a dataset and a metric where the best come first.
     pub sort_by: String,
     /// Largest first; without a value best first, or smallest first of another field than the score.
     pub descending: Option<bool>,
@@ -171,7 +171,7 @@ pub fn count(root: &Path, run_ids: &[String], progress: &Progress) -> Result<Vec
 
 impl ResultQuery {
     fn is_best_first(&self) -> bool {
-        self.sort_by == "best_score" && self.descending.is_none()
+        self.sort_by == SCORE && self.descending.is_none()
     }
 }
 
@@ -307,10 +307,10 @@ impl<'a> Directions<'a> {
 }
 
 /// The field by which the best results are found.
-const SCORE: &str = "best_score";
+const SCORE: &str = "score";
 
 /// A score as a number; `None` where there is none, or NaN, which ranks nowhere.
-fn score_of(result: &PackedResult<'_>, field: usize) -> Result<Option<f64>> {
+pub(super) fn score_of(result: &PackedResult<'_>, field: usize) -> Result<Option<f64>> {
     Ok(match result.get(field)? {
         Part::Int(score) => Some(score as f64),
         Part::Float(score) => Some(score).filter(|score| !score.is_nan()),
@@ -330,7 +330,8 @@ enum Key<'a> {
     /// Lists and maps: anyhow, but always the same.
     Other(&'a [u8]),
     Score {
-        /// Results without a metric come after all others.
+        /// Results without a dataset or a metric come after all others.
+        dataset: (bool, &'a str),
         metric: (bool, &'a str),
         /// Smaller is better.
         badness: f64,
@@ -354,9 +355,10 @@ impl<'a> Ranked<'a> {
         let key = if Some(places.sort_by) != places.score {
             Key::of(result, places.sort_by)?
         } else if places.is_best_first {
-            let metric = places.metric.and_then(|metric| result.text(metric));
+            let text = |place: Option<usize>| place.and_then(|place| result.text(place));
+            let (dataset, metric) = (text(places.dataset[1]), text(places.metric));
             let score = score_of(result, places.sort_by)?;
-            score.map(|score| Key::of_score(metric, directions.of(metric), score))
+            score.map(|score| Key::of_score(dataset, metric, directions.of(metric), score))
         } else {
             score_of(result, places.sort_by)?.map(Key::Number)
         };
@@ -387,9 +389,10 @@ impl<'a> Key<'a> {
         })
     }
 
-    fn of_score(metric: Option<&'a str>, direction: Direction, score: f64) -> Self {
+    fn of_score(dataset: Option<&'a str>, metric: Option<&'a str>, direction: Direction, score: f64) -> Self {
         // Where it is unknown which is better, ids order.
         let badness = direction.goodness(score).map_or(0.0, |goodness| -goodness);
-        Self::Score { metric: (metric.is_none(), metric.unwrap_or_default()), badness }
+        let named = |name: Option<&'a str>| (name.is_none(), name.unwrap_or_default());
+        Self::Score { dataset: named(dataset), metric: named(metric), badness }
     }
 }

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use super::entry::{Entry, Kind};
 use super::legacy::old_results::Groups;
-use super::result_fields::complete;
+use super::result_fields::{COMPUTED, complete};
+use super::row_scores::RunFiles;
 use crate::base::error::{FileError, Result};
 use crate::base::progress::Progress;
 use crate::fs::folders;
@@ -26,6 +27,8 @@ pub struct Results {
     pub repeated: Vec<Tree>,
     /// What could not be used.
     pub errors: Vec<FileError>,
+    /// Whether the scores of some are not known yet: an earlier version finished them.
+    pub lacks_scores: bool,
 }
 
 /// Lists results within the current thread pool, of some runs or of all.
@@ -48,6 +51,9 @@ pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Resu
 pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
     let (open, errors) = open_segments::open_results(root, &|run| run == run_id)?;
     let mut found = of_run(root, run_id, open.get(run_id));
+    if found.lacks_scores {
+        RunFiles::list(root)?.add_scores(root, run_id, &mut found)?;
+    }
     folders::add_errors(&mut found.errors, errors);
     Ok(found)
 }
@@ -75,7 +81,17 @@ pub(super) fn of_entries(
             _ => Ok(Results { results: groups.of(entry)?, ..Results::default() }),
         }
     });
-    results.collect()
+    let mut results = results.collect::<Result<Vec<_>>>()?;
+    if results.iter().any(|found| found.lacks_scores) {
+        let files = RunFiles::list(root)?;
+        let mut lacking: Vec<_> =
+            entries.iter().zip(&mut results).filter(|(_, found)| found.lacks_scores).collect();
+        lacking.par_iter_mut().try_for_each(|(entry, found)| {
+            progress.check()?;
+            files.add_scores(root, &entry.id, found)
+        })?;
+    }
+    Ok(results)
 }
 
 type Map = serde_json::Map<String, serde_json::Value>;
@@ -114,6 +130,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::Ope
         if let Some(last) = last.get(&id).filter(|_| wins && failed(&json)) {
             json.extend(last.iter().filter_map(|(key, said)| Some(((*key).to_owned(), said.clone()?))));
         }
+        found.lacks_scores |= wins && !json.contains_key(COMPUTED) && !failed(&json);
         let given = json.into_iter().filter(|(key, _)| key != "writer");
         let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
         given.push(("writer".into(), writer.as_str().into()));

@@ -14,7 +14,7 @@ use crate::fs::cache_file;
 pub(super) const CACHE: &str = "run_results.bin";
 const MAGIC: &[u8; 4] = b"N4AR";
 /// The layout of what is cached; another is ignored.
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 
 /// What was cached: the content of its file, and where in it each run stands.
 #[derive(Default)]

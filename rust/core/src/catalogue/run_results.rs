@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::entry::Entry;
 use super::packed_results::pack;
 use super::results::{Results, of_run};
+use super::row_scores::RunFiles;
 use super::run_stats::RunStats;
 use super::unit::{self, Unit};
 use crate::base::codec::{ByteReader, ByteWriter};
@@ -72,27 +73,34 @@ impl RunResults {
         Ok(Self { id, is_run: true, is_there, body, parts, cache_state })
     }
 
-    /// Reads a run's lists of results.
+    /// Reads a run's lists of results, and says whether it lacks scores, which rows in these files tell.
     pub(crate) fn read(
         root: &Path,
         id: String,
         unit: &Unit,
         stats: &RunStats,
         wanted: &Wanted<'_>,
-    ) -> Result<Self> {
+        files: Option<&RunFiles>,
+    ) -> Result<(Self, bool)> {
         let entry = unit.entry.as_deref();
         let mut body = ByteWriter::default();
         let is_settled = stats.write(&unit.stats, &mut body)
             && unit.errors.iter().all(|error| unit::is_cacheable(error.kind));
         write_entry(entry, &unit.errors, &mut body)?;
         let is_wanted = entry.is_none_or(|entry| (wanted.is_of_run)(&entry.id, &entry.name));
-        let found = if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Results::default() };
+        let mut found =
+            if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Results::default() };
+        if let Some(files) = files.filter(|_| found.lacks_scores) {
+            files.add_scores(root, &id, &mut found)?;
+        }
         write_results(&found, &mut body);
         // What cannot be opened may be opened again without any stat telling.
-        let is_new =
-            is_settled && is_wanted && found.errors.iter().all(|error| unit::is_cacheable(error.kind));
+        let is_new = is_settled
+            && is_wanted
+            && !found.lacks_scores
+            && found.errors.iter().all(|error| unit::is_cacheable(error.kind));
         let cache_state = if is_new { CacheState::New } else { CacheState::Never };
-        Self::new(id, body.bytes.into(), cache_state)
+        Ok((Self::new(id, body.bytes.into(), cache_state)?, found.lacks_scores))
     }
 
     fn from(&self, part: usize) -> ByteReader<'_> {

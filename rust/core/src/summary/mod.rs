@@ -5,6 +5,7 @@ mod batch;
 mod datasets;
 pub mod distinct;
 pub mod embedded;
+pub mod fold_scores;
 mod group;
 pub mod moments;
 pub mod names;

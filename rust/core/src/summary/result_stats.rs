@@ -1,7 +1,17 @@
 //! What the rows of one result say.
 
-use super::{Accumulator, Group};
-use crate::types::columns::SCORES;
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+
+use super::fold_scores::{FoldRow, FoldScores, ModelScore, compare};
+use super::{Accumulator, Group, add_batches};
+use crate::base::error::Result;
+use crate::base::metrics::{self, Direction};
+use crate::types::columns::{Numbers, SCORES, Texts};
+
+/// The columns beside those of a summary by which models are told apart and folds are weighed.
+pub const COLUMNS: [&str; 2] = ["step_idx", "n_samples"];
 
 /// What a finished result's rows say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,28 +20,131 @@ pub struct ResultStats {
     pub rows: u64,
     /// The metric of most rows.
     pub metric: Option<String>,
-    /// The score that ranks: `val_score`, or `test_score` where no row has one.
+    /// The column of `best_score`: `val_score`, or `test_score` where no row has one.
     pub score_kind: Option<&'static str>,
-    /// The best score in the metric's direction.
+    /// The best score of a row in the metric's direction.
     pub best_score: Option<f64>,
     /// The model that has it.
     pub best_model: Option<String>,
+    /// The models of that metric with their scores, the best first.
+    pub models: Vec<(Model, ModelScore)>,
+    /// Whether it is known which of them is the best.
+    pub is_ranked: bool,
+}
+
+/// What tells the models of a result apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Model {
+    metric: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its step and its branch.
+    pub places: [Option<i64>; 2],
+    /// The name of its branch.
+    pub branch: Option<String>,
 }
 
 impl ResultStats {
-    /// What rows say that were counted with a ranking of one.
-    pub fn of(rows: &Accumulator) -> Self {
-        let metric = rows.main_metric();
-        let group = metric.and_then(|metric| rows.group(metric));
-        let ranking = group.map(Group::ranking);
+    /// The model with the best score, and that.
+    pub fn best(&self) -> Option<&(Model, ModelScore)> {
+        self.models.first().filter(|_| self.is_ranked)
+    }
+}
+
+/// The rows of one result.
+#[derive(Clone, Debug)]
+pub struct ResultRows {
+    /// All of them.
+    pub all: Accumulator,
+    models: BTreeMap<Model, FoldScores>,
+}
+
+impl Default for ResultRows {
+    fn default() -> Self {
+        Self { all: Accumulator::new(1), models: BTreeMap::new() }
+    }
+}
+
+impl ResultRows {
+    /// Adds the rows of a batch.
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        add_batches(&mut self.all, std::slice::from_ref(batch))?;
+        let texts = |name| Texts::of(batch, name);
+        let (name, metric, branch) = (texts("model_name")?, texts("metric")?, texts("branch_name")?);
+        let (fold, partition) = (texts("fold_id")?, texts("partition")?);
+        let numbers = |name| Numbers::of(batch, name);
+        let (val, test, samples) = (numbers(SCORES[0])?, numbers(SCORES[1])?, numbers("n_samples")?);
+        let places = [numbers("step_idx")?, numbers("branch_id")?];
+        let mut last: Option<(Model, FoldScores)> = None;
+        for row in 0..batch.num_rows() {
+            let Some(metric) = metric.get(row).filter(|_| partition.get(row) != Some("train")) else {
+                continue;
+            };
+            let place = places.each_ref().map(|place| place.get(row).map(|place| place as i64));
+            let is_of = |(model, _): &(Model, FoldScores)| {
+                model.metric == metric
+                    && model.name.as_deref() == name.get(row)
+                    && model.places == place
+                    && model.branch.as_deref() == branch.get(row)
+            };
+            if !last.as_ref().is_some_and(is_of) {
+                self.keep(last.take());
+                let owned = |text: Option<&str>| text.map(str::to_owned);
+                let (name, branch) = (owned(name.get(row)), owned(branch.get(row)));
+                last = Some((
+                    Model { metric: metric.to_owned(), name, places: place, branch },
+                    FoldScores::default(),
+                ));
+            }
+            let (fold, partition) = (fold.get(row), partition.get(row));
+            let (val, test, samples) = (val.get(row), test.get(row), samples.get(row));
+            last.iter_mut()
+                .for_each(|(_, scores)| scores.add(FoldRow { fold, partition, val, test, samples }));
+        }
+        self.keep(last);
+        Ok(())
+    }
+
+    fn keep(&mut self, found: Option<(Model, FoldScores)>) {
+        if let Some((model, scores)) = found {
+            self.models.entry(model).or_default().merge(&scores);
+        }
+    }
+
+    /// Adds the rows of another file.
+    pub fn merge(&mut self, other: &Self) {
+        self.all.merge(&other.all);
+        for (model, scores) in &other.models {
+            self.models.entry(model.clone()).or_default().merge(scores);
+        }
+    }
+
+    /// What they say.
+    pub fn stats(&self) -> ResultStats {
+        let metric = self.all.main_metric();
+        let ranking = metric.and_then(|metric| self.all.group(metric)).map(Group::ranking);
         let best =
             ranking.and_then(|ranking| ranking.top().sorted().first().map(|best| (ranking.score(), *best)));
-        Self {
-            rows: rows.rows(),
+        let models = metric.map(|metric| self.models_of(metric)).unwrap_or_default();
+        let is_known = metric.is_some_and(|metric| metrics::direction(metric) != Direction::Unknown);
+        ResultStats {
+            rows: self.all.rows(),
             metric: metric.map(str::to_owned),
             score_kind: best.map(|(score, _)| SCORES[score]),
             best_score: best.and_then(|(score, best)| best.scores()[score]),
             best_model: best.and_then(|(_, best)| best.texts()[3].map(str::to_owned)),
+            is_ranked: is_known || models.len() == 1,
+            models,
         }
+    }
+
+    /// The models with a score by a metric, the best first; equal ones in the order of their names.
+    fn models_of(&self, metric: &str) -> Vec<(Model, ModelScore)> {
+        let (direction, pooling) = (metrics::direction(metric), metrics::pooling(metric));
+        let of_metric = self.models.iter().filter(|(model, _)| model.metric == metric);
+        let mut scored: Vec<_> =
+            of_metric.filter_map(|(model, folds)| Some((model.clone(), folds.score(pooling)?))).collect();
+        scored.sort_by(|(_, one), (_, other)| compare(one, other, direction));
+        scored
     }
 }

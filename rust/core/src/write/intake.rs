@@ -16,7 +16,7 @@ use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::names::same_name;
 use crate::decode::value_sizes;
-use crate::summary::{Accumulator, add_batches};
+use crate::summary::add_batches;
 use crate::types::{rows, schema};
 
 /// Bytes of mappings or arrays that become a batch, whatever waits longer.
@@ -248,8 +248,7 @@ impl Writer {
         add_batches(&mut self.waiting.summary, std::slice::from_ref(batch))?;
         for (result, start, length) in runs_of(texts(batch, "result_id")) {
             if let Some(result) = result {
-                let rows = self.unfinished.entry(result.to_owned()).or_insert_with(|| Accumulator::new(1));
-                add_batches(rows, &[batch.slice(start, length)])?;
+                self.unfinished.entry(result.to_owned()).or_default().add(&batch.slice(start, length))?;
             }
         }
         Ok(())

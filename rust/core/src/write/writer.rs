@@ -19,7 +19,7 @@ use crate::decode::value_sizes;
 use crate::fs::{atomic, platform};
 use crate::segment::journal::{self, Appender, Cut, Header, Kind};
 use crate::segment::{ipc, stored_result};
-use crate::summary::result_stats::ResultStats;
+use crate::summary::result_stats::{ResultRows, ResultStats};
 use crate::summary::{Accumulator, Datasets};
 
 /// Hashes are their own best hash.
@@ -92,7 +92,7 @@ pub struct Writer {
     pub(super) ids: FastSet<u64>,
     pub(super) made_ids: u64,
     /// Rows of results that are not yet checkpointed.
-    pub(super) unfinished: HashMap<String, Accumulator>,
+    pub(super) unfinished: HashMap<String, ResultRows>,
     pub(super) acknowledged: u64,
     is_dead: bool,
 }
@@ -201,7 +201,7 @@ impl Writer {
     /// What the rows of a result say, those that wait among them.
     pub fn result_stats(&mut self, result_id: &str) -> Result<ResultStats> {
         self.stage()?;
-        Ok(self.unfinished.get(result_id).map(ResultStats::of).unwrap_or_default())
+        Ok(self.unfinished.get(result_id).map(ResultRows::stats).unwrap_or_default())
     }
 
     pub(crate) fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {

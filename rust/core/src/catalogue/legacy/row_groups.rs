@@ -14,13 +14,12 @@ use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics;
 use crate::base::progress::Progress;
 use crate::catalogue::cache;
+use crate::catalogue::result_fields::score_fields;
 use crate::catalogue::unit::{Known, Unit};
 use crate::fs::{platform, stat};
 use crate::reading::scan;
-use crate::summary::result_stats::ResultStats;
-use crate::summary::topk::TEXTS;
-use crate::summary::{Accumulator, add_batches};
-use crate::types::columns::{Numbers, SCORES, Texts};
+use crate::summary::result_stats::{self, ResultRows};
+use crate::types::columns::{self, Numbers, Texts};
 use crate::yaml::tree::Tree;
 
 /// What the rows of prediction files said.
@@ -91,7 +90,9 @@ fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) 
             }
         };
         let read = opened.and_then(|opened| {
-            scan::read_rows(&path, opened, &columns(), &mut |batches| batches.iter().try_for_each(&mut take))
+            scan::read_rows(&path, opened, &read_columns(), &mut |batches| {
+                batches.iter().try_for_each(&mut take)
+            })
         });
         match read {
             Ok(damage) => unit.errors.extend(damage.map(|error| FileError::new(file, &error))),
@@ -108,7 +109,7 @@ fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) 
     for (key, group) in groups {
         let named = [key.dataset.as_str().into(), key.config.clone().into()];
         said.push(group.to_tree(key));
-        configurations.push(named.into_iter().chain([by_metric(group.rows)]).collect());
+        configurations.push(named.into_iter().chain([by_metric(group.rows.all)]).collect());
     }
     unit.entry = Some(Arc::new(row_entry::entry(configurations, said)));
     let is_new = unit.is_settled();
@@ -124,14 +125,14 @@ fn is_registered(unit: &Unit) -> bool {
     metrics.any(|metrics| metrics.iter().any(|(name, _)| name.as_str().is_some_and(metrics::is_registered)))
 }
 
-fn columns() -> Vec<&'static str> {
-    let own = ["result_id", "metric", "task_type", "n_samples", "n_features"];
-    [&TEXTS[..], &SCORES[..], &own[..]].concat()
+fn read_columns() -> Vec<&'static str> {
+    let own = ["result_id", "task_type", "n_features"];
+    [&columns::COLUMNS[..], &result_stats::COLUMNS[..], &own[..]].concat()
 }
 
 /// What the rows of one result say.
 struct Group {
-    rows: Accumulator,
+    rows: ResultRows,
     features: f64,
     /// By fold: the most samples of a training, validation and test set, and of others.
     samples: BTreeMap<String, [f64; 4]>,
@@ -139,7 +140,7 @@ struct Group {
 
 impl Default for Group {
     fn default() -> Self {
-        Self { rows: Accumulator::new(1), features: 0.0, samples: BTreeMap::new() }
+        Self { rows: ResultRows::default(), features: 0.0, samples: BTreeMap::new() }
     }
 }
 
@@ -171,12 +172,13 @@ impl Group {
 
     fn to_tree(&self, key: Key) -> Tree {
         let n_samples = self.n_samples();
-        let stats = ResultStats::of(&self.rows);
+        let stats = self.rows.stats();
         let count = |value: f64| (value > 0.0).then_some(value as i64);
-        let task_types = self.rows.task_types().sorted();
+        let task_types = self.rows.all.task_types().sorted();
         let task_type = task_types.iter().filter_map(|(name, rows)| Some((*rows, (*name)?)));
         let task_type = task_type.max_by(|one, other| one.0.cmp(other.0).then(other.1.cmp(one.1)));
-        Tree::map([
+        let scores = score_fields(&stats);
+        let said = [
             ("id", key.result.into()),
             ("config_name", key.config.into()),
             ("dataset_id", key.dataset.as_str().into()),
@@ -190,7 +192,8 @@ impl Group {
             ("n_samples", count(n_samples).into()),
             ("n_features", count(self.features).into()),
             ("task_type", task_type.map(|(_, name)| name.to_owned()).into()),
-        ])
+        ];
+        Tree::Map(said.into_iter().chain(scores).map(|(name, value)| (name.into(), value)).collect())
     }
 }
 
@@ -212,7 +215,7 @@ fn add(batch: &RecordBatch, unnamed: &str, groups: &mut BTreeMap<Key, Group>) ->
             config: config.map(str::to_owned),
         };
         let group = groups.entry(key).or_default();
-        add_batches(&mut group.rows, std::slice::from_ref(&part))?;
+        group.rows.add(&part)?;
         let (samples, features) = (Numbers::of(&part, "n_samples")?, Numbers::of(&part, "n_features")?);
         let (fold, partition) = (Texts::of(&part, "fold_id")?, Texts::of(&part, "partition")?);
         for row in 0..part.num_rows() {
