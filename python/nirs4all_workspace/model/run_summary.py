@@ -103,7 +103,9 @@ def _best(results: Iterable[Result]) -> dict[str, BestResult]:
 
 def _best_by_dataset(results: Iterable[Result]) -> list[BestOfDataset]:
     """Return the result with the best score of each dataset and metric."""
-    found = _first_by(results, lambda result: (result.dataset_name, result.metric), lambda result: result.score)
+    found = _first_by(
+        results, lambda result: (result.dataset_name, result.metric), lambda result: result.score
+    )
     return [
         {
             "metric": result.metric,
@@ -136,7 +138,9 @@ def _first_by(
         if not result.metric or score is None or not math.isfinite(score):
             continue
         try:
-            if _native.is_better(score, score_of(best[key]) or 0.0 if key in best else math.nan, result.metric):
+            if _native.is_better(
+                score, score_of(best[key]) or 0.0 if key in best else math.nan, result.metric
+            ):
                 best[key] = result
         except UnknownMetricError:
             continue

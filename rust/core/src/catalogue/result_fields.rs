@@ -101,6 +101,7 @@ fn about((model, score): &(Model, ModelScore)) -> Tree {
     let [step, branch] = model.places.map(|place| place.map_or(Tree::Null, Tree::Int));
     Tree::map([
         ("model_name", model.name.clone().into()),
+        ("config_name", model.config.clone().into()),
         ("step_idx", step),
         ("branch_id", branch),
         ("branch_name", model.branch.clone().into()),

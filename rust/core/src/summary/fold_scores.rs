@@ -92,7 +92,8 @@ impl FoldScores {
         let bits = |value: Option<f64>| value.map(f64::to_bits);
         let held = |score| (fold.to_owned(), bits(score), bits(row.samples));
         let is_val = partition == "val" || partition.is_empty() && row.val.is_some();
-        let is_test = partition == "test" || partition.is_empty();
+        // Where there is no test set, nirs4all 0.6 says 0 of its samples and of its error.
+        let is_test = (partition == "test" || partition.is_empty()) && row.samples != Some(0.0);
         match fold {
             "w_avg" => {}
             "avg" => {
@@ -124,6 +125,11 @@ impl FoldScores {
         self.tests.extend(other.tests.iter().cloned());
         self.avg_tests.extend(&other.avg_tests);
         self.final_tests.extend(&other.final_tests);
+    }
+
+    /// Whether all rows are of a model that was fitted again to all samples.
+    pub fn is_refit(&self) -> bool {
+        *self == Self { final_tests: self.final_tests.clone(), ..Self::default() }
     }
 
     /// The score; `None` where no row has one.

@@ -36,6 +36,8 @@ pub struct ResultStats {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Model {
     metric: String,
+    /// Its configuration, whose name says which model of a pipeline it is in nirs4all 1.x.
+    pub config: Option<String>,
     /// Its name.
     pub name: Option<String>,
     /// Its step and its branch.
@@ -70,7 +72,8 @@ impl ResultRows {
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         add_batches(&mut self.all, std::slice::from_ref(batch))?;
         let texts = |name| Texts::of(batch, name);
-        let (name, metric, branch) = (texts("model_name")?, texts("metric")?, texts("branch_name")?);
+        let (name, metric, config) = (texts("model_name")?, texts("metric")?, texts("config_name")?);
+        let branch = texts("branch_name")?;
         let (fold, partition) = (texts("fold_id")?, texts("partition")?);
         let numbers = |name| Numbers::of(batch, name);
         let (val, test, samples) = (numbers(SCORES[0])?, numbers(SCORES[1])?, numbers("n_samples")?);
@@ -80,21 +83,21 @@ impl ResultRows {
             let Some(metric) = metric.get(row).filter(|_| partition.get(row) != Some("train")) else {
                 continue;
             };
-            let place = places.each_ref().map(|place| place.get(row).map(|place| place as i64));
+            let places = places.each_ref().map(|place| place.get(row).map(|place| place as i64));
+            let config = config.get(row).map(before_refit);
+            let (name, branch) = (name.get(row), branch.get(row).filter(|branch| !branch.is_empty()));
             let is_of = |(model, _): &(Model, FoldScores)| {
                 model.metric == metric
-                    && model.name.as_deref() == name.get(row)
-                    && model.places == place
-                    && model.branch.as_deref() == branch.get(row)
+                    && model.config.as_deref() == config
+                    && model.name.as_deref() == name
+                    && model.places == places
+                    && model.branch.as_deref() == branch
             };
             if !last.as_ref().is_some_and(is_of) {
                 self.keep(last.take());
-                let owned = |text: Option<&str>| text.map(str::to_owned);
-                let (name, branch) = (owned(name.get(row)), owned(branch.get(row)));
-                last = Some((
-                    Model { metric: metric.to_owned(), name, places: place, branch },
-                    FoldScores::default(),
-                ));
+                let [config, name, branch] = [config, name, branch].map(|text| text.map(str::to_owned));
+                let model = Model { metric: metric.to_owned(), config, name, places, branch };
+                last = Some((model, FoldScores::default()));
             }
             let (fold, partition) = (fold.get(row), partition.get(row));
             let (val, test, samples) = (val.get(row), test.get(row), samples.get(row));
@@ -142,9 +145,32 @@ impl ResultRows {
     fn models_of(&self, metric: &str) -> Vec<(Model, ModelScore)> {
         let (direction, pooling) = (metrics::direction(metric), metrics::pooling(metric));
         let of_metric = self.models.iter().filter(|(model, _)| model.metric == metric);
-        let mut scored: Vec<_> =
-            of_metric.filter_map(|(model, folds)| Some((model.clone(), folds.score(pooling)?))).collect();
+        let (refits, fitted): (Vec<_>, Vec<_>) = of_metric.partition(|(_, folds)| folds.is_refit());
+        let is_of = |refit: &Model, model: &Model| refit.name == model.name && refit.config == model.config;
+        let mut scored = Vec::with_capacity(fitted.len());
+        for (model, folds) in &fitted {
+            let mut folds = (*folds).clone();
+            // Some versions forget the branch and the step of a model that is fitted again.
+            if fitted.iter().filter(|(other, _)| is_of(model, other)).count() == 1 {
+                refits
+                    .iter()
+                    .filter(|(refit, _)| is_of(refit, model))
+                    .for_each(|(_, refit)| folds.merge(refit));
+            }
+            scored.extend(folds.score(pooling).map(|score| ((*model).clone(), score)));
+        }
+        if fitted.is_empty() {
+            // Without a splitter a model is fitted to all samples alone.
+            let of_refit =
+                |(model, folds): &(&Model, &FoldScores)| Some(((*model).clone(), folds.score(pooling)?));
+            scored.extend(refits.iter().filter_map(of_refit));
+        }
         scored.sort_by(|(_, one), (_, other)| compare(one, other, direction));
         scored
     }
+}
+
+/// The name of a configuration, without what tells that its model was fitted again to all samples.
+fn before_refit(config: &str) -> &str {
+    config.rfind("_refit").map_or(config, |end| &config[..end])
 }
