@@ -545,7 +545,7 @@ def page_results(
 def best_by_model(
     root: _Path,
 ) -> tuple[list[tuple[tuple[str | None, str | None, str | None], float]], list[Problem]]:
-    """Return the best score of each dataset, metric and model among the results that it ranks, and the problems."""
+    """Return the best score of each dataset, metric and model in any result, and the problems."""
 
 def count_results(root: _Path, run_ids: Sequence[str]) -> list[tuple[str, list[int], list[Problem]]]:
     """Return for each run the number of done and failed results, and the problems.

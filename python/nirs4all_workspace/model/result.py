@@ -36,8 +36,8 @@ class Result:
         score_basis: What `score` rests on: "folds", "avg", "single" (one validation row) or "test".
         score_test: The test_score of the model's `final` row, else of its `avg` test row.
         model_name: The model that `score` is of.
-        models: Of several models each, the best first: a dict of model_name, config_name, step_idx, branch_id,
-            branch_name, score, n_folds, score_basis and score_test; else None.
+        models: Of several models each, the best first: a dict of model_name, config_name, step_idx,
+            branch_id, branch_name, score, n_folds, score_basis and score_test; else None.
         best_score: Best val_score of a row in the metric's direction, of the luckiest fold; test_score where
             there is no val_score.
         best_model: The model with that row.
