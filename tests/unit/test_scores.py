@@ -107,7 +107,7 @@ def test_a_score_is_the_error_of_the_held_out_predictions(tmp_path, path, metric
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name[9:]}-{path.stem}")
 def test_the_mean_of_folds_is_that_of_scikit_learn(tmp_path, path):
-    about, models = said(path)
+    _, models = said(path)
     rows = rows_of(path)
     if rows["task_type"][0] != "regression" or path.stem == "two_targets" or len(models) > 1:
         pytest.skip("several models, or not one target of regression")
