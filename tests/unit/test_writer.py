@@ -458,3 +458,16 @@ def test_what_is_no_text_is_refused_by_its_column(ws, row, named):
     assert json.loads(frame["best_params"][0]) == {"seed": 10**400, "1": "ü"}
     with pytest.raises(ValueError, match="dataset"):
         ws.predictions.writer(RUN, "b\udcffro")
+
+
+@pytest.mark.parametrize("value", [2.0, -0.0, math.nan, math.inf, 3, True, dt.datetime(2026, 1, 1)])
+@pytest.mark.parametrize("text", ["auto", [1, 2]])
+def test_a_column_of_texts_takes_no_other_value(ws, value, text):
+    """As a text it would be another value: NaN, for one, would be null."""
+    with ws.predictions.writer("run", "wheat") as writer:
+        writer.write({"id": "a", "depth": text})
+        with pytest.raises(TypeError, match="depth"):
+            writer.write({"id": "b", "depth": value})
+        writer.write({"id": "c", "depth": "none"})
+    rows = ws.predictions.scan().sort("id").select("id", "depth").collect().rows()
+    assert rows == [("a", text if isinstance(text, str) else "[1,2]"), ("c", "none")]

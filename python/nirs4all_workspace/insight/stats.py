@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -107,7 +108,8 @@ class _StatSnapshot:
         self._began = time.time_ns()
         self.errors: list[Problem] = []
         # Deleted runs whose files are not removed yet are not counted.
-        deleted = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
+        trash = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
+        deleted = {name for name in trash if not os.path.lexists(workspace.path / "runs" / name)}
         items, unlisted = _native.survey(workspace.path)
         listing.add_problems(self.errors, unlisted)
         for path, fingerprint, count, size, changed_at in items:

@@ -89,7 +89,7 @@ class Writer:
             raise ValueError("the name of the dataset is empty")
         layout.check_run_id(run_id)
         root = absolute(root, "root")
-        if os.path.lexists(root / layout.TRASH / run_id):
+        if os.path.lexists(root / layout.TRASH / run_id) and not os.path.lexists(root / "runs" / run_id):
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
         folder = dataset_folder(dataset_name)
         self.run_id = run_id
@@ -133,7 +133,7 @@ class Writer:
         Args:
             row: Its columns by name. Columns of nirs4all 0.6 have fixed types (numbers for scores and counts,
                 texts for names; other values of names are converted to texts), others the type of their first
-                value; dicts and lists are stored as strict JSON. Values of NumPy, pandas and others are
+                value, and no value that is another one in that type; dicts and lists are stored as strict JSON. Values of NumPy, pandas and others are
                 converted by dtype, byte order, mask and unit: masked, NaT and NA are null (docs/format.md has
                 the table). `id` and `created_at` are generated where they are missing; `run_id` and
                 `dataset_name` are the writer's. `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights`
