@@ -470,4 +470,4 @@ def test_a_column_of_texts_takes_no_other_value(ws, value, text):
             writer.write({"id": "b", "depth": value})
         writer.write({"id": "c", "depth": "none"})
     rows = ws.predictions.scan().sort("id").select("id", "depth").collect().rows()
-    assert rows == [("a", text if isinstance(text, str) else "[1,2]"), ("c", "none")]
+    assert rows == [("a", text if isinstance(text, str) else json.dumps(text)), ("c", "none")]

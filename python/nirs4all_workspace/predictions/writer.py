@@ -133,12 +133,12 @@ class Writer:
         Args:
             row: Its columns by name. Columns of nirs4all 0.6 have fixed types (numbers for scores and counts,
                 texts for names; other values of names are converted to texts), others the type of their first
-                value, and no value that is another one in that type; dicts and lists are stored as strict JSON. Values of NumPy, pandas and others are
-                converted by dtype, byte order, mask and unit: masked, NaT and NA are null (docs/format.md has
-                the table). `id` and `created_at` are generated where they are missing; `run_id` and
-                `dataset_name` are the writer's. `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights`
-                may hold arrays of real numbers, which are stored once per content, with their shape, as
-                64-bit floats, masked values as NaN.
+                value, and no value that is another one in that type; dicts and lists are stored as strict
+                JSON. Values of NumPy, pandas and others are converted by dtype, byte order, mask and unit:
+                masked, NaT and NA are null (docs/format.md has the table). `id` and `created_at` are
+                generated where they are missing; `run_id` and `dataset_name` are the writer's. `y_true`,
+                `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of real numbers, which are
+                stored once per content, with their shape, as 64-bit floats, masked values as NaN.
 
         Raises:
             TypeError: A value does not fit its column, or has an unsupported type; the row was not added.
