@@ -1,0 +1,161 @@
+"""How a run ends: completed where nothing is missing, else paused or failed, with the reason."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError, WorkspaceError
+from nirs4all_workspace.model import plan
+from nirs4all_workspace.model.states import RunStatus
+from nirs4all_workspace.predictions import writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nirs4all_workspace.model.result import Result, ResultList
+    from nirs4all_workspace.runs.view import RunView
+
+# Results named in a reason at most.
+_SHOWN = 5
+
+
+def end_of(run: RunView) -> tuple[RunStatus, str | None]:
+    """Return the status in which a run ends that was not told how, and the reason.
+
+    Paused where planned results are missing, where rows name a result that was never checkpointed, or where
+    that cannot be read; failed where there are results and all of them failed; else completed.
+    """
+    try:
+        results = run.results()
+        reasons = [*_missing(run, results), *_unfinished(run, results)]
+    except (WorkspaceError, OSError) as error:
+        return RunStatus.PAUSED, f"what it lacks cannot be told: {error}"
+    if reasons:
+        return RunStatus.PAUSED, f"{'; '.join(reasons)}; resume it to do them"
+    if results and all(result.status == "failed" for result in results):
+        one = len(results) == 1
+        return RunStatus.FAILED, "its one result failed" if one else f"all {len(results)} results failed"
+    return RunStatus.COMPLETED, None
+
+
+def check_nothing_missing(run: RunView) -> None:
+    """Check that a run can be completed.
+
+    Raises:
+        ConflictError: Results are missing; the message names them.
+    """
+    to, reason = end_of(run)
+    if to is RunStatus.PAUSED:
+        raise ConflictError(f"cannot be completed: {reason}, or pause or cancel it", str(run.path))
+
+
+def check_some_failed(run: RunView) -> None:
+    """Check that a completed run has failed results.
+
+    Raises:
+        InvalidTransitionError: It has none.
+    """
+    if not any(result.status == "failed" for result in run.results()):
+        raise InvalidTransitionError(
+            f"run {run.id} is completed and no result of it failed; there is nothing to run again"
+        )
+
+
+def plan_of_completed(run: RunView, planned: list[Result]) -> list[Result]:
+    """Return no results, for a completed run that `ws.runs.open` found.
+
+    Raises:
+        ConflictError: It lacks some of the results.
+    """
+    new = to_do(run, planned, run.results())
+    if new:
+        raise ConflictError(
+            f"is completed, without {len(new)} of these {len(planned)} results; `ws.runs.open` with "
+            "new=True makes another run",
+            str(run.path),
+        )
+    return []
+
+
+def describe(error: BaseException) -> str:
+    """Return the class and the message of an exception."""
+    try:
+        return "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
+        return type(error).__qualname__
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an exception."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
+        return describe(error)
+
+
+def to_do(run: RunView, planned: Iterable[Result], results: ResultList) -> list[Result]:
+    """Return those of planned results that are still to do.
+
+    A failed result is done, unless it is to be run again and was not since that was asked for.
+    """
+    since = retried_since(run.record)
+    done = {result.id for result in results}
+    if since is not None:
+        last: dict[str, str] = {}
+        for result in [*results, *results.repeated]:
+            last[result.id] = max(last.get(result.id, ""), _in_order(result.completed_at))
+        done -= {it.id for it in results if it.status == "failed" and last[it.id] < _in_order(since)}
+    return [result for result in planned if result.id not in done]
+
+
+def retried_since(record: dict[str, Any]) -> str | None:
+    """Return since when the failed results of a run are to be run again; None where they are not."""
+    if record.get("retry_failed") is not True:
+        return None
+    asked = [str(entry.get("time")) for entry in record["history"] if entry.get("retry_failed") is True]
+    # Before the first transition after somebody wrote the wish by hand there is no time.
+    return asked[-1] if asked else "9999"
+
+
+def _in_order(time: str | None) -> str:
+    """Return a time in a form in which texts are ordered as times are."""
+    try:
+        parsed = datetime.fromisoformat(time or "")
+    except ValueError:
+        return time or ""
+    return f"{parsed.timestamp():020.6f}" if parsed.tzinfo else time or ""
+
+
+def _missing(run: RunView, results: ResultList) -> list[str]:
+    configs = run.configs()
+    planned = plan.results_of(run.id, configs, run.datasets) if configs else []
+    missing = to_do(run, planned, results)
+    if not missing:
+        return []
+    what = f"{len(missing)} of {len(planned)} planned results {'is' if len(missing) == 1 else 'are'} missing"
+    named = [f"{it.config_name or it.config_id} on {it.dataset_name}" for it in missing]
+    return [f"{what}: {_some(named)}"]
+
+
+def _unfinished(run: RunView, results: ResultList) -> list[str]:
+    done = {result.id for result in results}
+    rows = {
+        id_: n for id_, n in _native.rows_by_result(run.path.parents[1], run.id)[0].items() if id_ not in done
+    }
+    is_one = len(rows) == 1
+    reasons = []
+    if rows:
+        what = f"{sum(rows.values())} rows of {len(rows)} result{'' if is_one else 's'}"
+        reasons.append(f"{what} that {'was' if is_one else 'were'} never checkpointed: {_some(sorted(rows))}")
+    waiting = sum(it.waiting for it in writer.open_writers(run.path.parents[1], run.id))
+    if waiting:
+        reasons.append(f"{waiting} rows wait in a writer that is still open")
+    return reasons
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
