@@ -118,7 +118,8 @@ def test_commands_take_all_of_them(tmp_path):
     assert command("lineage", "first", ws.path).stdout.startswith(f"* {first.id}")
     first.transition("running")
     assert command("pause", "first", ws.path).returncode == 0
-    assert first.requested == "paused"
+    assert first.status == "paused"
+    first.transition("running")
     first.transition("failed")
     assert command("retry", first.id[:-1], ws.path).returncode == 0
     assert (first.status, first.record["retry_failed"]) == ("queued", True)

@@ -206,11 +206,11 @@ def test_a_folder_of_0_6_has_no_runs_to_open(demo):
 
 def test_of_processes_that_open_at_once_one_makes_the_run(ws):
     program = (
-        "run = ws.runs.open('sweep', templates=[['s']], datasets=['wheat'])\n"
-        "try: say([run.id, str(run.transition('running'))])\n"
-        "except n4w.WorkspaceError as error: say([run.id, type(error).__name__])\n"
+        "try: say(str(ws.runs.open('sweep', templates=[['s']], datasets=['wheat']).__enter__().status))\n"
+        "except n4w.WorkspaceError as error: say(type(error).__name__)\n"
         "sys.stdin.read()\n"
     )
     said = race(program, ws.path, 4)
-    assert len({run_id for run_id, _ in said}) == 1 == len(ws.runs.list())
-    assert [status for _, status in said].count("running") >= 1
+    assert len(ws.runs.list()) == 1
+    assert "running" in said
+    assert set(said) <= {"running", "ConflictError", "InvalidTransitionError"}

@@ -142,7 +142,7 @@ def _compare_config(run: Run, config: object) -> None:
         display.warn(
             f"run {run.name!r} goes on with the config that it was made with, and another one is given: "
             f"{said}; new=True makes another run",
-            stacklevel=5,
+            stacklevel=4,
         )
 
 

@@ -266,7 +266,8 @@ class Run(RunView):
                     RunStatus(requested["status"]), f"requested: {requested['reason'] or requested['status']}"
                 )
             else:
-                self._leave(*ending.end_of(self))
+                # The failed results are listed as errors themselves.
+                self._leave(*ending.end_of(self), is_error=False)
             return
         try:
             if isinstance(error, KeyboardInterrupt):
@@ -350,10 +351,10 @@ class Run(RunView):
             run_record.move(record, to, reason, retry_failed=retry_failed)
             record["attempts"] = 0
 
-    def _write_summary(self, to: RunStatus, reason: str | None) -> None:
+    def _write_summary(self, to: RunStatus, error: str | None) -> None:
         completed_at = None if to is RunStatus.PAUSED else run_record.now()
+        error = None if error is None else stored.error_text(error)
         # Rows of writers that are still open may belong to a result that is never finished.
-        error = stored.error_text(reason) if reason is not None and to is RunStatus.FAILED else None
         summary = run_summary.summarise(self, completed_at, error, live=False)
         run_summary.write(self.path / run_summary.FILE, summary)
 
@@ -416,8 +417,10 @@ class Run(RunView):
         reason: str | None,
         revision: int | None = None,
         traceback: str | None = None,
+        *,
+        is_error: bool = True,
     ) -> None:
-        self._write_summary(to, reason)
+        self._write_summary(to, reason if is_error and to is RunStatus.FAILED else None)
         revision = self.record["revision"] if revision is None else revision
         with self._changing(revision) as record:
             run_record.move(record, to, reason, traceback)
