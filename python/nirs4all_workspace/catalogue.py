@@ -98,13 +98,21 @@ def matching_runs(given: str, known: Iterable[tuple[str, str]], errors: Sequence
     return list(dict.fromkeys(id_ for id_ in ids if given and id_.startswith(given)))
 
 
-def find_run(root: Path, given: str, known: Iterable[tuple[str, str]], errors: Sequence[Problem]) -> str:
+def find_run(
+    root: Path,
+    given: str,
+    known: Iterable[tuple[str, str]],
+    errors: Sequence[Problem],
+    *,
+    may_be_unreadable: bool = False,
+) -> str:
     """Return the one id that `matching_runs` finds.
 
     Raises:
         NotFoundError: There is none, or several; the message lists them.
         OSError: The run, or the folder of all runs, cannot be read: the run may exist.
     """
+    known = list(known)
     found = matching_runs(given, known, errors)
     if not found:
         raise run_not_found(root, given, errors)
@@ -114,6 +122,8 @@ def find_run(root: Path, given: str, known: Iterable[tuple[str, str]], errors: S
         raise NotFoundError(
             f"several runs are named {given!r} or begin so: {newest}{more}; give an id", str(root)
         )
+    if not may_be_unreadable and not any(id_ == found[0] for id_, _ in known):
+        raise run_not_found(root, found[0], errors)
     return found[0]
 
 

@@ -49,13 +49,17 @@ def test_a_break_pauses_with_what_is_missing(run):
 
 
 def test_a_forgotten_checkpoint_pauses_and_warns(run):
-    with run, pytest.warns(UserWarning, match=r"^2 rows are of results that were never checkpointed \(res_"):
+    with run:
         first, *others = run.plan(CONFIGS)
         for result in others:
             finish(run, result)
-        with run.writer("wheat") as writer:
-            writer.write(row(first))
-            writer.write(row(first))
+        writer = run.writer("wheat")
+        writer.write(row(first))
+        writer.write(row(first))
+        with pytest.warns(
+            UserWarning, match=rf"^2 rows are of results that were never checkpointed \({first.id}\)"
+        ):
+            writer.close()
     status, reason = last(run)
     assert status == "paused"
     assert "1 of 6 planned results is missing: c0 on wheat" in reason
@@ -130,11 +134,10 @@ def test_rows_of_a_dead_worker_pause_a_run_without_a_plan(ws, run, is_recovered)
 
 
 def test_a_worker_that_forgets_a_checkpoint_pauses_the_owners_run(ws, run):
-    with run:
-        with Worker(ws.path) as worker:
-            worker.do(f"kept.setdefault('w', ws.runs.get({run.id!r}).writer('wheat')).run_id")
-            worker.do("kept['w'].write({'result_id': 'mine', 'val_score': 1.0})")
-            worker.do("kept['w'].close()")
+    with run, Worker(ws.path) as worker:
+        worker.do(f"kept.setdefault('w', ws.runs.get({run.id!r}).writer('wheat')).run_id")
+        worker.do("kept['w'].write({'result_id': 'mine', 'val_score': 1.0})")
+        worker.do("kept['w'].close()")
     assert last(run)[0] == "paused"
 
 
@@ -180,7 +183,7 @@ def test_completing_by_hand_what_is_not_complete_is_refused(run):
 def test_a_writer_that_an_exception_closes_says_nothing(run):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(ZeroDivisionError), run, run.writer("wheat") as writer:
+        with pytest.raises(ZeroDivisionError), run, run.writer("wheat") as writer:  # noqa: PT012
             writer.write({"result_id": "mine", "val_score": 1.0})
             1 / 0  # noqa: B018
         with run.resume():
@@ -352,7 +355,11 @@ def test_failed_results_are_run_again(ws, half_failed):
     with run.resume(retry_failed=True):
         finish(run, *run.plan(CONFIGS))
     assert run.n_failed == 0
-    for call in (lambda: run.resume(retry_failed=True), lambda: run.retry(), lambda: run.transition("queued")):
+    for call in (
+        lambda: run.resume(retry_failed=True),
+        lambda: run.retry(),
+        lambda: run.transition("queued"),
+    ):
         with pytest.raises(n4w.InvalidTransitionError, match="no result of it failed"):
             call()
     assert run.status == "completed"
@@ -360,7 +367,7 @@ def test_failed_results_are_run_again(ws, half_failed):
     assert ws.verify(full=True)["problems"] == []
 
 
-def test_a_break_while_failed_results_are_run_again_pauses_and_the_wish_stands(ws, half_failed):
+def test_a_break_while_failed_results_are_run_again_pauses_and_the_wish_stands(half_failed):
     run = half_failed
     with run.resume(retry_failed=True):
         first, _ = run.plan(CONFIGS)
@@ -412,7 +419,7 @@ def test_a_wish_written_by_hand_counts(ws, half_failed):
 
 
 def test_a_failed_run_is_retried_with_what_failed_and_what_is_missing(run):
-    with pytest.raises(ZeroDivisionError), run:
+    with pytest.raises(ZeroDivisionError), run:  # noqa: PT012
         first, *_ = run.plan(CONFIGS)
         finish(run, first, "failed", "no convergence")
         1 / 0  # noqa: B018

@@ -138,7 +138,9 @@ def test_commands_take_all_of_them(tmp_path):
 def test_sessions_of_0_6_are_named_alike(tmp_path):
     write(tmp_path / "wheat.meta.parquet", table(30))
     for number, day in (("0001", "15"), ("0002", "16")):
-        manifest = f"uid: u{number}\nname: config{number}\ndataset: wheat\ncreated_at: '2026-01-{day}T12:00:00'\n"
+        manifest = (
+            f"uid: u{number}\nname: config{number}\ndataset: wheat\ncreated_at: '2026-01-{day}T12:00:00'\n"
+        )
         folder = tmp_path / "runs" / "wheat" / f"{number}_config{number}_abcdef"
         folder.mkdir(parents=True)
         (folder / "manifest.yaml").write_text(manifest + "pipeline:\n- SNV\n")

@@ -52,7 +52,7 @@ def test_a_new_and_a_queued_one_are_queued(ws):
 
 
 def test_a_failed_one_is_resumed(ws):
-    with pytest.raises(ZeroDivisionError), ws.runs.open("sweep", **WHAT) as run:
+    with pytest.raises(ZeroDivisionError), ws.runs.open("sweep", **WHAT) as run:  # noqa: PT012
         finish(run, run.plan(CONFIGS)[0])
         1 / 0  # noqa: B018
     again, did = script(ws)
@@ -80,14 +80,10 @@ def test_a_killed_one_is_resumed_and_a_living_one_is_a_conflict(ws):
 
 
 def test_one_that_this_process_owns_is_a_conflict(ws):
-    with (
-        ws.runs.open("sweep", **WHAT) as run,
-        pytest.raises(n4w.ConflictError, match="this process owns the run"),
-    ):
-        try:
+    with ws.runs.open("sweep", **WHAT) as run:
+        with pytest.raises(n4w.ConflictError, match="this process owns the run"):
             ws.runs.open("sweep", **WHAT)
-        finally:
-            assert run.status == "running"
+        assert run.status == "running"
 
 
 def test_the_newest_that_is_not_cancelled_counts(ws):

@@ -55,7 +55,7 @@ def test_the_default_action_is_restored_however_the_block_ends(ws):
         os.kill(os.getpid(), signal.SIGTERM)
     assert run.status == "paused"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    with pytest.raises(ZeroDivisionError), run.resume():
+    with pytest.raises(ZeroDivisionError), run.resume():  # noqa: PT012
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         1 / 0  # noqa: B018
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -69,14 +69,13 @@ def test_the_default_action_is_restored_however_the_block_ends(ws):
 
 @pytest.mark.usefixtures("default")
 def test_blocks_in_each_other_are_all_paused(ws):
-    outer, inner = ws.runs.create("outer"), ws.runs.create("inner")
-    with pytest.raises(KeyboardInterrupt), outer:
-        with inner:
+    outer, first, second = (ws.runs.create(name) for name in ("outer", "first", "second"))
+    with pytest.raises(KeyboardInterrupt), outer:  # noqa: PT012
+        with first:
             pass
-        assert inner.status == "completed"
-        with inner.resume() if inner.status != "completed" else ws.runs.create("third") as third:
+        with second:
             os.kill(os.getpid(), signal.SIGTERM)
-    assert (outer.status, third.status) == ("paused", "paused")
+    assert [run.status for run in (outer, first, second)] == ["paused", "completed", "paused"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

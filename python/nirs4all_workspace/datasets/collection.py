@@ -96,10 +96,10 @@ class Datasets:
             fields |= {"current_path": stored, "status": "valid"}
         return self._registry.edit(known.id, lambda old: old.update(fields)) if fields else known
 
-    def at(
-        self, path: str | os.PathLike[str], progress: Report | None = None
-    ) -> tuple[DatasetRecord | None, dict[str, Any]]:
-        """Return the record that has the content at a path, None where no record has it; nothing is written.
+    def at(self, place: Path, progress: Report | None = None) -> tuple[DatasetRecord | None, dict[str, Any]]:
+        """Return the record that has the content at an absolute path, None where no record has it.
+
+        Nothing is written.
 
         Returns:
             The record; and the name, hash, size and quick hash that a new record would have.
@@ -107,7 +107,6 @@ class Datasets:
         Raises:
             OSError: The content cannot be read.
         """
-        place = paths.on_disk(paths.absolute(path))
         content, _, known = self._known(place, progress)
         return known, {"name": paths.nfc(_plain_name(place)), "path": str(place), **content}
 

@@ -237,7 +237,7 @@ class Runs:
         except (ValueError, NotFoundError):
             headers, errors = catalogue.run_headers(self._workspace.path)
             known = [(header.id, header.name) for header in headers]
-            run = catalogue.find_run(self._workspace.path, run, known, errors)
+            run = catalogue.find_run(self._workspace.path, run, known, errors, may_be_unreadable=True)
             for header in headers:
                 if header.id == run and header.kind != "run":
                     return RecordedRun(self._workspace, header)
@@ -252,7 +252,7 @@ class Runs:
         known = [(header.id, header.name) for header in headers]
         if not catalogue.matching_runs(run, known, errors):
             return run
-        return catalogue.find_run(self._workspace.path, run, known, errors)
+        return catalogue.find_run(self._workspace.path, run, known, errors, may_be_unreadable=True)
 
     def has(self, run_id: str) -> bool:
         """Return whether a run of format 2 has this id; its record is not read."""

@@ -71,7 +71,7 @@ def _reference(
                 raise
     if isinstance(dataset, os.PathLike) or (isinstance(dataset, str) and _is_path(dataset)):
         if not may_register:
-            record, content = workspace.datasets.at(dataset, progress)
+            record, content = workspace.datasets.at(on_disk(absolute(dataset)), progress)
             return _filled(content if record is None else record.stored())
         return _filled(workspace.datasets.register(dataset, progress=progress).stored())
     return _filled({"name": dataset} if isinstance(dataset, str) else _mapping(dataset))
