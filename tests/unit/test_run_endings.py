@@ -77,7 +77,7 @@ def test_without_a_plan_rows_of_a_result_that_was_never_checkpointed_pause(ws, r
         writer.write({"id": "2", "val_score": 1.0})
     assert last(run) == (
         "paused",
-        "1 rows of 1 result that was never checkpointed: mine; resume it to do them",
+        "1 row of 1 result that was never checkpointed: mine; resume the run to do what is left",
     )
     assert ws.predictions.scan().collect()["id"].to_list() == ["2"]
     with run.resume(), run.writer("wheat") as writer:
@@ -95,7 +95,7 @@ def test_a_writer_that_is_still_open_pauses(run, is_flushed):
         if is_flushed:
             writer.flush()
     assert last(run)[0] == "paused"
-    assert ("mine" if is_flushed else "1 rows wait in a writer that is still open") in last(run)[1]
+    assert ("mine" if is_flushed else "1 row waits in a writer that is still open") in last(run)[1]
     writer.checkpoint({"id": "mine"})
     writer.close()
     with run.resume():

@@ -28,13 +28,10 @@ def end_of(run: RunView) -> tuple[RunStatus, str | None]:
     Paused where planned results are missing, where rows name a result that was never checkpointed, or where
     that cannot be read; failed where there are results and all of them failed; else completed.
     """
-    try:
-        results = run.results()
-        reasons = [*_missing(run, results), *_unfinished(run, results)]
-    except (WorkspaceError, OSError) as error:
-        return RunStatus.PAUSED, f"what it lacks cannot be told: {error}"
-    if reasons:
-        return RunStatus.PAUSED, f"{'; '.join(reasons)}; resume it to do them"
+    lacking = _lacking(run)
+    if lacking is not None:
+        return RunStatus.PAUSED, f"{lacking}; resume the run to do what is left"
+    results = run.results()
     if results and all(result.status == "failed" for result in results):
         one = len(results) == 1
         return RunStatus.FAILED, "its one result failed" if one else f"all {len(results)} results failed"
@@ -47,9 +44,11 @@ def check_nothing_missing(run: RunView) -> None:
     Raises:
         ConflictError: Results are missing; the message names them.
     """
-    to, reason = end_of(run)
-    if to is RunStatus.PAUSED:
-        raise ConflictError(f"cannot be completed: {reason}, or pause or cancel it", str(run.path))
+    lacking = _lacking(run)
+    if lacking is not None:
+        raise ConflictError(
+            f"cannot be completed: {lacking}; do that first, or pause or cancel it", str(run.path)
+        )
 
 
 def check_some_failed(run: RunView) -> None:
@@ -129,6 +128,16 @@ def _in_order(time: str | None) -> str:
     return f"{parsed.timestamp():020.6f}" if parsed.tzinfo else time or ""
 
 
+def _lacking(run: RunView) -> str | None:
+    """Return what a run lacks to be completed; None where it lacks nothing."""
+    try:
+        results = run.results()
+        reasons = [*_missing(run, results), *_unfinished(run, results)]
+    except (WorkspaceError, OSError) as error:
+        return f"what it lacks cannot be told: {error}"
+    return "; ".join(reasons) or None
+
+
 def _missing(run: RunView, results: ResultList) -> list[str]:
     configs = run.configs()
     planned = plan.results_of(run.id, configs, run.datasets) if configs else []
@@ -141,19 +150,22 @@ def _missing(run: RunView, results: ResultList) -> list[str]:
 
 
 def _unfinished(run: RunView, results: ResultList) -> list[str]:
+    root = run.path.parents[1]
     done = {result.id for result in results}
-    rows = {
-        id_: n for id_, n in _native.rows_by_result(run.path.parents[1], run.id)[0].items() if id_ not in done
-    }
-    is_one = len(rows) == 1
+    rows = {it: n for it, n in _native.rows_by_result(root, run.id)[0].items() if it not in done}
     reasons = []
     if rows:
-        what = f"{sum(rows.values())} rows of {len(rows)} result{'' if is_one else 's'}"
-        reasons.append(f"{what} that {'was' if is_one else 'were'} never checkpointed: {_some(sorted(rows))}")
-    waiting = sum(it.waiting for it in writer.open_writers(run.path.parents[1], run.id))
+        what = "1 result that was" if len(rows) == 1 else f"{len(rows)} results that were"
+        reasons.append(f"{_rows(sum(rows.values()))} of {what} never checkpointed: {_some(sorted(rows))}")
+    waiting = sum(it.waiting for it in writer.open_writers(root, run.id))
     if waiting:
-        reasons.append(f"{waiting} rows wait in a writer that is still open")
+        wait = "waits" if waiting == 1 else "wait"
+        reasons.append(f"{_rows(waiting)} {wait} in a writer that is still open")
     return reasons
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
 
 
 def _some(names: Sequence[str]) -> str:
