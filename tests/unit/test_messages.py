@@ -278,7 +278,7 @@ CALLS = {
     "a transition that is not allowed": lambda lab: lab.waits.transition("completed"),
     "resume a completed run": lambda lab: lab.done.resume(),
     "retry a run of which nothing failed": lambda lab: lab.done.resume(retry_failed=True),
-    "complete a run that is not complete": lambda lab: planned(lab)[0].transition("completed"),
+    "complete a run that is not complete": lambda lab: str(planned(lab)[0].transition("completed")),
     "break off a run": broken_off,
     "a beginning of two ids": lambda lab: lab.ws.runs.get("20"),
     "open a run with another template": lambda lab: lab.ws.runs.open("Done", templates=[["MSC"]]),

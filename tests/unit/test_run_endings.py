@@ -171,13 +171,18 @@ def test_a_plan_of_nothing_and_no_plan_are_completed(ws, run):
     assert without.status == "completed"
 
 
-def test_completing_by_hand_what_is_not_complete_is_refused(run):
+def test_completing_by_hand_what_is_not_complete_warns(run):
     with run:
         run.plan(CONFIGS)
-        with pytest.raises(n4w.ConflictError, match="6 of 6 planned results are missing"):
-            run.transition("completed")
-        assert run.status == "running"
-        run.transition("cancelled")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(UserWarning):
+                run.transition("completed")
+        assert run.status == "running", "where warnings are errors, it is refused"
+        with pytest.warns(UserWarning, match="6 of 6 planned results are missing") as caught:
+            assert run.transition("completed") == "completed"
+    assert caught[0].filename == __file__
+    assert run.status == "completed"
 
 
 def test_a_writer_that_an_exception_closes_says_nothing(run):

@@ -6,7 +6,7 @@ import traceback
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, display
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError, WorkspaceError
 from nirs4all_workspace.model import plan
 from nirs4all_workspace.model.states import RunStatus
@@ -38,17 +38,11 @@ def end_of(run: RunView) -> tuple[RunStatus, str | None]:
     return RunStatus.COMPLETED, None
 
 
-def check_nothing_missing(run: RunView) -> None:
-    """Check that a run can be completed.
-
-    Raises:
-        ConflictError: Results are missing; the message names them.
-    """
+def warn_of_missing(run: RunView) -> None:
+    """Warn where a run that is to be completed lacks results that were planned or begun."""
     lacking = _lacking(run)
     if lacking is not None:
-        raise ConflictError(
-            f"cannot be completed: {lacking}; do that first, or pause or cancel it", str(run.path)
-        )
+        display.warn(f"run {run.id} is completed, although {lacking}", stacklevel=3)
 
 
 def check_some_failed(run: RunView) -> None:

@@ -63,7 +63,8 @@ class Run(RunView):
 
         To "running" means that this process owns the run from then on, until it leaves that status. Pausing
         or cancelling a run that another process owns is stored as a request, which that process fulfils at
-        its next checkpoint. From "completed" to "queued" runs failed results again, as `retry` does.
+        its next checkpoint. From "completed" to "queued" runs failed results again, as `retry` does. A run
+        that is completed in so many words may lack results that were planned or begun; a warning names them.
 
         Args:
             to: The new status.
@@ -74,8 +75,7 @@ class Run(RunView):
 
         Raises:
             InvalidTransitionError: The transition is not allowed, or no result of the completed run failed.
-            ConflictError: Another process owns the run, or changed its status meanwhile; or the run would be
-                completed without results that were planned or begun.
+            ConflictError: Another process owns the run, or changed its status meanwhile.
             RuntimeError: This process is a fork of the owner.
             UnsupportedVersionError: A newer version wrote the run.
             LockTimeoutError: Another process holds the lock.
@@ -93,7 +93,7 @@ class Run(RunView):
             return to
         if ownership.is_mine(self._root, self.id):
             if to is RunStatus.COMPLETED:
-                ending.check_nothing_missing(self)
+                ending.warn_of_missing(self)
             self._leave(to, reason)
             return to
         if self.is_owned:
