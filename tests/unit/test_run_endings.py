@@ -5,8 +5,10 @@ import warnings
 
 import nirs4all_workspace as n4w
 import polars as pl
+import pyarrow as pa
 import pytest
 import yaml
+from nirs4all_workspace.model import plan
 from processes import Worker
 
 CONFIGS = [{"name": f"c{index}", "steps": [index]} for index in range(3)]
@@ -461,3 +463,37 @@ def test_of_two_copies_that_retry_the_done_result_wins(ws, half_failed, tmp_path
     assert {result.status for result in run.results()} == {"done"}
     with pytest.raises(n4w.InvalidTransitionError):
         run.resume(retry_failed=True)
+
+
+def test_batches_of_any_kind_are_checked_and_read_once(run):
+    with run:
+        first, second, *_ = run.plan(CONFIGS)
+        writer = run.writer("wheat")
+        ids = pa.array([first.id, second.id, None]).dictionary_encode()
+        scores = pa.array([1.0, 2.0, 3.0])
+        for number, column in enumerate((ids, ids.cast(pa.large_string()))):
+            table = pa.table({"result_id": column, "val_score": scores})
+            writer.write_batch(pa.RecordBatchReader.from_batches(table.schema, table.to_batches()))
+            assert writer.acknowledged + writer.waiting == 3 * (number + 1)
+        with pytest.raises(ValueError, match="'typo'"):
+            writer.write_batch(
+                pl.DataFrame({"result_id": pl.Series([first.id, "typo"], dtype=pl.Categorical)})
+            )
+        assert writer.waiting == 6
+        for result in (first, second):
+            writer.checkpoint(result)
+        writer.close()
+        run.transition("paused")
+    assert {result.id: result.n_rows for result in run.results()} == {first.id: 2, second.id: 2}
+
+
+def test_the_plan_is_read_once_for_many_writers(run, monkeypatch):
+    read, calls = plan.read, []
+    monkeypatch.setattr(plan, "read", lambda path: calls.append(path) or read(path))
+    with run:
+        results = run.plan(CONFIGS)
+        calls.clear()
+        for result in results:
+            finish(run, result)
+        assert len(calls) == 1
+    assert run.status == "completed"

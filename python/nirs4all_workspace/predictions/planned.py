@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace._io.paths import nfc
@@ -11,10 +12,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nirs4all_workspace.model.result import Result
-
 # Results listed in a message at most.
 _SHOWN = 10
+# Plans kept at most: a loop opens a writer for each result of one run.
+_KEPT = 8
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A plan as it was read last.
+
+    Attributes:
+        stamp: Size, mtime and inode of the file that it was read from.
+        configs: Ids of its configurations.
+        results: Of each result by id its dataset and the name of its configuration.
+    """
+
+    stamp: tuple[int, ...] = ()
+    configs: frozenset[str] = frozenset()
+    results: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+_plans: dict[Path, _Plan] = {}
 
 
 class PlannedResults:
@@ -31,8 +50,6 @@ class PlannedResults:
         self._folder = root / "runs" / run_id
         self._run_id = run_id
         self._dataset_name = dataset_name
-        self._known: dict[str, Result] = {}
-        self._stamp: tuple[int, ...] | None = None
         self.unfinished: dict[str, None] = {}
 
     def begin(self, result_ids: Iterable[str]) -> None:
@@ -49,45 +66,56 @@ class PlannedResults:
 
     def check(self, result_ids: Iterable[str]) -> None:
         """Check results as `begin` does, without counting them."""
-        for result_id in result_ids:
-            if result_id not in self._known:
-                self._read()
-            if self._known:
-                self._check(result_id)
+        results = _results(self._folder, self._run_id)
+        for result_id in result_ids if results else ():
+            dataset, _ = results.get(result_id, (None, None))
+            if dataset is None:
+                raise ValueError(
+                    f"the plan of run {self._run_id} has no result {result_id!r}; {self._offer(results)}"
+                )
+            if nfc(dataset) != self._dataset_name:
+                raise ValueError(
+                    f"result {result_id!r} is planned on dataset {dataset!r}, and this writer writes "
+                    f"{self._dataset_name!r}; open a writer for it"
+                )
 
     def finish(self, result_id: str) -> None:
         """Count a result among the finished ones."""
         self.unfinished.pop(result_id, None)
 
-    def _check(self, result_id: str) -> None:
-        planned = self._known.get(result_id)
-        if planned is None:
-            raise ValueError(f"the plan of run {self._run_id} has no result {result_id!r}; {self._offer()}")
-        if nfc(str(planned.dataset_name)) != self._dataset_name:
-            raise ValueError(
-                f"result {result_id!r} is planned on dataset {planned.dataset_name!r}, and this writer "
-                f"writes {self._dataset_name!r}; open a writer for it"
-            )
-
-    def _offer(self) -> str:
-        own = [it for it in self._known.values() if nfc(str(it.dataset_name)) == self._dataset_name]
+    def _offer(self, results: dict[str, tuple[str, str]]) -> str:
+        own = [(id_, name) for id_, (dataset, name) in results.items() if nfc(dataset) == self._dataset_name]
         if not own:
-            names = sorted({str(it.dataset_name) for it in self._known.values()})
+            names = sorted({dataset for dataset, _ in results.values()})
             return f"it has none on {self._dataset_name!r}, only on {', '.join(map(repr, names))}"
         more = f" and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
-        named = ", ".join(f"{it.id} ({it.config_name or it.config_id})" for it in own[:_SHOWN])
+        named = ", ".join(f"{id_} ({name})" for id_, name in own[:_SHOWN])
         return f"on {self._dataset_name!r} it has {named}{more}"
 
-    def _read(self) -> None:
-        path = self._folder / plan.FILE
-        try:
-            stat = path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        if stamp == self._stamp:
-            return
-        datasets = run_record.references(self._folder / "datasets.yaml", "datasets")
-        found = plan.results_of(self._run_id, plan.read(path), datasets)
-        self._known = {result.id: result for result in found}
-        self._stamp = stamp
+
+def _results(folder: Path, run_id: str) -> dict[str, tuple[str, str]]:
+    """Return the results in the plan of a run as it is now; empty without a plan."""
+    path = folder / plan.FILE
+    try:
+        stat = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    found = _plans.pop(folder, None) or _Plan()
+    if found.stamp != stamp:
+        configs = plan.read(path)
+        ids = frozenset(config["config_id"] for config in configs)
+        if not found.configs <= ids:
+            found = _Plan()  # another one, not a longer one
+        new = [config for config in configs if config["config_id"] not in found.configs]
+        datasets = run_record.references(folder / "datasets.yaml", "datasets")
+        results = {
+            result.id: (str(result.dataset_name), str(result.config_name or result.config_id))
+            for result in plan.results_of(run_id, new, datasets)
+        }
+        found = _Plan(stamp, ids, found.results | results)
+    # Without a lock, which a fork might inherit: what another thread reads is as right.
+    _plans[folder] = found
+    for other in list(_plans)[:-_KEPT]:
+        _plans.pop(other, None)
+    return found.results

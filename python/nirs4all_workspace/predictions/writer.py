@@ -30,8 +30,7 @@ class _HasDict(Protocol):
 
 # Results named in a warning at most.
 _SHOWN = 5
-_open: weakref.WeakSet[Writer] = weakref.WeakSet()
-_opening = threading.Lock()
+_open: weakref.WeakValueDictionary[int, Writer] = weakref.WeakValueDictionary()
 _COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
 
 
@@ -125,8 +124,7 @@ class Writer:
         self._closing = threading.Lock()
         self._pid = os.getpid()
         self.writer_id: str = self._native.writer_id
-        with _opening:
-            _open.add(self)
+        _open[id(self)] = self
 
     def __repr__(self) -> str:
         """Return run, dataset and writer."""
@@ -286,8 +284,7 @@ class Writer:
             path = self.path
             outcomes = self._native.close()
             self._is_closed = True
-        with _opening:
-            _open.discard(self)
+        _open.pop(id(self), None)
         if any(outcome["end"] == "corrupt" for outcome in outcomes):
             raise CorruptFileError(
                 "was damaged after it was written: its readable part was sealed, the file is kept as "
@@ -350,9 +347,8 @@ class Writer:
 
 def open_writers(root: Path, run_id: str) -> list[Writer]:
     """Return the writers of a run that this process has open."""
-    with _opening:
-        found = list(_open)
-    return [it for it in found if it.is_of(root, run_id)]
+    found = [reference() for reference in _open.valuerefs()]
+    return [it for it in found if it is not None and it.is_of(root, run_id)]
 
 
 def _fields_of(result: Mapping[str, Any] | _HasDict) -> Mapping[str, Any]:

@@ -89,12 +89,17 @@ impl JournalWriter {
     fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<bool> {
         self.check_process()?;
         let (cells, arrays) = parts_of(row)?;
-        if self.check_results.is_some()
-            && let Some((_, cell)) = cells.iter().find(|(name, _)| name == "result_id")
-            // What is no text is refused below.
-            && let Ok(Cell::Text(result)) = cell.clone().as_text("result_id")
-        {
-            self.check_new(py, &[&result])?;
+        if self.check_results.is_some() {
+            match cells.iter().find(|(name, _)| name == "result_id") {
+                Some((_, Cell::Text(result))) => self.check_new(py, &[result])?,
+                // What is no text is refused below.
+                Some((_, other)) => {
+                    if let Ok(Cell::Text(result)) = other.clone().as_text("result_id") {
+                        self.check_new(py, &[&result])?;
+                    }
+                }
+                None => {}
+            }
         }
         // Under the lock runs no Python code, which might come back here.
         caught(None, || self.lock().write(cells, arrays)).map_err(|error| to_py(py, &error))
