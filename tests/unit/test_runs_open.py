@@ -187,6 +187,10 @@ def test_one_that_cannot_be_read_is_not_passed_over(ws):
         ws.runs.open("My sweep")
     assert ws.runs.open("other").status == "queued"
     assert ws.runs.open("My sweep", new=True).status == "queued"
+    run.path.rename(run.path.with_name(f"2020-01-01{run.id[10:]}"))
+    newer = ws.runs.open("My sweep")
+    (newer.path / "summary.yaml").write_text("{")
+    assert ws.runs.open("My sweep").id == newer.id, "an older one, or another file of it, is damaged"
 
 
 @pytest.mark.parametrize("name", ["", " ", None, 7])

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, display
-from nirs4all_workspace._io import layout, locks
+from nirs4all_workspace._io import layout, listing, locks
 from nirs4all_workspace._io.paths import same_name
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError
 from nirs4all_workspace.model.states import RunStatus
@@ -65,11 +65,18 @@ def _newest(workspace: Workspace, name: str) -> Run | None:
     found = [
         run for run in listed.writable() if same_name(name, run.name) and run.status != RunStatus.CANCELLED
     ]
+    day = found[-1].id[:10] if found else ""
     slug = _native.slug(name).replace("_", "-") or "run"
     for error in listed.errors:
         top, _, rest = error["path"].partition("/")
-        parts = rest.partition("/")[0].split("_")
-        if top == "runs" and len(parts) == 3 and parts[1].lower() == slug.lower():
+        run_id = rest.partition("/")[0]
+        parts = run_id.split("_")
+        if top == "runs" and not rest:
+            listing.raise_if_unreadable(workspace.path, [error], "runs")
+        # A run that is listed, of which another file is damaged, is none that may be overlooked.
+        if top != "runs" or len(parts) != 3 or run_id in {run.id for run in listed}:
+            continue
+        if parts[1].lower() == slug.lower() and parts[0] >= day:
             path = str(workspace.path / error["path"])
             message = f"may be run {name!r} and cannot be read: {error['message']}"
             raise CorruptFileError(f"{message}; mend or delete it, or make another run with new=True", path)
