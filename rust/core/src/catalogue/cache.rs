@@ -14,8 +14,6 @@ use crate::fs::cache_file;
 use crate::fs::stat::Identity;
 
 const MAGIC: &[u8; 4] = b"N4AL";
-/// The layout of what is cached; another is ignored.
-const LAYOUT: u64 = 2;
 
 /// What was cached, by path; nothing where there is nothing that can be used.
 pub fn load(root: &Path, file: &str) -> Known {
@@ -29,7 +27,6 @@ pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef
     let cached: Vec<_> = units.into_iter().filter(|unit| unit.as_ref().is_settled()).collect();
     let mut out = ByteWriter::default();
     out.bytes.extend_from_slice(MAGIC);
-    out.int(LAYOUT);
     out.text(cache_file::VERSION);
     out.int(cached.len() as u64);
     for unit in &cached {
@@ -62,8 +59,7 @@ pub fn store(root: &Path, file: &str, units: impl IntoIterator<Item = impl AsRef
 
 fn decode(bytes: &Bytes) -> Result<Known> {
     let mut reader = cache_file::checked(bytes)?;
-    if reader.bytes(MAGIC.len())? != MAGIC || reader.int()? != LAYOUT || reader.text()? != cache_file::VERSION
-    {
+    if reader.bytes(MAGIC.len())? != MAGIC || reader.text()? != cache_file::VERSION {
         return Err(corrupt("another version"));
     }
     let count = reader.count(12)?;
