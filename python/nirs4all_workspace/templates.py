@@ -169,7 +169,7 @@ class Templates:
         """Compare runs by their templates.
 
         Args:
-            run_ids: The ids of two or more runs.
+            run_ids: Two or more runs, named as for `ws.runs.get`.
 
         Returns:
             A dict of `shared` (ids of the templates of all runs) and `union` (of any run), both sorted, and
@@ -183,6 +183,10 @@ class Templates:
         if len(set(run_ids)) < 2:
             raise ValueError("expected two or more different runs to compare")
         runs, errors = catalogue.read(self._workspace.path)
+        known = [(run["id"], run["name"]) for run in runs]
+        run_ids = tuple(catalogue.find_run(self._workspace.path, it, known, errors) for it in run_ids)
+        if len(set(run_ids)) < 2:
+            raise ValueError("expected two or more different runs to compare")
         used = {
             run["id"]: {str(reference.get("id")) for reference in run["templates"]}
             for run in runs
@@ -221,6 +225,26 @@ def _is_record(name: str) -> bool:
 def is_template_id(text: object) -> bool:
     """Return whether a value has the form of a template's id."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def ids_of(workspace: Workspace, templates: object) -> dict[str, str | None]:
+    """Return the id and the name of each template that `references` would return; nothing is stored.
+
+    Raises:
+        TypeError: The value is not a list, or a step cannot be stored.
+        NotFoundError: An id is unknown.
+    """
+    if not isinstance(templates, list | tuple):
+        raise TypeError(f"templates: expected a list of templates, got {type(templates).__name__}")
+    found: dict[str, str | None] = {}
+    for template in templates:
+        if is_template_id(template):
+            workspace.templates.get(template)
+            found[template] = None
+        else:
+            template = template if isinstance(template, Template) else Template(template)
+            found[template.id] = template.name
+    return found
 
 
 def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:

@@ -81,7 +81,8 @@ def test_rows_of_results_that_may_never_be_finished_are_not_in_the_stored_summar
         writer.write({"id": "1", "result_id": run.plan(CONFIGS)[0].id})
         assert run.counts["rows"] == 1
     assert yaml.safe_load((run.path / "summary.yaml").read_text())["counts"]["rows"] == 0
-    writer.close()
+    with pytest.warns(UserWarning, match="never checkpointed"):
+        writer.close()
     assert run.counts["rows"] == 0
 
 

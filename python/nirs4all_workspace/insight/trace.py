@@ -150,6 +150,9 @@ class _Walk:
         return found if runs or is_registered or self._has_rows(rows) else None
 
     def from_run(self, id_: str) -> _Found | None:
+        known = [(run["id"], run["name"]) for run in self._runs]
+        if catalogue.matching_runs(id_, known, self.errors):
+            id_ = catalogue.find_run(self._workspace.path, id_, known, self.errors)
         runs = [run for run in self._runs if run["id"] == id_]
         if not runs:
             return None

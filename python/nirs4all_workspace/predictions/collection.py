@@ -242,7 +242,8 @@ class Predictions:
         if run is not None and not found:
             if self._is_named(run):
                 return filters
-            raise catalogue.run_not_found(root, run, errors)
+            found_id = catalogue.find_run(root, run, [(it.id, it.name) for it in headers], errors)
+            found = [header for header in headers if header.id == found_id]
         if not is_old:
             return {**filters, "run": None, "runs": [header.id for header in found]}
         entries = {header.id: header.entry() for header in found}

@@ -154,6 +154,10 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
     if id_ not in known:
         id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
+        names = [(run["id"], run["name"]) for run in found]
+        if catalogue.matching_runs(id_, names, errors):
+            id_ = catalogue.find_run(workspace.path, id_, names, errors)
+    if id_ not in known:
         listing.raise_if_unreadable(workspace.path, errors, f"runs/{id_}")
         raise NotFoundError(
             f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them", str(workspace.path)

@@ -67,8 +67,9 @@ class Results:
             check_count("limit", limit)
         equal = {"best_model": model, "metric": metric, "status": status}
         root = self._workspace.path
-        try:
-            found = _native.page_results(
+
+        def look(run: str | None) -> dict[str, Any]:
+            return _native.page_results(
                 root,
                 equal={key: value for key, value in equal.items() if value is not None},
                 run=run,
@@ -81,10 +82,14 @@ class Results:
                 offset=offset,
                 limit=limit,
             )
-        except NotFoundError as error:
+
+        try:
+            found = look(run)
+        except NotFoundError:
             if run is None:
                 raise
-            raise catalogue.run_not_found(root, run, catalogue.run_headers(root)[1]) from error
+            headers, errors = catalogue.run_headers(root)
+            found = look(catalogue.find_run(root, run, [(it.id, it.name) for it in headers], errors))
         return _page(found, offset, limit)
 
     def get(self, id: str) -> Result:  # noqa: A002
