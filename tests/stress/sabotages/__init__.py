@@ -2,5 +2,5 @@
 
 from sabotages import datasets, files, journals, reading, runs, values
 
-OF_FILES = journals.SABOTAGES | reading.SABOTAGES | files.SABOTAGES | datasets.SABOTAGES
-SABOTAGES = OF_FILES | values.SABOTAGES | runs.SABOTAGES
+_OF_FILES = journals.SABOTAGES | reading.SABOTAGES | files.SABOTAGES | datasets.SABOTAGES
+SABOTAGES = _OF_FILES | values.SABOTAGES | runs.SABOTAGES
