@@ -13,7 +13,7 @@ use super::journal::Journal;
 use super::live_set::LiveSet;
 use super::merged::{self, Replaced};
 use super::sealed::{self, Sealed};
-use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::error::{ErrorKind, Result};
 use crate::base::file_names::Name;
 
 /// A sealed segment.
@@ -46,16 +46,16 @@ impl Carrier {
             sealed.into_iter().partition(|(_, name)| name.is_compaction());
         for (file, name) in compactions {
             let replaced = merged::replaces(&folder.join(&file));
-            let Some(replaced) = believed(&file, replaced, false, live_set) else { continue };
+            let Some(replaced) = believed(&file, replaced, live_set) else { continue };
             merged.extend(replaced.keys().cloned());
             carriers.push((Self { file, name, replaced, checkpoints: Checkpoints::new() }, None));
         }
         for (file, name) in others {
             let mut position = None;
-            let has_journal = has_journal(&name, opened);
+            let has_journal = opened.iter().any(|(_, of, _)| *of == name);
             if has_journal || merged.contains(&name.writer) {
                 let sealed = sealed::sealed_of(&folder.join(&file));
-                let Some(sealed) = believed(&file, sealed, has_journal, live_set) else { continue };
+                let Some(sealed) = believed(&file, sealed, live_set) else { continue };
                 position = sealed;
             }
             let (replaced, checkpoints) = (Replaced::new(), Checkpoints::new());
@@ -65,19 +65,12 @@ impl Carrier {
     }
 }
 
-fn has_journal(name: &Name, opened: &[(String, Name, Journal)]) -> bool {
-    opened.iter().any(|(_, of, _)| of == name)
-}
-
-/// What a sealed segment says: nothing where it vanished since it was listed, or where it is cut off and its journal
-/// still has its rows; `None` where it is not believed, which is told.
-fn believed<T: Default>(file: &str, said: Result<T>, has_journal: bool, live_set: &mut LiveSet) -> Option<T> {
-    let is_cut_off = |error: &Error| matches!(error.kind, ErrorKind::NotParquet | ErrorKind::Truncated);
+/// What a sealed segment says: nothing where it cannot be read, which is told where its rows must be; `None` where it is
+/// not believed, which is told here.
+fn believed<T: Default>(file: &str, said: Result<T>, live_set: &mut LiveSet) -> Option<T> {
     match said {
         Ok(said) => Some(said),
-        Err(error) if FileError::is_vanished(&error) || has_journal && is_cut_off(&error) => {
-            Some(T::default())
-        }
+        Err(error) if error.kind != ErrorKind::Corrupt => Some(T::default()),
         Err(error) => {
             live_set.errors.push((file.to_owned(), error));
             None
@@ -90,7 +83,6 @@ pub fn said_by(
     relative: &str,
     memory: &Memory,
     sealed: Vec<(String, Name)>,
-    opened: &[(String, Name, Journal)],
     live_set: &mut LiveSet,
 ) -> (Vec<(String, Name)>, Vec<Option<Arc<Said>>>) {
     let read = |(file, name): &(String, Name)| memory.sealed(&format!("{relative}/{file}"), name).map(Some);
@@ -101,13 +93,13 @@ pub fn said_by(
     };
     let said = sealed.into_iter().zip(said);
     let believed = said.filter_map(|(of, said)| {
-        let said = believed(&of.0, said, has_journal(&of.1, opened), live_set)?;
+        let said = believed(&of.0, said, live_set)?;
         Some((of, said))
     });
     believed.unzip()
 }
 
-/// Another one for each state of some files; `None` where one of them vanished, or is so young that its stat does not
+/// Another one for each state of some files; `None` where one of them cannot be read, or is so young that its stat does not
 /// tell.
 pub fn fingerprint(said: &[Option<Arc<Said>>]) -> Option<u64> {
     said.iter().try_fold(0, |before: u64, said| {

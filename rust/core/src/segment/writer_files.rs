@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         let carriers = match memory {
             None => Carrier::of_files(folder, sealed, &opened, live_set),
             Some(memory) => {
-                let (sealed, said) = said_by(relative, memory, sealed, &opened, live_set);
+                let (sealed, said) = said_by(relative, memory, sealed, live_set);
                 let of_run = sealed.first().map(|(_, name)| format!("{relative}/{}", name.run_id));
                 let plain = of_run.filter(|_| opened.is_empty()).zip(fingerprint(&said));
                 if let Some((of, fingerprint)) = &plain
