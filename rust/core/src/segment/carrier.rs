@@ -65,8 +65,8 @@ impl Carrier {
     }
 }
 
-/// What a sealed segment says: nothing where it cannot be read, which is told where its rows must be; `None` where it is
-/// not believed, which is told here.
+/// What a sealed segment says: nothing where it cannot be read, which is told where its rows must be; `None` where it
+/// is not believed, which is told here.
 fn believed<T: Default>(file: &str, said: Result<T>, live_set: &mut LiveSet) -> Option<T> {
     match said {
         Ok(said) => Some(said),
@@ -78,15 +78,20 @@ fn believed<T: Default>(file: &str, said: Result<T>, live_set: &mut LiveSet) -> 
     }
 }
 
+/// The name of a file, and what it tells of the file.
+pub type Listed = (String, Name);
+/// What a file says, where it says something.
+pub type Read = Option<Arc<Said>>;
+
 /// What sealed segments say, likewise; `None` of one that says nothing.
 pub fn said_by(
     relative: &str,
     memory: &Memory,
-    sealed: Vec<(String, Name)>,
+    sealed: Vec<Listed>,
     live_set: &mut LiveSet,
-) -> (Vec<(String, Name)>, Vec<Option<Arc<Said>>>) {
+) -> (Vec<Listed>, Vec<Read>) {
     let read = |(file, name): &(String, Name)| memory.sealed(&format!("{relative}/{file}"), name).map(Some);
-    let said: Vec<Result<Option<Arc<Said>>>> = if sealed.len() > 8 {
+    let said: Vec<Result<Read>> = if sealed.len() > 8 {
         sealed.par_iter().with_min_len(8).map(read).collect()
     } else {
         sealed.iter().map(read).collect()
@@ -99,9 +104,9 @@ pub fn said_by(
     believed.unzip()
 }
 
-/// Another one for each state of some files; `None` where one of them cannot be read, or is so young that its stat does not
-/// tell.
-pub fn fingerprint(said: &[Option<Arc<Said>>]) -> Option<u64> {
+/// Another one for each state of some files; `None` where one of them cannot be read, or is so young that its stat
+/// does not tell.
+pub fn fingerprint(said: &[Read]) -> Option<u64> {
     said.iter().try_fold(0, |before: u64, said| {
         let own = said.as_ref().filter(|said| said.is_settled())?.fingerprint();
         Some(XxHash3_64::oneshot_with_seed(before, &own.to_le_bytes()))

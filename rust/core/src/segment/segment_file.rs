@@ -223,8 +223,8 @@ impl SegmentFile {
     }
 }
 
-/// Replaces the footer of a file by one with the checksums of what is before it, and the summary of its rows; where it has
-/// other keys, also with a digest.
+/// Replaces the footer of a file by one with the checksums of what is before it, and the summary of its rows; where
+/// it has other keys, also with a digest.
 fn complete(file: &File, sums: &[Vec<u64>], summary: Option<&Datasets>, has_keys: bool) -> Result<()> {
     let mut tails = TailReader::default();
     let tail = tails.read_file(file)?;
