@@ -28,13 +28,15 @@ _NOT_UTF8 = "has a name that is not UTF-8, and was left out; rename it"
 def add_problems(errors: Errors, more: Iterable[Problem]) -> None:
     """Add the problems that are not in the list yet.
 
-    Of one path, problems of kind `io` count once, and others once for each kind and message.
+    Of one path, problems of kind `io` count once, and others once for each kind and message; a path that is
+    not UTF-8 has one problem, its name.
     """
     known = {(error["path"], error["kind"]) for error in errors}
     said = {(error["path"], error["kind"], error["message"]) for error in errors}
     for error in more:
         key = error["path"], error["kind"]
-        if (key not in known) if error["kind"] == "io" else ((*key, error["message"]) not in said):
+        is_one = error["kind"] == "io" or not files.is_utf8(error["path"])
+        if (key not in known) if is_one else ((*key, error["message"]) not in said):
             errors.append(error)
             known.add(key)
             said.add((*key, error["message"]))
