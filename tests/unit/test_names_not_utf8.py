@@ -1,7 +1,5 @@
 """Names that are not UTF-8: of files, which are one entry each, and of arguments, which name nothing."""
 
-import os
-
 import nirs4all_workspace as n4w
 import pytest
 
@@ -57,4 +55,4 @@ def test_such_a_record_is_one_entry(made, name):
             told = [error["path"].removeprefix(f"{ws.path}/") for error in answer["errors"]]
             assert told == [name], answer
     finally:
-        os.unlink(path)
+        path.unlink()

@@ -21,7 +21,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
-        raise _precise_error(path, error) from error
+        raise precise_error(path, error) from error
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
@@ -45,7 +45,7 @@ def list_names(folder: Path) -> list[str]:
             found = sorted(entry.name for entry in entries)
         os.stat(f"{folder}/.")  # noqa: PTH116 -- `Path` drops the trailing point
     except OSError as error:
-        culprit = _unusable_folder(folder)
+        culprit = unusable_folder(folder)
         if culprit is None and isinstance(error, FileNotFoundError):
             return []
         raise (culprit or OSError(error.errno, error.strerror, str(folder))) from error
@@ -84,7 +84,7 @@ def touch(path: Path) -> None:
     try:
         os.utime(path)
     except OSError as error:
-        raise (_unusable_folder(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
+        raise (unusable_folder(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
 
 
 def is_gone(path: Path, error: OSError) -> bool:
@@ -92,7 +92,7 @@ def is_gone(path: Path, error: OSError) -> bool:
     return isinstance(error, FileNotFoundError) and not os.path.lexists(path)
 
 
-def _unusable_folder(folder: Path) -> OSError | None:
+def unusable_folder(folder: Path) -> OSError | None:
     """Return the error of the first folder, from the root down to `folder`, that cannot be searched.
 
     None where every one can be searched, or where one of them is missing.
@@ -122,9 +122,9 @@ def not_a_file(path: Path, mode: int) -> OSError:
     return OSError(number, f"is {what}, where a file should be; move it away", str(path))
 
 
-def _precise_error(path: Path, error: OSError) -> OSError:
+def precise_error(path: Path, error: OSError) -> OSError:
     """Return the error of an open call with the path and the reason that apply."""
-    if culprit := _unusable_folder(path.parent):
+    if culprit := unusable_folder(path.parent):
         return culprit
     if error.errno == errno.ENXIO:
         try:

@@ -70,13 +70,14 @@ def list_names(
 def is_regular_file(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
     """Return whether a regular file exists; where that cannot be told, add a problem and return `unknown`."""
     try:
-        found = os.stat(root / below)  # noqa: PTH116 -- `Path.stat` adds nothing
-        if not stat.S_ISREG(found.st_mode):
-            raise files.not_a_file(root / below, found.st_mode)
+        mode = os.stat(root / below).st_mode  # noqa: PTH116 -- `Path.stat` adds nothing
+        if not stat.S_ISREG(mode):
+            raise files.not_a_file(root / below, mode)
     except OSError as error:
         if files.is_gone(root / below, error):
             return False
-        add_problems(errors, [problem(relative_path(root, error, below), error)])
+        found = files.precise_error(root / below, error)
+        add_problems(errors, [problem(relative_path(root, found, below), found)])
         return unknown
     return True
 

@@ -159,9 +159,7 @@ class _Walk:
         import polars as pl
 
         runs = [run for run in self._runs if _refers(run["templates"], {id_})]
-        stored = self._workspace.templates.list()
-        listing.add_problems(self.errors, stored.errors)
-        if not runs and id_ not in stored:
+        if not runs and id_ not in self._workspace.templates.names(self.errors):
             return None
         results = [result for result in self._results(runs) if result.template_id == id_]
         rows = self._rows_of(results) | (pl.col("template_id") == id_)
