@@ -423,7 +423,7 @@ def _other_size(size: int, wanted: int) -> str:
 
 
 def _short(hash_: str) -> str:
-    return hash_[: hash_.index(":") + 13] + "…"
+    return hash_[: hash_.index(":") + 13] + "..."
 
 
 def _merged(stages: list[Stage], more: list[Stage]) -> list[Stage]:
