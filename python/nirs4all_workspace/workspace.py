@@ -27,6 +27,7 @@ from nirs4all_workspace.runs.collection import Runs
 from nirs4all_workspace.runs.lineage import Lineage, lineage
 from nirs4all_workspace.runs.results import Results
 from nirs4all_workspace.templates import Templates
+from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -212,7 +213,8 @@ class Workspace:
         """
         has_runs = os.path.lexists(self.path / "runs")
         wanted = None if dataset is None else paths.nfc(dataset)
-        summary = _native.summarise(self.path, wanted, live=live)
+        is_name = stored.is_unicode(wanted)
+        summary = _native.summarise(self.path, wanted, live=live) if is_name else None
         if summary is None:
             names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]
             there_are = f"there are {', '.join(names)}" if names else "there are none"

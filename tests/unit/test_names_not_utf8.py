@@ -1,9 +1,14 @@
 """Names that are not UTF-8: of files, which are one entry each, and of arguments, which name nothing."""
 
+import os
+import subprocess
+
 import nirs4all_workspace as n4w
 import pytest
+from commands import LINE
 
 BAD = "x\udcff"
+KINDS = ("dataset", "run", "template", "result", "prediction", "artifact")
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +61,75 @@ def test_such_a_record_is_one_entry(made, name):
             assert told == [name], answer
     finally:
         path.unlink()
+
+
+FILTERS = ("metric", "dataset", "model", "partition", "result", "fold", "task_type")
+FILTERS += ("preprocessings_contains",)
+    "metric",
+    "dataset",
+    "model",
+    "partition",
+    "result",
+    "fold",
+    "task_type",
+    "preprocessings_contains",
+)
+
+
+@pytest.mark.parametrize("name", [*FILTERS, "cursor", "sort_by", "columns"])
+def test_an_argument_is_refused_by_name(made, tmp_path, name):
+    ws = made[0]
+    given = {name: [BAD] if name == "columns" else BAD}
+    calls = [lambda: ws.predictions.page(**given)]
+    if name != "cursor":
+        calls.append(lambda: ws.predictions.export(tmp_path / "rows.parquet", **given))
+    if name in FILTERS:
+        calls.append(lambda: ws.predictions.top(**given))
+    if name in ("metric", "dataset", "model", "sort_by"):
+        calls.append(lambda: ws.results.list(**given))
+    for call in calls:
+        with pytest.raises(ValueError, match=rf"^{name}(\[0\])? is not valid Unicode"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ws: ws.predictions.page(run=BAD),
+        lambda ws: ws.predictions.top(run=BAD),
+        lambda ws: ws.predictions.get(BAD),
+        lambda ws: ws.predictions.get("1", run_id=BAD),
+        lambda ws: ws.results.list(run=BAD),
+        lambda ws: ws.results.get(BAD),
+        lambda ws: ws.runs.get(BAD),
+        lambda ws: ws.runs.delete(BAD),
+        lambda ws: ws.summary(BAD),
+        lambda ws: ws.lineage(BAD),
+        lambda ws: ws.templates.get(BAD),
+        lambda ws: ws.datasets.get(BAD),
+        lambda ws: ws.artifacts.get(BAD),
+        *(lambda ws, kind=kind: ws.trace(kind, BAD) for kind in KINDS),
+    ],
+)
+def test_an_id_names_nothing(made, call):
+    with pytest.raises(n4w.NotFoundError, match="udcff"):
+        call(made[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["predictions", "--model"], 2),
+        (["predictions", "--columns"], 2),
+        (["predictions", "--cursor"], 2),
+        (["predictions", "--run"], 1),
+        (["top", "--dataset"], 1),
+        (["results", "--run"], 1),
+    ],
+)
+def test_the_command_says_so_in_one_line(made, options, code):
+    arguments = [*LINE, options[0], str(made[0].path), options[1], os.fsencode(BAD)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, len(lines), "udcff" in lines[0]) == (code, 1, True), done

@@ -18,6 +18,7 @@ from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError, problem
 from nirs4all_workspace.legacy import old_artifacts
 from nirs4all_workspace.predictions import pages
 from nirs4all_workspace.predictions.scan import FILE, scan
+from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -89,7 +90,8 @@ def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     walk = _Walk(workspace)
     find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
-    found = find(id_)
+    # A text that is not Unicode names nothing.
+    found = find(id_) if stored.is_unicode(id_) else None
     if found is None:
         listing.raise_if_unreadable(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))

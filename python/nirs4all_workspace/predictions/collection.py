@@ -16,6 +16,7 @@ from nirs4all_workspace.model.result import ResultList
 from nirs4all_workspace.predictions import compaction, export, pages, scan
 from nirs4all_workspace.predictions.arrays import arrays_of
 from nirs4all_workspace.predictions.writer import Writer
+from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,6 +109,7 @@ class Predictions:
             OSError: The workspace cannot be listed.
         """
         pages.check_count("k", k)
+        pages.check_texts(metric=metric, score=score, direction=direction)
         root = self._workspace.path
         asked = self._filters(filters)
         return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
@@ -223,6 +225,8 @@ class Predictions:
             if name in filters:
                 raise ValueError(f"unknown filter {name!r}; name a run by run=")
         run, result = filters.get("run"), filters.get("result")
+        # A run is looked for by name, and is not found.
+        pages.check_texts(**{name: value for name, value in filters.items() if name != "run"})
         is_old = self._workspace.format_version < 2
         if not isinstance(run, str | None) or (run is None and (result is None or not is_old)):
             return filters
@@ -232,7 +236,7 @@ class Predictions:
         headers, errors = catalogue.run_headers(root)
         found = [header for header in headers if run in (None, header.id, header.name)]
         if run is not None and not found:
-            if self._is_named(run):
+            if stored.is_unicode(run) and self._is_named(run):
                 return filters
             raise catalogue.run_not_found(root, run, errors)
         if not is_old:
@@ -292,7 +296,10 @@ class Predictions:
             OSError: Arrays that were not found may lie in a file or folder that cannot be read.
             CorruptFileError: Arrays that were not found may lie in a damaged file.
         """
-        batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
+        asked = self._filters({"run": run_id})
+        if not stored.is_unicode(id):
+            raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
+        batches, errors = _native.find_predictions(self._workspace.path, id, asked)
         for error in errors:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
@@ -322,6 +329,7 @@ class Predictions:
             OSError: The journal cannot be created.
         """
         self._workspace.check_writable()
+        pages.check_texts(run_id=run_id, dataset=dataset)
         if is_id(dataset):
             with suppress(NotFoundError):
                 dataset = self._workspace.datasets.get(dataset).name
