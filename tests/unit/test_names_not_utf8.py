@@ -65,15 +65,6 @@ def test_such_a_record_is_one_entry(made, name):
 
 FILTERS = ("metric", "dataset", "model", "partition", "result", "fold", "task_type")
 FILTERS += ("preprocessings_contains",)
-    "metric",
-    "dataset",
-    "model",
-    "partition",
-    "result",
-    "fold",
-    "task_type",
-    "preprocessings_contains",
-)
 
 
 @pytest.mark.parametrize("name", [*FILTERS, "cursor", "sort_by", "columns"])
