@@ -114,6 +114,7 @@ class Templates:
             try:
                 files.touch(path)
             except FileNotFoundError:
+                files.make_folder(self.folder)
                 try:
                     yaml_records.create(path, {"id": template_id, "steps": steps})
                 except ConflictError:

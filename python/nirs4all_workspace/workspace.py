@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import paths, yaml_records
+from nirs4all_workspace._io import files, paths, yaml_records
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets.collection import Datasets
@@ -131,7 +131,10 @@ class Workspace:
         import uuid
 
         folder = paths.absolute(path)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise (files.unusable_folder(folder) or error) from error
         if (folder / _MANIFEST).exists():
             raise ConflictError("is already a workspace; open it", str(folder))
         if store := later_stores.find(folder):
@@ -143,7 +146,7 @@ class Workspace:
                 str(folder),
             )
         for name in _FOLDERS:
-            (folder / name).mkdir(exist_ok=True)
+            files.make_folder(folder / name)
         manifest = {
             "format_version": FORMAT_VERSION,
             "workspace_id": str(uuid.uuid4()),

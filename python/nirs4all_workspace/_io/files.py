@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from nirs4all_workspace import _native
+
 # Platforms without these flags have no named pipes in the file system.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -50,6 +52,18 @@ def list_names(folder: Path) -> list[str]:
             return []
         raise (culprit or OSError(error.errno, error.strerror, str(folder))) from error
     return found
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder, durably, and those above it, where they are missing.
+
+    Raises:
+        OSError: It cannot be created; `filename` is the first folder on the way that is not one.
+    """
+    try:
+        _native.make_folder(path)
+    except OSError as error:
+        raise (unusable_folder(path) or error) from error
 
 
 def check_readable(path: Path) -> None:

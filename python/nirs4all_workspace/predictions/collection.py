@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue, display
-from nirs4all_workspace._io import listing
+from nirs4all_workspace._io import files, listing
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
@@ -333,6 +333,10 @@ class Predictions:
         if is_id(dataset):
             with suppress(NotFoundError):
                 dataset = self._workspace.datasets.get(dataset).name
+        for name in ("predictions", "arrays"):
+            # What is in the way is said before rows are given.
+            if culprit := files.unusable_folder(self._workspace.path / name):
+                raise culprit
         _native.sweep(self._workspace.path, dataset_folder(dataset))
         return Writer(self._workspace.path, run_id, dataset, **options)
 
