@@ -94,6 +94,8 @@ def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
     found = find(id_) if stored.is_unicode(id_) else None
     if found is None:
         listing.raise_if_unreadable(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
+        if kind == "run":
+            raise catalogue.run_not_found(workspace.path, id_, walk.errors)
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
     return walk.collect(Trace(kind, id_), found)
 
