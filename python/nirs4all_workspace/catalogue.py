@@ -167,7 +167,8 @@ def runs_with_rows(root: Path, dataset: str) -> set[str]:
         found = files.list_names(folder)
     except OSError:
         found = []  # the catalogue reports it
-    return {run_id for name in found if (run_id := _native.run_of(name))}
+    # The catalogue reports names that are not UTF-8; no run has them.
+    return {run_id for name in found if files.is_utf8(name) and (run_id := _native.run_of(name))}
 
 
 def members_of(

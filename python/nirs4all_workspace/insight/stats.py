@@ -49,8 +49,7 @@ def stats(workspace: Workspace, rebuild: bool = False) -> Statistics:
     datasets = _datasets(workspace, parts, errors)
     folders = _folders(workspace, snapshot.prediction_folders, parts, errors)
     parts.store(workspace)
-    stored = workspace.templates.list()
-    listing.add_problems(errors, stored.errors)
+    stored = workspace.templates.names(errors)
     templates = {item["id"] for entry in runs for item in entry["templates"]} | set(stored)
     return {
         "generated_at": datetime.now(UTC).isoformat(),

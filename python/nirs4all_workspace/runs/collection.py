@@ -208,7 +208,7 @@ class Runs:
         return open_run(self._workspace, name, templates, datasets, config, progress, create)
 
     def _publish(self, run_id: str, content: Mapping[str, Mapping[str, Any]]) -> None:
-        _native.make_folder(self.folder)
+        files.make_folder(self.folder)
         draft = self.folder / f"{layout.STAGING}{run_id}"
         draft.mkdir()
         try:
