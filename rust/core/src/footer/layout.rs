@@ -146,6 +146,11 @@ impl Footer<'_> {
 /// Parquet's numbers for how often a value comes in its parent.
 const OPTIONAL: i64 = 1;
 const REPEATED: i64 = 2;
+/// Deepest nesting of the schema's groups: decoders call themselves for each. What is stored has two for a level of
+/// lists, at most 60 levels, and that of the schema.
+const DEEPEST: usize = 200;
+const NESTED: Fault =
+    "its schema nests groups deeper than 200 levels; write the values of that column as text";
 
 /// A group of the schema whose children are being read.
 struct Parent {
@@ -194,6 +199,7 @@ fn read_leaves(schema: &[u8]) -> Result<Vec<Leaf>, Fault> {
                 max_definition: own.max_definition,
                 max_repetition: own.max_repetition,
             }),
+            _ if parents.len() >= DEEPEST => return Err(NESTED),
             _ => parents.push(own),
         }
     }
