@@ -3,7 +3,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float16Type, Float32Type, Float64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{Array, ArrayRef, StringArray, make_array};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
@@ -77,6 +77,11 @@ fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
                 |micros: i64| crate::base::clock::format_time(micros).map(|text| text.replace("+00:00", end));
             let micros = micros.as_primitive::<TimestampMicrosecondType>();
             micros.iter().map(|value| value.and_then(text).map_or(Value::Null, Value::Text)).collect()
+        }
+        // Arrow's formatter knows zones by their offsets only; the instant is that of UTC whatever the zone.
+        DataType::Timestamp(TimeUnit::Nanosecond, Some(zone)) if **zone != *"+00:00" => {
+            let kind = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
+            values(&make_array(array.to_data().into_builder().data_type(kind).build()?))?
         }
         DataType::Dictionary(_, values) => self::values(&cast(array, values)?)?,
         DataType::List(_)
