@@ -574,3 +574,10 @@ def test_a_first_file_that_polars_does_not_read_is_one_warning(tmp_path):
         assert ws.predictions.scan().collect().height == 1
     page = ws.predictions.page()
     assert (page.total, len(page.errors)) == (1, 1)
+
+
+def test_a_range_of_dates_has_the_times_that_answers_have(tmp_path):
+    texts = ["0000-01-01", "2020-01-01", "+20000-01-01T00:00:00"]
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "created_at": texts}), tmp_path / "a.meta.parquet")
+    found = n4w.Workspace.open(tmp_path).summary()["date_range"]
+    assert [found["earliest"][:10], found["latest"][:10]] == ["2020-01-01"] * 2
