@@ -1,11 +1,14 @@
 //! What repairs, compacts, rebuilds and verifies.
 
+mod beside;
 pub mod compact;
 pub mod compaction_groups;
 mod compaction_plan;
 pub mod finding;
+mod promote;
 pub mod rebuild;
 pub mod recover;
+mod removal;
 pub mod verify;
 mod verify_arrays;
 pub mod verify_segments;
