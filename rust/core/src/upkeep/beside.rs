@@ -197,22 +197,13 @@ fn add(mut target: SegmentFile, path: &Path, schema: &SchemaRef, more: &[RecordB
 pub fn whole(path: &Path) -> Result<()> {
     check_whole(path)?;
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    let tail = TailReader::default().read_file(&file).map(|tail| {
-        let has_sums = tail.footer().is_ok_and(|footer| footer.get(CHUNKS_KEY).is_some());
-        has_sums
-    });
+    let tail = TailReader::default()
+        .read_file(&file)
+        .map(|tail| tail.footer().is_ok_and(|footer| footer.get(CHUNKS_KEY).is_some()));
     if tail.map_err(|error| error.at(path))? {
         return Ok(());
     }
     batches::read_batches(path, file, None, &mut |_| Ok(()))
-}
-
-/// Whether the file of arrays of a writer is whole; one that is not there is.
-pub fn are_arrays_whole(root: &Path, folder: &str, name: &Name) -> Result<()> {
-    match whole(&arrays_path(root, folder, name)) {
-        Err(error) if crate::base::error::FileError::is_vanished(&error) => Ok(()),
-        other => other,
-    }
 }
 
 fn arrays_path(root: &Path, folder: &str, name: &Name) -> PathBuf {

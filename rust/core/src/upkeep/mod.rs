@@ -9,6 +9,8 @@ mod promote;
 pub mod rebuild;
 pub mod recover;
 mod removal;
+mod unbacked;
 pub mod verify;
 mod verify_arrays;
+mod verify_copies;
 pub mod verify_segments;

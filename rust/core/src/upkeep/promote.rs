@@ -16,6 +16,7 @@ use crate::base::file_names::{self, Name, PARTIAL_FOLDER};
 use crate::base::progress::Progress;
 use crate::decode::batches;
 use crate::fs::{atomic, folders, platform};
+use crate::segment::checkpoints::{self, Checkpoint, Checkpoints};
 use crate::segment::file_results::Said;
 use crate::segment::hidden_rows::RESULT;
 use crate::segment::segment_file::SegmentFile;
@@ -36,6 +37,8 @@ type RowsOf = BTreeMap<String, BTreeSet<String>>;
 pub struct Due {
     /// By result, rows that lie nowhere else.
     pub rows: RowsOf,
+    /// The checkpoints of these results.
+    checkpoints: HashMap<String, Checkpoint>,
     /// Rows that are live.
     live: HashSet<String>,
 }
@@ -47,9 +50,10 @@ pub fn promote(root: &Path, folder: &str, run_id: Option<&str>, progress: &Progr
     for name in names(root, folder, run_id) {
         progress.check()?;
         let path = root.join("predictions").join(folder).join(name.partial());
-        let due = due(root, folder, &name)?;
+        // What cannot be read is told by those who read its rows.
+        let Ok(due) = due(root, folder, &name) else { continue };
         for (result, ids) in &due.rows {
-            write_segment(root, folder, &name, result, ids)?;
+            write_segment(root, folder, &name, due.checkpoints.get(result), result, ids)?;
         }
         if !due.rows.is_empty() {
             promoted.push(format!("predictions/{folder}/{}", name.partial()));
@@ -112,8 +116,9 @@ pub fn due(root: &Path, folder: &str, name: &Name) -> Result<Due> {
         let lacking: BTreeSet<String> = ids.iter().filter(|id| !there.contains(*id)).cloned().collect();
         due.live.extend(ids.into_iter().filter(|id| there.contains(id)));
         let count = (there.len() + lacking.len()) as u64;
-        let is_whole = finished.get(&result).is_some_and(|rows| rows.is_none_or(|rows| rows == count));
-        if is_whole && !lacking.is_empty() {
+        let Some((checkpoint, rows)) = finished.get(&result) else { continue };
+        if rows.is_none_or(|rows| rows == count) && !lacking.is_empty() {
+            due.checkpoints.insert(result.clone(), checkpoint.clone());
             due.rows.insert(result, lacking);
         }
     }
@@ -121,8 +126,8 @@ pub fn due(root: &Path, folder: &str, name: &Name) -> Result<Due> {
 }
 
 /// The results that a writer checkpointed, under any of its names, each with the rows that it says it has.
-fn checkpointed(root: &Path, name: &Name) -> Result<HashMap<String, Option<u64>>> {
-    let mut found = HashMap::new();
+fn checkpointed(root: &Path, name: &Name) -> Result<HashMap<String, (Checkpoint, Option<u64>)>> {
+    let mut found = HashMap::<String, (Checkpoint, Option<u64>)>::new();
     let place = root.join("runs").join(&name.run_id);
     for file in folders::names_in(&place).unwrap_or_default() {
         let writer = file.strip_prefix("results.").and_then(|rest| rest.strip_suffix(".jsonl"));
@@ -137,8 +142,13 @@ fn checkpointed(root: &Path, name: &Name) -> Result<HashMap<String, Option<u64>>
             let Ok(json) = serde_json::from_str::<Json>(line) else { continue };
             let text = |key: &str| json.get(key).and_then(Json::as_str);
             let is_of_it = is_own || text("writer").is_some_and(|it| file_names::base_of(it) == name.base());
-            if let Some(id) = text("id").filter(|_| is_of_it) {
-                found.insert(id.to_owned(), json.get("n_rows").and_then(Json::as_u64));
+            let Some(one) = Checkpoint::of_result(line).filter(|_| is_of_it) else { continue };
+            let rows = json.get("n_rows").and_then(Json::as_u64);
+            match found.get(&one.id) {
+                Some((known, _)) if known.rank("") <= one.rank("") => {}
+                _ => {
+                    found.insert(one.id.clone(), (one, rows));
+                }
             }
         }
     }
@@ -146,7 +156,7 @@ fn checkpointed(root: &Path, name: &Name) -> Result<HashMap<String, Option<u64>>
 }
 
 /// Hands out the place, the id and the result of each row that has one.
-fn each_row(path: &Path, take: &mut dyn FnMut(u64, &str, &str)) -> Result<()> {
+pub(super) fn each_row(path: &Path, take: &mut dyn FnMut(u64, &str, &str)) -> Result<()> {
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
     let mut first = 0;
     batches::read_batches(path, file, Some(&["id", RESULT]), &mut |batches| {
@@ -183,7 +193,14 @@ fn rows_of(
 }
 
 /// The segment that the rows of one result of a file become; the same one in every copy.
-fn write_segment(root: &Path, folder: &str, name: &Name, result: &str, ids: &BTreeSet<String>) -> Result<()> {
+fn write_segment(
+    root: &Path,
+    folder: &str,
+    name: &Name,
+    checkpoint: Option<&Checkpoint>,
+    result: &str,
+    ids: &BTreeSet<String>,
+) -> Result<()> {
     let place = root.join("predictions").join(folder);
     let digits = blake3_hex(format!("{} {result}", name.writer).as_bytes(), 15);
     let number = u64::from_str_radix(&digits, 16).unwrap_or_default() % NAMES;
@@ -202,7 +219,10 @@ fn write_segment(root: &Path, folder: &str, name: &Name, result: &str, ids: &BTr
         Ok(())
     })?;
     written.write(&all)?;
-    written.publish(&[], Some(&split_by_dataset(&all, "")?))
+    // Where no other file of the writer names it, its rows are hidden or live by this one.
+    let named = Checkpoints::from([(output.writer.clone(), checkpoint.cloned().into_iter().collect())]);
+    let keys: Vec<_> = checkpoints::key(&named, false).into_iter().collect();
+    written.publish(&keys, Some(&split_by_dataset(&all, "")?))
 }
 
 /// Replaces a file by one without some rows; one that has no others is removed.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::{promote, removal};
+use super::{promote, removal, unbacked};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
@@ -109,6 +109,22 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
                     let message = "has rows of a result that was checkpointed after they were set apart as \
                                    unfinished: copies of this run went apart";
                     report.find(&path, false, "outgrown", message.to_owned());
+                }
+            }
+        }
+        match unbacked::set_aside(root, &folder, scope.run_id.as_deref(), progress) {
+            Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                report.find(&format!("predictions/{folder}"), true, error.kind.name(), error.message);
+            }
+            Ok(lists) => {
+                for list in lists {
+                    let message = format!(
+                        "{}; they count as not checkpointed, and the list as it was is kept as {}",
+                        list.describe(),
+                        list.kept_as()
+                    );
+                    report.find(&list.path(), false, "incomplete", message);
                 }
             }
         }
@@ -408,6 +424,12 @@ pub fn remove_partial(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
     // Of what cannot be listed nothing is read either.
     let mut partial = files_of_run(root, run_id, &mut Vec::new());
     partial.retain(|path| path.parent().is_some_and(|folder| folder.ends_with(file_names::PARTIAL_FOLDER)));
+    // Those whose result was checkpointed after all become live, never less.
+    partial.retain(|path| {
+        let folder = path.components().nth(1).and_then(|part| part.as_os_str().to_str());
+        let due = folder.zip(Name::of_path(path)).map(|(folder, name)| promote::due(root, folder, &name));
+        due.is_none_or(|due| due.map_or(true, |due| due.rows.is_empty()))
+    });
     for path in &partial {
         atomic::remove_if_there(&root.join(path))?;
         atomic::sync_entry(&root.join(path))?;

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use super::beside::{self, Only};
 use super::promote;
-use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt};
+use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
-use crate::fs::folders;
 use crate::reading::files;
 use crate::segment::checkpoints;
 use crate::segment::file_results::Said;
@@ -20,8 +19,8 @@ use crate::segment::{merged, resolve};
 pub struct Checks<'a> {
     root: &'a Path,
     folder: &'a str,
-    /// Whether files are whole.
-    are_whole: HashMap<String, bool>,
+    /// Files that are whole.
+    whole: BTreeSet<String>,
     /// Why files stay.
     pub errors: Vec<FileError>,
 }
@@ -29,7 +28,7 @@ pub struct Checks<'a> {
 impl<'a> Checks<'a> {
     /// Nothing yet.
     pub fn new(root: &'a Path, folder: &'a str) -> Self {
-        Self { root, folder, are_whole: HashMap::new(), errors: Vec::new() }
+        Self { root, folder, whole: BTreeSet::new(), errors: Vec::new() }
     }
 
     /// Whether a covered journal or a replaced segment can be removed: what counts in its place is whole, and what
@@ -53,9 +52,9 @@ impl<'a> Checks<'a> {
     fn is_replaced_by_whole(&mut self, file: &str, name: &Name, live_set: &LiveSet) -> Result<()> {
         let place = self.root.join("predictions").join(self.folder);
         for carrier in carriers(file, name, &place, live_set)? {
-            if !self.are_whole.contains_key(&carrier) {
+            if !self.whole.contains(&carrier) {
                 beside::whole(&place.join(&carrier))?;
-                self.are_whole.insert(carrier, true);
+                self.whole.insert(carrier);
             }
         }
         Ok(())
@@ -112,7 +111,7 @@ pub fn only_in(root: &Path, folder: &str, file: &str, name: &Name, progress: &Pr
 }
 
 /// The live files that have rows of the writers of a file which is not live.
-fn carriers(file: &str, name: &Name, place: &Path, live_set: &LiveSet) -> Result<BTreeSet<String>> {
+pub fn carriers(file: &str, name: &Name, place: &Path, live_set: &LiveSet) -> Result<BTreeSet<String>> {
     let writers: BTreeSet<String> = if file_names::is_journal(file) || !name.is_compaction() {
         BTreeSet::from([name.writer.clone()])
     } else {
