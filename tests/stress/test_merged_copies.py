@@ -132,7 +132,7 @@ def test_rows_of_unfinished_results_that_only_the_journal_has_are_set_apart_agai
     unfinished = {"v1_unfinished", "w1_unfinished", "w3_unfinished"}
     assert rows_on_disk(pair.copy) == {"v1", "w1", "w4"} | unfinished
     assert ids(pair.copy) == {"v1": 1, "w1": 1, "w4": 1}
-    assert set(ids(pair.copy, partial=True)) == {"v1", "w1", "w4"} | unfinished
+    assert ids(pair.copy, partial=True) == dict.fromkeys({"v1", "w1", "w4"} | unfinished, 1)
 
 
 def damage(file):
@@ -220,7 +220,7 @@ def test_rows_become_live_whose_result_was_checkpointed_in_a_successor(
     settle(target)
     for _ in range(2):
         assert ids(target) == live
-        assert set(ids(target, partial=True)) == {*live, "v1_a"}
+        assert ids(target, partial=True) == dict.fromkeys([*live, "v1_a"], 1)
         assert problems(target) == []
         settle(target, compacts=True)
     assert results(target) == {"w1_r": 1}

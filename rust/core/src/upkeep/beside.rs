@@ -318,9 +318,10 @@ impl Known {
                     results.get(row).is_some() && ids.get(row).is_some_and(|id| !self.ids.contains(id))
                 })
                 .collect();
-            let Some(path) = self.unread.pop().filter(|_| mask.contains(&true)) else {
-                return filtered(batch, mask);
-            };
+            if !mask.contains(&true) {
+                return Ok(None);
+            }
+            let Some(path) = self.unread.pop() else { return filtered(batch, mask) };
             match add_texts(&path, "id", &mut self.ids) {
                 // What cannot be read has nothing.
                 Err(error) if crate::base::error::FileError::is_vanished(&error) => {}
