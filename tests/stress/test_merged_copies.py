@@ -120,7 +120,8 @@ def test_checkpoints_that_only_the_journal_has_are_listed_again(tmp_path, compac
 @pytest.mark.parametrize("compacts", [False, True])
 def test_rows_of_unfinished_results_that_only_the_journal_has_are_set_apart_again(tmp_path, compacts):
     def first(writer, name):
-        writer.write(row(name))
+        writer.write(row(name, f"{name}_done"))
+        writer.checkpoint({"id": f"{name}_done"})
         writer.write(row(f"{name}_unfinished", "a"))
 
     pair = Pair(tmp_path, first)
