@@ -29,7 +29,7 @@ SABOTAGES = {
     ),
     "skip the fence": Sabotage(
         "rust/core/src/segment/journal/append.rs",
-        "let reason = if fence_path(&self.path).exists() {",
+        "let reason = if is_fenced(&self.path) {",
         "let reason = if false {",
         "stress/test_declared_dead.py::test_a_writer_that_was_declared_dead_cannot_go_on",
     ),
