@@ -237,7 +237,7 @@ def test_extreme_numbers_are_stored_or_refused(drawn, shape):
         assert ws.predictions.export(exported, sort_by="id", columns=["id", "x"]) == []
         back = pq.read_table(exported)["x"].combine_chunks()
         inner = back.values if shape == "list" else back.field(0) if shape == "struct" else back
-        assert inner.view(flat.view(pa.int32() if bits == 32 else pa.int64()).type).to_pylist() == numbers
+        assert inner.equals(flat.cast(inner.type))
 
 
 def plain(value):
@@ -570,10 +570,11 @@ def test_a_first_file_that_polars_does_not_read_is_one_warning(tmp_path):
     content = bytearray(file.read_bytes())
     content[content.rindex(b"parquet-rs version")] = 0xFF
     file.write_bytes(content)
+    # Its row comes from the journal that is still beside it.
     with pytest.warns(UserWarning, match=file.name):
-        assert ws.predictions.scan().collect().height == 1
+        assert ws.predictions.scan().collect().height == 2
     page = ws.predictions.page()
-    assert (page.total, len(page.errors)) == (1, 1)
+    assert (page.total, len(page.errors)) == (2, 1)
 
 
 def test_a_range_of_dates_has_the_times_that_answers_have(tmp_path):

@@ -16,6 +16,8 @@ import pytest
 from nirs4all_workspace import _native
 from writing import DATASET, RUN, age, ids, results, workspace
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed")
+
 PARTS = ("runs", "templates", "datasets", "predictions", "arrays", "artifacts")
 ARRAYS = {"v1": [0.0], "w1": [1.0, 2.0], "w3": [3.0, 4.0]}
 

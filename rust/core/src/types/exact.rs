@@ -54,6 +54,7 @@ fn of(array: &ArrayRef, live: Option<&NullBuffer>) -> Result<(), String> {
 fn digits<T: DecimalType>(array: &ArrayRef, precision: u8, live: Option<&NullBuffer>) -> Result<(), String> {
     let values = array.as_primitive::<T>().values().clone();
     PrimitiveArray::<T>::new(values, live.cloned())
+        .with_data_type(array.data_type().clone())
         .validate_decimal_precision(precision)
         .map_err(|error| format!("decimals beyond their precision ({error})"))
 }
