@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.answers import Compaction
 
+_OF_THE_DRIVE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _YOUNG = (
     "was sealed so recently that readers may still need its journal; compact again later (after 10 s, on a "
     "network drive 2 minutes)"
@@ -68,7 +70,13 @@ def _compact_run(root: Path, run_id: str, folder: str, done: Compaction) -> None
 
 
 def _add(errors: list[Problem], root: Path, error: WorkspaceError | OSError, place: Path) -> None:
-    """Add what cannot be read or written, unless its path, or a folder above it, has an entry already."""
+    """Add what cannot be read or written, unless its path, or a folder above it, has an entry already.
+
+    Raises:
+        OSError: The drive is full or read-only, for all that would be merged.
+    """
+    if isinstance(error, OSError) and error.errno in _OF_THE_DRIVE:
+        raise error
     otherwise = place.relative_to(root).as_posix()
     if isinstance(error, OSError):
         path = listing.relative_path(root, error, otherwise)

@@ -3,10 +3,9 @@
 //! A key that changed could hide rows, count them twice or have files removed. The digest of the footer proves that
 //! none did; nothing is believed where it is not right.
 
-use super::checkpoints::RESULTS_KEY;
 use crate::base::error::{Result, corrupt};
 use crate::base::file_names::Name;
-use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
+use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY, RESULTS_KEY};
 use crate::footer::{Footer, digest};
 use crate::summary::embedded::SKETCH_KEY;
 
@@ -38,7 +37,8 @@ impl<'a> LiveKeys<'a> {
             replaces: footer.get(REPLACES_KEY),
             results: footer.get(RESULTS_KEY),
         };
-        if is_as_written(footer) {
+        let is_of_others = name.is_none() && keys == Self::default();
+        if is_of_others || is_as_written(footer) {
             return Ok(keys);
         }
         let is_compaction = keys.replaces.is_some() || name.is_some_and(Name::is_compaction);
