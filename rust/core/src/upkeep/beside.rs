@@ -3,7 +3,7 @@
 //! Copies of a workspace that went apart and were merged may have the longer journal beside the shorter file of
 //! arrays, list of results or rows of unfinished results: merging skips names that are taken.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use arrow_array::{BooleanArray, RecordBatch};
@@ -11,7 +11,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 
 use super::finding::check_whole;
-use crate::base::error::{Error, ErrorKind, Result, corrupt};
+use crate::base::error::{Error, FileError, Result, corrupt};
 use crate::base::file_names::{self, Name, PARTIAL_FOLDER};
 use crate::base::progress::Progress;
 use crate::decode::batches;
@@ -39,12 +39,19 @@ pub struct Only {
 }
 
 impl Only {
-    /// What a covered journal holds that is in no file beside it.
-    pub fn in_journal(root: &Path, folder: &str, name: &Name, progress: &Progress) -> Result<Self> {
-        let path = root.join("predictions").join(folder).join(name.journal());
+    /// What a covered journal holds that is in no file beside it, of which some count in its place.
+    pub fn in_journal(
+        root: &Path,
+        folder: &str,
+        name: &Name,
+        live: &mut Live,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let place = root.join("predictions").join(folder);
+        let path = place.join(name.journal());
         let journal = Journal::open(&path)?;
         let mut only = Self::default();
-        let (mut known, mut elsewhere) = (None, Known::new(root, folder, name));
+        let (mut known, mut elsewhere) = (None, Known::new(place, name.journal(), name, live));
         journal.read(journal.begin(), &mut |kind, payload| {
             progress.check()?;
             match kind {
@@ -84,19 +91,28 @@ impl Only {
     }
 
     /// What a replaced segment holds that is in no other file: rows that were those of an unfinished result where
-    /// the other one was sealed.
-    pub fn in_segment(root: &Path, folder: &str, name: &Name, progress: &Progress) -> Result<Self> {
-        let path = root.join("predictions").join(folder).join(name.sealed());
+    /// the other one was sealed. Some files count in its place.
+    pub fn in_segment(
+        root: &Path,
+        folder: &str,
+        name: &Name,
+        live: &mut Live,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let place = root.join("predictions").join(folder);
+        let path = place.join(name.sealed());
         let mut only = Self::default();
-        let mut elsewhere = Known::beside(root, folder, name);
+        let mut elsewhere = Known::new(place, name.sealed(), name, live);
         let file = platform::open(&path).map_err(|error| Error::io(&path, error))?;
-        let mut has_results = false;
-        batches::read_batches(&path, file, Some(&[RESULT]), &mut |batches| {
+        let mut has_others = false;
+        batches::read_batches(&path, file, Some(&["id", RESULT]), &mut |batches| {
             progress.check()?;
-            has_results |= has_text(batches, RESULT)?;
+            for batch in batches {
+                has_others |= has_others || elsewhere.others(batch)?.is_some();
+            }
             Ok(())
         })?;
-        if has_results {
+        if has_others {
             let file = platform::open(&path).map_err(|error| Error::io(&path, error))?;
             batches::read_batches(&path, file, None, &mut |batches| {
                 progress.check()?;
@@ -219,8 +235,7 @@ fn known_arrays(path: &Path) -> Result<HashSet<String>> {
     let mut known = HashSet::new();
     let read = whole(path).and_then(|()| add_texts(path, "array_id", &mut known));
     match read {
-        Err(error) if crate::base::error::FileError::is_vanished(&error) => Ok(HashSet::new()),
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(HashSet::new()),
+        Err(error) if FileError::is_vanished(&error) || error.is_damage() => Ok(HashSet::new()),
         Err(error) => Err(error),
         Ok(()) => Ok(known),
     }
@@ -274,60 +289,121 @@ fn filtered(batch: &RecordBatch, mask: Vec<bool>) -> Result<Option<RecordBatch>>
     rows.map(Some).map_err(|error| corrupt(error.to_string()))
 }
 
-/// The ids of rows in the files of a run in a folder, read as they are needed.
-struct Known {
+/// The ids of rows in files of one run, each of which is read once; one that cannot be read has none.
+#[derive(Debug, Default)]
+struct Ids {
     ids: HashSet<String>,
-    /// Files that were not yet read, the next one last.
-    unread: Vec<PathBuf>,
+    files: HashSet<PathBuf>,
 }
 
-impl Known {
-    /// Those of all sealed files, those of the writer first.
-    fn new(root: &Path, folder: &str, name: &Name) -> Self {
-        let mut known = Self::beside(root, folder, name);
-        known.unread.push(root.join("predictions").join(folder).join(name.sealed()));
-        known
-    }
+/// The files that count in the place of others, and what was read of them.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Their names.
+    pub carriers: BTreeSet<String>,
+    whole: HashSet<String>,
+    ids: Ids,
+}
 
-    /// Those of other files.
-    fn beside(root: &Path, folder: &str, name: &Name) -> Self {
-        let place = root.join("predictions").join(folder);
-        let mut unread = Vec::new();
-        for below in [place.clone(), place.join(PARTIAL_FOLDER)] {
-            let names = folders::names_in(&below).unwrap_or_default().into_iter();
-            let names = names.filter(|file| {
-                let is_sealed = file.ends_with(file_names::SUFFIX);
-                is_sealed
-                    && Name::of(file).is_some_and(|it| it.run_id == name.run_id)
-                    && *file != name.sealed()
-            });
-            unread.extend(names.map(|file| below.join(file)));
+impl Live {
+    /// The first of them that is not whole, and why.
+    pub fn damaged(&mut self, folder: &Path) -> Option<(&String, Error)> {
+        for file in &self.carriers {
+            if !self.whole.contains(file) {
+                if let Err(error) = whole(&folder.join(file)) {
+                    return Some((file, error));
+                }
+                self.whole.insert(file.clone());
+            }
         }
-        unread.sort();
-        let own = place.join(name.partial());
-        unread.sort_by_key(|path| (*path == own, path.to_string_lossy().contains(".c")));
-        Self { ids: HashSet::new(), unread }
+        None
+    }
+}
+
+impl Ids {
+    /// Adds those of a file.
+    fn add(&mut self, path: PathBuf) -> Result<()> {
+        if self.files.contains(&path) {
+            return Ok(());
+        }
+        match add_texts(&path, "id", &mut self.ids) {
+            Err(error) if !FileError::is_vanished(&error) && !error.is_damage() => return Err(error),
+            _ => {}
+        }
+        self.files.insert(path);
+        Ok(())
+    }
+}
+
+/// The ids of rows in the files of a run in a folder but one, read as they are needed.
+struct Known<'a> {
+    folder: PathBuf,
+    /// The one that is not read.
+    file: String,
+    name: &'a Name,
+    /// Of files that count in its place: they are read once for all that they replace.
+    live: &'a mut Ids,
+    carriers: Vec<PathBuf>,
+    /// Of all others, which may be removed next.
+    others: Ids,
+    /// Those that were not yet read, the next one last; `None` while they are not needed.
+    unread: Option<Vec<PathBuf>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(folder: PathBuf, file: String, name: &'a Name, live: &'a mut Live) -> Self {
+        let carriers = live.carriers.iter().map(|file| folder.join(file)).collect();
+        Self { folder, file, name, live: &mut live.ids, carriers, others: Ids::default(), unread: None }
     }
 
     /// The rows of a batch that have a result and are in none of the files.
     fn others(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
         let (ids, results) = (Texts::of(batch, "id")?, Texts::of(batch, RESULT)?);
         loop {
+            let is_known = |id| self.live.ids.contains(id) || self.others.ids.contains(id);
             let mask: Vec<bool> = (0..batch.num_rows())
-                .map(|row| {
-                    results.get(row).is_some() && ids.get(row).is_some_and(|id| !self.ids.contains(id))
-                })
+                .map(|row| results.get(row).is_some() && ids.get(row).is_some_and(|id| !is_known(id)))
                 .collect();
             if !mask.contains(&true) {
                 return Ok(None);
             }
-            let Some(path) = self.unread.pop() else { return filtered(batch, mask) };
-            match add_texts(&path, "id", &mut self.ids) {
-                // What cannot be read has nothing.
-                Err(error) if crate::base::error::FileError::is_vanished(&error) => {}
-                Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => {}
-                other => other?,
+            if !self.read_next()? {
+                return filtered(batch, mask);
             }
         }
     }
+
+    fn read_next(&mut self) -> Result<bool> {
+        if let Some(path) = self.carriers.pop() {
+            self.live.add(path)?;
+            return Ok(true);
+        }
+        let unread = match &mut self.unread {
+            Some(unread) => unread,
+            none => none.insert(unread_files(&self.folder, &self.file, self.name)),
+        };
+        let Some(path) = unread.pop() else { return Ok(false) };
+        if !self.live.files.contains(&path) {
+            self.others.add(path)?;
+        }
+        Ok(true)
+    }
+}
+
+/// The files of a run in a folder but one; those of its writer last.
+fn unread_files(folder: &Path, but: &str, name: &Name) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for below in [folder.to_owned(), folder.join(PARTIAL_FOLDER)] {
+        let names = folders::names_in(&below).unwrap_or_default().into_iter();
+        let names = names.filter(|file| {
+            let is_of_run = Name::of(file).is_some_and(|it| it.run_id == name.run_id);
+            file.ends_with(file_names::SUFFIX) && is_of_run && file != but
+        });
+        found.extend(names.map(|file| below.join(file)));
+    }
+    let (sealed, partial) = (folder.join(name.sealed()), folder.join(name.partial()));
+    found.sort_by_cached_key(|path| {
+        (*path == sealed, *path == partial, path.to_string_lossy().contains(".c"), path.clone())
+    });
+    found
 }

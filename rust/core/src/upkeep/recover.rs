@@ -170,7 +170,7 @@ fn declare_dead(root: &Path, relative: &str, scope: &Scope) -> Result<Fate> {
     let Journal { header: Header { owner, .. }, .. } = match Journal::open(&path) {
         Ok(journal) => journal,
         Err(error) if FileError::is_vanished(&error) => return Ok(Fate::Gone),
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => {
+        Err(error) if error.is_damage() => {
             // Where it is locked, its writer is just making it.
             let is_ours = lock::lock_file(&file, &path, ONE_TRY)?;
             return Ok(if is_ours { Fate::Unreadable(error) } else { Fate::Gone });

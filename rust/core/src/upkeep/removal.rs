@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use super::beside::{self, Only};
+use super::beside::{self, Live, Only};
 use super::promote;
-use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::error::{Error, FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
 use crate::reading::files;
@@ -13,14 +13,16 @@ use crate::segment::checkpoints;
 use crate::segment::file_results::Said;
 use crate::segment::journal::{Journal, keep_corrupt};
 use crate::segment::live_set::LiveSet;
-use crate::segment::{merged, resolve};
+use crate::segment::merged::{self, Replaced};
+use crate::segment::resolve;
 
 /// What was looked at in one folder.
 pub struct Checks<'a> {
     root: &'a Path,
     folder: &'a str,
-    /// Files that are whole.
-    whole: BTreeSet<String>,
+    /// Of each run, what was read of files that stay.
+    live: HashMap<String, Live>,
+    compactions: Compactions,
     /// Why files stay.
     pub errors: Vec<FileError>,
 }
@@ -28,7 +30,7 @@ pub struct Checks<'a> {
 impl<'a> Checks<'a> {
     /// Nothing yet.
     pub fn new(root: &'a Path, folder: &'a str) -> Self {
-        Self { root, folder, whole: BTreeSet::new(), errors: Vec::new() }
+        Self { root, folder, live: HashMap::new(), compactions: Compactions::new(), errors: Vec::new() }
     }
 
     /// Whether a covered journal or a replaced segment can be removed: what counts in its place is whole, and what
@@ -51,19 +53,16 @@ impl<'a> Checks<'a> {
 
     fn is_replaced_by_whole(&mut self, file: &str, name: &Name, live_set: &LiveSet) -> Result<()> {
         let place = self.root.join("predictions").join(self.folder);
-        for carrier in carriers(file, name, &place, live_set)? {
-            if !self.whole.contains(&carrier) {
-                beside::whole(&place.join(&carrier))?;
-                self.whole.insert(carrier);
-            }
-        }
-        Ok(())
+        let live = self.live.entry(name.run_id.clone()).or_default();
+        live.carriers = carriers(file, name, &place, live_set, &mut self.compactions)?;
+        live.damaged(&place).map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// Writes what only this file has elsewhere.
-    fn complete(&self, file: &str, name: &Name) -> Result<()> {
+    fn complete(&mut self, file: &str, name: &Name) -> Result<()> {
         let (root, folder, progress) = (self.root, self.folder, Progress::default());
-        let only = only_in(root, folder, file, name, &progress)?;
+        let live = self.live.entry(name.run_id.clone()).or_default();
+        let only = only_in(root, folder, file, name, live, &progress)?;
         let has_rows = only.has_rows();
         only.write(root, folder, name)?;
         if has_rows {
@@ -102,16 +101,32 @@ impl<'a> Checks<'a> {
 }
 
 /// What only this file, a covered journal or a replaced segment, has.
-pub fn only_in(root: &Path, folder: &str, file: &str, name: &Name, progress: &Progress) -> Result<Only> {
+pub fn only_in(
+    root: &Path,
+    folder: &str,
+    file: &str,
+    name: &Name,
+    live: &mut Live,
+    progress: &Progress,
+) -> Result<Only> {
     if file_names::is_journal(file) {
-        Only::in_journal(root, folder, name, progress)
+        Only::in_journal(root, folder, name, live, progress)
     } else {
-        Only::in_segment(root, folder, name, progress)
+        Only::in_segment(root, folder, name, live, progress)
     }
 }
 
-/// The live files that have rows of the writers of a file which is not live.
-pub fn carriers(file: &str, name: &Name, place: &Path, live_set: &LiveSet) -> Result<BTreeSet<String>> {
+/// What live compactions say, by their names.
+pub type Compactions = HashMap<String, Replaced>;
+
+/// The live files that have rows of the writers of a file which is not live; what compactions say is read once.
+pub fn carriers(
+    file: &str,
+    name: &Name,
+    place: &Path,
+    live_set: &LiveSet,
+    compactions: &mut Compactions,
+) -> Result<BTreeSet<String>> {
     let writers: BTreeSet<String> = if file_names::is_journal(file) || !name.is_compaction() {
         BTreeSet::from([name.writer.clone()])
     } else {
@@ -122,8 +137,10 @@ pub fn carriers(file: &str, name: &Name, place: &Path, live_set: &LiveSet) -> Re
     for other in live_set.files.iter().filter(|other| *other != file) {
         let Some(by) = Name::of(other).filter(|by| by.run_id == name.run_id) else { continue };
         let is_one = if by.is_compaction() {
-            let replaced = merged::replaces(&place.join(other))?;
-            writers.iter().any(|writer| replaced.contains_key(writer))
+            if !compactions.contains_key(other) {
+                compactions.insert(other.clone(), merged::replaces(&place.join(other))?);
+            }
+            writers.iter().any(|writer| compactions[other].contains_key(writer))
         } else {
             writers.contains(&by.writer)
         };
@@ -150,18 +167,17 @@ pub fn set_damaged_aside(
         names.retain(|file| file_names::is_of_predictions(file));
         let live_set = resolve::resolve_live_files(&place, names.clone());
         let hidden = live_set.covered.iter().chain(live_set.replaced.iter().map(|(file, _)| file));
-        let mut suspects = BTreeSet::new();
+        let (mut suspects, mut compactions) = (BTreeSet::new(), Compactions::new());
         for file in hidden {
             let Some(name) = Name::of(file).filter(|name| run_id.is_none_or(|id| id == name.run_id)) else {
                 continue;
             };
-            suspects.extend(carriers(file, &name, &place, &live_set).unwrap_or_default());
+            suspects.extend(carriers(file, &name, &place, &live_set, &mut compactions).unwrap_or_default());
         }
         let before = renamed.len();
         for file in suspects {
             let path = place.join(&file);
-            let is_damaged = beside::whole(&path)
-                .is_err_and(|error| matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated));
+            let is_damaged = beside::whole(&path).is_err_and(|error| error.is_damage());
             let relative = format!("predictions/{folder}/{file}");
             if !is_damaged || !is_elsewhere(root, folder, &file, &names).unwrap_or(false) {
                 continue;

@@ -1,11 +1,12 @@
 //! Checking what copies that went apart and were merged left: files that do not count and have something that no
 //! other file has, rows that should be live, and results whose rows were not copied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use super::beside::Live;
 use super::finding::Finding;
-use super::{beside, promote, removal, unbacked};
+use super::{promote, removal, unbacked};
 use crate::base::error::{ErrorKind, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
@@ -19,6 +20,7 @@ pub fn verify(
     full: bool,
     progress: &Progress,
 ) -> Result<Vec<Finding>> {
+    let place = root.join("predictions").join(folder);
     let mut findings = Vec::new();
     let at = |file: &str, is_problem, kind, message| Finding {
         path: format!("predictions/{folder}/{file}"),
@@ -28,8 +30,13 @@ pub fn verify(
     };
     let replaced: BTreeSet<&String> =
         live_set.covered.iter().chain(live_set.replaced.iter().map(|(file, _)| file)).collect();
+    let (mut live, mut compactions) = (HashMap::new(), removal::Compactions::new());
     for file in replaced {
-        let (is_problem, kind, message) = needed(root, folder, file, live_set, full, progress)?;
+        let Some(name) = Name::of(file) else { continue };
+        let live = live.entry(name.run_id.clone()).or_insert_with(Live::default);
+        let carriers = removal::carriers(file, &name, &place, live_set, &mut compactions);
+        live.carriers = carriers.unwrap_or_default();
+        let (is_problem, kind, message) = needed(root, folder, file, &name, live, full, progress)?;
         findings.push(at(file, is_problem, kind, message));
     }
     for name in promote::names(root, folder, None) {
@@ -61,25 +68,20 @@ fn needed(
     root: &Path,
     folder: &str,
     file: &str,
-    live_set: &LiveSet,
+    name: &Name,
+    live: &mut Live,
     full: bool,
     progress: &Progress,
 ) -> Result<(bool, &'static str, String)> {
     let no_longer = (false, "leftover", "is no longer needed; recover, compact or gc removes it".to_owned());
-    let Some(name) = Name::of(file) else { return Ok(no_longer) };
     let place = root.join("predictions").join(folder);
-    if full {
-        for carrier in removal::carriers(file, &name, &place, live_set).unwrap_or_default() {
-            progress.check()?;
-            if beside::whole(&place.join(&carrier)).is_err() {
-                let message = format!(
-                    "is needed: {carrier}, which counts in its place, is damaged; recover mends that"
-                );
-                return Ok((false, "interrupted", message));
-            }
-        }
+    if full && let Some((carrier, _)) = live.damaged(&place) {
+        let message =
+            format!("is needed: {carrier}, which counts in its place, is damaged; recover mends that");
+        return Ok((false, "interrupted", message));
     }
-    match removal::only_in(root, folder, file, &name, progress) {
+    progress.check()?;
+    match removal::only_in(root, folder, file, name, live, progress) {
         Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
         Ok(only) if !only.is_empty() => {
             let message = format!(

@@ -377,7 +377,7 @@ pub fn remove_journal(path: &Path) -> Result<()> {
 pub(crate) fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String>> {
     match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
         Ok(survey) => Ok(survey.finished().collect()),
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(Vec::new()),
+        Err(error) if error.is_damage() => Ok(Vec::new()),
         Err(error) if FileError::is_vanished(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
