@@ -130,7 +130,8 @@ pub fn in_list(path: &Path) -> Result<Vec<Checkpoint>> {
     Ok(read_list(path)?.lines().filter_map(Checkpoint::of_result).collect())
 }
 
-fn read_list(path: &Path) -> Result<String> {
+/// The text of a list of results; none where it is missing.
+pub fn read_list(path: &Path) -> Result<String> {
     match platform::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),

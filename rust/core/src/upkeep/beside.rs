@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
-use arrow_select::filter::filter_record_batch;
 
 use super::finding::check_whole;
-use crate::base::error::{Error, FileError, Result, corrupt};
+use crate::base::error::{Error, FileError, Result};
 use crate::base::file_names::{self, Name, PARTIAL_FOLDER};
 use crate::base::progress::Progress;
 use crate::decode::batches;
@@ -25,7 +24,7 @@ use crate::segment::segment_file::SegmentFile;
 use crate::segment::{ipc, journal_contents};
 use crate::types::columns::Texts;
 use crate::types::rows;
-use crate::write::arrays;
+use crate::write::{arrays, seal};
 
 /// What only one file has.
 #[derive(Debug, Default)]
@@ -278,15 +277,14 @@ fn others(batch: &RecordBatch, column: &str, known: &mut HashSet<String>) -> Res
     let mask: Vec<bool> = (0..batch.num_rows())
         .map(|row| texts.get(row).is_some_and(|text| known.insert(text.to_owned())))
         .collect();
-    filtered(batch, mask)
+    masked(batch, mask)
 }
 
-fn filtered(batch: &RecordBatch, mask: Vec<bool>) -> Result<Option<RecordBatch>> {
+fn masked(batch: &RecordBatch, mask: Vec<bool>) -> Result<Option<RecordBatch>> {
     if !mask.contains(&true) {
         return Ok(None);
     }
-    let rows = filter_record_batch(batch, &BooleanArray::from(mask));
-    rows.map(Some).map_err(|error| corrupt(error.to_string()))
+    seal::filtered(batch, &BooleanArray::from(mask)).map(Some)
 }
 
 /// The ids of rows in files of one run, each of which is read once; one that cannot be read has none.
@@ -368,7 +366,7 @@ impl<'a> Known<'a> {
                 return Ok(None);
             }
             if !self.read_next()? {
-                return filtered(batch, mask);
+                return masked(batch, mask);
             }
         }
     }

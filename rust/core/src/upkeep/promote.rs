@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
 use serde_json::Value as Json;
 
 use crate::base::content::blake3_hex;
@@ -24,6 +23,7 @@ use crate::segment::{merged, resolve};
 use crate::summary::split_by_dataset;
 use crate::types::columns::Texts;
 use crate::types::rows;
+use crate::write::seal::filtered;
 
 /// Names of such segments go on from here, beyond those of journals that go on from others.
 const FIRST: u32 = 1_000_000_000;
@@ -98,19 +98,11 @@ pub fn due(root: &Path, folder: &str, name: &Name) -> Result<Due> {
         return Ok(due);
     }
     let mut live = HashMap::<String, HashSet<String>>::new();
-    for (file, other) in live_set.files.iter().filter_map(|file| Some((file, of_run(file)?))) {
-        let said = Said::read(root, &format!("predictions/{folder}/{file}"), &other)?;
-        let units = merged::units(&other, said.sealed().as_ref(), &said.replaced());
-        let own: Vec<_> = units.iter().filter(|unit| unit.writers.iter().any(|(it, _)| is_own(it))).collect();
-        if own.is_empty() {
-            continue;
+    each_live_row(root, folder, &live_set.files, name, &mut |id, result| {
+        if all.contains_key(result) {
+            live.entry(result.to_owned()).or_default().insert(id.to_owned());
         }
-        each_row(&place.join(file), &mut |row, id, result| {
-            if all.contains_key(result) && own.iter().any(|unit| unit.rows.contains(&row)) {
-                live.entry(result.to_owned()).or_default().insert(id.to_owned());
-            }
-        })?;
-    }
+    })?;
     for (result, ids) in all {
         let there = live.remove(&result).unwrap_or_default();
         let lacking: BTreeSet<String> = ids.iter().filter(|id| !there.contains(*id)).cloned().collect();
@@ -156,7 +148,7 @@ fn checkpointed(root: &Path, name: &Name) -> Result<HashMap<String, (Checkpoint,
 }
 
 /// Hands out the place, the id and the result of each row that has one.
-pub(super) fn each_row(path: &Path, take: &mut dyn FnMut(u64, &str, &str)) -> Result<()> {
+fn each_row(path: &Path, take: &mut dyn FnMut(u64, &str, &str)) -> Result<()> {
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
     let mut first = 0;
     batches::read_batches(path, file, Some(&["id", RESULT]), &mut |batches| {
@@ -173,6 +165,33 @@ pub(super) fn each_row(path: &Path, take: &mut dyn FnMut(u64, &str, &str)) -> Re
     })
 }
 
+/// Hands out the id and the result of each row that live files have of a writer, under any of its names.
+pub(super) fn each_live_row(
+    root: &Path,
+    folder: &str,
+    files: &[String],
+    name: &Name,
+    take: &mut dyn FnMut(&str, &str),
+) -> Result<()> {
+    for file in files {
+        let Some(other) = Name::of(file).filter(|it| it.run_id == name.run_id) else { continue };
+        let relative = format!("predictions/{folder}/{file}");
+        let said = Said::read(root, &relative, &other)?;
+        let units = merged::units(&other, said.sealed().as_ref(), &said.replaced());
+        let is_own = |writer: &str| file_names::base_of(writer) == name.base();
+        let own: Vec<_> = units.iter().filter(|unit| unit.writers.iter().any(|(it, _)| is_own(it))).collect();
+        if own.is_empty() {
+            continue;
+        }
+        each_row(&root.join(&relative), &mut |row, id, result| {
+            if own.iter().any(|unit| unit.rows.contains(&row)) {
+                take(id, result);
+            }
+        })?;
+    }
+    Ok(())
+}
+
 /// Hands out the rows with some ids, or the others.
 fn rows_of(
     path: &Path,
@@ -185,8 +204,7 @@ fn rows_of(
             let ids = Texts::of(batch, "id")?;
             let mask: Vec<bool> =
                 (0..batch.num_rows()).map(|row| ids.get(row).is_some_and(is_wanted)).collect();
-            let rows = filter_record_batch(batch, &BooleanArray::from(mask));
-            take(rows.map_err(|error| corrupt(error.to_string()))?)?;
+            take(filtered(batch, &BooleanArray::from(mask))?)?;
         }
         Ok(())
     })

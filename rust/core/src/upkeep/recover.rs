@@ -60,6 +60,18 @@ impl Report {
     fn find(&mut self, path: &str, is_problem: bool, kind: &'static str, message: String) {
         self.findings.push(Finding { path: path.to_owned(), is_problem, kind, message });
     }
+
+    /// What was done in a folder; nothing, and a finding, where it failed.
+    fn take<T>(&mut self, folder: &str, done: Result<Vec<T>>) -> Result<Vec<T>> {
+        match done {
+            Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                self.find(&format!("predictions/{folder}"), true, error.kind.name(), error.message);
+                Ok(Vec::new())
+            }
+            done => done,
+        }
+    }
 }
 
 /// Seals the journals of dead writers, and removes what is no longer needed.
@@ -99,34 +111,20 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
         }
         seal_all(root, &folder, &journals, &dead, &mut report, progress)?;
         drop(dead);
-        match promote::promote(root, &folder, scope.run_id.as_deref(), progress) {
-            Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                report.find(&format!("predictions/{folder}"), true, error.kind.name(), error.message);
-            }
-            Ok(promoted) => {
-                for path in promoted {
-                    let message = "has rows of a result that was checkpointed after they were set apart as \
-                                   unfinished: copies of this run went apart";
-                    report.find(&path, false, "outgrown", message.to_owned());
-                }
-            }
+        let promoted = promote::promote(root, &folder, scope.run_id.as_deref(), progress);
+        for path in report.take(&folder, promoted)? {
+            let message = "has rows of a result that was checkpointed after they were set apart as unfinished: copies \
+                           of this run went apart";
+            report.find(&path, false, "outgrown", message.to_owned());
         }
-        match unbacked::set_aside(root, &folder, scope.run_id.as_deref(), progress) {
-            Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                report.find(&format!("predictions/{folder}"), true, error.kind.name(), error.message);
-            }
-            Ok(lists) => {
-                for list in lists {
-                    let message = format!(
-                        "{}; they count as not checkpointed, and the list as it was is kept as {}",
-                        list.describe(),
-                        list.kept_as()
-                    );
-                    report.find(&list.path(), false, "incomplete", message);
-                }
-            }
+        let lists = unbacked::set_aside(root, &folder, scope.run_id.as_deref(), progress);
+        for list in report.take(&folder, lists)? {
+            let message = format!(
+                "{}; they count as not checkpointed, and the list as it was is kept as {}",
+                list.describe(),
+                list.kept_as()
+            );
+            report.find(&list.path(), false, "incomplete", message);
         }
     }
     report.removed.extend(sweep(root, None, &mut errors));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::beside::{self, Live, Only};
 use super::promote;
-use crate::base::error::{Error, FileError, Result};
+use crate::base::error::{FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
 use crate::reading::files;
@@ -77,12 +77,7 @@ impl<'a> Checks<'a> {
     /// Results that only the list of a compaction has are added to the lists of their writers.
     fn keep_results(&self, name: &Name) -> Result<()> {
         let place = self.root.join("runs").join(&name.run_id);
-        let text = match crate::fs::platform::read(&place.join(name.results())) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::io(&place.join(name.results()), error)),
-        };
-        let text = String::from_utf8_lossy(&text);
+        let text = checkpoints::read_list(&place.join(name.results()))?;
         let mut of_writers = HashMap::<String, Vec<&str>>::new();
         for line in text.lines() {
             if let Some((writer, one)) = checkpoints::in_compaction(line) {

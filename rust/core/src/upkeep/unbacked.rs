@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 use twox_hash::XxHash3_64;
 
-use super::promote::each_row;
+use super::promote::each_live_row;
 use crate::base::error::Result;
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
@@ -111,7 +111,13 @@ pub fn lists(root: &Path, folder: &str, run_id: Option<&str>, progress: &Progres
                 continue;
             }
             // What cannot be read is reported as that, and its rows are not missed.
-            let Ok(there) = live_rows(root, folder, &live_set.files, &name) else { continue };
+            let mut there = HashMap::<String, u64>::new();
+            let counted = each_live_row(root, folder, &live_set.files, &name, &mut |_, result| {
+                *there.entry(result.to_owned()).or_default() += 1;
+            });
+            if counted.is_err() {
+                continue;
+            }
             let lacking = |(id, rows): &(&String, &u64)| there.get(*id).copied().unwrap_or_default() < **rows;
             let results: BTreeSet<String> =
                 doubtful.iter().filter(lacking).map(|(id, _)| id.clone()).collect();
@@ -119,28 +125,6 @@ pub fn lists(root: &Path, folder: &str, run_id: Option<&str>, progress: &Progres
                 found.push(List { name, text, results });
             }
         }
-    }
-    Ok(found)
-}
-
-/// How many rows of each result the live files have of a writer, under any of its names.
-fn live_rows(root: &Path, folder: &str, files: &[String], name: &Name) -> Result<HashMap<String, u64>> {
-    let mut found = HashMap::new();
-    for file in files {
-        let Some(other) = Name::of(file).filter(|it| it.run_id == name.run_id) else { continue };
-        let relative = format!("predictions/{folder}/{file}");
-        let said = Said::read(root, &relative, &other)?;
-        let units = merged::units(&other, said.sealed().as_ref(), &said.replaced());
-        let is_own = |writer: &str| file_names::base_of(writer) == name.base();
-        let own: Vec<_> = units.iter().filter(|unit| unit.writers.iter().any(|(it, _)| is_own(it))).collect();
-        if own.is_empty() {
-            continue;
-        }
-        each_row(&root.join(&relative), &mut |row, _, result| {
-            if own.iter().any(|unit| unit.rows.contains(&row)) {
-                *found.entry(result.to_owned()).or_insert(0) += 1;
-            }
-        })?;
     }
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! Checking what writers left: journals, leftovers, and copies that went apart.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::Hasher as _;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -208,8 +209,14 @@ fn is_of_a_copy(root: &Path, folder: &str, file: &str, lines: &[u8]) -> bool {
     let Some(name) = Name::of(file) else { return false };
     let Ok(said) = Said::read(root, &format!("predictions/{folder}/{file}"), &name) else { return false };
     let Some(sealed) = said.sealed() else { return false };
-    let ends = lines.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    if [0].into_iter().chain(ends).any(|end| XxHash3_64::oneshot(&lines[..end]) == sealed.results) {
+    // The hash of what was sealed, should the list begin with that.
+    let mut hash = XxHash3_64::new();
+    let starts = std::iter::once(&lines[..0]).chain(lines.split_inclusive(|byte| *byte == b'\n'));
+    let mut hashes = starts.map(|line| {
+        hash.write(line);
+        hash.finish()
+    });
+    if hashes.any(|hash| hash == sealed.results) {
         return true;
     }
     let named: HashSet<Checkpoint> = said.checkpoints(&name.writer).into_values().flatten().collect();

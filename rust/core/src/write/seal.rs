@@ -361,7 +361,8 @@ fn counts(batch: &RecordBatch, finished: &BTreeSet<String>) -> BooleanArray {
     }
 }
 
-fn filtered(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
+/// The rows of a batch that a mask has.
+pub(crate) fn filtered(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
     filter_record_batch(batch, mask).map_err(|error| corrupt(error.to_string()))
 }
 

@@ -135,7 +135,10 @@ pub fn fence(journal: &Path) -> Result<()> {
 /// another file; on a network drive, where hosts may number files differently, and where it names none, it counts.
 pub fn is_fenced(journal: &Path) -> bool {
     let path = fence_path(journal);
-    let Ok(text) = platform::read(&path) else { return path.exists() };
+    let text = match platform::read(&path) {
+        Ok(text) => text,
+        Err(error) => return error.kind() != std::io::ErrorKind::NotFound && path.exists(),
+    };
     let named = serde_json::from_slice::<serde_json::Value>(&text).ok();
     let named = named.as_ref().and_then(|json| json.get("inode")?.as_str()?.parse::<u64>().ok());
     let Some((named, own)) = named.zip(inode_of(journal)) else { return true };
