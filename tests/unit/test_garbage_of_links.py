@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from unreadable import hurt
 
 ARTIFACT = "ab" * 32
 PLACES = {
@@ -34,21 +35,16 @@ def test_a_link_that_leads_nowhere(ws, place, target):
     assert not [name for name in garbage if (ws.path / name).exists()]
 
 
-@pytest.mark.parametrize("fault", ["garbage", "other steps", "pipe", "loop", "dangling", "folder"])
+@pytest.mark.parametrize("fault", ["garbage", "other steps", "fifo", "loop", "dangling", "other type"])
 def test_a_template_that_cannot_be_read_is_an_error_of_each_list(ws, fault):
     run = ws.runs.create("r", templates=[["A"], ["B"]], datasets=["corn"])
     hit, other = (reference["id"] for reference in run.templates)
     path = ws.templates.path(hit)
     whole = ws.templates.path(other).read_bytes()
-    path.unlink()
     if fault in ("garbage", "other steps"):
         path.write_bytes(b"steps: [" if fault == "garbage" else whole)
-    elif fault == "pipe":
-        os.mkfifo(path)
-    elif fault == "folder":
-        path.mkdir()
     else:
-        path.symlink_to(path.name if fault == "loop" else "/nonexistent")
+        hurt(path, fault, is_folder=False)
     name = f"templates/{path.name}"
     listed, used, problems = ws.templates.list(), ws.templates.usage(), ws.verify()["problems"]
     assert listed == [other]

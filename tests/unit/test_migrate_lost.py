@@ -1,29 +1,15 @@
 """What nirs4all 0.6 uses and cannot be read is an error; no target is made through a link to nothing."""
 
-import os
-import shutil
-
 import nirs4all_workspace as n4w
 import pytest
 import yaml
 from migrating import listing
 from migrations import Old
-
-
-def fill(path, fault):
-    """Put something that cannot be read in place of a file or folder."""
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if fault == "pipe":
-        os.mkfifo(path)
-    elif fault == "folder":
-        path.mkdir()
-    else:
-        path.symlink_to(path.name if fault == "loop" else "/nonexistent/x")
-
+from unreadable import hurt
 
 PLACES = ("model", "pipeline.json", "binaries/wheat", "binaries")
-CASES = [(place, fault) for place in PLACES for fault in ("pipe", "dangling", "loop", "folder")]
-CASES = [case for case in CASES if case not in (("binaries", "folder"), ("binaries/wheat", "folder"))]
+CASES = [(place, fault) for place in PLACES for fault in ("fifo", "dangling", "loop", "other type")]
+CASES = [case for case in CASES if case not in (("binaries", "other type"), ("binaries/wheat", "other type"))]
 
 
 @pytest.fixture
@@ -56,7 +42,7 @@ def place_of(old, place):
 @pytest.mark.parametrize(("place", "fault"), CASES)
 def test_it_is_one_error(old, tmp_path, place, fault):
     path = place_of(old, place)
-    fill(path, fault)
+    hurt(path, fault, is_folder=False)
     before = listing(old.root)
     report = n4w.migrate(old.root, tmp_path / "new")
     assert listing(old.root) == before
@@ -68,10 +54,10 @@ def test_it_is_one_error(old, tmp_path, place, fault):
     assert n4w.Workspace.open(tmp_path / "new").verify(full=True)["problems"] == []
 
 
-@pytest.mark.parametrize("fault", ["pipe", "dangling", "loop"])
+@pytest.mark.parametrize("fault", ["fifo", "dangling", "loop"])
 def test_artifacts_that_no_manifest_names(old, tmp_path, fault):
     (old.root / "binaries" / "wheat" / "unnamed.joblib").touch()
-    fill(old.root / "binaries" / "wheat" / "unnamed.joblib", fault)
+    hurt(old.root / "binaries" / "wheat" / "unnamed.joblib", fault, is_folder=False)
     errors = n4w.migrate(old.root, tmp_path / "new")["errors"]
     assert [(it["path"], it["kind"]) for it in errors] == [("binaries/wheat/unnamed.joblib", "io")]
 

@@ -1,6 +1,5 @@
 """How a block ends: nothing that was planned or begun is lost while the run says completed."""
 
-import shutil
 import warnings
 
 import nirs4all_workspace as n4w
@@ -8,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import yaml
+from copying import copied, lay_over
 from nirs4all_workspace.model import plan
 from processes import Worker
 
@@ -448,18 +448,12 @@ def test_a_failed_run_is_retried_with_what_failed_and_what_is_missing(run):
 
 def test_of_two_copies_that_retry_the_done_result_wins(ws, half_failed, tmp_path):
     run = half_failed
-    shutil.copytree(ws.path, tmp_path / "copy", ignore=shutil.ignore_patterns(".locks"))
-    copy = n4w.Workspace.open(tmp_path / "copy")
+    copy = copied(ws, tmp_path / "copy")
     for place, status in ((ws, "failed"), (copy, "done")):
         with place.runs.get(run.id).resume(retry_failed=True) as again:
             for result in again.plan(CONFIGS):
                 finish(again, result, status, "x" if status == "failed" else None)
-    for folder in ("runs", "predictions", "arrays"):
-        for path in (copy.path / folder).rglob("*"):
-            target = ws.path / path.relative_to(copy.path)
-            if path.is_file() and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+    lay_over(copy, ws)
     assert {result.status for result in run.results()} == {"done"}
     with pytest.raises(n4w.InvalidTransitionError):
         run.resume(retry_failed=True)
