@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nirs4all_workspace import display
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.model import plan, run_record
 
@@ -88,9 +89,8 @@ class PlannedResults:
         if not own:
             names = sorted({dataset for dataset, _ in results.values()})
             return f"it has none on {self._dataset_name!r}, only on {', '.join(map(repr, names))}"
-        more = f" and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
-        named = ", ".join(f"{id_} ({name})" for id_, name in own[:_SHOWN])
-        return f"on {self._dataset_name!r} it has {named}{more}"
+        named = [f"{id_} ({name})" for id_, name in own]
+        return f"on {self._dataset_name!r} it has {display.some_of(named, _SHOWN)}"
 
 
 def _results(folder: Path, run_id: str) -> dict[str, tuple[str, str]]:

@@ -297,8 +297,7 @@ class Writer:
 
     def _warn_of_partial(self, n_rows: int) -> None:
         unfinished = list(self._planned.unfinished)
-        more = f" and {len(unfinished) - _SHOWN} more" if len(unfinished) > _SHOWN else ""
-        named = f" ({', '.join(unfinished[:_SHOWN])}{more})" if unfinished else ""
+        named = f" ({display.some_of(unfinished, _SHOWN)})" if unfinished else ""
         rows = "1 row is" if n_rows == 1 else f"{n_rows} rows are"
         display.warn(
             f"{rows} of results that were never checkpointed{named}, and count in no answer: checkpoint a "

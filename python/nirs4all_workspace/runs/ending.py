@@ -13,7 +13,7 @@ from nirs4all_workspace.model.states import RunStatus
 from nirs4all_workspace.predictions import writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from nirs4all_workspace.model.result import Result, ResultList
     from nirs4all_workspace.runs.view import RunView
@@ -28,10 +28,9 @@ def end_of(run: RunView) -> tuple[RunStatus, str | None]:
     Paused where planned results are missing, where rows name a result that was never checkpointed, or where
     that cannot be read; failed where there are results and all of them failed; else completed.
     """
-    lacking = _lacking(run)
+    results, lacking = _look(run)
     if lacking is not None:
         return RunStatus.PAUSED, f"{lacking}; resume the run to do what is left"
-    results = run.results()
     if results and all(result.status == "failed" for result in results):
         one = len(results) == 1
         return RunStatus.FAILED, "its one result failed" if one else f"all {len(results)} results failed"
@@ -40,7 +39,7 @@ def end_of(run: RunView) -> tuple[RunStatus, str | None]:
 
 def warn_of_missing(run: RunView) -> None:
     """Warn where a run that is to be completed lacks results that were planned or begun."""
-    lacking = _lacking(run)
+    _, lacking = _look(run)
     if lacking is not None:
         display.warn(f"run {run.id} is completed, although {lacking}", stacklevel=3)
 
@@ -109,7 +108,7 @@ def retried_since(record: dict[str, Any]) -> str | None:
     if record.get("retry_failed") is not True:
         return None
     asked = [str(entry.get("time")) for entry in record["history"] if entry.get("retry_failed") is True]
-    # Before the first transition after somebody wrote the wish by hand there is no time.
+    # Before the first transition after an edit by hand there is no time.
     return asked[-1] if asked else "9999"
 
 
@@ -122,14 +121,14 @@ def _in_order(time: str | None) -> str:
     return f"{parsed.timestamp():020.6f}" if parsed.tzinfo else time or ""
 
 
-def _lacking(run: RunView) -> str | None:
-    """Return what a run lacks to be completed; None where it lacks nothing."""
+def _look(run: RunView) -> tuple[list[Result], str | None]:
+    """Return the results of a run, and what it lacks to be completed; None where it lacks nothing."""
     try:
         results = run.results()
         reasons = [*_missing(run, results), *_unfinished(run, results)]
     except (WorkspaceError, OSError) as error:
-        return f"what it lacks cannot be told: {error}"
-    return "; ".join(reasons) or None
+        return [], f"what it lacks cannot be told: {error}"
+    return results, "; ".join(reasons) or None
 
 
 def _missing(run: RunView, results: ResultList) -> list[str]:
@@ -140,7 +139,7 @@ def _missing(run: RunView, results: ResultList) -> list[str]:
         return []
     what = f"{len(missing)} of {len(planned)} planned results {'is' if len(missing) == 1 else 'are'} missing"
     named = [f"{it.config_name or it.config_id} on {it.dataset_name}" for it in missing]
-    return [f"{what}: {_some(named)}"]
+    return [f"{what}: {display.some_of(named, _SHOWN)}"]
 
 
 def _unfinished(run: RunView, results: ResultList) -> list[str]:
@@ -150,7 +149,9 @@ def _unfinished(run: RunView, results: ResultList) -> list[str]:
     reasons = []
     if rows:
         what = "1 result that was" if len(rows) == 1 else f"{len(rows)} results that were"
-        reasons.append(f"{_rows(sum(rows.values()))} of {what} never checkpointed: {_some(sorted(rows))}")
+        reasons.append(
+            f"{_rows(sum(rows.values()))} of {what} never checkpointed: {display.some_of(sorted(rows), _SHOWN)}"
+        )
     waiting = sum(it.waiting for it in writer.open_writers(root, run.id))
     if waiting:
         wait = "waits" if waiting == 1 else "wait"
@@ -160,8 +161,3 @@ def _unfinished(run: RunView, results: ResultList) -> list[str]:
 
 def _rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number} rows"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

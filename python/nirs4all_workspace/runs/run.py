@@ -344,7 +344,7 @@ class Run(RunView):
         return run_record.changing(self._root, self.id, revision)
 
     def _move(self, to: RunStatus, reason: str | None, before: dict[str, Any], *, retry_failed: bool) -> None:
-        """Change the status of a run that nobody owns, to one that nobody owns."""
+        """Change the status of a run without an owner, which has none afterwards."""
         if before["status"] == RunStatus.COMPLETED:
             ending.check_some_failed(self)
         with self._changing(before["revision"]) as record:

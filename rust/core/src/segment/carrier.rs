@@ -32,7 +32,7 @@ impl Carrier {
         (Self { file, name, replaced, checkpoints }, said.and_then(Said::sealed))
     }
 
-    /// Those of a folder where results do not matter: only of some anything is read. What cannot be believed is an
+    /// Those of a folder where results do not matter: only of some anything is read. What cannot be trusted is an
     /// error, and is left out.
     pub fn of_files(
         folder: &Path,
@@ -46,7 +46,7 @@ impl Carrier {
             sealed.into_iter().partition(|(_, name)| name.is_compaction());
         for (file, name) in compactions {
             let replaced = merged::replaces(&folder.join(&file));
-            let Some(replaced) = believed(&file, replaced, live_set) else { continue };
+            let Some(replaced) = trusted(&file, replaced, live_set) else { continue };
             merged.extend(replaced.keys().cloned());
             carriers.push((Self { file, name, replaced, checkpoints: Checkpoints::new() }, None));
         }
@@ -55,7 +55,7 @@ impl Carrier {
             let has_journal = opened.iter().any(|(_, of, _)| *of == name);
             if has_journal || merged.contains(&name.writer) {
                 let sealed = sealed::sealed_of(&folder.join(&file));
-                let Some(sealed) = believed(&file, sealed, live_set) else { continue };
+                let Some(sealed) = trusted(&file, sealed, live_set) else { continue };
                 position = sealed;
             }
             let (replaced, checkpoints) = (Replaced::new(), Checkpoints::new());
@@ -66,8 +66,8 @@ impl Carrier {
 }
 
 /// What a sealed segment says: nothing where it cannot be read, which is told where its rows must be; `None` where it
-/// is not believed, which is told here.
-fn believed<T: Default>(file: &str, said: Result<T>, live_set: &mut LiveSet) -> Option<T> {
+/// is not trusted, which is told here.
+fn trusted<T: Default>(file: &str, said: Result<T>, live_set: &mut LiveSet) -> Option<T> {
     match said {
         Ok(said) => Some(said),
         Err(error) if error.kind != ErrorKind::Corrupt => Some(T::default()),
@@ -97,11 +97,11 @@ pub fn said_by(
         sealed.iter().map(read).collect()
     };
     let said = sealed.into_iter().zip(said);
-    let believed = said.filter_map(|(of, said)| {
-        let said = believed(&of.0, said, live_set)?;
+    let trusted = said.filter_map(|(of, said)| {
+        let said = trusted(&of.0, said, live_set)?;
         Some((of, said))
     });
-    believed.unzip()
+    trusted.unzip()
 }
 
 /// Another one for each state of some files; `None` where one of them cannot be read, or is so young that its stat

@@ -1,7 +1,7 @@
-//! The keys in the footer of a segment that decide which files and rows are live, and whether they are believed.
+//! The keys in the footer of a segment that decide which files and rows are live, and whether they are trusted.
 //!
 //! A key that changed could hide rows, count them twice or have files removed. The digest of the footer proves that
-//! none did; nothing is believed where it is not right.
+//! none did; nothing is trusted where it is not right.
 
 use crate::base::error::{Result, corrupt};
 use crate::base::file_names::Name;
@@ -46,7 +46,7 @@ impl<'a> LiveKeys<'a> {
             return Ok(Self::default());
         }
         Err(corrupt(
-            "its footer changed since it was written, and what it says of which rows are live is not believed; \
+            "its footer changed since it was written, and what it says of which rows are live is not trusted; \
              restore the file from a copy, or move it away",
         ))
     }

@@ -33,7 +33,7 @@ impl<'a> Checks<'a> {
         Self { root, folder, live: HashMap::new(), compactions: Compactions::new(), errors: Vec::new() }
     }
 
-    /// Whether a covered journal or a replaced segment can be removed: what counts in its place is whole, and what
+    /// Whether a covered journal or a replaced segment can be removed: the live files that replace it are whole, and what
     /// it alone had is written elsewhere.
     pub fn may_remove(&mut self, file: &str, live_set: &LiveSet) -> bool {
         let Some(name) = Name::of(file) else { return false };

@@ -12,7 +12,7 @@ use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
 use crate::segment::live_set::LiveSet;
 
-/// Checks one folder of predictions; with `full` also whether what counts in the place of other files is whole.
+/// Checks one folder of predictions; with `full` also whether live files that replace others are whole.
 pub fn verify(
     root: &Path,
     folder: &str,
