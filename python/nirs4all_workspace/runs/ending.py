@@ -149,9 +149,8 @@ def _unfinished(run: RunView, results: ResultList) -> list[str]:
     reasons = []
     if rows:
         what = "1 result that was" if len(rows) == 1 else f"{len(rows)} results that were"
-        reasons.append(
-            f"{_rows(sum(rows.values()))} of {what} never checkpointed: {display.some_of(sorted(rows), _SHOWN)}"
-        )
+        named = display.some_of(sorted(rows), _SHOWN)
+        reasons.append(f"{_rows(sum(rows.values()))} of {what} never checkpointed: {named}")
     waiting = sum(it.waiting for it in writer.open_writers(root, run.id))
     if waiting:
         wait = "waits" if waiting == 1 else "wait"
