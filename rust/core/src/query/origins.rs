@@ -50,10 +50,13 @@ impl Origins {
 
     /// The stem of the segment that a row was written as, and its place there.
     pub fn at(&self, row: u32) -> (&str, u32) {
-        let part = self.parts.partition_point(|(first, _)| *first <= row).saturating_sub(1);
-        let (first, stem) = &self.parts[part];
-        (stem, row - first)
+        part_of(&self.parts, row).map_or(("", row), |(first, stem)| (stem.as_str(), row - first))
     }
+}
+
+/// The part that a row lies in: of those whose first row does not come after it, the last.
+fn part_of<T>(parts: &[(u32, T)], row: u32) -> Option<&(u32, T)> {
+    parts[..parts.partition_point(|(first, _)| *first <= row)].last()
 }
 
 /// The order of the rows of some files by where they were written.
@@ -83,9 +86,7 @@ impl PlaceOrder {
     /// The key of a row of a file.
     pub fn key(&self, file: usize, row: u32) -> Key {
         let parts = self.of_file.get(&file).map(Vec::as_slice).unwrap_or_default();
-        let part =
-            parts.partition_point(|(first, _)| *first <= row).checked_sub(1).and_then(|at| parts.get(at));
-        let (first, stem) = part.copied().unwrap_or_default();
+        let (first, stem) = part_of(parts, row).copied().unwrap_or_default();
         of_place(stem, row - first)
     }
 
