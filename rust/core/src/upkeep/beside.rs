@@ -150,7 +150,7 @@ impl Only {
     pub fn write(self, root: &Path, folder: &str, name: &Name) -> Result<()> {
         if !self.arrays.is_empty() {
             let path = arrays_path(root, folder, name);
-            if path.exists() && whole(&path).is_err() {
+            if path.exists() && whole(&path).is_err_and(|error| error.is_damage()) {
                 keep_corrupt(&path)?;
             }
             let target = SegmentFile::of_arrays(&path, arrays::schema())?;
@@ -378,7 +378,7 @@ impl<'a> Known<'a> {
         }
         let unread = match &mut self.unread {
             Some(unread) => unread,
-            none => none.insert(unread_files(&self.folder, &self.file, self.name)),
+            none => none.insert(unread_files(&self.folder, &self.file, self.name)?),
         };
         let Some(path) = unread.pop() else { return Ok(false) };
         if !self.live.files.contains(&path) {
@@ -389,11 +389,10 @@ impl<'a> Known<'a> {
 }
 
 /// The files of a run in a folder but one; those of its writer last.
-fn unread_files(folder: &Path, but: &str, name: &Name) -> Vec<PathBuf> {
+fn unread_files(folder: &Path, but: &str, name: &Name) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for below in [folder.to_owned(), folder.join(PARTIAL_FOLDER)] {
-        let names = folders::names_in(&below).unwrap_or_default().into_iter();
-        let names = names.filter(|file| {
+        let names = folders::names_in(&below)?.into_iter().filter(|file| {
             let is_of_run = Name::of(file).is_some_and(|it| it.run_id == name.run_id);
             file.ends_with(file_names::SUFFIX) && is_of_run && file != but
         });
@@ -403,5 +402,5 @@ fn unread_files(folder: &Path, but: &str, name: &Name) -> Vec<PathBuf> {
     found.sort_by_cached_key(|path| {
         (*path == sealed, *path == partial, path.to_string_lossy().contains(".c"), path.clone())
     });
-    found
+    Ok(found)
 }
