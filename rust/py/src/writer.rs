@@ -1,6 +1,7 @@
 //! Writing predictions: mappings, batches and arrays of Python into one writer of the core.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use n4w_core::base::threads;
 use n4w_core::base::value::Value;
 use n4w_core::catalogue::result_fields::score_fields;
 use n4w_core::write::arrays::{ROLES, Values};
+use n4w_core::write::intake::results_of;
 use n4w_core::write::mappings::Cell;
 use n4w_core::write::writer::{Given, Options, Writer};
 use n4w_core::yaml::tree::Tree;
@@ -30,13 +32,16 @@ use crate::yaml::Trees;
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
 pub struct JournalWriter {
     writer: Mutex<Writer>,
+    results: Mutex<HashSet<String>>,
+    /// Called with the ids of results that rows name for the first time; raises where they are refused.
+    check_results: Option<Py<PyAny>>,
     pid: u32,
 }
 
 #[pymethods]
 impl JournalWriter {
     #[new]
-    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None))]
+    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None, check_results=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -49,6 +54,7 @@ impl JournalWriter {
         flush_bytes: usize,
         flush_seconds: f64,
         ids: Option<(String, String)>,
+        check_results: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let age = Duration::try_from_secs_f64(flush_seconds)
             .map_err(|error| PyValueError::new_err(format!("flush_seconds is {flush_seconds}: {error}")))?;
@@ -59,7 +65,12 @@ impl JournalWriter {
             Some(given) => Writer::open_as(&root, run_id, dataset_name, folder, options, given),
         };
         let writer = detached(py, Some(&root), open)?;
-        Ok(Self { writer: Mutex::new(writer), pid: std::process::id() })
+        Ok(Self {
+            writer: Mutex::new(writer),
+            results: Mutex::default(),
+            check_results,
+            pid: std::process::id(),
+        })
     }
 
     #[getter]
@@ -82,6 +93,18 @@ impl JournalWriter {
     fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<bool> {
         self.check_process()?;
         let (cells, arrays) = parts_of(row)?;
+        if self.check_results.is_some() {
+            match cells.iter().find(|(name, _)| name == "result_id") {
+                Some((_, Cell::Text(result))) => self.check_new(py, &[result])?,
+                // What is no text is refused below.
+                Some((_, other)) => {
+                    if let Ok(Cell::Text(result)) = other.clone().as_text("result_id") {
+                        self.check_new(py, &[&result])?;
+                    }
+                }
+                None => {}
+            }
+        }
         // Under the lock runs no Python code, which might come back here.
         caught(None, || self.lock().write(cells, arrays)).map_err(|error| to_py(py, &error))
     }
@@ -89,6 +112,11 @@ impl JournalWriter {
     fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.check_process()?;
         let batches = batches_of(batch)?;
+        if self.check_results.is_some() {
+            // What is no text is refused below.
+            let results = detached(py, None, || Ok(results_of(&batches).unwrap_or_default()))?;
+            self.check_new(py, &results.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
         self.work(py, |writer| writer.write_batches(&batches))
     }
 
@@ -131,6 +159,21 @@ impl JournalWriter {
 impl JournalWriter {
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the results checked that no row named before.
+    fn check_new(&self, py: Python<'_>, results: &[&str]) -> PyResult<()> {
+        let Some(check) = &self.check_results else { return Ok(()) };
+        let known = || self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<&str> = {
+            let known = known();
+            results.iter().copied().filter(|result| !known.contains(*result)).collect()
+        };
+        if !new.is_empty() {
+            check.call1(py, (new.clone(),))?;
+            known().extend(new.into_iter().map(str::to_owned));
+        }
+        Ok(())
     }
 
     fn check_process(&self) -> PyResult<()> {

@@ -2,7 +2,7 @@
 
 pub mod arrays;
 pub mod artifacts;
-mod intake;
+pub mod intake;
 pub mod mappings;
 pub mod seal;
 pub mod writer;
