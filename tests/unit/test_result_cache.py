@@ -21,8 +21,10 @@ def result(run, number, score):
         "dataset_name": "wheat",
         "status": "done",
         "metric": "rmse",
-        "best_score": score,
-        "best_model": f"model_{number % 3}",
+        "score": score,
+        "score_basis": "folds",
+        "model_name": f"model_{number % 3}",
+        "best_score": -score,
         "completed_at": f"2026-11-24T10:00:{number % 60:02d}+00:00",
         "generator_choices": [{"_or_": number}],
         "later": {"unknown": [number, None]},
@@ -59,7 +61,7 @@ def files_say(ws):
     for path in ws.path.glob("runs/*/results.*.jsonl"):
         writer = path.name.split(".")[1]
         found += [valued(json.loads(line)) | {"writer": writer} for line in path.read_text().splitlines()]
-    return sorted(found, key=lambda item: (item["best_score"], item["id"]))
+    return sorted(found, key=lambda item: (item["score"], item["id"]))
 
 
 def shown(listed):
@@ -126,25 +128,25 @@ def test_every_change_is_seen(laid):
     before = path.stat()
     text = path.read_text()
     with path.open("r+") as file:
-        file.write(text.replace("model_0", "model_9").replace('"best_score": 1.0', '"best_score": 9.0'))
+        file.write(text.replace("model_0", "model_9").replace('"score": 1.0', '"score": 9.0'))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    assert any(item["best_model"] == "model_9" for item in check(ws))
+    assert any(item["model_name"] == "model_9" for item in check(ws))
     # Another list, one in place of another by rename, one that goes.
     lay(runs[1], [result(runs[1], 900, -1.0)], "000000000002")
-    assert check(ws)[0]["best_score"] == -1.0
+    assert check(ws)[0]["score"] == -1.0
     other = runs[2].path / "results.000000000001.jsonl.tmp"
     other.write_text(json.dumps(result(runs[2], 901, -2.0)) + "\n")
     other.replace(runs[2].path / "results.000000000001.jsonl")
-    assert check(ws)[0]["best_score"] == -2.0
+    assert check(ws)[0]["score"] == -2.0
     (runs[3].path / "results.000000000001.jsonl").unlink()
     assert not any(item["run_id"] == runs[3].id for item in check(ws))
     # Runs that come and go, and one whose record is damaged in place.
     new = ws.runs.create("new", templates=[["PLS"]], datasets=["wheat"])
     lay(new, [result(new, 902, -3.0)])
-    assert check(ws)[0]["best_score"] == -3.0
+    assert check(ws)[0]["score"] == -3.0
     ws.runs.delete(new.id)
-    assert check(ws)[0]["best_score"] == -2.0
+    assert check(ws)[0]["score"] == -2.0
     record = runs[4].path / "run.yaml"
     good = record.read_bytes()
     record.write_bytes(b"status: [")
@@ -197,7 +199,7 @@ def test_what_is_done_counts_before_what_failed(laid):
     lay(runs[7], [first | {"status": "failed"}], "00000000000a")
     lay(runs[7], [second | {"completed_at": "2026-11-24T11:00:00+00:00"}], "00000000000b")
     found = [item for item in ws.results.list() if item.id == first["id"]]
-    assert [(item.status, item.best_score, item.writer) for item in found] == [("done", 4.0, "00000000000b")]
+    assert [(item.status, item.score, item.writer) for item in found] == [("done", 4.0, "00000000000b")]
     repeated = ws.runs.get(runs[7].id).results()
     assert sum(item.id == first["id"] for item in repeated) == 1
     lay(runs[7], [second | {"completed_at": first["completed_at"]}], "000000000009")

@@ -23,8 +23,12 @@ def result(number, run, **fields):
         "dataset_name": "wheat" if number % 3 else "corn",
         "status": "failed" if number % 11 == 10 else "done",
         "metric": ("rmse", "r2", "bias", "mystery", None)[number % 5],
-        "best_score": (None, "NaN", -0.25, 0.5, 0.25, "Infinity", 1)[number % 7],
-        "best_model": f"model_{number % 4}",
+        "score": (None, "NaN", -0.25, 0.5, 0.25, "Infinity", 1)[number % 7],
+        "score_basis": "folds",
+        "model_name": f"model_{number % 4}",
+        # What the luckiest row has chooses and orders nothing.
+        "best_score": number,
+        "best_model": f"model_{number % 5}",
         "completed_at": f"2026-11-24T10:00:{number % 60:02d}+00:00",
         "artifacts": [],
     } | fields
@@ -55,7 +59,7 @@ def many(tmp_path_factory):
 
 
 def score(item):
-    value = item["best_score"]
+    value = item["score"]
     value = float(value) if value is not None else None
     return None if value is None or math.isnan(value) else value
 
@@ -64,13 +68,13 @@ BETTER = {"rmse": lambda x: x, "r2": lambda x: -x, "bias": abs, "mystery": lambd
 
 
 def best_first(items):
-    """Metric by metric, none last; in each the best first; without a score after all; ties by id."""
+    """Dataset by dataset, metric by metric, none last; the best first; without a score after all; ties by id."""
 
     def key(item):
         if score(item) is None:
-            return (1, 0, "", 0, item["id"])
-        metric = item["metric"]
-        return (0, metric is None, metric or "", BETTER[metric](score(item)), item["id"])
+            return (1, "", 0, "", 0, item["id"])
+        dataset, metric = item["dataset_name"], item["metric"]
+        return (0, dataset, metric is None, metric or "", BETTER[metric](score(item)), item["id"])
 
     return sorted(items, key=key)
 
@@ -79,7 +83,7 @@ def ids(listed):
     return [item["id"] if isinstance(item, dict) else item.id for item in listed]
 
 
-def test_the_best_come_first_and_metrics_do_not_mix(many):
+def test_the_best_come_first_and_datasets_and_metrics_do_not_mix(many):
     ws, _, laid = many
     listed = ws.results.list()
     assert ids(listed) == ids(best_first(laid))
@@ -123,7 +127,7 @@ def test_any_filter_and_page_is_what_plain_python_finds(many, filters):
         "run": ("run_id", named.get(asked.get("run"), asked.get("run"))),
         "template": ("template_id", named.get(asked.get("template"), asked.get("template"))),
         "dataset": ("dataset_name", asked.get("dataset")),
-        "model": ("best_model", asked.get("model")),
+        "model": ("model_name", asked.get("model")),
         "metric": ("metric", asked.get("metric")),
         "status": ("status", asked.get("status")),
     }
@@ -148,7 +152,8 @@ def test_any_filter_and_page_is_what_plain_python_finds(many, filters):
 
 @pytest.mark.parametrize("descending", [None, False, True])
 @pytest.mark.parametrize(
-    "field", ["config_name", "completed_at", "best_model", "n_rows", "metric", "artifacts"]
+    "field",
+    ["config_name", "completed_at", "model_name", "best_score", "best_model", "n_rows", "metric", "artifacts"],
 )
 def test_any_field_sorts_and_ties_go_by_id(many, field, descending):
     ws, _, laid = many
@@ -166,7 +171,7 @@ def test_plain_order_of_scores_knows_no_metric(many, descending):
         there = sorted((it for it in of if score(it) is not None), key=lambda it: it["id"])
         there.sort(key=score, reverse=descending)
         none = sorted(it["id"] for it in of if score(it) is None)
-        listed = ws.results.list(metric=metric, sort_by="best_score", descending=descending)
+        listed = ws.results.list(metric=metric, sort_by="score", descending=descending)
         assert ids(listed) == ids(there) + none
 
 
@@ -240,7 +245,7 @@ def test_scores_are_what_was_written_to_the_last_bit(tmp_path):
     run = new_run(ws, "one")
     numbers = random.Random(1)
     scores = [368.79294574193716, *(numbers.random() * 1000 for _ in range(2000))]
-    lay(run, [result(number, run, best_score=score) for number, score in enumerate(scores)])
+    lay(run, [result(number, run, score=score) for number, score in enumerate(scores)])
     wanted = {result(number, run)["id"]: score for number, score in enumerate(scores)}
     for results in (run.results(), ws.results.list(limit=None)):
-        assert {found.id: found.best_score for found in results} == wanted
+        assert {found.id: found.score for found in results} == wanted

@@ -108,6 +108,7 @@ def _best_by_dataset(results: Iterable[Result]) -> list[BestOfDataset]:
     )
     return [
         {
+            "dataset": result.dataset_name,
             "metric": result.metric,
             "score": result.score,
             "score_basis": result.score_basis,

@@ -74,7 +74,8 @@ type Held = (String, Option<u64>, Option<u64>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FoldScores {
     folds: BTreeSet<Held>,
-    unnamed: BTreeSet<Held>,
+    /// Of rows that name no fold, which may be equal and are not the same.
+    unnamed: Vec<Held>,
     avg: BTreeSet<u64>,
     tests: BTreeSet<Held>,
     avg_tests: BTreeSet<u64>,
@@ -105,10 +106,10 @@ impl FoldScores {
                 if is_val {
                     let held = held(row.val);
                     if fold.is_empty() {
-                        self.unnamed.insert(held)
+                        self.unnamed.push(held);
                     } else {
-                        self.folds.insert(held)
-                    };
+                        self.folds.insert(held);
+                    }
                 }
                 if is_test && row.test.is_some() {
                     self.tests.insert(held(row.test));
@@ -136,24 +137,27 @@ impl FoldScores {
     pub fn score(&self, pooling: Pooling) -> Option<ModelScore> {
         let avg = one_of(&self.avg);
         let test = one_of(&self.final_tests).or_else(|| one_of(&self.avg_tests));
-        let of = |held: &BTreeSet<Held>, basis| {
-            let scores = scores_of(held)?;
+        let of = |held: Vec<&Held>, basis| {
+            let scores = scores_of(&held)?;
             let (mean, std) = mean_and_std(&scores);
             let score = pooled(pooling, &scores);
             Some(ModelScore { score, basis, mean, std, n_folds: scores.len() as u64, avg, test })
         };
         let bare = |score, basis| ModelScore { score, basis, mean: None, std: None, n_folds: 0, avg, test };
         let unnamed = if self.unnamed.len() > 1 { Basis::Folds } else { Basis::Single };
-        of(&self.folds, Basis::Folds)
+        // Sums do not depend on the order in which rows came.
+        let mut in_order: Vec<&Held> = self.unnamed.iter().collect();
+        in_order.sort_unstable();
+        of(self.folds.iter().collect(), Basis::Folds)
             .or_else(|| Some(bare(avg?, Basis::Avg)))
             .or_else(|| {
-                of(&self.unnamed, unnamed).map(|score| match unnamed {
+                of(in_order, unnamed).map(|score| match unnamed {
                     Basis::Single => bare(score.score, Basis::Single),
                     _ => score,
                 })
             })
             .or_else(|| Some(bare(test?, Basis::Test)))
-            .or_else(|| Some(bare(of(&self.tests, Basis::Test)?.score, Basis::Test)))
+            .or_else(|| Some(bare(of(self.tests.iter().collect(), Basis::Test)?.score, Basis::Test)))
     }
 }
 
@@ -165,7 +169,7 @@ fn one_of(scores: &BTreeSet<u64>) -> Option<f64> {
 
 /// Scores with their weights: the samples of each, or 1 where any does not say how many it has. `None` where no row
 /// has a score; a row without one among others that have is NaN.
-fn scores_of(held: &BTreeSet<Held>) -> Option<Vec<(f64, f64)>> {
+fn scores_of(held: &[&Held]) -> Option<Vec<(f64, f64)>> {
     let samples =
         |held: &Held| held.2.map(f64::from_bits).filter(|samples| *samples > 0.0 && samples.is_finite());
     let counts = held.iter().all(|held| samples(held).is_some());
