@@ -542,6 +542,23 @@ def page_results(
         OSError: The workspace cannot be listed.
     """
 
+def top_results(root: _Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Rank results of one metric, dataset by dataset.
+
+    Args:
+        root: The workspace.
+        asked: per ("dataset", "model" or "result"), k, metric, by_test, direction, model, bounds (least and
+            largest score, then test score), equal (texts by fields), run, dataset and live.
+
+    Returns:
+        results, metric, direction and errors, dicts of path, kind and message.
+
+    Raises:
+        ValueError: There are several metrics and none was named, or an argument is invalid.
+        UnknownMetricError: No direction is known for the metric.
+        OSError: The workspace cannot be listed.
+    """
+
 def best_by_model(
     root: _Path,
 ) -> tuple[list[tuple[tuple[str | None, str | None, str | None], float]], list[Problem]]:

@@ -68,7 +68,7 @@ BETTER = {"rmse": lambda x: x, "r2": lambda x: -x, "bias": abs, "mystery": lambd
 
 
 def best_first(items):
-    """Dataset by dataset, metric by metric, none last; the best first; without a score after all; ties by id."""
+    """By dataset, then metric, none last; the best first; without a score after all; ties by id."""
 
     def key(item):
         if score(item) is None:
@@ -153,7 +153,16 @@ def test_any_filter_and_page_is_what_plain_python_finds(many, filters):
 @pytest.mark.parametrize("descending", [None, False, True])
 @pytest.mark.parametrize(
     "field",
-    ["config_name", "completed_at", "model_name", "best_score", "best_model", "n_rows", "metric", "artifacts"],
+    [
+        "config_name",
+        "completed_at",
+        "model_name",
+        "best_score",
+        "best_model",
+        "n_rows",
+        "metric",
+        "artifacts",
+    ],
 )
 def test_any_field_sorts_and_ties_go_by_id(many, field, descending):
     ws, _, laid = many
@@ -231,7 +240,8 @@ def test_damage_is_one_flagged_item(tmp_path):
         file.write('{"id": 3}\n{"torn')
     (lost.path / "run.yaml").write_text("status: [", encoding="utf-8")
     listed = ws.results.list()
-    assert ids(listed) == ["res_0000000000000002", "res_0000000000000009"]
+    # Of corn and of wheat.
+    assert ids(listed) == ["res_0000000000000009", "res_0000000000000002"]
     assert [error["path"] for error in listed.errors] == [
         f"runs/{lost.id}/run.yaml",
         *[f"runs/{torn.id}/results.000000000001.jsonl"] * 2,

@@ -25,6 +25,7 @@ from nirs4all_workspace.cli.output import (
     terminal,
     with_progress,
 )
+from nirs4all_workspace.cli.results import show_results
 from nirs4all_workspace.cli.unknown_names import say_unknown
 from nirs4all_workspace.workspace import Workspace
 
@@ -65,7 +66,9 @@ def summary(
 @with_filters
 def top(
     path: Folder = Path(),
-    k: Annotated[int, typer.Option("-k", min=0, help="Number of predictions.")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", min=0, help="Number of predictions, or of results of each dataset.")
+    ] = 10,
     metric: Annotated[str | None, typer.Option(help="Metric to rank.", show_default="the only one")] = None,
     score: Annotated[
         str | None, typer.Option(help="val_score, test_score or train_score.", show_default="val_score")
@@ -73,21 +76,32 @@ def top(
     direction: Annotated[
         str | None, typer.Option(help="maximize, minimize or zero.", show_default="by metric")
     ] = None,
+    per: Annotated[
+        str | None,
+        typer.Option(
+            help="dataset, model or result: rank results by all their held-out folds.", show_default="rows"
+        ),
+    ] = None,
     as_json: AsJson = False,
     *,
     filters: dict[str, Any],
 ) -> None:
-    """Rank the best predictions of one metric."""
+    """Rank the best predictions of one metric, or the best results, dataset by dataset."""
     workspace = open_workspace(path)
     asked = {**filters, "metric": metric}
     try:
-        ranking = workspace.predictions.top(k, metric, score, direction, **filters)
+        ranking = workspace.predictions.top(k, metric, score, direction, per=per, **filters)
     except ValueError:
         # An error about the metric where no row matches: unknown names may be the cause.
         exit_with(say_unknown(workspace, asked))
         raise
     if as_json:
         print_json(ranking.to_dict())
+    elif per is not None:
+        show_results(
+            ranking, {ranking.metric}, f"best of each {per} by {ranking.metric} ({ranking.direction})"
+        )
+        show_errors(ranking.errors)
     else:
         _show_ranking(ranking, f"best by {ranking.ranked_by} of {ranking.metric} ({ranking.direction})")
         show_errors(ranking.errors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,8 @@ from nirs4all_workspace.cli.output import (
 from nirs4all_workspace.cli.unknown_names import say_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence, Set
+
     from nirs4all_workspace.workspace import Workspace
 
 app = typer.Typer()
@@ -80,17 +82,8 @@ def results(
     if as_json:
         print_json(listed.to_dict())
     else:
-        table = new_table(f"{len(listed)} of {listed.total} results")
-        validation, test = score_names({it.metric for it in listed})
-        columns = ("id", "dataset", "config", "model", "metric", validation, "folds", test, "status", "rows")
-        add_columns(table, *columns)
-        for it in listed:
-            names = (it.id, it.dataset_name, it.config_name or it.config_id, it.model_name, it.metric)
-            cells = [str(name or "") for name in names]
-            folds = number(it.n_folds) if it.score_basis == "folds" else it.score_basis or ""
-            scores = (number(it.score), folds, number(it.score_test))
-            table.add_row(*cells, *scores, it.status or "", number(it.n_rows))
-        terminal().print(table)
+        items = [result.to_dict() for result in listed]
+        show_results(items, {it.metric for it in listed}, f"{len(listed)} of {listed.total} results")
         show_errors(listed.errors)
     asked = {"template": template, "dataset": dataset, "model": model, "metric": metric}
     exit_with(listed.errors or ([] if listed.total else say_unknown(workspace, asked)))
@@ -132,3 +125,19 @@ def _compare(workspace: Workspace, runs: list[str], as_json: bool) -> None:
         say(f"{title}:")
         for template in templates_:
             say(f"  {template}")
+
+
+def show_results(results: Sequence[dict[str, Any]], metrics: Set[str | None], title: str) -> None:
+    """Print a table of results, whose metrics tell what their scores are called."""
+    table = new_table(title)
+    validation, test = score_names(metrics)
+    names = ("id", "dataset", "config", "model", "metric", validation, "folds", test, "status", "rows")
+    add_columns(table, *names)
+    for it in results:
+        config = it["config_name"] or it["config_id"]
+        cells = [str(it[name] or "") for name in ("id", "dataset_name")]
+        cells += [str(name or "") for name in (config, it["model_name"], it["metric"])]
+        folds = number(it["n_folds"]) if it["score_basis"] == "folds" else it["score_basis"] or ""
+        scores = (number(it["score"]), folds, number(it["score_test"]))
+        table.add_row(*cells, *scores, it["status"] or "", number(it["n_rows"]))
+    terminal().print(table)

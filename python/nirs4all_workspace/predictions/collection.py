@@ -12,8 +12,9 @@ from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
 from nirs4all_workspace.exceptions import NotFoundError
+from nirs4all_workspace.model import migration_notes
 from nirs4all_workspace.model.result import ResultList
-from nirs4all_workspace.predictions import compaction, export, pages, scan
+from nirs4all_workspace.predictions import best_results, compaction, export, pages, scan, sessions
 from nirs4all_workspace.predictions.arrays import arrays_of
 from nirs4all_workspace.predictions.writer import Writer
 from nirs4all_workspace.values import stored
@@ -76,9 +77,10 @@ class Predictions:
         direction: str | None = None,
         *,
         live: bool = True,
+        per: str | None = None,
         **filters: str | float | None,
     ) -> Ranking:
-        """Rank predictions of one metric.
+        """Rank predictions of one metric, or, with `per`, results.
 
         Unless `partition=` is given, the candidates are the rows of partition "val" where the metric has any
         among the filtered rows, else all rows: the rows of a fold repeat the same scores, and a ranking must
@@ -92,13 +94,22 @@ class Predictions:
                 metric has no val_score in any filtered row.
             direction: "maximize", "minimize" or "zero"; None for the direction in the table of metrics.
             live: Whether open segments are included.
+            per: None for rows, of which the luckiest fold comes first. Else results by their `score`, that of
+                all held-out folds, dataset by dataset, at most k of each: "result" for each result, with its
+                best model; "model" for each model name, with the result in which it is best; "dataset" for
+                the best result of each dataset. Failed results rank nowhere. `score="test_score"` ranks by
+                `score_test`. A metric that rows have in `scores` alone costs one pass over them, which is
+                cached.
             filters: dataset, model, partition, run (id or name), result, fold, task_type (equal to a text);
-                min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
+                min_val_score, max_val_score and so on (inclusive); preprocessings_contains. With `per`
+                dataset, model, run, result, task_type, and min_ and max_ of val_score (`score`) and
+                test_score (`score_test`).
 
         Returns:
-            Dicts of id, run_id, dataset_name, model_name, config_name, val_score, test_score, train_score,
-            fold_id, partition and preprocessings, best first. Files that could not be read are in its
-            `errors`.
+            With `per` the dicts of `Result.to_dict`, and of one of several models step_idx, branch_id and
+            branch_name; else dicts of id, run_id (of nirs4all 0.6 the session), dataset_name, model_name,
+            config_name, val_score, test_score, train_score, fold_id, partition and preprocessings. Best
+            first. Files that could not be read are in its `errors`.
 
         Raises:
             ValueError: There are several metrics and none was named, no row has the named one, or an argument
@@ -111,8 +122,13 @@ class Predictions:
         pages.check_count("k", k)
         pages.check_texts(metric=metric, score=score, direction=direction)
         root = self._workspace.path
+        if per is not None:
+            asked = {"per": per, "k": k, "metric": metric, "score": score, "direction": direction}
+            return Ranking(best_results.rank(root, asked | {"live": live}, filters))
         asked = self._filters(filters)
-        return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
+        ranking = Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
+        sessions.add_runs(root, ranking)
+        return ranking
 
     def page(
         self,
@@ -313,7 +329,15 @@ class Predictions:
             message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
             raise ValueError(display.shown(f"{message}; pass run_id=, which `n4w runs` lists"))
         row: dict[str, Any] = found[0]
+        is_old = row["run_id"] is None
+        sessions.add_runs(self._workspace.path, [row])
+        if row["fold_id"] in sessions.AVERAGES and (is_old or self._is_migrated(row["run_id"])):
+            row["note"] = sessions.NOTE
         return row | arrays_of(self._workspace.path, row) if arrays else row
+
+    def _is_migrated(self, run_id: str) -> bool:
+        """Return whether a run was made of a session of nirs4all 0.6."""
+        return (self._workspace.path / "runs" / run_id / migration_notes.OF_RUN).is_file()
 
     def writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
         """Open a writer for a run's predictions on a dataset.

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.display import shown
-from nirs4all_workspace.predictions import pages
+from nirs4all_workspace.predictions import pages, sessions
 from nirs4all_workspace.values import strict_json
 
 if TYPE_CHECKING:
@@ -142,12 +142,14 @@ def _frames(
     root: Path, asked: dict[str, Any], limit: int | None, errors: list[Problem]
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows of a list in its order, at least one frame; problems are added to `errors`."""
+    columns = asked["columns"]
+    asked = asked | {"columns": sessions.with_keys(columns)}
     while True:
         count = EXPORT_ROWS if limit is None else min(limit, EXPORT_ROWS)
         answer = _native.page_predictions(root, asked | {"limit": count}, as_batch=True)
         errors += [error for error in answer["errors"] if error not in errors]
-        rows = pages.frame(answer["batch"])
-        yield rows
+        rows = sessions.with_runs(root, pages.frame(answer["batch"]))
+        yield rows if columns is None else rows.select(columns)
         limit = None if limit is None else limit - len(rows)
         if answer["next_cursor"] is None or limit == 0:
             return

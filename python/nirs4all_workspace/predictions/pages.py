@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.display import shown
+from nirs4all_workspace.predictions import sessions
 from nirs4all_workspace.values import stored
 from nirs4all_workspace.values.strict_json import strict
 
@@ -61,7 +62,8 @@ class Page:
 
 def page(root: Path, asked: dict[str, Any]) -> Page:
     """Return the page that `Predictions.page` describes."""
-    answer = _native.page_predictions(root, checked(asked))
+    columns = checked(asked)["columns"]
+    answer = _native.page_predictions(root, asked | {"columns": sessions.with_keys(columns)})
     if answer["batch"] is None:
         records = answer["records"]
         for record in records:
@@ -69,6 +71,9 @@ def page(root: Path, asked: dict[str, Any]) -> Page:
                 record["created_at"] = datetime.fromisoformat(record["created_at"])
     else:
         records = frame(answer["batch"]).to_dicts()
+    sessions.add_runs(root, records)
+    if columns is not None:
+        records = [{name: record[name] for name in columns} for record in records]
     return Page(
         records,
         answer["total"],

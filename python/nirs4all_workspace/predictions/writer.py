@@ -219,10 +219,10 @@ class Writer:
 
         Args:
             result: A `Result` or a mapping with at least `id`, which its rows have as `result_id`. metric
-                (that of most of its rows), score and what stands beside it, best_score (best val_score of a row,
-                test_score where there is no val_score), best_model, score_kind, n_rows, status ("done") and
-                completed_at are filled in where they are missing or None. `error` and `traceback` are cut at
-                64 KiB; in a failed result they are never refused: text that is not Unicode is escaped.
+                (that of most of its rows), score and what stands beside it, best_score (best val_score of a
+                row, test_score where there is no val_score), best_model, score_kind, n_rows, status ("done")
+                and completed_at are filled in where they are missing or None. `error` and `traceback` are cut
+                at 64 KiB; in a failed result they are never refused: text that is not Unicode is escaped.
 
         Returns:
             The result as it was stored.

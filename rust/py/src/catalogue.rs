@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use n4w_core::base::codec::ByteWriter;
 use n4w_core::base::error::FileError;
+use n4w_core::base::metrics::Direction;
 use n4w_core::catalogue as core;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
+use n4w_core::catalogue::top_results::{Per, TopResults, top};
 use n4w_core::catalogue::{Listed, model_scores, results};
 use n4w_core::fs::stat::Identity;
+use n4w_core::segment::live_set::Open;
 use n4w_core::yaml::tree::Tree;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -187,6 +190,58 @@ pub fn page_results<'py>(
     answer.set_item("results", Trees::new(py).object(&results)?)?;
     answer.set_item("total", total)?;
     answer.set_item("errors", Converter::new(py).object(&errors_value(&errors))?)?;
+    Ok(answer)
+}
+
+/// What a ranking of results is asked for by, as keywords.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct AskedTop {
+    per: String,
+    k: usize,
+    metric: Option<String>,
+    by_test: bool,
+    direction: Option<String>,
+    model: Option<String>,
+    bounds: [[Option<f64>; 2]; 2],
+    equal: HashMap<String, String>,
+    run: Option<String>,
+    dataset: Option<String>,
+    live: bool,
+}
+
+impl AskedTop {
+    fn ask(self) -> n4w_core::Result<TopResults> {
+        Ok(TopResults {
+            per: Per::of(&self.per)?,
+            k: self.k,
+            metric: self.metric,
+            by_test: self.by_test,
+            direction: self.direction.as_deref().map(Direction::ranking).transpose()?,
+            model: self.model,
+            bounds: self.bounds,
+            filter: ResultQuery {
+                equal: self.equal.into_iter().collect(),
+                run: self.run,
+                dataset: self.dataset,
+                ..ResultQuery::default()
+            },
+            open: if self.live { Open::Live } else { Open::LeftOut },
+        })
+    }
+}
+
+#[pyfunction]
+pub fn top_results(py: Python<'_>, root: PathBuf, asked: AskedTop) -> PyResult<Bound<'_, PyDict>> {
+    let (results, found) = enter(py, 0, None, |progress| {
+        let found = top(&root, &asked.ask()?, progress)?;
+        Ok((written(&found.results), found))
+    })?;
+    let answer = PyDict::new(py);
+    answer.set_item("results", Trees::new(py).object(&results)?)?;
+    answer.set_item("metric", found.metric)?;
+    answer.set_item("direction", found.direction)?;
+    answer.set_item("errors", Converter::new(py).object(&errors_value(&found.errors))?)?;
     Ok(answer)
 }
 

@@ -52,7 +52,7 @@ mod _native {
     #[pymodule_export]
     use crate::catalogue::{
         RunHeader, best_by_model, count_results, list_results, list_run_headers, list_runs, page_results,
-        run_results, session_rows,
+        run_results, session_rows, top_results,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;

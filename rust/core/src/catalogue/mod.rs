@@ -9,6 +9,7 @@ pub mod legacy;
 mod listing;
 pub mod model_scores;
 pub mod native;
+mod other_metric;
 mod packed_results;
 mod ranking;
 pub mod result_fields;
@@ -18,6 +19,7 @@ mod results_cache;
 mod row_scores;
 mod run_results;
 mod run_stats;
+pub mod top_results;
 mod unit;
 
 pub use entry::{Entry, Kind};

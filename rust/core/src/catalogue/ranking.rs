@@ -34,6 +34,8 @@ const FEW: usize = 64;
 pub struct Ranking {
     /// In the order of their ids; then what old files come to.
     pub runs: Vec<RunResults>,
+    /// The entries of the latter, in their order.
+    pub(super) old: Vec<Arc<Entry>>,
     /// Folders that are no runs.
     pub folder_errors: Vec<FileError>,
     /// What is wrong with manifests and rows of nirs4all 0.6.
@@ -79,7 +81,7 @@ fn list_native(root: &Path, wanted: &Wanted<'_>, progress: &Progress) -> Result<
         ranking.runs.extend(known.into_iter().flatten());
     } else {
         let records = if unknown > FEW { records::load(root, super::listing::CACHE) } else { Known::new() };
-        for found in read_unknown(root, names, known, &records, wanted, progress)? {
+        for found in read_unknown(root, &names, known, &records, wanted, progress)? {
             let (run, found) = found?;
             ranking.runs.extend(run);
             manifests.extend(found.manifests);
@@ -101,7 +103,7 @@ type FoundRun = Result<(Option<RunResults>, Found)>;
 /// Reads the folders of which nothing is known.
 fn read_unknown(
     root: &Path,
-    names: Vec<String>,
+    names: &[String],
     known: Vec<Option<RunResults>>,
     records: &Known,
     wanted: &Wanted<'_>,
@@ -158,6 +160,7 @@ impl Ranking {
             run.is_run = false;
             self.runs.push(run);
         }
+        self.old.extend(entries);
         Ok(())
     }
 
@@ -183,7 +186,7 @@ impl Ranking {
                     Some(files) => files,
                     none => none.insert(RunFiles::list(root)?),
                 };
-                files.add_scores(root, &run.id, &mut found)?;
+                files.add_scores(root, &run.id, &mut found);
             }
             write_results(&found, &mut body);
             *run = RunResults::new(run.id.clone(), body.bytes.into(), CacheState::Never)?;

@@ -60,6 +60,19 @@ pub(crate) fn complete(given: Vec<(Tree, Tree)>) -> Tree {
     Tree::Map(fields.chain(others).collect())
 }
 
+/// The names of the fields that say how good a result is.
+pub(super) const SCORE_FIELDS: [&str; 9] = [
+    "score",
+    "score_mean",
+    "score_std",
+    "n_folds",
+    "score_avg",
+    COMPUTED,
+    "score_test",
+    "model_name",
+    "models",
+];
+
 /// What tells that the score of a result was computed, whatever it is.
 pub(crate) const COMPUTED: &str = "score_basis";
 
@@ -68,18 +81,15 @@ pub fn score_fields(stats: &ResultStats) -> [(&'static str, Tree); 9] {
     let best = stats.best();
     let [score, mean, std, n_folds, avg, basis, test] =
         best.map_or([const { Tree::Null }; 7], |(_, score)| values(score));
+    let model_name = best.and_then(|(model, _)| model.name.clone()).into();
     let models = stats.models.iter().map(about);
-    [
-        ("score", score),
-        ("score_mean", mean),
-        ("score_std", std),
-        ("n_folds", n_folds),
-        ("score_avg", avg),
-        (COMPUTED, basis),
-        ("score_test", test),
-        ("model_name", best.and_then(|(model, _)| model.name.clone()).into()),
-        ("models", if models.len() > 1 { models.collect() } else { Tree::Null }),
-    ]
+    let models = if models.len() > 1 { models.collect() } else { Tree::Null };
+    let mut said = [score, mean, std, n_folds, avg, basis, test, model_name, models];
+    let mut place = 0;
+    SCORE_FIELDS.map(|name| {
+        place += 1;
+        (name, std::mem::replace(&mut said[place - 1], Tree::Null))
+    })
 }
 
 fn values(score: &ModelScore) -> [Tree; 7] {
@@ -97,7 +107,7 @@ fn values(score: &ModelScore) -> [Tree; 7] {
 
 /// One of several models.
 fn about((model, score): &(Model, ModelScore)) -> Tree {
-    let [value, _, _, n_folds, _, basis, test] = values(score);
+    let [value, mean, std, n_folds, avg, basis, test] = values(score);
     let [step, branch] = model.places.map(|place| place.map_or(Tree::Null, Tree::Int));
     Tree::map([
         ("model_name", model.name.clone().into()),
@@ -106,7 +116,10 @@ fn about((model, score): &(Model, ModelScore)) -> Tree {
         ("branch_id", branch),
         ("branch_name", model.branch.clone().into()),
         ("score", value),
+        ("score_mean", mean),
+        ("score_std", std),
         ("n_folds", n_folds),
+        ("score_avg", avg),
         (COMPUTED, basis),
         ("score_test", test),
     ])

@@ -16,6 +16,7 @@ use crate::base::metrics::{self, Direction};
 use crate::base::names::same_name;
 use crate::base::progress::Progress;
 use crate::fs::folders;
+use crate::segment::live_set::Open;
 use crate::yaml::tree::{Part, Tree};
 
 /// What is asked for; without a value, of any.
@@ -54,12 +55,37 @@ pub struct ResultPage {
     pub errors: Vec<FileError>,
 }
 
-/// Finds results within the current thread pool.
-pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<ResultPage> {
-    let Some(sort_by) = field(&query.sort_by) else {
-        let message = format!("sort_by is {:?}, none of {}", query.sort_by, FIELDS.join(", "));
-        return Err(Error::new(ErrorKind::Argument, message));
-    };
+/// The runs that may have what is asked for.
+pub(super) struct Chosen {
+    pub ranking: ranking::Ranking,
+    /// Their places.
+    pub wanted: Vec<usize>,
+    /// By which ids each of them names the wanted template and dataset.
+    pub ids: Vec<Ids>,
+    /// What could not be used.
+    pub errors: Vec<FileError>,
+}
+
+impl Chosen {
+    /// Adds what was found wrong since.
+    pub fn take_errors(&mut self) -> Result<()> {
+        folders::add_errors(&mut self.errors, std::mem::take(&mut self.ranking.folder_errors));
+        let mut wrong = Vec::new();
+        for &place in &self.wanted {
+            let run = &self.ranking.runs[place];
+            let found = run.result_errors()?;
+            if !found.is_empty() {
+                wrong.push((run.created_at(), &run.id, found));
+            }
+        }
+        wrong.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
+        self.errors.extend(wrong.into_iter().flat_map(|(_, _, errors)| errors));
+        Ok(())
+    }
+}
+
+/// Chooses runs, with open segments of them if those count.
+pub(super) fn choose(root: &Path, query: &ResultQuery, open: Open, progress: &Progress) -> Result<Chosen> {
     let is_of_run =
         |id: &str, name: &str| query.run.as_deref().is_none_or(|wanted| wanted == id || wanted == name);
     let by_records = query.run.is_some() || query.template.is_some() || query.dataset.is_some();
@@ -86,19 +112,26 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
     {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run:?}")).at(root));
     }
-    ranking.add_open(root, &wanted)?;
-    folders::add_errors(&mut errors, std::mem::take(&mut ranking.folder_errors));
-    let runs = &ranking.runs;
-    let mut wrong = Vec::new();
-    for &place in &wanted {
-        let run = &runs[place];
-        let found = run.result_errors()?;
-        if !found.is_empty() {
-            wrong.push((run.created_at(), &run.id, found));
-        }
+    if open == Open::Live {
+        ranking.add_open(root, &wanted)?;
     }
-    wrong.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
-    errors.extend(wrong.into_iter().flat_map(|(_, _, errors)| errors));
+    Ok(Chosen { ranking, wanted, ids, errors })
+}
+
+/// Finds results within the current thread pool. Where a metric is asked for, results of others are scored by it as
+/// far as their rows have it among their `scores`.
+pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<ResultPage> {
+    let Some(sort_by) = field(&query.sort_by) else {
+        let message = format!("sort_by is {:?}, none of {}", query.sort_by, FIELDS.join(", "));
+        return Err(Error::new(ErrorKind::Argument, message));
+    };
+    let mut chosen = choose(root, query, Open::Live, progress)?;
+    if let Some((_, metric)) = query.equal.iter().find(|(field, _)| field == "metric") {
+        chosen.ranking.score_by(root, metric, &chosen.wanted, Open::Live, progress)?;
+    }
+    chosen.take_errors()?;
+    let Chosen { ranking, wanted, ids, errors } = chosen;
+    let runs = &ranking.runs;
     let is_reversed = query.descending == Some(true);
     let end = query.limit.and_then(|limit| query.offset.checked_add(limit)).unwrap_or(usize::MAX);
     let places = Places::of(query, sort_by);
@@ -122,7 +155,7 @@ pub fn page(root: &Path, query: &ResultQuery, progress: &Progress) -> Result<Res
 }
 
 /// Results as trees, by run and place in it.
-fn trees(runs: &[RunResults], places: &[(usize, usize)]) -> Result<Vec<Tree>> {
+pub(super) fn trees(runs: &[RunResults], places: &[(usize, usize)]) -> Result<Vec<Tree>> {
     let mut order: Vec<usize> = (0..places.len()).collect();
     order.sort_unstable_by_key(|&at| places[at]);
     let of_run: Vec<&[usize]> = order.chunk_by(|&one, &other| places[one].0 == places[other].0).collect();
@@ -176,7 +209,7 @@ impl ResultQuery {
 }
 
 /// By which ids a run's results name the wanted template and dataset.
-struct Ids {
+pub(super) struct Ids {
     template: Vec<String>,
     dataset: Vec<String>,
 }
@@ -207,7 +240,7 @@ impl Ids {
 }
 
 /// The fields by which results are chosen and ordered, by their places.
-struct Places {
+pub(super) struct Places {
     equal: Vec<Option<usize>>,
     id: Option<usize>,
     template: Option<usize>,
@@ -219,7 +252,7 @@ struct Places {
 }
 
 impl Places {
-    fn of(query: &ResultQuery, sort_by: usize) -> Self {
+    pub(super) fn of(query: &ResultQuery, sort_by: usize) -> Self {
         Self {
             equal: query.equal.iter().map(|(key, _)| field(key)).collect(),
             id: field("id"),
@@ -233,7 +266,12 @@ impl Places {
     }
 }
 
-fn fits(result: &PackedResult<'_>, query: &ResultQuery, places: &Places, ids: &Ids) -> Result<bool> {
+pub(super) fn fits(
+    result: &PackedResult<'_>,
+    query: &ResultQuery,
+    places: &Places,
+    ids: &Ids,
+) -> Result<bool> {
     let text = |place: &Option<usize>| place.and_then(|place| result.text(place));
     let is_one_of = |ids: &[String], places: &[Option<usize>]| {
         let mut named = places.iter().filter_map(text);

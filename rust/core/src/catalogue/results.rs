@@ -10,7 +10,7 @@ use super::entry::{Entry, Kind};
 use super::legacy::old_results::Groups;
 use super::result_fields::{COMPUTED, complete};
 use super::row_scores::RunFiles;
-use crate::base::error::{FileError, Result};
+use crate::base::error::{Error, FileError, Result};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::reading::open_segments;
@@ -52,7 +52,7 @@ pub fn of_one_run(root: &Path, run_id: &str) -> Result<Results> {
     let (open, errors) = open_segments::open_results(root, &|run| run == run_id)?;
     let mut found = of_run(root, run_id, open.get(run_id));
     if found.lacks_scores {
-        RunFiles::list(root)?.add_scores(root, run_id, &mut found)?;
+        RunFiles::list(root)?.add_scores(root, run_id, &mut found);
     }
     folders::add_errors(&mut found.errors, errors);
     Ok(found)
@@ -73,7 +73,7 @@ pub(super) fn of_entries(
         open = found.0;
         folders::add_errors(errors, found.1);
     }
-    let groups = Groups::read(root, entries, errors, progress)?;
+    let groups = Groups::read(root, entries, None, errors, progress)?;
     let results = entries.par_iter().map(|entry| {
         progress.check()?;
         match entry.kind {
@@ -88,7 +88,8 @@ pub(super) fn of_entries(
             entries.iter().zip(&mut results).filter(|(_, found)| found.lacks_scores).collect();
         lacking.par_iter_mut().try_for_each(|(entry, found)| {
             progress.check()?;
-            files.add_scores(root, &entry.id, found)
+            files.add_scores(root, &entry.id, found);
+            Ok::<_, Error>(())
         })?;
     }
     Ok(results)

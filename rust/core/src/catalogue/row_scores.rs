@@ -39,7 +39,7 @@ impl RunFiles {
 
     /// Adds the scores that results of a run lack; files that cannot be read are among its errors by then, and
     /// it still lacks scores.
-    pub fn add_scores(&self, root: &Path, run_id: &str, found: &mut Results) -> Result<()> {
+    pub fn add_scores(&self, root: &Path, run_id: &str, found: &mut Results) {
         let mut rows = HashMap::<String, ResultRows>::new();
         let mut is_whole = true;
         for file in self.of_run.get(run_id).into_iter().flatten() {
@@ -65,7 +65,6 @@ impl RunFiles {
             }
         }
         found.lacks_scores = !is_whole;
-        Ok(())
     }
 
     fn read(&self, root: &Path, file: &str, rows: &mut HashMap<String, ResultRows>) -> Result<()> {

@@ -91,7 +91,7 @@ impl RunResults {
         let mut found =
             if entry.is_some() && is_wanted { of_run(root, &id, None) } else { Results::default() };
         if let Some(files) = files.filter(|_| found.lacks_scores) {
-            files.add_scores(root, &id, &mut found)?;
+            files.add_scores(root, &id, &mut found);
         }
         write_results(&found, &mut body);
         // What cannot be opened may be opened again without any stat telling.

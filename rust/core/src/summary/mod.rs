@@ -9,6 +9,7 @@ pub mod fold_scores;
 mod group;
 pub mod moments;
 pub mod names;
+pub mod other_metric;
 pub mod quantiles;
 mod ranking;
 pub mod report;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::dataset_files::{folder_of, is_within, wanted_files};
 use super::row_entry;
-use super::row_groups::units;
+use super::row_groups::{Grouping, units};
 use crate::base::error::{FileError, Result};
 use crate::base::file_names::SUFFIX;
 use crate::base::progress::Progress;
@@ -30,12 +30,15 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
+    /// Those of these entries, scored by a metric, or by that of their rows.
     pub fn read(
         root: &Path,
         entries: &[Arc<Entry>],
+        metric: Option<&str>,
         errors: &mut Vec<FileError>,
         progress: &Progress,
     ) -> Result<Self> {
+        let grouping = Grouping { metric, by_result: false };
         let mut groups = Self::default();
         if entries.iter().all(|entry| entry.kind == Kind::Run) {
             return Ok(groups);
@@ -43,7 +46,7 @@ impl Groups {
         let (wanted, hidden) = wanted_files(root, entries, &mut groups.unread)?;
         folders::add_errors(errors, groups.unread.iter().cloned());
         let lists: Vec<&[String]> = wanted.iter().map(|(_, files)| &files[..]).collect();
-        for ((of, _), unit) in wanted.iter().zip(units(root, &lists, &hidden, true, progress)?) {
+        for ((of, _), unit) in wanted.iter().zip(units(root, &lists, &hidden, grouping, true, progress)?) {
             folders::add_errors(errors, unit.errors.iter().cloned());
             if of.is_none() {
                 groups.unread.extend(unit.errors.iter().cloned());

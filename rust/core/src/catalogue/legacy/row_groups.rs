@@ -18,12 +18,32 @@ use crate::catalogue::result_fields::score_fields;
 use crate::catalogue::unit::{Known, Unit};
 use crate::fs::{platform, stat};
 use crate::reading::scan;
+use crate::summary::other_metric::{OTHERS, scored_by};
 use crate::summary::result_stats::{self, ResultRows};
 use crate::types::columns::{self, Numbers, Texts};
 use crate::yaml::tree::Tree;
 
 /// What the rows of prediction files said.
 const CACHE: &str = "results.bin";
+
+/// How rows are grouped and scored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Grouping<'a> {
+    /// The metric that scores them, by their `scores` where theirs is another; without one theirs.
+    pub metric: Option<&'a str>,
+    /// Whether the results that rows name tell them apart, and nothing else.
+    pub by_result: bool,
+}
+
+impl Grouping<'_> {
+    /// Where it is cached what the rows said.
+    fn cache(self) -> String {
+        let Some(metric) = self.metric else { return CACHE.to_owned() };
+        let hash = blake3::hash(metric.as_bytes()).to_hex();
+        let kind = if self.by_result { "run" } else { "file" };
+        format!("{kind}-scores-{}.bin", &hash[..12])
+    }
+}
 
 /// Rows that belong to one result: a run and result, if they name these, a dataset and a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,13 +58,15 @@ pub(crate) fn units(
     root: &Path,
     lists: &[&[String]],
     hidden: &HiddenRows,
+    grouping: Grouping<'_>,
     may_cache: bool,
     progress: &Progress,
 ) -> Result<Vec<Arc<Unit>>> {
-    let known = cache::load(root, CACHE);
+    let file = grouping.cache();
+    let known = cache::load(root, &file);
     let read = lists.par_iter().map(|files| {
         progress.check()?;
-        Ok(read_unit(root, files, hidden, &known))
+        Ok(read_unit(root, files, hidden, grouping, &known))
     });
     let read = read.collect::<Result<Vec<(Arc<Unit>, bool)>>>()?;
     let has_new = read.iter().any(|(_, is_new)| *is_new);
@@ -55,7 +77,7 @@ pub(crate) fn units(
         let cached = units.iter().cloned().chain(others);
         cache::store(
             root,
-            CACHE,
+            &file,
             cached.filter(|unit| root.join(&unit.path).exists() && !is_registered(unit)),
         );
     }
@@ -63,7 +85,13 @@ pub(crate) fn units(
 }
 
 /// What files say together, from the cache where they are unchanged; and whether that is new and worth caching.
-fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) -> (Arc<Unit>, bool) {
+fn read_unit(
+    root: &Path,
+    files: &[String],
+    hidden: &HiddenRows,
+    grouping: Grouping<'_>,
+    known: &Known,
+) -> (Arc<Unit>, bool) {
     let read_at = now_ns();
     let stat = |file: &String| {
         let identity = stat::identity_of(&root.join(file)).ok()?;
@@ -82,15 +110,15 @@ fn read_unit(root: &Path, files: &[String], hidden: &HiddenRows, known: &Known) 
         let opened = platform::open(&path).map_err(|error| Error::io(&path, error));
         let (mut of_file, mut place) = (BTreeMap::new(), 0);
         let mut take = |batch: &RecordBatch| match hidden.get(file) {
-            None => add(batch, &unnamed, &mut of_file),
+            None => add(batch, &unnamed, grouping, &mut of_file),
             Some(hidden) => {
                 let live = hidden.filter(batch, place)?;
                 place += batch.num_rows() as u64;
-                add(&live, &unnamed, &mut of_file)
+                add(&live, &unnamed, grouping, &mut of_file)
             }
         };
         let read = opened.and_then(|opened| {
-            scan::read_rows(&path, opened, &read_columns(), &mut |batches| {
+            scan::read_rows(&path, opened, &read_columns(grouping), &mut |batches| {
                 batches.iter().try_for_each(&mut take)
             })
         });
@@ -125,9 +153,10 @@ fn is_registered(unit: &Unit) -> bool {
     metrics.any(|metrics| metrics.iter().any(|(name, _)| name.as_str().is_some_and(metrics::is_registered)))
 }
 
-fn read_columns() -> Vec<&'static str> {
-    let own = ["result_id", "task_type", "n_features"];
-    [&columns::COLUMNS[..], &result_stats::COLUMNS[..], &own[..]].concat()
+fn read_columns(grouping: Grouping<'_>) -> Vec<&'static str> {
+    let own = ["result_id", "task_type", "n_features", OTHERS];
+    let own = if grouping.metric.is_some() { &own[..] } else { &own[..3] };
+    [&columns::COLUMNS[..], &result_stats::COLUMNS[..], own].concat()
 }
 
 /// What the rows of one result say.
@@ -198,13 +227,25 @@ impl Group {
 }
 
 /// Adds the rows of a batch to the results that they belong to.
-fn add(batch: &RecordBatch, unnamed: &str, groups: &mut BTreeMap<Key, Group>) -> Result<()> {
+fn add(
+    batch: &RecordBatch,
+    unnamed: &str,
+    grouping: Grouping<'_>,
+    groups: &mut BTreeMap<Key, Group>,
+) -> Result<()> {
+    let scored = grouping.metric.map(|metric| scored_by(batch, metric)).transpose()?;
+    let batch = scored.as_ref().unwrap_or(batch);
     let [result, dataset, config] =
         ["result_id", "dataset_name", "config_name"].map(|name| Texts::of(batch, name));
     let (result, dataset, config) = (result?, dataset?, config?);
     let mut members = HashMap::<(Option<&str>, Option<&str>, Option<&str>), Vec<u32>>::new();
     for row in 0..batch.num_rows() {
-        members.entry((result.get(row), dataset.get(row), config.get(row))).or_default().push(row as u32);
+        let key = match result.get(row) {
+            None if grouping.by_result => continue,
+            Some(result) if grouping.by_result => (Some(result), None, None),
+            result => (result, dataset.get(row), config.get(row)),
+        };
+        members.entry(key).or_default().push(row as u32);
     }
     for ((result, dataset, config), rows) in members {
         let part = arrow_select::take::take_record_batch(batch, &UInt32Array::from(rows))

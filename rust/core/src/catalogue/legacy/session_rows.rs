@@ -7,7 +7,7 @@ use std::path::Path;
 use super::dataset_files::{HiddenRows, is_within, old_files};
 use super::manifests::Manifest;
 use super::row_entry::configurations;
-use super::row_groups::units;
+use super::row_groups::{Grouping, units};
 use crate::base::error::{FileError, Result};
 use crate::base::file_names::SUFFIX;
 use crate::base::metrics;
@@ -53,7 +53,14 @@ impl Rows {
         let lists: Vec<&[String]> = files.iter().map(std::slice::from_ref).collect();
         let mut members = HashMap::new();
         let name = |file: &String| file.strip_suffix(SUFFIX).unwrap_or(file).to_owned();
-        for (file, unit) in files.iter().zip(units(root, &lists, &HiddenRows::new(), may_cache, progress)?) {
+        for (file, unit) in files.iter().zip(units(
+            root,
+            &lists,
+            &HiddenRows::new(),
+            Grouping::default(),
+            may_cache,
+            progress,
+        )?) {
             unread.extend(unit.errors.iter().cloned());
             let said = unit.entry.as_deref().map(configurations).transpose()?;
             let Some(Tree::List(said)) = said else { continue };
