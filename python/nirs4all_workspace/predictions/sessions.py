@@ -34,7 +34,10 @@ def add_runs(root: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Put the session of each row that names no run into its `run_id`, where one session alone can be it."""
     nameless = [row for row in rows if "run_id" in row and row["run_id"] is None]
     if nameless:
-        known = _sessions(root)
+        try:
+            known = _sessions(root)
+        except OSError:
+            return  # what cannot be listed names no session; rows are there all the same
         for row in nameless:
             row["run_id"] = known.get(_key(row))
 

@@ -1,0 +1,207 @@
+"""The scores of any result, against a plain computation, and that writing, sealing, copying and merging keep them."""
+
+import itertools
+import json
+import math
+import shutil
+import tempfile
+from pathlib import Path
+
+import nirs4all_workspace as n4w
+import pytest
+import tiers
+from hypothesis import given
+from hypothesis import strategies as st
+
+FIELDS = ("score", "score_mean", "score_std", "n_folds", "score_avg", "score_basis", "score_test", "model_name")
+OF_A_MODEL = ("model_name", "step_idx", "branch_id", "branch_name")
+NO_FOLDS = ("avg", "w_avg", "final", "", None)
+DIRECTIONS = {"rmse": 1, "rmsecv": 1, "mse": 1, "mae": 1, "accuracy": -1, "r2": -1, "bias": 0, "sep": 1}
+
+values = st.one_of(st.none(), st.sampled_from([math.nan, 0.0, 0.5, 1.0, 2.0, -2.0, 1e-3]), st.floats(-9, 9))
+samples = st.one_of(st.none(), st.sampled_from([0, 1, 7, 8, 60]))
+models = st.fixed_dictionaries(
+    {
+        "model_name": st.sampled_from(["PLS", "Ridge", None]),
+        "step_idx": st.sampled_from([None, 3, 4]),
+        "branch_id": st.sampled_from([None, 0, 1]),
+        "branch_name": st.sampled_from([None, "a", "b"]),
+    }
+)
+rows = st.fixed_dictionaries(
+    {
+        "fold_id": st.sampled_from(["0", "1", "2", "10", "avg", "w_avg", "final", "", None]),
+        "partition": st.sampled_from(["val", "val", "test", "train"]),
+        "val_score": values,
+        "test_score": values,
+        "n_samples": samples,
+    }
+)
+
+
+@st.composite
+def tables(draw):
+    """Rows of some models of one result by one metric; each has a row that is not of a refit."""
+    metric = draw(st.sampled_from(sorted(DIRECTIONS)))
+    found = []
+    for model in draw(st.lists(models, min_size=1, max_size=3, unique_by=lambda it: tuple(it.items()))):
+        own = draw(st.lists(rows, min_size=1, max_size=8))
+        own.append({"fold_id": "0", "partition": "val", "val_score": draw(values), "test_score": None})
+        found += [{**model, "n_samples": None, "metric": metric, **row} for row in own]
+    return metric, draw(st.permutations(found))
+
+
+def pooled(metric, scores):
+    """What scores of folds, each with its weight, come to."""
+    total = math.fsum(weight for _, weight in scores)
+    if metric in ("rmse", "rmsecv"):
+        mean = math.fsum(weight * score**2 for score, weight in scores) / total
+        return math.copysign(math.sqrt(mean), -1 if all(score <= 0 for score, _ in scores) else 1)
+    if metric in ("mse", "mae", "accuracy"):
+        return math.fsum(weight * score for score, weight in scores) / total
+    if metric == "bias":
+        return math.fsum(weight * abs(score) for score, weight in scores) / total
+    return math.fsum(score for score, _ in scores) / len(scores)
+
+
+def of_rows(rows, column, *, once=True):
+    """Scores with their weights, each fold once; None where no row has one."""
+    listed = [(row["fold_id"], repr(row[column]), row["n_samples"]) for row in rows]
+    first = [row for number, row in enumerate(rows) if not once or listed.index(listed[number]) == number]
+    if all(row[column] is None for row in first):
+        return None
+    has_weights = all(row["n_samples"] for row in first)
+    return [
+        (math.nan if row[column] is None else row[column], row["n_samples"] if has_weights else 1)
+        for row in first
+    ]
+
+
+def one_of(scores):
+    distinct = {repr(score): score for score in scores if score is not None}
+    return math.fsum(distinct.values()) / len(distinct) if distinct else None
+
+
+def of_model(metric, rows):
+    """The score of one model, by the words of the page on scores."""
+    val = [row for row in rows if row["partition"] == "val"]
+    test = [row for row in rows if row["partition"] == "test"]
+    avg = one_of(row["val_score"] for row in val if row["fold_id"] == "avg")
+    final = one_of(row["test_score"] for row in rows if row["fold_id"] == "final" and row["partition"] != "train")
+    on_average = one_of(row["test_score"] for row in test if row["fold_id"] == "avg" and row["n_samples"] != 0)
+    of_test = on_average if final is None else final
+    common = {"score_avg": avg, "score_test": of_test, "score_mean": None, "score_std": None, "n_folds": 0}
+
+    def of_folds(scores, basis="folds"):
+        plain = [score for score, _ in scores]
+        mean = math.fsum(plain) / len(plain) if not any(map(math.isnan, plain)) else math.nan
+        squares = sum((score - mean) ** 2 for score in plain)
+        std = math.sqrt(squares / (len(plain) - 1)) if len(plain) > 1 else None
+        score = math.nan if any(map(math.isnan, plain)) else pooled(metric, scores)
+        more = {"score_mean": mean, "score_std": std, "n_folds": len(plain)}
+        return {**common, "score": score, "score_basis": basis, **(more if basis == "folds" else {})}
+
+    folds = of_rows([row for row in val if row["fold_id"] not in NO_FOLDS], "val_score")
+    if folds:
+        return of_folds(folds)
+    if avg is not None:
+        return {**common, "score": avg, "score_basis": "avg"}
+    unnamed = of_rows([row for row in val if row["fold_id"] in ("", None)], "val_score", once=False)
+    if unnamed:
+        return of_folds(unnamed, "folds" if len(unnamed) > 1 else "single")
+    if of_test is not None:
+        return {**common, "score": of_test, "score_basis": "test"}
+    tests = [row for row in test if row["fold_id"] not in NO_FOLDS[:3] and row["n_samples"] != 0]
+    scores = of_rows([row for row in tests if row["test_score"] is not None], "test_score")
+    return of_folds(scores, "test") if scores else None
+
+
+def expected(metric, rows):
+    """The fields of the best model, and of all models with their scores."""
+    def key(row):
+        return tuple(row[name] for name in OF_A_MODEL)
+
+    scored = []
+    for model, own in itertools.groupby(sorted(rows, key=lambda row: order(key(row))), key=key):
+        found = of_model(metric, list(own))
+        if found is not None:
+            scored.append({**found, "model_name": model[0], "model": model})
+
+    def badness(item):
+        score = item["score"]
+        if math.isnan(score):
+            return (True, False, 0)
+        direction = DIRECTIONS[metric]
+        return (False, item["score_basis"] == "test", direction * score if direction else abs(score))
+
+    scored.sort(key=lambda item: (badness(item), order(item["model"])))
+    return scored
+
+
+def order(model):
+    return tuple((part is not None, part if part is not None else 0) for part in model)
+
+
+def same(one, other):
+    if isinstance(one, float) and isinstance(other, float | int):
+        return (math.isnan(one) and math.isnan(other)) or one == pytest.approx(other, rel=1e-9, abs=1e-12)
+    return one == other
+
+
+def check(result, metric, scored, where):
+    if not scored:
+        assert [result[name] for name in FIELDS] == [None] * len(FIELDS), where
+        return
+    best = scored[0]
+    # Models that are equally good to the last bits may stand in any order.
+    is_close = [same(item["score"], best["score"]) for item in scored]
+    if sum(is_close) > 1:
+        assert same(result["score"], best["score"]), where
+        return
+    for name in FIELDS:
+        assert same(result[name], best[name]), (where, name)
+    listed = result["models"] or []
+    assert len(listed) == (len(scored) if len(scored) > 1 else 0), where
+    for item in scored if listed else ():
+        (own,) = [it for it in listed if tuple(it[name] for name in OF_A_MODEL) == item["model"]]
+        for name in ("score", "n_folds", "score_basis", "score_test", "score_mean", "score_std", "score_avg"):
+            assert same(own[name], item[name]), (where, name)
+    assert result["metric"] == metric
+
+
+@given(tables(), st.integers(1, 3))
+@tiers.costly()
+def test_any_rows_are_scored_as_plain_python_does(table, parts):
+    metric, rows = table
+    scored = expected(metric, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        ws = n4w.Workspace.create(Path(folder) / "ws")
+        run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat"])
+        with run:
+            (result,) = run.plan([{"name": "one"}])
+            with run.writer("wheat", durability="none") as writer:
+                for number, row in enumerate(rows):
+                    writer.write({**row, "id": f"{number:03d}", "result_id": result.id})
+                    if number % parts == 0:
+                        writer.flush()
+                check(writer.checkpoint(result), metric, scored, "written")
+                check(only(ws), metric, scored, "live")
+        check(only(ws), metric, scored, "sealed")
+        ws.predictions.compact()
+        check(only(ws), metric, scored, "compacted")
+        copy = Path(folder) / "copy"
+        shutil.copytree(ws.path, copy)
+        check(only(n4w.Workspace.open(copy)), metric, scored, "copied")
+        # As an earlier version left it: without these fields.
+        (path,) = copy.glob("runs/*/results.*.jsonl")
+        stored = json.loads(path.read_text())
+        bare = {name: value for name, value in stored.items() if name not in (*FIELDS, "models")}
+        path.write_text(json.dumps(bare) + "\n")
+        shutil.rmtree(copy / ".cache", ignore_errors=True)
+        for _ in range(2):
+            check(only(n4w.Workspace.open(copy)), metric, scored, "computed from rows")
+
+
+def only(ws):
+    (result,) = ws.results.list()
+    return result.to_dict()
