@@ -163,7 +163,9 @@ def test_it_verifies_and_says_what_was_missing(migrated):
     for full in (False, True):
         found = n4w.Workspace.open(target).verify(full=full)
         assert found["problems"] == []
-        assert len(found["notes"]) == len(report["notes"])
+        # That of averages is of the rows, which the source has too.
+        notes = [note for note in found["notes"] if note["kind"] != "average"]
+        assert len(notes) == len(report["notes"])
     kept = [
         note
         for path in target.glob("runs/*/migrated.yaml")

@@ -13,7 +13,16 @@ import tiers
 from hypothesis import given
 from hypothesis import strategies as st
 
-FIELDS = ("score", "score_mean", "score_std", "n_folds", "score_avg", "score_basis", "score_test", "model_name")
+FIELDS = (
+    "score",
+    "score_mean",
+    "score_std",
+    "n_folds",
+    "score_avg",
+    "score_basis",
+    "score_test",
+    "model_name",
+)
 OF_A_MODEL = ("model_name", "step_idx", "branch_id", "branch_name")
 NO_FOLDS = ("avg", "w_avg", "final", "", None)
 DIRECTIONS = {"rmse": 1, "rmsecv": 1, "mse": 1, "mae": 1, "accuracy": -1, "r2": -1, "bias": 0, "sep": 1}
@@ -87,8 +96,12 @@ def of_model(metric, rows):
     val = [row for row in rows if row["partition"] == "val"]
     test = [row for row in rows if row["partition"] == "test"]
     avg = one_of(row["val_score"] for row in val if row["fold_id"] == "avg")
-    final = one_of(row["test_score"] for row in rows if row["fold_id"] == "final" and row["partition"] != "train")
-    on_average = one_of(row["test_score"] for row in test if row["fold_id"] == "avg" and row["n_samples"] != 0)
+    final = one_of(
+        row["test_score"] for row in rows if row["fold_id"] == "final" and row["partition"] != "train"
+    )
+    on_average = one_of(
+        row["test_score"] for row in test if row["fold_id"] == "avg" and row["n_samples"] != 0
+    )
     of_test = on_average if final is None else final
     common = {"score_avg": avg, "score_test": of_test, "score_mean": None, "score_std": None, "n_folds": 0}
 
@@ -118,6 +131,7 @@ def of_model(metric, rows):
 
 def expected(metric, rows):
     """The fields of the best model, and of all models with their scores."""
+
     def key(row):
         return tuple(row[name] for name in OF_A_MODEL)
 

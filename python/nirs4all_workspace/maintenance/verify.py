@@ -89,8 +89,7 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
         yield from _lacking(migration_notes.of_workspace(workspace.path), migration_notes.OF_WORKSPACE)
     except (WorkspaceError, OSError) as error:
         yield _finding_of(workspace.path, error, migration_notes.OF_WORKSPACE)
-    if workspace.format_version == 1:
-        yield from _averages(workspace, ".", None)
+    yield from _averages(workspace, runs)
     for folder in delete.trashed(workspace.path, unlisted):
         name = str(folder.relative_to(workspace.path))
         yield False, name, "trash", "was not deleted completely; `n4w gc --yes` completes it"
@@ -107,15 +106,15 @@ def _findings(workspace: Workspace, runs: RunList, full: bool) -> Iterator[_Find
         yield False, item["path"], item["kind"], item["message"]
 
 
-def _averages(workspace: Workspace, path: str, run: str | None) -> Iterator[_Finding]:
+def _averages(workspace: Workspace, runs: RunList) -> Iterator[_Finding]:
     """Yield a note where rows of nirs4all 0.6 call averages over all models validation."""
-    rows = [
-        workspace.predictions.page(0, 0, "id", columns=["id"], fold=fold, partition="val", run=run).total
-        for fold in sessions.AVERAGES
-    ]
-    if sum(rows):
-        named = f"{sum(rows)} rows of folds avg and w_avg, partition val"
-        yield False, path, "average", f"{named}: {sessions.NOTE}"
+    migrated = [run.id for run in runs.writable() if (run.path / migration_notes.OF_RUN).is_file()]
+    if workspace.format_version == 1 or migrated:
+        of_runs = {"runs": migrated} if migrated else {}
+        rows = sum(sessions.count(workspace.path, fold=fold, **of_runs) for fold in sessions.AVERAGES)
+        if rows:
+            named = f"{rows} rows of folds avg and w_avg, partition val"
+            yield False, "predictions" if migrated else ".", "average", f"{named}: {sessions.NOTE}"
 
 
 def _finding_of(root: Path, error: WorkspaceError | OSError, otherwise: str) -> _Finding:
@@ -130,7 +129,6 @@ class _ReferencedContent:
     """The content that runs refer to, listed once; an unlistable folder is one problem, and lacks nothing."""
 
     def __init__(self, workspace: Workspace, unlisted: list[Problem]) -> None:
-        self.workspace = workspace
         root = workspace.path
         of_templates: list[Problem] = []
         self.templates = workspace.templates.names(of_templates)
@@ -186,11 +184,8 @@ def _check_datasets(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
             yield True, f"runs/{run.id}/datasets.yaml", "dangling", f"{dataset_id} is not registered"
 
 
-def _check_notes(shared: _ReferencedContent, run: Run) -> Iterator[_Finding]:
-    path = f"runs/{run.id}/{migration_notes.OF_RUN}"
-    yield from _lacking(migration_notes.of_run(run.path), path)
-    if (run.path / migration_notes.OF_RUN).is_file():
-        yield from _averages(shared.workspace, path, run.id)
+def _check_notes(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:
+    yield from _lacking(migration_notes.of_run(run.path), f"runs/{run.id}/{migration_notes.OF_RUN}")
 
 
 def _check_config(_: _ReferencedContent, run: Run) -> Iterator[_Finding]:

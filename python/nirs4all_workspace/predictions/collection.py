@@ -329,11 +329,12 @@ class Predictions:
             message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
             raise ValueError(display.shown(f"{message}; pass run_id=, which `n4w runs` lists"))
         row: dict[str, Any] = found[0]
+        of_row = arrays_of(self._workspace.path, row) if arrays else {}
         is_old = row["run_id"] is None
         sessions.add_runs(self._workspace.path, [row])
         if row["fold_id"] in sessions.AVERAGES and (is_old or self._is_migrated(row["run_id"])):
             row["note"] = sessions.NOTE
-        return row | arrays_of(self._workspace.path, row) if arrays else row
+        return row | of_row
 
     def _is_migrated(self, run_id: str) -> bool:
         """Return whether a run was made of a session of nirs4all 0.6."""

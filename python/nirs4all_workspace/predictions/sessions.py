@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue
+from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io.paths import nfc
 
 if TYPE_CHECKING:
@@ -52,6 +52,14 @@ def with_runs(root: Path, frame: pl.DataFrame) -> pl.DataFrame:
     add_runs(root, rows)
     runs = pl.Series("run_id", [row["run_id"] for row in rows], pl.String)
     return frame.with_columns(runs.cast(frame.schema["run_id"]))
+
+
+def count(root: Path, **filters: Any) -> int:  # noqa: ANN401 - of native rows
+    """Return the number of rows of partition val that fit, open segments aside."""
+    asked = {"offset": 0, "limit": 0, "sort_by": "id", "descending": None, "cursor": None}
+    asked |= {"columns": ["id"], "live": False, "named": "", "filters": {"partition": "val", **filters}}
+    total: int = _native.page_predictions(root, asked)["total"]
+    return total
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str | None]:
