@@ -1,4 +1,4 @@
-"""The scores of any result, against a plain computation, and that writing, sealing, copying and merging keep them."""
+"""The scores of any result, against a plain computation; writing, sealing, copying and merging keep them."""
 
 import itertools
 import json

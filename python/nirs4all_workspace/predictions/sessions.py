@@ -67,7 +67,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def _sessions(root: Path) -> dict[tuple[str, str | None], str | None]:
-    """Return the session of each dataset and configuration; None where another or a copied file has it too."""
+    """Return the session of each dataset and configuration; None where another, or a copy, has it too."""
     entries = {entry["id"]: entry for entry in catalogue.read(root)[0] if entry["kind"] != "run"}
     found: dict[tuple[str, str | None], set[str]] = {}
     for id_, entry in entries.items():

@@ -1,0 +1,389 @@
+"""Rankings of results: by dataset, model and result, and by metrics that rows have in `scores` alone."""
+
+import json
+import math
+import shutil
+import zipfile
+from pathlib import Path
+
+import commands
+import nirs4all_workspace as n4w
+import numpy as np
+import polars as pl
+import pytest
+
+DATA = Path(__file__).parents[1] / "compat" / "data" / "scores" / "nirs4all-0.6.2"
+SCORED = (
+    "score",
+    "score_mean",
+    "score_std",
+    "n_folds",
+    "score_avg",
+    "score_basis",
+    "score_test",
+    "model_name",
+    "models",
+)
+AVERAGES = ["avg", "w_avg"]
+
+
+def fill(ws, name, datasets, configs, metric="rmse"):
+    """A run whose results have folds: configs are {name: {model: (val scores, test score)}}."""
+    run = ws.runs.create(name, templates=[n4w.Template([{"class": "PLS"}])], datasets=datasets)
+    with run:
+        for result in run.plan([{"name": config} for config in configs]):
+            with run.writer(result.dataset_name) as writer:
+                for model, (scores, test) in configs[result.config_name].items():
+                    row = {"result_id": result.id, "model_name": model, "metric": metric}
+                    for fold, score in enumerate(scores):
+                        # As though the second dataset were twice as hard.
+                        score *= 1 + datasets.index(result.dataset_name)
+                        others = json.dumps(
+                            {"val": {"r2": 1 - score}, "test": {"r2": 0.25}, "train": {"r2": 9}}
+                        )
+                        writer.write(
+                            {**row, "fold_id": str(fold), "partition": "val", "val_score": score}
+                            | {"n_samples": 10, "scores": others, "task_type": "regression"}
+                        )
+                    writer.write({**row, "fold_id": "final", "partition": "test", "test_score": test})
+                writer.checkpoint(result)
+    return run
+
+
+def rms(*scores):
+    return math.sqrt(math.fsum(score**2 for score in scores) / len(scores))
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory):
+    ws = n4w.Workspace.create(tmp_path_factory.mktemp("best") / "ws")
+    configs = {
+        # The luckiest fold of all, and a bad one.
+        "raw": {"PLS": ((0.1, 0.9), 0.7), "Ridge": ((0.5, 0.6), 0.2)},
+        "snv": {"PLS": ((0.3, 0.4), 0.6)},
+        "msc": {"PLS": ((0.4, 0.4), None), "RF": ((0.8, 0.8), 0.9)},
+    }
+    fill(ws, "one", ["wheat", "corn"], configs)
+    fill(ws, "two", ["wheat"], {"deriv": {"Ridge": ((0.45, 0.45), 0.5)}})
+    return ws
+
+
+WHEAT = [
+    ("snv", "PLS", rms(0.3, 0.4), 0.6),
+    ("msc", "PLS", rms(0.4, 0.4), None),
+    ("deriv", "Ridge", rms(0.45, 0.45), 0.5),
+    ("raw", "Ridge", rms(0.5, 0.6), 0.2),
+    ("raw", "PLS", rms(0.1, 0.9), 0.7),
+    ("msc", "RF", rms(0.8, 0.8), 0.9),
+]
+# Of run "one" alone.
+CORN = [(config, model, 2 * score, test) for config, model, score, test in WHEAT if config != "deriv"]
+
+
+def first(entries, part):
+    seen = set()
+    return [entry for entry in entries if not (part(entry) in seen or seen.add(part(entry)))]
+
+
+def shown(ranking):
+    return [(it["dataset_name"], it["config_name"], it["model_name"], it["score"]) for it in ranking]
+
+
+def wanted(entries_of, k=10):
+    found = []
+    for dataset, entries in (("corn", CORN), ("wheat", WHEAT)):
+        own = entries_of(entries)[:k]
+        found += [(dataset, config, model, pytest.approx(score)) for config, model, score, _ in own]
+    return found
+
+
+PER = {
+    "result": lambda entries: first(entries, lambda entry: entry[0]),
+    "model": lambda entries: first(entries, lambda entry: entry[1]),
+    "dataset": lambda entries: entries[:1],
+}
+
+
+@pytest.mark.parametrize("per", list(PER))
+@pytest.mark.parametrize("k", [0, 1, 2, 10])
+def test_dataset_by_dataset_the_best_come_first(ws, per, k):
+    ranking = ws.predictions.top(k, per=per)
+    assert shown(ranking) == wanted(PER[per], k)
+    assert (ranking.metric, ranking.direction, ranking.ranked_by) == ("rmse", "minimize", "score")
+    assert ranking.errors == []
+
+
+def test_an_entry_is_the_result_with_that_model(ws):
+    listed = {item.id: item.to_dict() for item in ws.results.list()}
+    for entry in ws.predictions.top(per="result"):
+        assert entry == listed[entry["id"]]
+    ridge = next(
+        it
+        for it in ws.predictions.top(per="model", dataset="wheat", run="one")
+        if it["model_name"] == "Ridge"
+    )
+    assert (ridge["n_folds"], ridge["score_mean"], ridge["score_test"]) == (2, pytest.approx(0.55), 0.2)
+    assert ridge["score_std"] == pytest.approx(float(np.std([0.5, 0.6], ddof=1)))
+    assert {"step_idx", "branch_id", "branch_name"} <= ridge.keys()
+
+
+def test_what_is_asked_of_results(ws):
+    top = ws.predictions.top
+    only_wheat = [(config, model) for config, model, _, _ in PER["model"](WHEAT)]
+    assert [(it["config_name"], it["model_name"]) for it in top(per="model", dataset="wheat")] == only_wheat
+    assert [it["config_name"] for it in top(per="result", run="two")] == ["deriv"]
+    assert [it["config_name"] for it in top(per="model", model="RF")] == ["msc", "msc"]
+    within = top(per="model", min_val_score=0.4, max_val_score=0.7, dataset="wheat", run="one")
+    assert [it["config_name"] for it in within] == ["msc", "raw"]
+    by_test = top(per="model", score="test_score", dataset="wheat")
+    assert by_test.ranked_by == "score_test"
+    assert [it["score_test"] for it in by_test] == [0.2, 0.6, 0.9]
+    worst = top(1, per="result", direction="maximize", dataset="wheat")[0]
+    assert worst["config_name"] == "raw"
+    assert top(per="result", task_type="classification", metric="rmse") == []
+    result = ws.results.list()[0]
+    assert [it["id"] for it in top(per="result", result=result.id)] == [result.id]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "said"),
+    [
+        ({"per": "fold"}, ValueError, "per"),
+        ({"per": "model", "fold": "0"}, ValueError, "fold"),
+        ({"per": "model", "preprocessings_contains": "SNV"}, ValueError, "preprocessings_contains"),
+        ({"per": "model", "min_train_score": 1.0}, ValueError, "min_train_score"),
+        ({"per": "model", "score": "train_score"}, ValueError, "train_score"),
+        ({"per": "model", "direction": "up"}, ValueError, "up"),
+        ({"per": "model", "model": 3}, TypeError, "model"),
+        ({"per": "model", "min_val_score": "3"}, TypeError, "min_val_score"),
+        ({"per": "model", "metric": "mystery"}, n4w.UnknownMetricError, "mystery"),
+        ({"per": "model", "run": "nobody"}, n4w.NotFoundError, "nobody"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(ws, asked, kind, said):
+    with pytest.raises(kind, match=said):
+        ws.predictions.top(**asked)
+
+
+def test_several_metrics_do_not_compare(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    assert ws.predictions.top(per="result") == []
+    fill(ws, "one", ["wheat"], {"a": {"PLS": ((0.5,), None)}})
+    fill(ws, "two", ["corn"], {"a": {"PLS": ((0.5,), None)}}, metric="accuracy")
+    with pytest.raises(ValueError, match="accuracy, rmse"):
+        ws.predictions.top(per="dataset")
+    assert [it["dataset_name"] for it in ws.predictions.top(per="dataset", metric="accuracy")] == ["corn"]
+    assert [it["dataset_name"] for it in ws.predictions.top(per="dataset", run="one")] == ["wheat"]
+
+
+def test_a_failed_result_ranks_nowhere_and_open_ones_do(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat"])
+    with run:
+        good, bad = run.plan([{"name": "good"}, {"name": "bad"}])
+        with run.writer("wheat") as writer:
+            for result, score in ((good, 0.5), (bad, 0.1)):
+                row = {"result_id": result.id, "fold_id": "0", "partition": "val", "metric": "rmse"}
+                writer.write({**row, "val_score": score, "scores": json.dumps({"val": {"r2": 1 - score}})})
+            bad.status = "failed"
+            writer.checkpoint(good)
+            writer.checkpoint(bad)
+            for metric, score in (("rmse", 0.5), ("r2", 0.5)):
+                assert [it["score"] for it in ws.predictions.top(metric=metric, per="result")] == [score]
+                assert ws.predictions.top(metric=metric, per="result", live=False) == []
+    assert [it["config_name"] for it in ws.predictions.top(per="dataset")] == ["good"]
+
+
+def test_results_by_a_metric_that_rows_have_beside_their_own(ws):
+    for _ in range(2):  # as rows say it, and as it is kept
+        listed = ws.results.list(metric="r2", dataset="wheat")
+        assert [(it.config_name, it.model_name, it.score) for it in listed] == [
+            (config, model, pytest.approx(1 - math.fsum(scores) / 2)) for config, model, scores in BY_R2
+        ]
+        assert {it.metric for it in listed} == {"r2"}
+        assert {(it.score_basis, it.n_folds, it.best_score) for it in listed} == {("folds", 2, None)}
+    assert ws.results.list(metric="nowhere") == []
+    assert {it.metric for it in ws.results.list()} == {"rmse"}
+
+
+# By the plain mean the model with the luckiest fold is the better one of "raw".
+BY_R2 = [
+    ("snv", "PLS", (0.3, 0.4)),
+    ("msc", "PLS", (0.4, 0.4)),
+    ("deriv", "Ridge", (0.45, 0.45)),
+    ("raw", "PLS", (0.1, 0.9)),
+]
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    root = tmp_path_factory.mktemp("old") / "ws"
+    shutil.copytree(DATA / "workspace", root)
+    with zipfile.ZipFile(DATA / "manifests.zip") as manifests:
+        manifests.extractall(root)
+    return root
+
+
+def rows_of(root):
+    """The rows of a folder of nirs4all 0.6 with their scores by partition, and with their arrays."""
+    found = []
+    for path in sorted(root.glob("*.meta.parquet")):
+        stored = Path(str(path).replace(".meta.", ".arrays."))
+        arrays = {}
+        if stored.exists():
+            arrays = dict(pl.read_parquet(stored).select("array_id", "array_data").iter_rows())
+        for row in pl.read_parquet(path).iter_rows(named=True):
+            scores = json.loads(row["scores"] or "{}", parse_constant=float)
+            true, predicted = (np.array(arrays.get(row[name]) or []) for name in ("y_true_id", "y_pred_id"))
+            found.append({**row, "scores": scores, "y_true": true, "y_pred": predicted})
+    return found
+
+
+def held_out(rows):
+    return [
+        row for row in rows if row["partition"] == "val" and row["fold_id"] not in (*AVERAGES, "final", "")
+    ]
+
+
+ERRORS = {
+    "mse": lambda true, predicted: np.mean((true - predicted) ** 2),
+    "rmse": lambda true, predicted: np.sqrt(np.mean((true - predicted) ** 2)),
+    "mae": lambda true, predicted: np.mean(np.abs(true - predicted)),
+}
+
+
+@pytest.mark.parametrize("name", ["nirs4all-0.6.2", "nirs4all-2026-01"])
+def test_scores_of_real_folders_are_the_errors_of_their_held_out_predictions(shared, name):
+    ws = n4w.Workspace.open(shared(name))
+    rows = [row for row in held_out(rows_of(ws.path)) if row["task_type"] == "regression"]
+    if not all(len(row["y_true"]) for row in rows):
+        pytest.skip("only the whole workspace, which lies beside the repository, has its arrays")
+    for metric, error in ERRORS.items():
+        wanted = set()
+        of_model = {}
+        for row in rows:
+            of_model.setdefault(
+                (row["dataset_name"], row["config_name"], row["model_name"], row["step_idx"]), []
+            ).append(row)
+        for (dataset, *_), own in of_model.items():
+            true, predicted = (
+                np.concatenate([row[column] for row in own]) for column in ("y_true", "y_pred")
+            )
+            wanted.add((dataset, round(float(error(true, predicted)), 9)))
+        listed = ws.results.list(metric=metric)
+        found = {
+            (it.dataset_name, round(model["score"], 9))
+            for it in listed
+            for model in it.models or [{"score": it.score}]
+            if it.score_basis == "folds"
+        }
+        assert found == wanted
+        assert found
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "r2"])
+def test_no_ranking_has_what_an_average_calls_validation(shared, metric):
+    ws = n4w.Workspace.open(shared("nirs4all-0.6.2"))
+    rows = rows_of(ws.path)
+    of_averages = {row["scores"].get("val", {}).get(metric) for row in rows if row["fold_id"] in AVERAGES}
+    of_folds = {row["scores"].get("val", {}).get(metric) for row in held_out(rows)}
+    wrong = {round(score, 12) for score in of_averages - of_folds if score is not None}
+    assert wrong
+    found = [it.score for it in ws.results.list(metric=metric)]
+    found += [it["score"] for per in PER for it in ws.predictions.top(99, metric, per=per)]
+    assert found
+    assert max(found) <= max(score for score in of_folds if score is not None)
+    assert not {round(score, 12) for score in found} & wrong
+
+
+def test_other_metrics_of_old_rows_are_the_mean_of_folds(old):
+    ws = n4w.Workspace.open(old)
+    rows = held_out(rows_of(old))
+    listed = [it for it in ws.results.list(metric="r2") if it.score_basis == "folds" and not it.models]
+    assert len(listed) > 5
+    for result in listed:
+        own = [row for row in rows if row["config_name"].split("_", 1)[1] == result.config_name]
+        own = [row for row in own if row["dataset_name"] == result.dataset_name]
+        scores = [row["scores"]["val"]["r2"] for row in own]
+        mean = math.fsum(scores) / len(scores)
+        assert result.score == pytest.approx(mean, nan_ok=True)
+        assert result.score_avg is None
+
+
+def test_rows_of_old_files_say_their_session(old, tmp_path):
+    ws = n4w.Workspace.open(old)
+    sessions = {
+        (manifest["dataset"], manifest["pipeline_id"]): run.id
+        for run in ws.runs.list()
+        for manifest in run.manifests
+    }
+    page = ws.predictions.page(limit=2000)
+    # All but the one that was refused.
+    assert len({row["run_id"] for row in page.records}) == len(set(sessions.values())) - 1
+    for row in page.records:
+        assert row["run_id"] == sessions[row["dataset_name"], row["config_name"]]
+    row = page.records[0]
+    assert ws.predictions.get(row["id"])["run_id"] == row["run_id"]
+    assert ws.predictions.get(row["id"], run_id=row["run_id"])["id"] == row["id"]
+    by_id = {row["id"]: row["run_id"] for row in page.records}
+    for row in ws.predictions.top(5, metric="mse"):
+        assert row["run_id"] == by_id[row["id"]]
+    (record,) = ws.predictions.page(limit=1, columns=["run_id", "id"]).records
+    assert list(record) == ["run_id", "id"]
+    assert record["run_id"] == by_id[record["id"]]
+    assert ws.predictions.export(tmp_path / "all.parquet", columns=["id", "run_id"]) == []
+    written = pl.read_parquet(tmp_path / "all.parquet")
+    assert written.columns == ["id", "run_id"]
+    assert dict(written.iter_rows()) == by_id
+    scanned = ws.predictions.scan().collect()
+    assert scanned["run_id"].null_count() == scanned.height == len(by_id)
+
+
+def test_a_copy_of_a_file_is_of_no_session(old, tmp_path):
+    root = tmp_path / "ws"
+    shutil.copytree(old, root, ignore=shutil.ignore_patterns(".cache"))
+    shutil.copy(root / "halves.meta.parquet", root / "copy of halves.meta.parquet")
+    records = n4w.Workspace.open(root).predictions.page(limit=2000, dataset="halves").records
+    assert {row["run_id"] for row in records} == {None}
+
+
+def test_what_is_no_validation_is_said(old):
+    ws = n4w.Workspace.open(old)
+    noted = [note for note in ws.verify()["notes"] if note["kind"] == "average"]
+    rows = pl.concat(
+        [pl.read_parquet(path).select("fold_id", "partition") for path in old.glob("*.meta.parquet")]
+    )
+    count = rows.filter(pl.col("fold_id").is_in(AVERAGES), pl.col("partition") == "val").height
+    assert [note["message"].split()[0] for note in noted] == [str(count)]
+    for fold, is_noted in (("avg", True), ("w_avg", True), ("0", False)):
+        row = ws.predictions.page(limit=1, fold=fold).records[0]
+        assert ("note" in ws.predictions.get(row["id"])) == is_noted
+
+
+def test_migrating_keeps_scores_and_what_is_no_validation(old, tmp_path):
+    def said(ws, **asked):
+        return {
+            (it.dataset_name, it.config_name, it.config_id): [getattr(it, name) for name in SCORED]
+            for it in ws.results.list(**asked)
+        }
+
+    n4w.migrate(old, tmp_path / "new")
+    before, after = n4w.Workspace.open(old), n4w.Workspace.open(tmp_path / "new")
+    for asked in ({}, {"metric": "rmse"}, {"metric": "accuracy"}):
+        assert said(after, **asked) == said(before, **asked) != {}
+    assert [note["kind"] for note in after.verify()["notes"]].count("average") == 1
+    row = after.predictions.page(limit=1, fold="avg").records[0]
+    assert "note" in after.predictions.get(row["id"])
+
+
+def test_the_command_shows_what_chemometricians_report(ws):
+    answer = json.loads(commands.n4w("top", ws.path, "--per", "model", "-k", "2", "--json").stdout)
+    ranking = ws.predictions.top(2, per="model")
+    assert answer == json.loads(json.dumps(ranking.to_dict()))
+    for command in (["top", "--per", "result"], ["results"]):
+        table = commands.n4w(command[0], ws.path, *command[1:]).stdout
+        assert "RMSECV" in table
+        assert "RMSEP" in table
+    by_r2 = commands.n4w("results", ws.path, "--metric", "r2").stdout
+    assert "RMSECV" not in by_r2
+    assert "r2" in by_r2
