@@ -73,7 +73,7 @@ def make_results(path: str | Path, runs: int) -> None:
             found = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
             for result in found:
                 result["id"] = f"res_{numbers.randrange(16**16):016x}"
-                result["best_score"] = numbers.random()
+                result["score"] = result["best_score"] = numbers.random()
             file.write_text("".join(json.dumps(result) + "\n" for result in found), "utf-8")
 
 

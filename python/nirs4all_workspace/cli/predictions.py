@@ -275,13 +275,18 @@ def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
     if not predictions:
         say(f"{title}: no predictions")
         return
-    table = new_table(title)
-    add_columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
+    # Scores of different datasets do not compare.
+    of_dataset: dict[str, list[dict[str, Any]]] = {}
     for row in predictions:
-        names = [row["id"], row["dataset_name"], row["model_name"], row["preprocessings"], row["fold_id"]]
-        scores = [row["val_score"], row["test_score"], row["train_score"]]
-        table.add_row(*("" if name is None else str(name) for name in names), *map(number, scores))
-    terminal().print(table)
+        of_dataset.setdefault(str(row["dataset_name"]), []).append(row)
+    for dataset, rows in sorted(of_dataset.items()):
+        table = new_table(title if len(of_dataset) == 1 else f"{title}, {dataset}")
+        add_columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
+        for row in rows:
+            names = [row["id"], row["dataset_name"], row["model_name"], row["preprocessings"], row["fold_id"]]
+            scores = [row["val_score"], row["test_score"], row["train_score"]]
+            table.add_row(*("" if name is None else str(name) for name in names), *map(number, scores))
+        terminal().print(table)
 
 
 def _show_page(page: Page) -> None:

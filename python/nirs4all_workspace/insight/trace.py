@@ -45,7 +45,7 @@ class Trace:
         datasets: Dicts of id (None where it is not registered) and name.
         runs: Dicts of id and name, oldest first.
         templates: Dicts of id and name in the runs.
-        results: Dicts of id, name (of the configuration), run_id, status, metric and score.
+        results: Dicts of id, name (of the configuration), run_id, status, metric, score and score_test.
         n_predictions: Number of prediction rows.
         predictions: The first 100 rows by id: dicts of id, name (of the model), run_id, fold_id, partition
             and val_score.
@@ -230,7 +230,7 @@ class _Walk:
         into.templates = _references(found.runs, "templates", found.templates)
         into.results = [
             {"id": it.id, "name": it.config_name or it.config_id}
-            | {key: getattr(it, key) for key in ("run_id", "status", "metric", "score")}
+            | {key: getattr(it, key) for key in ("run_id", "status", "metric", "score", "score_test")}
             for it in found.results
         ]
         hashes = {hash_ for result in found.results for hash_ in result.artifacts} | found.artifacts

@@ -10,11 +10,12 @@ use super::result_fields::{COMPUTED, score_fields};
 use super::results::Results;
 use crate::base::error::{Error, FileError, Result};
 use crate::base::file_names::Name;
+use crate::base::metrics;
 use crate::fs::platform;
 use crate::reading::{files, scan};
 use crate::segment::hidden_rows::{Hidden, RESULT};
 use crate::segment::live_set::Open;
-use crate::summary::result_stats::{self, ResultRows};
+use crate::summary::result_stats::{self, ResultRows, ResultStats};
 use crate::types::columns::{self, Texts};
 use crate::yaml::tree::Tree;
 
@@ -38,10 +39,10 @@ impl RunFiles {
     }
 
     /// Adds the scores that results of a run lack; files that cannot be read are among its errors by then, and
-    /// it still lacks scores.
+    /// it still lacks scores, as where another process may rank models otherwise.
     pub fn add_scores(&self, root: &Path, run_id: &str, found: &mut Results) {
         let mut rows = HashMap::<String, ResultRows>::new();
-        let mut is_whole = true;
+        let (mut is_whole, mut is_for_all) = (true, true);
         for file in self.of_run.get(run_id).into_iter().flatten() {
             if let Err(error) = self.read(root, file, &mut rows) {
                 is_whole = false;
@@ -57,14 +58,16 @@ impl RunFiles {
             if !entries.iter().any(|(key, value)| key.as_str() == Some(COMPUTED) && *value != Tree::Null)
                 && let Some(rows) = rows
             {
-                for (name, value) in score_fields(&rows.stats()) {
+                let stats = rows.stats();
+                is_for_all &= is_ranked_alike(&stats);
+                for (name, value) in score_fields(&stats) {
                     if let Some((_, own)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some(name)) {
                         *own = value;
                     }
                 }
             }
         }
-        found.lacks_scores = !is_whole;
+        found.lacks_scores = !(is_whole && is_for_all);
     }
 
     fn read(&self, root: &Path, file: &str, rows: &mut HashMap<String, ResultRows>) -> Result<()> {
@@ -81,6 +84,11 @@ impl RunFiles {
         scan::read_rows(&path, opened, &wanted, &mut |batches| batches.iter().try_for_each(&mut add))?;
         Ok(())
     }
+}
+
+/// Whether every process finds the same model to be the best: one may have registered the metric.
+fn is_ranked_alike(stats: &ResultStats) -> bool {
+    (stats.is_ranked || stats.models.is_empty()) && !stats.metric.as_deref().is_some_and(metrics::is_registered)
 }
 
 /// Adds rows to the results that they name; neighbours mostly name the same.

@@ -337,6 +337,7 @@ fn groups_that_rank_differently_become_unranked() {
         direction: Direction::Minimize,
         optimum: None,
         range: (0.0, f64::INFINITY),
+        pooling: metrics::Pooling::Mean,
     };
     metrics::register(&metric).unwrap();
     let known = added(&rows);

@@ -237,6 +237,7 @@ fn a_metric_that_became_known_is_scanned_again() {
         direction: Direction::Maximize,
         optimum: None,
         range: (f64::NEG_INFINITY, f64::INFINITY),
+        pooling: metrics::Pooling::Mean,
     };
     metrics::register(&metric).unwrap();
     assert!(file.untrusted().contains("unknown"));
