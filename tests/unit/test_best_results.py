@@ -387,3 +387,60 @@ def test_the_command_shows_what_chemometricians_report(ws):
     by_r2 = commands.n4w("results", ws.path, "--metric", "r2").stdout
     assert "RMSECV" not in by_r2
     assert "r2" in by_r2
+
+
+def without_scores(ws):
+    """Leave results as earlier versions wrote them."""
+    for path in ws.path.glob("runs/*/results.*.jsonl"):
+        stored = [json.loads(line) for line in path.read_text().splitlines()]
+        bare = [{key: value for key, value in result.items() if key not in SCORED} for result in stored]
+        path.write_text("".join(json.dumps(result) + "\n" for result in bare))
+    shutil.rmtree(ws.path / ".cache", ignore_errors=True)
+    return n4w.Workspace.open(ws.path)
+
+
+def test_rows_of_another_checkpoint_do_not_count(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat"])
+    for status, score in (("failed", 0.1), ("done", 0.5)):
+        if status == "done":
+            run.resume(retry_failed=True)
+        with run:
+            (result,) = run.plan([{"name": "one"}])
+            with run.writer("wheat") as writer:
+                row = {"result_id": result.id, "fold_id": "0", "partition": "val", "metric": "rmse"}
+                writer.write({**row, "val_score": score, "scores": json.dumps({"val": {"r2": 1 - score}})})
+                result.status = status
+                writer.checkpoint(result)
+    for opened in (ws, without_scores(ws)):
+        assert [it.score for it in opened.results.list()] == [0.5]
+        assert [it.score for it in opened.results.list(metric="r2")] == [0.5]
+        assert [it["best"] for it in opened.stats()["model_performance"]] == [0.5]
+
+
+def test_scores_of_earlier_versions_are_those_of_their_rows_in_every_answer(ws, tmp_path):
+    said = [it.to_dict() for it in ws.results.list()]
+    ranked = list(ws.predictions.top(per="model"))
+    summary = ws.runs.list()[0].summary()
+    best = ws.stats()["model_performance"]
+    root = tmp_path / "ws"
+    shutil.copytree(ws.path, root)
+    old = without_scores(n4w.Workspace.open(root))
+    for _ in range(2):
+        assert [it.to_dict() for it in old.results.list()] == said
+        assert list(old.predictions.top(per="model")) == ranked
+        assert old.runs.list()[0].summary()["best_by_dataset"] == summary["best_by_dataset"] != []
+        assert old.stats()["model_performance"] == best
+
+
+def test_a_run_says_the_best_of_each_dataset(ws):
+    run = next(run for run in ws.runs.list() if run.name == "one")
+    found = run.summary()
+    assert [(it["dataset"], it["metric"], it["config"], it["score"]) for it in found["best_by_dataset"]] == [
+        ("corn", "rmse", "snv", pytest.approx(2 * rms(0.3, 0.4))),
+        ("wheat", "rmse", "snv", pytest.approx(rms(0.3, 0.4))),
+    ]
+    assert {it["score_test"] for it in found["best_by_dataset"]} == {0.6}
+    # As before: the one with the luckiest fold.
+    assert (found["best"]["rmse"]["config"], found["best"]["rmse"]["score"]) == ("raw", 0.1)
+    assert "RMSECV" in commands.n4w("show", run.id, ws.path).stdout

@@ -133,7 +133,7 @@ impl JournalWriter {
     fn tally<'py>(&self, py: Python<'py>, result_id: &str) -> PyResult<Bound<'py, PyAny>> {
         let stats = self.work(py, |writer| writer.result_stats(result_id))?;
         let said = [
-            ("n_rows", Tree::Int(stats.rows as i64)),
+            ("n_rows", i64::try_from(stats.rows).map_or(Tree::Null, Tree::Int)),
             ("metric", stats.metric.clone().into()),
             ("score_kind", stats.score_kind.into()),
             ("best_score", stats.best_score.map_or(Tree::Null, Tree::Float)),

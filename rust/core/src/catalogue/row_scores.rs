@@ -88,7 +88,8 @@ impl RunFiles {
 
 /// Whether every process finds the same model to be the best: one may have registered the metric.
 fn is_ranked_alike(stats: &ResultStats) -> bool {
-    (stats.is_ranked || stats.models.is_empty()) && !stats.metric.as_deref().is_some_and(metrics::is_registered)
+    (stats.is_ranked || stats.models.is_empty())
+        && !stats.metric.as_deref().is_some_and(metrics::is_registered)
 }
 
 /// Adds rows to the results that they name; neighbours mostly name the same.
