@@ -12,6 +12,7 @@ fn metric(name: &str, aliases: &[&str], direction: Direction) -> Metric {
         direction,
         optimum: None,
         range: (f64::NEG_INFINITY, f64::INFINITY),
+        pooling: metrics::Pooling::Mean,
     }
 }
 
