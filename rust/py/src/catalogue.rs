@@ -7,6 +7,7 @@ use n4w_core::base::codec::ByteWriter;
 use n4w_core::base::error::FileError;
 use n4w_core::base::metrics::Direction;
 use n4w_core::catalogue as core;
+use n4w_core::catalogue::found_results::Results;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::top_results::{Per, TopResults, top};
 use n4w_core::catalogue::{Listed, model_scores, results};
@@ -137,7 +138,7 @@ pub fn session_rows(
 struct Said(Vec<u8>, Vec<u8>, Vec<FileError>);
 
 impl Said {
-    fn of(found: results::Results) -> Self {
+    fn of(found: Results) -> Self {
         Self(written(&found.results), written(&found.repeated), found.errors)
     }
 

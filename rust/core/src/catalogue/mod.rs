@@ -5,6 +5,7 @@
 
 mod cache;
 pub mod entry;
+pub mod found_results;
 pub mod legacy;
 mod listing;
 pub mod model_scores;

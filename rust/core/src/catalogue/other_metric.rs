@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::found_results::Results;
 use super::legacy::old_results::Groups;
 use super::legacy::row_entry;
 use super::legacy::row_groups::{Grouping, units};
 use super::packed_results::{field, unpack};
 use super::ranking::Ranking;
 use super::result_fields::{COMPUTED, SCORE_FIELDS};
-use super::results::Results;
 use super::run_results::{CacheState, RunResults, write_results};
 use crate::base::codec::ByteWriter;
 use crate::base::error::Result;

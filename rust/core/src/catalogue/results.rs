@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::entry::{Entry, Kind};
+use super::found_results::Results;
 use super::legacy::old_results::Groups;
 use super::result_fields::{COMPUTED, complete};
 use super::row_scores::RunFiles;
@@ -17,19 +18,6 @@ use crate::reading::open_segments;
 use crate::segment::hidden_rows::{self, Rank};
 use crate::segment::stored_result;
 use crate::yaml::tree::Tree;
-
-/// The results of some runs.
-#[derive(Debug, Default)]
-pub struct Results {
-    /// By run, oldest first; of a run, in the order that they were completed.
-    pub results: Vec<Tree>,
-    /// Further checkpoints of results that are there: diverged copies of a run were merged.
-    pub repeated: Vec<Tree>,
-    /// What could not be used.
-    pub errors: Vec<FileError>,
-    /// Whether the scores of some are not known yet: an earlier version finished them.
-    pub lacks_scores: bool,
-}
 
 /// Lists results within the current thread pool, of some runs or of all.
 pub fn list(root: &Path, wanted: Option<&[String]>, progress: &Progress) -> Result<Results> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+use super::found_results::Results;
 use super::result_fields::{COMPUTED, score_fields};
-use super::results::Results;
 use crate::base::error::{Error, FileError, Result};
 use crate::base::file_names::Name;
 use crate::base::metrics;

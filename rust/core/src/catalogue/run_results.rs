@@ -5,8 +5,9 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::entry::Entry;
+use super::found_results::Results;
 use super::packed_results::pack;
-use super::results::{Results, of_run};
+use super::results::of_run;
 use super::row_scores::RunFiles;
 use super::run_stats::RunStats;
 use super::unit::{self, Unit};
