@@ -127,6 +127,26 @@ def test_an_entry_is_the_result_with_that_model(ws):
     assert {"step_idx", "branch_id", "branch_name"} <= ridge.keys()
 
 
+def test_several_of_the_best_models_may_be_of_one_result(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    best = {"PLS": ((0.1, 0.2), None), "Ridge": ((0.2, 0.3), None), "RF": ((0.15, 0.16), 0.1)}
+    fill(ws, "one", ["wheat"], {"bad": {"PLS": ((0.9,), None)}, "good": best, "worse": {"RF": ((0.8,), 0.2)}})
+    ranking = ws.predictions.top(per="model")
+    assert [(it["config_name"], it["model_name"], it["score"]) for it in ranking] == [
+        ("good", "RF", pytest.approx(rms(0.15, 0.16))),
+        ("good", "PLS", pytest.approx(rms(0.1, 0.2))),
+        ("good", "Ridge", pytest.approx(rms(0.2, 0.3))),
+    ]
+    assert [it["score_test"] for it in ranking] == [0.1, None, None]
+    assert [it["models"] for it in ranking] == [None] * 3
+    by_r2 = ws.predictions.top(metric="r2", per="model")
+    assert [(it["model_name"], it["score"]) for it in by_r2] == [
+        ("PLS", pytest.approx(0.85)),
+        ("RF", pytest.approx(0.845)),
+        ("Ridge", pytest.approx(0.75)),
+    ]
+
+
 def test_what_is_asked_of_results(ws):
     top = ws.predictions.top
     only_wheat = [(config, model) for config, model, _, _ in PER["model"](WHEAT)]
@@ -308,6 +328,26 @@ def test_other_metrics_of_old_rows_are_the_mean_of_folds(old):
         mean = math.fsum(scores) / len(scores)
         assert result.score == pytest.approx(mean, nan_ok=True)
         assert result.score_avg is None
+
+
+@pytest.mark.parametrize("name", ["nirs4all-0.6.2", "nirs4all-2026-01"])
+@pytest.mark.parametrize("k", [1, 2, 99])
+def test_models_are_ranked_as_their_results_say(shared, name, k):
+    ws = n4w.Workspace.open(shared(name))
+    scores = {}
+    for result in ws.results.list(metric="mse"):
+        for model in result.models or [{"model_name": result.model_name, "score": result.score}]:
+            of_dataset = scores.setdefault(result.dataset_name, {})
+            named = model["model_name"]
+            of_dataset[named] = min(model["score"], of_dataset.get(named, math.inf))
+    wanted = [
+        (dataset, score)
+        for dataset, of_models in sorted(scores.items())
+        for score in sorted(of_models.values())[:k]
+    ]
+    found = ws.predictions.top(k, "mse", per="model")
+    assert [(it["dataset_name"], it["score"]) for it in found] == wanted
+    assert all(scores[it["dataset_name"]][it["model_name"]] == it["score"] for it in found)
 
 
 def test_rows_of_old_files_say_their_session(old, tmp_path):

@@ -163,7 +163,8 @@ pub(super) fn trees(runs: &[RunResults], places: &[(usize, usize)]) -> Result<Ve
         let mut found = Vec::with_capacity(order.len());
         let mut next = order.iter().peekable();
         unpack(&mut runs[places[order[0]].0].results(), &mut |place, result| {
-            if let Some(at) = next.next_if(|&&at| places[at].1 == place) {
+            // Several models of one result may be asked for.
+            while let Some(at) = next.next_if(|&&at| places[at].1 == place) {
                 found.push((*at, result.tree()?));
             }
             Ok(())
