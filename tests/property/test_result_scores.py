@@ -44,6 +44,7 @@ rows = st.fixed_dictionaries(
         "val_score": values,
         "test_score": values,
         "n_samples": samples,
+        "others": st.tuples(values, values),
     }
 )
 
@@ -56,8 +57,23 @@ def tables(draw):
     for model in draw(st.lists(models, min_size=1, max_size=3, unique_by=lambda it: tuple(it.items()))):
         own = draw(st.lists(rows, min_size=1, max_size=8))
         own.append({"fold_id": "0", "partition": "val", "val_score": draw(values), "test_score": None})
+        own[-1]["others"] = draw(values), None
         found += [{**model, "n_samples": None, "metric": metric, **row} for row in own]
     return metric, draw(st.permutations(found))
+
+
+def with_others(row, other):
+    """A row as it is written: its scores by another metric stand in a text."""
+    of_parts = zip(("val", "test"), row["others"], strict=True)
+    scores = {part: {other: score} for part, score in of_parts if score is not None}
+    return {key: value for key, value in row.items() if key != "others"} | {"scores": json.dumps(scores)}
+
+
+def scored_by(other, row):
+    """A row as if the other metric were its own, which averages do not tell of validation."""
+    val, test = row["others"]
+    is_average = row["fold_id"] in ("avg", "w_avg")
+    return {**row, "metric": other, "val_score": None if is_average else val, "test_score": test}
 
 
 def pooled(metric, scores):
@@ -188,6 +204,8 @@ def check(result, metric, scored, where):
 def test_any_rows_are_scored_as_plain_python_does(table, parts):
     metric, rows = table
     scored = expected(metric, rows)
+    other = "rmse" if metric == "mae" else "mae"
+    by_other = expected(other, [scored_by(other, row) for row in rows])
     with tempfile.TemporaryDirectory() as folder:
         ws = n4w.Workspace.create(Path(folder) / "ws")
         run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat"])
@@ -195,12 +213,17 @@ def test_any_rows_are_scored_as_plain_python_does(table, parts):
             (result,) = run.plan([{"name": "one"}])
             with run.writer("wheat", durability="none") as writer:
                 for number, row in enumerate(rows):
-                    writer.write({**row, "id": f"{number:03d}", "result_id": result.id})
+                    writer.write({**with_others(row, other), "id": f"{number:03d}", "result_id": result.id})
                     if number % parts == 0:
                         writer.flush()
                 check(writer.checkpoint(result), metric, scored, "written")
                 check(only(ws), metric, scored, "live")
         check(only(ws), metric, scored, "sealed")
+        for _ in range(2):
+            listed = [it.to_dict() for it in ws.results.list(metric=other)]
+            assert len(listed) == bool(by_other)
+            if listed:
+                check(listed[0], other, by_other, "by another metric")
         ws.predictions.compact()
         check(only(ws), metric, scored, "compacted")
         copy = Path(folder) / "copy"
