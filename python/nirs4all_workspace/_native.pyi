@@ -321,6 +321,9 @@ def metric_info(name: str) -> MetricInfo:
         UnknownMetricError: The table lacks the metric.
     """
 
+def metric_names() -> list[str]:
+    """Return the names and aliases of all metrics in the table, in the order of the names."""
+
 def is_better(a: float, b: float, metric: str) -> bool:
     """Return whether score `a` is better than score `b`; any number is better than NaN.
 
@@ -951,6 +954,8 @@ class JournalWriter:
         flush_seconds: Longest time that a row waits, in seconds.
         ids: Writer id and journal id (12 and 32 hexadecimal digits), derived from what will be written; None
             for random ones.
+        planned: Returns what the rows of a result, given by its id, take from it where they lack it; None for
+            nothing.
     """
 
     def __new__(
@@ -965,6 +970,7 @@ class JournalWriter:
         flush_bytes: int,
         flush_seconds: float,
         ids: tuple[str, str] | None = None,
+        planned: Callable[[str], ResultFields] | None = None,
     ) -> Self: ...
     @property
     def writer_id(self) -> str: ...
@@ -973,11 +979,18 @@ class JournalWriter:
     def progress(self) -> tuple[int, int]:
         """Return the number of acknowledged rows and of waiting rows."""
 
-    def write(self, row: dict[str, Any]) -> bool:
-        """Add a row; return whether a flush is due."""
+    def write(self, row: dict[str, Any]) -> int:
+        """Add a row; return 1 where a flush is due, plus 2 where `take_fresh` has something."""
 
-    def write_batch(self, batch: object) -> bool:
-        """Add the rows of a batch; return whether a flush is due."""
+    def write_batch(self, batch: object) -> int:
+        """Add the rows of a batch; return 1 where a flush is due, plus 2 where `take_fresh` has something."""
+
+    def take_fresh(self) -> list[tuple[str, str]]:
+        """Return what the rows had for the first time and was not returned before.
+
+        Pairs of a kind and a text: "column" and the name of an extra column, "partition" or "metric" and a
+        value, "lengths" and those of the first y_true and y_pred that differ.
+        """
 
     def write_arrays(self, arrays: object) -> list[str]:
         """Store arrays; return their ids."""

@@ -42,6 +42,10 @@ impl FileIndex {
         Converter::new(py).object(&errors_value(&self.inner.errors()))
     }
 
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, (OsString,)) {
+        (slf.get_type().into_any(), (slf.get().root(),))
+    }
+
     fn __len__(&self) -> usize {
         self.inner.len()
     }

@@ -11,6 +11,7 @@ use n4w_core::base::threads;
 use n4w_core::base::value::Value;
 use n4w_core::write::arrays::{ROLES, Values};
 use n4w_core::write::mappings::Cell;
+use n4w_core::write::planned::FIELDS;
 use n4w_core::write::writer::{Given, Options, Writer};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -26,13 +27,19 @@ use crate::stream::Stream;
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
 pub struct JournalWriter {
     writer: Mutex<Writer>,
+    /// Returns what the rows of a result take from it, as a dict.
+    planned: Option<Py<PyAny>>,
     pid: u32,
 }
+
+/// Bits of what a call that adds rows returns.
+const IS_DUE: u8 = 1;
+const HAS_FRESH: u8 = 2;
 
 #[pymethods]
 impl JournalWriter {
     #[new]
-    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None))]
+    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None, planned=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -45,6 +52,7 @@ impl JournalWriter {
         flush_bytes: usize,
         flush_seconds: f64,
         ids: Option<(String, String)>,
+        planned: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let age = Duration::try_from_secs_f64(flush_seconds)
             .map_err(|error| PyValueError::new_err(format!("flush_seconds is {flush_seconds}: {error}")))?;
@@ -55,7 +63,7 @@ impl JournalWriter {
             Some(given) => Writer::open_as(&root, run_id, dataset_name, folder, options, given),
         };
         let writer = detached(py, Some(&root), open)?;
-        Ok(Self { writer: Mutex::new(writer), pid: std::process::id() })
+        Ok(Self { writer: Mutex::new(writer), planned, pid: std::process::id() })
     }
 
     #[getter]
@@ -75,17 +83,35 @@ impl JournalWriter {
         Ok(self.lock().progress())
     }
 
-    fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<bool> {
+    fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<u8> {
         self.check_process()?;
         let (cells, arrays) = parts_of(row)?;
+        if self.planned.is_some() {
+            let result = self.lock().unplanned(&cells);
+            result.map_or(Ok(()), |result| self.plan(py, result))?;
+        }
         // Under the lock runs no Python code, which might come back here.
-        caught(None, || self.lock().write(cells, arrays)).map_err(|error| to_py(py, &error))
+        let added = caught(None, || {
+            let mut writer = self.lock();
+            writer.write(cells, arrays).map(|is_due| bits(&mut writer, is_due))
+        });
+        added.map_err(|error| to_py(py, &error))
     }
 
-    fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<u8> {
         self.check_process()?;
         let batches = batches_of(batch)?;
-        self.work(py, |writer| writer.write_batches(&batches))
+        if self.planned.is_some() {
+            for result in self.work(py, |writer| writer.unplanned_of_batches(&batches))? {
+                self.plan(py, result)?;
+            }
+        }
+        self.work(py, |writer| writer.write_batches(&batches).map(|is_due| bits(writer, is_due)))
+    }
+
+    fn take_fresh(&self) -> PyResult<Vec<(&'static str, String)>> {
+        self.check_process()?;
+        Ok(self.lock().seen().take_fresh())
     }
 
     fn write_arrays(&self, py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
@@ -122,6 +148,20 @@ impl JournalWriter {
 }
 
 impl JournalWriter {
+    /// Asks for what the rows of a result take from it.
+    fn plan(&self, py: Python<'_>, result: String) -> PyResult<()> {
+        let Some(planned) = &self.planned else { return Ok(()) };
+        let found = planned.bind(py).call1((&result,))?.cast_into::<PyDict>()?;
+        let mut values = [const { Cell::Null }; FIELDS.len()];
+        for (name, value) in FIELDS.iter().zip(&mut values) {
+            if let Some(given) = found.get_item(name)? {
+                *value = cell_of(&given, name)?;
+            }
+        }
+        self.lock().plan(result, values);
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,6 +199,10 @@ pub fn array_ids(py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<Stri
         let found = n4w_core::write::arrays::of_batches(&batches)?;
         Ok(found.iter().map(|(values, _)| n4w_core::write::arrays::id_of(&values.hash())).collect())
     })
+}
+
+fn bits(writer: &mut Writer, is_due: bool) -> u8 {
+    u8::from(is_due) * IS_DUE | u8::from(writer.seen().has_fresh()) * HAS_FRESH
 }
 
 fn batches_of(batch: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {

@@ -30,6 +30,7 @@ impl Writer {
         for (name, cell) in &row {
             if let Cell::Text(text) = cell {
                 value_sizes::check_value(name, text.len())?;
+                self.seen.add_value(name, text);
             }
         }
         for (role, values) in &found {
@@ -39,6 +40,7 @@ impl Writer {
             self.stage()?;
         }
         let mut cells = row;
+        self.fill_row(&mut cells);
         for (name, cell) in &mut cells {
             if ["id", "run_id", "dataset_name", "result_id"].contains(&&**name) {
                 *cell = std::mem::replace(cell, Cell::Null).as_text(name)?;
@@ -86,6 +88,13 @@ impl Writer {
                 self.ids.remove(&hash(&id));
             }
             return Err(error);
+        }
+        self.table.take_fresh().into_iter().for_each(|name| self.seen.add_column(name));
+        let shape = |wanted: usize| {
+            found.iter().find(|(role, _, _)| *role == wanted).map(|(_, _, values)| values.shape.as_slice())
+        };
+        if let (Some(one), Some(other)) = (shape(0), shape(1)) {
+            self.seen.add_lengths(one, other);
         }
         for (role, hash, values) in &found {
             self.add_array(hash, values, ROLES[*role].2);
@@ -149,6 +158,10 @@ impl Writer {
         batches.iter().try_for_each(|batch| self.table.check(batch))?;
         self.take_ids(&batches)?;
         batches.iter().for_each(|batch| self.table.admit(batch));
+        self.table.take_fresh().into_iter().for_each(|name| self.seen.add_column(name));
+        for batch in &batches {
+            ["metric", "partition"].iter().for_each(|name| self.seen.add_values(name, texts(batch, name)));
+        }
         self.stage()?;
         for batch in batches {
             let batch = self.filled(&batch)?;
@@ -192,6 +205,7 @@ impl Writer {
     /// The batch with ids, times, run and dataset where they are missing.
     fn filled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = batch.columns().to_vec();
+        self.fill_columns(batch, &mut columns);
         let now = now_ns() / 1_000;
         for (place, (column, _)) in schema::COLUMNS.iter().enumerate() {
             if *column == "dataset_name" && !self.dataset.is_ascii() {
@@ -273,7 +287,7 @@ fn hash(id: &str) -> u64 {
     XxHash3_64::oneshot(id.as_bytes())
 }
 
-fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
+pub(super) fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
     let place = schema::COLUMNS.iter().position(|(name, _)| *name == column).unwrap_or_default();
     batch.column(place).as_string()
 }

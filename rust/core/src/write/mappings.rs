@@ -156,6 +156,8 @@ pub struct Table {
     foreign: HashMap<String, DataType>,
     /// Extra columns of whole numbers that no column of floats can hold.
     inexact: HashSet<String>,
+    /// Extra columns that were added since they were last taken.
+    fresh: Vec<String>,
     rows: usize,
     bytes: usize,
 }
@@ -168,6 +170,7 @@ impl Default for Table {
             places: HashMap::new(),
             foreign: HashMap::new(),
             inexact: HashSet::new(),
+            fresh: Vec::new(),
             rows: 0,
             bytes: 0,
         };
@@ -194,6 +197,17 @@ impl Table {
         self.names.push(name.to_owned());
         self.columns.push(Column { kind, values: Builder::new(kind), rows: 0 });
         self.columns.len() - 1
+    }
+
+    fn add_extra(&mut self, name: &str, kind: Type) -> usize {
+        self.fresh.push(name.to_owned());
+        self.add_column(name, kind)
+    }
+
+    /// The extra columns that were added since this was asked last.
+    #[inline]
+    pub fn take_fresh(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// Whether the extra columns of a batch have the types of earlier rows, and values that fit beside them.
@@ -226,8 +240,11 @@ impl Table {
             }
             match Type::of(field.data_type()) {
                 Some(_) if self.places.contains_key(field.name()) => {}
-                Some(kind) => drop(self.add_column(field.name(), kind)),
-                None => drop(self.foreign.insert(field.name().clone(), field.data_type().clone())),
+                Some(kind) => drop(self.add_extra(field.name(), kind)),
+                None => {
+                    let earlier = self.foreign.insert(field.name().clone(), field.data_type().clone());
+                    self.fresh.extend(earlier.is_none().then(|| field.name().clone()));
+                }
             }
         }
     }
@@ -280,7 +297,7 @@ impl Table {
             cells.push((name, place, kind, cell));
         }
         for (name, place, kind, cell) in cells {
-            let place = place.unwrap_or_else(|| self.add_column(&name, kind));
+            let place = place.unwrap_or_else(|| self.add_extra(&name, kind));
             let column = &mut self.columns[place];
             if column.kind != kind {
                 column.widen();

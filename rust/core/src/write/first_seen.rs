@@ -1,0 +1,102 @@
+//! What the rows of a writer hold for the first time: its caller may know it for a typing error.
+
+use arrow_array::{Array, StringArray};
+
+/// Values of one kind that are told apart at most; a column with more of them holds no names.
+const MOST: usize = 64;
+
+/// Partitions, metrics and other things that the rows of a writer had until now, each told once.
+#[derive(Default)]
+pub struct FirstSeen {
+    partitions: Vec<String>,
+    metrics: Vec<String>,
+    has_unequal_lengths: bool,
+    fresh: Vec<(&'static str, String)>,
+}
+
+impl FirstSeen {
+    /// Takes note of an extra column that no earlier row had.
+    pub(super) fn add_column(&mut self, name: String) {
+        self.fresh.push(("column", name));
+    }
+
+    /// Takes note of a value in the column of a row, if it is one of those that are looked at.
+    #[inline]
+    pub(super) fn add_value(&mut self, column: &str, value: &str) {
+        let (kind, known) = match column {
+            "metric" => ("metric", &mut self.metrics),
+            "partition" => ("partition", &mut self.partitions),
+            _ => return,
+        };
+        if !known.iter().any(|one| one == value) && known.len() < MOST {
+            known.push(value.to_owned());
+            self.fresh.push((kind, value.to_owned()));
+        }
+    }
+
+    /// Takes note of the values in a column of a batch.
+    pub(super) fn add_values(&mut self, column: &str, values: &StringArray) {
+        if values.null_count() < values.len() {
+            values.iter().flatten().for_each(|value| self.add_value(column, value));
+        }
+    }
+
+    /// Takes note of two arrays of one row, given by their shapes, that have another number of samples.
+    pub(super) fn add_lengths(&mut self, one: &[usize], other: &[usize]) {
+        let is_equal = one.first() == other.first()
+            || one.iter().product::<usize>() == other.iter().product::<usize>();
+        if !is_equal && !self.has_unequal_lengths {
+            self.has_unequal_lengths = true;
+            let [one, other] = [one, other].map(|shape| shape.first().copied().unwrap_or(1));
+            self.fresh.push(("lengths", format!("{one} and {other}")));
+        }
+    }
+
+    /// Whether something was not told yet.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// What was not told yet: pairs of a kind (column, partition, metric, lengths) and a text.
+    pub fn take_fresh(&mut self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.fresh)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_is_told_once() {
+        let mut seen = FirstSeen::default();
+        for value in ["rmse", "rmes", "rmse"] {
+            seen.add_value("metric", value);
+        }
+        seen.add_value("model_name", "PLS");
+        seen.add_values("partition", &StringArray::from(vec![Some("val"), None, Some("val")]));
+        assert!(seen.has_fresh());
+        let expected = [("metric", "rmse"), ("metric", "rmes"), ("partition", "val")];
+        assert_eq!(seen.take_fresh(), expected.map(|(kind, text)| (kind, text.to_owned())));
+        assert!(!seen.has_fresh());
+    }
+
+    #[test]
+    fn a_column_of_numbers_is_not_a_column_of_samples() {
+        let mut seen = FirstSeen::default();
+        seen.add_lengths(&[97], &[97, 1]);
+        seen.add_lengths(&[1, 97], &[97]);
+        seen.add_lengths(&[97], &[97, 3]);
+        assert!(!seen.has_fresh());
+        seen.add_lengths(&[97], &[96]);
+        seen.add_lengths(&[97], &[95]);
+        assert_eq!(seen.take_fresh(), [("lengths", "97 and 96".to_owned())]);
+    }
+
+    #[test]
+    fn a_column_of_ids_does_not_grow_what_is_known() {
+        let mut seen = FirstSeen::default();
+        (0..1_000).for_each(|number| seen.add_value("metric", &number.to_string()));
+        assert_eq!(seen.take_fresh().len(), MOST);
+    }
+}
