@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self, TypeAlias, final
 
 from nirs4all_workspace.exceptions import Problem, WorkspaceError
 from nirs4all_workspace.model.answers import CompactedSegment, Rebuild, Recovery, Verification
+from nirs4all_workspace.model.arguments import ResultFields
 
 # Nanoseconds after a change within which a file is racily clean.
 RACY_NS: int
@@ -979,8 +980,8 @@ class JournalWriter:
     def progress(self) -> tuple[int, int]:
         """Return the number of acknowledged rows and of waiting rows."""
 
-    def write(self, row: dict[str, Any]) -> int:
-        """Add a row; return 1 where a flush is due, plus 2 where `take_fresh` has something."""
+    def write(self, row: Mapping[str, object]) -> int:
+        """Add a row, a dict; return 1 where a flush is due, plus 2 where `take_fresh` has something."""
 
     def write_batch(self, batch: object) -> int:
         """Add the rows of a batch; return 1 where a flush is due, plus 2 where `take_fresh` has something."""

@@ -6,10 +6,11 @@ At run time they are ordinary dicts; `Writer.write` takes columns beyond those o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import ArrayLike
 
 # A text, or a value with one, which is stored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,19 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, layout, locks, yaml_records
+from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.model.states import RunStatus, check_transition
 from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 FILE = "run.yaml"
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 # Values of optional keys in a new run.
 _DEFAULTS: dict[str, Any] = {
     "description": None,
+    "tags": [],
+    "notes": None,
     "revision": 0,
     "attempts": 0,
     "is_claimed": False,
@@ -64,6 +70,42 @@ def new_record(run_id: str, name: str, created_at: str, **fields: Any) -> dict[s
     first = {"time": created_at, "from": None, "to": "queued", "reason": None, "who": who()}
     # The history grows, so it comes last.
     return {key: value for key, value in record.items() if key != "history"} | {"history": [first]}
+
+
+def text(value: str | None, name: str) -> str | None:
+    """Return a text of a record, or None.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{name}: expected a text or None, got {value!r}")
+
+
+def tags(given: Iterable[str]) -> list[str]:
+    """Return tags in their order, in Unicode NFC, without spaces around them, each once.
+
+    Raises:
+        TypeError: They are not a list of texts.
+        ValueError: One is empty.
+    """
+    if isinstance(given, str | bytes):
+        raise TypeError(f"tags: expected a list of texts, got {given!r}")
+    found = []
+    for tag in given:
+        if not isinstance(tag, str):
+            raise TypeError(f"tags: expected a list of texts, got {tag!r} in it")
+        if not tag.strip():
+            raise ValueError("tags: expected texts, got an empty one")
+        found.append(nfc(tag.strip()))
+    return list(dict.fromkeys(found))
+
+
+def tags_in(record: Mapping[str, Any]) -> list[str]:
+    """Return the tags in a record; what another tool stored in another form is none."""
+    found = record.get("tags")
+    return [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []
 
 
 def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
@@ -124,7 +166,10 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
                 f"is {record['status']} by now: it changed meanwhile; look at it and try again",
                 str(path),
             )
+        before = len(record["history"])
         yield record
+    for entry in record["history"][before:]:
+        _log.info("run %s: %s -> %s", run_id, entry["from"], entry["to"])
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nirs4all_workspace import _native, catalogue, display
 from nirs4all_workspace._io import layout, listing, locks
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.answers import Compaction, Rebuild
+    from nirs4all_workspace.model.arguments import PredictionFilters, RankingFilters, WriterOptions
     from nirs4all_workspace.predictions.pages import Page
     from nirs4all_workspace.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 
 _YOUNG = (
@@ -75,6 +79,10 @@ class Predictions:
         """Bind to a workspace."""
         self._workspace = workspace
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "predictions")
+
     def top(
         self,
         k: int = 10,
@@ -83,7 +91,7 @@ class Predictions:
         direction: str | None = None,
         *,
         live: bool = True,
-        **filters: str | float | None,
+        **filters: Unpack[RankingFilters],
     ) -> Ranking:
         """Rank predictions of one metric.
 
@@ -130,7 +138,7 @@ class Predictions:
         columns: Sequence[str] | None = None,
         *,
         live: bool = True,
-        **filters: str | float | None,
+        **filters: Unpack[PredictionFilters],
     ) -> Page:
         """Return some rows of a sorted list, and a cursor that leads on from them.
 
@@ -175,7 +183,7 @@ class Predictions:
         limit: int | None = None,
         *,
         live: bool = True,
-        **filters: str | float | None,
+        **filters: Unpack[PredictionFilters],
     ) -> list[Problem]:
         """Write all rows of a sorted list to a file, in bounded memory.
 
@@ -211,7 +219,7 @@ class Predictions:
         cursor: str | None,
         columns: Sequence[str] | None,
         live: bool,
-        filters: dict[str, Any],
+        filters: PredictionFilters,
     ) -> dict[str, Any]:
         return {
             "offset": offset,
@@ -225,8 +233,9 @@ class Predictions:
             "filters": self._filters(filters),
         }
 
-    def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
+    def _filters(self, given: PredictionFilters | RankingFilters) -> dict[str, Any]:
         """Replace the filter on a run by the keys of its rows: its id, or in 0.6 file, dataset and config."""
+        filters: dict[str, Any] = {**given}
         for name in ("runs", "members"):
             if name in filters:
                 raise ValueError(f"unknown filter {name!r}; name a run by run=")
@@ -315,7 +324,7 @@ class Predictions:
         row: dict[str, Any] = found[0]
         return row | arrays_of(self._workspace.path, row) if arrays else row
 
-    def writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+    def writer(self, run_id: str, dataset: str, **options: Unpack[WriterOptions]) -> Writer:
         """Open a writer for a run's predictions on a dataset.
 
         Args:
@@ -329,6 +338,10 @@ class Predictions:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: The journal cannot be created.
         """
+        return self.open_writer(run_id, dataset, **options)
+
+    def open_writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+        """Open a writer with any option of `Writer`; for callers within the package."""
         self._workspace.check_writable()
         if is_id(dataset):
             with suppress(NotFoundError):
@@ -388,6 +401,10 @@ class Predictions:
                 failed = failed or error
             finally:
                 ownership.give_back(root, run_id, lock)
+        for one in done["compacted"]:
+            _log.info(
+                "%d segments with %d rows compacted into %r", len(one["inputs"]), one["rows"], one["output"]
+            )
         if failed is not None:
             raise failed
         return done
@@ -411,4 +428,6 @@ class Predictions:
             OSError: The workspace cannot be listed.
         """
         self._workspace.check_not_newer()
-        return _native.rebuild_summaries(self._workspace.path, progress)
+        done = _native.rebuild_summaries(self._workspace.path, progress)
+        _log.info("%d summaries rebuilt", len(done["written"]))
+        return done

@@ -70,7 +70,7 @@ def column_meant(name: str) -> str | None:
     plain = _plain(name)
     if plain in _COLUMNS_BY_NAME:
         return _COLUMNS_BY_NAME[plain]
-    if name in RESULT_FIELDS or plain.rstrip("0123456789_") in _COLUMNS and plain[-1:].isdigit():
+    if name in RESULT_FIELDS or (plain[-1:].isdigit() and plain.rstrip("0123456789_") in _COLUMNS):
         # Fields that a result has too, and a column numbered on purpose.
         return None
     letters = plain.replace("_", "")
@@ -88,7 +88,9 @@ def _partition(value: str) -> str | None:
     if value in (*_PARTITIONS, ""):
         return None
     plain = _plain(value)
-    of_its_beginning = (one for one in _PARTITIONS if plain.startswith(one) or plain and one.startswith(plain))
+    of_its_beginning = (
+        one for one in _PARTITIONS if plain.startswith(one) or (plain and one.startswith(plain))
+    )
     meant = next(of_its_beginning, None) or _PARTITIONS_BY_NAME.get(plain) or _closest(plain, _PARTITIONS)
     return f"partition {value!r}: expected 'train', 'val' or 'test', and it is stored{_did_you_mean(meant)}"
 

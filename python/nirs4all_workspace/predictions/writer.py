@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 import warnings
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 from nirs4all_workspace import _native, display
 from nirs4all_workspace._io import layout
@@ -15,11 +16,18 @@ from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute, nfc
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.model.result import check as check_result
+from nirs4all_workspace.predictions import misspellings
 from nirs4all_workspace.values import frames, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from nirs4all_workspace.model.arguments import PredictionRow, ResultFields
+
+_log = logging.getLogger(__name__)
+# Bits of what the native calls that add rows return.
+_IS_DUE, _HAS_FRESH = 1, 2
 
 
 class _HasDict(Protocol):
@@ -44,6 +52,10 @@ class Writer:
     A failed flush raises and loses nothing: the rows wait, and the next flush writes them to a new journal.
     A writer that was declared dead raises `ConflictError` from then on.
 
+    What looks like a typing error in a row is stored as it is, and warned of once a writer, as a UserWarning
+    and in the log: an extra column that resembles a known one, a partition other than train, val and test, an
+    unknown metric, `y_true` and `y_pred` of different length.
+
     Attributes:
         run_id: The run.
         dataset_name: The dataset, in Unicode NFC.
@@ -62,6 +74,8 @@ class Writer:
         flush_seconds: float = 10.0,
         progress: Callable[[int, int], object] | None = None,
         ids: tuple[str, str] | None = None,
+        planned: Callable[[str], ResultFields] | None = None,
+        on_checkpoint: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
         """Open a journal; use `run.writer` or `ws.predictions.writer` instead.
 
@@ -76,7 +90,10 @@ class Writer:
             progress: Called after each flush with the rows acknowledged and the rows that wait. An exception
                 it raises becomes a warning: the flush is done.
             ids: Writer id and journal id, 12 and 32 hexadecimal digits, for a caller that derives them from
-                what it writes: two such writers in copies of a workspace are one.
+                what it writes: two such writers in copies of a workspace are one. Its rows are copies, of
+                which it does not warn.
+            planned: Returns what the rows of a result, given by its id, take from it where they lack it.
+            on_checkpoint: Called with each result after it was committed.
 
         Raises:
             ValueError: An argument is invalid.
@@ -107,15 +124,30 @@ class Writer:
             flush_bytes=flush_bytes,
             flush_seconds=flush_seconds,
             ids=ids,
+            planned=planned,
         )
+        self._warns = ids is None
+        self._on_checkpoint = on_checkpoint
         self._is_closed = False
         self._closing = threading.Lock()
         self._pid = os.getpid()
         self.writer_id: str = self._native.writer_id
+        _log.info("writer %s opened: run %s, dataset %r", self.writer_id, run_id, dataset_name)
 
     def __repr__(self) -> str:
         """Return run, dataset and writer."""
         return f"Writer({self.run_id!r}, {self.dataset_name!r}, {self.writer_id!r})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            f"{self!r} cannot be pickled or copied: its journal is locked by the process that opened it; pass "
+            "the run, and open a writer there (`run.writer`)"
+        )
 
     @property
     def path(self) -> Path | None:
@@ -127,7 +159,7 @@ class Writer:
         """The number of acknowledged rows."""
         return self._native.progress()[0]
 
-    def write(self, row: Mapping[str, Any]) -> None:
+    def write(self, row: PredictionRow | Mapping[str, Any]) -> None:
         """Add one row.
 
         Args:
@@ -140,6 +172,9 @@ class Writer:
                 may hold arrays of real numbers, which are stored once per content, with their shape, as
                 64-bit floats, masked values as NaN.
 
+        Warns:
+            UserWarning: Something looks like a typing error; the row was added.
+
         Raises:
             TypeError: A value does not fit its column, or has an unsupported type; the row was not added.
             ValueError: The id was written already, the row is of another run or dataset, or a number does not
@@ -147,8 +182,8 @@ class Writer:
             ConflictError: This writer was closed or declared dead.
             OSError: A flush was due and failed; the row waits for the next flush.
         """
-        if self._native.write(row if type(row) is dict else dict(row)):
-            self.flush()
+        if outcome := self._native.write(row if type(row) is dict else dict(row)):
+            self._follow_up(outcome)
 
     def write_batch(self, batch: object) -> None:
         """Add the rows of an Arrow table, batch or data frame, all of them or none.
@@ -163,8 +198,8 @@ class Writer:
             ConflictError: This writer was closed or declared dead.
             OSError: A flush was due and failed; the rows wait for the next flush.
         """
-        if self._native.write_batch(frames.exportable(batch)):
-            self.flush()
+        if outcome := self._native.write_batch(frames.exportable(batch)):
+            self._follow_up(outcome)
 
     def write_arrays(self, arrays: object) -> list[str]:
         """Store arrays, each once per content, for rows that name them by their ids.
@@ -192,6 +227,9 @@ class Writer:
             OSError: They could not be written; they wait, and the next flush uses a new journal.
         """
         self._native.flush()
+        _log.debug(
+            "writer %s flushed: %d rows acknowledged, %d wait", self.writer_id, *self._native.progress()
+        )
         self._report()
 
     def checkpoint(self, result: Mapping[str, Any] | _HasDict) -> dict[str, Any]:
@@ -229,7 +267,10 @@ class Writer:
         tree, text = stored.result_text(whole)
         check_result(tree)
         self._native.checkpoint(result_id, text)
+        _log.info("result %s checkpointed by writer %s: %s", result_id, self.writer_id, whole["status"])
         self._report()
+        if self._on_checkpoint is not None:
+            self._on_checkpoint(whole)
         return whole
 
     def close(self) -> None:
@@ -255,6 +296,9 @@ class Writer:
             path = self.path
             outcomes = self._native.close()
             self._is_closed = True
+        _log.info(
+            "writer %s sealed: %s", self.writer_id, ", ".join(one["end"] for one in outcomes) or "empty"
+        )
         if any(outcome["end"] == "corrupt" for outcome in outcomes):
             raise CorruptFileError(
                 "was damaged after it was written: its readable part was sealed, the file is kept as "
@@ -281,6 +325,19 @@ class Writer:
                 ResourceWarning,
                 stacklevel=2,
             )
+
+    def _follow_up(self, outcome: int) -> None:
+        """Flush where that is due, then warn of what the rows had for the first time."""
+        try:
+            if outcome & _IS_DUE:
+                self.flush()
+        finally:
+            found = self._native.take_fresh() if outcome & _HAS_FRESH else ()
+            for kind, text in found if self._warns else ():
+                message = misspellings.warning(kind, text)
+                if message is not None:
+                    _log.warning("writer %s: %s", self.writer_id, display.shown(message))
+                    display.warn(message, stacklevel=3)
 
     def _report(self) -> None:
         if self._progress is None:

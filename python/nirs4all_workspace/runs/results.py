@@ -10,6 +10,8 @@ from nirs4all_workspace.model.result import Result, ResultList
 from nirs4all_workspace.predictions.pages import check_count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nirs4all_workspace.workspace import Workspace
 
 
@@ -19,6 +21,10 @@ class Results:
     def __init__(self, workspace: Workspace) -> None:
         """Bind to a workspace."""
         self._workspace = workspace
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "results")
 
     def list(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import listing, yaml_records
@@ -12,18 +14,24 @@ from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
 from nirs4all_workspace.model import ownership, plan, run_record, run_summary
 from nirs4all_workspace.model.states import RunStatus, check_transition
+from nirs4all_workspace.runs import plan_progress
+from nirs4all_workspace.runs.planned_fields import PlannedFields
 from nirs4all_workspace.runs.view import RunView
 from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
     from typing import Self
 
+    from nirs4all_workspace._native import RunHeader
     from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.arguments import WriterOptions
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.predictions.writer import Writer
+    from nirs4all_workspace.workspace import Workspace
 
+_log = logging.getLogger(__name__)
 _REQUESTS = {
     RunStatus.RUNNING: (RunStatus.PAUSED, RunStatus.CANCELLED),
     RunStatus.PAUSED: (RunStatus.RUNNING,),
@@ -41,6 +49,11 @@ class Run(RunView):
         id: The id of the run, the name of its folder.
         path: The folder of the run.
     """
+
+    def __init__(self, workspace: Workspace, run: str | RunHeader) -> None:
+        """Use `ws.runs` instead."""
+        super().__init__(workspace, run)
+        self._planned = PlannedFields(workspace, self)
 
     # Transitions
 
@@ -211,9 +224,49 @@ class Run(RunView):
         except Exception as second:  # noqa: BLE001 - whatever it is, the first exception must be raised
             error.add_note(f"moreover the status of run {self.id} could not be stored: {second!r}")
 
+    def edit(
+        self,
+        *,
+        description: str | EllipsisType | None = ...,
+        tags: Iterable[str] | EllipsisType = ...,
+        notes: str | EllipsisType | None = ...,
+    ) -> Self:
+        """Change what people say of the run, durably, in any status; what is not given stays.
+
+        Args:
+            description: The new description; None for none.
+            tags: The new tags, all of them; an empty list for none. Repeated ones are stored once.
+            notes: The new notes; None for none.
+
+        Returns:
+            The run itself.
+
+        Raises:
+            TypeError: A value has a wrong type; nothing was changed.
+            ValueError: A tag is empty, or a text is not Unicode; nothing was changed.
+            ConflictError: The status changed meanwhile.
+            UnsupportedVersionError: A newer version wrote the run.
+            LockTimeoutError: Another process holds the lock.
+            OSError: The record cannot be read or written; it is unchanged.
+        """
+        self._check_writable()
+        changes: dict[str, Any] = {}
+        if not isinstance(description, EllipsisType):
+            changes["description"] = run_record.text(description, "description")
+        if not isinstance(tags, EllipsisType):
+            changes["tags"] = run_record.tags(tags)
+        if not isinstance(notes, EllipsisType):
+            changes["notes"] = run_record.text(notes, "notes")
+        with self._changing(self.record["revision"]) as record:
+            # The history grows, so it stays last.
+            history = record.pop("history")
+            record.update(changes, history=history)
+        _log.info("run %s edited: %s", self.id, ", ".join(changes) or "nothing")
+        return self
+
     # Execution
 
-    def plan(self, configs: Iterable[object]) -> list[Result]:
+    def plan(self, configs: Iterable[object], *, progress: bool = False) -> list[Result]:
         """Return the results that are not checkpointed yet, and store the configurations, durably.
 
         A failed result that was checkpointed is not planned again.
@@ -222,6 +275,8 @@ class Run(RunView):
             configs: Mappings, or objects with attributes: template_id (optional where the run has one
                 template), name, generator_choices, steps, config_id. Without config_id, it is derived from
                 the steps, or else from template, choices and name.
+            progress: Whether iterating over the results shows, on stderr, how many are checkpointed, the best
+                score so far and the time left; only on a terminal or in a notebook.
 
         Returns:
             The missing results: for each dataset of the run, each configuration, in this order.
@@ -244,10 +299,20 @@ class Run(RunView):
         # Results that cannot be read may include one that is planned.
         self._demand(finished.errors)
         done = {result.id for result in finished}
-        return [result for result in plan.results_of(self.id, normal, datasets) if result.id not in done]
+        planned = plan.results_of(self.id, normal, datasets)
+        missing = [result for result in planned if result.id not in done]
+        self._planned.add(missing)
+        _log.debug("run %s: %d of %d planned results are missing", self.id, len(missing), len(planned))
+        if not progress:
+            return missing
+        return plan_progress.Plan(missing, self._root, self.id, len(planned) - len(missing))
 
-    def writer(self, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+    def writer(self, dataset: str, **options: Unpack[WriterOptions]) -> Writer:
         """Open a writer for the run's predictions on a dataset; any process may, while the run is running.
+
+        Rows that name a planned result by `result_id` take config_name, template_id, task_type, n_samples and
+        n_features from it where these are missing or None: of what the result does not say, task_type,
+        n_samples and n_features of the dataset's record.
 
         Args:
             dataset: A dataset of the run, by name or id, or the name of another one.
@@ -262,9 +327,18 @@ class Run(RunView):
             raise ConflictError(f"is {status}; start it (`with run:`) to write", str(self.path))
         names = {reference.get("id"): reference["name"] for reference in self.datasets}
         names |= {nfc(name): name for name in names.values()}
-        return self._workspace.predictions.writer(self.id, names.get(nfc(dataset), dataset), **options)
+        return self._workspace.predictions.open_writer(
+            self.id,
+            names.get(nfc(dataset), dataset),
+            planned=self._planned.of,
+            on_checkpoint=self._count,
+            **options,
+        )
 
     # Internals
+
+    def _count(self, result: Mapping[str, Any]) -> None:
+        plan_progress.checkpointed(self._root, self.id, result)
 
     def _check_writable(self) -> None:
         self._workspace.check_writable()
