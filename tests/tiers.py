@@ -41,6 +41,7 @@ SLOW = (
     "unit/test_migrate",
     "unit/test_paths_of_",
     "unit/test_unreadable_old_folders.py",
+    "unit/test_typed_calls.py",
     "unit/test_verify_arrays.py",
 )
 

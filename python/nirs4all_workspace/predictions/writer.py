@@ -145,8 +145,8 @@ class Writer:
             TypeError: Always.
         """
         raise TypeError(
-            f"{self!r} cannot be pickled or copied: its journal is locked by the process that opened it; pass "
-            "the run, and open a writer there (`run.writer`)"
+            f"{self!r} cannot be pickled or copied: its journal is locked by the process that opened it; "
+            "pass the run, and open a writer there (`run.writer`)"
         )
 
     @property

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from nirs4all_workspace.datasets.dataset_record import is_id
 from nirs4all_workspace.exceptions import WorkspaceError
 from nirs4all_workspace.model import plan
-from nirs4all_workspace.model.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nirs4all_workspace.model.arguments import ResultFields
+    from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.runs.view import RunView
     from nirs4all_workspace.workspace import Workspace
 
