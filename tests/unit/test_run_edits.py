@@ -145,7 +145,7 @@ def test_the_command_edits_and_filters(ws, run):
     assert [(one["id"], one["tags"]) for one in listed] == [(run.id, ["x", "y"])]
     assert "x, y" in command("runs", ws.path).stdout
     shown = command("show", run.id, ws.path).stdout
-    assert "x, y" in shown and "as planned" in shown
+    assert [text in shown for text in ("x, y", "as planned")] == [True, True]
     done = command("edit", run.id, ws.path, "--tag", "", "--description", "")
     assert (done.returncode, run.tags, run.description, run.notes) == (0, [], None, "n")
     assert command("edit", run.id, ws.path).returncode == 2

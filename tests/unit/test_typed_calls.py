@@ -66,9 +66,7 @@ def snippets(tmp_path_factory):
 
 def check(command, snippets):
     done = subprocess.run(command, capture_output=True, text=True, cwd=snippets, timeout=280)
-    errors = re.findall(
-        r"(passes|fails)\.py:(\d+).*? error: ", done.stdout.replace(" - error: ", ": error: ")
-    )
+    errors = re.findall(r"(passes|fails)\.py:(\d+).*? error: ", done.stdout)
     first = HEAD.count("\n") + 2
     assert errors, done.stdout + done.stderr
     assert [found for found in errors if found[0] == "passes"] == [], done.stdout

@@ -47,7 +47,7 @@ class Plan(list[Result]):
         return list, (self[:],)
 
     def _with_progress(self, console: Console) -> Iterator[Result]:
-        _SHOWN[self._key] = line = _Shown(console, self._already, {result.id for result in self})
+        _SHOWN[self._key] = line = _Shown(console, self._already, {result.id for result in self[:]})
         try:
             with line.bar:
                 yield from super().__iter__()
@@ -96,7 +96,10 @@ def _console() -> Console | None:
     from rich.console import Console
 
     console = Console(stderr=True)
-    return console if console.is_terminal or console.is_jupyter else None
+    if console.is_jupyter:
+        # A line on stderr, which notebooks show and carriage returns replace; widgets need a package more.
+        return Console(stderr=True, force_jupyter=False, force_terminal=True, width=100)
+    return console if console.is_terminal else None
 
 
 def _bar(console: Console, done: int, total: int) -> tuple[Progress, TaskID]:

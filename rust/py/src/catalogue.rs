@@ -92,12 +92,7 @@ impl RunHeader {
 }
 
 /// Kind; id, name, status and creation time; content; stamp.
-type Parts = (
-    String,
-    (String, String, Option<String>, String),
-    Vec<u8>,
-    Option<(u64, i64, i64, u64)>,
-);
+type Parts = (String, (String, String, Option<String>, String), Vec<u8>, Option<(u64, i64, i64, u64)>);
 
 /// A header that was pickled.
 #[pyfunction]

@@ -15,7 +15,7 @@ use crate::gate::{absolute, enter, to_py};
 use crate::hash::HashCache;
 
 /// Files by size, quick hash and full hash.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "nirs4all_workspace")]
 pub struct FileIndex {
     inner: index::FileIndex,
     threads: usize,

@@ -51,8 +51,8 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        RunHeader, _run_header, count_results, list_results, list_run_headers, list_runs, page_results, run_results,
-        session_rows,
+        _run_header, RunHeader, count_results, list_results, list_run_headers, list_runs, page_results,
+        run_results, session_rows,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;

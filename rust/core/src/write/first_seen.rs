@@ -43,8 +43,8 @@ impl FirstSeen {
 
     /// Takes note of two arrays of one row, given by their shapes, that have another number of samples.
     pub(super) fn add_lengths(&mut self, one: &[usize], other: &[usize]) {
-        let is_equal = one.first() == other.first()
-            || one.iter().product::<usize>() == other.iter().product::<usize>();
+        let is_equal =
+            one.first() == other.first() || one.iter().product::<usize>() == other.iter().product::<usize>();
         if !is_equal && !self.has_unequal_lengths {
             self.has_unequal_lengths = true;
             let [one, other] = [one, other].map(|shape| shape.first().copied().unwrap_or(1));
