@@ -240,6 +240,7 @@ def test_a_damaged_file_is_flagged_and_not_kept(ws):
 
 
 @pytest.mark.usefixtures("settled")
+@pytest.mark.filterwarnings("ignore:metric .* is unknown:UserWarning")
 def test_a_metric_that_only_one_process_knows_is_not_kept(ws):
     fill(ws, "one", metric="private_score")
     assert [entry["best"] for entry in ws.stats()["model_performance"]] == [None]

@@ -91,7 +91,7 @@ def _partition(value: str) -> str | None:
     of_its_beginning = (
         one for one in _PARTITIONS if plain.startswith(one) or (plain and one.startswith(plain))
     )
-    meant = next(of_its_beginning, None) or _PARTITIONS_BY_NAME.get(plain) or _closest(plain, _PARTITIONS)
+    meant = next(of_its_beginning, None) or _PARTITIONS_BY_NAME.get(plain) or _closest(plain, _PARTITIONS, 0.6)
     return f"partition {value!r}: expected 'train', 'val' or 'test', and it is stored{_did_you_mean(meant)}"
 
 
@@ -104,15 +104,15 @@ def _metric(name: str) -> str | None:
         pass
     else:
         return None
-    meant = _did_you_mean(_closest(_plain(name), _native.metric_names()))
+    meant = _did_you_mean(_closest(_plain(name), _native.metric_names(), 0.75))
     return (
         f"metric {name!r} is unknown: its rows are stored, and not ranked unless a direction is given{meant} "
         "(`register_metric` adds a metric)"
     )
 
 
-def _closest(name: str, names: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, list(names), n=1)), None)
+def _closest(name: str, names: Iterable[str], cutoff: float) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)), None)
 
 
 def _did_you_mean(name: str | None) -> str:
