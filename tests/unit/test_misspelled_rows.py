@@ -151,3 +151,8 @@ def test_scores_as_a_mapping_are_the_text_that_nirs4all_writes(ws):
     stored = ws.predictions.get("a")
     assert stored["scores"] == '{"val": {"rmse": 0.5, "r2": 0.25}, "test": {"rmse": 1.5}}'
     assert (stored["best_params"], stored["metadata"]) == ('{"n": 3}', "as it is")
+
+
+def test_a_long_value_is_cut_in_the_message(ws, add):
+    (message,) = warned(ws, add, {**ROW, "metric": "m" * 100_000})
+    assert len(message) < 1_000

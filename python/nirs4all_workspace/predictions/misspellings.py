@@ -33,6 +33,9 @@ _PARTITIONS_BY_NAME = {"calibration": "train", "cv": "val", "dev": "val", "holdo
 # How alike a column is: names of one letter more, less or other; letters in another order.
 _ALIKE, _ALIKE_OF_SAME_LETTERS = 0.88, 0.75
 
+# Characters of a name or value in a message.
+_LONGEST = 80
+
 
 def warning(kind: str, text: str) -> str | None:
     """Return what a writer says of something that its rows have for the first time; None if nothing.
@@ -62,7 +65,7 @@ def _column(name: str) -> str | None:
     meant = column_meant(name)
     if meant is None:
         return None
-    return f"{name!r} is stored as an extra column{_did_you_mean(meant)}"
+    return f"{_quoted(name)} is stored as an extra column{_did_you_mean(meant)}"
 
 
 def column_meant(name: str) -> str | None:
@@ -91,8 +94,10 @@ def _partition(value: str) -> str | None:
     of_its_beginning = (
         one for one in _PARTITIONS if plain.startswith(one) or (plain and one.startswith(plain))
     )
-    meant = next(of_its_beginning, None) or _PARTITIONS_BY_NAME.get(plain) or _closest(plain, _PARTITIONS, 0.6)
-    return f"partition {value!r}: expected 'train', 'val' or 'test', and it is stored{_did_you_mean(meant)}"
+    meant = (
+        next(of_its_beginning, None) or _PARTITIONS_BY_NAME.get(plain) or _closest(plain, _PARTITIONS, 0.6)
+    )
+    return f"partition {_quoted(value)}: expected 'train', 'val' or 'test', and it is stored{_did_you_mean(meant)}"
 
 
 def _metric(name: str) -> str | None:
@@ -106,7 +111,7 @@ def _metric(name: str) -> str | None:
         return None
     meant = _did_you_mean(_closest(_plain(name), _native.metric_names(), 0.75))
     return (
-        f"metric {name!r} is unknown: its rows are stored, and not ranked unless a direction is given{meant} "
+        f"metric {_quoted(name)} is unknown: its rows are stored, and not ranked unless a direction is given{meant} "
         "(`register_metric` adds a metric)"
     )
 
@@ -117,6 +122,10 @@ def _closest(name: str, names: Iterable[str], cutoff: float) -> str | None:
 
 def _did_you_mean(name: str | None) -> str:
     return "" if name is None else f"; did you mean {name!r}?"
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
 def _plain(name: str) -> str:
