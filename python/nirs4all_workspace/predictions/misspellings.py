@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _COLUMNS = tuple(PredictionRow.__annotations__)
 _ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 _PARTITIONS = ("train", "val", "test")
+# Like a column by chance: of later nirs4all, or words of their own.
+_NOT_MEANT = frozenset({"pipeline_id", "step_id", "template_index", "weight"})
 # The names that filters and people have for columns.
 _COLUMNS_BY_NAME = {
     "config": "config_name",
@@ -73,7 +75,11 @@ def column_meant(name: str) -> str | None:
     plain = _plain(name)
     if plain in _COLUMNS_BY_NAME:
         return _COLUMNS_BY_NAME[plain]
-    if name in RESULT_FIELDS or (plain[-1:].isdigit() and plain.rstrip("0123456789_") in _COLUMNS):
+    if (
+        name in RESULT_FIELDS
+        or name in _NOT_MEANT
+        or (plain[-1:].isdigit() and plain.rstrip("0123456789_") in _COLUMNS)
+    ):
         # Fields that a result has too, and a column numbered on purpose.
         return None
     letters = plain.replace("_", "")
@@ -97,7 +103,8 @@ def _partition(value: str) -> str | None:
     meant = (
         next(of_its_beginning, None) or _PARTITIONS_BY_NAME.get(plain) or _closest(plain, _PARTITIONS, 0.6)
     )
-    return f"partition {_quoted(value)}: expected 'train', 'val' or 'test', and it is stored{_did_you_mean(meant)}"
+    expected = "expected 'train', 'val' or 'test', and it is stored"
+    return f"partition {_quoted(value)}: {expected}{_did_you_mean(meant)}"
 
 
 def _metric(name: str) -> str | None:
@@ -110,10 +117,8 @@ def _metric(name: str) -> str | None:
     else:
         return None
     meant = _did_you_mean(_closest(_plain(name), _native.metric_names(), 0.75))
-    return (
-        f"metric {_quoted(name)} is unknown: its rows are stored, and not ranked unless a direction is given{meant} "
-        "(`register_metric` adds a metric)"
-    )
+    what = "its rows are stored, and not ranked unless a direction is given"
+    return f"metric {_quoted(name)} is unknown: {what}{meant} (`register_metric` adds a metric)"
 
 
 def _closest(name: str, names: Iterable[str], cutoff: float) -> str | None:

@@ -202,7 +202,7 @@ pub fn array_ids(py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<Stri
 }
 
 fn bits(writer: &mut Writer, is_due: bool) -> u8 {
-    u8::from(is_due) * IS_DUE | u8::from(writer.seen().has_fresh()) * HAS_FRESH
+    (u8::from(is_due) * IS_DUE) | (u8::from(writer.seen().has_fresh()) * HAS_FRESH)
 }
 
 fn batches_of(batch: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
