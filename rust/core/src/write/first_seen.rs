@@ -1,6 +1,11 @@
 //! What the rows of a writer hold for the first time: its caller may know it for a typing error.
 
-use arrow_array::{Array, StringArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch, StringArray};
+
+/// The places of `partition` and `metric` among the columns of every segment.
+const PARTITION: usize = 14;
+const METRIC: usize = 18;
 
 /// Values of one kind that are told apart at most; a column with more of them holds no names.
 const MOST: usize = 64;
@@ -20,12 +25,12 @@ impl FirstSeen {
         self.fresh.push(("column", name));
     }
 
-    /// Takes note of a value in the column of a row, if it is one of those that are looked at.
+    /// Takes note of a value in the column at a place, if it is one of those that are looked at.
     #[inline]
-    pub(super) fn add_value(&mut self, column: &str, value: &str) {
-        let (kind, known) = match column {
-            "metric" => ("metric", &mut self.metrics),
-            "partition" => ("partition", &mut self.partitions),
+    pub(super) fn add_value(&mut self, place: usize, value: &str) {
+        let (kind, known) = match place {
+            METRIC => ("metric", &mut self.metrics),
+            PARTITION => ("partition", &mut self.partitions),
             _ => return,
         };
         if !known.iter().any(|one| one == value) && known.len() < MOST {
@@ -34,10 +39,13 @@ impl FirstSeen {
         }
     }
 
-    /// Takes note of the values in a column of a batch.
-    pub(super) fn add_values(&mut self, column: &str, values: &StringArray) {
-        if values.null_count() < values.len() {
-            values.iter().flatten().for_each(|value| self.add_value(column, value));
+    /// Takes note of the values in the columns of a batch that has those of every segment first.
+    pub(super) fn add_values(&mut self, batch: &RecordBatch) {
+        for place in [PARTITION, METRIC] {
+            let values: &StringArray = batch.column(place).as_string();
+            if values.null_count() < values.len() {
+                values.iter().flatten().for_each(|value| self.add_value(place, value));
+            }
         }
     }
 
@@ -66,15 +74,21 @@ impl FirstSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::schema::COLUMNS;
+
+    #[test]
+    fn the_places_are_those_of_the_columns() {
+        assert_eq!([PARTITION, METRIC].map(|place| COLUMNS[place].0), ["partition", "metric"]);
+    }
 
     #[test]
     fn each_thing_is_told_once() {
         let mut seen = FirstSeen::default();
         for value in ["rmse", "rmes", "rmse"] {
-            seen.add_value("metric", value);
+            seen.add_value(METRIC, value);
         }
-        seen.add_value("model_name", "PLS");
-        seen.add_values("partition", &StringArray::from(vec![Some("val"), None, Some("val")]));
+        seen.add_value(METRIC + 1, "regression");
+        ["val", "val"].iter().for_each(|value| seen.add_value(PARTITION, value));
         assert!(seen.has_fresh());
         let expected = [("metric", "rmse"), ("metric", "rmes"), ("partition", "val")];
         assert_eq!(seen.take_fresh(), expected.map(|(kind, text)| (kind, text.to_owned())));
@@ -96,7 +110,7 @@ mod tests {
     #[test]
     fn a_column_of_ids_does_not_grow_what_is_known() {
         let mut seen = FirstSeen::default();
-        (0..1_000).for_each(|number| seen.add_value("metric", &number.to_string()));
+        (0..1_000).for_each(|number| seen.add_value(METRIC, &number.to_string()));
         assert_eq!(seen.take_fresh().len(), MOST);
     }
 }

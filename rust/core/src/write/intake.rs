@@ -30,7 +30,6 @@ impl Writer {
         for (name, cell) in &row {
             if let Cell::Text(text) = cell {
                 value_sizes::check_value(name, text.len())?;
-                self.seen.add_value(name, text);
             }
         }
         for (role, values) in &found {
@@ -89,12 +88,11 @@ impl Writer {
             }
             return Err(error);
         }
-        self.table.take_fresh().into_iter().for_each(|name| self.seen.add_column(name));
-        let shape = |wanted: usize| {
-            found.iter().find(|(role, _, _)| *role == wanted).map(|(_, _, values)| values.shape.as_slice())
-        };
-        if let (Some(one), Some(other)) = (shape(0), shape(1)) {
-            self.seen.add_lengths(one, other);
+        if found.len() > 1 {
+            let shape = |wanted: usize| found.iter().find(|(role, _, _)| *role == wanted);
+            if let (Some((_, _, one)), Some((_, _, other))) = (shape(0), shape(1)) {
+                self.table.seen.add_lengths(&one.shape, &other.shape);
+            }
         }
         for (role, hash, values) in &found {
             self.add_array(hash, values, ROLES[*role].2);
@@ -158,10 +156,7 @@ impl Writer {
         batches.iter().try_for_each(|batch| self.table.check(batch))?;
         self.take_ids(&batches)?;
         batches.iter().for_each(|batch| self.table.admit(batch));
-        self.table.take_fresh().into_iter().for_each(|name| self.seen.add_column(name));
-        for batch in &batches {
-            ["metric", "partition"].iter().for_each(|name| self.seen.add_values(name, texts(batch, name)));
-        }
+        batches.iter().for_each(|batch| self.table.seen.add_values(batch));
         self.stage()?;
         for batch in batches {
             let batch = self.filled(&batch)?;

@@ -12,6 +12,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field};
 
+use super::first_seen::FirstSeen;
 use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::names::float_name;
@@ -156,8 +157,8 @@ pub struct Table {
     foreign: HashMap<String, DataType>,
     /// Extra columns of whole numbers that no column of floats can hold.
     inexact: HashSet<String>,
-    /// Extra columns that were added since they were last taken.
-    fresh: Vec<String>,
+    /// What the rows had for the first time.
+    pub(super) seen: FirstSeen,
     rows: usize,
     bytes: usize,
 }
@@ -170,7 +171,7 @@ impl Default for Table {
             places: HashMap::new(),
             foreign: HashMap::new(),
             inexact: HashSet::new(),
-            fresh: Vec::new(),
+            seen: FirstSeen::default(),
             rows: 0,
             bytes: 0,
         };
@@ -200,14 +201,8 @@ impl Table {
     }
 
     fn add_extra(&mut self, name: &str, kind: Type) -> usize {
-        self.fresh.push(name.to_owned());
+        self.seen.add_column(name.to_owned());
         self.add_column(name, kind)
-    }
-
-    /// The extra columns that were added since this was asked last.
-    #[inline]
-    pub fn take_fresh(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.fresh)
     }
 
     /// Whether the extra columns of a batch have the types of earlier rows, and values that fit beside them.
@@ -243,7 +238,9 @@ impl Table {
                 Some(kind) => drop(self.add_extra(field.name(), kind)),
                 None => {
                     let earlier = self.foreign.insert(field.name().clone(), field.data_type().clone());
-                    self.fresh.extend(earlier.is_none().then(|| field.name().clone()));
+                    if earlier.is_none() {
+                        self.seen.add_column(field.name().clone());
+                    }
                 }
             }
         }
@@ -311,7 +308,12 @@ impl Table {
             {
                 self.inexact.insert(name.clone().into_owned());
             }
-            self.bytes += if let Cell::Text(text) = &cell { text.len() + 5 } else { 9 };
+            self.bytes += if let Cell::Text(text) = &cell {
+                self.seen.add_value(place, text);
+                text.len() + 5
+            } else {
+                9
+            };
             column.values.append(Some(&cell));
             column.rows = self.rows + 1;
         }

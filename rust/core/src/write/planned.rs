@@ -34,7 +34,13 @@ impl Writer {
     /// The results of batches whose rows lack something, if they were not [planned](Self::plan) yet.
     pub fn unplanned_of_batches(&self, batches: &[RecordBatch]) -> Result<Vec<String>> {
         let mut found: Vec<String> = Vec::new();
-        for batch in batches.iter().filter(|batch| batch.schema().column_with_name("result_id").is_some()) {
+        let is_given = |batch: &RecordBatch, name: &str| {
+            batch.column_by_name(name).is_some_and(|column| column.null_count() == 0)
+        };
+        for batch in batches.iter().filter(|batch| batch.column_by_name("result_id").is_some()) {
+            if FIELDS.iter().all(|field| is_given(batch, field)) {
+                continue;
+            }
             let named: Vec<_> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
             let wanted = |name: &String| FIELDS.contains(&name.as_str()) || name == "result_id";
             let places: Vec<_> = (0..named.len()).filter(|place| wanted(&named[*place])).collect();

@@ -97,7 +97,6 @@ pub struct Writer {
     pub(super) unfinished: HashMap<String, Accumulator>,
     /// What rows take from their results.
     pub(super) planned: Planned,
-    pub(super) seen: FirstSeen,
     pub(super) acknowledged: u64,
     is_dead: bool,
 }
@@ -137,7 +136,6 @@ impl Writer {
             made_ids: 0,
             unfinished: HashMap::new(),
             planned: Planned::new(),
-            seen: FirstSeen::default(),
             acknowledged: 0,
             is_dead: false,
         };
@@ -181,7 +179,7 @@ impl Writer {
 
     /// What the rows had for the first time.
     pub fn seen(&mut self) -> &mut FirstSeen {
-        &mut self.seen
+        &mut self.table.seen
     }
 
     pub(super) fn check(&self) -> Result<()> {
