@@ -40,6 +40,7 @@ SLOW = (
     "unit/test_meta.py::test_the_package_is_typed_and_versioned",  # where it is installed
     "unit/test_migrate",
     "unit/test_paths_of_",
+    "unit/test_terminal_encodings.py",
     "unit/test_unreadable_old_folders.py",
     "unit/test_typed_calls.py",
     "unit/test_verify_arrays.py",

@@ -810,6 +810,9 @@ def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[Problem]]:
     Folders that may hold more and cannot be listed come second, as dicts of path, kind and message.
     """
 
+def rows_by_result(root: _Path, run_id: str) -> tuple[dict[str, int], list[Problem]]:
+    """Return the rows by result in partial segments and live journals of a run, and what cannot be read."""
+
 def remove_partial(root: _Path, run_id: str) -> list[Path]:
     """Remove the partial rows of a run, durably; return the files, relative to the workspace."""
 
@@ -957,6 +960,8 @@ class JournalWriter:
             for random ones.
         planned: Returns what the rows of a result, given by its id, take from it where they lack it; None for
             nothing.
+        check_results: Called with the ids of results that rows name for the first time; raises where they are
+            refused, and the rows are not added.
     """
 
     def __new__(
@@ -972,6 +977,7 @@ class JournalWriter:
         flush_seconds: float,
         ids: tuple[str, str] | None = None,
         planned: Callable[[str], ResultFields] | None = None,
+        check_results: Callable[[list[str]], object] | None = None,
     ) -> Self: ...
     @property
     def writer_id(self) -> str: ...

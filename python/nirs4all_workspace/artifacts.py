@@ -63,13 +63,23 @@ class Artifacts:
             extension = suffix if _EXTENSION.fullmatch(suffix) else "bin"
         if not _EXTENSION.fullmatch(extension):
             raise ValueError(f"extension: expected 1 to 20 letters, digits, '_' or '-', got {extension!r}")
+        files.make_folder(self.folder)
         while True:
-            artifact = _native.put_artifact(self._workspace.path, source, extension)
+            artifact = self._put(source, extension)
             # Garbage collection may have looked at its age just before.
             with locks.take(layout.gc_lock(self._workspace.path)):
                 if self.find(artifact) is not None:
                     _log.info("artifact %s stored", artifact)
                     return artifact
+
+    def _put(self, source: bytes | Path, extension: str) -> str:
+        try:
+            return _native.put_artifact(self._workspace.path, source, extension)
+        except OSError as error:
+            if error.filename != str(self.folder / "artifact"):
+                raise
+            # The name of a draft that could not be created.
+            raise OSError(error.errno, error.strerror, str(self.folder)) from error
 
     def get(self, artifact: str) -> Path:
         """Return the path of an artifact. Treat the file as read-only: runs share it.

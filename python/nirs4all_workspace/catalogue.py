@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from nirs4all_workspace.exceptions import Problem
 
 SUFFIX = ".meta.parquet"
+# Means the newest run, where no run has this id or name.
+LATEST = "latest"
+# Runs listed in a message at most.
+_SHOWN = 10
 
 
 def read(root: Path, *, keep: bool = True) -> tuple[list[dict[str, Any]], list[Problem]]:
@@ -73,6 +77,56 @@ def run_not_found(root: Path, run: str, errors: Sequence[Problem]) -> NotFoundEr
     return NotFoundError(message, str(root))
 
 
+def matching_runs(given: str, known: Iterable[tuple[str, str]], errors: Sequence[Problem]) -> list[str]:
+    """Return the ids that a text means: as an id, else a name, else `latest`, else the beginning of an id.
+
+    Args:
+        given: The text.
+        known: The id and the name of each run, oldest first.
+        errors: The problems that `run_headers` or `read` returned; a run that cannot be read has an id.
+    """
+    known = list(known)
+    parts = [error["path"].split("/") for error in errors]
+    ids = [id_ for id_, _ in known] + [part[1] for part in parts if part[0] == "runs" and len(part) > 1]
+    if given in ids:
+        return [given]
+    named = [id_ for id_, name in known if same_name(given, name)]
+    if named:
+        return named
+    if given == LATEST:
+        return [id_ for id_, _ in known[-1:]]
+    return list(dict.fromkeys(id_ for id_ in ids if given and id_.startswith(given)))
+
+
+def find_run(
+    root: Path,
+    given: str,
+    known: Iterable[tuple[str, str]],
+    errors: Sequence[Problem],
+    *,
+    may_be_unreadable: bool = False,
+) -> str:
+    """Return the one id that `matching_runs` finds.
+
+    Raises:
+        NotFoundError: There is none, or several; the message lists them.
+        OSError: The run, or the folder of all runs, cannot be read: the run may exist.
+    """
+    known = list(known)
+    found = matching_runs(given, known, errors)
+    if not found:
+        raise run_not_found(root, given, errors)
+    if len(found) > 1:
+        more = f" and {len(found) - _SHOWN} older ones" if len(found) > _SHOWN else ""
+        newest = ", ".join(found[::-1][:_SHOWN])
+        raise NotFoundError(
+            f"several runs are named {given!r} or begin so: {newest}{more}; give an id", str(root)
+        )
+    if not may_be_unreadable and not any(id_ == found[0] for id_, _ in known):
+        raise run_not_found(root, found[0], errors)
+    return found[0]
+
+
 def results(root: Path, run_ids: Sequence[str] | None = None) -> ResultList:
     """Return the results of the given runs, sessions and files, or of all, run by run, oldest first.
 
@@ -113,7 +167,8 @@ def runs_with_rows(root: Path, dataset: str) -> set[str]:
         found = files.list_names(folder)
     except OSError:
         found = []  # the catalogue reports it
-    return {run_id for name in found if (run_id := _native.run_of(name))}
+    # The catalogue reports names that are not UTF-8; no run has them.
+    return {run_id for name in found if files.is_utf8(name) and (run_id := _native.run_of(name))}
 
 
 def members_of(

@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Control characters, surrogates, line separators and format characters (bidi, zero width, tags); and
 # letters and marks that have no glyph.
@@ -28,6 +32,12 @@ def shown(text: object) -> str:
 def lines_shown(text: str) -> str:
     """Return a text of several lines, each made safe as `shown` does."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """Return the first names as one text, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def warn(message: str, stacklevel: int = 2) -> None:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
 from nirs4all_workspace._io import files, layout, listing, locks, yaml_records
-from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError
+from nirs4all_workspace.exceptions import (
+    ConflictError,
+    CorruptFileError,
+    NotFoundError,
+    WorkspaceError,
+    problem,
+)
 from nirs4all_workspace.values.canonical import content_id, plain
 
 if TYPE_CHECKING:
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.answers import TemplateComparison
     from nirs4all_workspace.workspace import Workspace
+
+    Errors = list[Problem]  # below, `list` is a method
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +64,13 @@ class TemplateList(list[str]):
     """Ids of templates.
 
     Attributes:
-        errors: Files that cannot be listed, as dicts of path, kind and message.
+        errors: Files that cannot be listed or read, as dicts of path, kind and message.
     """
 
     def __init__(self) -> None:
         """Start an empty list."""
         super().__init__()
-        self.errors: list[Problem] = []
+        self.errors: Errors = []
 
 
 class UsageList(list[dict[str, Any]]):
@@ -113,6 +121,7 @@ class Templates:
             try:
                 files.touch(path)
             except FileNotFoundError:
+                files.make_folder(self.folder)
                 try:
                     yaml_records.create(path, {"id": template_id, "steps": steps})
                     _log.info("template %s stored", template_id)
@@ -177,7 +186,7 @@ class Templates:
         """Compare runs by their templates.
 
         Args:
-            run_ids: The ids of two or more runs.
+            run_ids: Two or more runs, named as for `ws.runs.get`.
 
         Returns:
             A dict of `shared` (ids of the templates of all runs) and `union` (of any run), both sorted, and
@@ -191,6 +200,10 @@ class Templates:
         if len(set(run_ids)) < 2:
             raise ValueError("expected two or more different runs to compare")
         runs, errors = catalogue.read(self._workspace.path)
+        known = [(run["id"], run["name"]) for run in runs]
+        run_ids = tuple(catalogue.find_run(self._workspace.path, it, known, errors) for it in run_ids)
+        if len(set(run_ids)) < 2:
+            raise ValueError("expected two or more different runs to compare")
         used = {
             run["id"]: {str(reference.get("id")) for reference in run["templates"]}
             for run in runs
@@ -213,13 +226,30 @@ class Templates:
         return self.folder / f"{template_id}.yaml"
 
     def list(self) -> TemplateList:
-        """Return the ids of all templates, sorted; files that cannot be listed are in its `errors`."""
+        """Return the ids of all templates, sorted; files that cannot be read are in its `errors`."""
         found = TemplateList()
-        names = listing.list_names(self._workspace.path, "templates", found.errors, _is_record)
-        found.extend(
-            name.removesuffix(".yaml") for name in names if is_template_id(name.removesuffix(".yaml"))
-        )
+        for template_id in self.names(found.errors):
+            try:
+                self.get(template_id)
+            except (WorkspaceError, OSError) as error:
+                if not isinstance(error, NotFoundError):  # it was removed meanwhile
+                    listing.add_problems(found.errors, [problem(f"templates/{template_id}.yaml", error)])
+            else:
+                found.append(template_id)
         return found
+
+    def names(self, errors: Errors) -> Iterable[str]:
+        """Return the ids of all regular files, sorted; others are added to `errors`. No file is read."""
+        root = self._workspace.path
+        ids = (
+            name.removesuffix(".yaml") for name in listing.list_names(root, "templates", errors, _is_record)
+        )
+        return [
+            template_id
+            for template_id in ids
+            if is_template_id(template_id)
+            and listing.is_regular_file(root, f"templates/{template_id}.yaml", errors, unknown=False)
+        ]
 
 
 def _is_record(name: str) -> bool:
@@ -229,6 +259,26 @@ def _is_record(name: str) -> bool:
 def is_template_id(text: object) -> bool:
     """Return whether a value has the form of a template's id."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def ids_of(workspace: Workspace, templates: object) -> dict[str, str | None]:
+    """Return the id and the name of each template that `references` would return; nothing is stored.
+
+    Raises:
+        TypeError: The value is not a list, or a step cannot be stored.
+        NotFoundError: An id is unknown.
+    """
+    if not isinstance(templates, list | tuple):
+        raise TypeError(f"templates: expected a list of templates, got {type(templates).__name__}")
+    found: dict[str, str | None] = {}
+    for template in templates:
+        if is_template_id(template):
+            workspace.templates.get(template)
+            found[template] = None
+        else:
+            template = template if isinstance(template, Template) else Template(template)
+            found[template.id] = template.name
+    return found
 
 
 def references(workspace: Workspace, templates: object) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import paths, yaml_records
+from nirs4all_workspace._io import files, paths, yaml_records
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.artifacts import Artifacts
 from nirs4all_workspace.datasets.collection import Datasets
@@ -28,6 +28,7 @@ from nirs4all_workspace.runs.collection import Runs
 from nirs4all_workspace.runs.lineage import Lineage, lineage
 from nirs4all_workspace.runs.results import Results
 from nirs4all_workspace.templates import Templates
+from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,7 +138,10 @@ class Workspace:
         import uuid
 
         folder = paths.absolute(path)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise (files.unusable_folder(folder) or error) from error
         if (folder / _MANIFEST).exists():
             raise ConflictError("is already a workspace; open it", str(folder))
         if store := later_stores.find(folder):
@@ -149,7 +153,7 @@ class Workspace:
                 str(folder),
             )
         for name in _FOLDERS:
-            (folder / name).mkdir(exist_ok=True)
+            files.make_folder(folder / name)
         manifest = {
             "format_version": FORMAT_VERSION,
             "workspace_id": str(uuid.uuid4()),
@@ -222,7 +226,8 @@ class Workspace:
         """
         has_runs = os.path.lexists(self.path / "runs")
         wanted = None if dataset is None else paths.nfc(dataset)
-        summary = _native.summarise(self.path, wanted, live=live)
+        is_name = stored.is_unicode(wanted)
+        summary = _native.summarise(self.path, wanted, live=live) if is_name else None
         if summary is None:
             names = [one["dataset_name"] for one in self.summary(live=live)["datasets"]]
             there_are = f"there are {', '.join(names)}" if names else "there are none"

@@ -64,7 +64,7 @@ def test_the_journal_of_the_page():
 
 def test_the_json_of_the_page():
     sealed = ("journal", "length", "frames", "checksum", "predecessor", "results")
-    shapes = {("declared_at", "by"), sealed}
+    shapes = {("declared_at", "by", "inode"), sealed}
     shapes.add(("host", "boot_id", "pid", "since"))
     assert shapes <= {tuple(json.loads(text)) for text in blocks("json")}
 

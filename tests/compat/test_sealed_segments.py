@@ -4,8 +4,11 @@ import duckdb
 import nirs4all_workspace as n4w
 import polars as pl
 import pyarrow.dataset as ds
+import pytest
 from nirs4all_workspace import _native
 from writing import RUN, age, recover, row, workspace
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed")
 
 
 def check_counts(root, expected):

@@ -1,6 +1,7 @@
 """Extra columns of any Arrow type: refused by name, or the values that were written, in every answer."""
 
 import datetime as dt
+import json
 import math
 import shutil
 import tempfile
@@ -21,6 +22,11 @@ from writing import age
 
 RUN = "2026-01-02_Types_0123456789ab"
 TIMES = st.datetimes(dt.datetime(1680, 1, 1), dt.datetime(2260, 1, 1))
+# Seconds at which limits of times and durations lie: a day, the years 1 to 9999, 999,999,999 days.
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+DAY = 86_400
+FIRST, BEYOND = -719_162 * DAY, 2_932_897 * DAY
+LONGEST = 999_999_999 * DAY
 UNITS = st.sampled_from(["s", "ms", "us", "ns"])
 
 
@@ -128,6 +134,110 @@ REFUSED = st.sampled_from(
         pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")),
     ]
 )
+
+
+def extremes(kind, bits, allowed):
+    """A type, numbers of it about its limits, and the first and the last that readers know."""
+    first, last = allowed
+    edges = {number + step for number in allowed for step in (-1, 0, 1)}
+    edges |= {-(2 ** (bits - 1)), 2 ** (bits - 1) - 1, 0}
+    fit = sorted(number for number in edges if -(2 ** (bits - 1)) <= number < 2 ** (bits - 1))
+    return st.tuples(
+        st.just((kind, bits, first, last)), st.lists(st.sampled_from(fit), min_size=1, max_size=3)
+    )
+
+
+EXTREMES = st.one_of(
+    extremes(pa.date32(), 32, (FIRST // DAY, BEYOND // DAY - 1)),
+    extremes(pa.time32("ms"), 32, (0, DAY * 1000 - 1)),
+    *(extremes(pa.time64(unit), 64, (0, DAY * PER_SECOND[unit] - 1)) for unit in ("us", "ns")),
+    *(
+        extremes(pa.timestamp(unit, zone), 64, (FIRST * PER_SECOND[unit], BEYOND * PER_SECOND[unit] - 1))
+        for unit in ("ms", "us", "ns")
+        for zone in (None, "UTC")
+    ),
+    *(
+        extremes(pa.duration(unit), 64, (-LONGEST * PER_SECOND[unit], LONGEST * PER_SECOND[unit]))
+        for unit in ("ms", "us", "ns")
+    ),
+)
+
+
+def shaped(flat, shape):
+    """Each number as a row: itself, alone in a list, or in a struct."""
+    if shape == "list":
+        return pa.ListArray.from_arrays(pa.array(range(len(flat) + 1), pa.int32()), flat)
+    return pa.StructArray.from_arrays([flat], ["a"]) if shape == "struct" else flat
+
+
+def is_null(value):
+    """Whether the number of a row is null, whatever its shape; as a text, a nested one is JSON."""
+    if isinstance(value, str) and value[0] in "[{":
+        value = json.loads(value)
+    if isinstance(value, list):
+        return value[0] is None
+    return value["a"] is None if isinstance(value, dict) else value is None
+
+
+@tiers.costly()
+@given(EXTREMES, st.sampled_from(["flat", "list", "struct"]), st.sampled_from(["none", "text", "numbers"]))
+def test_extreme_numbers_are_null_and_told_in_every_answer(drawn, shape, other):
+    (kind, bits, first, last), numbers = drawn
+    flat = pa.array(numbers, pa.int32() if bits == 32 else pa.int64()).view(kind)
+    ids = [str(at) for at in range(len(numbers))]
+    expected = [not first <= number <= last for number in numbers]
+    with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        folder = Path(name)
+        rows = pa.table({"id": ids, "x": shaped(flat, shape), "y": pa.array([1] * len(ids), pa.int8())})
+        pq.write_table(rows, folder / "a.meta.parquet")
+        if other != "none":
+            # A column of two types, that of x or that of y: the rows are converted.
+            beside = {"id": ["z"], **({"x": ["text"]} if other == "text" else {"y": [1.5]})}
+            pq.write_table(pa.table(beside), folder / "b.meta.parquet")
+        found = n4w.Workspace.open(folder).predictions
+        page = found.page(columns=["id", "x"], sort_by="id")
+        assert [error["kind"] for error in page.errors] == ["type"] * any(expected)
+        errors = found.export(folder / "all.parquet", columns=["id", "x"], sort_by="id")
+        assert [error["kind"] for error in errors] == ["type"] * any(expected)
+        answers = {
+            "page": [record["x"] for record in page.records],
+            "get": [found.get(id_)["x"] for id_ in ids],
+            "export": pq.read_table(folder / "all.parquet")["x"].to_pylist(),
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answers["scan"] = found.scan().sort("id").collect()["x"].to_list()
+            for columns in (["id"], ["id", "y"], ["id", "x"]):
+                filled = found.scan().filter(pl.col("x").is_not_null()).select(columns).collect()
+                told = (
+                    page.records if shape != "flat" else [row for row in page.records if row["x"] is not None]
+                )
+                assert sorted(filled["id"]) == [row["id"] for row in told if row["x"] is not None]
+        for answer, values in answers.items():
+            assert [is_null(value) for value in values[: len(ids)]] == expected, (answer, kind, numbers)
+
+
+@tiers.costly()
+@given(EXTREMES, st.sampled_from(["flat", "list", "struct"]))
+def test_extreme_numbers_are_stored_or_refused(drawn, shape):
+    (kind, bits, first, last), numbers = drawn
+    flat = pa.array(numbers, pa.int32() if bits == 32 else pa.int64()).view(kind)
+    ids = [str(at) for at in range(len(numbers))]
+    with tempfile.TemporaryDirectory() as name:
+        ws = n4w.Workspace.create(Path(name))
+        with ws.predictions.writer(RUN, "wheat") as writer:
+            rows = pa.table({"id": ids, "x": shaped(flat, shape)})
+            if not all(first <= number <= last for number in numbers):
+                with pytest.raises(TypeError, match='"x"'):
+                    writer.write_batch(rows)
+                return
+            writer.write_batch(rows)
+        exported = Path(name) / "all.parquet"
+        assert ws.predictions.export(exported, sort_by="id", columns=["id", "x"]) == []
+        back = pq.read_table(exported)["x"].combine_chunks()
+        inner = back.values if shape == "list" else back.field(0) if shape == "struct" else back
+        assert inner.equals(flat.cast(inner.type))
 
 
 def plain(value):
@@ -460,7 +570,15 @@ def test_a_first_file_that_polars_does_not_read_is_one_warning(tmp_path):
     content = bytearray(file.read_bytes())
     content[content.rindex(b"parquet-rs version")] = 0xFF
     file.write_bytes(content)
+    # Its row comes from the journal that is still beside it.
     with pytest.warns(UserWarning, match=file.name):
-        assert ws.predictions.scan().collect().height == 1
+        assert ws.predictions.scan().collect().height == 2
     page = ws.predictions.page()
-    assert (page.total, len(page.errors)) == (1, 1)
+    assert (page.total, len(page.errors)) == (2, 1)
+
+
+def test_a_range_of_dates_has_the_times_that_answers_have(tmp_path):
+    texts = ["0000-01-01", "2020-01-01", "+20000-01-01T00:00:00"]
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "created_at": texts}), tmp_path / "a.meta.parquet")
+    found = n4w.Workspace.open(tmp_path).summary()["date_range"]
+    assert [found["earliest"][:10], found["latest"][:10]] == ["2020-01-01"] * 2

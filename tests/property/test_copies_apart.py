@@ -14,11 +14,14 @@ from pathlib import Path
 
 import nirs4all_workspace as n4w
 import polars as pl
+import pytest
 import tiers
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from nirs4all_workspace import _native
 from writing import DATASET, age, ids, recover, row
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed")
 
 PARTS = ("runs", "templates", "datasets", "predictions", "arrays", "artifacts")
 RESULTS = st.sampled_from([None, "r1", "r2", "r3"])

@@ -7,12 +7,15 @@ from collections import Counter
 from pathlib import Path
 
 import nirs4all_workspace as n4w
+import pytest
 import spawning
 import tiers
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from nirs4all_workspace import _native
 from writing import DATASET, RUN, age, ids, recover, results, row, sealed_ids, workspace
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed")
 
 WORKER = """
 import json, os, sys, nirs4all_workspace as n4w
@@ -158,6 +161,10 @@ class Writing(RuleBasedStateMachine):
         shutil.copytree(self.root, copy)
         everyone = self.alive + self.dead + self.sealed
         assert recover(copy)["problems"] == []
+        assert ids(copy) == counting(everyone)
+        # What was merged lies beside its compaction until it is old.
+        age(copy)
+        recover(copy)
         assert ids(copy) == sealed_ids(copy) == counting(everyone)
         assert ids(copy, partial=True) == Counter(name for state in everyone for name in state.flushed)
         shutil.rmtree(copy)

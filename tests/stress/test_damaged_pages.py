@@ -122,11 +122,9 @@ def answers(root, stored, ids):
                 found, rows = {named(root, str(error))}, []
         yield "get", found | {named(root, str(warning.message)) for warning in warned}, rows
 
-    try:
-        ws.predictions.compact()
-        yield "compact", set(), n4w.Workspace.open(root).predictions.page(limit=10_000, columns=LIST).records
-    except n4w.CorruptFileError as error:
-        yield "compact", {named(root, str(error))}, []
+    refused = {error["path"] for error in ws.predictions.compact()["errors"]}
+    rows = n4w.Workspace.open(root).predictions.page(limit=10_000, columns=LIST).records
+    yield "compact", refused, [] if refused else rows
 
 
 def named(root, text):

@@ -254,6 +254,28 @@ def test_a_frame_that_was_sealed_in_a_copy_before_its_writer_took_it_back(tmp_pa
     check_healed(copy, ["a0", "b0"], [])
 
 
+SWEEP = (
+    BEGIN
+    + """
+attempt(lambda: raised.extend(["problem", None, p["path"]] for p in _native.recover(ROOT)["problems"]))
+tell("rows")
+os._exit(0)
+"""
+)
+
+
+def test_a_journal_is_kept_while_it_is_not_known_what_lies_beside_it(tmp_path):
+    root, file = tmp_path / "ws", tmp_path / "said.json"
+    rows, finished = abandoned(root)
+    beside = next(root.glob("predictions/*/partial"))
+    extra = ["-P", beside, "-e", "inject=openat:error=EIO"]
+    exit_code, lines = traced(SWEEP, [root, file], "openat", filters=extra)
+    assert exit_code == 0, lines
+    assert any("INJECTED" in line for line in lines)
+    assert "predictions/" + "/".join(beside.parts[-2:]) in [path for _, _, path in said(file)[1]]
+    check_healed(root, rows, finished)
+
+
 def test_closing_again_after_closing_failed(tmp_path):
     """Where the first journal was empty and went with the first try."""
     root, file = tmp_path / "ws", tmp_path / "said.json"

@@ -240,6 +240,9 @@ def test_a_segment_without_checksums_is_read(tmp_path):
     with ws.predictions.writer("2026-01-02_Stress_0123456789ab", "wheat") as writer:
         for number in range(100):
             writer.write({"id": str(number), "val_score": number / 7, "metric": "rmse", "y_pred": [number]})
+    # Beside it, the footer would have to prove how much of it the segment has.
+    for journal in ws.path.glob("*/*/*.journal"):
+        journal.unlink()
     for file in ws.path.glob("*/*/*.parquet"):
         without_checksums(file)
         assert _native.check_chunks([file]) == [None]

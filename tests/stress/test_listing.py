@@ -11,7 +11,7 @@ CHURN = """
 for index in range(6):
     keeps = ws.runs.create(f"{me} keeps {index}", templates=[["SNV", index % 3]], datasets=["wheat"])
     with keeps:
-        keeps.plan([{"name": "a"}])
+        keeps.plan([])
     goes = ws.runs.create(f"{me} goes {index}", datasets=["rye"])
     ws.runs.delete(goes.id)
 say(keeps.id)

@@ -345,6 +345,7 @@ def test_an_entry_says_what_the_run_says(tmp_path):
     ws = n4w.Workspace.create(tmp_path / "ws")
     with ws.runs.create("whole", [n4w.Template(["SNV"], "snv", "text", 1)], ["wheat"], "about") as run:
         run.plan([{"name": "a"}])
+        run.transition("paused")
     (entry,) = _native.list_runs(ws.path)["runs"]
     record = yaml.safe_load((run.path / "run.yaml").read_text("utf-8"))
     assert {key: entry[key] for key in record if key != "schema_version"} == {
@@ -354,9 +355,9 @@ def test_an_entry_says_what_the_run_says(tmp_path):
     summary = yaml.safe_load((run.path / "summary.yaml").read_text("utf-8"))
     summary.pop("schema_version")
     assert entry["summary"] == summary
-    assert entry["n_configs"] == 1
+    assert (entry["n_configs"], entry["n_failed"]) == (1, 0)
     (listed,) = ws.runs.list()
-    assert (listed.name, listed.status, listed.created_at) == ("whole", "completed", run.created_at)
+    assert (listed.name, listed.status, listed.created_at) == ("whole", "paused", run.created_at)
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029\ufeff"), max_size=12)

@@ -162,3 +162,28 @@ def test_artifacts_in_the_making_are_no_garbage(ws):
     ws.artifacts.put(b"old")
     assert ws.gc(yes=True)["items"] == []
     assert len(list(ws.artifacts.files())) == 3
+
+
+@pytest.mark.parametrize("what", ["folder", "copy", "file", "pipe", "dangling link", "loop"])
+def test_what_lies_in_the_trash_hides_no_run_that_is_in_place(ws, what):
+    run = finished(ws, "one")
+    trash = ws.path / ".trash"
+    trash.mkdir(exist_ok=True)
+    place = trash / run.id
+    make = {
+        "folder": place.mkdir,
+        "copy": lambda: shutil.copytree(run.path, place),
+        "file": place.touch,
+        "pipe": lambda: os.mkfifo(place),
+        "dangling link": lambda: place.symlink_to("nowhere"),
+        "loop": lambda: place.symlink_to(place.name),
+    }
+    make[what]()
+    assert ws.summary()["total_predictions"] == 1
+    assert ws.predictions.scan().collect().height == 1
+    assert ws.predictions.page().total == 1
+    assert ws.stats()["workspace"]["predictions"]["total"] == 1
+    assert run.count_rows() == 1
+    assert [item["kind"] for item in ws.gc(yes=True)["items"]] == ["trash"]
+    assert not os.path.lexists(place)
+    assert ws.predictions.page().total == 1

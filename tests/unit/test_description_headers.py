@@ -63,6 +63,30 @@ def test_lines_above_the_header(told):
         assert (found.n_samples, found.n_features, found.wavelength_range) == (6, 6, [1100, 1110])
 
 
+@pytest.mark.parametrize("columns", [2, 3, 4, 7])
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+@pytest.mark.parametrize("form", ["sep={}", "SEP={}", "sep={}{}{}", '"sep={}"'])
+@pytest.mark.parametrize("above", ["", "# made by hand\n"])
+def test_the_line_that_tells_excel_the_separator_is_no_row(told, columns, separator, form, above):
+    """However many fields it has, and whatever numbers stand below it."""
+    header = separator.join(str(1000 + k) for k in range(columns))
+    rows = [separator.join(f"{0.1 * k + row:.2f}" for k in range(columns)) for row in range(3)]
+    mark = above + form.format(*[separator] * 3) + "\n"
+    found = told({"Xcal.csv": mark + "\n".join([header, *rows]), "Ycal.csv": mark + "y\n1.5\n2.5\n4\n"})
+    seen = (found.n_samples, found.n_features, found.wavelength_range)
+    assert seen == (3, columns, [1000, 999 + columns]), found.notes
+    assert found.y_stats["y"]["max"] == 4
+    number = 1 + above.count("\n")
+    assert noted(found, f"line {number} of Xcal.csv")
+    assert noted(found, f"line {number} of Ycal.csv")
+
+
+def test_a_line_that_tells_excel_another_separator(told):
+    found = told({"Xcal.csv": "sep=,\n" + XCAL, "Ycal.csv": YCAL})
+    assert (found.n_features, found.wavelength_range) == (None, None)
+    assert noted(found, "Xcal.csv", "sep=,")
+
+
 @pytest.mark.parametrize("unit", [("nm", "nm"), ("cm-1", "cm-1"), ("µm", "um")])
 def test_units_in_names(told, unit):
     header = ";".join(f"{w} {unit[0]}" for w in reversed(WAVELENGTHS))

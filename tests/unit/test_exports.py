@@ -55,6 +55,29 @@ def test_a_file_called_like_stdout_is_written(ws, tmp_path, monkeypatch, capsysb
     assert capsysbinary.readouterr().out == b""
 
 
+def test_a_link_is_followed(ws, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for name in ("old.csv", "new.csv"):
+        (tmp_path / name).symlink_to(folder / name)
+    (folder / "old.csv").write_text("what was there")
+    for name in ("old.csv", "new.csv"):
+        ws.predictions.export(tmp_path / name, columns=["id"])
+        assert (tmp_path / name).is_symlink()
+        assert sorted(pl.read_csv((folder / name).read_bytes())["id"]) == ["a", "b"]
+
+
+def test_a_link_to_an_open_descriptor_is_written(ws, tmp_path):
+    read, write = os.pipe()
+    link = tmp_path / "stdout"
+    link.symlink_to(f"/dev/fd/{write}")
+    ws.predictions.export(link, "csv", columns=["id"])
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        assert sorted(pl.read_csv(pipe.read())["id"]) == ["a", "b"]
+    assert link.is_symlink()
+
+
 def test_compaction_says_which_segments_are_too_young(ws):
     folder = next((ws.path / "predictions").iterdir())
     young = sorted(f"predictions/{folder.name}/{path.name}" for path in folder.glob("*.meta.parquet"))

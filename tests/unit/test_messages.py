@@ -103,6 +103,33 @@ def checkpointed(lab, **fields):
         writer.checkpoint({"id": "r", **fields})
 
 
+def planned(lab, dataset="corn"):
+    """The run that waits, started in a copy, its plan, and a writer on a dataset."""
+    ws = copied(lab, f"planned-{len([*lab.folder.glob('planned-*')])}", lambda _: None)
+    run = ws.runs.get(lab.waits.id)
+    run.transition("running")
+    results = run.plan([{"name": "a"}, {"name": "b"}])
+    return run, results, run.writer(dataset)
+
+
+def unfinished(lab):
+    """A run with a writer that was closed with rows of a result that was not checkpointed."""
+    run, results, writer = planned(lab)
+    for _ in range(2):
+        writer.write({"result_id": results[0].id})
+    writer.close()
+    return run
+
+
+def broken_off(lab):
+    """The reason of a run whose block ended before its plan was done."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with unfinished(lab) as run:
+            pass
+    return f"{run.status}: {run.history[-1]['reason']}"
+
+
 def made(lab, *path):
     """A folder that is there, and empty."""
     folder = lab.folder.joinpath(*path)
@@ -250,6 +277,14 @@ CALLS = {
     "leave a final status": lambda lab: lab.done.transition("running"),
     "a transition that is not allowed": lambda lab: lab.waits.transition("completed"),
     "resume a completed run": lambda lab: lab.done.resume(),
+    "retry a run of which nothing failed": lambda lab: lab.done.resume(retry_failed=True),
+    "complete a run that is not complete": lambda lab: str(planned(lab)[0].transition("completed")),
+    "break off a run": broken_off,
+    "a beginning of two ids": lambda lab: lab.ws.runs.get("20"),
+    "open a run with another template": lambda lab: lab.ws.runs.open("Done", templates=[["MSC"]]),
+    "open a run with another dataset": lambda lab: lab.ws.runs.open("Done", datasets=["rye"]),
+    "open a run with another config": lambda lab: lab.ws.runs.open("Done", config={"cv_folds": 5}),
+    "plan more for a completed run": lambda lab: lab.ws.runs.open("Done").plan([{"name": "new"}]),
     "write to a queued run": lambda lab: lab.waits.writer("corn"),
     "plan an unknown template": lambda lab: lab.waits.plan([{"template_id": "tpl_none"}]),
     "plan nothing": lambda lab: lab.waits.plan([{}]),
@@ -292,6 +327,11 @@ CALLS = {
     # Writing
     "a wrong durability": lambda lab: lab.ws.predictions.writer("lab", "wheat", durability="maybe"),
     "a dataset with an empty name": lambda lab: lab.ws.predictions.writer("lab", ""),
+    "a result that was not planned": lambda lab: planned(lab)[2].write({"result_id": "res_none"}),
+    "a result planned on another dataset": lambda lab: (
+        lambda plan: plan[2].write({"result_id": plan[1][0].id})
+    )(planned(lab, "rye")),
+    "close with rows of an unfinished result": lambda lab: unfinished(lab) and None,
     "a value of an unknown type": lambda lab: written(lab, mine=object),
     "a complex number": lambda lab: written(lab, mine=np.complex64(1)),
     "a duration in a list": lambda lab: written(lab, mine=[timedelta(1)]),

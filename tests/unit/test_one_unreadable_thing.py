@@ -36,7 +36,7 @@ EXPECTED = {
     "configs.jsonl": (CHECKS, NOTHING, NOTHING, NOTHING),
     "results": (CHECKS | CACHED | {"results", "gc"}, {"results"}, NOTHING, NOTHING),
     "templates": (CHECKS | CACHED | {"gc"}, NOTHING, NOTHING, {"templates"}),
-    "template": (CHECKS, NOTHING, NOTHING, NOTHING),
+    "template": (CHECKS | {"templates"}, {"templates"}, NOTHING, NOTHING),
     "datasets": (CHECKS | CACHED | {"datasets"}, NOTHING, {"datasets", "link"}, {"resolve"}),
     "dataset": (CHECKS | CACHED | {"datasets"}, {"datasets", "link"}, NOTHING, NOTHING),
     "predictions": ((ROWS | RECORDS) - {"get"}, NOTHING, OF_ROWS, {"get"}),

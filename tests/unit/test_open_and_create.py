@@ -248,3 +248,10 @@ def test_the_collector_of_cycles_is_left_as_it_was(tmp_path, is_enabled):
         assert gc.isenabled() is is_enabled
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no folder in which the system makes none")
+@pytest.mark.parametrize("place", ["/proc/ws", "/proc/self/fd/deeper/ws", "/dev/fd/ws"])
+def test_where_no_folder_can_be_made_is_said(place):
+    with pytest.raises(OSError, match="/"):
+        n4w.Workspace.create(place)

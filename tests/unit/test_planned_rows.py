@@ -46,7 +46,6 @@ def test_rows_take_what_they_lack(ws, run, add):
             rows = [
                 {"id": "a", "result_id": first},
                 {"id": "b", "result_id": second, "config_name": "mine", "n_samples": 20, "n_features": None},
-                {"id": "c", "result_id": "res_of_nobody"},
                 {"id": "d"},
                 {"id": "e", "result_id": first, "task_type": "classification", "template_id": "t"},
             ]
@@ -54,11 +53,9 @@ def test_rows_take_what_they_lack(ws, run, add):
             add(writer, [keys | row for row in rows] if add is as_batch else rows)
             for result in todo[:2]:
                 writer.checkpoint(result)
-    partial = ws.predictions.scan(partial=True).select("id", *FIELDS).collect()
-    assert {row[0]: row[1:] for row in partial.rows()} == {
+    assert fields(ws) == {
         "a": ("SNV 1", template, "regression", 80, 700),
         "b": ("mine", template, "regression", 20, 700),
-        "c": (None, None, None, None, None),
         "d": (None, None, None, None, None),
         "e": ("SNV 1", "t", "classification", 80, 700),
     }
@@ -95,13 +92,19 @@ def test_a_run_that_was_got_again_knows_the_stored_plan(ws, run, add):
     assert [fields(ws)[row][0] for row in "ab"] == ["SNV 1", "later"]
 
 
-def test_a_writer_without_a_plan_adds_nothing(ws, run, add):
+def test_a_writer_by_the_id_of_the_run_does_the_same(ws, run, add):
     with run:
-        result = run.plan(CONFIGS)[0]
+        result, other = [it for it in run.plan(CONFIGS) if it.dataset_name == "wheat"]
         with ws.predictions.writer(run.id, "wheat") as writer:
             add(writer, [{"id": "a", "result_id": result.id}])
             writer.checkpoint(result)
-    assert fields(ws)["a"] == (None,) * 5
+            add(writer, [{"id": "b", "result_id": other.id, "n_features": 1}])
+            writer.checkpoint(other)
+    template = run.templates[0]["id"]
+    assert fields(ws) == {
+        "a": ("SNV 1", template, "regression", 80, 700),
+        "b": ("SNV 2", template, "regression", 80, 1),
+    }
 
 
 def test_rows_of_a_run_without_a_plan_are_as_they_are(ws, run, add):

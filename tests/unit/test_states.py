@@ -18,6 +18,7 @@ ALLOWED = {
     ("paused", "running"),
     ("paused", "cancelled"),
     ("failed", "queued"),
+    ("completed", "queued"),  # where a result failed
 }
 STATES = ["queued", "running", "paused", "completed", "failed", "cancelled"]
 WAY = {
@@ -37,6 +38,10 @@ def run_in(tmp_path):
     def make(state):
         run = ws.runs.create("pairs")
         for to in WAY[state]:
+            if to == "completed":
+                with run.writer("wheat") as writer:
+                    writer.checkpoint({"id": "bad", "status": "failed"})
+                    writer.checkpoint({"id": "good"})
             run.transition(to)
         return run
 
@@ -94,6 +99,15 @@ def test_every_state_asked_of_another_process(run_in, to):
             assert answer == "InvalidTransitionError"
         assert run.status == "running"
         assert len(run.history) == 2
+
+
+def test_a_completed_run_without_a_failed_result_is_final(run_in):
+    run = run_in("running")
+    run.transition("completed")
+    content = (run.path / "run.yaml").read_bytes()
+    with pytest.raises(n4w.InvalidTransitionError):
+        run.transition("queued")
+    assert (run.path / "run.yaml").read_bytes() == content
 
 
 def test_a_state_that_is_none(run_in):

@@ -155,7 +155,7 @@ def test_texts_of_errors_are_safe_and_their_parts_are_as_they_are(ws, tmp_path):
     fails = [
         lambda: n4w.Workspace.open(tmp_path / EVIL),
         lambda: ws.summary("no" + EVIL),
-        lambda: ws.runs.get(EVIL),
+        lambda: ws.runs.get("no" + EVIL),
         lambda: ws.predictions.top(metric="no" + EVIL),
         lambda: ws.predictions.top(**{EVIL: "x"}),
         lambda: ws.predictions.page(sort_by="no" + EVIL),
@@ -167,7 +167,7 @@ def test_texts_of_errors_are_safe_and_their_parts_are_as_they_are(ws, tmp_path):
         lambda: n4w.read_summary(tmp_path / EVIL),
         lambda: n4w.metric_info(EVIL),
         lambda: n4w.is_better(1.0, 2.0, EVIL),
-        lambda: ws.trace("run", EVIL),
+        lambda: ws.trace("run", "no" + EVIL),
         lambda: ws.lineage("no" + EVIL),
         lambda: ws.templates.get(EVIL),
         lambda: ws.artifacts.get(EVIL),

@@ -188,11 +188,12 @@ def test_a_dataset_that_only_rows_name(tmp_path):
     run = ws.runs.create("plain", templates=[["SNV"]], datasets=["wheat"])
     other = ws.runs.create("other", templates=[["SNV"]], datasets=["wheat"])
     with run, run.writer("Röst/1") as writer:
-        (planned,) = run.plan([{"name": "a"}])
         writer.write({"id": "1", "metric": "rmse", "val_score": 1.0})
         result = n4w.Result("res_own", run_id=run.id, dataset_id="Röst/1", dataset_name="Röst/1")
         writer.write({"id": "2", "metric": "rmse", "val_score": 2.0, "result_id": result.id})
         writer.checkpoint(result)
+        # From here on, rows may name results of the plan alone.
+        (planned,) = run.plan([{"name": "a"}])
         live = run.counts["rows"]
     assert [it.id for it in ws.runs.list(dataset="Röst/1")] == [run.id]
     assert [it.id for it in ws.runs.list(dataset="wheat")] == [run.id, other.id]

@@ -4,6 +4,7 @@ import os
 import shutil
 import warnings
 
+import migrations
 import nirs4all_workspace as n4w
 import old_runs
 import polars as pl
@@ -98,3 +99,23 @@ def test_one_thing(old, thing, tmp_path):
             else:
                 assert facts == good[name][0], (fault, name)
         remove(copy)
+
+
+@pytest.mark.parametrize("ask", ["trace", "lineage", "results", "rows"])
+def test_a_session_without_its_manifests_is_not_found_and_they_are_named(tmp_path, ask):
+    old = migrations.Old(tmp_path / "old")
+    old.row("wheat", old.config("wheat", "Sweep"))
+    old.write()
+    (run,) = (it.id for it in n4w.Workspace.open(old.root).runs.list().headers)
+    for manifest in old.root.glob("runs/*/*/manifest.yaml"):
+        manifest.unlink()
+        os.mkfifo(manifest)
+    ws = n4w.Workspace.open(old.root)
+    calls = {
+        "trace": lambda: ws.trace("run", run),
+        "lineage": lambda: ws.lineage(run),
+        "results": lambda: ws.results.list(run=run),
+        "rows": lambda: ws.predictions.page(run=run),
+    }
+    with pytest.raises(n4w.NotFoundError, match=r"manifest\.yaml.* cannot be read"):
+        calls[ask]()

@@ -14,6 +14,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 RUN = "2026-11-24_Test_0123456789ab"
+# Closing a writer says so.
+UNFINISHED = pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed")
 
 
 @pytest.fixture
@@ -211,6 +213,7 @@ def test_rows_and_bytes_flush_by_themselves_and_progress_is_told(ws):
         assert writer.acknowledged == 1
 
 
+@UNFINISHED
 def test_a_checkpoint_says_what_its_rows_say(ws):
     scores = {"r1": [0.5, 0.2, math.nan, 0.9], "r2": [0.1, 0.3]}
     with ws.predictions.writer(RUN, "wheat") as writer:
@@ -349,6 +352,7 @@ def test_any_name_of_a_dataset_works(ws, name):
     assert ws.summary(name)["total_predictions"] == 1
 
 
+@UNFINISHED
 def test_segments_read_with_one_glob_everywhere(ws):
     import duckdb
     import pyarrow.dataset as pads
@@ -410,6 +414,7 @@ def test_a_forked_child_may_not_use_a_writer_but_may_open_its_own(ws):
     assert sealed(ws).height == 200_000
 
 
+@UNFINISHED
 def test_a_segment_without_rows_is_sound(ws):
     with ws.predictions.writer(RUN, "wheat") as writer:
         writer.write({"result_id": "never finished"})
@@ -459,3 +464,16 @@ def test_what_is_no_text_is_refused_by_its_column(ws, row, named):
     assert json.loads(frame["best_params"][0]) == {"seed": 10**400, "1": "ü"}
     with pytest.raises(ValueError, match="dataset"):
         ws.predictions.writer(RUN, "b\udcffro")
+
+
+@pytest.mark.parametrize("value", [2.0, -0.0, math.nan, math.inf, 3, True, dt.datetime(2026, 1, 1)])
+@pytest.mark.parametrize("text", ["auto", [1, 2]])
+def test_a_column_of_texts_takes_no_other_value(ws, value, text):
+    """As a text it would be another value: NaN, for one, would be null."""
+    with ws.predictions.writer("run", "wheat") as writer:
+        writer.write({"id": "a", "depth": text})
+        with pytest.raises(TypeError, match="depth"):
+            writer.write({"id": "b", "depth": value})
+        writer.write({"id": "c", "depth": "none"})
+    rows = ws.predictions.scan().sort("id").select("id", "depth").collect().rows()
+    assert rows == [("a", text if isinstance(text, str) else json.dumps(text)), ("c", "none")]

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from nirs4all_workspace import _native
+
 # Platforms without these flags have no named pipes in the file system.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -21,7 +23,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
-        raise _precise_error(path, error) from error
+        raise precise_error(path, error) from error
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
@@ -45,11 +47,23 @@ def list_names(folder: Path) -> list[str]:
             found = sorted(entry.name for entry in entries)
         os.stat(f"{folder}/.")  # noqa: PTH116 -- `Path` drops the trailing point
     except OSError as error:
-        culprit = _unusable_folder(folder)
+        culprit = unusable_folder(folder)
         if culprit is None and isinstance(error, FileNotFoundError):
             return []
         raise (culprit or OSError(error.errno, error.strerror, str(folder))) from error
     return found
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder, durably, and those above it, where they are missing.
+
+    Raises:
+        OSError: It cannot be created; `filename` is the first folder on the way that is not one.
+    """
+    try:
+        _native.make_folder(path)
+    except OSError as error:
+        raise (unusable_folder(path) or error) from error
 
 
 def check_readable(path: Path) -> None:
@@ -84,7 +98,7 @@ def touch(path: Path) -> None:
     try:
         os.utime(path)
     except OSError as error:
-        raise (_unusable_folder(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
+        raise (unusable_folder(path.parent) or OSError(error.errno, error.strerror, str(path))) from error
 
 
 def is_gone(path: Path, error: OSError) -> bool:
@@ -92,7 +106,7 @@ def is_gone(path: Path, error: OSError) -> bool:
     return isinstance(error, FileNotFoundError) and not os.path.lexists(path)
 
 
-def _unusable_folder(folder: Path) -> OSError | None:
+def unusable_folder(folder: Path) -> OSError | None:
     """Return the error of the first folder, from the root down to `folder`, that cannot be searched.
 
     None where every one can be searched, or where one of them is missing.
@@ -122,9 +136,9 @@ def not_a_file(path: Path, mode: int) -> OSError:
     return OSError(number, f"is {what}, where a file should be; move it away", str(path))
 
 
-def _precise_error(path: Path, error: OSError) -> OSError:
+def precise_error(path: Path, error: OSError) -> OSError:
     """Return the error of an open call with the path and the reason that apply."""
-    if culprit := _unusable_folder(path.parent):
+    if culprit := unusable_folder(path.parent):
         return culprit
     if error.errno == errno.ENXIO:
         try:

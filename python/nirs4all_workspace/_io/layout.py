@@ -47,6 +47,11 @@ def gc_lock(root: Path) -> Path:
     return root / ".locks" / "gc.lock"
 
 
+def opening_lock(root: Path) -> Path:
+    """Return the path of the lock under which a run is looked for by name, and made where there is none."""
+    return root / ".locks" / "opening.lock"
+
+
 def dataset_folder(name: str) -> str:
     """Return the folder name of a dataset below `predictions` and `arrays`: its slug and 8 hex of BLAKE3.
 

@@ -28,13 +28,15 @@ _NOT_UTF8 = "has a name that is not UTF-8, and was left out; rename it"
 def add_problems(errors: Errors, more: Iterable[Problem]) -> None:
     """Add the problems that are not in the list yet.
 
-    Of one path, problems of kind `io` count once, and others once for each kind and message.
+    Of one path, problems of kind `io` count once, and others once for each kind and message; a path that is
+    not UTF-8 has one problem, its name.
     """
     known = {(error["path"], error["kind"]) for error in errors}
     said = {(error["path"], error["kind"], error["message"]) for error in errors}
     for error in more:
         key = error["path"], error["kind"]
-        if (key not in known) if error["kind"] == "io" else ((*key, error["message"]) not in said):
+        is_one = error["kind"] == "io" or not files.is_utf8(error["path"])
+        if (key not in known) if is_one else ((*key, error["message"]) not in said):
             errors.append(error)
             known.add(key)
             said.add((*key, error["message"]))
@@ -68,13 +70,14 @@ def list_names(
 def is_regular_file(root: Path, below: str, errors: Errors, unknown: bool) -> bool:
     """Return whether a regular file exists; where that cannot be told, add a problem and return `unknown`."""
     try:
-        found = os.stat(root / below)  # noqa: PTH116 -- `Path.stat` adds nothing
-        if not stat.S_ISREG(found.st_mode):
-            raise files.not_a_file(root / below, found.st_mode)
+        mode = os.stat(root / below).st_mode  # noqa: PTH116 -- `Path.stat` adds nothing
+        if not stat.S_ISREG(mode):
+            raise files.not_a_file(root / below, mode)
     except OSError as error:
         if files.is_gone(root / below, error):
             return False
-        add_problems(errors, [problem(relative_path(root, error, below), error)])
+        found = files.precise_error(root / below, error)
+        add_problems(errors, [problem(relative_path(root, found, below), found)])
         return unknown
     return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
+from nirs4all_workspace._io import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,5 +28,8 @@ def take(path: Path, timeout: float = 10.0) -> _native.Lock:
         LockTimeoutError: Another process holds the lock; the message names that process.
         OSError: The lock file cannot be created or locked.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise (files.unusable_folder(path.parent) or error) from error
     return _native.Lock(path, timeout)

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from nirs4all_workspace.cli import datasets, lineage, migrate, predictions, results, runs, stats
-from nirs4all_workspace.cli.output import say
+from nirs4all_workspace.cli.output import accept_every_text, say
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import WorkspaceError
 
@@ -84,6 +84,7 @@ app.add_typer(datasets.app, name="datasets")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error is one line on stderr and exit code 1, or 2 for wrong arguments."""
     _open_closed_streams()
+    accept_every_text()
     try:
         try:
             app() if arguments is None else app(list(arguments))

@@ -55,7 +55,7 @@ def _show(report: Migration, console: Console) -> None:
         text = f"{report['target']} was made of {report['source']} at {made}; nothing to do. Its report:"
         console.print(text)
     before, after = report["counts"]["source"], report["counts"]["target"]
-    table = new_table(f"{report['source']} → {report['target']}")
+    table = new_table(f"{report['source']} to {report['target']}")
     add_columns(table, "name", "source", "target")
     for name in sorted({*before, *after}):
         table.add_row(name.replace("_", " "), *(str(side.get(name, "")) for side in (before, after)))

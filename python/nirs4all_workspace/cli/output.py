@@ -1,10 +1,13 @@
 """Output that all commands share: strict JSON, tables for people, progress on a terminal.
 
 All output for people goes through this module, because names in a workspace are untrusted: see `display`.
+Output never fails for the encoding of a terminal: what it lacks is escaped.
 """
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -25,6 +28,32 @@ if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace
 
 _T = TypeVar("_T")
+
+# What Rich puts where it cuts a text off.
+_CUT = "\u2026"
+
+
+def accept_every_text() -> None:
+    """Let the standard streams escape what their encoding lacks, instead of failing."""
+    codecs.register_error("n4w.escaped", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="n4w.escaped")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Return the replacement of what cannot be encoded; one cell wide where Rich cuts a text off."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    parts = ("~" if it == _CUT else it.encode("ascii", "backslashreplace").decode() for it in text)
+    return "".join(parts), error.end
+
+
+def _encodable(text: str, *, to_stderr: bool = False) -> str:
+    """Return a text in characters that the terminal's encoding has: tables measure what they print."""
+    encoding = getattr(sys.stderr if to_stderr else sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def given_path(text: str | Path) -> Path:
@@ -82,12 +111,13 @@ def print_json(answer: object) -> None:
 
 def say(text: object, *, to_stderr: bool = False, flush: bool = False) -> None:
     """Print one line for people."""
-    print(shown(text), file=sys.stderr if to_stderr else sys.stdout, flush=flush)
+    line = _encodable(shown(text), to_stderr=to_stderr)
+    print(line, file=sys.stderr if to_stderr else sys.stdout, flush=flush)
 
 
 def say_lines(text: str) -> None:
     """Print several lines for people."""
-    print(lines_shown(text))
+    print(_encodable(lines_shown(text)))
 
 
 def exit_with(problems: Sequence[object]) -> None:
@@ -102,13 +132,18 @@ def show_errors(errors: Sequence[Problem]) -> None:
         say(f"n4w: {error['path']}: {error['message']}", to_stderr=True)
 
 
+def _cell(content: Any) -> Any:  # noqa: ANN401 - of rich
+    """Return a text as it can be printed, and anything else as it is."""
+    return _encodable(shown(content)) if isinstance(content, str) else content
+
+
 class _Terminal(Console):
     """A console that escapes what a terminal would obey in untrusted text."""
 
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
         if all(isinstance(it, str) for it in objects):
             # Lines of text are not wrapped.
-            super().print(*map(shown, objects), soft_wrap=True, **options)
+            super().print(*map(_cell, objects), soft_wrap=True, **options)
         else:
             super().print(*objects, **options)
 
@@ -117,10 +152,10 @@ class _Table(Table):
     """A table that escapes what a terminal would obey in its texts."""
 
     def add_row(self, *cells: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
-        super().add_row(*(shown(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+        super().add_row(*map(_cell, cells), **options)
 
     def add_column(self, header: Any = "", *others: Any, **options: Any) -> None:  # noqa: ANN401 - of rich
-        super().add_column(shown(header) if isinstance(header, str) else header, *others, **options)
+        super().add_column(_cell(header), *others, **options)
 
 
 def terminal() -> Console:
@@ -133,7 +168,7 @@ def terminal() -> Console:
 
 def new_table(title: str) -> Table:
     """Return an empty table with a title."""
-    return _Table(title=shown(title), title_justify="left", title_style="bold")
+    return _Table(title=_cell(title), title_justify="left", title_style="bold")
 
 
 def add_columns(table: Table, *names: str) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-RunId = Annotated[str, typer.Argument(help="The run's id.")]
+RunId = Annotated[str, typer.Argument(help="The run's id or its beginning, its name, or `latest`.")]
 Reason = Annotated[str | None, typer.Option(help="The reason, stored in the run's history.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
@@ -59,6 +59,8 @@ def runs(
             entry = header.entry()
             state = "interrupted" if listed.is_interrupted(header) else header.status or header.kind
             asked = f" ({entry['requested']['status']} requested)" if entry["requested"] else ""
+            asked += f" ({entry['n_failed']} failed)" if entry["n_failed"] else ""
+            asked += " (to retry)" if entry["retry_failed"] is True else ""
             datasets, configs = str(len(entry["datasets"])), number(entry["n_configs"])
             created, tags = header.created_at[:19], ", ".join(tags_in(entry))
             table.add_row(header.id, header.name, state + asked, datasets, configs, created, tags)
@@ -128,8 +130,10 @@ def cancel(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json:
 
 @app.command()
 def retry(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json: AsJson = False) -> None:
-    """Put a failed run into the queue again."""
-    _transition(path, run_id, RunStatus.QUEUED, reason, as_json)
+    """Put a run into the queue again, to do what failed of it and what is missing."""
+    run = open_workspace(path).runs.get_writable(run_id)
+    run.retry(reason)
+    _say(run, as_json)
 
 
 @app.command()
@@ -146,6 +150,7 @@ def resume(run_id: RunId, path: Folder = Path(), reason: Reason = None, as_json:
 def delete(run_id: RunId, path: Folder = Path(), yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a run with its predictions, and the artifacts that no other run names."""
     workspace = open_workspace(path)
+    run_id = workspace.runs.id_of(run_id)
     if not yes:
         if sys.stdin is None or not sys.stdin.isatty():
             raise typer.BadParameter("expected --yes, since there is no terminal to ask on")

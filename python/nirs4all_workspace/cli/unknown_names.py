@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import catalogue
+from nirs4all_workspace import catalogue, display
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.cli.output import say
 
@@ -50,8 +50,7 @@ def _offer(known: Iterable[str]) -> str:
     names = sorted({name for name in known if name})
     if not names:
         return "there are none"
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:_SHOWN])}{more}"
+    return f"there {'is' if len(names) == 1 else 'are'} {display.some_of(names, _SHOWN)}"
 
 
 class _Names:

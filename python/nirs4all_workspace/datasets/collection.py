@@ -81,9 +81,7 @@ class Datasets:
                 raise TypeError(f"unknown field {key!r} of a dataset; expected one of {', '.join(_SETTABLE)}")
         place = paths.on_disk(paths.absolute(path))
         stored = self._stored(place)
-        content = self._resolver.content(place, progress)
-        forms = [content["hash"], *self._resolver.hashes.other_forms(place)]
-        known = next(filter(None, map(self._registry.with_hash, forms)), None)
+        content, forms, known = self._known(place, progress)
         if known is None:
             mapping = {
                 "name": paths.nfc(name or _plain_name(place)),
@@ -103,6 +101,27 @@ class Datasets:
         if known.hash in forms and (at is None or not at.exists()):
             fields |= {"current_path": stored, "status": "valid"}
         return self._registry.edit(known.id, lambda old: old.update(fields)) if fields else known
+
+    def at(self, place: Path, progress: Report | None = None) -> tuple[DatasetRecord | None, dict[str, Any]]:
+        """Return the record that has the content at an absolute path, None where no record has it.
+
+        Nothing is written.
+
+        Returns:
+            The record; and the name, hash, size and quick hash that a new record would have.
+
+        Raises:
+            OSError: The content cannot be read.
+        """
+        content, _, known = self._known(place, progress)
+        return known, {"name": paths.nfc(_plain_name(place)), "path": str(place), **content}
+
+    def _known(
+        self, place: Path, progress: Report | None
+    ) -> tuple[dict[str, Any], list[str], DatasetRecord | None]:
+        content = self._resolver.content(place, progress)
+        forms = [content["hash"], *self._resolver.hashes.other_forms(place)]
+        return content, forms, next(filter(None, map(self._registry.with_hash, forms)), None)
 
     def get(self, dataset: str) -> DatasetRecord:
         """Return the record with this id, or else with this name, in any normal form of Unicode.

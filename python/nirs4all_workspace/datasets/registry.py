@@ -116,6 +116,7 @@ class Registry:
             ValueError: A value cannot be read back; nothing was written.
         """
         with locks.take(self._locks / "datasets.lock", _LOCK_TIMEOUT_S):
+            files.make_folder(self.folder)
             known = self.with_hash(mapping["hash"]) if mapping["hash"] else None
             if known is not None:
                 return known, False

@@ -130,7 +130,15 @@ class _Search:
 
     def note(self, path: Path, answer: _Answer) -> None:
         if answer.verdict in ("unreadable", "unstable"):
-            self.errors.append({"path": str(path), "kind": answer.verdict, "message": answer.message})
+            self.tell([{"path": str(path), "kind": answer.verdict, "message": answer.message}])
+
+    def tell(self, errors: Iterable[Problem]) -> None:
+        """Add errors of paths that have none yet: folders are searched again in fresh indexes."""
+        known = {error["path"] for error in self.errors}
+        for error in errors:
+            if error["path"] not in known:
+                known.add(error["path"])
+                self.errors.append(error)
 
     def answer(
         self,
@@ -357,7 +365,8 @@ class Resolver:
                     search.note(root, _Answer("unreadable", message=str(error.strerror)))
                     continue
                 search.stages = _merged(search.stages, [Stage(**stage) for stage in stages])
-                search.errors += [{**error, "path": str(root / error["path"])} for error in errors]
+                listed: list[Problem] = [{**error, "path": str(root / error["path"])} for error in errors]
+                search.tell(listed)
                 if paths:
                     return Path(paths[0]), stages[-1]["stage"], _is_provable(record)
         return None
@@ -423,7 +432,7 @@ def _other_size(size: int, wanted: int) -> str:
 
 
 def _short(hash_: str) -> str:
-    return hash_[: hash_.index(":") + 13] + "…"
+    return hash_[: hash_.index(":") + 13] + "..."
 
 
 def _merged(stages: list[Stage], more: list[Stage]) -> list[Stage]:

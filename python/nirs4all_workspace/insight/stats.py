@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -48,8 +49,7 @@ def stats(workspace: Workspace, rebuild: bool = False) -> Statistics:
     datasets = _datasets(workspace, parts, errors)
     folders = _folders(workspace, snapshot.prediction_folders, parts, errors)
     parts.store(workspace)
-    stored = workspace.templates.list()
-    listing.add_problems(errors, stored.errors)
+    stored = workspace.templates.names(errors)
     templates = {item["id"] for entry in runs for item in entry["templates"]} | set(stored)
     return {
         "generated_at": datetime.now(UTC).isoformat(),
@@ -107,7 +107,8 @@ class _StatSnapshot:
         self._began = time.time_ns()
         self.errors: list[Problem] = []
         # Deleted runs whose files are not removed yet are not counted.
-        deleted = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
+        trash = set(listing.list_names(workspace.path, layout.TRASH, self.errors))
+        deleted = {name for name in trash if not os.path.lexists(workspace.path / "runs" / name)}
         items, unlisted = _native.survey(workspace.path)
         listing.add_problems(self.errors, unlisted)
         for path, fingerprint, count, size, changed_at in items:

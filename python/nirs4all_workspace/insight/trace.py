@@ -18,6 +18,7 @@ from nirs4all_workspace.exceptions import NotFoundError, WorkspaceError, problem
 from nirs4all_workspace.legacy import old_artifacts
 from nirs4all_workspace.predictions import pages
 from nirs4all_workspace.predictions.scan import FILE, scan
+from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -90,9 +91,12 @@ def trace(workspace: Workspace, kind: str, id_: str) -> Trace:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     walk = _Walk(workspace)
     find: Callable[[str], _Found | None] = getattr(walk, f"from_{kind}")
-    found = find(id_)
+    # A text that is not Unicode names nothing.
+    found = find(id_) if stored.is_unicode(id_) else None
     if found is None:
         listing.raise_if_unreadable(workspace.path, walk.errors, f"{kind}s/{id_}", f"runs/{id_}")
+        if kind == "run":
+            raise catalogue.run_not_found(workspace.path, id_, walk.errors)
         raise NotFoundError(f"there is no {kind} {id_!r}", str(workspace.path))
     return walk.collect(Trace(kind, id_), found)
 
@@ -151,6 +155,9 @@ class _Walk:
         return found if runs or is_registered or self._has_rows(rows) else None
 
     def from_run(self, id_: str) -> _Found | None:
+        known = [(run["id"], run["name"]) for run in self._runs]
+        if catalogue.matching_runs(id_, known, self.errors):
+            id_ = catalogue.find_run(self._workspace.path, id_, known, self.errors)
         runs = [run for run in self._runs if run["id"] == id_]
         if not runs:
             return None
@@ -160,9 +167,7 @@ class _Walk:
         import polars as pl
 
         runs = [run for run in self._runs if _refers(run["templates"], {id_})]
-        stored = self._workspace.templates.list()
-        listing.add_problems(self.errors, stored.errors)
-        if not runs and id_ not in stored:
+        if not runs and id_ not in self._workspace.templates.names(self.errors):
             return None
         results = [result for result in self._results(runs) if result.template_id == id_]
         rows = self._rows_of(results) | (pl.col("template_id") == id_)

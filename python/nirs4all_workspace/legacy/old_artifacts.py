@@ -37,12 +37,25 @@ def find(root: Path, manifest: Mapping[str, Any], name: Any) -> Path | None:  # 
         manifest: The manifest in the catalogue.
         name: The file name in the manifest.
     """
-    if not isinstance(name, str) or not name:
-        return None
-    places = places_of(manifest)
-    for place, bound in zip(places, (Path("binaries"), places[1]), strict=True):
-        path = Path(os.path.normpath(place / name))
-        # A manifest may name any path; a file outside of these folders is not its artifact.
-        if path.is_relative_to(bound) and os.path.isfile(root / path):  # noqa: PTH113 - False where not told
+    for path in candidates(manifest, name):
+        if os.path.isfile(root / path):  # noqa: PTH113 - False where not told
             return root / path
     return None
+
+
+def candidates(manifest: Mapping[str, Any], name: Any) -> list[Path]:  # noqa: ANN401 - what a file says
+    """Return the paths where an artifact may lie, relative to the folder of nirs4all 0.6."""
+    if not isinstance(name, str) or not name:
+        return []
+    places = places_of(manifest)
+    found = [
+        (Path(os.path.normpath(place / name)), bound)
+        for place, bound in zip(places, (Path("binaries"), places[1]), strict=True)
+    ]
+    # A manifest may name any path; a file outside of these folders is not its artifact.
+    return [path for path, bound in found if path.is_relative_to(bound)]
+
+
+def is_place(path: Path) -> bool:
+    """Return whether a path of a folder of nirs4all 0.6 is a folder of artifacts, or lies in one."""
+    return path.parts[0] == "binaries" or "_binaries" in path.parts

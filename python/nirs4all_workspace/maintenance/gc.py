@@ -57,7 +57,7 @@ def _garbage(
         yield "trash", folder, partial(_finish, workspace, folder, errors)
     for name in listing.list_names(root, "runs", errors, lambda name: name.startswith(layout.STAGING)):
         folder = workspace.runs.folder / name
-        if _age(folder) < oldest:
+        if _is_older(root, folder, oldest, errors):
             yield "staging", folder, partial(_remove_folder, folder)
     for path in _locks_without_a_run(root, errors):
         yield "lock", path, partial(_remove_lock, path)
@@ -67,14 +67,12 @@ def _garbage(
         message = "templates and artifacts were not examined: runs that cannot be read may refer to them"
         answer["notes"].append({"path": "runs", "kind": "unreadable", "message": message})
         return
-    stored = workspace.templates.list()
-    listing.add_problems(errors, stored.errors)
-    for template_id in stored:
+    for template_id in workspace.templates.names(errors):
         path = workspace.templates.path(template_id)
-        if template_id not in used and _age(path) < oldest:
+        if template_id not in used and _is_older(root, path, oldest, errors):
             yield "template", path, partial(_remove_template, workspace, path, oldest)
     for path in workspace.artifacts.files(errors):
-        if hash_of(path) not in named and _age(path) < oldest:
+        if hash_of(path) not in named and _is_older(root, path, oldest, errors):
             yield "artifact", path, partial(workspace.artifacts.remove, path, oldest)
 
 
@@ -143,9 +141,16 @@ def _remove_template(workspace: Workspace, path: Path, oldest: float) -> bool:
     return True
 
 
-def _age(path: Path) -> float:
-    """Return the time of the last change; now where the file is gone, so that it is not removed."""
+def _is_older(root: Path, path: Path, oldest: float, errors: list[Problem]) -> bool:
+    """Return whether the last change was before `oldest` (s since 1970).
+
+    False where the file is gone, and for a link that leads nowhere, which is added to `errors`.
+    """
     try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return time.time()
+        return path.stat().st_mtime < oldest
+    except OSError as error:
+        if not files.is_gone(path, error):
+            name = path.relative_to(root).as_posix()
+            found = files.unusable_folder(path) or error
+            listing.add_problems(errors, [problem(listing.relative_path(root, found, name), found)])
+        return False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
-from nirs4all_workspace._io import layout, listing, yaml_records
+from nirs4all_workspace._io import files, layout, listing, yaml_records
 from nirs4all_workspace.artifacts import hash_of
 from nirs4all_workspace.exceptions import CorruptFileError, SchemaError, WorkspaceError, problem
 from nirs4all_workspace.model import migration_notes
@@ -16,7 +17,6 @@ from nirs4all_workspace.runs.lineage import ancestors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.answers import Verification
@@ -117,14 +117,14 @@ class _ReferencedContent:
 
     def __init__(self, workspace: Workspace, unlisted: list[Problem]) -> None:
         root = workspace.path
-        stored = workspace.templates.list()
-        self.stored, self.has_templates = set(stored), not stored.errors
-        listing.add_problems(unlisted, stored.errors)
-        self.templates = [
-            id_
-            for id_ in stored
-            if listing.is_regular_file(root, f"templates/{id_}.yaml", unlisted, unknown=False)
-        ]
+        of_templates: list[Problem] = []
+        self.templates = workspace.templates.names(of_templates)
+        unreadable = {error["path"] for error in of_templates}
+        # Of a name that is not UTF-8 cannot be told which template it was.
+        self.has_templates = all(path != "templates" and files.is_utf8(path) for path in unreadable)
+        # What cannot be read is one problem, and is not missing too.
+        self.stored = {*self.templates, *(Path(path).stem for path in unreadable)}
+        listing.add_problems(unlisted, of_templates)
         of_datasets: list[Problem] = []  # the registry tells
         names = listing.list_names(root, "datasets", of_datasets, lambda name: name.endswith(".yaml"))
         self.datasets, self.has_datasets = {name.removesuffix(".yaml") for name in names}, not of_datasets

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.exceptions import CorruptFileError
+from nirs4all_workspace.legacy import old_artifacts
 from nirs4all_workspace.migration import files
 from nirs4all_workspace.migration.compare import compare
 from nirs4all_workspace.migration.report import Report, shown
@@ -82,7 +83,7 @@ class _Builder:
             if name.endswith(".partial.meta.parquet"):
                 continue
             if refusal := files.refusal(self.source / name):
-                self._refuse(name, *refusal)
+                self.report.lost(name, *refusal)
                 continue
             with self._reporting(name):
                 listed.append(PredictionFile(self.source, name))
@@ -113,11 +114,6 @@ class _Builder:
         except (CorruptFileError, OSError) as error:
             message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
             self.report.error(name, "corrupt", f"{message}; it was copied unchanged")
-
-    def _refuse(self, name: str, kind: str, message: str) -> None:
-        """Report a file that cannot be opened, once."""
-        if shown(name) not in {item["path"] for item in self.report.errors}:
-            self.report.error(name, kind, message)
 
     def _move_file(self, transfer: Transfer, step: Callable[[int], object]) -> None:
         file, report, done = transfer.file, self.report, transfer.done
@@ -170,7 +166,7 @@ class _Builder:
             message = f"rows name arrays {count} times, but {name} {what}"
             self.report.note(transfer.file.file, "missing_arrays", message, run_id)
         if transfer.refusal:
-            self._refuse(name, *transfer.refusal)
+            self.report.lost(name, *transfer.refusal)
             return
         if transfer.done.arrays_error:
             message = f"{transfer.done.arrays_error}; it was copied unchanged"
@@ -258,14 +254,14 @@ class _Builder:
             if path in self.sessions.carried:
                 continue
             name = str(path.relative_to(self.source))
-            if not files.is_file(path) and not _is_lost(path):
+            if not files.is_file(path) and not _is_lost(path, Path(name)):
                 if shown(name) in known:
                     continue
                 message = "is not a file, or is a link to nothing or out of the folder; it was not copied"
                 self.report.note(name, "left", message)
                 continue
             if refusal := files.refusal(path):
-                self._refuse(name, *refusal)
+                self.report.lost(name, *refusal)
                 continue
             files.copy(path, self.workspace.path / files.SOURCE / path.relative_to(self.source))
             self.report.count(self.report.target, copied_files=1)
@@ -299,7 +295,7 @@ class _Builder:
             self.report.count(self.report.target, results=about["results"])
 
 
-def _is_lost(path: Path) -> bool:
+def _is_lost(path: Path, name: Path) -> bool:
     """Return whether a path where nirs4all 0.6 has a file holds something else, or cannot be looked at."""
     try:
         path.stat()
@@ -308,7 +304,8 @@ def _is_lost(path: Path) -> bool:
         is_searched = True
     except OSError:
         is_searched = False
-    return not is_searched or path.name.endswith((catalogue.SUFFIX, ".arrays.parquet", "manifest.yaml"))
+    is_of_a_name = path.name.endswith((catalogue.SUFFIX, ".arrays.parquet", "manifest.yaml", "pipeline.json"))
+    return not is_searched or is_of_a_name or old_artifacts.is_place(name)
 
 
 def _place_of(path: Path) -> str | None:

@@ -142,6 +142,7 @@ def refusal(path: Path) -> tuple[str, str] | None:
     message = getattr(found, "message", None) or getattr(found, "strerror", None) or str(found)
     # The same kind as scans give to a path that is not a file.
     is_special = not isinstance(found, OSError) or found.errno == errno.ENXIO
+    is_special = is_special and path.name.endswith(".parquet")
     return "not_parquet" if is_special else "io", message
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace._io import files as io_files
 from nirs4all_workspace._io import locks, paths
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError, SchemaError
 from nirs4all_workspace.legacy import later_stores
@@ -65,8 +66,8 @@ def migrate(
             nirs4all 0.6.
         ConflictError: The target is not empty, or the source changed meanwhile.
         LockTimeoutError: Another process migrates to this target.
-        OSError: A file could not be read or written, or the disk has less space (ENOSPC) than the source
-            takes; the target is unchanged.
+        OSError: A file could not be read or written, the target lies at or below a dangling link, or the
+            disk has less space (ENOSPC) than the source takes; the target is unchanged.
     """
     import sqlite3
 
@@ -107,6 +108,10 @@ def migrate(
 def _checked(source: Path, target: Path) -> tuple[Path, Path]:
     if not source.is_dir():
         raise NotFoundError("there is no such folder", str(source))
+    leads_nowhere = target.is_symlink() and not target.exists()
+    if culprit := io_files.unusable_folder(target if leads_nowhere else target.parent):
+        # Resolved, it would be made where the link leads.
+        raise culprit
     origin, place = source.resolve(), target.resolve()
     if place.is_relative_to(origin) or origin.is_relative_to(place):
         raise ConflictError("lies within the other; choose a folder beside it", str(target))

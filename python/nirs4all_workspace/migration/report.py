@@ -42,6 +42,11 @@ class Report:
         """Add an error."""
         self.errors.append({"path": shown(path), "kind": kind, "message": shown(message)})
 
+    def lost(self, path: str, kind: str, message: str) -> None:
+        """Add an error of a path that cannot be read, once."""
+        if shown(path) not in {item["path"] for item in self.errors}:
+            self.error(path, kind, message)
+
     def count(self, side: dict[str, int], **numbers: int) -> None:
         """Add to counts."""
         for key, number in numbers.items():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import catalogue
-from nirs4all_workspace._io import yaml_records
+from nirs4all_workspace._io import listing, yaml_records
 from nirs4all_workspace._version import __version__
 from nirs4all_workspace.legacy import old_artifacts
 from nirs4all_workspace.migration import files
@@ -19,8 +20,7 @@ from nirs4all_workspace.values import strict_json
 from nirs4all_workspace.values.canonical import content_id, plain
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.migration.report import Report
     from nirs4all_workspace.workspace import Workspace
 
@@ -146,6 +146,8 @@ class Sessions:
         missing = 0
         for item in old_artifacts.items_of(content):
             path = old_artifacts.find(self._source, manifest, item.get("path"))
+            if path is None:
+                self._report_lost(*old_artifacts.candidates(manifest, item.get("path")))
             digest = None if path is None or files.refusal(path) else self._put(path)
             missing += digest is None
             if digest is not None and digest not in hashes:
@@ -174,6 +176,14 @@ class Sessions:
         self._report.count(self._report.source, artifacts=len(lines) - missing, artifacts_missing=missing)
         return hashes, lines
 
+    def _report_lost(self, *paths: Path) -> None:
+        """Report what lies where nirs4all 0.6 has a file and cannot be read as one, or a folder above it."""
+        for path in paths:
+            found: list[Problem] = []
+            listing.is_regular_file(self._source, path.as_posix(), found, unknown=False)
+            for item in found:
+                self._report.lost(item["path"], item["kind"], item["message"])
+
     def _put(self, path: Path) -> str:
         known = self._hashes.get(path)
         if known is None:
@@ -185,6 +195,7 @@ class Sessions:
     def _copy_rest(self, folder: Path, manifest: dict[str, Any]) -> None:
         """Copy the files of a configuration, and its file in the folder of its dataset, if any."""
         origin = self._source / manifest["path"]
+        self._report_lost(Path(manifest["path"], "pipeline.json"))
         for path in (*files.walk(origin), origin.with_name(f"best_{origin.name}.csv")):
             # A folder that cannot be read is one error.
             if path not in self.carried and files.is_file(path) and not files.refusal(path):

@@ -31,6 +31,7 @@ _DEFAULTS: dict[str, Any] = {
     "revision": 0,
     "attempts": 0,
     "is_claimed": False,
+    "retry_failed": False,
     "requested": None,
     "owner": None,
     "parent_run": None,
@@ -100,6 +101,16 @@ def tags(given: Iterable[str]) -> list[str]:
             raise ValueError("tags: expected texts, got an empty one")
         found.append(nfc(tag.strip()))
     return list(dict.fromkeys(found))
+
+
+def edits(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description, tags and notes among what is given, as a record holds them.
+
+    Raises:
+        TypeError: A value has a wrong type.
+        ValueError: A tag is empty.
+    """
+    return {key: tags(value) if key == "tags" else text(value, key) for key, value in given.items()}
 
 
 def tags_in(record: Mapping[str, Any]) -> list[str]:
@@ -208,10 +219,22 @@ def move(
     to: RunStatus,
     reason: str | None = None,
     traceback: str | None = None,
+    *,
+    is_death: bool = False,
+    retry_failed: bool = False,
 ) -> None:
     """Change the status in a record by one allowed transition, and add it to the history.
 
     Reason and traceback are error texts: long ones are cut, and none is refused.
+
+    Args:
+        record: The record, which is changed.
+        to: The new status.
+        reason: The reason, stored in the history.
+        traceback: The traceback of the exception that ended the run.
+        is_death: Whether the run failed because its owner died, which does not end a wish to run failed
+            results again.
+        retry_failed: Whether failed results are to be run again from now on.
 
     Raises:
         InvalidTransitionError: The transition is not allowed.
@@ -219,14 +242,27 @@ def move(
     before = RunStatus(record["status"])
     check_transition(record["id"], before, to)
     reason = None if reason is None else stored.error_text(str(reason))
-    entry = {"time": now(), "from": before.value, "to": to.value, "reason": reason, "who": who()}
+    entry: dict[str, Any] = {
+        "time": now(),
+        "from": before.value,
+        "to": to.value,
+        "reason": reason,
+        "who": who(),
+    }
     if traceback is not None:
         entry["traceback"] = stored.error_text(traceback)
     history = record.pop("history")
+    wished = retry_failed or record.get("retry_failed") is True
+    if to in ENDED and not is_death:
+        wished = False
+    if wished and (retry_failed or not any(it.get("retry_failed") is True for it in history)):
+        # Failed results that are younger than this were run again.
+        entry["retry_failed"] = True
     record.update(
         status=to.value,
         revision=record["revision"] + 1,
         requested=None,
+        retry_failed=wished,
         owner=who() if to is RunStatus.RUNNING else None,
         history=[*history, entry],
     )

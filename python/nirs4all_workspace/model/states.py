@@ -31,7 +31,8 @@ VALID_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
         ),
         RunStatus.PAUSED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED}),
         RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
-        RunStatus.COMPLETED: frozenset(),
+        # Only to run failed results again.
+        RunStatus.COMPLETED: frozenset({RunStatus.QUEUED}),
         RunStatus.CANCELLED: frozenset(),
     }
 )

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nirs4all_workspace import _native, catalogue, display
-from nirs4all_workspace._io import layout, listing, locks
+from nirs4all_workspace._io import files, listing
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
-from nirs4all_workspace.exceptions import LockTimeoutError, NotFoundError, WorkspaceError
-from nirs4all_workspace.model import ownership
+from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.model.result import ResultList
-from nirs4all_workspace.predictions import export, pages, scan
+from nirs4all_workspace.predictions import compaction, export, pages, scan
 from nirs4all_workspace.predictions.arrays import arrays_of
+from nirs4all_workspace.predictions.planned_fields import PlannedFields
 from nirs4all_workspace.predictions.writer import Writer
+from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace
 
 _log = logging.getLogger(__name__)
-
-
-_YOUNG = (
-    "was sealed so recently that readers may still need its journal; compact again later (after 10 s, on a "
-    "network drive 2 minutes)"
-)
 
 
 class Ranking(list[dict[str, Any]]):
@@ -124,6 +118,7 @@ class Predictions:
             OSError: The workspace cannot be listed.
         """
         pages.check_count("k", k)
+        pages.check_texts(metric=metric, score=score, direction=direction)
         root = self._workspace.path
         asked = self._filters(filters)
         return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
@@ -240,6 +235,8 @@ class Predictions:
             if name in filters:
                 raise ValueError(f"unknown filter {name!r}; name a run by run=")
         run, result = filters.get("run"), filters.get("result")
+        # A run is looked for by name, and is not found.
+        pages.check_texts(**{name: value for name, value in filters.items() if name != "run"})
         is_old = self._workspace.format_version < 2
         if not isinstance(run, str | None) or (run is None and (result is None or not is_old)):
             return filters
@@ -249,9 +246,10 @@ class Predictions:
         headers, errors = catalogue.run_headers(root)
         found = [header for header in headers if run in (None, header.id, header.name)]
         if run is not None and not found:
-            if self._is_named(run):
+            if stored.is_unicode(run) and self._is_named(run):
                 return filters
-            raise catalogue.run_not_found(root, run, errors)
+            found_id = catalogue.find_run(root, run, [(it.id, it.name) for it in headers], errors)
+            found = [header for header in headers if header.id == found_id]
         if not is_old:
             return {**filters, "run": None, "runs": [header.id for header in found]}
         entries = {header.id: header.entry() for header in found}
@@ -309,7 +307,10 @@ class Predictions:
             OSError: Arrays that were not found may lie in a file or folder that cannot be read.
             CorruptFileError: Arrays that were not found may lie in a damaged file.
         """
-        batches, errors = _native.find_predictions(self._workspace.path, id, self._filters({"run": run_id}))
+        asked = self._filters({"run": run_id})
+        if not stored.is_unicode(id):
+            raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
+        batches, errors = _native.find_predictions(self._workspace.path, id, asked)
         for error in errors:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
         found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
@@ -327,6 +328,8 @@ class Predictions:
     def writer(self, run_id: str, dataset: str, **options: Unpack[WriterOptions]) -> Writer:
         """Open a writer for a run's predictions on a dataset.
 
+        Rows that name a planned result take from it what they lack, as with `run.writer`.
+
         Args:
             run_id: The id of the run. It may be unknown to `ws.runs`; then it has rows and no results.
             dataset: The dataset's name, registered or not, or the id of a registered one.
@@ -338,14 +341,20 @@ class Predictions:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: The journal cannot be created.
         """
-        return self.open_writer(run_id, dataset, **options)
+        planned = PlannedFields(self._workspace, run_id)
+        return self.open_writer(run_id, dataset, planned=planned.of, **options)
 
     def open_writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
         """Open a writer with any option of `Writer`; for callers within the package."""
         self._workspace.check_writable()
+        pages.check_texts(run_id=run_id, dataset=dataset)
         if is_id(dataset):
             with suppress(NotFoundError):
                 dataset = self._workspace.datasets.get(dataset).name
+        for name in ("predictions", "arrays"):
+            # What is in the way is said before rows are given.
+            if culprit := files.unusable_folder(self._workspace.path / name):
+                raise culprit
         _native.sweep(self._workspace.path, dataset_folder(dataset))
         return Writer(self._workspace.path, run_id, dataset, **options)
 
@@ -362,51 +371,21 @@ class Predictions:
             A dict of `compacted` (dicts of output, inputs and rows), `skipped` (dicts of run_id and
             reason where a process owns the run; of run_id, path, column and reason for segments that stay
             apart, since a column has another type there; of run_id, path and reason for segments that were
-            sealed so lately that their journals are still there) and `errors` (folders that cannot be listed,
-            as dicts of path, kind and message).
+            sealed so lately that their journals are still there) and `errors` (segments, locks and folders
+            that cannot be read or written, as dicts of path, kind and message: nothing was merged of that run
+            in that folder, and the rest was).
 
         Raises:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            CorruptFileError: A segment cannot be read; nothing was merged of its run in its folder, and
-                other runs were.
-            OSError: A file cannot be read or written; other runs were merged.
+            OSError: The workspace cannot be listed; nothing was merged.
         """
-        root = self._workspace.path
         self._workspace.check_writable()
-        done: Compaction = {"compacted": [], "skipped": [], "errors": _native.sweep(root)[1]}
         folder = None if dataset is None else dataset_folder(dataset)
-        failed: WorkspaceError | OSError | None = None
-        is_shared = _native.is_network_drive(root)
-        runs = {_native.run_of(PurePosixPath(name).name) for name in _native.list_files(root, live=False)}
-        for run_id in sorted(filter(None, runs)):
-            if is_shared and ownership.is_owned(root, run_id):
-                # Taking the lock would say that this host had it last.
-                done["skipped"].append({"run_id": run_id, "reason": "a process on another host owns it"})
-                continue
-            try:
-                lock = locks.take(layout.owner_lock(root, run_id), timeout=0)
-            except LockTimeoutError as error:
-                done["skipped"].append({"run_id": run_id, "reason": error.message})
-                continue
-            except OSError as error:
-                failed = failed or error
-                continue
-            try:
-                done["compacted"] += _native.compact(root, run_id, folder)
-                apart, young = _native.passed_over(root, run_id, folder)
-                done["skipped"] += apart + [
-                    {"run_id": run_id, "path": path, "reason": _YOUNG} for path in young
-                ]
-            except (WorkspaceError, OSError) as error:
-                failed = failed or error
-            finally:
-                ownership.give_back(root, run_id, lock)
+        done = compaction.compact(self._workspace.path, folder)
         for one in done["compacted"]:
             _log.info(
                 "%d segments with %d rows compacted into %r", len(one["inputs"]), one["rows"], one["output"]
             )
-        if failed is not None:
-            raise failed
         return done
 
     def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> Rebuild:

@@ -109,9 +109,17 @@ def _named(target: Path) -> Iterator[None]:
 
 
 def _opened(target: Path) -> AbstractContextManager[Any]:
-    """Return the stream to write: stdout, a pipe or device as it is, else a file published when complete."""
+    """Return the stream to write: stdout, a pipe or device as it is, else a file published when complete.
+
+    A link stays: what it names is written.
+    """
     if target == STDOUT:
         return _stdout()
+    if target.is_symlink():
+        real = Path(os.path.realpath(target))
+        if real.exists() != target.exists():
+            return target.open("wb")  # an open descriptor, which has no path
+        target = real
     if target.exists() and not target.is_file() and not target.is_dir():
         return target.open("wb")
     return _native.Draft(target)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.display import shown
+from nirs4all_workspace.values import stored
 from nirs4all_workspace.values.strict_json import strict
 
 if TYPE_CHECKING:
@@ -97,12 +98,25 @@ def check_count(name: str, count: int) -> None:
         raise ValueError(f"{name}: expected an integer from 0 to 2**63 - 1, got {count}")
 
 
+def check_texts(**arguments: object) -> None:
+    """Check that the arguments that are texts are Unicode: no column and no row has others.
+
+    Raises:
+        UnicodeError: An argument has a lone surrogate, as one from a command line that is not UTF-8; a
+            ValueError.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, str):
+            stored.check_text(value, name)
+
+
 def checked(asked: dict[str, Any]) -> dict[str, Any]:
     """Check the arguments of a list, and return them.
 
     Raises:
         TypeError: A count is not an integer.
-        ValueError: A count is negative or needs more than 63 bits, or `columns` is a text or repeats a name.
+        ValueError: A count is negative or needs more than 63 bits, a text is not valid Unicode, or `columns`
+            is a text or repeats a name.
     """
     for name in ("offset", "limit"):
         check_count(name, asked[name])
@@ -112,4 +126,7 @@ def checked(asked: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"columns: expected a list of names, got {columns!r}")
         if len(set(columns)) < len(columns):
             raise ValueError(f"columns: a name is repeated in {', '.join(map(shown, columns))}")
+    check_texts(sort_by=asked["sort_by"], cursor=asked["cursor"])
+    for number, name in enumerate(columns or ()):
+        check_texts(**{f"columns[{number}]": name})
     return asked

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
@@ -17,6 +18,7 @@ from nirs4all_workspace._io.paths import absolute, nfc
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.model.result import check as check_result
 from nirs4all_workspace.predictions import misspellings
+from nirs4all_workspace.predictions.planned import PlannedResults
 from nirs4all_workspace.values import frames, stored
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class _HasDict(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
+# Results named in a warning at most.
+_SHOWN = 5
+_open: weakref.WeakValueDictionary[int, Writer] = weakref.WeakValueDictionary()
 _COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
 
 
@@ -48,6 +53,8 @@ class Writer:
 
     Closing seals the journal into Parquet files that DuckDB, Polars and pyarrow read. A writer that is not
     closed leaves a journal, which readers include and `Workspace.recover` seals.
+
+    Where the run has a plan, rows and checkpoints may name its results on the dataset, and no others.
 
     A failed flush raises and loses nothing: the rows wait, and the next flush writes them to a new journal.
     A writer that was declared dead raises `ConflictError` from then on.
@@ -106,14 +113,17 @@ class Writer:
             raise ValueError("the name of the dataset is empty")
         layout.check_run_id(run_id)
         root = absolute(root, "root")
-        if os.path.lexists(root / layout.TRASH / run_id):
+        if os.path.lexists(root / layout.TRASH / run_id) and not os.path.lexists(root / "runs" / run_id):
             raise NotFoundError(f"run {run_id!r} was deleted", str(root))
         folder = dataset_folder(dataset_name)
         self.run_id = run_id
         # One normal form for all rows of the folder.
         self.dataset_name = dataset_name = nfc(dataset_name)
         self._progress = progress
+        self._ids = ids
         self._has_run = (root / "runs" / run_id).is_dir()
+        self._root = root
+        self._planned = PlannedResults(root, run_id, dataset_name)
         self._native = _native.JournalWriter(
             root,
             run_id,
@@ -125,6 +135,8 @@ class Writer:
             flush_seconds=flush_seconds,
             ids=ids,
             planned=planned,
+            # Who derives the ids has results of its own.
+            check_results=self._planned.begin if ids is None else None,
         )
         self._warns = ids is None
         self._on_checkpoint = on_checkpoint
@@ -132,6 +144,7 @@ class Writer:
         self._closing = threading.Lock()
         self._pid = os.getpid()
         self.writer_id: str = self._native.writer_id
+        _open[id(self)] = self
         _log.info("writer %s opened: run %s, dataset %r", self.writer_id, run_id, dataset_name)
 
     def __repr__(self) -> str:
@@ -159,26 +172,32 @@ class Writer:
         """The number of acknowledged rows."""
         return self._native.progress()[0]
 
+    @property
+    def waiting(self) -> int:
+        """The number of rows that wait for the next flush; 0 once it is closed."""
+        return 0 if self._is_closed else self._native.progress()[1]
+
     def write(self, row: PredictionRow | Mapping[str, Any]) -> None:
         """Add one row.
 
         Args:
             row: Its columns by name. Columns of nirs4all 0.6 have fixed types (numbers for scores and counts,
                 texts for names; other values of names are converted to texts), others the type of their first
-                value; dicts and lists are stored as strict JSON. Values of NumPy, pandas and others are
-                converted by dtype, byte order, mask and unit: masked, NaT and NA are null (docs/format.md has
-                the table). `id` and `created_at` are generated where they are missing; `run_id` and
-                `dataset_name` are the writer's. `y_true`, `y_pred`, `y_proba`, `sample_indices` and `weights`
-                may hold arrays of real numbers, which are stored once per content, with their shape, as
-                64-bit floats, masked values as NaN.
+                value, and no value that is another one in that type; dicts and lists are stored as strict
+                JSON. Values of NumPy, pandas and others are converted by dtype, byte order, mask and unit:
+                masked, NaT and NA are null (docs/format.md has the table). `id` and `created_at` are
+                generated where they are missing; `run_id` and `dataset_name` are the writer's. `y_true`,
+                `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of real numbers, which are
+                stored once per content, with their shape, as 64-bit floats, masked values as NaN.
 
         Warns:
             UserWarning: Something looks like a typing error; the row was added.
 
         Raises:
             TypeError: A value does not fit its column, or has an unsupported type; the row was not added.
-            ValueError: The id was written already, the row is of another run or dataset, or a number does not
-                fit 64 bits; the row was not added.
+            ValueError: The id was written already, the row is of another run or dataset, its result is not in
+                the plan of the run or is on another dataset, or a number does not fit 64 bits; the row was
+                not added.
             ConflictError: This writer was closed or declared dead.
             OSError: A flush was due and failed; the row waits for the next flush.
         """
@@ -194,7 +213,8 @@ class Writer:
 
         Raises:
             TypeError: A column has a type that does not fit its name; nothing was added.
-            ValueError: An id is repeated, or a row is of another run or dataset; nothing was added.
+            ValueError: An id is repeated, a row is of another run or dataset, or its result is not in the
+                plan of the run or is on another dataset; nothing was added.
             ConflictError: This writer was closed or declared dead.
             OSError: A flush was due and failed; the rows wait for the next flush.
         """
@@ -246,9 +266,10 @@ class Writer:
             The result as it was stored.
 
         Raises:
-            ValueError: It has no id, was checkpointed already, or holds a value that cannot be read back: a
-                text that is not Unicode, an integer beyond 64 bits, more than 127 levels. The message names
-                the value; rows wait, and the result can be checkpointed again.
+            ValueError: It has no id, was checkpointed already, is not in the plan of the run or is on another
+                dataset, or holds a value that cannot be read back: a text that is not Unicode, an integer
+                beyond 64 bits, more than 127 levels. The message names the value; rows wait, and the result
+                can be checkpointed again.
             TypeError: A value has a type that JSON lacks, or a field has another type than in `Result`.
             NotFoundError: The run has no folder for results; make it with `ws.runs.create`.
             ConflictError: This writer was closed or declared dead; the result is not committed.
@@ -260,13 +281,17 @@ class Writer:
             raise ValueError(f"id of a result: expected a text, got {result_id!r}")
         if not self._has_run:
             raise NotFoundError(f"there is no run {self.run_id!r}; make it with ws.runs.create to checkpoint")
-        tally = self._native.tally(stored.check_text(result_id, "result['id']"))
+        stored.check_text(result_id, "result['id']")
+        if self._ids is None:
+            self._planned.check([result_id])
+        tally = self._native.tally(result_id)
         defaults = {"status": "done", "completed_at": datetime.now(UTC).isoformat(), **tally}
         whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
         whole = stored.with_error_texts(whole)
         tree, text = stored.result_text(whole)
         check_result(tree)
         self._native.checkpoint(result_id, text)
+        self._planned.finish(result_id)
         _log.info("result %s checkpointed by writer %s: %s", result_id, self.writer_id, whole["status"])
         self._report()
         if self._on_checkpoint is not None:
@@ -276,7 +301,8 @@ class Writer:
     def close(self) -> None:
         """Flush and seal; a second call does nothing.
 
-        Rows of results that were never checkpointed are sealed as partial rows.
+        Rows of results that were never checkpointed are sealed as partial rows, which no answer has unless it
+        is asked for them; a warning gives their number, unless an exception passes.
 
         Raises:
             ConflictError: This writer was declared dead; the rows that it acknowledged are safe.
@@ -285,6 +311,9 @@ class Writer:
                 closed, and the damaged file is retained.
             OSError: It could not be sealed; the journal is unchanged, and closing can be tried again.
         """
+        self._close(is_passing=sys.exception() is not None)
+
+    def _close(self, *, is_passing: bool) -> None:
         if self._is_closed:
             return
         if os.getpid() != self._pid:
@@ -296,6 +325,7 @@ class Writer:
             path = self.path
             outcomes = self._native.close()
             self._is_closed = True
+        _open.pop(id(self), None)
         _log.info(
             "writer %s sealed: %s", self.writer_id, ", ".join(one["end"] for one in outcomes) or "empty"
         )
@@ -305,6 +335,19 @@ class Writer:
                 "*.corrupt; resume the run to redo the results that lost rows",
                 str(path),
             )
+        n_partial = sum(outcome["partial_rows"] for outcome in outcomes)
+        if n_partial and not is_passing:
+            self._warn_of_partial(n_partial)
+
+    def _warn_of_partial(self, n_rows: int) -> None:
+        unfinished = list(self._planned.unfinished)
+        named = f" ({display.some_of(unfinished, _SHOWN)})" if unfinished else ""
+        rows = "1 row is" if n_rows == 1 else f"{n_rows} rows are"
+        display.warn(
+            f"{rows} of results that were never checkpointed{named}, and count in no answer: checkpoint a "
+            f"result after its rows, or resume run {self.run_id} to do it again",
+            stacklevel=4,
+        )
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -312,7 +355,7 @@ class Writer:
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         """Close the writer, also after an exception: rows written before it are sealed."""
-        self.close()
+        self._close(is_passing=kind is not None)
 
     def __del__(self) -> None:
         """Warn where rows are lost because the writer was neither flushed nor closed."""
@@ -325,6 +368,11 @@ class Writer:
                 ResourceWarning,
                 stacklevel=2,
             )
+
+    def is_of(self, root: Path, run_id: str) -> bool:
+        """Return whether it writes to this run, is open and belongs to this process."""
+        is_open = not self._is_closed and os.getpid() == self._pid
+        return is_open and (self._root, self.run_id) == (root, run_id)
 
     def _follow_up(self, outcome: int) -> None:
         """Flush where that is due, then warn of what the rows had for the first time."""
@@ -351,6 +399,12 @@ class Writer:
             except Warning:
                 # Warnings are errors here: raising this one would report a failed flush.
                 print(f"n4w: {display.shown(message)}", file=sys.stderr)
+
+
+def open_writers(root: Path, run_id: str) -> list[Writer]:
+    """Return the writers of a run that this process has open."""
+    found = [reference() for reference in _open.valuerefs()]
+    return [it for it in found if it is not None and it.is_of(root, run_id)]
 
 
 def _fields_of(result: Mapping[str, Any] | _HasDict) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from nirs4all_workspace.model.states import RunStatus
 from nirs4all_workspace.runs.dataset_references import references
 from nirs4all_workspace.runs.delete import delete
 from nirs4all_workspace.runs.lineage import check_parent
+from nirs4all_workspace.runs.opening import open_run
 from nirs4all_workspace.runs.recorded import RecordedRun
 from nirs4all_workspace.runs.run import Run, is_claimable
 from nirs4all_workspace.templates import references as template_references
@@ -60,8 +61,7 @@ class RunList(list["Run | RecordedRun"]):
         """Return the list as plain data, the shape of `n4w runs --json`: what `to_dict` of all kinds shares.
 
         It has all of `run.yaml`, kind, templates, datasets, summary (None until it is written), n_configs and
-        is_interrupted.
-        n_configs and is_interrupted.
+        n_failed (of the summary) and is_interrupted.
         """
         only_of_some = ("manifests", "steps", "files")
         runs = [
@@ -131,8 +131,7 @@ class Runs:
             OSError: A file cannot be read or written; no run was created.
         """
         self._workspace.check_writable()
-        if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"name of a run: expected a text, got {name!r}")
+        check_name(name)
         created_at = run_record.now()
         run_id = run_record.new_id(name, created_at)
         check_parent(self._workspace, run_id, run_record.text(parent_run, "parent_run"))
@@ -160,8 +159,76 @@ class Runs:
         _log.info("run %s created", run_id)
         return Run(self._workspace, run_id)
 
+    def open(
+        self,
+        name: str,
+        templates: Iterable[object] | None = None,
+        datasets: Iterable[object] | None = None,
+        description: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        parent_run: str | None = None,
+        derived_from_result: str | None = None,
+        modifications: Iterable[Mapping[str, Any]] = (),
+        *,
+        tags: Iterable[str] = (),
+        notes: str | None = None,
+        new: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Run:
+        """Return the newest run with a name that is not cancelled, so that a script started again goes on.
+
+        Where there is none it is created. `with ws.runs.open(...) as run:` serves in every case: a queued or
+        new run is queued; a paused, failed or interrupted one is resumed, and owned by this process from then
+        on; a completed one stays as it is, in a `with` block too, and its plan is empty.
+
+        Args:
+            name: The name of the run.
+            templates: As for `create`. A run that is there must have the same, by content; None for any.
+            datasets: As for `create`. A run that is there must have the same, with the same content; None for
+                any.
+            description: As for `create`, for a new run.
+            config: As for `create`. A run that is there keeps its own; another one than that is a warning.
+            parent_run: As for `create`, for a new run.
+            derived_from_result: As for `create`, for a new run.
+            modifications: As for `create`, for a new run.
+            tags: As for `create`, for a new run.
+            notes: As for `create`, for a new run.
+            new: Whether to make a run in any case.
+            progress: As for `create`.
+
+        Returns:
+            The run.
+
+        Raises:
+            ConflictError: A process owns the run, or a writer of it is alive; or it has other templates or
+                datasets, which the message lists.
+            CorruptFileError: A run that may have the name cannot be read.
+            TypeError, ValueError, NotFoundError, SchemaError, OSError: As for `create` and `Run.resume`.
+        """
+
+        def create() -> Run:
+            return self.create(
+                name,
+                () if templates is None else templates,
+                () if datasets is None else datasets,
+                description,
+                config,
+                parent_run,
+                derived_from_result,
+                modifications,
+                tags=tags,
+                notes=notes,
+                progress=progress,
+            )
+
+        self._workspace.check_writable()
+        check_name(name)
+        if new:
+            return create()
+        return open_run(self._workspace, name, templates, datasets, config, progress, create)
+
     def _publish(self, run_id: str, content: Mapping[str, Mapping[str, Any]]) -> None:
-        _native.make_folder(self.folder)
+        files.make_folder(self.folder)
         draft = self.folder / f"{layout.STAGING}{run_id}"
         draft.mkdir()
         try:
@@ -172,27 +239,40 @@ class Runs:
             shutil.rmtree(draft, ignore_errors=True)
             raise
 
-    def get(self, run_id: str) -> Run | RecordedRun:
+    def get(self, run: str) -> Run | RecordedRun:
         """Return a run; sessions and files of nirs4all 0.6 are read-only.
 
+        Args:
+            run: The id of the run; else its name; else `latest`, for the newest one; else the beginning of
+                its id. Of several runs with a name, or ids that begin so, none is meant.
+
         Raises:
-            NotFoundError: There is no such run.
+            NotFoundError: There is no such run, or there are several; the message lists them.
             CorruptFileError: The `run.yaml` of the run is damaged; the message names line and key.
             OSError: The run cannot be read.
         """
         try:
-            layout.check_run_id(run_id)
-        except ValueError as error:
-            message = f"there is no run {run_id!r}; `n4w runs` lists all"
-            raise NotFoundError(message, str(self.folder)) from error
-        try:
-            run_record.read(self.folder / run_id)
-        except NotFoundError:
-            for header in catalogue.run_headers(self._workspace.path)[0]:
-                if header.id == run_id and header.kind != "run":
+            layout.check_run_id(run)
+            run_record.read(self.folder / run)
+        except (ValueError, NotFoundError):
+            headers, errors = catalogue.run_headers(self._workspace.path)
+            known = [(header.id, header.name) for header in headers]
+            run = catalogue.find_run(self._workspace.path, run, known, errors, may_be_unreadable=True)
+            for header in headers:
+                if header.id == run and header.kind != "run":
                     return RecordedRun(self._workspace, header)
-            raise
-        return Run(self._workspace, run_id)
+            run_record.read(self.folder / run)
+        return Run(self._workspace, run)
+
+    def id_of(self, run: str) -> str:
+        """Return the id of the run that `get` finds, readable or not; a text that means no run as it is."""
+        if self.has(run):
+            return run
+        headers, errors = catalogue.run_headers(self._workspace.path)
+        known = [(header.id, header.name) for header in headers]
+        if not catalogue.matching_runs(run, known, errors):
+            return run
+        return catalogue.find_run(self._workspace.path, run, known, errors, may_be_unreadable=True)
 
     def has(self, run_id: str) -> bool:
         """Return whether a run of format 2 has this id; its record is not read."""
@@ -203,7 +283,7 @@ class Runs:
         return (self.folder / run_id / run_record.FILE).exists()
 
     def get_writable(self, run_id: str) -> Run:
-        """Return a run whose status can be changed.
+        """Return a run whose status can be changed, named as for `get`.
 
         Raises:
             ReadOnlyError: The run is a session or files of nirs4all 0.6.
@@ -316,6 +396,16 @@ class Runs:
             folder = self.folder / name
             if not name.startswith(".") and files.is_utf8(name) and folder.is_dir():
                 yield folder
+
+
+def check_name(name: object) -> None:
+    """Check that a value can be the name of a run.
+
+    Raises:
+        ValueError: It is empty, or no text.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"name of a run: expected a text, got {name!r}")
 
 
 def _modifications(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -50,7 +50,17 @@ def references(
     return found
 
 
-def _reference(workspace: Workspace, dataset: object, progress: Report | None) -> dict[str, Any]:
+def named(workspace: Workspace, dataset: object, progress: Report | None = None) -> dict[str, Any]:
+    """Return the reference that `references` would return for a dataset; nothing is registered.
+
+    A path to content that no record has gives a reference with its hash and without an id.
+    """
+    return _reference(workspace, dataset, progress, may_register=False)
+
+
+def _reference(
+    workspace: Workspace, dataset: object, progress: Report | None, *, may_register: bool = True
+) -> dict[str, Any]:
     if isinstance(dataset, str) and not dataset:
         raise ValueError("name of a dataset: expected a text, got an empty one")
     if isinstance(dataset, str):
@@ -60,6 +70,9 @@ def _reference(workspace: Workspace, dataset: object, progress: Report | None) -
             if is_id(dataset) or any(same_name(dataset, record.name) for record in workspace.datasets.list()):
                 raise
     if isinstance(dataset, os.PathLike) or (isinstance(dataset, str) and _is_path(dataset)):
+        if not may_register:
+            record, content = workspace.datasets.at(on_disk(absolute(dataset)), progress)
+            return _filled(content if record is None else record.stored())
         return _filled(workspace.datasets.register(dataset, progress=progress).stored())
     return _filled({"name": dataset} if isinstance(dataset, str) else _mapping(dataset))
 

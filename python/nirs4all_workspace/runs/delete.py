@@ -73,7 +73,7 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
     if run.is_dir():
         # Sealing writes the results, with the artifacts that they name, to the run's folder.
         _native.recover(root, run_id)
-    _native.make_folder(trash.parent)
+    files.make_folder(trash.parent)
     # Leftovers of an earlier deletion of a run that was copied back since.
     with suppress(OSError):
         remove(trash)
@@ -88,7 +88,7 @@ def _move_to_trash(root: Path, run_id: str, run: Path, trash: Path) -> None:
     aside = _set_aside_path(root, run_id)
     if os.path.lexists(aside):
         remove(aside)
-    _native.make_folder(trash)
+    files.make_folder(trash)
     try:
         _move(run, aside)
     except BaseException:

@@ -154,10 +154,16 @@ def lineage(workspace: Workspace, id_: str) -> Lineage:
     if id_ not in known:
         id_ = next((str(result.run_id) for result in workspace.results.with_id(id_)), id_)
     if id_ not in known:
+        names = [(run["id"], run["name"]) for run in found]
+        if catalogue.matching_runs(id_, names, errors):
+            id_ = catalogue.find_run(workspace.path, id_, names, errors)
+    if id_ not in known:
         listing.raise_if_unreadable(workspace.path, errors, f"runs/{id_}")
-        raise NotFoundError(
-            f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them", str(workspace.path)
-        )
+        message = f"there is no run or result {id_!r}; `n4w runs` and `n4w results` list them"
+        if unread := [error["path"] for error in errors if error["path"].startswith("runs/")]:
+            more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+            message = f"{message}; {unread[0]}{more} cannot be read"
+        raise NotFoundError(message, str(workspace.path))
     ancestors = ancestors_of(id_, lambda run_id: edges[run_id].parent if run_id in edges else None)
     children = _children(edges.values())
     descendants: list[str] = []

@@ -119,13 +119,19 @@ class RecordedRun:
     @property
     def record(self) -> dict[str, Any]:
         """The record in the form of a `run.yaml`."""
-        others = ("kind", "templates", "datasets", "summary", "n_configs", "manifests", "steps", "files")
+        others: tuple[str, ...] = ("kind", "templates", "datasets", "summary", "n_configs", "n_failed")
+        others += ("manifests", "steps", "files")
         return {key: value for key, value in self._entry.items() if key not in others}
 
     @property
     def counts(self) -> dict[str, int]:
         """Numbers of configs, planned results, results, done results, failed results, and rows."""
         return dict(self.summary()["counts"])
+
+    @property
+    def n_failed(self) -> int:
+        """The number of failed results."""
+        return self.counts["failed"]
 
     def configs(self) -> list[dict[str, Any]]:
         """Return the configurations of a session, in the form of a run's `configs.jsonl`.
@@ -172,7 +178,8 @@ class RecordedRun:
             **self._entry,
             "is_interrupted": False,
             "config": self.config,
-            "summary": self.summary(),
+            "n_failed": (summary := self.summary())["counts"]["failed"],
+            "summary": summary,
         }
 
     def transition(self, *_: object, **__: object) -> NoReturn:
@@ -185,7 +192,7 @@ class RecordedRun:
             f"{self.id} is read-only: made by nirs4all 0.6, or without a record; `n4w migrate` makes it a run"
         )
 
-    request = resume = edit = plan = writer = __enter__ = transition
+    request = resume = retry = edit = plan = writer = __enter__ = transition
 
     def __exit__(self, *_: object) -> None:
         """Do nothing: `__enter__` raises."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.model.result import Result, ResultList
-from nirs4all_workspace.predictions.pages import check_count
+from nirs4all_workspace.predictions.pages import check_count, check_texts
+from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +73,13 @@ class Results:
         if limit is not None:
             check_count("limit", limit)
         equal = {"best_model": model, "metric": metric, "status": status}
+        check_texts(model=model, metric=metric, template=template, dataset=dataset, sort_by=sort_by)
         root = self._workspace.path
-        try:
-            found = _native.page_results(
+        if run is not None and not stored.is_unicode(run):
+            raise catalogue.run_not_found(root, run, catalogue.run_headers(root)[1])
+
+        def look(run: str | None) -> dict[str, Any]:
+            return _native.page_results(
                 root,
                 equal={key: value for key, value in equal.items() if value is not None},
                 run=run,
@@ -87,10 +92,14 @@ class Results:
                 offset=offset,
                 limit=limit,
             )
-        except NotFoundError as error:
+
+        try:
+            found = look(run)
+        except NotFoundError:
             if run is None:
                 raise
-            raise catalogue.run_not_found(root, run, catalogue.run_headers(root)[1]) from error
+            headers, errors = catalogue.run_headers(root)
+            found = look(catalogue.find_run(root, run, [(it.id, it.name) for it in headers], errors))
         return _page(found, offset, limit)
 
     def get(self, id: str) -> Result:  # noqa: A002
@@ -108,6 +117,8 @@ class Results:
 
     def with_id(self, id_: str) -> ResultList:
         """Return the finished results with this id: one, or none."""
+        if not stored.is_unicode(id_):
+            return ResultList()
         found = _native.page_results(
             self._workspace.path,
             equal={"id": id_},

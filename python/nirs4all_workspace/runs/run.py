@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -14,8 +13,9 @@ from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
 from nirs4all_workspace.model import ownership, plan, run_record, run_summary
 from nirs4all_workspace.model.states import RunStatus, check_transition
-from nirs4all_workspace.runs import plan_progress
-from nirs4all_workspace.runs.planned_fields import PlannedFields
+from nirs4all_workspace.predictions.planned_fields import PlannedFields
+from nirs4all_workspace.runs import ending, plan_progress
+from nirs4all_workspace.runs.termination import Termination
 from nirs4all_workspace.runs.view import RunView
 from nirs4all_workspace.values import stored
 
@@ -41,19 +41,26 @@ _REQUESTS = {
 class Run(RunView):
     """One run of a workspace. Its properties are read from disk at each access.
 
-    In a `with` block the run starts, or continues where this process owns it already, and ends as completed;
-    after an exception as failed, after a KeyboardInterrupt as paused, on a request of another process as
-    paused or cancelled. Exceptions are passed on.
+    In a `with` block the run starts, or continues where this process owns it already. It ends as completed
+    where all that was planned is checkpointed, and as failed where all results failed; where planned results
+    are missing, or rows were written of a result that was never checkpointed, it is paused, with the reason.
+    After an exception it ends as failed, after a KeyboardInterrupt or SIGTERM as paused, on a request of
+    another process as paused or cancelled. Exceptions are passed on.
 
     Attributes:
         id: The id of the run, the name of its folder.
         path: The folder of the run.
     """
 
+    # Of a completed run that `ws.runs.open` returned.
+    _is_left_alone = False
+
     def __init__(self, workspace: Workspace, run: str | RunHeader) -> None:
         """Use `ws.runs` instead."""
         super().__init__(workspace, run)
-        self._planned = PlannedFields(workspace, self)
+        self._planned = PlannedFields(workspace, self.id)
+        # One for each block that this object is in.
+        self._terminations: list[Termination] = []
 
     # Transitions
 
@@ -62,7 +69,8 @@ class Run(RunView):
 
         To "running" means that this process owns the run from then on, until it leaves that status. Pausing
         or cancelling a run that another process owns is stored as a request, which that process fulfils at
-        its next checkpoint.
+        its next checkpoint. From "completed" to "queued" runs failed results again, as `retry` does. A run
+        that is completed in so many words may lack results that were planned or begun; a warning names them.
 
         Args:
             to: The new status.
@@ -72,7 +80,7 @@ class Run(RunView):
             The current status: the old one where a request was stored.
 
         Raises:
-            InvalidTransitionError: The transition is not allowed.
+            InvalidTransitionError: The transition is not allowed, or no result of the completed run failed.
             ConflictError: Another process owns the run, or changed its status meanwhile.
             RuntimeError: This process is a fork of the owner.
             UnsupportedVersionError: A newer version wrote the run.
@@ -87,11 +95,11 @@ class Run(RunView):
             self._start([RunStatus.RUNNING], reason, before["revision"])
             return to
         if before["status"] != RunStatus.RUNNING:
-            with self._changing(before["revision"]) as record:
-                run_record.move(record, to, reason)
-                record["attempts"] = 0
+            self._move(to, reason, before, retry_failed=before["status"] == RunStatus.COMPLETED)
             return to
         if ownership.is_mine(self._root, self.id):
+            if to is RunStatus.COMPLETED:
+                ending.warn_of_missing(self)
             self._leave(to, reason)
             return to
         if self.is_owned:
@@ -131,17 +139,43 @@ class Run(RunView):
                     "who": run_record.who(),
                 }
 
-    def resume(self, reason: str = "resumed") -> Self:
+    def retry(self, reason: str | None = None) -> None:
+        """Queue a failed run again, or a completed one of which results failed, to run failed results again.
+
+        The next owner, also one that claims it, does what is missing and what failed: `plan` has both, until
+        the run ends again.
+
+        Args:
+            reason: The reason, stored in the history.
+
+        Raises:
+            InvalidTransitionError: The run is neither failed nor completed, or completed without a failed
+                result.
+            ConflictError: Its status was changed meanwhile.
+            LockTimeoutError: Another process holds the lock.
+            OSError: The record cannot be read or written; it is unchanged.
+        """
+        self._check_writable()
+        before = self.record
+        check_transition(self.id, RunStatus(before["status"]), RunStatus.QUEUED)
+        self._move(RunStatus.QUEUED, reason, before, retry_failed=True)
+
+    def resume(self, reason: str | None = None, *, retry_failed: bool = False) -> Self:
         """Continue a run that is paused, failed, interrupted or queued, owned by this process from then on.
 
         Acknowledged rows of earlier attempts are recovered, and partial rows are removed; `plan` then returns
         what is left to do.
 
+        Args:
+            reason: The reason, stored in the history; None for "resumed".
+            retry_failed: Whether `plan` returns failed results too, until the run ends; this also continues a
+                completed run of which results failed.
+
         Returns:
             The run itself: `with ws.runs.get(id).resume() as run:`.
 
         Raises:
-            InvalidTransitionError: The run is completed or cancelled.
+            InvalidTransitionError: The run is cancelled, or completed and not to be continued.
             ConflictError: A process owns the run, or a writer of an earlier attempt is still alive.
             RuntimeError: This process is a fork of the owner.
             OSError: The run could not be recovered.
@@ -153,14 +187,23 @@ class Run(RunView):
             RunStatus.PAUSED: [RunStatus.RUNNING],
             RunStatus.FAILED: [RunStatus.QUEUED, RunStatus.RUNNING],
             RunStatus.RUNNING: [RunStatus.FAILED, RunStatus.QUEUED, RunStatus.RUNNING],
+            RunStatus.COMPLETED: [RunStatus.QUEUED, RunStatus.RUNNING] if retry_failed else None,
         }.get(RunStatus(before["status"]))
         if steps is None:
             raise InvalidTransitionError(
                 f"run {self.id} is {before['status']}, which is final; only a queued, paused, failed or "
-                "interrupted run can be resumed"
+                "interrupted run can be resumed, and with retry_failed=True a completed one of which results "
+                "failed"
             )
-        self._start(steps, reason, before["revision"])
+        if before["status"] == RunStatus.COMPLETED:
+            ending.check_some_failed(self)
+        reason = "resumed" if reason is None else reason
+        self._start(steps, reason, before["revision"], retry_failed=retry_failed)
         return self
+
+    def leave_alone(self) -> None:
+        """Let this object's `with` blocks leave a completed run as it is. Used by `ws.runs.open`."""
+        self._is_left_alone = True
 
     def claim(self) -> bool:
         """Take a waiting run for this process; False where another was faster. Used by `claim_next`."""
@@ -191,7 +234,7 @@ class Run(RunView):
                 return []
             self._write_summary(RunStatus.FAILED, "owner died")
             with self._changing(before["revision"]) as record:
-                run_record.move(record, RunStatus.FAILED, "owner died")
+                run_record.move(record, RunStatus.FAILED, "owner died", is_death=True)
                 if RunStatus.QUEUED in steps:
                     attempt = f"attempt {record['attempts']} of {max_attempts} died"
                     run_record.move(record, RunStatus.QUEUED, attempt)
@@ -202,25 +245,41 @@ class Run(RunView):
     def __enter__(self) -> Self:
         """Start the run, or continue where this process owns it already."""
         ownership.check_not_forked(self._root, self.id)
+        if self._is_left_alone and self.status is RunStatus.COMPLETED:
+            return self
         if not (ownership.is_mine(self._root, self.id) and self.status is RunStatus.RUNNING):
             self.transition(RunStatus.RUNNING)
+        self._terminations.append(Termination())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Leave the status "running", unless the block did so."""
+        termination = self._terminations.pop() if self._terminations else None
+        try:
+            self._end(error)
+        finally:
+            if termination is not None:
+                termination.end()
+
+    def _end(self, error: BaseException | None) -> None:
         ownership.check_not_forked(self._root, self.id)
         if not ownership.is_mine(self._root, self.id):
             return
         if error is None:
             requested = self.record["requested"]
-            to = RunStatus(requested["status"]) if requested else RunStatus.COMPLETED
-            self._leave(to, f"requested: {requested['reason'] or to}" if requested else None)
+            if requested:
+                self._leave(
+                    RunStatus(requested["status"]), f"requested: {requested['reason'] or requested['status']}"
+                )
+            else:
+                # The failed results are listed as errors themselves.
+                self._leave(*ending.end_of(self), is_error=False)
             return
         try:
             if isinstance(error, KeyboardInterrupt):
-                self._leave(RunStatus.PAUSED, "interrupted from the keyboard")
+                self._leave(RunStatus.PAUSED, str(error) or "interrupted from the keyboard")
             else:
-                self._leave(RunStatus.FAILED, _describe(error), traceback=_traceback(error))
+                self._leave(RunStatus.FAILED, ending.describe(error), traceback=ending.traceback_of(error))
         except Exception as second:  # noqa: BLE001 - whatever it is, the first exception must be raised
             error.add_note(f"moreover the status of run {self.id} could not be stored: {second!r}")
 
@@ -250,13 +309,10 @@ class Run(RunView):
             OSError: The record cannot be read or written; it is unchanged.
         """
         self._check_writable()
-        changes: dict[str, Any] = {}
-        if not isinstance(description, EllipsisType):
-            changes["description"] = run_record.text(description, "description")
-        if not isinstance(tags, EllipsisType):
-            changes["tags"] = run_record.tags(tags)
-        if not isinstance(notes, EllipsisType):
-            changes["notes"] = run_record.text(notes, "notes")
+        given = {"description": description, "tags": tags, "notes": notes}
+        changes = run_record.edits(
+            {key: value for key, value in given.items() if not isinstance(value, EllipsisType)}
+        )
         with self._changing(self.record["revision"]) as record:
             # The history grows, so it stays last.
             history = record.pop("history")
@@ -269,7 +325,8 @@ class Run(RunView):
     def plan(self, configs: Iterable[object], *, progress: bool = False) -> list[Result]:
         """Return the results that are not checkpointed yet, and store the configurations, durably.
 
-        A failed result that was checkpointed is not planned again.
+        A failed result that was checkpointed is not planned again, but for those that `retry` or
+        `resume(retry_failed=True)` asked for and that did not fail again since.
 
         Args:
             configs: Mappings, or objects with attributes: template_id (optional where the run has one
@@ -284,6 +341,7 @@ class Run(RunView):
         Raises:
             ValueError: The run has no datasets, or a configuration names a template that the run lacks.
             TypeError: A value of a configuration cannot be stored.
+            ConflictError: `ws.runs.open` found the run completed, without some of these results.
             UnsupportedVersionError: A newer version wrote the run.
             OSError: The configurations could not be stored.
         """
@@ -293,14 +351,15 @@ class Run(RunView):
             raise ValueError(f"run {self.id} has no datasets to plan for; give them to ws.runs.create")
         templates = [template["id"] for template in self.templates]
         normal = [plan.normalise(config, templates) for config in configs]
+        if self._is_left_alone and self.status is RunStatus.COMPLETED:
+            return ending.plan_of_completed(self, plan.results_of(self.id, normal, datasets))
         with run_record.locked(self._root, self.id):
             plan.add(self.path / plan.FILE, normal)
         finished = self.results()
         # Results that cannot be read may include one that is planned.
         self._demand(finished.errors)
-        done = {result.id for result in finished}
         planned = plan.results_of(self.id, normal, datasets)
-        missing = [result for result in planned if result.id not in done]
+        missing = ending.to_do(self, planned, finished)
         self._planned.add(missing)
         _log.debug("run %s: %d of %d planned results are missing", self.id, len(missing), len(planned))
         if not progress:
@@ -348,15 +407,29 @@ class Run(RunView):
     def _changing(self, revision: int) -> AbstractContextManager[dict[str, Any]]:
         return run_record.changing(self._root, self.id, revision)
 
-    def _write_summary(self, to: RunStatus, reason: str | None) -> None:
+    def _move(self, to: RunStatus, reason: str | None, before: dict[str, Any], *, retry_failed: bool) -> None:
+        """Change the status of a run without an owner, which has none afterwards."""
+        if before["status"] == RunStatus.COMPLETED:
+            ending.check_some_failed(self)
+        with self._changing(before["revision"]) as record:
+            run_record.move(record, to, reason, retry_failed=retry_failed)
+            record["attempts"] = 0
+
+    def _write_summary(self, to: RunStatus, error: str | None) -> None:
         completed_at = None if to is RunStatus.PAUSED else run_record.now()
+        error = None if error is None else stored.error_text(error)
         # Rows of writers that are still open may belong to a result that is never finished.
-        error = stored.error_text(reason) if reason is not None and to is RunStatus.FAILED else None
         summary = run_summary.summarise(self, completed_at, error, live=False)
         run_summary.write(self.path / run_summary.FILE, summary)
 
     def _start(
-        self, steps: list[RunStatus], reason: str | None, revision: int, *, claimed: bool = False
+        self,
+        steps: list[RunStatus],
+        reason: str | None,
+        revision: int,
+        *,
+        claimed: bool = False,
+        retry_failed: bool = False,
     ) -> bool:
         def is_unchanged() -> bool:
             return bool(self.record["revision"] == revision)
@@ -368,8 +441,11 @@ class Run(RunView):
                 self._recover_rows()
             with self._changing(revision) as record:
                 for status in steps:
-                    died = status is RunStatus.FAILED
-                    run_record.move(record, status, "owner died" if died else reason)
+                    if status is RunStatus.FAILED:
+                        run_record.move(record, status, "owner died", is_death=True)
+                        continue
+                    run_record.move(record, status, reason, retry_failed=retry_failed)
+                    retry_failed = False  # the first transition says so
                 record["is_claimed"] = claimed
                 record["attempts"] = record["attempts"] + 1 if claimed else 0
         except BaseException:
@@ -405,8 +481,10 @@ class Run(RunView):
         reason: str | None,
         revision: int | None = None,
         traceback: str | None = None,
+        *,
+        is_error: bool = True,
     ) -> None:
-        self._write_summary(to, reason)
+        self._write_summary(to, reason if is_error and to is RunStatus.FAILED else None)
         revision = self.record["revision"] if revision is None else revision
         with self._changing(revision) as record:
             run_record.move(record, to, reason, traceback)
@@ -420,17 +498,3 @@ def is_claimable(record: dict[str, Any]) -> bool:
     if record["status"] == RunStatus.PAUSED:
         return (record["requested"] or {}).get("status") == RunStatus.RUNNING
     return bool(record["status"] == RunStatus.QUEUED)
-
-
-def _describe(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception_only(error)).strip()
-    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
-        return type(error).__qualname__
-
-
-def _traceback(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 - an exception whose own code fails is one all the same
-        return _describe(error)

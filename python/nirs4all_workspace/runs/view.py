@@ -157,6 +157,11 @@ class RunView:
         return dict(self.summary()["counts"])
 
     @property
+    def n_failed(self) -> int:
+        """The number of failed results; a completed run may have some."""
+        return self.counts["failed"]
+
+    @property
     def templates(self) -> list[dict[str, Any]]:
         """Its references to templates: id, name, description, expansion_count."""
         return run_record.references(self.path / "templates.yaml", "templates")
@@ -201,6 +206,7 @@ class RunView:
             "datasets": look(lambda: self.datasets, []),
             "config": look(lambda: self.config, {}),
             "n_configs": summary["counts"]["configs"],
+            "n_failed": summary["counts"]["failed"],
             "summary": summary,
         }
 

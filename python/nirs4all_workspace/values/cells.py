@@ -22,6 +22,7 @@ _UNITS = {
     unit: seconds * 10**18
     for unit, seconds in {"W": 604_800, "D": 86_400, "h": 3_600, "m": 60, "s": 1}.items()
 } | {"ms": 10**15, "us": 10**12, "ns": 10**9, "ps": 10**6, "fs": 10**3, "as": 1}
+_LONGEST = "a duration beyond 106,751,991 days, which 63 bits of µs hold; give it as a number of days"
 _PER_MICROSECOND = 10**12
 
 
@@ -45,9 +46,11 @@ def _cell(value: object, column: str, where: str) -> object:
     found = scalar(value, where, is_float=column in _FLOATS)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(found, numpy.ndarray):
-        if found.size == 1 and column in _NUMBERS:
-            return cell(found.reshape(())[()], column)
+        if column in _NUMBERS:
+            raise TypeError(f"{where} must be a number or null, not an array of shape {found.shape}")
         return stored.cell_text(found.tolist() if found.dtype == object else list(found), column)
+    if isinstance(found, list | tuple) and column in _NUMBERS:
+        raise TypeError(f"{where} must be a number or null, not {_listed(value)}")
     if isinstance(found, Mapping | list | tuple):
         return stored.cell_text(found, column)
     if numpy is not None and isinstance(found, numpy.datetime64 | numpy.timedelta64):
@@ -60,9 +63,14 @@ def _cell(value: object, column: str, where: str) -> object:
     if isinstance(found, timedelta):
         micros = found // _MICROSECOND
         if not -(2**63) <= micros < 2**63:
-            raise ValueError(f"{where} has a duration beyond 999,999,999 days, or of more than 63 bits of µs")
+            raise ValueError(f"{where} has {_LONGEST}")
         return "duration", micros
     return found
+
+
+def _listed(value: object) -> str:
+    is_list = isinstance(value, list | tuple)
+    return f"a {type(value).__name__}" if is_list else f"an array of type {type(value).__qualname__}"
 
 
 def _micros_of(value: Any, where: str, *, may_cut: bool) -> tuple[str, int]:  # noqa: ANN401
@@ -85,6 +93,6 @@ def _micros_of(value: Any, where: str, *, may_cut: bool) -> tuple[str, int]:  # 
             f"{where} has a duration of unit {unit!r}, which has no length; give it in days or less"
         )
     if not -(2**63) <= micros < 2**63:
-        known = "a time outside of the years 1 to 9999" if is_time else "a duration beyond 999,999,999 days"
+        known = "a time outside of the years 1 to 9999" if is_time else _LONGEST
         raise ValueError(f"{where} has {known}")
     return ("time" if is_time else "duration"), micros

@@ -94,7 +94,7 @@ def scalar(value: Any, where: str, *, is_float: bool = False) -> Any:  # noqa: A
             return path
     elif isinstance(value, UUID):
         return str(value)
-    elif hasattr(value, "unit") or hasattr(value, "units"):
+    elif (hasattr(value, "unit") or hasattr(value, "units")) and not kind.__module__.startswith("pandas"):
         raise TypeError(
             f"{where} is of type {kind.__qualname__}, whose unit no column holds; give a plain number"
         )

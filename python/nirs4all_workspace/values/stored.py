@@ -97,6 +97,15 @@ def check_text(text: str, where: str) -> str:
     return text
 
 
+def is_unicode(value: object) -> bool:
+    """Return whether a text is Unicode; only such texts name anything. True for values of other types."""
+    try:
+        check_text(value if isinstance(value, str) else "", "the text")
+    except UnicodeError:
+        return False
+    return True
+
+
 def check_integer(number: int, where: str) -> int:
     """Return an integer after checking that it can be read back.
 

@@ -76,7 +76,8 @@ mod _native {
     use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]
     use crate::recover::{
-        compact, finished_results, live_journals, passed_over, recover, remove_partial, run_files, sweep,
+        compact, finished_results, live_journals, passed_over, recover, remove_partial, rows_by_result,
+        run_files, sweep,
     };
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan};

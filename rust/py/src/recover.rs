@@ -1,9 +1,10 @@
 //! Recovery, compaction and what belongs to a run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use n4w_core::base::value::Value;
-use n4w_core::reading::open_segments;
+use n4w_core::reading::{open_segments, unfinished};
 use n4w_core::segment::journal::End;
 use n4w_core::upkeep::recover as core;
 use n4w_core::upkeep::recover::{Living, Report, Scope};
@@ -89,6 +90,18 @@ pub fn run_files(
     let mut errors = Vec::new();
     let files = detached(py, Some(&root), || Ok(core::files_of_run(&root, &run_id, &mut errors)))?;
     Ok((files, Converter::new(py).object(&errors_value(&errors))?))
+}
+
+/// The rows by result of a run in files where that result need not be finished, and what cannot be read.
+#[pyfunction]
+pub fn rows_by_result(
+    py: Python<'_>,
+    root: PathBuf,
+    run_id: String,
+) -> PyResult<(BTreeMap<String, u64>, Bound<'_, PyAny>)> {
+    let mut errors = Vec::new();
+    let rows = detached(py, Some(&root), || Ok(unfinished::rows_by_result(&root, &run_id, &mut errors)))?;
+    Ok((rows, Converter::new(py).object(&errors_value(&errors))?))
 }
 
 #[pyfunction]

@@ -1,6 +1,7 @@
 //! Writing predictions: mappings, batches and arrays of Python into one writer of the core.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use n4w_core::base::error::caught;
 use n4w_core::base::threads;
 use n4w_core::base::value::Value;
 use n4w_core::write::arrays::{ROLES, Values};
+use n4w_core::write::intake::results_of;
 use n4w_core::write::mappings::Cell;
 use n4w_core::write::planned::FIELDS;
 use n4w_core::write::writer::{Given, Options, Writer};
@@ -29,6 +31,9 @@ pub struct JournalWriter {
     writer: Mutex<Writer>,
     /// Returns what the rows of a result take from it, as a dict.
     planned: Option<Py<PyAny>>,
+    results: Mutex<HashSet<String>>,
+    /// Called with the ids of results that rows name for the first time; raises where they are refused.
+    check_results: Option<Py<PyAny>>,
     pid: u32,
 }
 
@@ -39,7 +44,7 @@ const HAS_FRESH: u8 = 2;
 #[pymethods]
 impl JournalWriter {
     #[new]
-    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None, planned=None))]
+    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None, planned=None, check_results=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -53,6 +58,7 @@ impl JournalWriter {
         flush_seconds: f64,
         ids: Option<(String, String)>,
         planned: Option<Py<PyAny>>,
+        check_results: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let age = Duration::try_from_secs_f64(flush_seconds)
             .map_err(|error| PyValueError::new_err(format!("flush_seconds is {flush_seconds}: {error}")))?;
@@ -63,7 +69,13 @@ impl JournalWriter {
             Some(given) => Writer::open_as(&root, run_id, dataset_name, folder, options, given),
         };
         let writer = detached(py, Some(&root), open)?;
-        Ok(Self { writer: Mutex::new(writer), planned, pid: std::process::id() })
+        Ok(Self {
+            writer: Mutex::new(writer),
+            planned,
+            results: Mutex::default(),
+            check_results,
+            pid: std::process::id(),
+        })
     }
 
     #[getter]
@@ -86,6 +98,18 @@ impl JournalWriter {
     fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<u8> {
         self.check_process()?;
         let (cells, arrays) = parts_of(row)?;
+        if self.check_results.is_some() {
+            match cells.iter().find(|(name, _)| name == "result_id") {
+                Some((_, Cell::Text(result))) => self.check_new(py, &[result])?,
+                // What is no text is refused below.
+                Some((_, other)) => {
+                    if let Ok(Cell::Text(result)) = other.clone().as_text("result_id") {
+                        self.check_new(py, &[&result])?;
+                    }
+                }
+                None => {}
+            }
+        }
         if self.planned.is_some() {
             let result = self.lock().unplanned(&cells);
             result.map_or(Ok(()), |result| self.plan(py, result))?;
@@ -101,6 +125,11 @@ impl JournalWriter {
     fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<u8> {
         self.check_process()?;
         let batches = batches_of(batch)?;
+        if self.check_results.is_some() {
+            // What is no text is refused below.
+            let results = detached(py, None, || Ok(results_of(&batches).unwrap_or_default()))?;
+            self.check_new(py, &results.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
         if self.planned.is_some() {
             for result in self.work(py, |writer| writer.unplanned_of_batches(&batches))? {
                 self.plan(py, result)?;
@@ -164,6 +193,21 @@ impl JournalWriter {
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the results checked that no row named before.
+    fn check_new(&self, py: Python<'_>, results: &[&str]) -> PyResult<()> {
+        let Some(check) = &self.check_results else { return Ok(()) };
+        let known = || self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<&str> = {
+            let known = known();
+            results.iter().copied().filter(|result| !known.contains(*result)).collect()
+        };
+        if !new.is_empty() {
+            check.call1(py, (new.clone(),))?;
+            known().extend(new.into_iter().map(str::to_owned));
+        }
+        Ok(())
     }
 
     fn check_process(&self) -> PyResult<()> {

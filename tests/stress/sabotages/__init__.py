@@ -1,5 +1,6 @@
 """All sabotages, by what they break."""
 
-from sabotages import datasets, files, journals, reading, values
+from sabotages import datasets, files, journals, reading, runs, values
 
-SABOTAGES = journals.SABOTAGES | reading.SABOTAGES | values.SABOTAGES | files.SABOTAGES | datasets.SABOTAGES
+_OF_FILES = journals.SABOTAGES | reading.SABOTAGES | files.SABOTAGES | datasets.SABOTAGES
+SABOTAGES = _OF_FILES | values.SABOTAGES | runs.SABOTAGES

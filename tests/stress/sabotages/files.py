@@ -83,7 +83,7 @@ SABOTAGES = {
     ),
     "let a name through to the terminal": Sabotage(
         "python/nirs4all_workspace/cli/output.py",
-        "super().add_row(*(shown(cell) if isinstance(cell, str) else cell for cell in cells), **options)",
+        "super().add_row(*map(_cell, cells), **options)",
         "super().add_row(*cells, **options)",
         "unit/test_terminal.py::test_no_command_lets_a_name_through",
     ),

@@ -23,6 +23,8 @@ _MOST_COMMENTS = 100_000
 _SEPARATORS = ";\t,| "
 # No text contains it, so that a line is one field.
 _NO_SEPARATOR = "\x1f"
+# Programs that save such a file again fill up the fields of the line.
+_MARK = re.compile(r"sep=(.)\1*\s*|\"sep=(.)\"[;\t,|]*\s*", re.I)
 _FRACTION = re.compile(r"\d+([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -87,7 +89,13 @@ def sample(lines: Iterable[str], above: int = 0, known: list[str] | None = None)
 
 def is_comment(line: str) -> bool:
     """Return whether a line above a table may be a comment."""
-    return line.startswith("#") or line[:4].lower() == "sep="
+    return line.startswith("#") or line[:4].lower() == "sep=" or separator_mark(line) is not None
+
+
+def separator_mark(line: str) -> str | None:
+    """Return the separator that a line tells Excel, as `sep=;` does; None for other lines."""
+    found = _MARK.fullmatch(line.rstrip("\r\n"))
+    return found[2] or found[1] if found else None
 
 
 def below_comments(lines: Iterable[str]) -> tuple[list[str], int]:
@@ -123,9 +131,15 @@ def detect(lines: list[str], decimal: str | None = None) -> Dialect:
     """
     if not lines:
         raise Undecided("it is empty")
-    comments = 0
+    comments, told = 0, None
     while True:
         above = is_comment(lines[comments]) and comments + 1 < len(lines)
+        mark = separator_mark(lines[comments])
+        if above and mark:
+            # Never a row, however well its fields fit those of a table.
+            told = mark
+            comments += 1
+            continue
         try:
             found = _detect(lines[comments:], decimal)
         except Undecided:
@@ -134,6 +148,8 @@ def detect(lines: list[str], decimal: str | None = None) -> Dialect:
         else:
             # In one column any line is a row: a line above numbers may be its name, and others are comments.
             if found.separator or not above or not _has_more_comments(lines[comments:]):
+                if told and found.separator.strip() and told != found.separator:
+                    raise Undecided(f"its line sep={told} names another separator than {found.separator!r}")
                 return Dialect(found.separator, found.width, comments)
         comments += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from nirs4all_workspace import _native
 from nirs4all_workspace.datasets.inspect import rows, tokens
 from nirs4all_workspace.datasets.inspect.spectra import Spectra
 from nirs4all_workspace.datasets.inspect.targets import Target
@@ -21,9 +22,11 @@ _INDEX = "__index_level_"
 
 
 def open_rows(path: Path, *, are_spectra: bool) -> Rows:
-    """Return the number of rows of a file."""
+    """Return the number of rows of a file, whose footer is checked before Polars follows it."""
     import polars as pl
 
+    if (error := _native.check_chunks([path], [])[0]) is not None:
+        raise error if isinstance(error, Exception) else AssertionError(error)
     count = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
     return rows.fixed(path, count, are_spectra=are_spectra)
 

@@ -178,6 +178,9 @@ def profile_table(path: Path, hint: str | None = None) -> TableProfile:
     found = TableProfile(text, layout, hint=hint)
     if layout.skipped:
         text.notes.append(f"the first {layout.skipped} lines of {path.name} were taken for a comment")
+        if (number := _marked_line(text, layout.skipped)) is not None:
+            what = "tells Excel the separator, and nirs4all takes it for a row; remove it"
+            text.notes.append(f"line {number} of {path.name} {what}")
     blanks = separators = 0
     for line, row in _all_rows(text, layout):
         if not any(row):
@@ -199,6 +202,17 @@ def profile_table(path: Path, hint: str | None = None) -> TableProfile:
         found.text_row = None
     _drop_trailing(found)
     return found
+
+
+def _marked_line(text: Text, skipped: int) -> int | None:
+    """Return the number of the line above the table that tells Excel the separator; None without one."""
+    for number, line in enumerate(text.lines(), 1):
+        if dialect.separator_mark(line) is not None:
+            return number
+        skipped -= bool(line.strip())
+        if skipped <= 0:
+            break
+    return None
 
 
 def _layout(text: Text, hint: str | None) -> Dialect:

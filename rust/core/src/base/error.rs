@@ -118,6 +118,11 @@ impl Error {
         }
     }
 
+    /// Whether what lies in a file is damaged or cut off.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.kind, ErrorKind::Corrupt | ErrorKind::Truncated)
+    }
+
     /// An error of the operating system, of a file whose path the caller knows.
     pub fn pathless(source: io::Error) -> Self {
         Self { path: None, ..Self::io(Path::new(""), source) }

@@ -45,7 +45,8 @@ pub(super) fn read(
     let templates = read(FILES[1], templates, templates_of);
     let datasets = read(FILES[2], datasets, datasets_of);
     let summary = read(FILES[3], summary, |tree| Ok(Tree::Map(without_version(tree))));
-    let n_configs = summary.get("counts").and_then(|counts| counts.get("configs")).cloned();
+    let count = |key| summary.get("counts").and_then(|counts| counts.get(key)).cloned().unwrap_or(Tree::Null);
+    let (n_configs, n_failed) = (count("configs"), count("failed"));
     let mut entries = vec![("kind".into(), Kind::Run.name().into())];
     // Its folder is its name, whatever a copy of it says.
     entries.extend(record.into_iter().map(|(key, value)| match key.as_str() {
@@ -56,7 +57,8 @@ pub(super) fn read(
         ("templates".into(), templates),
         ("datasets".into(), datasets),
         ("summary".into(), summary),
-        ("n_configs".into(), n_configs.unwrap_or(Tree::Null)),
+        ("n_configs".into(), n_configs),
+        ("n_failed".into(), n_failed),
     ]);
     unit.entry = Some(Arc::new(Entry::new(Kind::Run, name, Tree::Map(entries))));
 }
@@ -88,7 +90,7 @@ fn without_version(tree: Tree) -> Vec<(Tree, Tree)> {
 }
 
 /// The keys that may be missing, and what they are then.
-pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 15] {
+pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 16] {
     let none = || Tree::List(Vec::new());
     [
         ("id", folder.into()),
@@ -100,6 +102,7 @@ pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 15] {
         ("revision", Tree::Int(0)),
         ("attempts", Tree::Int(0)),
         ("is_claimed", Tree::Bool(false)),
+        ("retry_failed", Tree::Bool(false)),
         ("requested", Tree::Null),
         ("owner", Tree::Null),
         ("parent_run", Tree::Null),

@@ -26,10 +26,14 @@ const BATCHES_BYTES: usize = 256 << 20;
 /// The columns of a Parquet file.
 pub fn schema_of(path: &Path) -> Result<SchemaRef> {
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
-    guarded("the schema", || schema_of_open(&file)).map_err(|error| error.at(path))
+    let read = || {
+        TailReader::default().read_file(&file)?.footer()?.check()?;
+        guarded("the schema", || schema_of_open(&file))
+    };
+    read().map_err(|error| error.at(path))
 }
 
-/// The columns of an open Parquet file.
+/// The columns of an open Parquet file whose footer was checked.
 pub(crate) fn schema_of_open(file: &File) -> Result<SchemaRef> {
     let file = file.try_clone().map_err(Error::pathless)?;
     ParquetRecordBatchReaderBuilder::try_new(file).map(|builder| builder.schema().clone()).map_err(no_schema)

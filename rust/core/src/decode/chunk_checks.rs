@@ -70,7 +70,7 @@ impl FileChecks {
         let layout = footer.layout()?;
         let sums = Sums::of(footer, &layout)?;
         let page_index = layout.page_index();
-        let Layout { leaves, groups } = layout;
+        let Layout { leaves, groups, .. } = layout;
         let chunks = groups.len() * leaves.len();
         let checks = Arc::new(Self {
             leaves: leaves.into(),

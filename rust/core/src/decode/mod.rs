@@ -6,6 +6,7 @@ mod chunk_loading;
 pub mod chunk_sums;
 pub mod chunks;
 mod delta_pages;
+pub mod known_values;
 pub mod page_limits;
 mod pages;
 pub mod value_sizes;

@@ -42,6 +42,11 @@ pub fn verified(footer: &[u8]) -> Option<&[u8]> {
     footer.get(end.checked_sub(length)?..end)
 }
 
+/// Whether a footer has a digest, right or not.
+pub fn is_there(footer: &[u8]) -> bool {
+    hash_at(footer).is_some()
+}
+
 /// Where the hash of the last digest stands.
 fn hash_at(footer: &[u8]) -> Option<usize> {
     // Its last byte is rare in what stands after it.

@@ -4,3 +4,7 @@
 pub const JOURNAL_KEY: &str = "n4a_journal";
 /// The footer key that lists what a compaction merged.
 pub const REPLACES_KEY: &str = "n4a_replaces";
+/// The footer key of the results that were checkpointed in a segment.
+pub const RESULTS_KEY: &str = "n4a_results";
+/// The footer key of the digest where no summary is there to end with it.
+pub const DIGEST_KEY: &str = "n4a_digest";

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::bounds::{Bounds, Statistics};
 use super::parse::{FIELD_CREATED_BY, FIELD_KEY_VALUES, FIELD_ROW_GROUPS, FIELD_SCHEMA, Footer};
 use super::thrift::{BINARY, Fault, LIST, Reader, STRUCT, each_field};
 use crate::base::error::{Result, corrupt};
@@ -66,6 +67,8 @@ pub struct Layout {
     pub leaves: Vec<Leaf>,
     /// The row groups, in order.
     pub groups: Vec<Group>,
+    /// What is known of the numbers of each leaf.
+    pub bounds: Vec<Bounds>,
 }
 
 impl Layout {
@@ -104,7 +107,8 @@ impl Footer<'_> {
 
     fn read_layout(&self) -> Result<Result<Layout, String>, Fault> {
         let leaves = self.field(FIELD_SCHEMA).map(read_leaves).transpose()?.unwrap_or_default();
-        let mut layout = Layout { leaves, groups: Vec::new() };
+        let bounds = vec![Bounds::Nulls; leaves.len()];
+        let mut layout = Layout { leaves, groups: Vec::new(), bounds };
         let Some(row_groups) = self.field(FIELD_ROW_GROUPS) else { return Ok(Ok(layout)) };
         let mut rows = 0_u64;
         let mut reader = Reader::new(row_groups);
@@ -120,7 +124,8 @@ impl Footer<'_> {
                 return Ok(Err(format!("row group {number} has {group_rows} rows")));
             };
             let mut chunks = Vec::with_capacity(stored.len());
-            for (leaf, stored) in layout.leaves.iter().zip(stored) {
+            for ((leaf, bounds), stored) in layout.leaves.iter().zip(&mut layout.bounds).zip(stored) {
+                *bounds = bounds.and(stored.statistics.bounds(stored.num_values));
                 match stored.placed() {
                     Some(chunk) => chunks.push(chunk),
                     None => {
@@ -146,6 +151,11 @@ impl Footer<'_> {
 /// Parquet's numbers for how often a value comes in its parent.
 const OPTIONAL: i64 = 1;
 const REPEATED: i64 = 2;
+/// Deepest nesting of the schema's groups: decoders call themselves for each. What is stored has two for a level of
+/// lists, at most 60 levels, and that of the schema.
+const DEEPEST: usize = 200;
+const NESTED: Fault =
+    "its schema nests groups deeper than 200 levels; write the values of that column as text";
 
 /// A group of the schema whose children are being read.
 struct Parent {
@@ -194,6 +204,7 @@ fn read_leaves(schema: &[u8]) -> Result<Vec<Leaf>, Fault> {
                 max_definition: own.max_definition,
                 max_repetition: own.max_repetition,
             }),
+            _ if parents.len() >= DEEPEST => return Err(NESTED),
             _ => parents.push(own),
         }
     }
@@ -223,6 +234,7 @@ struct Stored {
     data_pages: i64,
     dictionary: Option<i64>,
     text_bytes: Option<i64>,
+    statistics: Statistics,
     /// Place and length of the bloom filter, the column index and the offset index.
     others: [(Option<i64>, Option<i64>); 3],
 }
@@ -304,6 +316,7 @@ fn read_metadata(reader: &mut Reader<'_>, chunk: &mut Stored) -> Result<(), Faul
             (7, 4..=6) => chunk.compressed = reader.int()?,
             (9, 4..=6) => chunk.data_pages = reader.int()?,
             (11, 4..=6) => chunk.dictionary = Some(reader.int()?),
+            (12, STRUCT) => chunk.statistics = Statistics::read(reader)?,
             (14, 4..=6) => chunk.others[0].0 = Some(reader.int()?),
             (15, 4..=6) => chunk.others[0].1 = Some(reader.int()?),
             (16, STRUCT) => each_field(reader, |reader, id, kind| {

@@ -83,6 +83,11 @@ impl<'a> Footer<'a> {
         std::str::from_utf8(found.value?).ok()
     }
 
+    /// Leaves out some keys, from now on.
+    pub fn forget(&mut self, keys: &[&str]) {
+        self.key_values.retain(|pair| !keys.iter().any(|key| key.as_bytes() == pair.key));
+    }
+
     /// All keys with their values, in file order; a value that is no text is left out.
     pub fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
         self.key_values.iter().filter_map(|pair| {

@@ -142,7 +142,7 @@ pub fn make_folder(folder: &Path) -> Result<()> {
     match std::fs::create_dir(folder) {
         // A folder whose name may not last must not be found there by the next try.
         Ok(()) => sync_entry(folder).inspect_err(|_| drop(std::fs::remove_dir(folder))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !folder_of(folder).is_dir() => {
             make_folder(folder_of(folder))?;
             make_folder(folder)
         }

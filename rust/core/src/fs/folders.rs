@@ -120,9 +120,10 @@ pub fn folders(root: &Path, below: &str) -> Names {
     found
 }
 
-/// The ids of the runs that are being deleted.
+/// The ids of the runs that are being deleted: those in the trash that are nowhere else.
 pub fn trashed(root: &Path, errors: &mut Vec<FileError>) -> HashSet<String> {
-    list(root, TRASH, |_| false).into_names(errors).into_iter().collect()
+    let names = list(root, TRASH, |_| false).into_names(errors).into_iter();
+    names.filter(|name| root.join("runs").join(name).symlink_metadata().is_err()).collect()
 }
 
 /// What lies at a path, links followed.

@@ -8,7 +8,8 @@ use super::keys::{Key, Keys};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::types::schema::Type;
 
-const VERSION: u64 = 1;
+/// 1 named the file that held the row, which compaction replaces.
+const VERSION: u64 = 2;
 
 /// A row of an order.
 #[derive(Clone, Debug, PartialEq)]

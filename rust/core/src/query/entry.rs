@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 
 use super::file_snapshot::FileSnapshot;
 use super::keys::{Key, TIES};
+use super::origins::Origins;
 use crate::base::error::{Error, Result};
 use crate::types::columns::Texts;
 
@@ -48,7 +49,7 @@ pub struct Tie {
     pub run_id: Option<String>,
     /// Its dataset.
     pub dataset_name: Option<String>,
-    /// The stem of its file.
+    /// The stem of the segment that it was written as, in which it may lie no longer.
     pub stem: String,
     /// Its place there.
     pub row: u32,
@@ -85,13 +86,15 @@ impl Tie {
         place: u32,
     ) -> Result<Self> {
         let value = |column: &str| Ok::<_, Error>(Texts::of(batch, column)?.get(row).map(str::to_owned));
+        let origins = Origins::of(file)?;
+        let (stem, row) = origins.at(place);
         Ok(Self {
             text: text.map(value).transpose()?.flatten(),
             id: value("id")?,
             run_id: value("run_id")?,
             dataset_name: value("dataset_name")?,
-            stem: file.stem().to_owned(),
-            row: place,
+            stem: stem.to_owned(),
+            row,
         })
     }
 }

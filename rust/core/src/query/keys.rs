@@ -116,11 +116,6 @@ pub const PLACES: &str = "\0";
 /// The columns that order rows of equal values.
 pub const TIES: [&str; 3] = ["id", "run_id", "dataset_name"];
 
-/// The key of a row's place.
-pub fn of_place(file: usize, row: u32) -> Key {
-    (0, (file as u64) << 32 | u64::from(row))
-}
-
 /// Makes keys of a column.
 #[derive(Clone, Debug)]
 pub struct Keys {

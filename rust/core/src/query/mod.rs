@@ -14,6 +14,7 @@ mod groups;
 mod handles;
 pub mod keys;
 pub mod order;
+pub mod origins;
 pub mod page;
 mod places;
 pub mod pruning;

@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use super::entry::Limits;
 use super::file_snapshot::{FileFailure, FileSnapshot, collect_results, collect_results_of, read_journal};
 use super::filter::{ColumnBounds, Filter, Predicate, fitting};
-use super::keys::{Key, Keys, PLACES, Ranks, Sort, of_place, ordered_as};
+use super::keys::{Key, Keys, PLACES, Ranks, Sort, ordered_as};
+use super::origins::PlaceOrder;
 use super::pruning::Pruning;
 use super::source::Source;
 use super::splitters::Splitters;
@@ -75,6 +76,8 @@ pub struct Levels {
     pub pins: Vec<(Keys, Key)>,
     /// The keys that order.
     pub keys: Keys,
+    /// Where places order: theirs.
+    pub places: Arc<PlaceOrder>,
     /// A name for all this.
     pub name: String,
     /// The files that have such rows.
@@ -144,7 +147,8 @@ impl<'a> Order<'a> {
         let name = format!("{} {:?}", keys.answer, keys.ranks);
         let usable = Arc::new((0..files.len()).filter(|&file| pruning[file].may_match).collect());
         let damage = pruning.iter().filter_map(|pruning| pruning.damage.clone()).collect();
-        let levels = Levels { pins: Vec::new(), keys, name, files: usable, total: None };
+        let (pins, places) = (Vec::new(), Arc::default());
+        let levels = Levels { pins, keys, places, name, files: usable, total: None };
         let mut order = Self { files, filter, query, levels, damage, limits: Limits::default(), progress };
         if kind == Type::Text {
             let levels = order.levels.clone();
@@ -167,7 +171,10 @@ impl<'a> Order<'a> {
         let columns: Vec<&str> = pins.iter().map(|(keys, _)| keys.column.as_str()).collect();
         let keys = if keys.is_exact(key) { Keys::after(&columns) } else { keys.clone() };
         let name = format!("{} {}:{}", levels.name, key.0, key.1);
-        let levels = Levels { pins, keys, name, files: Arc::new(files), total: Some(total) };
+        let places =
+            if keys.are_places() { PlaceOrder::of(self.files, &files)? } else { PlaceOrder::default() };
+        let (places, files) = (Arc::new(places), Arc::new(files));
+        let levels = Levels { pins, keys, places, name, files, total: Some(total) };
         if levels.keys.are_places() { Ok(levels) } else { self.split(levels) }
     }
 
@@ -178,7 +185,7 @@ impl<'a> Order<'a> {
             let file = slice.unit.file;
             let mut found = Vec::with_capacity(rows.size_hint().0);
             if levels.keys.are_places() {
-                found.extend(rows.map(|row| (first + row, of_place(file, first + row))));
+                found.extend(rows.map(|row| (first + row, levels.places.key(file, first + row))));
             } else {
                 levels
                     .keys

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::entry::{Entry, Tie};
 use super::file_snapshot::FileFailure;
-use super::keys::{Key, of_place};
+use super::keys::Key;
 use super::order::{Levels, Order};
 use super::take::ties;
 use super::window::Window;
@@ -100,9 +100,7 @@ impl Order<'_> {
 
     fn place_within(&self, levels: &Levels, cursor: &Cursor) -> Result<u64, FileFailure> {
         let key = if levels.keys.are_places() {
-            let file = self.files.partition_point(|file| file.stem() < cursor.tie.stem.as_str());
-            let is_there = self.files.get(file).is_some_and(|file| file.stem() == cursor.tie.stem);
-            of_place(file, if is_there { cursor.tie.row } else { 0 })
+            levels.places.key_of(&cursor.tie.stem, cursor.tie.row)
         } else {
             cursor.key(&levels.keys)
         };

@@ -19,6 +19,7 @@ use crate::base::file_names;
 use crate::base::progress::Progress;
 use crate::decode::batches;
 use crate::decode::chunk_checks::{Readers, check_files};
+use crate::decode::known_values::are_known;
 use crate::footer::TailReader;
 use crate::fs::stat::{self, Identity};
 use crate::reading::files::{self, Listing};
@@ -45,6 +46,8 @@ struct Part {
     schemas: Vec<SchemaRef>,
     /// Rows that the footer announces; `None` of a journal.
     rows: Option<u64>,
+    /// Whether none of its values is null in answers only.
+    are_known: bool,
     /// What of it is not live.
     hidden: Option<Arc<Hidden>>,
 }
@@ -144,7 +147,10 @@ impl Plan {
         let mut reading = Reading::default();
         let (mut plain, mut paths) = (Vec::new(), Vec::new());
         for (file, part) in self.parts.iter().enumerate() {
-            let (Some(_), [schema], None) = (part.rows, &part.schemas[..], &part.hidden) else {
+            // Whatever columns are asked for, so that a filter finds the same rows.
+            let (Some(_), [schema], None, true) =
+                (part.rows, &part.schemas[..], &part.hidden, part.are_known)
+            else {
                 reading.converted.push(file);
                 continue;
             };
@@ -215,7 +221,10 @@ fn readable(schema: &Schema, answer: &Schema) -> Option<Vec<String>> {
 }
 
 /// What was read of a footer, for as long as the file's stat is unchanged.
-type Remembered = HashMap<PathBuf, (Identity, SchemaRef, u64)>;
+type Remembered = HashMap<PathBuf, (Identity, Read)>;
+
+/// The columns of a file, its rows, and whether all readers know its values.
+type Read = (SchemaRef, u64, bool);
 
 static PARTS: Mutex<Option<Remembered>> = Mutex::new(None);
 /// Schemas by the hash of what the footer says of them: files of one writer share theirs.
@@ -240,26 +249,29 @@ impl Part {
                 .iter()
                 .try_for_each(|schema| types::check(schema))
                 .map_err(|error| error.at(&listed.path))?;
-            return Ok(Self { name: listed.name, path: listed.path, identity, schemas, rows: None, hidden });
+            let (name, path) = (listed.name, listed.path);
+            return Ok(Self { name, path, identity, schemas, rows: None, are_known: false, hidden });
         }
         let metadata = stat::metadata(&path).map_err(|error| Error::io(&path, error))?;
         let identity = stat::identity(&metadata);
-        if let Some((schema, rows)) = remembered(&path, identity) {
-            return Ok(Self {
-                name: name.to_owned(),
-                path,
-                identity,
-                schemas: vec![schema],
-                rows: Some(rows),
-                hidden,
-            });
+        let of = |(schema, rows, are_known): Read, path: PathBuf| Self {
+            name: name.to_owned(),
+            path,
+            identity,
+            schemas: vec![schema],
+            rows: Some(rows),
+            are_known,
+            hidden,
+        };
+        if let Some(read) = remembered(&path, identity) {
+            return Ok(of(read, path));
         }
         let file = open_same(&path, identity)?;
         let tail = tails.read_file(&file).map_err(|error| error.at(&path))?;
         let read = || {
             let footer = tail.footer()?;
             // A decoder believes a footer that contradicts itself and reads other numbers than were written.
-            footer.check()?;
+            let layout = footer.layout()?;
             let written = footer.get("ARROW:schema").unwrap_or_default();
             let key = (footer.schema_fingerprint(), XxHash3_64::oneshot(written.as_bytes()));
             let known = shared(|schemas| schemas.get(&key).cloned()).flatten();
@@ -277,11 +289,12 @@ impl Part {
                 }
             };
             types::check(&schema)?;
-            Ok((schema, footer.num_rows))
+            let are_known = are_known(&schema, &layout);
+            Ok((schema, footer.num_rows, are_known))
         };
-        let (schema, rows) = read().map_err(|error: Error| error.at(&path))?;
-        remember(&path, identity, &schema, rows);
-        Ok(Self { name: name.to_owned(), path, identity, schemas: vec![schema], rows: Some(rows), hidden })
+        let read = read().map_err(|error: Error| error.at(&path))?;
+        remember(&path, identity, &read);
+        Ok(of(read, path))
     }
 }
 
@@ -291,13 +304,13 @@ fn shared<T>(work: impl FnOnce(&mut HashMap<(u64, u64), SchemaRef>) -> T) -> Opt
     Some(work(schemas.get_or_insert_default()))
 }
 
-fn remembered(path: &Path, identity: Identity) -> Option<(SchemaRef, u64)> {
+fn remembered(path: &Path, identity: Identity) -> Option<Read> {
     let parts = PARTS.try_lock().ok()?;
-    let (of, schema, rows) = parts.as_ref()?.get(path)?;
-    (*of == identity).then(|| (Arc::clone(schema), *rows))
+    let (of, read) = parts.as_ref()?.get(path)?;
+    (*of == identity).then(|| read.clone())
 }
 
-fn remember(path: &Path, identity: Identity, schema: &SchemaRef, rows: u64) {
+fn remember(path: &Path, identity: Identity, read: &Read) {
     // A younger file may be edited again without its stat telling.
     if identity.settled_at(now_ns())
         && let Ok(mut parts) = PARTS.try_lock()
@@ -306,7 +319,7 @@ fn remember(path: &Path, identity: Identity, schema: &SchemaRef, rows: u64) {
         if parts.len() >= REMEMBERED {
             parts.clear();
         }
-        parts.insert(path.to_path_buf(), (identity, Arc::clone(schema), rows));
+        parts.insert(path.to_path_buf(), (identity, read.clone()));
     }
 }
 

@@ -131,6 +131,12 @@ impl Source {
         self.plain.schema()
     }
 
+    /// The value of a key of its footer; the last one where a key comes twice.
+    pub fn key(&self, key: &str) -> Option<&str> {
+        let pairs = self.plain.metadata().file_metadata().key_value_metadata()?;
+        pairs.iter().rev().find(|pair| pair.key == key)?.value.as_deref()
+    }
+
     /// How many row groups there are.
     pub fn groups(&self) -> usize {
         self.starts.len() - 1

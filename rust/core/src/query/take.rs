@@ -1,5 +1,7 @@
 //! Rows by their places: some columns of them, in one schema, whatever their files have.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions, UInt32Array};
@@ -13,6 +15,7 @@ use super::entry::{Entry, Tie};
 use super::file_snapshot::{
     FileFailure, FileSnapshot, collect_results, collect_results_of, read_journal, schemas_of,
 };
+use super::origins::Origins;
 use super::source::Source;
 use crate::base::error::{Error, ErrorKind, FileError, Result, corrupt, guarded};
 use crate::types::columns::Texts;
@@ -167,16 +170,25 @@ pub fn ties(files: &[FileSnapshot], entries: &[Entry], text: Option<&str>) -> Re
     let texts = text.map(column).transpose()?;
     let (ids, runs, datasets) = (column("id")?, column("run_id")?, column("dataset_name")?);
     let owned = |texts: &Texts<'_>, row| texts.get(row).map(str::to_owned);
+    let mut origins = HashMap::new();
+    for file in entries.iter().map(|entry| entry.file) {
+        if let MapEntry::Vacant(vacant) = origins.entry(file) {
+            let failed = |error| FileFailure { file: Some(file as usize), error };
+            vacant.insert(Origins::of(&files[file as usize]).map_err(failed)?);
+        }
+    }
+    let origin = |entry: &Entry| origins.get(&entry.file).map(|of| of.at(entry.row)).unwrap_or_default();
     Ok(entries
         .iter()
         .enumerate()
-        .map(|(row, entry)| Tie {
+        .map(|(row, entry)| (row, origin(entry)))
+        .map(|(row, (stem, place))| Tie {
             text: texts.as_ref().and_then(|texts| owned(texts, row)),
             id: owned(&ids, row),
             run_id: owned(&runs, row),
             dataset_name: owned(&datasets, row),
-            stem: files[entry.file as usize].stem().to_owned(),
-            row: entry.row,
+            stem: stem.to_owned(),
+            row: place,
         })
         .collect())
 }

@@ -9,3 +9,4 @@ pub mod partial;
 pub mod scan;
 pub mod stat_snapshot;
 pub mod table;
+pub mod unfinished;

@@ -10,10 +10,9 @@ use super::stored_result;
 use crate::base::error::{Error, Result};
 use crate::base::file_names::Name;
 use crate::base::value::Value;
+use crate::footer::keys::RESULTS_KEY;
 use crate::fs::platform;
 
-/// The footer key that names the results which were checkpointed by the writers of a segment.
-pub const RESULTS_KEY: &str = "n4a_results";
 /// A longer value is left out: the lists of results have it.
 const LONGEST: usize = 64 * 1024;
 /// The field of a result that names who checkpointed it; of the lists on disk only those of compactions have it.
@@ -131,7 +130,8 @@ pub fn in_list(path: &Path) -> Result<Vec<Checkpoint>> {
     Ok(read_list(path)?.lines().filter_map(Checkpoint::of_result).collect())
 }
 
-fn read_list(path: &Path) -> Result<String> {
+/// The text of a list of results; none where it is missing.
+pub fn read_list(path: &Path) -> Result<String> {
     match platform::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use twox_hash::XxHash3_64;
 
-use super::checkpoints::{self, Checkpoint, Checkpoints, RESULTS_KEY};
+use super::checkpoints::{self, Checkpoint, Checkpoints};
 use super::hidden_rows::RESULT;
 use super::journal::{Journal, Kind, Position};
+use super::live_keys::LiveKeys;
 use super::merged::{self, Replaced};
 use super::sealed::{self, Sealed};
 use super::{ipc, journal_contents, stored_result};
@@ -21,7 +22,6 @@ use crate::base::codec::{ByteReader, ByteWriter};
 use crate::base::error::{Error, Result, corrupt};
 use crate::base::file_names::Name;
 use crate::footer::TailReader;
-use crate::footer::keys::{JOURNAL_KEY, REPLACES_KEY};
 use crate::fs::stat::{self, Identity};
 use crate::fs::{cache_file, platform};
 use crate::types::columns::Texts;
@@ -32,7 +32,7 @@ const SEALED: &str = "live.bin";
 const OPEN: &str = "live-open.bin";
 const MAGIC: &[u8; 4] = b"N4AV";
 /// Another layout: ignored.
-const VERSION: &str = concat!("1 ", env!("CARGO_PKG_VERSION"));
+const VERSION: &str = concat!("2 ", env!("CARGO_PKG_VERSION"));
 
 /// The stat of a file when it was read; `None` where there was none.
 type FileStat = Option<Identity>;
@@ -68,15 +68,17 @@ impl Said {
         parsed.unwrap_or_default()
     }
 
-    /// Reads the footer, and the lists of results where it does not name them.
+    /// Reads the footer, and the lists of results where it does not name them; fails where it is not as it was
+    /// written.
     pub fn read(root: &Path, relative: &str, name: &Name) -> Result<Self> {
         let path = root.join(relative);
         let file = platform::open(&path).map_err(|error| Error::io(&path, error))?;
         let mut tails = TailReader::default();
         let tail = tails.read_file(&file).map_err(|error| error.at(&path))?;
         let footer = tail.footer().map_err(|error| error.at(&path))?;
-        let text = |key: &str| footer.get(key).map(str::to_owned);
-        let (journal, replaces, results) = (text(JOURNAL_KEY), text(REPLACES_KEY), text(RESULTS_KEY));
+        let keys = LiveKeys::of(&footer, Some(name)).map_err(|error| error.at(&path))?;
+        let [journal, replaces, results] =
+            [keys.journal, keys.replaces, keys.results].map(|key| key.map(str::to_owned));
         let stats = vec![(relative.to_owned(), Some(tail.identity))];
         let mut said = Self { journal, replaces, results, stats, read_at: now_ns() };
         let is_named = said.results.as_deref().and_then(|text| checkpoints::from_json(text, &name.writer));

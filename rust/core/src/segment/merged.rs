@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::sealed::{Sealed, footer_value};
+use super::sealed::{Sealed, live_key};
 use crate::base::error::{Result, corrupt};
 use crate::base::file_names::{Name, SUFFIX};
 use crate::base::value::Value;
@@ -104,7 +104,7 @@ pub fn parse(text: &str) -> Result<Replaced> {
 
 /// What a compaction merged; nothing where there is no such file, or it is none.
 pub fn replaces(path: &Path) -> Result<Replaced> {
-    let Some(text) = footer_value(path, REPLACES_KEY)? else { return Ok(Replaced::new()) };
+    let Some(text) = live_key(path, |keys| keys.replaces)? else { return Ok(Replaced::new()) };
     parse(&text).map_err(|error| error.at(path))
 }
 

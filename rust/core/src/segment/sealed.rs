@@ -5,7 +5,9 @@ use std::path::Path;
 use twox_hash::XxHash3_64;
 
 use super::journal::{Cut, Position, Stretch};
+use super::live_keys::LiveKeys;
 use crate::base::error::{Error, Result, corrupt};
+use crate::base::file_names::Name;
 use crate::base::value::Value;
 use crate::footer::TailReader;
 use crate::footer::keys::JOURNAL_KEY;
@@ -90,8 +92,11 @@ fn stretch_of(json: &serde_json::Value) -> Option<Stretch> {
     Some(Stretch { offset: number("offset")?, number: number("number")?, end: position_of(json)? })
 }
 
-/// A key of a file's footer; `None` where there is no such file or no such key.
-pub(super) fn footer_value(path: &Path, key: &str) -> Result<Option<String>> {
+/// One of the keys by which a file says which rows are live; `None` where there is no such file or no such key.
+pub(super) fn live_key(
+    path: &Path,
+    pick: impl for<'a> Fn(LiveKeys<'a>) -> Option<&'a str>,
+) -> Result<Option<String>> {
     let file = match platform::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -100,12 +105,13 @@ pub(super) fn footer_value(path: &Path, key: &str) -> Result<Option<String>> {
     let mut tails = TailReader::default();
     let tail = tails.read_file(&file).map_err(|error| error.at(path))?;
     let footer = tail.footer().map_err(|error| error.at(path))?;
-    Ok(footer.get(key).map(str::to_owned))
+    let keys = LiveKeys::of(&footer, Name::of_path(path).as_ref()).map_err(|error| error.at(path))?;
+    Ok(pick(keys).map(str::to_owned))
 }
 
 /// Which journal a segment was sealed from; `None` where there is no segment or it does not say.
 pub fn sealed_of(path: &Path) -> Result<Option<Sealed>> {
-    let Some(text) = footer_value(path, JOURNAL_KEY)? else { return Ok(None) };
+    let Some(text) = live_key(path, |keys| keys.journal)? else { return Ok(None) };
     let damaged = || corrupt(format!("its footer key {JOURNAL_KEY} is damaged")).at(path);
     sealed_from(&text).map(Some).ok_or_else(damaged)
 }

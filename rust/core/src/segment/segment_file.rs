@@ -19,7 +19,8 @@ use rayon::prelude::*;
 use crate::base::error::{Error, ErrorKind, Result, corrupt};
 use crate::decode::chunk_sums::{self, CHUNKS_KEY, Hashing};
 use crate::decode::value_sizes;
-use crate::footer::{MAGIC, TailReader, encode};
+use crate::footer::keys::DIGEST_KEY;
+use crate::footer::{MAGIC, TailReader, digest, encode};
 use crate::fs::atomic::Draft;
 use crate::fs::{File, platform};
 use crate::summary::{Datasets, embedded};
@@ -215,14 +216,16 @@ impl SegmentFile {
             self.writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), value.clone()));
         }
         self.writer.finish().map_err(|error| failed(&self.target, error))?;
-        complete(self.draft.file(), &self.sums, summary).map_err(|error| error.at(&self.target))?;
+        let has_keys = !keys.is_empty();
+        complete(self.draft.file(), &self.sums, summary, has_keys).map_err(|error| error.at(&self.target))?;
         self.draft.sync()?;
         self.draft.replace()
     }
 }
 
-/// Replaces the footer of a file by one with the checksums of what is before it, and the summary of its rows.
-fn complete(file: &File, sums: &[Vec<u64>], summary: Option<&Datasets>) -> Result<()> {
+/// Replaces the footer of a file by one with the checksums of what is before it, and the summary of its rows; where
+/// it has other keys, also with a digest.
+fn complete(file: &File, sums: &[Vec<u64>], summary: Option<&Datasets>, has_keys: bool) -> Result<()> {
     let mut tails = TailReader::default();
     let tail = tails.read_file(file)?;
     let footer = tail.footer()?;
@@ -240,6 +243,10 @@ fn complete(file: &File, sums: &[Vec<u64>], summary: Option<&Datasets>) -> Resul
         Some(Ok(of_summary)) => keys.extend(of_summary),
         Some(Err(error)) if error.kind != ErrorKind::Argument => return Err(error),
         _ => {}
+    }
+    // Without a summary there is no sketch that ends with the digest.
+    if has_keys && keys.len() == 1 {
+        keys.push((DIGEST_KEY, digest::reserve("")));
     }
     let mut end = encode(&footer, &keys);
     let length = u32::try_from(end.len()).unwrap_or(u32::MAX);

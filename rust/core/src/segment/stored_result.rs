@@ -176,10 +176,11 @@ pub fn take_incomplete(
     Ok((complete, incomplete))
 }
 
-type RowsByResult = HashMap<String, u64>;
+/// Numbers of rows, by the result that they name.
+pub(crate) type RowsByResult = HashMap<String, u64>;
 
 /// Adds the rows of a journal; says whether it is damaged.
-fn count(journal: &Journal, rows: &mut RowsByResult) -> Result<bool> {
+pub(crate) fn count(journal: &Journal, rows: &mut RowsByResult) -> Result<bool> {
     let reading = journal.read(journal.begin(), &mut |kind, payload| match kind {
         Kind::Rows => ipc::decode(payload)?.iter().try_for_each(|batch| add(batch, rows)),
         Kind::Arrays | Kind::Checkpoint => Ok(()),
@@ -236,11 +237,16 @@ impl Earlier {
         self.is_damaged |= !sealed.saved.is_empty() || journal::corrupt_path(&path).exists();
         let partial = folder.join(name.partial());
         for file in [Some(segment), Some(partial).filter(|path| path.exists())].into_iter().flatten() {
-            let opened = crate::fs::platform::open(&file).map_err(|error| Error::io(&file, error))?;
-            batches::read_batches(&file, opened, Some(&["result_id"]), &mut |batches| {
-                batches.iter().try_for_each(|batch| add(batch, &mut self.rows))
-            })?;
+            count_sealed(&file, &mut self.rows)?;
         }
         Ok(true)
     }
+}
+
+/// Adds the rows of a segment, whole or partial.
+pub(crate) fn count_sealed(file: &Path, rows: &mut RowsByResult) -> Result<()> {
+    let opened = crate::fs::platform::open(file).map_err(|error| Error::io(file, error))?;
+    batches::read_batches(file, opened, Some(&["result_id"]), &mut |batches| {
+        batches.iter().try_for_each(|batch| add(batch, rows))
+    })
 }

@@ -6,28 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 
-use rayon::prelude::*;
-use twox_hash::XxHash3_64;
-
+use super::carrier::{Carrier, fingerprint, said_by};
 use super::checkpoints::Checkpoints;
-use super::file_results::{Memory, OpenSaid, Said};
+use super::file_results::{Memory, OpenSaid};
 use super::hidden_rows::{Part, Rank};
 use super::journal::Journal;
 use super::live_set::{LiveSet, Open};
 use super::merged::{self, Replaced, Unit};
-use super::sealed::{self, Sealed};
-use crate::base::error::{Error, ErrorKind};
+use super::sealed::Sealed;
+use crate::base::error::{Error, ErrorKind, FileError};
 use crate::base::file_names::{self, Name};
-
-/// A sealed segment.
-struct Carrier {
-    file: String,
-    name: Name,
-    replaced: Replaced,
-    checkpoints: Checkpoints,
-}
 
 /// A journal that could be opened.
 struct OpenCarrier {
@@ -80,7 +69,7 @@ impl<'a> Run<'a> {
                 // It was being made when its writer died, or is about to go on: it has nothing yet.
                 Err(error) if error.kind == ErrorKind::Truncated => continue,
                 // Sealed and removed since it was listed.
-                Err(error) if crate::base::error::FileError::is_vanished(&error) => {
+                Err(error) if FileError::is_vanished(&error) => {
                     live_set.covered.push(file);
                 }
                 Ok(journal) => opened.push((file, name.clone(), journal)),
@@ -93,39 +82,36 @@ impl<'a> Run<'a> {
         }
         let names = sealed.iter().map(|(_, name)| name).chain(opened.iter().map(|(_, name, _)| name));
         let bases: BTreeSet<&str> = names.clone().map(Name::base).collect();
-        let compactions: Vec<_> = sealed.iter().filter(|(_, name)| name.is_compaction()).collect();
-        let memory = memory.filter(|_| bases.len() > 1 || !compactions.is_empty());
-        // One that cannot be read replaces nothing and has no results; reading its rows will say why.
-        let merged = |(file, _): &&(String, Name)| merged::replaces(&folder.join(file)).unwrap_or_default();
-        let merged: BTreeSet<String> = match memory {
-            None => compactions.iter().flat_map(merged).map(|(writer, _)| writer).collect(),
-            Some(_) => BTreeSet::new(),
-        };
-        let said = memory.map_or_else(Vec::new, |memory| said_by(relative, memory, &sealed));
-        let of_run = sealed.first().map(|(_, name)| format!("{relative}/{}", name.run_id));
-        let plain = of_run.filter(|_| opened.is_empty() && memory.is_some()).zip(fingerprint(&said));
-        if let (Some(memory), Some((of, fingerprint))) = (memory, &plain)
-            && memory.is_plain(of, *fingerprint)
-        {
-            live_set.files.extend(sealed.into_iter().map(|(file, _)| file));
-            return None;
-        }
-        let read = |(number, (file, name)): (usize, (String, Name))| {
-            let (mut position, mut replaced, mut checkpoints) = (None, Replaced::new(), Checkpoints::new());
-            if memory.is_some() {
-                if let Some(Some(said)) = said.get(number) {
-                    (position, replaced) = (said.sealed(), said.replaced());
-                    checkpoints = said.checkpoints(&name.writer);
+        let has_compactions = sealed.iter().any(|(_, name)| name.is_compaction());
+        let memory = memory.filter(|_| bases.len() > 1 || has_compactions);
+        let carriers = match memory {
+            None => Carrier::of_files(folder, sealed, &opened, live_set),
+            Some(memory) => {
+                let (sealed, said) = said_by(relative, memory, sealed, live_set);
+                let of_run = sealed.first().map(|(_, name)| format!("{relative}/{}", name.run_id));
+                let plain = of_run.filter(|_| opened.is_empty()).zip(fingerprint(&said));
+                if let Some((of, fingerprint)) = &plain
+                    && memory.is_plain(of, *fingerprint)
+                {
+                    live_set.files.extend(sealed.into_iter().map(|(file, _)| file));
+                    return None;
                 }
-            } else if name.is_compaction() {
-                replaced = merged::replaces(&folder.join(&file)).unwrap_or_default();
-            } else if merged.contains(&name.writer) || opened.iter().any(|(_, of, _)| *of == name) {
-                // A damaged segment is no reason to lose what its journal still has.
-                position = sealed::sealed_of(&folder.join(&file)).ok().flatten();
+                let carriers = sealed.into_iter().zip(said);
+                let carriers =
+                    carriers.map(|((file, name), said)| Carrier::of_said(file, name, said.as_deref()));
+                return Some(Self::of_carriers(relative, Some(memory), carriers.collect(), opened, plain));
             }
-            (Carrier { file, name, replaced, checkpoints }, position)
         };
-        let carriers: Vec<_> = sealed.into_iter().enumerate().map(read).collect();
+        Some(Self::of_carriers(relative, None, carriers, opened, None))
+    }
+
+    fn of_carriers(
+        relative: &'a str,
+        memory: Option<&'a Memory>,
+        carriers: Vec<(Carrier, Option<Sealed>)>,
+        opened: Vec<(String, Name, Journal)>,
+        plain: Option<(String, u64)>,
+    ) -> Self {
         let (mut all, mut units) = (Vec::with_capacity(carriers.len()), Vec::with_capacity(carriers.len()));
         for (number, (carrier, position)) in carriers.into_iter().enumerate() {
             let of_file = merged::units(&carrier.name, position.as_ref(), &carrier.replaced);
@@ -137,7 +123,7 @@ impl<'a> Run<'a> {
             OpenCarrier { file, name, journal, said: OpenSaid::default() }
         });
         let open = open.collect();
-        Some(Self { relative, memory, carriers: all, open, units, plain })
+        Self { relative, memory, carriers: all, open, units, plain }
     }
 
     /// Decides, and tells `live_set`.
@@ -379,25 +365,6 @@ impl<'a> Run<'a> {
             live_set.replaced.extend(by);
         }
     }
-}
-
-/// What sealed segments say; `None` of one that cannot be read.
-fn said_by(relative: &str, memory: &Memory, sealed: &[(String, Name)]) -> Vec<Option<Arc<Said>>> {
-    let read = |(file, name): &(String, Name)| memory.sealed(&format!("{relative}/{file}"), name).ok();
-    if sealed.len() > 8 {
-        sealed.par_iter().with_min_len(8).map(read).collect()
-    } else {
-        sealed.iter().map(read).collect()
-    }
-}
-
-/// Another one for each state of some files; `None` where one of them cannot be read, or is so young that its stat
-/// does not tell.
-fn fingerprint(said: &[Option<Arc<Said>>]) -> Option<u64> {
-    said.iter().try_fold(0, |before: u64, said| {
-        let own = said.as_ref().filter(|said| said.is_settled())?.fingerprint();
-        Some(XxHash3_64::oneshot_with_seed(before, &own.to_le_bytes()))
-    })
 }
 
 /// Which units of some sealed segments are live, were nothing else there; `None` for a segment that went apart from

@@ -47,7 +47,10 @@ pub enum Embedded {
 ///
 /// Fails as [`read`] does, and where the footer cannot be parsed.
 pub fn read_bytes(footer: &[u8]) -> Result<Embedded> {
-    match digest::verified(footer).and_then(|sketch| BASE64.decode_to_vec(sketch).ok()) {
+    match digest::verified(footer)
+        .filter(|sketch| !sketch.is_empty())
+        .and_then(|sketch| BASE64.decode_to_vec(sketch).ok())
+    {
         Some(bytes) => read_sketch(bytes, true),
         None => read(&Footer::parse(footer)?),
     }

@@ -433,11 +433,16 @@ fn text_time_range(texts: &Texts<'_>) -> Option<(i64, i64)> {
             && text.as_bytes().get(10) == first.as_bytes().get(10)
     };
     if let (true, Some(low), Some(high)) = (all().all(alike), all().min(), all().max())
-        && let (Some(low), Some(high)) = (parse_time(low), parse_time(high))
+        && let (Some(low), Some(high)) = (known_time(low), known_time(high))
     {
         return Some((low, high));
     }
-    extremes(all().filter_map(parse_time))
+    extremes(all().filter_map(known_time))
+}
+
+/// The time that answers have of a text.
+fn known_time(text: &str) -> Option<i64> {
+    parse_time(text).filter(|micros| types::is_time(*micros))
 }
 
 fn extremes(times: impl Iterator<Item = i64>) -> Option<(i64, i64)> {

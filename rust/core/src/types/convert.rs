@@ -13,8 +13,9 @@ use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 
 use super::answer::{accepts, shown};
 use super::cast::recast;
+use super::ranges::{self, Within};
 use super::schema::Type;
-use super::{ranges, text};
+use super::text;
 use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::names::float_name;
@@ -43,7 +44,13 @@ impl Converted {
 /// An extra column in the type that [`super::common`] says.
 pub fn convert(array: &ArrayRef, to: &DataType) -> Result<Converted> {
     let found = array.data_type().clone();
-    flat_or_nested(array, to).map_err(|error| {
+    let convert = || {
+        // First of all: kernels panic, write errors as texts, or make other times of what no reader knows.
+        let Within { array, outside, .. } = ranges::within(Arc::clone(array))?;
+        let converted = flat_or_nested(&array, to)?;
+        Ok(Converted { failed: converted.failed + outside, ..converted })
+    };
+    convert().map_err(|error: ArrowError| {
         Error::new(ErrorKind::Schema, format!("values of type {found} cannot be read as {to}: {error}"))
     })
 }
@@ -58,14 +65,12 @@ fn flat_or_nested(array: &ArrayRef, to: &DataType) -> Result<Converted, ArrowErr
     }
     if *from != shown(from) && *to != DataType::Utf8 {
         // As it would have been stored; then from there.
-        let (within, outside) = ranges::within(Arc::clone(array));
-        let stored = loosely(&within, &shown(from))?;
+        let stored = loosely(array, &shown(from))?;
         let converted = flat_or_nested(&stored.array, to)?;
-        return Ok(Converted { failed: converted.failed + stored.failed + outside, ..converted });
+        return Ok(Converted { failed: converted.failed + stored.failed, ..converted });
     }
     if from == to {
-        let (array, failed) = ranges::within(Arc::clone(array));
-        return Ok(Converted { array, failed });
+        return Ok(Converted::all(Arc::clone(array)));
     }
     match (from, to) {
         (_, DataType::Utf8) if from.is_string() => loosely(array, to),
@@ -160,14 +165,18 @@ pub fn known_column(kind: Type, array: &ArrayRef) -> Result<Converted> {
     let failed = |error: ArrowError| {
         Error::new(ErrorKind::Schema, format!("values of type {found} cannot be read: {error}"))
     };
-    known_values(kind, array).map_err(failed)
+    let convert = || {
+        let Within { array, outside, .. } = ranges::within(Arc::clone(array))?;
+        let converted = known_values(kind, &array)?;
+        Ok(Converted { failed: converted.failed + outside, ..converted })
+    };
+    convert().map_err(failed)
 }
 
 fn known_values(kind: Type, array: &ArrayRef) -> Result<Converted, ArrowError> {
     let found = array.data_type();
     if *found == kind.arrow() {
-        let (array, failed) = ranges::within(Arc::clone(array));
-        return Ok(Converted { array, failed });
+        return Ok(Converted::all(Arc::clone(array)));
     }
     if let DataType::Dictionary(_, values) = found {
         return known_values(kind, &cast(array, values)?);
@@ -233,24 +242,21 @@ fn times(array: &ArrayRef) -> Result<Converted, ArrowError> {
         let texts = cast(array, &DataType::Utf8)?;
         let times: TimestampMicrosecondArray =
             texts.as_string::<i32>().iter().map(|text| text.and_then(parse_time)).collect();
-        let (times, outside) = ranges::within(Arc::new(times.with_timezone("UTC")));
-        let converted = Converted::since(array, times);
-        return Ok(Converted { failed: converted.failed.max(outside), ..converted });
+        return Ok(Converted::since(array, ranges::within(Arc::new(times.with_timezone("UTC")))?.array));
     }
-    let (within, _) = ranges::within(Arc::clone(array));
-    let micros = match within.data_type() {
+    let micros = match array.data_type() {
         // Parts of a µs are cut off, downwards: Arrow's cast would cut towards 1970.
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            let nanos = within.as_primitive::<arrow_array::types::TimestampNanosecondType>().iter();
+            let nanos = array.as_primitive::<arrow_array::types::TimestampNanosecondType>().iter();
             let micros = nanos.map(|value| value.map(|value| value.div_euclid(1_000)));
             Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC")) as ArrayRef
         }
         DataType::Timestamp(unit, _) => {
-            cast(&cast(&within, &DataType::Int64)?, &DataType::Timestamp(*unit, Some("UTC".into())))
+            cast(&cast(array, &DataType::Int64)?, &DataType::Timestamp(*unit, Some("UTC".into())))
                 .and_then(|times| cast(&times, &utc))?
         }
         _ => {
-            let naive = cast(&within, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+            let naive = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
             Arc::new(naive.as_primitive::<TimestampMicrosecondType>().clone().with_timezone("UTC"))
         }
     };

@@ -1,25 +1,30 @@
 //! Values that a type of Arrow can hold and its readers cannot: times outside of the years 1 to 9999, times
-//! of day beyond a day, durations beyond what Python knows, decimals with more digits than they say.
+//! of day beyond a day, durations beyond what Python knows.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type,
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    Float64Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
-    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
+    ArrowPrimitiveType, Date32Type, Date64Type, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Time32MillisecondType, Time32SecondType,
+    Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, PrimitiveArray};
+use arrow_array::{
+    Array, ArrayRef, FixedSizeListArray, GenericListArray, MapArray, OffsetSizeTrait, PrimitiveArray,
+    StructArray, make_array,
+};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_cast::cast;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, TimeUnit};
+
+use super::reached;
 
 /// Days since 1970 of 0001-01-01 and 9999-12-31.
 const DAYS: RangeInclusive<i64> = -719_162..=2_932_896;
 const DAY_S: i64 = 86_400;
-/// Days of Python's longest `timedelta`.
+/// Whole days of Python's longest `timedelta`.
 const LONGEST: i64 = 999_999_999;
 
 fn per_second(unit: TimeUnit) -> i64 {
@@ -32,18 +37,20 @@ fn per_second(unit: TimeUnit) -> i64 {
 }
 
 /// The numbers of a type that mean something to every reader; `None` where all do.
-fn allowed(kind: &DataType) -> Option<RangeInclusive<i64>> {
-    let times = |unit: TimeUnit, first: i64, beyond: i64| {
-        let ticks = per_second(unit);
-        first.saturating_mul(DAY_S).saturating_mul(ticks)
-            ..=beyond.saturating_mul(DAY_S).saturating_mul(ticks).saturating_sub(1)
+pub fn allowed(kind: &DataType) -> Option<RangeInclusive<i64>> {
+    // Where days in such ticks are more than an integer holds, all of them are allowed, the last one as well.
+    let ticks = |days: i64, unit: TimeUnit| i128::from(days) * i128::from(DAY_S * per_second(unit));
+    let within = |first: i128, last: i128| {
+        let clamped = |tick: i128| tick.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        clamped(first)..=clamped(last)
     };
+    let times = |unit: TimeUnit, first: i64, beyond: i64| within(ticks(first, unit), ticks(beyond, unit) - 1);
     match kind {
         DataType::Date32 => Some(DAYS),
         DataType::Date64 => Some(times(TimeUnit::Millisecond, *DAYS.start(), *DAYS.end() + 1)),
         DataType::Timestamp(unit, _) => Some(times(*unit, *DAYS.start(), *DAYS.end() + 1)),
         DataType::Time32(unit) | DataType::Time64(unit) => Some(times(*unit, 0, 1)),
-        DataType::Duration(unit) => Some(times(*unit, -LONGEST, LONGEST)),
+        DataType::Duration(unit) => Some(within(ticks(-LONGEST, *unit), ticks(LONGEST, *unit))),
         _ => None,
     }
 }
@@ -71,23 +78,6 @@ macro_rules! dispatch {
     };
 }
 
-fn outside<T: ArrowPrimitiveType>(array: &ArrayRef, allowed: &RangeInclusive<i64>) -> usize
-where
-    T::Native: Into<i64>,
-{
-    array.as_primitive::<T>().iter().flatten().filter(|&value| !allowed.contains(&value.into())).count()
-}
-
-fn without<T: ArrowPrimitiveType>(array: &ArrayRef, allowed: &RangeInclusive<i64>) -> ArrayRef
-where
-    T::Native: Into<i64>,
-{
-    let array = array.as_primitive::<T>();
-    let kept: PrimitiveArray<T> =
-        array.iter().map(|value| value.filter(|&value| allowed.contains(&value.into()))).collect();
-    Arc::new(kept.with_data_type(array.data_type().clone()))
-}
-
 /// Whether µs since 1970 are a time that readers know.
 pub fn is_time(micros: i64) -> bool {
     allowed(&DataType::Timestamp(TimeUnit::Microsecond, None)).is_some_and(|range| range.contains(&micros))
@@ -98,99 +88,192 @@ pub fn is_duration(micros: i64) -> bool {
     allowed(&DataType::Duration(TimeUnit::Microsecond)).is_some_and(|range| range.contains(&micros))
 }
 
-/// Fails where a value, nested ones included, is outside of what readers know; says what it is.
-pub fn check(array: &ArrayRef) -> Result<(), String> {
-    let kind = array.data_type();
-    if let Some(allowed) = allowed(kind) {
-        macro_rules! count {
-            ($type:ty) => {
-                outside::<$type>(array, &allowed)
-            };
-        }
-        if dispatch!(kind, count, 0) > 0 {
-            return Err(match kind {
-                DataType::Time32(_) | DataType::Time64(_) => "times of day outside of a day".to_owned(),
-                DataType::Duration(_) => format!("durations beyond {LONGEST} days"),
-                _ => "times outside of the years 1 to 9999".to_owned(),
-            });
-        }
-    }
-    let digits = |error: arrow_schema::ArrowError| format!("decimals beyond their precision ({error})");
+/// What a type allows of the values that it can hold, for messages.
+fn expected(kind: &DataType) -> &'static str {
     match kind {
-        DataType::Decimal32(precision, _) => {
-            array.as_primitive::<Decimal32Type>().validate_decimal_precision(*precision).map_err(digits)
+        DataType::Time32(_) | DataType::Time64(_) => "times of day from 00:00 to before 24:00",
+        DataType::Duration(_) => "durations from -999,999,999 to 999,999,999 days",
+        _ => "times within the years 1 to 9999",
+    }
+}
+
+/// A column in which values that no reader knows are null, nested ones included.
+pub struct Within {
+    /// The column, of its own type but for dictionaries that held such values, and fields that may be null now.
+    pub array: ArrayRef,
+    /// How many such values it had.
+    pub outside: usize,
+    /// What the first such value is and should have been.
+    pub what: Option<String>,
+}
+
+/// A column in which values that no reader knows are null. A map that has one as a key is null itself; what no row
+/// reaches is no value.
+pub fn within(array: ArrayRef) -> Result<Within, ArrowError> {
+    let mut found = Found::default();
+    let changed = found.walk(&array, None)?;
+    let Found { outside, what } = found;
+    Ok(Within { array: changed.unwrap_or(array), outside, what })
+}
+
+/// Whether a value of a type, or one nested in it, may be one that no reader knows.
+fn is_limited(kind: &DataType) -> bool {
+    match kind {
+        DataType::Dictionary(_, values) => is_limited(values),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => is_limited(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| is_limited(field.data_type())),
+        kind => allowed(kind).is_some(),
+    }
+}
+
+/// What was found on the way through a column.
+#[derive(Default)]
+struct Found {
+    outside: usize,
+    what: Option<String>,
+}
+
+impl Found {
+    /// The array without such values, of which those are counted that `live` rows reach; `None` where it has none.
+    fn walk(&mut self, array: &ArrayRef, live: Option<&NullBuffer>) -> Result<Option<ArrayRef>, ArrowError> {
+        let kind = array.data_type();
+        if !is_limited(kind) {
+            return Ok(None);
         }
-        DataType::Decimal64(precision, _) => {
-            array.as_primitive::<Decimal64Type>().validate_decimal_precision(*precision).map_err(digits)
+        let live = NullBuffer::union(live, array.nulls());
+        let live = live.as_ref();
+        if let Some(allowed) = allowed(kind) {
+            macro_rules! flat {
+                ($type:ty) => {
+                    self.flat::<$type>(array, &allowed, live)
+                };
+            }
+            return Ok(dispatch!(kind, flat, None));
         }
-        DataType::Decimal128(precision, _) => {
-            array.as_primitive::<Decimal128Type>().validate_decimal_precision(*precision).map_err(digits)
-        }
-        DataType::Dictionary(..) => check(array.as_any_dictionary().values()),
-        DataType::List(_) => check(array.as_list::<i32>().values()),
-        DataType::LargeList(_) => check(array.as_list::<i64>().values()),
-        DataType::FixedSizeList(..) => check(array.as_fixed_size_list().values()),
-        DataType::Map(..) => {
-            let map = array.as_map();
-            // Python's dicts, which answers are made of, have a key once.
-            let told_apart = told_apart(map.keys()).map_err(|error| error.to_string())?;
-            let keys = super::text::texts(&told_apart).map_err(|error| error.to_string())?;
-            for ends in map.value_offsets().windows(2) {
-                let mut seen = std::collections::HashSet::new();
-                if !(ends[0]..ends[1]).all(|place| seen.insert(keys.value(place as usize))) {
-                    let what = "maps with a key twice, as dicts have keys";
-                    return Err(format!("{what} (0.0 is -0.0, and times are told apart by whole µs)"));
+        Ok(match kind {
+            DataType::Dictionary(_, values) => {
+                let entries = Self::default().walk(array.as_any_dictionary().values(), None)?;
+                // Rows count, not what their dictionary holds.
+                if entries.is_none() { None } else { self.walk(&cast(array, values)?, live)? }
+            }
+            DataType::List(field) => self.list(array.as_list::<i32>(), field, live)?,
+            DataType::LargeList(field) => self.list(array.as_list::<i64>(), field, live)?,
+            DataType::FixedSizeList(field, length) => {
+                let list = array.as_fixed_size_list();
+                let Some(values) = self.walk(list.values(), reached::fixed(list, live).as_ref())? else {
+                    return Ok(None);
+                };
+                let field = field_of(field, &values);
+                Some(Arc::new(FixedSizeListArray::try_new(field, *length, values, list.nulls().cloned())?))
+            }
+            DataType::Map(_, is_sorted) => self.map(array.as_map(), *is_sorted, live)?,
+            DataType::Struct(fields) => {
+                let rows = array.as_struct();
+                let mut is_changed = false;
+                let (mut kinds, mut columns) =
+                    (Vec::with_capacity(fields.len()), Vec::with_capacity(fields.len()));
+                for (field, column) in fields.iter().zip(rows.columns()) {
+                    let changed = self.walk(column, live)?;
+                    is_changed |= changed.is_some();
+                    let column = changed.unwrap_or_else(|| Arc::clone(column));
+                    kinds.push(field_of(field, &column));
+                    columns.push(column);
+                }
+                let nulls = rows.nulls().cloned();
+                if is_changed {
+                    Some(Arc::new(StructArray::try_new(kinds.into(), columns, nulls)?))
+                } else {
+                    None
                 }
             }
-            map.entries().columns().iter().try_for_each(check)
+            _ => None,
+        })
+    }
+
+    fn flat<T: ArrowPrimitiveType>(
+        &mut self,
+        array: &ArrayRef,
+        allowed: &RangeInclusive<i64>,
+        live: Option<&NullBuffer>,
+    ) -> Option<ArrayRef>
+    where
+        T::Native: Into<i64>,
+    {
+        let (kind, array) = (array.data_type(), array.as_primitive::<T>());
+        let values = array.values();
+        if values.iter().all(|&value| allowed.contains(&value.into())) {
+            return None;
         }
-        DataType::Struct(_) => array.as_struct().columns().iter().try_for_each(check),
-        _ => Ok(()),
+        let is_known = BooleanBuffer::collect_bool(values.len(), |row| allowed.contains(&values[row].into()));
+        let is_live = |row: usize| live.is_none_or(|live| live.is_valid(row));
+        let outside = (0..values.len()).filter(|&row| !is_known.value(row) && is_live(row)).count();
+        if outside > 0 {
+            self.outside += outside;
+            self.what.get_or_insert_with(|| format!("values of type {kind} that are no {}", expected(kind)));
+        }
+        // What lies under a null is looked at by some kernels.
+        let kept = values
+            .iter()
+            .map(|&value| if allowed.contains(&value.into()) { value } else { T::default_value() });
+        let nulls = NullBuffer::union(array.nulls(), Some(&NullBuffer::new(is_known)));
+        let kept = PrimitiveArray::<T>::new(kept.collect(), nulls).with_data_type(kind.clone());
+        Some(Arc::new(kept))
+    }
+
+    fn list<O: OffsetSizeTrait>(
+        &mut self,
+        list: &GenericListArray<O>,
+        field: &FieldRef,
+        live: Option<&NullBuffer>,
+    ) -> Result<Option<ArrayRef>, ArrowError> {
+        let reached = reached::listed(list.offsets(), list.values().len(), live);
+        let Some(values) = self.walk(list.values(), reached.as_ref())? else { return Ok(None) };
+        let (field, offsets, nulls) =
+            (field_of(field, &values), list.offsets().clone(), list.nulls().cloned());
+        Ok(Some(Arc::new(GenericListArray::<O>::try_new(field, offsets, values, nulls)?)))
+    }
+
+    fn map(
+        &mut self,
+        map: &MapArray,
+        is_sorted: bool,
+        live: Option<&NullBuffer>,
+    ) -> Result<Option<ArrayRef>, ArrowError> {
+        let reached = reached::listed(map.offsets(), map.entries().len(), live);
+        let keys = self.walk(map.keys(), reached.as_ref())?;
+        let values = self.walk(map.values(), reached.as_ref())?;
+        if keys.is_none() && values.is_none() {
+            return Ok(None);
+        }
+        let mut nulls = map.nulls().cloned();
+        let keys = match keys {
+            None => Arc::clone(map.keys()),
+            Some(keys) => {
+                let offsets = map.value_offsets();
+                let is_whole = |row: usize| {
+                    (offsets[row] as usize..offsets[row + 1] as usize).all(|entry| keys.is_valid(entry))
+                };
+                let whole = NullBuffer::new(BooleanBuffer::collect_bool(map.len(), is_whole));
+                nulls = NullBuffer::union(nulls.as_ref(), Some(&whole));
+                make_array(keys.to_data().into_builder().nulls(None).build()?)
+            }
+        };
+        let values = values.unwrap_or_else(|| Arc::clone(map.values()));
+        let fields = map.entries().fields();
+        let pair = vec![field_of(&fields[0], &keys), field_of(&fields[1], &values)];
+        let entries = StructArray::try_new(pair.into(), vec![keys, values], None)?;
+        let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+        let map = MapArray::try_new(field, map.offsets().clone(), entries, nulls, is_sorted)?;
+        Ok(Some(Arc::new(map)))
     }
 }
 
-/// Keys as Python tells them apart: without the sign of zero, times of ns in µs, downwards, durations towards zero.
-fn told_apart(keys: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let micros = |whole: fn(i64) -> i64, kind: DataType| {
-        let nanos = cast(keys, &DataType::Int64)?;
-        let micros: Int64Array = nanos.as_primitive::<Int64Type>().unary(whole);
-        cast(&micros, &kind)
-    };
-    let downwards = |nanos: i64| nanos.div_euclid(1_000);
-    match keys.data_type() {
-        DataType::Dictionary(_, values) => told_apart(&cast(keys, values)?),
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-            let wide = cast(keys, &DataType::Float64)?;
-            let unsigned: Float64Array = wide.as_primitive::<Float64Type>().unary(|value| value + 0.0);
-            Ok(Arc::new(unsigned))
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
-            micros(downwards, DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))
-        }
-        DataType::Time64(TimeUnit::Nanosecond) => micros(downwards, DataType::Time64(TimeUnit::Microsecond)),
-        DataType::Duration(TimeUnit::Nanosecond) => {
-            micros(|nanos| nanos / 1_000, DataType::Duration(TimeUnit::Microsecond))
-        }
-        _ => Ok(Arc::clone(keys)),
-    }
-}
-
-/// A flat column in which values that no reader knows are null, and how many these are.
-pub fn within(array: ArrayRef) -> (ArrayRef, usize) {
-    let kind = array.data_type().clone();
-    let Some(allowed) = allowed(&kind) else { return (array, 0) };
-    macro_rules! count {
-        ($type:ty) => {
-            outside::<$type>(&array, &allowed)
-        };
-    }
-    macro_rules! replace {
-        ($type:ty) => {
-            without::<$type>(&array, &allowed)
-        };
-    }
-    match dispatch!(&kind, count, 0) {
-        0 => (array, 0),
-        count => (dispatch!(&kind, replace, array), count),
-    }
+/// A field for what came of its values.
+fn field_of(field: &FieldRef, values: &ArrayRef) -> FieldRef {
+    let is_nullable = field.is_nullable() || values.null_count() > 0;
+    let field = Field::clone(field).with_data_type(values.data_type().clone());
+    Arc::new(field.with_nullable(is_nullable))
 }

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, TimeUnit};
 
 use super::cast::recast;
+use super::exact;
 use super::nesting::{DEEPEST, depth};
-use super::ranges;
+use super::ranges::{self, Within};
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// The type in which values of a type are stored, or why they cannot be.
@@ -106,11 +107,14 @@ pub fn store(name: &str, array: &ArrayRef) -> Result<ArrayRef> {
         // What came from another library may hold texts that are no UTF-8, or codes beyond its dictionary.
         array.to_data().validate_full().map_err(|error| refuse(&format!("damaged values ({error})")))?;
     }
-    ranges::check(array).map_err(|what| refuse(&what))?;
-    let stored = if *kind == to {
-        Arc::clone(array)
+    let failed = |error: ArrowError| refuse(&format!("values that do not convert ({error})"));
+    let Within { array, what, .. } = ranges::within(Arc::clone(array)).map_err(failed)?;
+    what.map_or(Ok(()), |what| Err(refuse(&what)))?;
+    exact::check(&array).map_err(|what| refuse(&what))?;
+    let stored = if *array.data_type() == to {
+        Arc::clone(&array)
     } else {
-        recast(array, &to, false).map_err(|error| refuse(&format!("values that do not convert ({error})")))?
+        recast(&array, &to, false).map_err(failed)?
     };
     if stored.logical_null_count() != array.logical_null_count() {
         return Err(refuse(&format!("values beyond what {to} can hold")));

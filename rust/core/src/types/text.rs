@@ -3,7 +3,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float16Type, Float32Type, Float64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{Array, ArrayRef, StringArray, make_array};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
@@ -15,17 +15,14 @@ pub fn texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     let flat = array.logical_nulls();
     let is_null = |row: usize| flat.as_ref().is_some_and(|nulls| nulls.is_null(row));
     let values = values(array)?;
-    Ok(values
-        .into_iter()
-        .enumerate()
-        .map(|(row, value)| {
-            (!is_null(row)).then(|| match value {
-                Value::Text(text) => text,
-                Value::Float(number) => number.to_string(),
-                other => other.to_json(),
-            })
-        })
-        .collect())
+    let text = |(row, value): (usize, Value)| match value {
+        _ if is_null(row) => None,
+        Value::Null => None,
+        Value::Text(text) => Some(text),
+        Value::Float(number) => Some(number.to_string()),
+        other => Some(other.to_json()),
+    };
+    Ok(values.into_iter().enumerate().map(text).collect())
 }
 
 /// A column as JSON values; NaN and infinities are texts.
@@ -68,7 +65,8 @@ fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>();
             let text = |row: usize| {
-                days.value_as_date(row).filter(|_| days.is_valid(row)).map(|day| day.to_string())
+                let day = days.is_valid(row).then(|| days.value_as_date(row)).flatten();
+                day.map(|day| day.to_string())
             };
             (0..days.len()).map(|row| text(row).map_or(Value::Null, Value::Text)).collect()
         }
@@ -79,6 +77,11 @@ fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
                 |micros: i64| crate::base::clock::format_time(micros).map(|text| text.replace("+00:00", end));
             let micros = micros.as_primitive::<TimestampMicrosecondType>();
             micros.iter().map(|value| value.and_then(text).map_or(Value::Null, Value::Text)).collect()
+        }
+        // Arrow's formatter knows zones by their offsets only; the instant is that of UTC whatever the zone.
+        DataType::Timestamp(TimeUnit::Nanosecond, Some(zone)) if **zone != *"+00:00" => {
+            let kind = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
+            values(&make_array(array.to_data().into_builder().data_type(kind).build()?))?
         }
         DataType::Dictionary(_, values) => self::values(&cast(array, values)?)?,
         DataType::List(_)
@@ -92,7 +95,8 @@ fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
                 .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.f%:z"))
                 .with_duration_format(DurationFormat::ISO8601);
             let formatter = ArrayFormatter::try_new(array, &options)?;
-            let text = |row: usize| Value::from(formatter.value(row).to_string().as_str());
+            // What cannot be written is an error here, and would be its message as a text otherwise.
+            let text = |row: usize| formatter.value(row).try_to_string().map_or(Value::Null, Value::Text);
             (0..array.len()).map(|row| if array.is_valid(row) { text(row) } else { Value::Null }).collect()
         }
     })

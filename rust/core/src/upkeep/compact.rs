@@ -105,6 +105,11 @@ fn divided(path: &Path, run_id: &str) -> Result<(Vec<Name>, Vec<Name>)> {
         names => names?.into_iter().filter(|name| file_names::is_of_predictions(name)).collect(),
     };
     let live_set = resolve::resolve_live_files(path, names);
+    let mut errors = live_set.errors.into_iter();
+    let is_of_run = |file: &str| Name::of(file).is_some_and(|name| name.run_id == run_id);
+    if let Some((_, error)) = errors.find(|(file, _)| !file_names::is_journal(file) && is_of_run(file)) {
+        return Err(error);
+    }
     let mut names: Vec<Name> = live_set
         .files
         .iter()

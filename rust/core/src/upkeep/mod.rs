@@ -1,11 +1,16 @@
 //! What repairs, compacts, rebuilds and verifies.
 
+mod beside;
 pub mod compact;
 pub mod compaction_groups;
 mod compaction_plan;
 pub mod finding;
+mod promote;
 pub mod rebuild;
 pub mod recover;
+mod removal;
+mod unbacked;
 pub mod verify;
 mod verify_arrays;
+mod verify_copies;
 pub mod verify_segments;

@@ -5,11 +5,13 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::file_names::Name;
 use crate::base::progress::Progress;
 use crate::footer::{TailReader, splice};
 use crate::fs::{atomic, platform};
 use crate::reading::files::{self, Listing};
 use crate::reading::scan;
+use crate::segment::live_keys::{LIVE_KEYS, LiveKeys};
 use crate::segment::live_set::Open;
 use crate::summary::embedded::{self, Embedded};
 
@@ -66,7 +68,7 @@ pub fn rebuild_file(path: &Path, tails: &mut TailReader) -> Result<Outcome> {
 fn try_rebuild(path: &Path, unnamed: &str, tails: &mut TailReader) -> Result<Outcome> {
     let mut file = platform::open(path).map_err(|error| Error::io(path, error))?;
     let tail = tails.read_file(&file).map_err(|error| error.at(path))?;
-    let footer = tail.footer().map_err(|error| error.at(path))?;
+    let mut footer = tail.footer().map_err(|error| error.at(path))?;
     let reason = match embedded::read(&footer) {
         Ok(Embedded::Trusted(sketch)) => match sketch.datasets() {
             Ok(_) => return Ok(Outcome::Kept),
@@ -84,6 +86,11 @@ fn try_rebuild(path: &Path, unnamed: &str, tails: &mut TailReader) -> Result<Out
         Err(error) if error.kind == ErrorKind::Metric => error.message,
         Err(error) => return Err(error.at(path)),
     };
+    // A new digest would prove what the old one refutes.
+    let live_keys = LiveKeys::of(&footer, Name::of_path(path).as_ref()).map_err(|error| error.at(path))?;
+    if live_keys == LiveKeys::default() {
+        footer.forget(&LIVE_KEYS);
+    }
     let again = file.try_clone().map_err(|error| Error::io(path, error))?;
     let datasets = scan::scan(path, again, unnamed)?;
     let keys = embedded::write(&datasets, &footer).map_err(|error| error.at(path))?;

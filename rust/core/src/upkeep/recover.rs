@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::finding::Finding;
+use super::{promote, removal, unbacked};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
@@ -59,6 +60,18 @@ impl Report {
     fn find(&mut self, path: &str, is_problem: bool, kind: &'static str, message: String) {
         self.findings.push(Finding { path: path.to_owned(), is_problem, kind, message });
     }
+
+    /// What was done in a folder; nothing, and a finding, where it failed.
+    fn take<T>(&mut self, folder: &str, done: Result<Vec<T>>) -> Result<Vec<T>> {
+        match done {
+            Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                self.find(&format!("predictions/{folder}"), true, error.kind.name(), error.message);
+                Ok(Vec::new())
+            }
+            done => done,
+        }
+    }
 }
 
 /// Seals the journals of dead writers, and removes what is no longer needed.
@@ -66,6 +79,11 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
     let mut report = Report::default();
     let mut errors = Vec::new();
     for folder in files::prediction_folders(root, &mut errors) {
+        for (path, aside) in removal::set_damaged_aside(root, &folder, scope.run_id.as_deref(), &mut errors) {
+            let message =
+                format!("is damaged; the file is kept as {aside}, an intact copy of its rows counts");
+            report.find(&path, true, "corrupt", message);
+        }
         let journals = journals_in(root, &folder, scope.run_id.as_deref(), &mut errors);
         let mut dead = Vec::new();
         for name in journals.iter().cloned() {
@@ -92,6 +110,22 @@ pub fn recover(root: &Path, scope: &Scope, progress: &Progress) -> Result<Report
             }
         }
         seal_all(root, &folder, &journals, &dead, &mut report, progress)?;
+        drop(dead);
+        let promoted = promote::promote(root, &folder, scope.run_id.as_deref(), progress);
+        for path in report.take(&folder, promoted)? {
+            let message = "has rows of a result that was checkpointed after they were set apart as unfinished: copies \
+                           of this run went apart";
+            report.find(&path, false, "outgrown", message.to_owned());
+        }
+        let lists = unbacked::set_aside(root, &folder, scope.run_id.as_deref(), progress);
+        for list in report.take(&folder, lists)? {
+            let message = format!(
+                "{}; they count as not checkpointed, and the list as it was is kept as {}",
+                list.describe(),
+                list.kept_as()
+            );
+            report.find(&list.path(), false, "incomplete", message);
+        }
     }
     report.removed.extend(sweep(root, None, &mut errors));
     for error in errors {
@@ -134,7 +168,7 @@ fn declare_dead(root: &Path, relative: &str, scope: &Scope) -> Result<Fate> {
     let Journal { header: Header { owner, .. }, .. } = match Journal::open(&path) {
         Ok(journal) => journal,
         Err(error) if FileError::is_vanished(&error) => return Ok(Fate::Gone),
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => {
+        Err(error) if error.is_damage() => {
             // Where it is locked, its writer is just making it.
             let is_ours = lock::lock_file(&file, &path, ONE_TRY)?;
             return Ok(if is_ours { Fate::Unreadable(error) } else { Fate::Gone });
@@ -300,6 +334,7 @@ pub fn sweep(root: &Path, folder: Option<&str>, errors: &mut Vec<FileError>) -> 
 }
 
 fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<FileError>) -> Vec<String> {
+    let mut checks = removal::Checks::new(root, folder);
     let path = root.join("predictions").join(folder);
     let names = files::names_of_predictions(root, folder, errors);
     let of_predictions = names.iter().filter(|name| file_names::is_of_predictions(name));
@@ -314,7 +349,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
         Err(error) => errors.push(FileError::new(relative, &error)),
     };
     let mut kept = Vec::new();
-    for journal in live_set.covered {
+    for journal in live_set.covered.clone() {
         let sealed = Name::of(&journal).map(|name| name.sealed()).unwrap_or_default();
         // Where the segment was compacted, that is older.
         let is_old = |file: &str| is_old(file) || !path.join(file).exists() && is_old(&journal);
@@ -327,7 +362,8 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
                 .any(|other| is_of_writer(&other, &name))
         });
         let is_free = || lock::is_held(&path.join(&journal)).is_ok_and(|held| !held);
-        if !is_needed && is_old(&sealed) && is_free() {
+        let is_due = !is_needed && is_old(&sealed) && is_free();
+        if is_due && checks.may_remove(&journal, &live_set) {
             remove(&format!("predictions/{folder}/{journal}"));
             // Without its journal it is removed below, the next time.
             let _ = atomic::remove_if_there(&journal::fence_path(&path.join(&journal)));
@@ -336,14 +372,14 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
         }
     }
     let mut replaced = BTreeMap::<String, bool>::new();
-    for (file, by) in live_set.replaced {
+    for (file, by) in live_set.replaced.clone() {
         *replaced.entry(file).or_insert(true) &= is_old(&by);
     }
     for (file, is_due) in replaced {
         // A journal that is still there would count again without its segment.
-        if is_due && !kept.contains(&file) {
+        if is_due && !kept.contains(&file) && checks.may_remove(&file, &live_set) {
             remove(&format!("predictions/{folder}/{file}"));
-            // What replaced a compaction has its results.
+            // What replaced a compaction has its results by now.
             if let Some(name) = Name::of(&file).filter(Name::is_compaction) {
                 let list = format!("runs/{}/{}", name.run_id, name.results());
                 if root.join(&list).exists() {
@@ -357,6 +393,7 @@ fn sweep_folder(root: &Path, folder: &str, grace: Duration, errors: &mut Vec<Fil
             remove(&format!("predictions/{folder}/{fence}"));
         }
     }
+    errors.extend(checks.errors);
     removed
 }
 
@@ -385,6 +422,12 @@ pub fn remove_partial(root: &Path, run_id: &str) -> Result<Vec<PathBuf>> {
     // Of what cannot be listed nothing is read either.
     let mut partial = files_of_run(root, run_id, &mut Vec::new());
     partial.retain(|path| path.parent().is_some_and(|folder| folder.ends_with(file_names::PARTIAL_FOLDER)));
+    // Those whose result was checkpointed after all become live, never less.
+    partial.retain(|path| {
+        let folder = path.components().nth(1).and_then(|part| part.as_os_str().to_str());
+        let due = folder.zip(Name::of_path(path)).map(|(folder, name)| promote::due(root, folder, &name));
+        due.is_none_or(|due| due.map_or(true, |due| due.rows.is_empty()))
+    });
     for path in &partial {
         atomic::remove_if_there(&root.join(path))?;
         atomic::sync_entry(&root.join(path))?;

@@ -14,6 +14,7 @@ use crate::reading::collect::{FileSummary, summarise_file};
 use crate::reading::files::{self, Listing};
 use crate::reading::scan;
 use crate::segment::live_set::Open;
+use crate::segment::sealed;
 use crate::summary::{Accumulator, Datasets};
 
 /// Checks all prediction files within the current thread pool, in name order.
@@ -36,8 +37,11 @@ pub fn verify(root: &Path, full: bool, progress: &Progress) -> Result<Vec<Findin
     }
     for finding in verify_segments::verify(root, full, progress)? {
         // What cannot be looked at is told by each who looks.
-        let is_told = |told: &Finding| told.path == finding.path && told.kind == finding.kind;
-        if !(finding.kind == ErrorKind::Io.name() && findings.iter().any(is_told)) {
+        let is_told = |told: &Finding| {
+            let is_same = finding.kind == ErrorKind::Io.name() || told.message == finding.message;
+            told.path == finding.path && told.kind == finding.kind && is_same
+        };
+        if !findings.iter().any(is_told) {
             findings.push(finding);
         }
     }
@@ -74,6 +78,9 @@ fn check(root: &Path, name: &str, full: bool, tails: &mut TailReader) -> Option<
         return problem(error);
     }
     if let Some(reason) = scanned {
+        if let Err(error) = sealed::sealed_of(&path) {
+            return problem(error);
+        }
         return found(false, "untrusted_summary", format!("{reason}; rebuild-summaries adds one"));
     }
     if !full {

@@ -1,13 +1,14 @@
 //! Checking what writers left: journals, leftovers, and copies that went apart.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::Hasher as _;
 use std::path::Path;
 
 use rayon::prelude::*;
 use twox_hash::XxHash3_64;
 
 use super::finding::Finding;
-use super::verify_arrays;
+use super::{verify_arrays, verify_copies};
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::file_names::{self, Name};
 use crate::base::progress::Progress;
@@ -114,20 +115,17 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
     for (file, error) in &live_set.errors {
         find(file, true, error.kind.name(), error.message.clone());
     }
-    for file in live_set.covered.iter().chain(live_set.replaced.iter().map(|(file, _)| file)) {
-        find(file, false, "leftover", "is no longer needed; recover, compact or gc removes it".to_owned());
-    }
     for file in &live_set.outgrown {
         find(file, false, "outgrown", "its journal goes on after it; recover seals it again".to_owned());
     }
     for name in &names {
         if name.ends_with(".corrupt") {
-            find(
-                name,
-                true,
-                "corrupt",
-                "a damaged journal, kept after all that can be read of it was sealed".to_owned(),
-            );
+            let message = if name.contains(file_names::JOURNAL_SUFFIX) {
+                "a damaged journal, kept after all that can be read of it was sealed"
+            } else {
+                "a damaged segment, kept after an intact copy of its rows was found"
+            };
+            find(name, true, "corrupt", message.to_owned());
         } else if name.strip_suffix(".fence").is_some_and(|journal| !names.iter().any(|name| name == journal))
         {
             find(name, false, "leftover", "a fence without its journal; recover removes it".to_owned());
@@ -144,7 +142,7 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         match lock::is_held(&path) {
             Ok(true) => {}
             Ok(false) => {
-                let is_fenced = journal::fence_path(&path).exists();
+                let is_fenced = journal::is_fenced(&path);
                 let message = if is_fenced { "a recovery was interrupted" } else { "its writer died" };
                 find(file, false, "interrupted", format!("{message}; recover seals it"));
             }
@@ -166,6 +164,7 @@ fn check_folder(root: &Path, folder: &str, full: bool, progress: &Progress) -> R
         }
     }
     findings.extend(verify_arrays::verify(root, folder, &live_set, full, &mut errors, progress)?);
+    findings.extend(verify_copies::verify(root, folder, &live_set, full, progress)?);
     findings.extend(errors.into_iter().map(Finding::from));
     let named =
         live_set.files.iter().filter_map(|file| named_in(root, format!("predictions/{folder}/{file}")));
@@ -199,8 +198,31 @@ fn changed_results(root: &Path, folder: &str, file: &str) -> Result<Option<Strin
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(folders::error_of_file(root, &relative, &Error::pathless(error))),
     };
-    let is_changed = XxHash3_64::oneshot(&lines) != sealed.results;
+    let is_changed =
+        XxHash3_64::oneshot(&lines) != sealed.results && !is_of_a_copy(root, folder, file, &lines);
     Ok(is_changed.then(|| format!("{relative} is not the list of results that was sealed with it")))
+}
+
+/// Whether a list of results is that of a copy which went apart: it goes on after what was sealed, or lacks some of
+/// it, which is told as that.
+fn is_of_a_copy(root: &Path, folder: &str, file: &str, lines: &[u8]) -> bool {
+    let Some(name) = Name::of(file) else { return false };
+    let Ok(said) = Said::read(root, &format!("predictions/{folder}/{file}"), &name) else { return false };
+    let Some(sealed) = said.sealed() else { return false };
+    // The hash of what was sealed, should the list begin with that.
+    let mut hash = XxHash3_64::new();
+    let starts = std::iter::once(&lines[..0]).chain(lines.split_inclusive(|byte| *byte == b'\n'));
+    let mut hashes = starts.map(|line| {
+        hash.write(line);
+        hash.finish()
+    });
+    if hashes.any(|hash| hash == sealed.results) {
+        return true;
+    }
+    let named: HashSet<Checkpoint> = said.checkpoints(&name.writer).into_values().flatten().collect();
+    let text = String::from_utf8_lossy(lines);
+    let listed: Option<HashSet<Checkpoint>> = text.lines().map(Checkpoint::of_result).collect();
+    listed.is_some_and(|listed| listed.len() < named.len() && listed.is_subset(&named))
 }
 
 /// What is wrong in a journal, whether a living writer cannot be the reason, and its kind.

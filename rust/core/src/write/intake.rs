@@ -1,6 +1,7 @@
 //! Rows and arrays on their way into a writer: checked, given what they lack, and kept until a flush.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -271,6 +272,23 @@ impl Writer {
             || bytes + self.table.bytes() + arrays.bytes() >= self.options.bytes
             || since.elapsed() >= self.options.age
     }
+}
+
+/// The results that the rows of batches name, sorted; an error where the column holds no texts.
+pub fn results_of(batches: &[RecordBatch]) -> Result<Vec<String>> {
+    let mut found = BTreeSet::new();
+    for batch in batches {
+        let Some(place) = batch.schema().column_with_name("result_id").map(|(place, _)| place) else {
+            continue;
+        };
+        let column =
+            batch.project(&[place]).map_err(|error| Error::new(ErrorKind::Argument, error.to_string()))?;
+        let column = rows::complete(&column)?;
+        found.extend(
+            runs_of(texts(&column, "result_id")).filter_map(|(result, _, _)| Some(result?.to_owned())),
+        );
+    }
+    Ok(found.into_iter().collect())
 }
 
 fn key_of(hash: &blake3::Hash) -> u128 {

@@ -280,6 +280,10 @@ impl Table {
             {
                 return Err(unfit(&name, kind, "NaN, beside whole numbers that no 64-bit float is"));
             }
+            if kind == Type::Text && natural != kind && known(&name).is_none() {
+                // As a text it would be another value.
+                return Err(unfit(&name, kind, found));
+            }
             let cell = cell.fit(kind).ok_or_else(|| unfit(&name, kind, found))?;
             if let Cell::Time(micros) = cell
                 && !types::is_time(micros)

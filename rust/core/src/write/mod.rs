@@ -3,7 +3,7 @@
 pub mod arrays;
 pub mod artifacts;
 pub mod first_seen;
-mod intake;
+pub mod intake;
 pub mod mappings;
 pub mod planned;
 pub mod seal;

@@ -361,7 +361,8 @@ fn counts(batch: &RecordBatch, finished: &BTreeSet<String>) -> BooleanArray {
     }
 }
 
-fn filtered(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
+/// The rows of a batch that a mask has.
+pub(crate) fn filtered(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
     filter_record_batch(batch, mask).map_err(|error| corrupt(error.to_string()))
 }
 
@@ -377,7 +378,7 @@ pub fn remove_journal(path: &Path) -> Result<()> {
 pub(crate) fn finished_in(path: &Path, progress: &Progress) -> Result<Vec<String>> {
     match Journal::open(path).and_then(|journal| Survey::of(&journal, progress)) {
         Ok(survey) => Ok(survey.finished().collect()),
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::Truncated) => Ok(Vec::new()),
+        Err(error) if error.is_damage() => Ok(Vec::new()),
         Err(error) if FileError::is_vanished(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }

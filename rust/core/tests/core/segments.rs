@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use n4w_core::base::file_names::Name;
 use n4w_core::base::progress::Progress;
+use n4w_core::footer::digest;
 use n4w_core::footer::{TailReader, splice};
 use n4w_core::reading::collect::{Caching, collect};
 use n4w_core::segment::live_set::Open;
 use n4w_core::segment::resolve::resolve_live;
+use n4w_core::summary::embedded::SKETCH_KEY;
 use n4w_core::upkeep::compact::compact;
 use n4w_core::upkeep::recover::{Scope, recover};
 use n4w_core::write::mappings::Cell;
@@ -177,7 +179,9 @@ fn forget_places(path: &Path) {
     for entry in json.as_object_mut().unwrap().values_mut().filter_map(|entry| entry.as_object_mut()) {
         assert!(entry.remove("first").is_some() && entry.remove("rows").is_some());
     }
-    let keys = [("n4a_replaces", json.to_string()), ("n4a_results", "{}".to_owned())];
+    // The digest is that of the footer as it is then.
+    let sketch = digest::reserve(digest::text_of(footer.get(SKETCH_KEY).unwrap()));
+    let keys = [("n4a_replaces", json.to_string()), ("n4a_results", "{}".to_owned()), (SKETCH_KEY, sketch)];
     splice(path, &mut source, &tail, &footer, &keys).unwrap();
 }
 

@@ -58,6 +58,7 @@ fn entry(id: &str, name: &str, dataset: Option<&str>, files: Vec<String>) -> Ent
     let files = ("files".into(), files.into_iter().map(Tree::from).collect());
     let mut entries = blank(Kind::Files, id, name, "", Tree::Null, Tree::List(Vec::new()), datasets);
     entries.push(("n_configs".into(), Tree::Null));
+    entries.push(("n_failed".into(), Tree::Null));
     entries.push(files);
     Entry::new(Kind::Files, id, Tree::Map(entries))
 }

@@ -285,6 +285,7 @@ impl Session {
         let mut entries = blank(Kind::Session, &id, name, &created_at, status.into(), references, datasets);
         let count: i64 = templates.iter().map(|template| template.count).sum();
         entries.push(("n_configs".into(), Tree::Int(count)));
+        entries.push(("n_failed".into(), Tree::Null));
         entries.push(("manifests".into(), self.manifest_trees(&templates)));
         let steps = match &templates[..] {
             [one] => one.steps.clone(),

@@ -14,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::value::Value;
 use crate::fs::forks::OwnFile;
 use crate::fs::lock::{self, Holder};
-use crate::fs::{atomic, platform};
+use crate::fs::{atomic, platform, stat};
 
 /// A journal is created and then locked; no other process may lock it for longer.
 const LOCKING: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ impl Appender {
     /// Fails with [`ErrorKind::Conflict`] where this writer was declared dead: its path names another
     /// file or none, or a fence stands beside it.
     pub fn check_alive(&self) -> Result<()> {
-        let reason = if fence_path(&self.path).exists() {
+        let reason = if is_fenced(&self.path) {
             "this writer was declared dead and its journal recovered"
         } else if !platform::is_same_file(&self.file, &self.path) {
             "the journal of this writer was moved or removed"
@@ -118,14 +118,36 @@ pub fn corrupt_path(journal: &Path) -> PathBuf {
 /// Declares the writer of a journal dead, durably: its next flush raises.
 pub fn fence(journal: &Path) -> Result<()> {
     let path = fence_path(journal);
+    let inode = inode_of(journal);
     let about = Value::map([
         ("declared_at", clock::now().as_str().into()),
         ("by", Holder::this_process().to_value()),
+        ("inode", inode.map(|inode| inode.to_string()).as_deref().into()),
     ]);
-    match crate::fs::atomic::create(&path, about.to_json().as_bytes()) {
-        Err(error) if error.kind == ErrorKind::Conflict => Ok(()),
+    match atomic::create(&path, about.to_json().as_bytes()) {
+        Err(error) if error.kind == ErrorKind::Conflict && is_fenced(journal) => Ok(()),
+        Err(error) if error.kind == ErrorKind::Conflict => atomic::replace(&path, about.to_json().as_bytes()),
         result => result,
     }
+}
+
+/// Whether a fence stands beside a journal that was made for this file. One that came with a copied folder names
+/// another file; on a network drive, where hosts may number files differently, and where it names none, it counts.
+pub fn is_fenced(journal: &Path) -> bool {
+    let path = fence_path(journal);
+    let text = match platform::read(&path) {
+        Ok(text) => text,
+        Err(error) => return error.kind() != std::io::ErrorKind::NotFound && path.exists(),
+    };
+    let named = serde_json::from_slice::<serde_json::Value>(&text).ok();
+    let named = named.as_ref().and_then(|json| json.get("inode")?.as_str()?.parse::<u64>().ok());
+    let Some((named, own)) = named.zip(inode_of(journal)) else { return true };
+    named == own || platform::is_network_drive(&path)
+}
+
+/// The number of a file, where its file system has numbers.
+fn inode_of(path: &Path) -> Option<u64> {
+    stat::identity_of(path).ok().map(|identity| identity.inode).filter(|&inode| inode != 0)
 }
 
 /// Renames a damaged journal, which nothing that was kept so before is lost by; gives its new name.

@@ -12,7 +12,7 @@ mod header;
 mod position;
 mod read;
 
-pub use append::{Appender, corrupt_path, fence, fence_path, keep_corrupt};
+pub use append::{Appender, corrupt_path, fence, fence_path, is_fenced, keep_corrupt};
 pub use format::Kind;
 pub use frames::{Coverage, Frames, Lost, Reading};
 pub use header::Header;
