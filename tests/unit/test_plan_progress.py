@@ -119,5 +119,5 @@ def test_what_was_done_before_counts(run, monkeypatch):
             break
     seen = [text in out.getvalue() for text in ("1/3", "2/3", "3/3")]
     assert seen == [True, True, False]
-    assert run.status is n4w.RunStatus.COMPLETED
+    assert run.status is n4w.RunStatus.PAUSED
     assert plan_progress._SHOWN == {}
