@@ -115,6 +115,36 @@ def test_arrays_of_different_length_are_warned_of_once(ws, y_true, y_pred, count
     assert np.array_equal(stored["y_true"], y_true)
 
 
+@pytest.mark.parametrize("lengths", [(3, 3), (3, 2)])
+def test_arrays_by_their_ids_are_compared_too(ws, add, lengths):
+    with warnings.catch_warnings(record=True) as caught, ws.predictions.writer(RUN, "wheat") as writer:
+        warnings.simplefilter("always")
+        arrays = {
+            "array_data": [[0.5] * length for length in lengths],
+            "array_shape": [f"[{length}]" for length in lengths],
+            "array_type": ["y_true", "y_pred"],
+        }
+        y_true, y_pred = writer.write_arrays(pl.DataFrame(arrays))
+        for fold in "01":
+            add(writer, {**ROW, "fold_id": fold, "y_true_id": y_true})
+            assert caught == []
+        for fold in "23":
+            add(writer, {**ROW, "fold_id": fold, "y_true_id": y_true, "y_pred_id": y_pred})
+    found = [str(one.message) for one in caught]
+    assert len(found) == (lengths == (3, 2))
+    assert all(message.startswith("y_true and y_pred") for message in found)
+
+
+def test_an_array_and_the_id_of_another_are_compared(ws):
+    with ws.predictions.writer(RUN, "wheat") as writer:
+        table = {"array_data": [[0.5] * 3], "array_shape": ["[3]"], "array_type": ["y_true"]}
+        (y_true,) = writer.write_arrays(pl.DataFrame(table))
+        writer.write({**ROW, "y_true_id": y_true, "y_pred": np.zeros(3)})
+        writer.write({**ROW, "y_true_id": "array_of_elsewhere", "y_pred": np.zeros(2)})
+        with pytest.warns(UserWarning, match="3 and 2"):
+            writer.write({**ROW, "y_true_id": y_true, "y_pred": np.zeros(2)})
+
+
 def test_arrays_in_a_batch_are_said_to_be_no_arrays(ws):
     (message,) = warned(ws, as_batch, {**ROW, "y_true": [1.0, 2.0]})
     assert "write_arrays" in message

@@ -102,6 +102,28 @@ def test_it_behaves_like_the_list(run):
     assert sorted(it.id for it in shown) == sorted(it.id for it in plain)
 
 
+def test_the_line_ends_with_the_block_whatever_ends_it(run, monkeypatch):
+    from nirs4all_workspace.runs import plan_progress
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    monkeypatch.setattr(plan_progress, "_console", lambda: console)
+    configs = [{"name": name} for name in "abc"]
+    iterations = []
+    for error in (ZeroDivisionError, KeyboardInterrupt):
+        with pytest.raises(error), run.resume():  # noqa: PT012
+            iterations.append(iter(run.plan(configs, progress=True)))
+            next(iterations[-1])
+            (line,) = plan_progress._SHOWN.values()
+            assert line.bar.live.is_started
+            raise error
+        assert plan_progress._SHOWN == {}
+        assert not line.bar.live.is_started
+    for iteration in iterations:
+        iteration.close()
+    assert plan_progress._SHOWN == {}
+
+
 def test_what_was_done_before_counts(run, monkeypatch):
     from nirs4all_workspace.runs import plan_progress
     from rich.console import Console

@@ -300,7 +300,7 @@ def test_a_closed_writer_refuses_and_closing_twice_does_nothing(ws):
 def test_a_writer_that_is_dropped_with_rows_says_so(ws):
     writer = ws.predictions.writer(RUN, "wheat")
     writer.write({"id": "a"})
-    with pytest.warns(ResourceWarning, match="1 rows unflushed"):
+    with pytest.warns(UserWarning, match="1 unflushed row, which is lost"):
         writer.__del__()
     writer.close()
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, display
 from nirs4all_workspace._io import files, layout, locks, yaml_records
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 FILE = "run.yaml"
+# Characters of a reason in the log at most.
+_LONGEST = 200
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 # Values of optional keys in a new run.
 _DEFAULTS: dict[str, Any] = {
@@ -113,6 +115,13 @@ def edits(given: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tags(value) if key == "tags" else text(value, key) for key, value in given.items()}
 
 
+def is_claimable(record: Mapping[str, Any]) -> bool:
+    """Return whether a worker may take a run: it is queued, or paused with a request to resume."""
+    if record["status"] == RunStatus.PAUSED:
+        return (record["requested"] or {}).get("status") == RunStatus.RUNNING
+    return bool(record["status"] == RunStatus.QUEUED)
+
+
 def tags_in(record: Mapping[str, Any]) -> list[str]:
     """Return the tags in a record; what another tool stored in another form is none."""
     found = record.get("tags")
@@ -180,7 +189,8 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
         before = len(record["history"])
         yield record
     for entry in record["history"][before:]:
-        _log.info("run %s: %s -> %s", run_id, entry["from"], entry["to"])
+        reason = f" ({display.shown(entry['reason'][:_LONGEST])})" if entry.get("reason") else ""
+        _log.info("run %s: %s -> %s%s", run_id, entry["from"], entry["to"], reason)
 
 
 @contextmanager

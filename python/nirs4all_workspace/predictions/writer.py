@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 import threading
-import warnings
 import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
@@ -39,6 +38,8 @@ class _HasDict(Protocol):
 # Results named in a warning at most.
 _SHOWN = 5
 _open: weakref.WeakValueDictionary[int, Writer] = weakref.WeakValueDictionary()
+# Of each run the rows that writers of this process lost: they were dropped before these were flushed.
+_lost: dict[str, int] = {}
 _COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
 
 
@@ -258,18 +259,19 @@ class Writer:
         Args:
             result: A `Result` or a mapping with at least `id`, which its rows have as `result_id`. best_score
                 (best val_score of its rows in the direction of the metric of most of them, test_score where
-                there is no val_score), best_model, metric, score_kind, n_rows, status ("done") and
-                completed_at are filled in where they are missing or None. `error` and `traceback` are cut at
-                64 KiB; in a failed result they are never refused: text that is not Unicode is escaped.
+                there is no val_score), best_model, metric, score_kind, n_rows, status ("done"), completed_at,
+                run_id and dataset_name are filled in where they are missing or None. `error` and `traceback`
+                are cut at 64 KiB; in a failed result they are never refused: text that is not Unicode is
+                escaped.
 
         Returns:
             The result as it was stored.
 
         Raises:
             ValueError: It has no id, was checkpointed already, is not in the plan of the run or is on another
-                dataset, or holds a value that cannot be read back: a text that is not Unicode, an integer
-                beyond 64 bits, more than 127 levels. The message names the value; rows wait, and the result
-                can be checkpointed again.
+                dataset, has another status than "done" and "failed", or holds a value that cannot be read
+                back: a text that is not Unicode, an integer beyond 64 bits, more than 127 levels. The message
+                names the value; rows wait, and the result can be checkpointed again.
             TypeError: A value has a type that JSON lacks, or a field has another type than in `Result`.
             NotFoundError: The run has no folder for results; make it with `ws.runs.create`.
             ConflictError: This writer was closed or declared dead; the result is not committed.
@@ -286,6 +288,7 @@ class Writer:
             self._planned.check([result_id])
         tally = self._native.tally(result_id)
         defaults = {"status": "done", "completed_at": datetime.now(UTC).isoformat(), **tally}
+        defaults |= {"run_id": self.run_id, "dataset_name": self.dataset_name}
         whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
         whole = stored.with_error_texts(whole)
         tree, text = stored.result_text(whole)
@@ -363,16 +366,16 @@ class Writer:
             return
         waiting = self._native.progress()[1]
         if waiting:
-            warnings.warn(
-                f"{self!r} was dropped with {waiting} rows unflushed; use it in a with block",
-                ResourceWarning,
-                stacklevel=2,
-            )
+            _lost[self.run_id] = _lost.get(self.run_id, 0) + waiting
+            rows = "1 unflushed row, which is" if waiting == 1 else f"{waiting} unflushed rows, which are"
+            message = f"{self!r} was dropped with {rows} lost; use it in a with block"
+            _log.warning("%s", display.shown(message))
+            display.warn(message, stacklevel=3)
 
     def is_of(self, root: Path, run_id: str) -> bool:
         """Return whether it writes to this run, is open and belongs to this process."""
         is_open = not self._is_closed and os.getpid() == self._pid
-        return is_open and (self._root, self.run_id) == (root, run_id)
+        return is_open and self.run_id == run_id and os.path.realpath(self._root) == os.path.realpath(root)
 
     def _follow_up(self, outcome: int) -> None:
         """Flush where that is due, then warn of what the rows had for the first time."""
@@ -399,6 +402,16 @@ class Writer:
             except Warning:
                 # Warnings are errors here: raising this one would report a failed flush.
                 print(f"n4w: {display.shown(message)}", file=sys.stderr)
+
+
+def lost_rows(run_id: str) -> int:
+    """Return how many rows of a run were lost in this process since it was started here."""
+    return _lost.get(run_id, 0)
+
+
+def forget_lost_rows(run_id: str) -> None:
+    """Count the lost rows of a run anew: it is started again, to do what is left."""
+    _lost.pop(run_id, None)
 
 
 def open_writers(root: Path, run_id: str) -> list[Writer]:

@@ -16,7 +16,7 @@ from nirs4all_workspace.runs.delete import delete
 from nirs4all_workspace.runs.lineage import check_parent
 from nirs4all_workspace.runs.opening import open_run
 from nirs4all_workspace.runs.recorded import RecordedRun
-from nirs4all_workspace.runs.run import Run, is_claimable
+from nirs4all_workspace.runs.run import Run
 from nirs4all_workspace.templates import references as template_references
 from nirs4all_workspace.values.canonical import plain
 
@@ -356,7 +356,7 @@ class Runs:
         self._workspace.check_writable()
         for run in self.list().writable():
             try:
-                if is_claimable(run.record) and run.claim():
+                if run_record.is_claimable(run.record) and run.claim():
                     return run
             except (WorkspaceError, OSError):
                 continue

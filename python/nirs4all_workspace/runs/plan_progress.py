@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 # What is shown now, by workspace and run: writers tell it of their checkpoints.
-_SHOWN: dict[tuple[Path, str], _Shown] = {}
+_SHOWN: dict[tuple[str, str], _Shown] = {}
 
 
 class Plan(list[Result]):
@@ -32,7 +33,7 @@ class Plan(list[Result]):
     def __init__(self, results: Iterable[Result], root: Path, run_id: str, already: int) -> None:
         """Store the results to do, and how many were done before."""
         super().__init__(results)
-        self._key = root, run_id
+        self._key = _key(root, run_id)
         self._already = already
 
     def __iter__(self) -> Iterator[Result]:
@@ -52,12 +53,20 @@ class Plan(list[Result]):
             with line.bar:
                 yield from super().__iter__()
         finally:
-            del _SHOWN[self._key]
+            if _SHOWN.get(self._key) is line:
+                del _SHOWN[self._key]
+
+
+def end(root: Path, run_id: str) -> None:
+    """End the line of a run that is left, also where its iteration was not ended: by an exception, say."""
+    line = _SHOWN.pop(_key(root, run_id), None)
+    if line is not None:
+        line.bar.stop()
 
 
 def checkpointed(root: Path, run_id: str, result: Mapping[str, Any]) -> None:
     """Count a result that was checkpointed, where the progress of its run is shown."""
-    line = _SHOWN.get((root, run_id))
+    line = _SHOWN.get(_key(root, run_id))
     if line is not None:
         with suppress(Exception):  # the result is committed, whatever becomes of its line
             line.add(result)
@@ -89,6 +98,10 @@ class _Shown:
                 pass
         best = self._best.get((str(dataset), str(metric)))
         return "" if best is None else shown(f"best {metric} {best:.4g} ({dataset})")
+
+
+def _key(root: Path, run_id: str) -> tuple[str, str]:
+    return os.path.realpath(root), run_id
 
 
 def _console() -> Console | None:

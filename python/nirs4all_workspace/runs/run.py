@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -14,13 +15,14 @@ from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
 from nirs4all_workspace.model import ownership, plan, run_record, run_summary
 from nirs4all_workspace.model.states import RunStatus, check_transition
 from nirs4all_workspace.predictions.planned_fields import PlannedFields
+from nirs4all_workspace.predictions.writer import forget_lost_rows
 from nirs4all_workspace.runs import ending, plan_progress
 from nirs4all_workspace.runs.termination import Termination
 from nirs4all_workspace.runs.view import RunView
 from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -208,7 +210,7 @@ class Run(RunView):
     def claim(self) -> bool:
         """Take a waiting run for this process; False where another was faster. Used by `claim_next`."""
         before = self.record
-        if not is_claimable(before):
+        if not run_record.is_claimable(before):
             return False
         try:
             return self._start([RunStatus.RUNNING], "claimed", before["revision"], claimed=True)
@@ -255,6 +257,7 @@ class Run(RunView):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Leave the status "running", unless the block did so."""
         termination = self._terminations.pop() if self._terminations else None
+        plan_progress.end(self._root, self.id)
         try:
             self._end(error)
         finally:
@@ -390,14 +393,11 @@ class Run(RunView):
             self.id,
             names.get(nfc(dataset), dataset),
             planned=self._planned.of,
-            on_checkpoint=self._count,
+            on_checkpoint=partial(plan_progress.checkpointed, self._root, self.id),
             **options,
         )
 
     # Internals
-
-    def _count(self, result: Mapping[str, Any]) -> None:
-        plan_progress.checkpointed(self._root, self.id, result)
 
     def _check_writable(self) -> None:
         self._workspace.check_writable()
@@ -436,6 +436,7 @@ class Run(RunView):
 
         if not ownership.take(self._root, self.id, is_unchanged):
             raise ConflictError("changed its status meanwhile; look at it and try again", str(self.path))
+        forget_lost_rows(self.id)
         try:
             if any(entry["to"] == RunStatus.RUNNING for entry in self.record["history"]):
                 self._recover_rows()
@@ -491,10 +492,3 @@ class Run(RunView):
             if to is not RunStatus.FAILED:
                 record["attempts"] = 0
         ownership.release(self._root, self.id)
-
-
-def is_claimable(record: dict[str, Any]) -> bool:
-    """Return whether a worker may take a run: it is queued, or paused with a request to resume."""
-    if record["status"] == RunStatus.PAUSED:
-        return (record["requested"] or {}).get("status") == RunStatus.RUNNING
-    return bool(record["status"] == RunStatus.QUEUED)

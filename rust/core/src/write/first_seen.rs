@@ -1,5 +1,7 @@
 //! What the rows of a writer hold for the first time: its caller may know it for a typing error.
 
+use std::collections::HashMap;
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, StringArray};
 
@@ -7,8 +9,14 @@ use arrow_array::{Array, RecordBatch, StringArray};
 const PARTITION: usize = 14;
 const METRIC: usize = 18;
 
+/// The places of `y_true_id` and `y_pred_id`.
+const ARRAYS: [usize; 2] = [30, 31];
+
 /// Values of one kind that are told apart at most; a column with more of them holds no names.
 const MOST: usize = 64;
+
+/// Arrays whose shape is known at most: the first ones, since a mistake is mostly in every row.
+const MOST_ARRAYS: usize = 4_096;
 
 /// Partitions, metrics and other things that the rows of a writer had until now, each told once.
 #[derive(Default)]
@@ -16,6 +24,8 @@ pub struct FirstSeen {
     partitions: Vec<String>,
     metrics: Vec<String>,
     has_unequal_lengths: bool,
+    /// Of arrays that rows name by their ids.
+    shapes: HashMap<String, Vec<usize>>,
     fresh: Vec<(&'static str, String)>,
 }
 
@@ -47,6 +57,38 @@ impl FirstSeen {
                 values.iter().flatten().for_each(|value| self.add_value(place, value));
             }
         }
+        self.add_named(batch);
+    }
+
+    /// Takes note of an array that rows may name.
+    pub(super) fn add_array(&mut self, id: &str, shape: &[usize]) {
+        if self.shapes.len() < MOST_ARRAYS && !self.has_unequal_lengths {
+            self.shapes.insert(id.to_owned(), shape.to_vec());
+        }
+    }
+
+    /// Whether the shapes of arrays are known that rows name by their ids.
+    pub(super) fn has_shapes(&self) -> bool {
+        !self.shapes.is_empty()
+    }
+
+    /// The shape of an array that rows name by its id, if it is known.
+    pub(super) fn shape(&self, id: &str) -> Option<&[usize]> {
+        self.shapes.get(id).map(Vec::as_slice)
+    }
+
+    /// Takes note of the arrays that the rows of a batch name.
+    fn add_named(&mut self, batch: &RecordBatch) {
+        let [one, other]: [&StringArray; 2] = ARRAYS.map(|place| batch.column(place).as_string());
+        if self.shapes.is_empty() || one.null_count() == one.len() || other.null_count() == other.len() {
+            return;
+        }
+        for (one, other) in one.iter().zip(other) {
+            let shape = |id: Option<&str>| id.and_then(|id| self.shapes.get(id));
+            if let (Some(one), Some(other)) = (shape(one).cloned(), shape(other).cloned()) {
+                self.add_lengths(&one, &other);
+            }
+        }
     }
 
     /// Takes note of two arrays of one row, given by their shapes, that have another number of samples.
@@ -55,6 +97,7 @@ impl FirstSeen {
             one.first() == other.first() || one.iter().product::<usize>() == other.iter().product::<usize>();
         if !is_equal && !self.has_unequal_lengths {
             self.has_unequal_lengths = true;
+            self.shapes = HashMap::new();
             let [one, other] = [one, other].map(|shape| shape.first().copied().unwrap_or(1));
             self.fresh.push(("lengths", format!("{one} and {other}")));
         }
@@ -79,6 +122,7 @@ mod tests {
     #[test]
     fn the_places_are_those_of_the_columns() {
         assert_eq!([PARTITION, METRIC].map(|place| COLUMNS[place].0), ["partition", "metric"]);
+        assert_eq!(ARRAYS.map(|place| COLUMNS[place].0), ["y_true_id", "y_pred_id"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use twox_hash::XxHash3_64;
 
 use super::arrays::{self, ROLES, Values};
 use super::mappings::Cell;
+use super::planned::Cells;
 use super::writer::{Waiting, Writer};
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -83,22 +84,38 @@ impl Writer {
             cells.retain(|(name, _)| *name != ROLES[*role].1);
             cells.push((Cow::Borrowed(ROLES[*role].1), Cell::Text(Cow::Owned(arrays::id_of(hash)))));
         }
+        let shapes = self.shapes(&cells, &found);
         if let Err(error) = self.table.push(cells.into_iter()) {
             if given.is_some() {
                 self.ids.remove(&hash(&id));
             }
             return Err(error);
         }
-        if found.len() > 1 {
-            let shape = |wanted: usize| found.iter().find(|(role, _, _)| *role == wanted);
-            if let (Some((_, _, one)), Some((_, _, other))) = (shape(0), shape(1)) {
-                self.table.seen.add_lengths(&one.shape, &other.shape);
-            }
+        if let Some([one, other]) = shapes {
+            self.table.seen.add_lengths(&one, &other);
         }
         for (role, hash, values) in &found {
             self.add_array(hash, values, ROLES[*role].2);
         }
         Ok(self.is_due())
+    }
+
+    /// The shapes of what a row has as `y_true` and `y_pred`, given or by their ids; None unless both are known.
+    fn shapes(&self, cells: &Cells<'_>, found: &[(usize, blake3::Hash, Values)]) -> Option<[Vec<usize>; 2]> {
+        if found.len() < 2 && !self.table.seen.has_shapes() {
+            return None;
+        }
+        let shape = |wanted: usize| {
+            if let Some((_, _, values)) = found.iter().find(|(role, _, _)| *role == wanted) {
+                return Some(values.shape.clone());
+            }
+            let id = cells.iter().find_map(|(name, cell)| match cell {
+                Cell::Text(id) if name == ROLES[wanted].1 => Some(id),
+                _ => None,
+            });
+            self.table.seen.shape(id?).map(<[usize]>::to_vec)
+        };
+        Some([shape(0)?, shape(1)?])
     }
 
     fn next_id(&mut self) -> String {
@@ -124,6 +141,7 @@ impl Writer {
             let hash = values.hash();
             self.add_array(&hash, &values, &array_type);
             ids.push(arrays::id_of(&hash));
+            self.table.seen.add_array(&ids[ids.len() - 1], &values.shape);
             if self.waiting.arrays.bytes() >= self.options.bytes.min(STAGED_BYTES) {
                 self.commit(None)?;
             }
