@@ -293,6 +293,17 @@ def test_three_attempts(ws):
     assert ws.runs.claim_next().record["attempts"] == 1
 
 
+def test_a_waiting_run_that_cannot_be_taken_is_told_once_no_other_waits(ws):
+    stuck, free = ws.runs.create("stuck"), ws.runs.create("free")
+    lock = ws.path / ".locks" / "runs" / f"{stuck.id}.owner.lock"
+    lock.mkdir(parents=True)
+    assert ws.runs.claim_next().id == free.id
+    with pytest.raises(OSError):
+        ws.runs.claim_next()
+    lock.rmdir()
+    assert ws.runs.claim_next().id == stuck.id
+
+
 def test_damage_is_one_flagged_entry(ws):
     good, bad, empty = (ws.runs.create(name) for name in ("good", "bad", "empty"))
     (bad.path / "run.yaml").write_text("schema_version: '1.0'\nname: bad\nstatus: idle\n")

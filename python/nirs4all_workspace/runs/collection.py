@@ -351,15 +351,20 @@ class Runs:
 
         Raises:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: The workspace cannot be listed.
+            OSError: A run waits and could not be taken, for a reason of the file system; and no other run waits.
         """
         self._workspace.check_writable()
+        failed: OSError | None = None
         for run in self.list().writable():
             try:
                 if run_record.is_claimable(run.record) and run.claim():
                     return run
-            except (WorkspaceError, OSError):
+            except WorkspaceError:
                 continue
+            except OSError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
         return None
 
     def delete(self, run_id: str) -> Deletion:

@@ -37,8 +37,8 @@ fn of_any_depth(kind: &DataType) -> Result<DataType, String> {
         | DataType::Float32
         | DataType::Float64
         | DataType::Date32
-        | DataType::Time32(_)
         | DataType::Time64(_) => kind.clone(),
+        DataType::Time32(unit) => DataType::Time32(at_least_ms(*unit)),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
         DataType::FixedSizeBinary(width) if *width > 0 => kind.clone(),
