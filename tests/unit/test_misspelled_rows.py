@@ -145,6 +145,40 @@ def test_an_array_and_the_id_of_another_are_compared(ws):
             writer.write({**ROW, "y_true_id": y_true, "y_pred": np.zeros(2)})
 
 
+def test_rows_that_do_not_name_the_result_that_they_precede_are_warned_of_once(ws, add):
+    run = ws.runs.create("a", templates=[["s"]], datasets=["wheat"])
+    with warnings.catch_warnings(record=True) as caught, run:
+        warnings.simplefilter("always")
+        named, failed, *others = run.plan([{"name": name} for name in "abcd"])
+        with run.writer("wheat") as writer:
+            add(writer, ROW)
+            add(writer, {**ROW, "result_id": named.id})
+            writer.checkpoint(named)
+            add(writer, ROW)
+            writer.checkpoint(failed.to_dict() | {"status": "failed"})
+            assert caught == []
+            for result in others:
+                add(writer, ROW)
+                add(writer, ROW)
+                writer.checkpoint(result)
+    (one,) = caught
+    assert f"result {others[0].id} is done without rows, and the 2 rows before it name no result" in str(
+        one.message
+    )
+    assert one.filename == __file__
+
+
+def test_results_without_rows_are_silent_where_no_rows_were_meant_for_them(ws, add):
+    run = ws.runs.create("a")
+    with warnings.catch_warnings(), run, run.writer("wheat") as writer:
+        warnings.simplefilter("error")
+        writer.checkpoint({"id": "without rows"})
+        add(writer, {**ROW, "result_id": "later"})
+        writer.checkpoint({"id": "another"})
+        writer.checkpoint({"id": "later"})
+        add(writer, ROW)
+
+
 def test_arrays_in_a_batch_are_said_to_be_no_arrays(ws):
     (message,) = warned(ws, as_batch, {**ROW, "y_true": [1.0, 2.0]})
     assert "write_arrays" in message

@@ -62,7 +62,8 @@ class Writer:
 
     What looks like a typing error in a row is stored as it is, and warned of once a writer, as a UserWarning
     and in the log: an extra column that resembles a known one, a partition other than train, val and test, an
-    unknown metric, `y_true` and `y_pred` of different length.
+    unknown metric, `y_true` and `y_pred` of different length, a result without rows after rows that name no
+    result.
 
     Attributes:
         run_id: The run.
@@ -142,6 +143,9 @@ class Writer:
         self._warns = ids is None
         self._on_checkpoint = on_checkpoint
         self._is_closed = False
+        # Rows before the last checkpoint.
+        self._n_rows = 0
+        self._has_unnamed = False
         self._closing = threading.Lock()
         self._pid = os.getpid()
         self.writer_id: str = self._native.writer_id
@@ -293,13 +297,29 @@ class Writer:
         whole = stored.with_error_texts(whole)
         tree, text = stored.result_text(whole)
         check_result(tree)
+        n_unnamed = sum(self._native.progress()) - self._n_rows
         self._native.checkpoint(result_id, text)
+        self._n_rows += n_unnamed
         self._planned.finish(result_id)
         _log.info("result %s checkpointed by writer %s: %s", result_id, self.writer_id, whole["status"])
         self._report()
         if self._on_checkpoint is not None:
             self._on_checkpoint(whole)
+        if n_unnamed and not (tally["n_rows"] or self._planned.unfinished) and whole["status"] == "done":
+            self._warn_of_unnamed(result_id, n_unnamed)
         return whole
+
+    def _warn_of_unnamed(self, result_id: str, n_rows: int) -> None:
+        """Warn once where rows were written for a result and do not name it."""
+        if self._warns and not self._has_unnamed:
+            self._has_unnamed = True
+            rows = "the row before it names" if n_rows == 1 else f"the {n_rows} rows before it name"
+            message = (
+                f"result {result_id} is done without rows, and {rows} no result: give a row the id of its "
+                "result as result_id"
+            )
+            _log.warning("writer %s: %s", self.writer_id, display.shown(message))
+            display.warn(message, stacklevel=3)
 
     def close(self) -> None:
         """Flush and seal; a second call does nothing.
