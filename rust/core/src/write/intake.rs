@@ -324,7 +324,7 @@ pub(super) fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray
 }
 
 /// Equal neighbours of a column, each with its first row and their number.
-fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, usize)> {
+pub(super) fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, usize)> {
     let value = |row: usize| values.is_valid(row).then(|| values.value(row));
     let mut start = 0;
     std::iter::from_fn(move || {

@@ -1,14 +1,14 @@
 //! What rows take from the result that they name, where they lack it: it was said when the run was planned.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 
-use super::intake::texts;
+use super::intake::{runs_of, texts};
 use super::mappings::Cell;
 use super::writer::Writer;
 use crate::base::error::Result;
@@ -33,7 +33,7 @@ impl Writer {
 
     /// The results of batches whose rows lack something, if they were not [planned](Self::plan) yet.
     pub fn unplanned_of_batches(&self, batches: &[RecordBatch]) -> Result<Vec<String>> {
-        let mut found: Vec<String> = Vec::new();
+        let mut found = BTreeSet::new();
         let is_given = |batch: &RecordBatch, name: &str| {
             batch.column_by_name(name).is_some_and(|column| column.null_count() == 0)
         };
@@ -49,14 +49,11 @@ impl Writer {
             if !FIELDS.iter().any(|field| batch.column(place_of(field)).null_count() > 0) {
                 continue;
             }
-            for result in texts(&batch, "result_id").iter().flatten() {
-                let is_known = self.planned.contains_key(result) || found.iter().any(|one| one == result);
-                if !is_known {
-                    found.push(result.to_owned());
-                }
-            }
+            let named = runs_of(texts(&batch, "result_id")).filter_map(|(result, _, _)| result);
+            let unknown = named.filter(|result| !self.planned.contains_key(*result));
+            found.extend(unknown.map(str::to_owned));
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
     /// Gives the rows of a result, from now on, the values that they lack.
@@ -85,9 +82,13 @@ impl Writer {
         if self.planned.is_empty() || results.null_count() == results.len() {
             return;
         }
-        let planned = |row: usize, field: usize| {
-            let result = results.is_valid(row).then(|| results.value(row))?;
-            self.planned.get(result).map(|values| &values[field])
+        // Of each stretch of rows with one result what it gives, and their number.
+        let planned: Vec<_> = runs_of(results)
+            .map(|(result, _, length)| (result.and_then(|result| self.planned.get(result)), length))
+            .collect();
+        let of_rows = |field: usize| {
+            let values = planned.iter().map(move |(values, length)| (values.map(|it| &it[field]), *length));
+            values.flat_map(|(value, length)| std::iter::repeat_n(value, length))
         };
         for (field, name) in FIELDS.iter().enumerate() {
             let column = &mut columns[place_of(name)];
@@ -95,15 +96,15 @@ impl Writer {
                 continue;
             }
             *column = if COLUMNS[place_of(name)].1 == Type::Int {
-                let given = column.as_primitive::<Int64Type>().iter().enumerate();
-                let filled = given.map(|(row, value)| match (value, planned(row, field)) {
+                let given = column.as_primitive::<Int64Type>().iter().zip(of_rows(field));
+                let filled = given.map(|(value, planned)| match (value, planned) {
                     (None, Some(Cell::Int(value))) => Some(*value),
                     (value, _) => value,
                 });
                 Arc::new(filled.collect::<Int64Array>())
             } else {
-                let given = column.as_string::<i32>().iter().enumerate();
-                let filled = given.map(|(row, value)| match (value, planned(row, field)) {
+                let given = column.as_string::<i32>().iter().zip(of_rows(field));
+                let filled = given.map(|(value, planned)| match (value, planned) {
                     (None, Some(Cell::Text(value))) => Some(value.as_ref()),
                     (value, _) => value,
                 });
