@@ -46,7 +46,7 @@ SABOTAGES = {
         "stress/test_failing_writes.py::test_a_segment_is_there_before_its_journal_goes",
     ),
     "believe that a segment covers its journal": Sabotage(
-        "rust/core/src/segment/writer_files.rs",
+        "rust/core/src/segment/live_rules.rs",
         "            match longest.map_or(Ok(false), |sealed| journal.is_covered_by(sealed)) {",
         "            match longest.map_or(Ok(false), |_| Ok(true)) {",
         "stress/test_copies.py::test_a_live_workspace_copied_twice_and_recovered_in_between",
@@ -58,7 +58,7 @@ SABOTAGES = {
         "stress/test_failing_writes.py::test_a_frame_that_cannot_be_cut_off_is_not_counted_twice",
     ),
     "miss a segment that was sealed after the listing": Sabotage(
-        "rust/core/src/segment/writer_files.rs",
+        "rust/core/src/segment/live_rules.rs",
         "&& folder.join(name.sealed()).exists() {",
         "&& false {",
         "stress/test_many_writers.py::test_a_journal_that_is_sealed_just_after_it_was_listed",
@@ -106,13 +106,13 @@ SABOTAGES = {
         "unit/test_live_footers.py::test_a_done_checkpoint_comes_before_a_failed_one_and_then_the_earlier",
     ),
     "show rows of results that lost": Sabotage(
-        "rust/core/src/segment/writer_files.rs",
+        "rust/core/src/segment/live_rules.rs",
         "            let Some(winner) = claim.winner.filter(|_| !claim.others.is_empty()) else { continue };",
         "            let Some(winner) = claim.winner.filter(|_| false) else { continue };",
         "stress/test_copies.py::test_a_run_that_was_resumed_in_two_copies",
     ),
     "prefer a compaction to a segment that goes on": Sabotage(
-        "rust/core/src/segment/writer_files.rs",
+        "rust/core/src/segment/live_rules.rs",
         "                (frames, carrier.name.is_compaction(), carrier.replaced.len(), file)",
         "                (carrier.name.is_compaction().then_some(u64::MAX).or(frames), true, "
         "carrier.replaced.len(), file)",

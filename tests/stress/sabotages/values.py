@@ -4,7 +4,7 @@ from sabotages.patch import Sabotage
 
 SABOTAGES = {
     "store values that no reader knows": Sabotage(
-        "rust/core/src/types/stored.rs",
+        "rust/core/src/types/storable.rs",
         "    what.map_or(Ok(()), |what| Err(refuse(&what)))?;",
         "    let _ = what;",
         "property/test_column_types.py::test_what_has_no_place_is_refused_and_the_writer_goes_on",

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::file_results::Memory;
+use super::live_rules::Run;
 use super::live_set::{LiveSet, Open};
-use super::writer_files::Run;
 use crate::base::file_names::{JOURNAL_SUFFIX, Name, is_journal, split};
 
 /// Judges the journals and prediction files of one folder of `predictions`; `names` has nothing else.

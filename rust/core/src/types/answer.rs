@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 
 use super::schema::{self, Type};
-use super::stored::canonical;
+use super::storable::canonical;
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// Fails where a file's columns make it an error in every answer: a column stands twice, or a known one has

@@ -15,7 +15,7 @@ mod ranges;
 mod reached;
 pub mod rows;
 pub mod schema;
-mod stored;
+mod storable;
 mod text;
 
 pub use answer::{accepts, check, common, reads_as, shown};
@@ -24,4 +24,4 @@ pub use convert::{Converted, convert, known_column};
 pub use extension_types::by_meaning;
 pub use nesting::DEEPEST;
 pub use ranges::{allowed, is_duration, is_time};
-pub use stored::{canonical, store};
+pub use storable::{canonical, store};

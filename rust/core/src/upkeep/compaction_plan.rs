@@ -9,8 +9,8 @@ use crate::base::progress::Progress;
 use crate::segment::checkpoints::Checkpoints;
 use crate::segment::file_results::Said;
 use crate::segment::hidden_rows::{Hidden, Part};
+use crate::segment::live_rules;
 use crate::segment::merged::{self, Merged, Replaced, Unit};
-use crate::segment::writer_files;
 
 /// The inputs of one compaction, in their order.
 pub struct Plan {
@@ -34,13 +34,13 @@ impl Plan {
             plan.replaced.push(replaced);
             plan.checkpoints.push(said.checkpoints(&name.writer));
         }
-        let mut live = writer_files::longest(inputs, &plan.units, &plan.replaced);
+        let mut live = live_rules::longest(inputs, &plan.units, &plan.replaced);
         while let Some(apart) = live.iter().position(Option::is_none) {
             inputs.remove(apart);
             plan.units.remove(apart);
             plan.replaced.remove(apart);
             plan.checkpoints.remove(apart);
-            live = writer_files::longest(inputs, &plan.units, &plan.replaced);
+            live = live_rules::longest(inputs, &plan.units, &plan.replaced);
         }
         for (units, is_live) in plan.units.iter_mut().zip(live) {
             let is_live = is_live.unwrap_or_default();
