@@ -91,6 +91,16 @@ def test_names_cannot_forge_a_line(ws, log):
     assert all("\n" not in text and "\x1b" not in text for _, text in log(work))
 
 
+def test_a_transition_is_logged_with_its_reason_on_one_line(ws, log):
+    run = ws.runs.create("Any")
+    run.transition("running")
+    messages = log(lambda: run.transition("paused", "lunch\nERROR forged \x1b[2J" + "!" * 10_000))
+    assert said(messages, run.id, "running -> paused", "lunch") == len(messages) == 1
+    (message,) = [text for _, text in messages]
+    assert message.isprintable()
+    assert len(message) < 500
+
+
 def test_nothing_is_printed_unless_asked():
     code = """
 import sys, tempfile, nirs4all_workspace as n4w
