@@ -351,7 +351,7 @@ class Runs:
 
         Raises:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: A run waits and could not be taken, for a reason of the file system; and no other run waits.
+            OSError: The lock or record of a run that waits cannot be written, and no other run waits.
         """
         self._workspace.check_writable()
         failed: OSError | None = None
