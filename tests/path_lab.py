@@ -138,6 +138,7 @@ COMMANDS = {
     "datasets resolve": lambda at: ["datasets", "resolve", "barley", *at.option, "--search", at.path("more")],
     "datasets relocate": lambda at: ["datasets", "relocate", "barley", at.path("more/barley"), *at.option],
     "datasets accept": lambda at: ["datasets", "accept", "barley", at.path("ws/data/barley"), *at.option],
+    "edit": lambda at: ["edit", at.names["done"], *at.ws, "--notes", "n"],
     "pause": lambda at: ["pause", at.names["began"], *at.ws],
     "resume": lambda at: ["resume", at.names["stopped"], *at.ws],
     "cancel": lambda at: ["cancel", at.names["waits"], *at.ws],

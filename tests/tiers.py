@@ -42,6 +42,7 @@ SLOW = (
     "unit/test_paths_of_",
     "unit/test_terminal_encodings.py",
     "unit/test_unreadable_old_folders.py",
+    "unit/test_typed_calls.py",
     "unit/test_verify_arrays.py",
 )
 

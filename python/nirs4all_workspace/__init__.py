@@ -6,6 +6,8 @@
 390
 """
 
+import logging
+
 from nirs4all_workspace._native import (
     FileIndex,
     MetricInfo,
@@ -42,6 +44,13 @@ from nirs4all_workspace.exceptions import (
 from nirs4all_workspace.insight.trace import Trace
 from nirs4all_workspace.insight.watch import Watch
 from nirs4all_workspace.migration.migrate import migrate
+from nirs4all_workspace.model.arguments import (
+    DatasetFields,
+    PredictionFilters,
+    PredictionRow,
+    RankingFilters,
+    WriterOptions,
+)
 from nirs4all_workspace.model.result import Result, ResultList
 from nirs4all_workspace.model.states import VALID_TRANSITIONS, RunStatus
 from nirs4all_workspace.predictions.collection import Predictions, Ranking
@@ -56,11 +65,15 @@ from nirs4all_workspace.runs.run import Run
 from nirs4all_workspace.templates import Template, TemplateList, Templates, UsageList
 from nirs4all_workspace.workspace import Workspace
 
+# What to do with messages is for the application to say.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
 __all__ = [
     "VALID_TRANSITIONS",
     "Artifacts",
     "ConflictError",
     "CorruptFileError",
+    "DatasetFields",
     "DatasetList",
     "DatasetRecord",
     "Datasets",
@@ -75,9 +88,12 @@ __all__ = [
     "MetricInfo",
     "NotFoundError",
     "Page",
+    "PredictionFilters",
+    "PredictionRow",
     "Predictions",
     "Problem",
     "Ranking",
+    "RankingFilters",
     "ReadOnlyError",
     "RecordedRun",
     "Resolution",
@@ -101,6 +117,7 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "Writer",
+    "WriterOptions",
     "__version__",
     "hash_file",
     "is_better",

@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self, TypeAlias, final
 
 from nirs4all_workspace.exceptions import Problem, WorkspaceError
 from nirs4all_workspace.model.answers import CompactedSegment, Rebuild, Recovery, Verification
+from nirs4all_workspace.model.arguments import ResultFields
 
 # Nanoseconds after a change within which a file is racily clean.
 RACY_NS: int
@@ -324,6 +325,9 @@ def metric_info(name: str) -> MetricInfo:
     Raises:
         UnknownMetricError: The table lacks the metric.
     """
+
+def metric_names() -> list[str]:
+    """Return the names and aliases of all metrics in the table, in the order of the names."""
 
 def is_better(a: float, b: float, metric: str) -> bool:
     """Return whether score `a` is better than score `b`; any number is better than NaN.
@@ -980,6 +984,8 @@ class JournalWriter:
         flush_seconds: Longest time that a row waits, in seconds.
         ids: Writer id and journal id (12 and 32 hexadecimal digits), derived from what will be written; None
             for random ones.
+        planned: Returns what the rows of a result, given by its id, take from it where they lack it; None for
+            nothing.
         check_results: Called with the ids of results that rows name for the first time; raises where they are
             refused, and the rows are not added.
     """
@@ -996,6 +1002,7 @@ class JournalWriter:
         flush_bytes: int,
         flush_seconds: float,
         ids: tuple[str, str] | None = None,
+        planned: Callable[[str], ResultFields] | None = None,
         check_results: Callable[[list[str]], object] | None = None,
     ) -> Self: ...
     @property
@@ -1005,11 +1012,18 @@ class JournalWriter:
     def progress(self) -> tuple[int, int]:
         """Return the number of acknowledged rows and of waiting rows."""
 
-    def write(self, row: dict[str, Any]) -> bool:
-        """Add a row; return whether a flush is due."""
+    def write(self, row: Mapping[str, object]) -> int:
+        """Add a row, a dict; return 1 where a flush is due, plus 2 where `take_fresh` has something."""
 
-    def write_batch(self, batch: object) -> bool:
-        """Add the rows of a batch; return whether a flush is due."""
+    def write_batch(self, batch: object) -> int:
+        """Add the rows of a batch; return 1 where a flush is due, plus 2 where `take_fresh` has something."""
+
+    def take_fresh(self) -> list[tuple[str, str]]:
+        """Return what the rows had for the first time and was not returned before.
+
+        Pairs of a kind and a text: "column" and the name of an extra column, "partition" or "metric" and a
+        value, "lengths" and those of the first y_true and y_pred that differ.
+        """
 
     def write_arrays(self, arrays: object) -> list[str]:
         """Store arrays; return their ids."""
@@ -1018,7 +1032,7 @@ class JournalWriter:
         """Append waiting rows to the journal."""
 
     def tally(self, result_id: str) -> dict[str, Any]:
-        """Return n_rows, metric, score_kind, best_score and best_model of an unfinished result's rows."""
+        """Return what the rows of an unfinished result come to: n_rows, metric and all fields of scores."""
 
     def checkpoint(self, result_id: str, result: str) -> None:
         """Append waiting rows and a result, a JSON object with that id."""

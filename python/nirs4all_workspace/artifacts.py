@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import files, layout, listing, locks, paths
@@ -11,11 +12,13 @@ from nirs4all_workspace.exceptions import NotFoundError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _FOLDER = re.compile(r"[0-9a-f]{2}")
@@ -29,6 +32,10 @@ class Artifacts:
         """Bind to a workspace."""
         self._workspace = workspace
         self.folder: Path = workspace.path / "artifacts"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "artifacts")
 
     def put(self, content: bytes | str | os.PathLike[str], extension: str | None = None) -> str:
         """Store bytes, or a copy of a file, durably, unless the same content is stored already.
@@ -62,6 +69,7 @@ class Artifacts:
             # Garbage collection may have looked at its age just before.
             with locks.take(layout.gc_lock(self._workspace.path)):
                 if self.find(artifact) is not None:
+                    _log.info("artifact %s stored", artifact)
                     return artifact
 
     def _put(self, source: bytes | Path, extension: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from nirs4all_workspace.exceptions import (
 from nirs4all_workspace.values.canonical import content_id, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from nirs4all_workspace.exceptions import Problem
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from nirs4all_workspace.workspace import Workspace
 
     Errors = list[Problem]  # below, `list` is a method
+
+_log = logging.getLogger(__name__)
 
 _ID = re.compile(r"tpl_[0-9a-f]{16}")
 
@@ -91,6 +94,10 @@ class Templates:
         self._workspace = workspace
         self.folder: Path = workspace.path / "templates"
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "templates")
+
     def add(self, template: Template) -> str:
         """Store a template's steps, durably, unless they are there already.
 
@@ -117,6 +124,7 @@ class Templates:
                 files.make_folder(self.folder)
                 try:
                     yaml_records.create(path, {"id": template_id, "steps": steps})
+                    _log.info("template %s stored", template_id)
                 except ConflictError:
                     files.touch(path)
         return template_id

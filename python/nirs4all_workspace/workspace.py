@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
         Verification,
     )
 
+_log = logging.getLogger(__name__)
+
 FORMAT_VERSION = 2
 _MANIFEST = "workspace.yaml"
 _FOLDERS = ("templates", "datasets", "runs", "predictions", "arrays", "artifacts")
@@ -75,6 +78,10 @@ class Workspace:
     def __repr__(self) -> str:
         """Return the path and the format."""
         return f"Workspace({str(self.path)!r}, format {self.format_version})"
+
+    def __reduce__(self) -> tuple[Callable[[str], Workspace], tuple[str]]:
+        """Be pickled and copied by path: the folder is opened again."""
+        return type(self).open, (str(self.path),)
 
     @property
     def format_version(self) -> int:
@@ -154,6 +161,7 @@ class Workspace:
             "created_by": f"nirs4all-workspace {__version__}",
         }
         _native.create_file(folder / _MANIFEST, yaml_records.encode(manifest, folder / _MANIFEST))
+        _log.info("workspace %s created in %r", manifest["workspace_id"], str(folder))
         return cls(folder, manifest)
 
     @classmethod
@@ -184,12 +192,14 @@ class Workspace:
         except FileNotFoundError:
             if os.path.lexists(file):  # a link to nothing
                 raise
+            _log.debug("opened %r, without a workspace.yaml", str(folder))
             return cls(folder, {})
         version = manifest.get("format_version")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise CorruptFileError(
                 f"key 'format_version': expected an integer from 1, got {version!r}", str(file)
             )
+        _log.debug("opened %r, format %d", str(folder), version)
         return cls(folder, manifest)
 
     def summary(self, dataset: str | None = None, *, live: bool = True) -> dict[str, Any]:
@@ -379,4 +389,7 @@ class Workspace:
             SchemaError: With `yes`, in a workspace of nirs4all 0.6 or of a newer version.
             OSError: The workspace cannot be listed.
         """
-        return gc.collect(self, yes)
+        found = gc.collect(self, yes)
+        if found["removed"]:
+            _log.info("garbage collected: %d items", len(found["items"]))
+        return found

@@ -14,6 +14,12 @@ from nirs4all_workspace import _native
 from paging import LIST, fitting, ordered
 from strategies import FILE_FORMS, FILTERS, SORTS, flat_files, rows, unique_ids
 
+# Values that a writer warns of are what is tested.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:metric .* is unknown:UserWarning"),
+    pytest.mark.filterwarnings("ignore:partition .* expected:UserWarning"),
+]
+
 PARTS = st.lists(st.tuples(rows(max_size=20), st.sampled_from(FILE_FORMS)), min_size=1, max_size=4)
 COLUMNS = st.one_of(
     st.none(),

@@ -213,7 +213,7 @@ def test_a_full_disk(tmp_path):
         check_recovered(ws.path, ["a", "b"])
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*was dropped with")
 def test_a_read_only_drive(tmp_path):
     ws = workspace(tmp_path / "ws")
     with ws.predictions.writer(RUN, DATASET) as writer:

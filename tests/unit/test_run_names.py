@@ -135,6 +135,55 @@ def test_commands_take_all_of_them(tmp_path):
     assert [run.id for run in ws.runs.list()] == [first.id, second.id]
 
 
+# Where each command takes a run.
+WHERE = {
+    "cancel": "RUN PATH",
+    "delete": "RUN PATH --yes",
+    "edit": "RUN PATH --notes n",
+    "lineage": "RUN PATH",
+    "pause": "RUN PATH",
+    "predictions": "PATH --run RUN",
+    "results": "PATH --run RUN",
+    "resume": "RUN PATH",
+    "retry": "RUN PATH",
+    "show": "RUN PATH",
+    "templates": "PATH --compare RUN --compare other",
+    "top": "PATH --run RUN",
+}
+BEFORE = {"pause": ["running"], "resume": ["running", "paused"], "retry": ["running", "failed"]}
+
+
+def test_every_command_that_takes_a_run_is_known_here():
+    from nirs4all_workspace.cli import app
+    from typer.main import get_command
+
+    names = {"run", "run_id", "run_ids", "runs", "compare"}
+    commands = get_command(app).commands.items()
+    found = {name for name, one in commands if names & {param.name for param in one.params}}
+    assert found | {"lineage"} == set(WHERE)
+
+
+@pytest.mark.parametrize("name", WHERE)
+def test_every_command_takes_each_way(tmp_path, name):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    runs = []
+    for given in ("other", "first", "second", "third"):
+        run = ws.runs.create(given, templates=[[given]], datasets=["wheat"])
+        with ws.predictions.writer(run.id, "wheat") as writer:
+            row = {"result_id": f"r{given}", "metric": "rmse", "val_score": 0.5, "partition": "val"}
+            writer.write(row)
+            writer.checkpoint({"id": row["result_id"]})
+        for status in BEFORE.get(name, ()):
+            run.transition(status)
+        runs.append(run)
+    for given, run in (("latest", runs[3]), ("first", runs[1]), (runs[2].id[:-2], runs[2])):
+        values = {"RUN": given, "PATH": str(ws.path)}
+        done = command(name, *(values.get(part, part) for part in WHERE[name].split()), "--json")
+        assert done.returncode == 0, done.stderr
+        assert [other.id for other in runs[1:] if other.id in done.stdout] == [run.id]
+        assert (name != "delete") == run.path.exists()
+
+
 def test_sessions_of_0_6_are_named_alike(tmp_path):
     write(tmp_path / "wheat.meta.parquet", table(30))
     for number, day in (("0001", "15"), ("0002", "16")):

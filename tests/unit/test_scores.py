@@ -19,7 +19,7 @@ CASES = sorted(DATA.glob("nirs4all-1.4.10*/*.parquet"))
 # Scores that were computed in single precision.
 SINGLE = 2e-6
 OWN = ["config_name", "model_name", "step_idx", "branch_id", "branch_name"]
-LISTS = ["y_true", "y_pred", "sample_indices"]
+LISTS = ["y_true", "y_pred", "y_proba", "weights", "sample_indices"]
 NOT_HELD_OUT = ["avg", "w_avg", "final", ""]
 
 

@@ -149,7 +149,8 @@ def test_rows_in_a_journal_count_at_once(ws):
                 writer.flush()
                 counts = ws.stats()["workspace"]
                 assert (counts["predictions"]["total"], counts["results"]["total"]) == (number + 1, 0)
-            writer.checkpoint(planned)
+            with pytest.warns(UserWarning, match="is done without rows"):
+                writer.checkpoint(planned)
             answer = ws.stats()
             assert answer["workspace"]["results"]["by_status"] == {"done": 1, "failed": 0}
             assert answer["workspace"]["runs"]["by_status"]["running"] == 1
@@ -244,6 +245,7 @@ def test_a_damaged_file_is_flagged_and_not_kept(ws):
 
 
 @pytest.mark.usefixtures("settled")
+@pytest.mark.filterwarnings("ignore:metric .* is unknown:UserWarning")
 def test_a_metric_that_only_one_process_knows_is_not_kept(ws):
     fill(ws, "one", metric="private_score")
     assert [entry["best"] for entry in ws.stats()["model_performance"]] == [None]

@@ -13,6 +13,9 @@ from nirs4all_workspace import cli
 from nirs4all_workspace.display import shown
 from samples import strict, table, write
 
+# Values that a writer warns of are what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:(metric|partition) :UserWarning")
+
 # Sets the clipboard, clears the screen, colours; C1, bidi, zero width, a tab and lines of one's own.
 EVIL = "\x1b]52;c;cm0=\x07\x1b[2J\x9b31mX\u202e\u2066\u200b\ufeff\t\r\n0 problems\x7f\u2028\x85end"
 DOUBTFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}

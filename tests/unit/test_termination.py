@@ -127,3 +127,33 @@ def test_a_fork_in_the_block_dies_of_the_signal(ws):
             os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
     assert run.status == "completed"
+
+
+@pytest.mark.usefixtures("default")
+def test_blocks_that_overlap_keep_the_handler_until_the_last_one_ends(ws):
+    first, second = ws.runs.create("first"), ws.runs.create("second")
+    first.__enter__()
+    with pytest.raises(KeyboardInterrupt), second:  # noqa: PT012
+        first.__exit__(None, None, None)
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (first.status, second.status) == ("completed", "paused")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.usefixtures("default")
+def test_a_fork_in_the_block_pauses_a_run_of_its_own(ws):
+    own = ws.runs.create("own")
+    with ws.runs.create("a") as run:
+        child = os.fork()
+        if child == 0:
+            code = 7
+            try:
+                with own:
+                    os.kill(os.getpid(), signal.SIGTERM)
+            except KeyboardInterrupt:
+                code = 8 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else 9
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 8
+    assert (run.status, own.status) == ("completed", "paused")

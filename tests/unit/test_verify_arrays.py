@@ -4,6 +4,9 @@ import nirs4all_workspace as n4w
 import polars as pl
 import pytest
 
+# Values that a writer warns of are what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:y_true and y_pred of a row:UserWarning")
+
 
 @pytest.fixture
 def workspace(tmp_path):

@@ -107,6 +107,7 @@ def test_batches_of_every_kind_read_back(ws, kind):
     assert_frame_equal(found, expected)
 
 
+@pytest.mark.filterwarnings("ignore:y_true and y_pred of a row:UserWarning")
 def test_arrays_are_stored_once_per_content_and_read_back_in_their_shape(ws):
     truth = np.linspace(0, 1, 7)
     rows = [
@@ -299,7 +300,7 @@ def test_a_closed_writer_refuses_and_closing_twice_does_nothing(ws):
 def test_a_writer_that_is_dropped_with_rows_says_so(ws):
     writer = ws.predictions.writer(RUN, "wheat")
     writer.write({"id": "a"})
-    with pytest.warns(ResourceWarning, match="1 rows unflushed"):
+    with pytest.warns(UserWarning, match="1 unflushed row, which is lost"):
         writer.__del__()
     writer.close()
 

@@ -175,7 +175,7 @@ def add_columns(table: Table, *names: str) -> None:
     """Add columns, texts aligned left and numbers right."""
     names_of_things = {
         *("id", "name", "dataset", "model", "preprocessings", "fold", "score", "metric", "config"),
-        *("status", "created", "time", "from", "to", "reason"),
+        *("status", "created", "time", "from", "to", "reason", "tags"),
     }
     for name in names:
         table.add_column(name, justify="left" if name in names_of_things else "right")

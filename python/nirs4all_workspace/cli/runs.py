@@ -24,6 +24,7 @@ from nirs4all_workspace.cli.output import (
 )
 from nirs4all_workspace.cli.unknown_names import say_unknown
 from nirs4all_workspace.display import shown
+from nirs4all_workspace.model.run_record import tags_in
 from nirs4all_workspace.model.states import RunStatus
 
 if TYPE_CHECKING:
@@ -42,16 +43,19 @@ def runs(
     status: Annotated[RunStatus | None, typer.Option(help="Only runs with this status.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
     template: Annotated[str | None, typer.Option(help="Only runs of this template.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only runs with this tag; several: with all of them.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List runs, oldest first."""
     workspace = open_workspace(path)
-    listed = workspace.runs.list(status, dataset, template)
+    listed = workspace.runs.list(status, dataset, template, tag)
     if as_json:
         print_json(listed.to_dict())
     else:
         table = new_table(f"{len(listed)} runs")
-        add_columns(table, "id", "name", "status", "datasets", "configs", "created")
+        add_columns(table, "id", "name", "status", "datasets", "configs", "created", "tags")
         for header in listed.headers:
             entry = header.entry()
             state = "interrupted" if listed.is_interrupted(header) else header.status or header.kind
@@ -59,7 +63,8 @@ def runs(
             asked += f" ({entry['n_failed']} failed)" if entry["n_failed"] else ""
             asked += " (to retry)" if entry["retry_failed"] is True else ""
             datasets, configs = str(len(entry["datasets"])), number(entry["n_configs"])
-            table.add_row(header.id, header.name, state + asked, datasets, configs, header.created_at[:19])
+            created, tags = header.created_at[:19], ", ".join(tags_in(entry))
+            table.add_row(header.id, header.name, state + asked, datasets, configs, created, tags)
         terminal().print(table)
         show_errors(listed.errors)
     names = {"dataset": dataset, "template": template}
@@ -76,6 +81,40 @@ def show(run_id: RunId, path: Folder = Path(), as_json: AsJson = False) -> None:
         _show(answer)
     # Failed results are ordinary results; records that cannot be read are problems.
     exit_with([error for error in answer["summary"]["errors"] if "result" not in error])
+
+
+@app.command()
+def edit(
+    run_id: RunId,
+    path: Folder = Path(),
+    description: Annotated[
+        str | None, typer.Option(help="The new description; an empty one for none.", show_default="unchanged")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A new tag; repeat it for several. They replace all tags; an empty one for none.",
+            show_default="unchanged",
+        ),
+    ] = None,
+    notes: Annotated[
+        str | None, typer.Option(help="The new notes; empty ones for none.", show_default="unchanged")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the description, tags and notes of a run; what is not given stays."""
+    if description is None and tag is None and notes is None:
+        raise typer.BadParameter("nothing to change: give --description, --tag or --notes")
+    run = open_workspace(path).runs.get_writable(run_id)
+    run.edit(
+        description=... if description is None else description or None,
+        tags=... if tag is None else [one for one in tag if one],
+        notes=... if notes is None else notes or None,
+    )
+    if as_json:
+        print_json(run.to_dict())
+    else:
+        say(f"{run.id}: {run.description or ''} [{', '.join(run.tags)}]")
 
 
 @app.command()
@@ -201,6 +240,12 @@ def _show(answer: dict[str, Any]) -> None:
     state = "interrupted" if answer["is_interrupted"] else answer["status"]
     counts = answer["summary"]["counts"]
     console.print(f"{answer['name']} {answer['id']}: {state}")
+    if answer["description"]:
+        console.print(answer["description"])
+    if tags := tags_in(answer):
+        console.print(f"tags: {', '.join(tags)}")
+    if answer.get("notes"):
+        console.print(f"notes: {answer['notes']}")
     console.print(
         f"{counts['results']} of {counts['planned']} planned results ({counts['failed']} failed), "
         f"{counts['rows']} rows; templates: {len(answer['templates'])}, datasets: {len(answer['datasets'])}",

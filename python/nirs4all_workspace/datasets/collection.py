@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nirs4all_workspace._io import files, paths
 from nirs4all_workspace.datasets import dataset_record
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.arguments import DatasetFields
     from nirs4all_workspace.workspace import Workspace
 
     Report = Callable[[int, int], object]
@@ -36,13 +37,17 @@ class Datasets:
         self._registry = Registry(workspace.path)
         self._resolver = Resolver(workspace.path)
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "datasets")
+
     def register(
         self,
         path: str | os.PathLike[str],
         name: str | None = None,
         *,
         progress: Report | None = None,
-        **fields: Any,  # noqa: ANN401 -- each field has its own type
+        **given: Unpack[DatasetFields],
     ) -> DatasetRecord:
         """Add a dataset, durably, or return the record that has its content already.
 
@@ -52,7 +57,7 @@ class Datasets:
             path: A file, or a folder of files.
             name: The name of the dataset; by default the file name without suffixes.
             progress: Called now and then with the bytes hashed and the bytes in all.
-            fields: Fields to set instead of what the files say: task_type, n_samples, n_features, y_columns,
+            given: Fields to set instead of what the files say: task_type, n_samples, n_features, y_columns,
                 y_stats, wavelength_range, wavelength_unit, metadata. In a known record they replace the old
                 values.
 
@@ -70,6 +75,7 @@ class Datasets:
             OSError: The content cannot be read, or the record cannot be written.
         """
         self._workspace.check_writable()
+        fields: dict[str, Any] = {**given}
         for key in fields:
             if key not in _SETTABLE:
                 raise TypeError(f"unknown field {key!r} of a dataset; expected one of {', '.join(_SETTABLE)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.datasets.dataset_record import DatasetRecord
     from nirs4all_workspace.exceptions import Problem
+
+_log = logging.getLogger(__name__)
 
 _LOCK_TIMEOUT_S = 60.0
 # A file this young may change again without its stat identity changing.
@@ -128,6 +131,7 @@ class Registry:
                     if mapping["hash"] is None or mapping.get("id"):
                         return taken, False
                     continue  # a record of other content whose hash begins with the same digits
+                _log.info("dataset %s registered", id_)
                 return self.read(id_), True
         raise ConflictError("is taken by another dataset", str(self.path(id_)))
 
@@ -148,6 +152,7 @@ class Registry:
             dataset_record.check(mapping, path)
             change(mapping)
             dataset_record.refuse(mapping, id_)
+        _log.info("dataset %s changed", id_)
         return self.read(id_)
 
     def _ids(self, errors: list[Problem]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace._io import files, listing
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.arguments import PredictionFilters
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.workspace import Workspace
 
@@ -420,7 +421,9 @@ class _Rows:
         shown = ("run_id", "fold_id", "partition", "val_score")
         if not isinstance(rows, pl.Expr):
             names = ["id", "model_name", *shown]
-            page = workspace.predictions.page(0, SHOWN, "id", None, None, names, live=True, **rows)
+            page = workspace.predictions.page(
+                0, SHOWN, "id", None, None, names, live=True, **cast("PredictionFilters", rows)
+            )
             self.total = page.total
             self.shown = [
                 {"id": row["id"], "name": row["model_name"]} | {key: row[key] for key in shown}

@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from nirs4all_workspace import _native, display
 from nirs4all_workspace.exceptions import WorkspaceError
@@ -48,6 +48,14 @@ class Watch:
         self._stopped = threading.Event()
         self._seen = _stat_snapshot(workspace.path)
         self._changes = self._watch(_is_polled(workspace.path) if poll is None else poll)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("a Watch cannot be pickled or copied: it waits in this process; pass the workspace")
 
     def __iter__(self) -> Watch:
         """Return the watch itself."""

@@ -1,1 +1,1 @@
-"""Support for reading nirs4all 0.6, and for recognising later stores, which are not read."""
+"""Where artifacts of nirs4all 0.6 lie, and how later stores, which are not read, are recognised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from nirs4all_workspace import _native
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from nirs4all_workspace.model.answers import Recovery
     from nirs4all_workspace.workspace import Workspace
 
+_log = logging.getLogger(__name__)
+
 MAX_ATTEMPTS = 3
 
 
@@ -23,6 +26,7 @@ def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> Recovery:
     """Recover a workspace; see `Workspace.recover`."""
     workspace.check_writable()
     report = _native.recover(workspace.path, None, list(dead_hosts))
+    _log.info("recovered: %d journals sealed, %d writers alive", len(report["sealed"]), len(report["alive"]))
     listed = workspace.runs.list(status=RunStatus.RUNNING)
     report["runs"] = []
     listing.add_problems(report["problems"], listed.errors)
@@ -41,5 +45,6 @@ def recover(workspace: Workspace, dead_hosts: Sequence[str]) -> Recovery:
             listing.add_problems(report["problems"], [problem(path, error)])
             continue
         if steps:
+            _log.info("run %s recovered: %s", run.id, steps[-1].value)
             report["runs"].append({"run_id": run.id, "status": steps[-1].value})
     return report

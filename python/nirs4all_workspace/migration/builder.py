@@ -227,7 +227,7 @@ class _Builder:
             waiting.setdefault((target.run_id, dataset), []).append((config, target))
         for (run_id, dataset), targets in waiting.items():
             ids = writer_ids(run_id, dataset, *(config for config, _ in targets))
-            with self.workspace.predictions.writer(run_id, dataset, ids=ids) as writer:
+            with self.workspace.predictions.open_writer(run_id, dataset, ids=ids) as writer:
                 path = writer.path
                 for config, target in targets:
                     result = replace(target.result, status="failed", error="no prediction names it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import shutil
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nirs4all_workspace.model.answers import Migration
+
+_log = logging.getLogger(__name__)
 
 _STAGING = ".n4w-migrating-"
 
@@ -98,6 +101,7 @@ def migrate(
         raise
     finally:
         lock.release()
+    _log.info("%r migrated to %r: %d runs", str(origin), str(place), len(report["runs"]))
     return report
 
 

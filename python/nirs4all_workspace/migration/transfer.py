@@ -177,7 +177,7 @@ class Transfer:
     def _move(self, units: list[Unit], step: Callable[[int], object]) -> None:
         start, stop = min(unit.first for unit in units), max(unit.last for unit in units) + 1
         for unit in units:
-            unit.writer = self._workspace.predictions.writer(
+            unit.writer = self._workspace.predictions.open_writer(
                 unit.run_id,
                 unit.dataset,
                 durability="none",

@@ -127,6 +127,7 @@ def _read_numbers(mapping: dict[str, Any]) -> None:
 
 
 NAMES = tuple(item.name for item in fields(Result) if item.name != "extra")
+STATUSES = ("done", "failed")
 _COUNTS = ("n_rows", "n_samples", "n_features", "n_folds")
 _SCORES = ("score", "score_mean", "score_std", "score_avg", "score_test", "best_score")
 _NUMBERS = (*_SCORES, "duration_s")
@@ -138,11 +139,14 @@ def check(stored: Mapping[str, Any]) -> None:
 
     Raises:
         TypeError: A field has another type; the message names it.
+        ValueError: Its status is none of a finished result.
     """
     for name in NAMES:
         problem = _problem(name, stored.get(name))
         if problem is not None:
             raise TypeError(f"result[{name!r}]: {problem}")
+    if stored["status"] not in STATUSES:
+        raise ValueError(f"result['status']: expected 'done' or 'failed', got {stored['status']!r}")
 
 
 def _problem(name: str, value: object) -> str | None:

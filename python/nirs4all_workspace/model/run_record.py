@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace import _native
+from nirs4all_workspace import _native, display
 from nirs4all_workspace._io import files, layout, locks, yaml_records
+from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, WorkspaceError
 from nirs4all_workspace.model.states import RunStatus, check_transition
 from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
+_log = logging.getLogger(__name__)
+
 FILE = "run.yaml"
+# Characters of a reason in the log at most.
+_LONGEST = 200
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 # Values of optional keys in a new run.
 _DEFAULTS: dict[str, Any] = {
     "description": None,
+    "tags": [],
+    "notes": None,
     "revision": 0,
     "attempts": 0,
     "is_claimed": False,
@@ -65,6 +73,59 @@ def new_record(run_id: str, name: str, created_at: str, **fields: Any) -> dict[s
     first = {"time": created_at, "from": None, "to": "queued", "reason": None, "who": who()}
     # The history grows, so it comes last.
     return {key: value for key, value in record.items() if key != "history"} | {"history": [first]}
+
+
+def text(value: str | None, name: str) -> str | None:
+    """Return a text of a record, or None.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{name}: expected a text or None, got {value!r}")
+
+
+def tags(given: Iterable[str]) -> list[str]:
+    """Return tags in their order, in Unicode NFC, without spaces around them, each once.
+
+    Raises:
+        TypeError: They are not a list of texts.
+        ValueError: One is empty.
+    """
+    if isinstance(given, str | bytes):
+        raise TypeError(f"tags: expected a list of texts, got {given!r}")
+    found = []
+    for tag in given:
+        if not isinstance(tag, str):
+            raise TypeError(f"tags: expected a list of texts, got {tag!r} in it")
+        if not tag.strip():
+            raise ValueError("tags: expected texts, got an empty one")
+        found.append(nfc(tag.strip()))
+    return list(dict.fromkeys(found))
+
+
+def edits(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description, tags and notes among what is given, as a record holds them.
+
+    Raises:
+        TypeError: A value has a wrong type.
+        ValueError: A tag is empty.
+    """
+    return {key: tags(value) if key == "tags" else text(value, key) for key, value in given.items()}
+
+
+def is_claimable(record: Mapping[str, Any]) -> bool:
+    """Return whether a worker may take a run: it is queued, or paused with a request to resume."""
+    if record["status"] == RunStatus.PAUSED:
+        return (record["requested"] or {}).get("status") == RunStatus.RUNNING
+    return bool(record["status"] == RunStatus.QUEUED)
+
+
+def tags_in(record: Mapping[str, Any]) -> list[str]:
+    """Return the tags in a record; what another tool stored in another form is none."""
+    found = record.get("tags")
+    return [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []
 
 
 def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
@@ -125,7 +186,11 @@ def changing(root: Path, run_id: str, revision: int) -> Iterator[dict[str, Any]]
                 f"is {record['status']} by now: it changed meanwhile; look at it and try again",
                 str(path),
             )
+        before = len(record["history"])
         yield record
+    for entry in record["history"][before:]:
+        reason = f" ({display.shown(entry['reason'][:_LONGEST])})" if entry.get("reason") else ""
+        _log.info("run %s: %s -> %s%s", run_id, entry["from"], entry["to"], reason)
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nirs4all_workspace import _native, catalogue, display
 from nirs4all_workspace._io import files, listing
@@ -16,6 +17,7 @@ from nirs4all_workspace.model import migration_notes
 from nirs4all_workspace.model.result import ResultList
 from nirs4all_workspace.predictions import best_results, compaction, export, pages, scan, sessions
 from nirs4all_workspace.predictions.arrays import arrays_of
+from nirs4all_workspace.predictions.planned_fields import PlannedFields
 from nirs4all_workspace.predictions.writer import Writer
 from nirs4all_workspace.values import stored
 
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.answers import Compaction, Rebuild
+    from nirs4all_workspace.model.arguments import PredictionFilters, RankingFilters, WriterOptions
     from nirs4all_workspace.predictions.pages import Page
     from nirs4all_workspace.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 
 class Ranking(list[dict[str, Any]]):
@@ -69,6 +74,10 @@ class Predictions:
         """Bind to a workspace."""
         self._workspace = workspace
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "predictions")
+
     def top(
         self,
         k: int = 10,
@@ -78,7 +87,7 @@ class Predictions:
         *,
         live: bool = True,
         per: str | None = None,
-        **filters: str | float | None,
+        **filters: Unpack[RankingFilters],
     ) -> Ranking:
         """Rank predictions of one metric, or, with `per`, results.
 
@@ -140,7 +149,7 @@ class Predictions:
         columns: Sequence[str] | None = None,
         *,
         live: bool = True,
-        **filters: str | float | None,
+        **filters: Unpack[PredictionFilters],
     ) -> Page:
         """Return some rows of a sorted list, and a cursor that leads on from them.
 
@@ -185,7 +194,7 @@ class Predictions:
         limit: int | None = None,
         *,
         live: bool = True,
-        **filters: str | float | None,
+        **filters: Unpack[PredictionFilters],
     ) -> list[Problem]:
         """Write all rows of a sorted list to a file, in bounded memory.
 
@@ -221,7 +230,7 @@ class Predictions:
         cursor: str | None,
         columns: Sequence[str] | None,
         live: bool,
-        filters: dict[str, Any],
+        filters: PredictionFilters,
     ) -> dict[str, Any]:
         return {
             "offset": offset,
@@ -235,8 +244,9 @@ class Predictions:
             "filters": self._filters(filters),
         }
 
-    def _filters(self, filters: dict[str, Any]) -> dict[str, Any]:
+    def _filters(self, given: PredictionFilters | RankingFilters) -> dict[str, Any]:
         """Replace the filter on a run by the keys of its rows: its id, or in 0.6 file, dataset and config."""
+        filters: dict[str, Any] = {**given}
         for name in ("runs", "members"):
             if name in filters:
                 raise ValueError(f"unknown filter {name!r}; name a run by run=")
@@ -340,8 +350,10 @@ class Predictions:
         """Return whether a run was made of a session of nirs4all 0.6."""
         return (self._workspace.path / "runs" / run_id / migration_notes.OF_RUN).is_file()
 
-    def writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+    def writer(self, run_id: str, dataset: str, **options: Unpack[WriterOptions]) -> Writer:
         """Open a writer for a run's predictions on a dataset.
+
+        Rows that name a planned result take from it what they lack, as with `run.writer`.
 
         Args:
             run_id: The id of the run. It may be unknown to `ws.runs`; then it has rows and no results.
@@ -354,6 +366,11 @@ class Predictions:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: The journal cannot be created.
         """
+        planned = PlannedFields(self._workspace, run_id)
+        return self.open_writer(run_id, dataset, planned=planned.of, **options)
+
+    def open_writer(self, run_id: str, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+        """Open a writer with any option of `Writer`; for callers within the package."""
         self._workspace.check_writable()
         pages.check_texts(run_id=run_id, dataset=dataset)
         if is_id(dataset):
@@ -389,7 +406,12 @@ class Predictions:
         """
         self._workspace.check_writable()
         folder = None if dataset is None else dataset_folder(dataset)
-        return compaction.compact(self._workspace.path, folder)
+        done = compaction.compact(self._workspace.path, folder)
+        for one in done["compacted"]:
+            _log.info(
+                "%d segments with %d rows compacted into %r", len(one["inputs"]), one["rows"], one["output"]
+            )
+        return done
 
     def rebuild_summaries(self, progress: Callable[[int, int], object] | None = None) -> Rebuild:
         """Add a summary to the footer of every prediction file without a trusted one.
@@ -410,4 +432,6 @@ class Predictions:
             OSError: The workspace cannot be listed.
         """
         self._workspace.check_not_newer()
-        return _native.rebuild_summaries(self._workspace.path, progress)
+        done = _native.rebuild_summaries(self._workspace.path, progress)
+        _log.info("%d summaries rebuilt", len(done["written"]))
+        return done

@@ -1,9 +1,9 @@
-"""The results that rows of a writer may name: those in the plan of its run."""
+"""The results in the plan of a run as it is on disk: those that rows of its writers may name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nirs4all_workspace import display
 from nirs4all_workspace._io.paths import nfc
@@ -19,6 +19,24 @@ _SHOWN = 10
 _KEPT = 8
 
 
+class Planned(NamedTuple):
+    """What the plan of a run says of a result.
+
+    Attributes:
+        dataset_name: The name of its dataset.
+        dataset_id: The id of its dataset; the name of one that is not registered.
+        config_name: The name of its configuration.
+        config_id: The id of its configuration.
+        template_id: The id of its template.
+    """
+
+    dataset_name: str
+    dataset_id: str | None
+    config_name: str | None
+    config_id: str | None
+    template_id: str | None
+
+
 @dataclass(frozen=True)
 class _Plan:
     """A plan as it was read last.
@@ -26,12 +44,12 @@ class _Plan:
     Attributes:
         stamp: Size, mtime and inode of the file that it was read from.
         configs: Ids of its configurations.
-        results: Of each result by id its dataset and the name of its configuration.
+        results: Its results by id.
     """
 
     stamp: tuple[int, ...] = ()
     configs: frozenset[str] = frozenset()
-    results: dict[str, tuple[str, str]] = field(default_factory=dict)
+    results: dict[str, Planned] = field(default_factory=dict)
 
 
 _plans: dict[Path, _Plan] = {}
@@ -67,34 +85,44 @@ class PlannedResults:
 
     def check(self, result_ids: Iterable[str]) -> None:
         """Check results as `begin` does, without counting them."""
-        results = _results(self._folder, self._run_id)
+        results = results_of(self._folder, self._run_id)
         for result_id in result_ids if results else ():
-            dataset, _ = results.get(result_id, (None, None))
-            if dataset is None:
+            result = results.get(result_id)
+            if result is None:
                 raise ValueError(
                     f"the plan of run {self._run_id} has no result {result_id!r}; {self._offer(results)}"
                 )
-            if nfc(dataset) != self._dataset_name:
+            if nfc(result.dataset_name) != self._dataset_name:
                 raise ValueError(
-                    f"result {result_id!r} is planned on dataset {dataset!r}, and this writer writes "
-                    f"{self._dataset_name!r}; open a writer for it"
+                    f"result {result_id!r} is planned on dataset {result.dataset_name!r}, and this writer "
+                    f"writes {self._dataset_name!r}; open a writer for it"
                 )
 
     def finish(self, result_id: str) -> None:
         """Count a result among the finished ones."""
         self.unfinished.pop(result_id, None)
 
-    def _offer(self, results: dict[str, tuple[str, str]]) -> str:
-        own = [(id_, name) for id_, (dataset, name) in results.items() if nfc(dataset) == self._dataset_name]
-        if not own:
-            names = sorted({dataset for dataset, _ in results.values()})
+    def _offer(self, results: dict[str, Planned]) -> str:
+        named = [
+            f"{id_} ({it.config_name or it.config_id})"
+            for id_, it in results.items()
+            if nfc(it.dataset_name) == self._dataset_name
+        ]
+        if not named:
+            names = sorted({it.dataset_name for it in results.values()})
             return f"it has none on {self._dataset_name!r}, only on {', '.join(map(repr, names))}"
-        named = [f"{id_} ({name})" for id_, name in own]
         return f"on {self._dataset_name!r} it has {display.some_of(named, _SHOWN)}"
 
 
-def _results(folder: Path, run_id: str) -> dict[str, tuple[str, str]]:
-    """Return the results in the plan of a run as it is now; empty without a plan."""
+def results_of(folder: Path, run_id: str) -> dict[str, Planned]:
+    """Return the results in the plan of a run, in its folder, as it is now; empty without a plan.
+
+    The plan is read again where its file has another stat than before.
+
+    Raises:
+        CorruptFileError: The plan is damaged.
+        OSError: The plan cannot be read.
+    """
     path = folder / plan.FILE
     try:
         stat = path.stat()
@@ -110,7 +138,13 @@ def _results(folder: Path, run_id: str) -> dict[str, tuple[str, str]]:
         new = [config for config in configs if config["config_id"] not in found.configs]
         datasets = run_record.references(folder / "datasets.yaml", "datasets")
         results = {
-            result.id: (str(result.dataset_name), str(result.config_name or result.config_id))
+            result.id: Planned(
+                str(result.dataset_name),
+                result.dataset_id,
+                result.config_name,
+                result.config_id,
+                result.template_id,
+            )
             for result in plan.results_of(run_id, new, datasets)
         }
         found = _Plan(stamp, ids, found.results | results)

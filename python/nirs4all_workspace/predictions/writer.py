@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
-import warnings
 import weakref
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 from nirs4all_workspace import _native, display
 from nirs4all_workspace._io import layout
@@ -16,12 +16,19 @@ from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute, nfc
 from nirs4all_workspace.exceptions import CorruptFileError, NotFoundError
 from nirs4all_workspace.model.result import check as check_result
+from nirs4all_workspace.predictions import misspellings
 from nirs4all_workspace.predictions.planned import PlannedResults
 from nirs4all_workspace.values import frames, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from nirs4all_workspace.model.arguments import PredictionRow, ResultFields
+
+_log = logging.getLogger(__name__)
+# Bits of what the native calls that add rows return.
+_IS_DUE, _HAS_FRESH = 1, 2
 
 
 class _HasDict(Protocol):
@@ -31,6 +38,8 @@ class _HasDict(Protocol):
 # Results named in a warning at most.
 _SHOWN = 5
 _open: weakref.WeakValueDictionary[int, Writer] = weakref.WeakValueDictionary()
+# Of each run the rows that writers of this process lost: they were dropped before these were flushed.
+_lost: dict[str, int] = {}
 _COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
 
 
@@ -51,6 +60,11 @@ class Writer:
     A failed flush raises and loses nothing: the rows wait, and the next flush writes them to a new journal.
     A writer that was declared dead raises `ConflictError` from then on.
 
+    What looks like a typing error in a row is stored as it is, and warned of once a writer, as a UserWarning
+    and in the log: an extra column that resembles a known one, a partition other than train, val and test, an
+    unknown metric, `y_true` and `y_pred` of different length, a result without rows after rows that name no
+    result.
+
     Attributes:
         run_id: The run.
         dataset_name: The dataset, in Unicode NFC.
@@ -69,6 +83,8 @@ class Writer:
         flush_seconds: float = 10.0,
         progress: Callable[[int, int], object] | None = None,
         ids: tuple[str, str] | None = None,
+        planned: Callable[[str], ResultFields] | None = None,
+        on_checkpoint: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
         """Open a journal; use `run.writer` or `ws.predictions.writer` instead.
 
@@ -83,7 +99,10 @@ class Writer:
             progress: Called after each flush with the rows acknowledged and the rows that wait. An exception
                 it raises becomes a warning: the flush is done.
             ids: Writer id and journal id, 12 and 32 hexadecimal digits, for a caller that derives them from
-                what it writes: two such writers in copies of a workspace are one.
+                what it writes: two such writers in copies of a workspace are one. Its rows are copies, of
+                which it does not warn.
+            planned: Returns what the rows of a result, given by its id, take from it where they lack it.
+            on_checkpoint: Called with each result after it was committed.
 
         Raises:
             ValueError: An argument is invalid.
@@ -117,18 +136,36 @@ class Writer:
             flush_bytes=flush_bytes,
             flush_seconds=flush_seconds,
             ids=ids,
+            planned=planned,
             # Who derives the ids has results of its own.
             check_results=self._planned.begin if ids is None else None,
         )
+        self._warns = ids is None
+        self._on_checkpoint = on_checkpoint
         self._is_closed = False
+        # Rows before the last checkpoint.
+        self._n_rows = 0
+        self._has_unnamed = False
         self._closing = threading.Lock()
         self._pid = os.getpid()
         self.writer_id: str = self._native.writer_id
         _open[id(self)] = self
+        _log.info("writer %s opened: run %s, dataset %r", self.writer_id, run_id, dataset_name)
 
     def __repr__(self) -> str:
         """Return run, dataset and writer."""
         return f"Writer({self.run_id!r}, {self.dataset_name!r}, {self.writer_id!r})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            f"{self!r} cannot be pickled or copied: its journal is locked by the process that opened it; "
+            "pass the run, and open a writer there (`run.writer`)"
+        )
 
     @property
     def path(self) -> Path | None:
@@ -145,7 +182,7 @@ class Writer:
         """The number of rows that wait for the next flush; 0 once it is closed."""
         return 0 if self._is_closed else self._native.progress()[1]
 
-    def write(self, row: Mapping[str, Any]) -> None:
+    def write(self, row: PredictionRow | Mapping[str, Any]) -> None:
         """Add one row.
 
         Args:
@@ -158,6 +195,9 @@ class Writer:
                 `y_pred`, `y_proba`, `sample_indices` and `weights` may hold arrays of real numbers, which are
                 stored once per content, with their shape, as 64-bit floats, masked values as NaN.
 
+        Warns:
+            UserWarning: Something looks like a typing error; the row was added.
+
         Raises:
             TypeError: A value does not fit its column, or has an unsupported type; the row was not added.
             ValueError: The id was written already, the row is of another run or dataset, its result is not in
@@ -166,8 +206,8 @@ class Writer:
             ConflictError: This writer was closed or declared dead.
             OSError: A flush was due and failed; the row waits for the next flush.
         """
-        if self._native.write(row if type(row) is dict else dict(row)):
-            self.flush()
+        if outcome := self._native.write(row if type(row) is dict else dict(row)):
+            self._follow_up(outcome)
 
     def write_batch(self, batch: object) -> None:
         """Add the rows of an Arrow table, batch or data frame, all of them or none.
@@ -183,8 +223,8 @@ class Writer:
             ConflictError: This writer was closed or declared dead.
             OSError: A flush was due and failed; the rows wait for the next flush.
         """
-        if self._native.write_batch(frames.exportable(batch)):
-            self.flush()
+        if outcome := self._native.write_batch(frames.exportable(batch)):
+            self._follow_up(outcome)
 
     def write_arrays(self, arrays: object) -> list[str]:
         """Store arrays, each once per content, for rows that name them by their ids.
@@ -212,6 +252,9 @@ class Writer:
             OSError: They could not be written; they wait, and the next flush uses a new journal.
         """
         self._native.flush()
+        _log.debug(
+            "writer %s flushed: %d rows acknowledged, %d wait", self.writer_id, *self._native.progress()
+        )
         self._report()
 
     def checkpoint(self, result: Mapping[str, Any] | _HasDict) -> dict[str, Any]:
@@ -220,18 +263,19 @@ class Writer:
         Args:
             result: A `Result` or a mapping with at least `id`, which its rows have as `result_id`. metric
                 (that of most of its rows), score and what stands beside it, best_score (best val_score of a
-                row, test_score where there is no val_score), best_model, score_kind, n_rows, status ("done")
-                and completed_at are filled in where they are missing or None. `error` and `traceback` are cut
-                at 64 KiB; in a failed result they are never refused: text that is not Unicode is escaped.
+                row, test_score where there is no val_score), best_model, score_kind, n_rows, status ("done"),
+                completed_at, run_id and dataset_name are filled in where they are missing or None. `error`
+                and `traceback` are cut at 64 KiB; in a failed result they are never refused: text that is not
+                Unicode is escaped.
 
         Returns:
             The result as it was stored.
 
         Raises:
             ValueError: It has no id, was checkpointed already, is not in the plan of the run or is on another
-                dataset, or holds a value that cannot be read back: a text that is not Unicode, an integer
-                beyond 64 bits, more than 127 levels. The message names the value; rows wait, and the result
-                can be checkpointed again.
+                dataset, has another status than "done" and "failed", or holds a value that cannot be read
+                back: a text that is not Unicode, an integer beyond 64 bits, more than 127 levels. The message
+                names the value; rows wait, and the result can be checkpointed again.
             TypeError: A value has a type that JSON lacks, or a field has another type than in `Result`.
             NotFoundError: The run has no folder for results; make it with `ws.runs.create`.
             ConflictError: This writer was closed or declared dead; the result is not committed.
@@ -248,14 +292,34 @@ class Writer:
             self._planned.check([result_id])
         tally = self._native.tally(result_id)
         defaults = {"status": "done", "completed_at": datetime.now(UTC).isoformat(), **tally}
+        defaults |= {"run_id": self.run_id, "dataset_name": self.dataset_name}
         whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
         whole = stored.with_error_texts(whole)
         tree, text = stored.result_text(whole)
         check_result(tree)
+        n_unnamed = sum(self._native.progress()) - self._n_rows
         self._native.checkpoint(result_id, text)
+        self._n_rows += n_unnamed
         self._planned.finish(result_id)
+        _log.info("result %s checkpointed by writer %s: %s", result_id, self.writer_id, whole["status"])
         self._report()
+        if self._on_checkpoint is not None:
+            self._on_checkpoint(whole)
+        if n_unnamed and not (tally["n_rows"] or self._planned.unfinished) and whole["status"] == "done":
+            self._warn_of_unnamed(result_id, n_unnamed)
         return whole
+
+    def _warn_of_unnamed(self, result_id: str, n_rows: int) -> None:
+        """Warn once where rows were written for a result and do not name it."""
+        if self._warns and not self._has_unnamed:
+            self._has_unnamed = True
+            rows = "the row before it names" if n_rows == 1 else f"the {n_rows} rows before it name"
+            message = (
+                f"result {result_id} is done without rows, and {rows} no result: give a row the id of its "
+                "result as result_id"
+            )
+            _log.warning("writer %s: %s", self.writer_id, display.shown(message))
+            display.warn(message, stacklevel=3)
 
     def close(self) -> None:
         """Flush and seal; a second call does nothing.
@@ -285,6 +349,9 @@ class Writer:
             outcomes = self._native.close()
             self._is_closed = True
         _open.pop(id(self), None)
+        _log.info(
+            "writer %s sealed: %s", self.writer_id, ", ".join(one["end"] for one in outcomes) or "empty"
+        )
         if any(outcome["end"] == "corrupt" for outcome in outcomes):
             raise CorruptFileError(
                 "was damaged after it was written: its readable part was sealed, the file is kept as "
@@ -319,16 +386,29 @@ class Writer:
             return
         waiting = self._native.progress()[1]
         if waiting:
-            warnings.warn(
-                f"{self!r} was dropped with {waiting} rows unflushed; use it in a with block",
-                ResourceWarning,
-                stacklevel=2,
-            )
+            _lost[self.run_id] = _lost.get(self.run_id, 0) + waiting
+            rows = "1 unflushed row, which is" if waiting == 1 else f"{waiting} unflushed rows, which are"
+            message = f"{self!r} was dropped with {rows} lost; use it in a with block"
+            _log.warning("%s", display.shown(message))
+            display.warn(message, stacklevel=3)
 
     def is_of(self, root: Path, run_id: str) -> bool:
         """Return whether it writes to this run, is open and belongs to this process."""
         is_open = not self._is_closed and os.getpid() == self._pid
-        return is_open and (self._root, self.run_id) == (root, run_id)
+        return is_open and self.run_id == run_id and os.path.realpath(self._root) == os.path.realpath(root)
+
+    def _follow_up(self, outcome: int) -> None:
+        """Flush where that is due, then warn of what the rows had for the first time."""
+        try:
+            if outcome & _IS_DUE:
+                self.flush()
+        finally:
+            found = self._native.take_fresh() if outcome & _HAS_FRESH else ()
+            for kind, text in found if self._warns else ():
+                message = misspellings.warning(kind, text)
+                if message is not None:
+                    _log.warning("writer %s: %s", self.writer_id, display.shown(message))
+                    display.warn(message, stacklevel=3)
 
     def _report(self) -> None:
         if self._progress is None:
@@ -342,6 +422,16 @@ class Writer:
             except Warning:
                 # Warnings are errors here: raising this one would report a failed flush.
                 print(f"n4w: {display.shown(message)}", file=sys.stderr)
+
+
+def lost_rows(run_id: str) -> int:
+    """Return how many rows of a run were lost in this process since it was started here."""
+    return _lost.get(run_id, 0)
+
+
+def forget_lost_rows(run_id: str) -> None:
+    """Count the lost rows of a run anew: it is started again, to do what is left."""
+    _lost.pop(run_id, None)
 
 
 def open_writers(root: Path, run_id: str) -> list[Writer]:

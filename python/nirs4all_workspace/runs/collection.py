@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from nirs4all_workspace.runs.delete import delete
 from nirs4all_workspace.runs.lineage import check_parent
 from nirs4all_workspace.runs.opening import open_run
 from nirs4all_workspace.runs.recorded import RecordedRun
-from nirs4all_workspace.runs.run import Run, is_claimable
+from nirs4all_workspace.runs.run import Run
 from nirs4all_workspace.templates import references as template_references
 from nirs4all_workspace.values.canonical import plain
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.answers import Deletion
     from nirs4all_workspace.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 
 class RunList(list["Run | RecordedRun"]):
@@ -77,6 +80,10 @@ class Runs:
         self._workspace = workspace
         self.folder: Path = workspace.path / "runs"
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "runs")
+
     def create(
         self,
         name: str,
@@ -88,6 +95,8 @@ class Runs:
         derived_from_result: str | None = None,
         modifications: Iterable[Mapping[str, Any]] = (),
         *,
+        tags: Iterable[str] = (),
+        notes: str | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> Run:
         """Create a queued run, durably: it appears as a whole or not at all.
@@ -104,6 +113,8 @@ class Runs:
             parent_run: The id of the run that it is derived from, which need not exist.
             derived_from_result: The id of the result that it is derived from.
             modifications: The differences from its parent, as mappings with a key `type`.
+            tags: Tags of the run, by which `list` finds it.
+            notes: Notes on the run.
             progress: Called now and then with the bytes hashed of a dataset given by path, and the bytes in
                 all.
 
@@ -123,14 +134,16 @@ class Runs:
         check_name(name)
         created_at = run_record.now()
         run_id = run_record.new_id(name, created_at)
-        check_parent(self._workspace, run_id, _text(parent_run, "parent_run"))
+        check_parent(self._workspace, run_id, run_record.text(parent_run, "parent_run"))
         record = run_record.new_record(
             run_id,
             name,
             created_at,
-            description=_text(description, "description"),
-            parent_run=_text(parent_run, "parent_run"),
-            derived_from_result=_text(derived_from_result, "derived_from_result"),
+            description=run_record.text(description, "description"),
+            tags=run_record.tags(tags),
+            notes=run_record.text(notes, "notes"),
+            parent_run=run_record.text(parent_run, "parent_run"),
+            derived_from_result=run_record.text(derived_from_result, "derived_from_result"),
             modifications=_modifications(modifications),
         )
         settings = plain({} if config is None else config, "config")
@@ -143,6 +156,7 @@ class Runs:
             run_record.FILE: record,
         }
         self._publish(run_id, content)
+        _log.info("run %s created", run_id)
         return Run(self._workspace, run_id)
 
     def open(
@@ -156,6 +170,8 @@ class Runs:
         derived_from_result: str | None = None,
         modifications: Iterable[Mapping[str, Any]] = (),
         *,
+        tags: Iterable[str] = (),
+        notes: str | None = None,
         new: bool = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> Run:
@@ -175,6 +191,8 @@ class Runs:
             parent_run: As for `create`, for a new run.
             derived_from_result: As for `create`, for a new run.
             modifications: As for `create`, for a new run.
+            tags: As for `create`, for a new run.
+            notes: As for `create`, for a new run.
             new: Whether to make a run in any case.
             progress: As for `create`.
 
@@ -198,6 +216,8 @@ class Runs:
                 parent_run,
                 derived_from_result,
                 modifications,
+                tags=tags,
+                notes=notes,
                 progress=progress,
             )
 
@@ -279,6 +299,7 @@ class Runs:
         status: RunStatus | str | None = None,
         dataset: str | None = None,
         template: str | None = None,
+        tag: str | Iterable[str] | None = None,
     ) -> RunList:
         """Return all runs of any kind, oldest first; runs that cannot be read are in its `errors`.
 
@@ -286,12 +307,15 @@ class Runs:
             status: Only runs with this status.
             dataset: Only runs that refer to this dataset, by id or name, or have rows of it, by name.
             template: Only runs that refer to this template, by id or name.
+            tag: Only runs with this tag, or with all of several.
 
         Raises:
-            ValueError: The status is unknown.
+            ValueError: The status is unknown, or a tag is empty.
+            TypeError: A tag is not a text.
             OSError: The folder cannot be listed.
         """
         status = None if status is None else RunStatus(status)
+        wanted = set(run_record.tags(() if tag is None else [tag] if isinstance(tag, str) else tag))
         headers, errors = catalogue.run_headers(self._workspace.path)
         with_rows = set() if dataset is None else catalogue.runs_with_rows(self._workspace.path, dataset)
         listed = RunList(self._workspace.path)
@@ -299,8 +323,10 @@ class Runs:
         for header in headers:
             if status is not None and header.status != status:
                 continue
-            if dataset is not None or template is not None:
+            if dataset is not None or template is not None or wanted:
                 entry = header.entry()
+                if not wanted.issubset(run_record.tags_in(entry)):
+                    continue
                 if (
                     dataset is not None
                     and header.id not in with_rows
@@ -325,13 +351,13 @@ class Runs:
 
         Raises:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: A run waits and could not be taken, for a reason of the file system; and no other run waits.
+            OSError: The lock or record of a run that waits cannot be written, and no other run waits.
         """
         self._workspace.check_writable()
         failed: OSError | None = None
         for run in self.list().writable():
             try:
-                if is_claimable(run.record) and run.claim():
+                if run_record.is_claimable(run.record) and run.claim():
                     return run
             except WorkspaceError:
                 continue
@@ -359,7 +385,9 @@ class Runs:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
             OSError: The run could not be deleted completely.
         """
-        return delete(self._workspace, run_id)
+        done = delete(self._workspace, run_id)
+        _log.info("run %s deleted: %d files removed", run_id, len(done["removed"]))
+        return done
 
     def folders(self) -> Iterable[Path]:
         """Yield the folders of all runs, by name; none in a folder of nirs4all 0.6.
@@ -383,12 +411,6 @@ def check_name(name: object) -> None:
     """
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"name of a run: expected a text, got {name!r}")
-
-
-def _text(value: str | None, name: str) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"{name}: expected a text or None, got {value!r}")
 
 
 def _modifications(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -155,6 +155,9 @@ def _unfinished(run: RunView, results: ResultList) -> list[str]:
     if waiting:
         wait = "waits" if waiting == 1 else "wait"
         reasons.append(f"{_rows(waiting)} {wait} in a writer that is still open")
+    lost = writer.lost_rows(run.id)
+    if lost:
+        reasons.append(f"{_rows(lost)} {'was' if lost == 1 else 'were'} lost in a writer that was not closed")
     return reasons
 
 

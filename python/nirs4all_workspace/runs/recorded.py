@@ -30,6 +30,8 @@ class RecordedRun:
         kind: "session" or "files".
         name: The name of the session or file.
         description: None.
+        tags: Empty.
+        notes: None.
         created_at: Creation time of its first configuration, ISO-8601 in UTC; empty where it is not recorded.
         history: Empty.
         requested: None.
@@ -41,6 +43,7 @@ class RecordedRun:
     """
 
     description = None
+    notes = None
     requested = None
     is_owned = False
     is_interrupted = False
@@ -57,8 +60,13 @@ class RecordedRun:
             header.name,
             header.created_at,
         )
+        self.tags: list[str] = []
         self.history: list[dict[str, Any]] = []
         self.config: dict[str, Any] = {}
+
+    def __reduce__(self) -> tuple[type[RecordedRun], tuple[Workspace, _native.RunHeader]]:
+        """Be pickled and copied by workspace and header."""
+        return type(self), (self._workspace, self._header)
 
     @cached_property
     def _entry(self) -> dict[str, Any]:
@@ -184,7 +192,7 @@ class RecordedRun:
             f"{self.id} is read-only: made by nirs4all 0.6, or without a record; `n4w migrate` makes it a run"
         )
 
-    request = resume = retry = plan = writer = __enter__ = transition
+    request = resume = retry = edit = plan = writer = __enter__ = transition
 
     def __exit__(self, *_: object) -> None:
         """Do nothing: `__enter__` raises."""

@@ -11,6 +11,8 @@ from nirs4all_workspace.predictions.pages import check_count, check_texts
 from nirs4all_workspace.values import stored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nirs4all_workspace.workspace import Workspace
 
 
@@ -20,6 +22,10 @@ class Results:
     def __init__(self, workspace: Workspace) -> None:
         """Bind to a workspace."""
         self._workspace = workspace
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Workspace, str]]:
+        """Be pickled and copied by workspace."""
+        return getattr, (self._workspace, "results")
 
     def list(
         self,

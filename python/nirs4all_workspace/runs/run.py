@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from functools import partial
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nirs4all_workspace import _native
 from nirs4all_workspace._io import listing, yaml_records
@@ -11,7 +14,9 @@ from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, InvalidTransitionError
 from nirs4all_workspace.model import ownership, plan, run_record, run_summary
 from nirs4all_workspace.model.states import RunStatus, check_transition
-from nirs4all_workspace.runs import ending
+from nirs4all_workspace.predictions.planned_fields import PlannedFields
+from nirs4all_workspace.predictions.writer import forget_lost_rows
+from nirs4all_workspace.runs import ending, plan_progress
 from nirs4all_workspace.runs.termination import Termination
 from nirs4all_workspace.runs.view import RunView
 from nirs4all_workspace.values import stored
@@ -23,10 +28,12 @@ if TYPE_CHECKING:
 
     from nirs4all_workspace._native import RunHeader
     from nirs4all_workspace.exceptions import Problem
+    from nirs4all_workspace.model.arguments import WriterOptions
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.predictions.writer import Writer
     from nirs4all_workspace.workspace import Workspace
 
+_log = logging.getLogger(__name__)
 _REQUESTS = {
     RunStatus.RUNNING: (RunStatus.PAUSED, RunStatus.CANCELLED),
     RunStatus.PAUSED: (RunStatus.RUNNING,),
@@ -53,6 +60,7 @@ class Run(RunView):
     def __init__(self, workspace: Workspace, run: str | RunHeader) -> None:
         """Use `ws.runs` instead."""
         super().__init__(workspace, run)
+        self._planned = PlannedFields(workspace, self.id)
         # One for each block that this object is in.
         self._terminations: list[Termination] = []
 
@@ -202,7 +210,7 @@ class Run(RunView):
     def claim(self) -> bool:
         """Take a waiting run for this process; False where another was faster. Used by `claim_next`."""
         before = self.record
-        if not is_claimable(before):
+        if not run_record.is_claimable(before):
             return False
         try:
             return self._start([RunStatus.RUNNING], "claimed", before["revision"], claimed=True)
@@ -249,6 +257,7 @@ class Run(RunView):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Leave the status "running", unless the block did so."""
         termination = self._terminations.pop() if self._terminations else None
+        plan_progress.end(self._root, self.id)
         try:
             self._end(error)
         finally:
@@ -277,9 +286,46 @@ class Run(RunView):
         except Exception as second:  # noqa: BLE001 - whatever it is, the first exception must be raised
             error.add_note(f"moreover the status of run {self.id} could not be stored: {second!r}")
 
+    def edit(
+        self,
+        *,
+        description: str | EllipsisType | None = ...,
+        tags: Iterable[str] | EllipsisType = ...,
+        notes: str | EllipsisType | None = ...,
+    ) -> Self:
+        """Change what people say of the run, durably, in any status; what is not given stays.
+
+        Args:
+            description: The new description; None for none.
+            tags: The new tags, all of them; an empty list for none. Repeated ones are stored once.
+            notes: The new notes; None for none.
+
+        Returns:
+            The run itself.
+
+        Raises:
+            TypeError: A value has a wrong type; nothing was changed.
+            ValueError: A tag is empty, or a text is not Unicode; nothing was changed.
+            ConflictError: The status changed meanwhile.
+            UnsupportedVersionError: A newer version wrote the run.
+            LockTimeoutError: Another process holds the lock.
+            OSError: The record cannot be read or written; it is unchanged.
+        """
+        self._check_writable()
+        given = {"description": description, "tags": tags, "notes": notes}
+        changes = run_record.edits(
+            {key: value for key, value in given.items() if not isinstance(value, EllipsisType)}
+        )
+        with self._changing(self.record["revision"]) as record:
+            # The history grows, so it stays last.
+            history = record.pop("history")
+            record.update(changes, history=history)
+        _log.info("run %s edited: %s", self.id, ", ".join(changes) or "nothing")
+        return self
+
     # Execution
 
-    def plan(self, configs: Iterable[object]) -> list[Result]:
+    def plan(self, configs: Iterable[object], *, progress: bool = False) -> list[Result]:
         """Return the results that are not checkpointed yet, and store the configurations, durably.
 
         A failed result that was checkpointed is not planned again, but for those that `retry` or
@@ -289,6 +335,8 @@ class Run(RunView):
             configs: Mappings, or objects with attributes: template_id (optional where the run has one
                 template), name, generator_choices, steps, config_id. Without config_id, it is derived from
                 the steps, or else from template, choices and name.
+            progress: Whether iterating over the results shows, on stderr, how many are checkpointed, the best
+                score so far and the time left; only on a terminal or in a notebook.
 
         Returns:
             The missing results: for each dataset of the run, each configuration, in this order.
@@ -313,10 +361,20 @@ class Run(RunView):
         finished = self.results()
         # Results that cannot be read may include one that is planned.
         self._demand(finished.errors)
-        return ending.to_do(self, plan.results_of(self.id, normal, datasets), finished)
+        planned = plan.results_of(self.id, normal, datasets)
+        missing = ending.to_do(self, planned, finished)
+        self._planned.add(missing)
+        _log.debug("run %s: %d of %d planned results are missing", self.id, len(missing), len(planned))
+        if not progress:
+            return missing
+        return plan_progress.Plan(missing, self._root, self.id, len(planned) - len(missing))
 
-    def writer(self, dataset: str, **options: Any) -> Writer:  # noqa: ANN401 - of Writer
+    def writer(self, dataset: str, **options: Unpack[WriterOptions]) -> Writer:
         """Open a writer for the run's predictions on a dataset; any process may, while the run is running.
+
+        Rows that name a planned result by `result_id` take config_name, template_id, task_type, n_samples and
+        n_features from it where these are missing or None: of what the result does not say, task_type,
+        n_samples and n_features of the dataset's record.
 
         Args:
             dataset: A dataset of the run, by name or id, or the name of another one.
@@ -331,7 +389,13 @@ class Run(RunView):
             raise ConflictError(f"is {status}; start it (`with run:`) to write", str(self.path))
         names = {reference.get("id"): reference["name"] for reference in self.datasets}
         names |= {nfc(name): name for name in names.values()}
-        return self._workspace.predictions.writer(self.id, names.get(nfc(dataset), dataset), **options)
+        return self._workspace.predictions.open_writer(
+            self.id,
+            names.get(nfc(dataset), dataset),
+            planned=self._planned.of,
+            on_checkpoint=partial(plan_progress.checkpointed, self._root, self.id),
+            **options,
+        )
 
     # Internals
 
@@ -372,6 +436,7 @@ class Run(RunView):
 
         if not ownership.take(self._root, self.id, is_unchanged):
             raise ConflictError("changed its status meanwhile; look at it and try again", str(self.path))
+        forget_lost_rows(self.id)
         try:
             if any(entry["to"] == RunStatus.RUNNING for entry in self.record["history"]):
                 self._recover_rows()
@@ -427,10 +492,3 @@ class Run(RunView):
             if to is not RunStatus.FAILED:
                 record["attempts"] = 0
         ownership.release(self._root, self.id)
-
-
-def is_claimable(record: dict[str, Any]) -> bool:
-    """Return whether a worker may take a run: it is queued, or paused with a request to resume."""
-    if record["status"] == RunStatus.PAUSED:
-        return (record["requested"] or {}).get("status") == RunStatus.RUNNING
-    return bool(record["status"] == RunStatus.QUEUED)

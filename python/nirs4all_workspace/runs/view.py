@@ -44,6 +44,10 @@ class RunView:
         """Return the id."""
         return f"Run({self.id!r})"
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        """Be pickled and copied by workspace and id: the run is got again, and not owned for that."""
+        return self._workspace.runs.get, (self.id,)
+
     @property
     def path(self) -> Path:
         """The folder of the run."""
@@ -91,6 +95,17 @@ class RunView:
         """The description of the run."""
         description: str | None = self.record["description"]
         return description
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of the run."""
+        return run_record.tags_in(self.record)
+
+    @property
+    def notes(self) -> str | None:
+        """The notes on the run."""
+        notes: str | None = self.record["notes"]
+        return notes
 
     @property
     def created_at(self) -> str:

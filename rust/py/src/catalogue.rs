@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use n4w_core::base::codec::ByteWriter;
 use n4w_core::base::error::FileError;
@@ -10,10 +11,11 @@ use n4w_core::catalogue as core;
 use n4w_core::catalogue::found_results::Results;
 use n4w_core::catalogue::result_query::{self, Counted, ResultQuery};
 use n4w_core::catalogue::top_results::{Per, TopResults, top};
-use n4w_core::catalogue::{Listed, model_scores, results};
+use n4w_core::catalogue::{Entry, Kind, Listed, model_scores, results};
 use n4w_core::fs::stat::Identity;
 use n4w_core::segment::live_set::Open;
 use n4w_core::yaml::tree::Tree;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -84,6 +86,27 @@ impl RunHeader {
     fn entry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Trees::new(py).object(&self.0.entry.content)
     }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Parts,))> {
+        let entry = &self.0.entry;
+        let names = (entry.id.clone(), entry.name.clone(), entry.status.clone(), entry.created_at.clone());
+        let parts = (entry.kind.name().to_owned(), names, entry.content.to_vec(), self.stamp());
+        Ok((py.import("nirs4all_workspace._native")?.getattr("_run_header")?, (parts,)))
+    }
+}
+
+/// Kind; id, name, status and creation time; content; stamp.
+type Parts = (String, (String, String, Option<String>, String), Vec<u8>, Option<(u64, i64, i64, u64)>);
+
+/// A header that was pickled.
+#[pyfunction]
+pub fn _run_header(parts: Parts) -> PyResult<RunHeader> {
+    let (kind, (id, name, status, created_at), content, stamp) = parts;
+    let kind = [Kind::Run, Kind::Session, Kind::Files, Kind::Part].into_iter().find(|it| it.name() == kind);
+    let kind = kind.ok_or_else(|| PyValueError::new_err("a run header of an unknown kind"))?;
+    let entry = Entry { kind, id, name, status, created_at, content: content.into() };
+    let stat = stamp.map(|(size, mtime_ns, ctime_ns, inode)| Identity { size, mtime_ns, ctime_ns, inode });
+    Ok(RunHeader(Listed { entry: Arc::new(entry), stat }))
 }
 
 fn answer<'py>(

@@ -15,7 +15,7 @@ use crate::gate::{absolute, enter, to_py};
 use crate::hash::HashCache;
 
 /// Files by size, quick hash and full hash.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "nirs4all_workspace")]
 pub struct FileIndex {
     inner: index::FileIndex,
     threads: usize,
@@ -40,6 +40,10 @@ impl FileIndex {
     #[getter]
     fn errors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Converter::new(py).object(&errors_value(&self.inner.errors()))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, (OsString,)) {
+        (slf.get_type().into_any(), (slf.get().root(),))
     }
 
     fn __len__(&self) -> usize {

@@ -51,8 +51,8 @@ mod _native {
     use crate::cache::{read_cache, write_cache};
     #[pymodule_export]
     use crate::catalogue::{
-        RunHeader, best_by_model, count_results, list_results, list_run_headers, list_runs, page_results,
-        run_results, session_rows, top_results,
+        _run_header, RunHeader, best_by_model, count_results, list_results, list_run_headers, list_runs,
+        page_results, run_results, session_rows, top_results,
     };
     #[pymodule_export]
     use crate::chunk_checks::check_chunks;
@@ -71,7 +71,7 @@ mod _native {
     #[pymodule_export]
     use crate::lock::{Lock, lock_holder, lock_is_held};
     #[pymodule_export]
-    use crate::metrics::{MetricInfo, is_better, metric_info, register_metric};
+    use crate::metrics::{MetricInfo, is_better, metric_info, metric_names, register_metric};
     #[pymodule_export]
     use crate::query::{find_arrays, find_predictions, page_predictions, top_predictions};
     #[pymodule_export]

@@ -29,6 +29,11 @@ impl MetricInfo {
         }
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        let info = py.import("nirs4all_workspace._native")?.getattr("metric_info")?;
+        Ok((info, (self.name.clone(),)))
+    }
+
     fn __repr__(&self) -> String {
         format!("MetricInfo(name={:?}, direction={:?}, range={:?})", self.name, self.direction, self.range)
     }
@@ -42,6 +47,11 @@ fn find(py: Python<'_>, name: &str) -> PyResult<Metric> {
 pub fn metric_info(py: Python<'_>, name: &str) -> PyResult<MetricInfo> {
     let Metric { name, aliases, direction, optimum, range, pooling } = find(py, name)?;
     Ok(MetricInfo { name, aliases, direction: direction.name(), optimum, range, pooling: pooling.name() })
+}
+
+#[pyfunction]
+pub fn metric_names() -> Vec<String> {
+    metrics::all().into_iter().flat_map(|metric| std::iter::once(metric.name).chain(metric.aliases)).collect()
 }
 
 #[pyfunction]

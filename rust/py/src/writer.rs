@@ -15,6 +15,7 @@ use n4w_core::catalogue::result_fields::score_fields;
 use n4w_core::write::arrays::{ROLES, Values};
 use n4w_core::write::intake::results_of;
 use n4w_core::write::mappings::Cell;
+use n4w_core::write::planned::FIELDS;
 use n4w_core::write::writer::{Given, Options, Writer};
 use n4w_core::yaml::tree::Tree;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -32,16 +33,22 @@ use crate::yaml::Trees;
 #[pyclass(frozen, weakref, module = "nirs4all_workspace._native")]
 pub struct JournalWriter {
     writer: Mutex<Writer>,
+    /// Returns what the rows of a result take from it, as a dict.
+    planned: Option<Py<PyAny>>,
     results: Mutex<HashSet<String>>,
     /// Called with the ids of results that rows name for the first time; raises where they are refused.
     check_results: Option<Py<PyAny>>,
     pid: u32,
 }
 
+/// Bits of what a call that adds rows returns.
+const IS_DUE: u8 = 1;
+const HAS_FRESH: u8 = 2;
+
 #[pymethods]
 impl JournalWriter {
     #[new]
-    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None, check_results=None))]
+    #[pyo3(signature = (root, run_id, dataset_name, folder, *, durable=true, flush_rows, flush_bytes, flush_seconds, ids=None, planned=None, check_results=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -54,6 +61,7 @@ impl JournalWriter {
         flush_bytes: usize,
         flush_seconds: f64,
         ids: Option<(String, String)>,
+        planned: Option<Py<PyAny>>,
         check_results: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let age = Duration::try_from_secs_f64(flush_seconds)
@@ -67,6 +75,7 @@ impl JournalWriter {
         let writer = detached(py, Some(&root), open)?;
         Ok(Self {
             writer: Mutex::new(writer),
+            planned,
             results: Mutex::default(),
             check_results,
             pid: std::process::id(),
@@ -90,7 +99,7 @@ impl JournalWriter {
         Ok(self.lock().progress())
     }
 
-    fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<bool> {
+    fn write(&self, py: Python<'_>, row: &Bound<'_, PyDict>) -> PyResult<u8> {
         self.check_process()?;
         let (cells, arrays) = parts_of(row)?;
         if self.check_results.is_some() {
@@ -105,11 +114,19 @@ impl JournalWriter {
                 None => {}
             }
         }
+        if self.planned.is_some() {
+            let result = self.lock().unplanned(&cells);
+            result.map_or(Ok(()), |result| self.plan(py, result))?;
+        }
         // Under the lock runs no Python code, which might come back here.
-        caught(None, || self.lock().write(cells, arrays)).map_err(|error| to_py(py, &error))
+        let added = caught(None, || {
+            let mut writer = self.lock();
+            writer.write(cells, arrays).map(|is_due| bits(&mut writer, is_due))
+        });
+        added.map_err(|error| to_py(py, &error))
     }
 
-    fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn write_batch(&self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<u8> {
         self.check_process()?;
         let batches = batches_of(batch)?;
         if self.check_results.is_some() {
@@ -117,7 +134,17 @@ impl JournalWriter {
             let results = detached(py, None, || Ok(results_of(&batches).unwrap_or_default()))?;
             self.check_new(py, &results.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
-        self.work(py, |writer| writer.write_batches(&batches))
+        if self.planned.is_some() {
+            for result in self.work(py, |writer| writer.unplanned_of_batches(&batches))? {
+                self.plan(py, result)?;
+            }
+        }
+        self.work(py, |writer| writer.write_batches(&batches).map(|is_due| bits(writer, is_due)))
+    }
+
+    fn take_fresh(&self) -> PyResult<Vec<(&'static str, String)>> {
+        self.check_process()?;
+        Ok(self.lock().seen().take_fresh())
     }
 
     fn write_arrays(&self, py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
@@ -157,6 +184,20 @@ impl JournalWriter {
 }
 
 impl JournalWriter {
+    /// Asks for what the rows of a result take from it.
+    fn plan(&self, py: Python<'_>, result: String) -> PyResult<()> {
+        let Some(planned) = &self.planned else { return Ok(()) };
+        let found = planned.bind(py).call1((&result,))?.cast_into::<PyDict>()?;
+        let mut values = [const { Cell::Null }; FIELDS.len()];
+        for (name, value) in FIELDS.iter().zip(&mut values) {
+            if let Some(given) = found.get_item(name)? {
+                *value = cell_of(&given, name)?;
+            }
+        }
+        self.lock().plan(result, values);
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,6 +250,10 @@ pub fn array_ids(py: Python<'_>, arrays: &Bound<'_, PyAny>) -> PyResult<Vec<Stri
         let found = n4w_core::write::arrays::of_batches(&batches)?;
         Ok(found.iter().map(|(values, _)| n4w_core::write::arrays::id_of(&values.hash())).collect())
     })
+}
+
+fn bits(writer: &mut Writer, is_due: bool) -> u8 {
+    (u8::from(is_due) * IS_DUE) | (u8::from(writer.seen().has_fresh()) * HAS_FRESH)
 }
 
 fn batches_of(batch: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {

@@ -29,8 +29,8 @@ SABOTAGES = {
     ),
     "leave the handler of SIGTERM in place": Sabotage(
         "python/nirs4all_workspace/runs/termination.py",
-        "if signal.getsignal(signal.SIGTERM) == self._raise:",
-        "if False:",
+        "if _active or threading.current_thread() is not threading.main_thread():",
+        "if True:",
         "unit/test_termination.py::test_the_default_action_is_restored_however_the_block_ends",
     ),
     "look for a run and make it in two steps": Sabotage(

@@ -90,12 +90,14 @@ fn without_version(tree: Tree) -> Vec<(Tree, Tree)> {
 }
 
 /// The keys that may be missing, and what they are then.
-pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 14] {
+pub(super) fn defaults(folder: &str) -> [(&'static str, Tree); 16] {
     let none = || Tree::List(Vec::new());
     [
         ("id", folder.into()),
         ("name", folder.into()),
         ("description", Tree::Null),
+        ("tags", none()),
+        ("notes", Tree::Null),
         ("created_at", "".into()),
         ("revision", Tree::Int(0)),
         ("attempts", Tree::Int(0)),

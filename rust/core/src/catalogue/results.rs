@@ -15,7 +15,7 @@ use crate::base::error::{Error, FileError, Result};
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::reading::open_segments;
-use crate::segment::hidden_rows::{self, Rank};
+use crate::segment::checkpoint_rank::{self, Rank};
 use crate::segment::stored_result;
 use crate::yaml::tree::Tree;
 
@@ -106,7 +106,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::Ope
         }
     }
     parsed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-    let wins = hidden_rows::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
+    let wins = checkpoint_rank::winners(parsed.iter().map(|(completed_at, writer, id, json)| {
         let status = json.get("status").and_then(|status| status.as_str());
         (id.as_str(), Rank::new(status, Some(completed_at), writer))
     }));

@@ -91,6 +91,12 @@ impl Footer<'_> {
         read.map_err(|contradiction| corrupt(format!("the footer contradicts itself: {contradiction}")))
     }
 
+    /// Compares the types in the schema with those of the column chunks, and the number of rows with
+    /// those of the row groups.
+    pub fn check(&self) -> Result<()> {
+        self.layout().map(drop)
+    }
+
     /// A hash of all that tells readers what the bytes before the footer mean: its fields but for the keys and
     /// the name of the writer, and the Arrow schema.
     pub fn layout_hash(&self) -> u64 {

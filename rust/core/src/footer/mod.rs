@@ -1,7 +1,6 @@
 //! Parquet footers: one open, one read, and only what is asked is decoded.
 
 pub mod bounds;
-mod check;
 pub mod digest;
 pub mod keys;
 pub mod layout;

@@ -13,7 +13,7 @@ use crate::base::error::{Result, corrupt};
 use crate::base::file_names;
 
 /// Written by another version, or another layout: ignored.
-pub(crate) const VERSION: &str = concat!("6 ", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("7 ", env!("CARGO_PKG_VERSION"));
 
 /// Where the cache of a workspace may lie, the better place first.
 ///

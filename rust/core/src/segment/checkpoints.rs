@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::hidden_rows::Rank;
+use super::checkpoint_rank::Rank;
 use super::stored_result;
 use crate::base::error::{Error, Result};
 use crate::base::file_names::Name;

@@ -1,9 +1,9 @@
-//! Which rows of the listed files are live: of two checkpoints of one result only the winner's are.
+//! Which rows of the listed files are not live.
 //!
 //! A listed file may have a hidden part: the rows of results that another writer's checkpoint won, and, of a
 //! compaction, the rows of writers that another file carries further. Places of rows never change by that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,40 +17,6 @@ use crate::types::columns::Texts;
 
 /// The column by which rows of results are hidden.
 pub const RESULT: &str = "result_id";
-
-/// What decides between the checkpoints of one result: the smallest wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank<'a> {
-    /// A result that is done comes before a failed one.
-    pub is_failed: bool,
-    /// When it was checkpointed, as the checkpoint says it.
-    pub completed_at: &'a str,
-    /// The writer that checkpointed it.
-    pub writer: &'a str,
-}
-
-impl<'a> Rank<'a> {
-    /// The rank of a checkpoint by its `status` and `completed_at`; what is not failed is done.
-    pub fn new(status: Option<&str>, completed_at: Option<&'a str>, writer: &'a str) -> Self {
-        Self { is_failed: status == Some("failed"), completed_at: completed_at.unwrap_or_default(), writer }
-    }
-}
-
-/// Which of some checkpoints, each with the id of its result, win: one of each result.
-pub fn winners<'a>(checkpoints: impl IntoIterator<Item = (&'a str, Rank<'a>)>) -> Vec<bool> {
-    let mut best = HashMap::<&str, (Rank<'_>, usize)>::new();
-    let mut count = 0;
-    for (place, (id, rank)) in checkpoints.into_iter().enumerate() {
-        let known = best.entry(id).or_insert((rank, place));
-        if rank < known.0 {
-            *known = (rank, place);
-        }
-        count = place + 1;
-    }
-    let mut wins = vec![false; count];
-    best.into_values().for_each(|(_, place)| wins[place] = true);
-    wins
-}
 
 /// A part of a file's rows that may be hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]

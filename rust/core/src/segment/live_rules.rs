@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::carrier::{Carrier, fingerprint, said_by};
+use super::checkpoint_rank::Rank;
 use super::checkpoints::Checkpoints;
 use super::file_results::{Memory, OpenSaid};
-use super::hidden_rows::{Part, Rank};
+use super::hidden_rows::Part;
 use super::journal::Journal;
 use super::live_set::{LiveSet, Open};
 use super::merged::{self, Replaced, Unit};

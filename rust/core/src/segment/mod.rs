@@ -1,6 +1,7 @@
 //! What one writer leaves, open and sealed, and which of it is live.
 
 pub(crate) mod carrier;
+pub mod checkpoint_rank;
 pub mod checkpoints;
 pub mod file_results;
 pub mod hidden_rows;

@@ -12,6 +12,7 @@ use twox_hash::XxHash3_64;
 
 use super::arrays::{self, ROLES, Values};
 use super::mappings::Cell;
+use super::planned::Cells;
 use super::writer::{Waiting, Writer};
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -40,6 +41,7 @@ impl Writer {
             self.stage()?;
         }
         let mut cells = row;
+        self.fill_row(&mut cells);
         for (name, cell) in &mut cells {
             if ["id", "run_id", "dataset_name", "result_id"].contains(&&**name) {
                 *cell = std::mem::replace(cell, Cell::Null).as_text(name)?;
@@ -82,16 +84,38 @@ impl Writer {
             cells.retain(|(name, _)| *name != ROLES[*role].1);
             cells.push((Cow::Borrowed(ROLES[*role].1), Cell::Text(Cow::Owned(arrays::id_of(hash)))));
         }
+        let shapes = self.shapes(&cells, &found);
         if let Err(error) = self.table.push(cells.into_iter()) {
             if given.is_some() {
                 self.ids.remove(&hash(&id));
             }
             return Err(error);
         }
+        if let Some([one, other]) = shapes {
+            self.table.seen.add_lengths(&one, &other);
+        }
         for (role, hash, values) in &found {
             self.add_array(hash, values, ROLES[*role].2);
         }
         Ok(self.is_due())
+    }
+
+    /// The shapes of what a row has as `y_true` and `y_pred`, given or by their ids; None unless both are known.
+    fn shapes(&self, cells: &Cells<'_>, found: &[(usize, blake3::Hash, Values)]) -> Option<[Vec<usize>; 2]> {
+        if found.len() < 2 && !self.table.seen.has_shapes() {
+            return None;
+        }
+        let shape = |wanted: usize| {
+            if let Some((_, _, values)) = found.iter().find(|(role, _, _)| *role == wanted) {
+                return Some(values.shape.clone());
+            }
+            let id = cells.iter().find_map(|(name, cell)| match cell {
+                Cell::Text(id) if name == ROLES[wanted].1 => Some(id),
+                _ => None,
+            });
+            self.table.seen.shape(id?).map(<[usize]>::to_vec)
+        };
+        Some([shape(0)?, shape(1)?])
     }
 
     fn next_id(&mut self) -> String {
@@ -117,6 +141,7 @@ impl Writer {
             let hash = values.hash();
             self.add_array(&hash, &values, &array_type);
             ids.push(arrays::id_of(&hash));
+            self.table.seen.add_array(&ids[ids.len() - 1], &values.shape);
             if self.waiting.arrays.bytes() >= self.options.bytes.min(STAGED_BYTES) {
                 self.commit(None)?;
             }
@@ -150,6 +175,7 @@ impl Writer {
         batches.iter().try_for_each(|batch| self.table.check(batch))?;
         self.take_ids(&batches)?;
         batches.iter().for_each(|batch| self.table.admit(batch));
+        batches.iter().for_each(|batch| self.table.seen.add_values(batch));
         self.stage()?;
         for batch in batches {
             let batch = self.filled(&batch)?;
@@ -193,6 +219,7 @@ impl Writer {
     /// The batch with ids, times, run and dataset where they are missing.
     fn filled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = batch.columns().to_vec();
+        self.fill_columns(batch, &mut columns);
         let now = now_ns() / 1_000;
         for (place, (column, _)) in schema::COLUMNS.iter().enumerate() {
             if *column == "dataset_name" && !self.dataset.is_ascii() {
@@ -290,13 +317,13 @@ fn hash(id: &str) -> u64 {
     XxHash3_64::oneshot(id.as_bytes())
 }
 
-fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
+pub(super) fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
     let place = schema::COLUMNS.iter().position(|(name, _)| *name == column).unwrap_or_default();
     batch.column(place).as_string()
 }
 
 /// Equal neighbours of a column, each with its first row and their number.
-fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, usize)> {
+pub(super) fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, usize)> {
     let value = |row: usize| values.is_valid(row).then(|| values.value(row));
     let mut start = 0;
     std::iter::from_fn(move || {

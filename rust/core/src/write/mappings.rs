@@ -12,6 +12,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field};
 
+use super::first_seen::FirstSeen;
 use crate::base::clock::parse_time;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::names::float_name;
@@ -156,6 +157,8 @@ pub struct Table {
     foreign: HashMap<String, DataType>,
     /// Extra columns of whole numbers that no column of floats can hold.
     inexact: HashSet<String>,
+    /// What the rows had for the first time.
+    pub(super) seen: FirstSeen,
     rows: usize,
     bytes: usize,
 }
@@ -168,6 +171,7 @@ impl Default for Table {
             places: HashMap::new(),
             foreign: HashMap::new(),
             inexact: HashSet::new(),
+            seen: FirstSeen::default(),
             rows: 0,
             bytes: 0,
         };
@@ -194,6 +198,11 @@ impl Table {
         self.names.push(name.to_owned());
         self.columns.push(Column { kind, values: Builder::new(kind), rows: 0 });
         self.columns.len() - 1
+    }
+
+    fn add_extra(&mut self, name: &str, kind: Type) -> usize {
+        self.seen.add_column(name.to_owned());
+        self.add_column(name, kind)
     }
 
     /// Whether the extra columns of a batch have the types of earlier rows, and values that fit beside them.
@@ -226,8 +235,13 @@ impl Table {
             }
             match Type::of(field.data_type()) {
                 Some(_) if self.places.contains_key(field.name()) => {}
-                Some(kind) => drop(self.add_column(field.name(), kind)),
-                None => drop(self.foreign.insert(field.name().clone(), field.data_type().clone())),
+                Some(kind) => drop(self.add_extra(field.name(), kind)),
+                None => {
+                    let earlier = self.foreign.insert(field.name().clone(), field.data_type().clone());
+                    if earlier.is_none() {
+                        self.seen.add_column(field.name().clone());
+                    }
+                }
             }
         }
     }
@@ -284,7 +298,7 @@ impl Table {
             cells.push((name, place, kind, cell));
         }
         for (name, place, kind, cell) in cells {
-            let place = place.unwrap_or_else(|| self.add_column(&name, kind));
+            let place = place.unwrap_or_else(|| self.add_extra(&name, kind));
             let column = &mut self.columns[place];
             if column.kind != kind {
                 column.widen();
@@ -298,7 +312,12 @@ impl Table {
             {
                 self.inexact.insert(name.clone().into_owned());
             }
-            self.bytes += if let Cell::Text(text) = &cell { text.len() + 5 } else { 9 };
+            self.bytes += if let Cell::Text(text) = &cell {
+                self.seen.add_value(place, text);
+                text.len() + 5
+            } else {
+                9
+            };
             column.values.append(Some(&cell));
             column.rows = self.rows + 1;
         }

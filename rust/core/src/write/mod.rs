@@ -2,7 +2,9 @@
 
 pub mod arrays;
 pub mod artifacts;
+pub mod first_seen;
 pub mod intake;
 pub mod mappings;
+pub mod planned;
 pub mod seal;
 pub mod writer;

@@ -9,7 +9,9 @@ use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 use super::arrays;
+use super::first_seen::FirstSeen;
 use super::mappings::Table;
+use super::planned::Planned;
 use super::seal::{self, Outcome};
 use crate::base::content::random_hex;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -93,6 +95,8 @@ pub struct Writer {
     pub(super) made_ids: u64,
     /// Rows of results that are not yet checkpointed.
     pub(super) unfinished: HashMap<String, ResultRows>,
+    /// What rows take from their results.
+    pub(super) planned: Planned,
     pub(super) acknowledged: u64,
     is_dead: bool,
 }
@@ -131,6 +135,7 @@ impl Writer {
             ids: FastSet::default(),
             made_ids: 0,
             unfinished: HashMap::new(),
+            planned: Planned::new(),
             acknowledged: 0,
             is_dead: false,
         };
@@ -170,6 +175,11 @@ impl Writer {
     /// Rows that are in the journal, and rows that wait.
     pub fn progress(&self) -> (u64, u64) {
         (self.acknowledged, (self.waiting.rows + self.table.rows()) as u64)
+    }
+
+    /// What the rows had for the first time.
+    pub fn seen(&mut self) -> &mut FirstSeen {
+        &mut self.table.seen
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -241,6 +251,7 @@ impl Writer {
         if let Some((id, _)) = result {
             open.finished.insert(id.to_owned());
             self.unfinished.remove(id);
+            self.planned.remove(id);
         }
         self.current = Some(open);
         Ok(())

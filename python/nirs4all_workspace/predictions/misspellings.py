@@ -1,0 +1,139 @@
+"""What rows hold that looks like a typing error: it is stored as it is, and the writer warns of it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from nirs4all_workspace import _native
+from nirs4all_workspace.exceptions import UnknownMetricError
+from nirs4all_workspace.model.arguments import PredictionRow
+from nirs4all_workspace.model.result import NAMES as RESULT_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_COLUMNS = tuple(PredictionRow.__annotations__)
+_ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
+_PARTITIONS = ("train", "val", "test")
+# Like a column by chance: of later nirs4all, or words of their own.
+_NOT_MEANT = frozenset({"pipeline_id", "step_id", "template_index", "weight"})
+# The names that filters and people have for columns.
+_COLUMNS_BY_NAME = {
+    "config": "config_name",
+    "dataset": "dataset_name",
+    "fold": "fold_id",
+    "model": "model_name",
+    "result": "result_id",
+    "run": "run_id",
+    "score": "val_score",
+    "template": "template_id",
+    "validation_score": "val_score",
+}
+_PARTITIONS_BY_NAME = {"calibration": "train", "cv": "val", "dev": "val", "holdout": "test", "oof": "val"}
+# How alike a column is: names of one letter more, less or other; letters in another order.
+_ALIKE, _ALIKE_OF_SAME_LETTERS = 0.88, 0.75
+
+# Characters of a name or value in a message.
+_LONGEST = 80
+
+
+def warning(kind: str, text: str) -> str | None:
+    """Return what a writer says of something that its rows have for the first time; None if nothing.
+
+    Args:
+        kind: "column" for an extra column, "partition", "metric", or "lengths" for two arrays of a row.
+        text: The name, value or lengths.
+    """
+    if kind == "column":
+        return _column(text)
+    if kind == "partition":
+        return _partition(text)
+    if kind == "metric":
+        return _metric(text)
+    return (
+        f"y_true and y_pred of a row have different lengths, {text}; both are stored. Expected a prediction "
+        "for each sample"
+    )
+
+
+def _column(name: str) -> str | None:
+    if name in _ARRAYS:
+        return (
+            f"the extra column {name!r} of a batch is stored as it is, and `get(arrays=True)` does not find "
+            f"it; pass the arrays to `write_arrays`, and their ids as {name}_id"
+        )
+    meant = column_meant(name)
+    if meant is None:
+        return None
+    return f"{_quoted(name)} is stored as an extra column{_did_you_mean(meant)}"
+
+
+def column_meant(name: str) -> str | None:
+    """Return the known column that the name of an extra one resembles, if there is one."""
+    plain = _plain(name)
+    if plain in _COLUMNS_BY_NAME:
+        return _COLUMNS_BY_NAME[plain]
+    if (
+        name in RESULT_FIELDS
+        or name in _NOT_MEANT
+        or (plain[-1:].isdigit() and plain.rstrip("0123456789_") in _COLUMNS)
+    ):
+        # Fields that a result has too, and a column numbered on purpose.
+        return None
+    letters = plain.replace("_", "")
+    for column in _COLUMNS:
+        if column.replace("_", "") == letters:
+            return column
+    for column in difflib.get_close_matches(plain, _COLUMNS, n=3, cutoff=_ALIKE_OF_SAME_LETTERS):
+        is_alike = difflib.SequenceMatcher(None, plain, column).ratio() >= _ALIKE
+        if is_alike or sorted(letters) == sorted(column.replace("_", "")):
+            return column
+    return None
+
+
+def _partition(value: str) -> str | None:
+    if value in (*_PARTITIONS, ""):
+        return None
+    plain = _plain(value)
+    of_its_beginning = (
+        one for one in _PARTITIONS if plain.startswith(one) or (plain and one.startswith(plain))
+    )
+    meant = (
+        next(of_its_beginning, None) or _PARTITIONS_BY_NAME.get(plain) or _closest(plain, _PARTITIONS, 0.6)
+    )
+    expected = "expected 'train', 'val' or 'test', and it is stored"
+    return f"partition {_quoted(value)}: {expected}{_did_you_mean(meant)}"
+
+
+def _metric(name: str) -> str | None:
+    if not name:
+        return None
+    try:
+        _native.metric_info(name)
+    except UnknownMetricError:
+        pass
+    else:
+        return None
+    meant = _did_you_mean(_closest(_plain(name), _native.metric_names(), 0.75))
+    what = "its rows are stored, and not ranked unless a direction is given"
+    return f"metric {_quoted(name)} is unknown: {what}{meant} (`register_metric` adds a metric)"
+
+
+def _closest(name: str, names: Iterable[str], cutoff: float) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)), None)
+
+
+def _did_you_mean(name: str | None) -> str:
+    return "" if name is None else f"; did you mean {name!r}?"
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def _plain(name: str) -> str:
+    """Return a name in snake case: `ValScore`, `val-score` and `VAL SCORE ` are `val_score`."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[\W_]+", "_", apart).lower().strip("_")
