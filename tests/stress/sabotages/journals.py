@@ -100,7 +100,7 @@ SABOTAGES = {
         "stress/test_damaged_copies.py::test_a_writer_says_when_its_journal_was_damaged_before_it_closed",
     ),
     "let the later checkpoint win": Sabotage(
-        "rust/core/src/segment/hidden_rows.rs",
+        "rust/core/src/segment/checkpoint_rank.rs",
         "        if rank < known.0 {",
         "        if rank > known.0 {",
         "unit/test_live_footers.py::test_a_done_checkpoint_comes_before_a_failed_one_and_then_the_earlier",
