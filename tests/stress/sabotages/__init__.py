@@ -1,6 +1,6 @@
 """All sabotages, by what they break."""
 
-from sabotages import datasets, files, journals, reading, rows, runs, values
+from sabotages import datasets, files, journals, reading, rows, runs, scores, values
 
 _OF_FILES = journals.SABOTAGES | reading.SABOTAGES | files.SABOTAGES | datasets.SABOTAGES
-SABOTAGES = _OF_FILES | values.SABOTAGES | runs.SABOTAGES | rows.SABOTAGES
+SABOTAGES = _OF_FILES | values.SABOTAGES | runs.SABOTAGES | rows.SABOTAGES | scores.SABOTAGES

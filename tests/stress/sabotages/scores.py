@@ -1,0 +1,24 @@
+"""Sabotages of how folds become a score, and of what is ranked."""
+
+from sabotages.patch import Sabotage
+
+SABOTAGES = {
+    "let biases of two folds cancel out": Sabotage(
+        "rust/core/src/summary/fold_scores.rs",
+        "Pooling::Magnitude => weighted(scores, f64::abs),",
+        "Pooling::Magnitude => weighted(scores, |score| score),",
+        "unit/test_scores.py",
+    ),
+    "take averages of nirs4all 0.6 for validation by another metric": Sabotage(
+        "rust/core/src/summary/other_metric.rs",
+        "(val.filter(|_| !is_average), test)",
+        "(val, test)",
+        "unit/test_best_results.py",
+    ),
+    "rank failed results": Sabotage(
+        "rust/core/src/catalogue/top_results.rs",
+        'text(status) == Some("failed")',
+        'text(status) == Some("lost")',
+        "unit/test_best_results.py",
+    ),
+}
