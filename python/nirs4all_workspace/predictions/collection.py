@@ -17,9 +17,10 @@ from nirs4all_workspace.predictions import compaction, export, pages, scan
 from nirs4all_workspace.predictions.arrays import arrays_of
 from nirs4all_workspace.predictions.writer import Writer
 from nirs4all_workspace.values import stored
+from nirs4all_workspace.values.json_columns import parse_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
 
@@ -76,6 +77,8 @@ class Predictions:
         direction: str | None = None,
         *,
         live: bool = True,
+        min_scores: Mapping[str, float] | None = None,
+        max_scores: Mapping[str, float] | None = None,
         **filters: str | float | None,
     ) -> Ranking:
         """Rank predictions of one metric.
@@ -111,7 +114,7 @@ class Predictions:
         pages.check_count("k", k)
         pages.check_texts(metric=metric, score=score, direction=direction)
         root = self._workspace.path
-        asked = self._filters(filters)
+        asked = self._filters(pages.with_scores(filters, min_scores, max_scores))
         return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
 
     def page(
@@ -124,6 +127,8 @@ class Predictions:
         columns: Sequence[str] | None = None,
         *,
         live: bool = True,
+        min_scores: Mapping[str, float] | None = None,
+        max_scores: Mapping[str, float] | None = None,
         **filters: str | float | None,
     ) -> Page:
         """Return some rows of a sorted list, and a cursor that leads on from them.
@@ -156,7 +161,8 @@ class Predictions:
             NotFoundError: There is no such run.
             OSError: The workspace cannot be listed.
         """
-        asked = self._asked(offset, limit, sort_by, descending, cursor, columns, live, filters)
+        wanted = pages.with_scores(filters, min_scores, max_scores)
+        asked = self._asked(offset, limit, sort_by, descending, cursor, columns, live, wanted)
         return pages.page(self._workspace.path, asked)
 
     def export(
@@ -169,6 +175,8 @@ class Predictions:
         limit: int | None = None,
         *,
         live: bool = True,
+        min_scores: Mapping[str, float] | None = None,
+        max_scores: Mapping[str, float] | None = None,
         **filters: str | float | None,
     ) -> list[Problem]:
         """Write all rows of a sorted list to a file, in bounded memory.
@@ -192,7 +200,8 @@ class Predictions:
             NotFoundError: There is no such run.
             OSError: The workspace cannot be listed, or the file cannot be written.
         """
-        asked = self._asked(0, 0, sort_by, descending, None, columns, live, filters)
+        wanted = pages.with_scores(filters, min_scores, max_scores)
+        asked = self._asked(0, 0, sort_by, descending, None, columns, live, wanted)
         place = export.STDOUT if os.fspath(target) == "-" else absolute(target, "target")
         return export.export(self._workspace.path, asked, place, kind, limit)
 
@@ -279,9 +288,9 @@ class Predictions:
         return scan.scan(self._workspace.path, live=live, partial=partial)
 
     def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002
-        """Return one row with all columns of its file.
+        """Return one row with all columns of its file; `scores`, `best_params` and `metadata` are parsed.
 
-        Bloom filters on ids select the row groups to read; arrays are found by their ids. A file that cannot
+        A text among them that is not valid JSON stays a text. Bloom filters on ids select the row groups to read; arrays are found by their ids. A file that cannot
         be read is left out with a warning that names it.
 
         Args:
@@ -303,7 +312,7 @@ class Predictions:
         batches, errors = _native.find_predictions(self._workspace.path, id, asked)
         for error in errors:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
-        found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
+        found = parse_records([row for batch in batches for row in pages.frame(batch).to_dicts()])
         if not found:
             listing.raise_if_unreadable(self._workspace.path, errors, "predictions/.")
             message = f"there is no prediction {id!r}; `n4w predictions` lists all"

@@ -1,5 +1,6 @@
 //! Predictions in order.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
@@ -191,6 +192,8 @@ fn filter(filters: &Bound<'_, PyDict>) -> PyResult<Filter> {
             Asks::AtLeast(score) => filter.ranges.push((score, value.extract()?..=f64::INFINITY)),
             Asks::AtMost(score) => filter.ranges.push((score, f64::NEG_INFINITY..=value.extract()?)),
             Asks::Contains => filter.preprocessings_contains = Some(value.extract()?),
+            Asks::ScoresAtLeast => add_scores(&mut filter, &value, |bound| bound..=f64::INFINITY)?,
+            Asks::ScoresAtMost => add_scores(&mut filter, &value, |bound| f64::NEG_INFINITY..=bound)?,
             Asks::Runs => filter.runs = Some(value.extract::<Vec<String>>()?.into_iter().collect()),
             Asks::Members => {
                 filter.members = Some(value.extract::<Vec<Member>>()?.into_iter().collect());
@@ -198,4 +201,17 @@ fn filter(filters: &Bound<'_, PyDict>) -> PyResult<Filter> {
         }
     }
     Ok(filter)
+}
+
+/// Bounds of numbers of `scores`, by their names.
+fn add_scores(
+    filter: &mut Filter,
+    bounds: &Bound<'_, PyAny>,
+    range: impl Fn(f64) -> RangeInclusive<f64>,
+) -> PyResult<()> {
+    for (name, bound) in bounds.cast::<PyDict>()?.iter().filter(|(_, bound)| !bound.is_none()) {
+        let added = filter.add_scores(&name.extract::<String>()?, range(bound.extract()?));
+        added.map_err(|error| to_py(bounds.py(), &error))?;
+    }
+    Ok(())
 }

@@ -154,8 +154,14 @@ fn rank(
     let Files { files, errors, .. } = files;
     let read = || {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
-        let order =
-            Order::of(format!("{} {filter:?} {sort:?}", root.display()), &files, filter, sort, progress)?;
+        let order = Order::of(
+            &root,
+            format!("{} {filter:?} {sort:?}", root.display()),
+            &files,
+            filter,
+            sort,
+            progress,
+        )?;
         let mut entries = order.rows(0, k)?;
         let ranks = order.levels.keys.ranks.as_ref();
         entries.retain(|entry| ranks.is_some_and(|ranks| ranks.has_scores(entry.key.0)));

@@ -1,0 +1,266 @@
+//! One number of the JSON text `scores`: a metric of a partition.
+
+use arrow_array::RecordBatch;
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::types::columns::{SCORES, Texts};
+
+/// The partitions that `scores` has numbers of, in the order of [`SCORES`].
+pub const PARTS: [&str; 3] = ["val", "test", "train"];
+/// What the names of such columns begin with.
+pub const PREFIX: &str = "scores.";
+/// The columns that a value is made of.
+pub const READ: [&str; 3] = ["scores", "fold_id", "metric"];
+/// A longer text has no value: in memory it would be many times as much.
+const LONGEST: usize = 16 << 20;
+/// Rows that one thread looks at, one after another.
+const RUN: usize = 1024;
+
+/// No value: the row has none, or it is no number.
+pub const NONE: f64 = f64::from_bits(0x7ff8_0000_4e34_4101);
+/// No value of validation: the row is an average over folds, or a final model, and the value is of samples that
+/// models behind it were trained on.
+pub const NOT_HELD_OUT: f64 = f64::from_bits(0x7ff8_0000_4e34_4102);
+
+/// Folds whose rows are of no single one.
+const NO_SINGLE_FOLD: [&str; 3] = ["avg", "w_avg", "final"];
+
+/// A metric of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScorePath {
+    /// The partition, by its place in [`PARTS`].
+    pub part: usize,
+    /// The metric, by its name in `scores`.
+    pub metric: String,
+}
+
+impl ScorePath {
+    /// `val.r2`, or `scores.val.r2`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let path = text.strip_prefix(PREFIX).unwrap_or(text);
+        let found = path.split_once('.').and_then(|(part, metric)| {
+            let part = PARTS.iter().position(|known| *known == part)?;
+            (!metric.is_empty()).then(|| Self { part, metric: metric.to_owned() })
+        });
+        found.ok_or_else(|| {
+            let message = format!(
+                "{text:?} is no metric of a partition; expected a name such as 'val.r2': one of {}, a point and a metric",
+                PARTS.join(", ")
+            );
+            Error::new(ErrorKind::Argument, message)
+        })
+    }
+
+    /// That of a column whose name says that it is one.
+    pub fn of_column(name: &str) -> Option<Result<Self>> {
+        name.starts_with(PREFIX).then(|| Self::parse(name))
+    }
+
+    /// The name of its column.
+    pub fn column(&self) -> String {
+        format!("{PREFIX}{}.{}", PARTS[self.part], self.metric)
+    }
+
+    /// The score column of rows that have this metric as their own.
+    pub fn own_column(&self) -> &'static str {
+        SCORES[self.part]
+    }
+
+    /// The number that a text has: [`NONE`] where it has none, or is no JSON.
+    pub fn value(&self, text: &str) -> f64 {
+        let Some(map) = parsed(text) else { return NONE };
+        let number = map.get(PARTS[self.part]).and_then(|part| part.get(&self.metric)).and_then(number);
+        number.unwrap_or(NONE)
+    }
+
+    /// Whether what such a row calls validation is none: its main metric alone is an average of held-out scores.
+    fn is_held_out(&self, fold: Option<&str>, metric: Option<&str>) -> bool {
+        self.part != 0
+            || !fold.is_some_and(|fold| NO_SINGLE_FOLD.contains(&fold))
+            || metric == Some(self.metric.as_str())
+    }
+
+    /// The values of all rows of a batch that has the columns of [`READ`], as far as there are such.
+    pub fn values(&self, batch: &RecordBatch) -> Result<Vec<f64>> {
+        let [scores, fold, metric] = READ.map(|column| Texts::of(batch, column));
+        let (scores, fold, metric) = (scores?, fold?, metric?);
+        let rows = batch.num_rows();
+        if matches!(scores, Texts::Absent) {
+            return Ok(vec![NONE; rows]);
+        }
+        let mut values = vec![NONE; rows];
+        values.par_chunks_mut(RUN).enumerate().for_each(|(chunk, values)| {
+            // The rows of one fold have one text, and stand together.
+            let mut last: Option<(&str, f64)> = None;
+            for (at, value) in values.iter_mut().enumerate() {
+                let row = chunk * RUN + at;
+                let Some(text) = scores.get(row) else { continue };
+                let found = match last {
+                    Some((known, found)) if known == text => found,
+                    _ => self.value(text),
+                };
+                last = Some((text, found));
+                *value = if is_missing(found) || self.is_held_out(fold.get(row), metric.get(row)) {
+                    found
+                } else {
+                    NOT_HELD_OUT
+                };
+            }
+        });
+        Ok(values)
+    }
+}
+
+/// Whether a value stands for that there is none.
+pub fn is_none(value: f64) -> bool {
+    [NONE, NOT_HELD_OUT].iter().any(|none| none.to_bits() == value.to_bits())
+}
+
+/// Whether a row lacks a number, held out or not.
+pub fn is_missing(value: f64) -> bool {
+    value.to_bits() == NONE.to_bits()
+}
+
+/// The paths of all numbers that a text has.
+pub fn paths_in(text: &str) -> Vec<ScorePath> {
+    let Some(map) = parsed(text) else { return Vec::new() };
+    let of_part = |part: usize| {
+        let metrics = map.get(PARTS[part]).and_then(Value::as_object);
+        let metrics: Vec<_> = metrics.into_iter().flatten().collect();
+        let numbers = metrics.into_iter().filter(|(_, value)| number(value).is_some());
+        numbers.map(move |(metric, _)| ScorePath { part, metric: metric.clone() }).collect::<Vec<_>>()
+    };
+    (0..PARTS.len()).flat_map(of_part).collect()
+}
+
+fn parsed(text: &str) -> Option<Map<String, Value>> {
+    if text.len() > LONGEST || !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let parsed = serde_json::from_str(text).or_else(|error| match strict(text) {
+        Some(text) => serde_json::from_str(&text),
+        None => Err(error),
+    });
+    if let Ok(Value::Object(map)) = parsed { Some(map) } else { None }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        // The nearest float of integers beyond 2^53.
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => match text.as_str() {
+            "NaN" => f64::NAN,
+            "Infinity" => f64::INFINITY,
+            "-Infinity" => f64::NEG_INFINITY,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(number)
+}
+
+/// The floats that JSON lacks, as Python writes them.
+const BARE: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+
+/// A text in which those stand as strings; `None` where there are none.
+fn strict(text: &str) -> Option<String> {
+    if !BARE.iter().any(|word| text.contains(word)) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    let (mut rest, mut is_within) = (text, false);
+    while let Some(first) = rest.chars().next() {
+        let bare = BARE.iter().find(|word| !is_within && rest.starts_with(**word));
+        let length = match (first, bare) {
+            (_, Some(word)) => {
+                out.extend(["\"", word, "\""]);
+                rest = &rest[word.len()..];
+                continue;
+            }
+            ('\\', _) if is_within => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            ('"', _) => {
+                is_within = !is_within;
+                1
+            }
+            _ => first.len_utf8(),
+        };
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NONE, ScorePath, paths_in};
+
+    fn value(text: &str) -> Option<f64> {
+        let value = ScorePath::parse("val.r2").unwrap().value(text);
+        (value.to_bits() != NONE.to_bits()).then_some(value)
+    }
+
+    #[test]
+    fn numbers_of_texts() {
+        assert_eq!(value(r#"{"val": {"r2": 0.25, "rmse": 3}, "test": {"r2": 1}}"#), Some(0.25));
+        assert_eq!(value(r#" {"val": {"r2": -9007199254740993}}"#), Some(-9_007_199_254_740_992.0));
+        assert_eq!(value(r#"{"val": {"r2": 123456789012345678901}}"#), Some(123_456_789_012_345_680_000.0));
+        assert_eq!(value(r#"{"val": {"r2": 1}, "val": {"r2": 2, "r2": 3}}"#), Some(3.0));
+        assert_eq!(
+            value(r#"{"val": {"rmse": NaN, "a\"NaN": "Infinity", "r2": -Infinity}}"#),
+            Some(f64::NEG_INFINITY)
+        );
+        assert_eq!(value(r#"{"val": {"NaN": NaN, "é\\": NaN, "r2": 4}}"#), Some(4.0));
+        assert!(value(r#"{"val": {"r2": NaN}}"#).unwrap().is_nan());
+        assert!(value(r#"{"val": {"r2": "NaN"}}"#).unwrap().is_nan());
+    }
+
+    #[test]
+    fn texts_without_the_number() {
+        let nested = format!(r#"{{"val": {{"r2": 1}}, "x": {}1{}}}"#, "[".repeat(999), "]".repeat(999));
+        let long = format!(r#"{{"val": {{"r2": 1}}, "x": "{}"}}"#, "x".repeat(super::LONGEST));
+        for text in [
+            "",
+            " ",
+            "{",
+            "null",
+            "7",
+            "[1]",
+            "\"val\"",
+            "NaN",
+            r#"{"val": 1}"#,
+            r#"{"val": {"r2": null}}"#,
+            r#"{"val": {"r2": true}}"#,
+            r#"{"val": {"r2": "0.5"}}"#,
+            r#"{"val": {"r2": [1]}}"#,
+            r#"{"val": {"r2": {"r2": 1}}}"#,
+            r#"{"val": {"R2": 1}}"#,
+            r#"{"val": {"r2": 1}} x"#,
+            r#"{"val": {"r2": 1}"#,
+            r#"{"test": {"r2": 1}}"#,
+            r#"{"val": {"r2": NaNa}}"#,
+            r#"{'val': {'r2': 1}}"#,
+            &nested,
+            &long,
+        ] {
+            assert_eq!(value(text), None, "{}", &text[..text.len().min(60)]);
+        }
+    }
+
+    #[test]
+    fn names_of_paths() {
+        let path = ScorePath::parse("scores.test.f1.macro").unwrap();
+        assert_eq!((path.part, path.metric.as_str()), (1, "f1.macro"));
+        assert_eq!(ScorePath::parse("test.f1.macro").unwrap(), path);
+        assert_eq!(path.column(), "scores.test.f1.macro");
+        for wrong in ["r2", "scores.r2", "valid.r2", "val.", "val", ""] {
+            assert!(ScorePath::parse(wrong).is_err(), "{wrong}");
+        }
+        let found = paths_in(r#"{"train": {"r2": 1, "x": "y"}, "val": {"mae": NaN}, "other": {"r2": 1}}"#);
+        assert_eq!(
+            found.iter().map(ScorePath::column).collect::<Vec<_>>(),
+            ["scores.val.mae", "scores.train.r2"]
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! Columns that no file has: numbers of the JSON text `scores`, which a query filters, orders or shows.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::entry::Entry;
+use super::file_snapshot::{FileFailure, FileSnapshot};
+use super::filter::ColumnBounds;
+use super::json_scores::{PREFIX, READ, ScorePath, is_none};
+use super::keys::Ranks;
+use super::score_tables::ScoreTable;
+use super::take::{Taken, schema_of, take};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::metrics::{self, Direction};
+use crate::base::progress::Progress;
+use crate::types::columns::{Numbers, Texts};
+
+/// What the names of columns begin with that rank rows: the score of rows of a metric, that in `scores` of others.
+const RANKED: &str = "ranked.";
+
+/// One such column.
+#[derive(Clone, Debug)]
+pub struct ScoreColumn {
+    /// What is asked of `scores`.
+    pub path: ScorePath,
+    /// Whether rows that have the metric as their own have their score instead.
+    takes_own: bool,
+}
+
+impl ScoreColumn {
+    /// The column of that name; `None` where it is none of these.
+    pub fn of(name: &str) -> Option<Result<Self>> {
+        let (text, takes_own) = match name.strip_prefix(RANKED) {
+            Some(rest) if rest.starts_with(PREFIX) => (rest, true),
+            _ => (name, false),
+        };
+        Some(ScorePath::of_column(text)?.map(|path| Self { path, takes_own }))
+    }
+
+    /// The name of the column that ranks rows by a metric.
+    pub fn ranking(path: &ScorePath) -> String {
+        format!("{RANKED}{}", path.column())
+    }
+
+    /// The metric that orders rows by it, whatever their own is.
+    pub fn ranks(&self, direction: Option<Direction>) -> Ranks {
+        let metric = &self.path.metric;
+        Ranks::of_all(metric, direction.unwrap_or_else(|| metrics::direction(metric)))
+    }
+
+    /// The columns that it is made of, where the numbers of `scores` are known.
+    fn needs(&self, metric: &ColumnBounds) -> &[&'static str] {
+        const OWN: [[&str; 2]; 3] =
+            [["metric", "val_score"], ["metric", "test_score"], ["metric", "train_score"]];
+        let is_none_own = matches!(metric, ColumnBounds::Always(name) if name.as_deref() != Some(self.path.metric.as_str()));
+        if self.takes_own && !is_none_own { &OWN[self.path.part] } else { &[] }
+    }
+
+    /// The values of a batch's rows, which has what it needs, in place of what `scores` has.
+    fn of_rows(
+        &self,
+        batch: &RecordBatch,
+        metric: &ColumnBounds,
+        values: ScalarBuffer<f64>,
+    ) -> Result<Float64Array> {
+        let array = array_of(values);
+        if self.needs(metric).is_empty() {
+            return Ok(array);
+        }
+        let always = if let ColumnBounds::Always(name) = metric { Some(name.as_deref()) } else { None };
+        let (metrics, own) = (Texts::of(batch, "metric")?, Numbers::of(batch, self.path.own_column())?);
+        let is_own = |row| always.unwrap_or_else(|| metrics.get(row)) == Some(self.path.metric.as_str());
+        let rows = array.iter().enumerate();
+        Ok(rows.map(|(row, value)| if is_own(row) { own.get(row) } else { value }).collect())
+    }
+}
+
+/// Those of one query, by name, each with what files have.
+#[derive(Clone, Debug, Default)]
+pub struct ScoreColumns {
+    columns: HashMap<String, (ScoreColumn, Arc<ScoreTable>)>,
+}
+
+impl ScoreColumns {
+    /// Reads what some files have, for those of some names that are such columns.
+    pub fn of<'a>(
+        names: impl Iterator<Item = &'a str>,
+        root: &Path,
+        listed: &[FileSnapshot],
+        wanted: &[usize],
+        progress: &Progress,
+    ) -> Result<Self, FileFailure> {
+        let mut columns = HashMap::new();
+        for name in names {
+            if let Some(column) = ScoreColumn::of(name).transpose()? {
+                let table = ScoreTable::of(root, &column.path, listed, wanted, progress)?;
+                columns.insert(name.to_owned(), (column, table));
+            }
+        }
+        Ok(Self { columns })
+    }
+
+    /// All of them.
+    pub fn columns(&self) -> impl Iterator<Item = &ScoreColumn> {
+        self.columns.values().map(|(column, _)| column)
+    }
+
+    /// The one of that name.
+    pub fn get(&self, name: &str) -> Option<&ScoreColumn> {
+        self.columns.get(name).map(|(column, _)| column)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.columns.keys().map(String::as_str).collect()
+    }
+
+    /// The columns that are read of a file for some names.
+    pub fn stored<'a>(
+        &'a self,
+        names: &BTreeSet<&'a str>,
+        metric: &ColumnBounds,
+        file: &FileSnapshot,
+    ) -> Vec<&'a str> {
+        let mut stored = BTreeSet::new();
+        for name in names {
+            match self.columns.get(*name) {
+                None => {
+                    stored.insert(*name);
+                }
+                Some((column, table)) => {
+                    stored.extend(column.needs(metric));
+                    if table.of_file(file).is_none() {
+                        stored.extend(READ);
+                    }
+                }
+            }
+        }
+        stored.into_iter().collect()
+    }
+
+    /// A batch of a file with those of these names, its first row at a place.
+    pub fn attach<'b>(
+        &self,
+        names: &BTreeSet<&str>,
+        batch: &'b RecordBatch,
+        metric: &ColumnBounds,
+        file: &FileSnapshot,
+        first: u32,
+    ) -> Result<Cow<'b, RecordBatch>> {
+        let wanted: Vec<_> = names.iter().filter_map(|name| self.columns.get_key_value(*name)).collect();
+        if wanted.is_empty() {
+            return Ok(Cow::Borrowed(batch));
+        }
+        let (mut fields, mut arrays) = (batch.schema().fields().to_vec(), batch.columns().to_vec());
+        for (name, (column, table)) in wanted {
+            let values = match table.of_file(file) {
+                Some(values) if values.len() >= first as usize + batch.num_rows() => {
+                    values.slice(first as usize, batch.num_rows())
+                }
+                _ => column.path.values(batch)?.into(),
+            };
+            let array = column.of_rows(batch, metric, values)?;
+            fields.push(Arc::new(Field::new(name, DataType::Float64, true)));
+            arrays.push(Arc::new(array));
+        }
+        batch_of(fields, arrays, batch.num_rows()).map(Cow::Owned)
+    }
+}
+
+fn array_of(values: ScalarBuffer<f64>) -> Float64Array {
+    let nulls = NullBuffer::from_iter(values.iter().map(|value| !is_none(*value)));
+    Float64Array::new(values, Some(nulls).filter(|nulls| nulls.null_count() > 0))
+}
+
+fn batch_of(fields: Vec<Arc<Field>>, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .map_err(|error| Error::new(ErrorKind::Schema, error.to_string()))
+}
+
+/// The rows at some places, these columns of them, of which some may be made of `scores`.
+pub fn take_with_scores(
+    files: &[FileSnapshot],
+    entries: &[Entry],
+    names: &[String],
+) -> Result<Taken, FileFailure> {
+    let made: Vec<_> = names.iter().map(|name| ScoreColumn::of(name).transpose()).collect::<Result<_>>()?;
+    if made.iter().all(Option::is_none) {
+        return take(files, entries, &schema_of(files, names)?);
+    }
+    let mut stored: Vec<String> =
+        names.iter().zip(&made).filter(|(_, made)| made.is_none()).map(|(name, _)| name.clone()).collect();
+    let needed = made.iter().flatten().flat_map(|column| {
+        let own = column.needs(&ColumnBounds::Nothing).iter();
+        own.chain(&READ).map(|name| (*name).to_owned()).collect::<Vec<_>>()
+    });
+    for name in needed {
+        if !stored.contains(&name) {
+            stored.push(name);
+        }
+    }
+    let Taken { rows, lost } = take(files, entries, &schema_of(files, &stored)?)?;
+    let (schema, mut fields, mut arrays) = (rows.schema(), Vec::new(), Vec::<ArrayRef>::new());
+    for (name, made) in names.iter().zip(&made) {
+        if let Some(column) = made {
+            let values = column.path.values(&rows)?.into();
+            fields.push(Arc::new(Field::new(name, DataType::Float64, true)));
+            arrays.push(Arc::new(column.of_rows(&rows, &ColumnBounds::Nothing, values)?));
+        } else if let Some((place, field)) = schema.column_with_name(name) {
+            fields.push(Arc::new(field.clone()));
+            arrays.push(Arc::clone(rows.column(place)));
+        }
+    }
+    Ok(Taken { rows: batch_of(fields, arrays, rows.num_rows())?, lost })
+}

@@ -1,0 +1,216 @@
+//! What the rows of sealed files have in `scores`: a number each, read once for each metric of a partition and cached.
+//!
+//! Texts are most of the bytes of a row; of each a number remains. It is cached by the file's stat, in memory and
+//! beside what else is cached of the workspace.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use arrow_buffer::ScalarBuffer;
+use rayon::prelude::*;
+
+use super::file_snapshot::{FileFailure, FileSnapshot, collect_results_of};
+use super::filter::ColumnBounds;
+use super::json_scores::{NONE, READ, ScorePath, is_missing};
+use super::source::Source;
+use crate::base::clock::now_ns;
+use crate::base::codec::ByteWriter;
+use crate::base::content::blake3_hex;
+use crate::base::error::{Result, corrupt};
+use crate::base::progress::Progress;
+use crate::fs::cache_file;
+use crate::fs::stat::Identity;
+
+const MAGIC: &[u8; 4] = b"N4AQ";
+/// The layout of what is cached; another is ignored.
+const LAYOUT: u64 = 1;
+/// More rows are not cached: 256 MiB.
+const MOST_ROWS: usize = 1 << 25;
+/// Where more rows than these are cached, a sixteenth of them must be new for all to be written again.
+const FEW_ROWS: usize = 1 << 20;
+/// Metrics that are cached in memory.
+const MOST_TABLES: usize = 4;
+
+/// What one file has: a value for each row, by place.
+#[derive(Clone, Debug)]
+struct FileScores {
+    identity: Identity,
+    /// When it was read, ns since 1970.
+    read_at: i64,
+    values: ScalarBuffer<f64>,
+}
+
+/// What files have, by name.
+#[derive(Clone, Debug, Default)]
+pub struct ScoreTable {
+    files: HashMap<String, FileScores>,
+}
+
+type Tables = HashMap<(PathBuf, ScorePath), (Arc<ScoreTable>, u64)>;
+
+static TABLES: Mutex<Option<Tables>> = Mutex::new(None);
+
+impl ScoreTable {
+    /// That of some of the files that were listed; what is not cached is read, in parallel.
+    pub fn of(
+        root: &Path,
+        path: &ScorePath,
+        listed: &[FileSnapshot],
+        wanted: &[usize],
+        progress: &Progress,
+    ) -> Result<Arc<Self>, FileFailure> {
+        let wanted: Vec<usize> = wanted.iter().copied().filter(|&file| !listed[file].is_journal()).collect();
+        if wanted.is_empty() {
+            return Ok(Arc::default());
+        }
+        let key = (root.to_path_buf(), path.clone());
+        let known = in_memory(&key).unwrap_or_else(|| Arc::new(Self::load(root, path)));
+        let unknown: Vec<usize> =
+            wanted.iter().copied().filter(|&file| known.of_file(&listed[file]).is_none()).collect();
+        if unknown.is_empty() {
+            cache(key, &known);
+            return Ok(known);
+        }
+        let read_at = now_ns();
+        let read: Vec<Result<FileScores>> = unknown
+            .par_iter()
+            .with_max_len(1)
+            .map(|&file| {
+                let identity = listed[file].identity;
+                let values =
+                    read(&listed[file], path, progress).map_err(|error| error.at(&listed[file].path))?;
+                Ok(FileScores { identity, read_at, values: values.into() })
+            })
+            .collect();
+        let read = collect_results_of(&unknown, read)?;
+        let new: usize = read.iter().map(|scores| scores.values.len()).sum();
+        let mut table = Self { files: known.files.clone() };
+        table.files.extend(unknown.iter().map(|&file| listed[file].name.clone()).zip(read));
+        let table = Arc::new(table);
+        let mut cached = Self::default();
+        for file in listed {
+            let scores = table.files.get(&file.name).filter(|scores| scores.identity == file.identity);
+            if let Some(scores) = scores.filter(|scores| scores.identity.settled_at(scores.read_at)) {
+                cached.files.insert(file.name.clone(), scores.clone());
+            }
+        }
+        let rows: usize = cached.files.values().map(|scores| scores.values.len()).sum();
+        if rows <= MOST_ROWS && (rows <= FEW_ROWS || new >= rows / 16) {
+            cached.store(root, path);
+        }
+        cache(key, &Arc::new(cached));
+        Ok(table)
+    }
+
+    /// The values of a file, as it is.
+    pub fn of_file(&self, file: &FileSnapshot) -> Option<&ScalarBuffer<f64>> {
+        let scores = self.files.get(&file.name)?;
+        let is_same = scores.identity == file.identity
+            && (scores.identity.settled_at(scores.read_at) || scores.read_at >= file.seen_at);
+        is_same.then_some(&scores.values)
+    }
+
+    /// Whether a row of some files has a number, held out or not.
+    pub fn has_values(&self, files: &[FileSnapshot]) -> bool {
+        let has_value = |values: &ScalarBuffer<f64>| values.iter().any(|value| !is_missing(*value));
+        files.iter().filter_map(|file| self.of_file(file)).any(has_value)
+    }
+
+    fn load(root: &Path, path: &ScorePath) -> Self {
+        let read = |bytes: Vec<u8>| Self::decode(&bytes, path).ok();
+        cache_file::read_any(root, &cache_name(path)).and_then(read).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8], path: &ScorePath) -> Result<Self> {
+        let mut reader = cache_file::checked(bytes)?;
+        if reader.bytes(MAGIC.len())? != MAGIC
+            || reader.int()? != LAYOUT
+            || reader.text()? != cache_file::VERSION
+            || reader.text()? != path.column()
+        {
+            return Err(corrupt("another version"));
+        }
+        let count = reader.count(40)?;
+        let mut files = HashMap::with_capacity(count);
+        for _ in 0..count {
+            let name = reader.text()?.to_owned();
+            let identity = Identity::decode(&mut reader)?;
+            let read_at = reader.u64()? as i64;
+            let rows = reader.count(size_of::<f64>())?;
+            let bytes = reader.bytes(rows * size_of::<f64>())?;
+            let values: Vec<f64> =
+                bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+            files.insert(name, FileScores { identity, read_at, values: values.into() });
+        }
+        Ok(Self { files })
+    }
+
+    fn store(&self, root: &Path, path: &ScorePath) {
+        let mut out = ByteWriter::default();
+        out.bytes.extend_from_slice(MAGIC);
+        out.int(LAYOUT);
+        out.text(cache_file::VERSION);
+        out.text(&path.column());
+        out.int(self.files.len() as u64);
+        let mut files: Vec<_> = self.files.iter().collect();
+        files.sort_unstable_by_key(|(name, _)| *name);
+        for (name, scores) in files {
+            out.text(name);
+            scores.identity.encode(&mut out);
+            out.u64(scores.read_at as u64);
+            out.int(scores.values.len() as u64);
+            out.bytes.extend(scores.values.iter().flat_map(|value| value.to_le_bytes()));
+        }
+        cache_file::write_any(root, &cache_name(path), &cache_file::finish(out));
+    }
+}
+
+/// The file of the cache that a metric of a partition lies in.
+fn cache_name(path: &ScorePath) -> String {
+    format!("scores-{}.bin", blake3_hex(path.column().as_bytes(), 16))
+}
+
+fn in_memory(key: &(PathBuf, ScorePath)) -> Option<Arc<ScoreTable>> {
+    // A fork may have left the lock taken for good: then nothing is cached.
+    let guard = TABLES.try_lock().ok()?;
+    guard.as_ref()?.get(key).map(|(table, _)| Arc::clone(table))
+}
+
+fn cache(key: (PathBuf, ScorePath), table: &Arc<ScoreTable>) {
+    let Ok(mut guard) = TABLES.try_lock() else { return };
+    let tables = guard.get_or_insert_default();
+    let now = tables.values().map(|(_, used)| *used).max().unwrap_or(0) + 1;
+    tables.insert(key, (Arc::clone(table), now));
+    if tables.len() > MOST_TABLES {
+        let oldest = tables.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
+        oldest.and_then(|oldest| tables.remove(&oldest));
+    }
+}
+
+/// The values of all rows of a sealed file.
+fn read(listed: &FileSnapshot, path: &ScorePath, progress: &Progress) -> Result<Vec<f64>> {
+    let source = Source::open(&listed.path, listed.identity)?;
+    let groups: Vec<Result<Vec<f64>>> = (0..source.groups())
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|group| {
+            let rows = usize::try_from(source.starts[group + 1] - source.starts[group]).unwrap_or(usize::MAX);
+            if source.known(group, READ[0]) == ColumnBounds::Always(None) {
+                return Ok(vec![NONE; rows]);
+            }
+            let mut values = Vec::new();
+            source.read_group(group, &READ, &mut |batch| {
+                progress.check()?;
+                values.extend(path.values(batch)?);
+                Ok(())
+            })?;
+            Ok(values)
+        })
+        .collect();
+    let mut values = Vec::new();
+    for group in groups {
+        values.append(&mut group?);
+    }
+    Ok(values)
+}
