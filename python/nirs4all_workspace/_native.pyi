@@ -664,6 +664,7 @@ def top_predictions(
     direction: str | None,
     filters: dict[str, Any],
     *,
+    distinct: bool = True,
     live: bool = True,
     use_cache: bool = True,
     threads: int = 0,

@@ -420,7 +420,8 @@ class _Rows:
         shown = ("run_id", "fold_id", "partition", "val_score")
         if not isinstance(rows, pl.Expr):
             names = ["id", "model_name", *shown]
-            page = workspace.predictions.page(0, SHOWN, "id", None, None, names, live=True, **rows)
+            wanted: dict[str, Any] = dict(rows)
+            page = workspace.predictions.page(0, SHOWN, "id", None, None, names, live=True, **wanted)
             self.total = page.total
             self.shown = [
                 {"id": row["id"], "name": row["model_name"]} | {key: row[key] for key in shown}

@@ -76,6 +76,7 @@ class Predictions:
         score: str | None = None,
         direction: str | None = None,
         *,
+        distinct: bool = True,
         live: bool = True,
         min_scores: Mapping[str, float] | None = None,
         max_scores: Mapping[str, float] | None = None,
@@ -88,20 +89,32 @@ class Predictions:
         not show one model three times. NaN never ranks; ties are broken by id. Footers alone answer k up to
         32 where the filters allow; otherwise rows are read from the files whose footers do not exclude them.
 
+        A named metric is also looked for in the `scores` of rows that have another metric: they rank by its
+        number for the partition of the score column, and their record shows those of that metric. Rows of the
+        folds "avg", "w_avg" and "final" have no validation score there. The first such question reads the
+        `scores` of all rows with other metrics once, for each metric and partition; the numbers are cached.
+
+        Rows are equal whose dataset, configuration (of nirs4all 0.6 the hash in config_path, else that of
+        their result), model_name, step_idx, branch_id, fold, partition, metric and scores are, bit for bit:
+        what was run again with the same outcome.
+
         Args:
             k: Number of predictions.
             metric: The metric to rank; None for the only one there is.
             score: "val_score", "test_score" or "train_score"; None for val_score, or for test_score where the
                 metric has no val_score in any filtered row.
             direction: "maximize", "minimize" or "zero"; None for the direction in the table of metrics.
+            distinct: Whether equal rows are one entry, with their number as `n_equal`.
             live: Whether open segments are included.
+            min_scores: Lowest numbers in `scores`, by partition and metric, as for `page`.
+            max_scores: Highest numbers in `scores`.
             filters: dataset, model, partition, run (id or name), result, fold, task_type (equal to a text);
                 min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
         Returns:
             Dicts of id, run_id, dataset_name, model_name, config_name, val_score, test_score, train_score,
-            fold_id, partition and preprocessings, best first. Files that could not be read are in its
-            `errors`.
+            fold_id, partition, preprocessings and n_equal, best first. Files that could not be read are in
+            its `errors`.
 
         Raises:
             ValueError: There are several metrics and none was named, no row has the named one, or an argument
@@ -115,7 +128,11 @@ class Predictions:
         pages.check_texts(metric=metric, score=score, direction=direction)
         root = self._workspace.path
         asked = self._filters(pages.with_scores(filters, min_scores, max_scores))
-        return Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
+        return Ranking(
+            _native.top_predictions(
+                root, k, metric, score, direction, asked, distinct=bool(distinct), live=live
+            )
+        )
 
     def page(
         self,
@@ -140,15 +157,20 @@ class Predictions:
         Args:
             offset: Number of rows before the page.
             limit: Number of rows; 0 for `total` alone, without a cursor.
-            sort_by: Any column. Rows with equal values are ordered by id, run_id and dataset_name; NaN comes
+            sort_by: Any column, or a number in `scores` such as "scores.val.r2", which the records then show.
+                Rows with equal values are ordered by id, run_id and dataset_name; NaN comes
                 after other values, null last.
             descending: Whether larger values come first. None: for a score the best first, metric by metric
                 in the order of their names, and last, by id, rows whose metric has no known direction; for
                 other columns the smallest first.
             cursor: The `next_cursor` of a page of the same query, instead of an offset.
-            columns: Names of columns; None for id, run_id, dataset_name, model_name, config_name, the three
-                scores, fold_id, partition, preprocessings, metric and task_type.
+            columns: Names of columns, also such as "scores.val.r2"; None for id, run_id, dataset_name,
+                model_name, config_name, the three scores, fold_id, partition, preprocessings, metric and
+                task_type.
             live: Whether open segments are included.
+            min_scores: Lowest numbers in `scores` (inclusive), by partition and metric: {"val.r2": 0.9}. The
+                first use of such a number reads the `scores` of all rows once; they are cached.
+            max_scores: Highest numbers in `scores`.
             filters: dataset, model, partition, run (id or name), result, fold, task_type, metric (equal to a
                 text); min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
@@ -190,6 +212,8 @@ class Predictions:
             columns: Names of columns, as for `page`.
             limit: Number of rows; None for all.
             live: Whether open segments are included.
+            min_scores: Lowest numbers in `scores`, as for `page`.
+            max_scores: Highest numbers in `scores`, as for `page`.
             filters: The filters of `page`.
 
         Returns:
@@ -290,8 +314,9 @@ class Predictions:
     def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002
         """Return one row with all columns of its file; `scores`, `best_params` and `metadata` are parsed.
 
-        A text among them that is not valid JSON stays a text. Bloom filters on ids select the row groups to read; arrays are found by their ids. A file that cannot
-        be read is left out with a warning that names it.
+        A text among them that is not valid JSON stays a text. Bloom filters on ids select the row groups to
+        read; arrays are found by their ids. A file that cannot be read is left out with a warning that names
+        it.
 
         Args:
             id: The id of the row, unique within a run.

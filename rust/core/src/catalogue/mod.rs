@@ -10,6 +10,7 @@ mod listing;
 pub mod native;
 mod packed_results;
 mod ranking;
+pub mod result_configs;
 mod result_fields;
 pub mod result_query;
 pub mod results;

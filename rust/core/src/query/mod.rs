@@ -7,6 +7,7 @@
 pub mod cursor;
 mod damage_mark;
 pub mod entry;
+pub mod equal_rows;
 pub mod file_snapshot;
 pub mod filter;
 pub mod find;
@@ -19,6 +20,7 @@ pub mod origins;
 pub mod page;
 mod places;
 pub mod pruning;
+pub mod ranked_rows;
 mod sample;
 pub mod scan_plan;
 mod score_columns;

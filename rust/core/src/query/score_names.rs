@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
+use rayon::prelude::*;
 
-use super::file_snapshot::{FileFailure, FileSnapshot, read_journal};
+use super::file_snapshot::{FileFailure, FileSnapshot, collect_results, read_journal};
+use super::filter::{ColumnBounds, Filter};
 use super::json_scores::{PREFIX, READ, ScorePath, is_missing, paths_in};
+use super::pruning::Pruning;
 use super::score_tables::ScoreTable;
 use super::source::Source;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::progress::Progress;
+use crate::footer::TailReader;
 use crate::types::columns::Texts;
 
 /// Rows of a file that are looked at to name what there is.
@@ -44,6 +48,34 @@ pub fn is_there(
         }
     }
     Ok(false)
+}
+
+/// Whether a row that may fit, and may have another metric as its own, has a number of this path.
+pub fn others_have(
+    root: &Path,
+    path: &ScorePath,
+    filter: &Filter,
+    files: &[FileSnapshot],
+    progress: &Progress,
+) -> Result<bool, FileFailure> {
+    let others = files.par_iter().map_init(TailReader::default, |tails, file| {
+        progress.check()?;
+        let may_match = Pruning::of(file, filter, READ[0], false, tails)?.may_match;
+        Ok(may_match && !is_all_own(file, &path.metric)?)
+    });
+    let others = collect_results(others.collect())?;
+    let others: Vec<usize> = (0..files.len()).filter(|&file| others[file]).collect();
+    is_there(root, path, files, &others, progress)
+}
+
+/// Whether all rows of a file have a metric as their own, as its statistics say.
+fn is_all_own(file: &FileSnapshot, metric: &str) -> Result<bool> {
+    if file.is_journal() {
+        return Ok(false);
+    }
+    let source = Source::open(&file.path, file.identity)?;
+    let own = ColumnBounds::Always(Some(metric.to_owned()));
+    Ok((0..source.groups()).all(|group| source.known(group, "metric") == own))
 }
 
 /// Checks that a row has a number of this path, unless there is no row at all.
