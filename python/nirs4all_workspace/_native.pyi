@@ -688,6 +688,18 @@ def page_predictions(
         texts.
     """
 
+def score_names(root: _Path, *, live: bool) -> list[str]:
+    """Return which numbers the rows of a workspace have in `scores`, as "scores.val.r2"; cached by stat."""
+
+def score_names_in(frame: object) -> list[str]:
+    """Return which numbers the rows of an Arrow table have in its column `scores`, as "scores.val.r2"."""
+
+def score_structs(frame: object, names: Sequence[str]) -> list[Rows]:
+    """Return the column `scores` of an Arrow table as structs of these numbers, batch by batch.
+
+    A partition without any of the names is null throughout; a row whose text is no JSON object is null.
+    """
+
 def find_predictions(
     root: _Path, id: str, filters: dict[str, Any], *, threads: int = 0
 ) -> tuple[list[Rows], list[Problem]]:

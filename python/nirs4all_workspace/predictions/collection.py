@@ -13,7 +13,7 @@ from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
 from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.model.result import ResultList
-from nirs4all_workspace.predictions import compaction, export, pages, scan
+from nirs4all_workspace.predictions import compaction, export, pages, scan, score_structs
 from nirs4all_workspace.predictions.arrays import arrays_of
 from nirs4all_workspace.predictions.writer import Writer
 from nirs4all_workspace.values import stored
@@ -294,7 +294,7 @@ class Predictions:
         asked |= {"columns": ["id"], "live": True, "named": run, "filters": {"run": run}}
         return pages.page(self._workspace.path, asked).total > 0
 
-    def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
+    def scan(self, *, live: bool = True, partial: bool = False, scores: bool = False) -> pl.LazyFrame:
         """Return all rows as a Polars LazyFrame.
 
         Files are listed when the frame is collected, not when it is built; filters and columns are pushed
@@ -304,11 +304,18 @@ class Predictions:
         Args:
             live: Whether open segments are included.
             partial: Whether rows of unfinished results are included.
+            scores: Whether `scores` is a struct of `train`, `val` and `test`, each a struct of Float64 by
+                metric, in place of the JSON text; null where the text is no JSON object. Which metrics there
+                are takes one pass over the rows, at the first look at the schema; it is cached. Values are
+                as stored: those of `val` in rows of the folds "avg", "w_avg" and "final" were not computed on
+                held-out samples, unless the metric is the row's own.
 
         Returns:
             The columns of docs/format.md in their order (texts String, counts Int64, scores Float64,
             `created_at` Datetime in µs UTC), then extra columns. The order of rows is undefined.
         """
+        if scores:
+            return score_structs.scan_with_scores(self._workspace.path, live=live, partial=partial)
         return scan.scan(self._workspace.path, live=live, partial=partial)
 
     def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002

@@ -135,6 +135,15 @@ pub fn paths_in(text: &str) -> Vec<ScorePath> {
     (0..PARTS.len()).flat_map(of_part).collect()
 }
 
+/// The numbers of these paths that a text has, and which partitions it has at all; `None` where it is no JSON object.
+#[allow(clippy::type_complexity, reason = "two parts of one answer")]
+pub fn numbers_in(text: &str, paths: &[&ScorePath]) -> Option<([bool; 3], Vec<Option<f64>>)> {
+    let map = parsed(text)?;
+    let parts = PARTS.map(|part| map.get(part).and_then(Value::as_object));
+    let value = |path: &&ScorePath| parts[path.part]?.get(&path.metric).and_then(number);
+    Some((parts.map(|part| part.is_some()), paths.iter().map(value).collect()))
+}
+
 fn parsed(text: &str) -> Option<Map<String, Value>> {
     if text.len() > LONGEST || !text.trim_start().starts_with('{') {
         return None;

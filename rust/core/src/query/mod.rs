@@ -25,6 +25,7 @@ mod sample;
 pub mod scan_plan;
 mod score_columns;
 mod score_names;
+pub mod score_struct;
 mod score_tables;
 pub mod source;
 pub mod splitters;
