@@ -187,9 +187,9 @@ def test_ties_break_by_id_across_files(tmp_path):
     ws = n4w.Workspace.open(tmp_path)
     for k in (5, 40):
         wanted = sorted(f"{one}-{number}" for one in ids for number in range(3))[:k]
-        assert [row["id"] for row in ws.predictions.top(k)] == wanted
+        assert [row["id"] for row in ws.predictions.top(k, distinct=False)] == wanted
         ws.predictions.rebuild_summaries()
-        assert [row["id"] for row in ws.predictions.top(k)] == wanted
+        assert [row["id"] for row in ws.predictions.top(k, distinct=False)] == wanted
 
 
 def test_test_scores_rank_where_there_are_no_others(tmp_path):
