@@ -13,7 +13,7 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
 use super::filter::ColumnBounds;
-use super::score_columns::ScoreColumn;
+use super::json_scores::ScoreColumn;
 use super::splitters::{Near, Splitters};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::metrics::{self, Direction};
@@ -84,8 +84,9 @@ impl Ranks {
         Self { metrics, is_of_all: false }
     }
 
-    /// Of one metric that all rows have, whose direction is known.
-    pub fn of_all(metric: &str, direction: Direction) -> Self {
+    /// Of one metric that all rows have.
+    pub fn of_one(metric: &str, direction: Option<Direction>) -> Self {
+        let direction = direction.unwrap_or_else(|| metrics::direction(metric));
         Self { metrics: vec![(metric.to_owned(), direction)], is_of_all: true }
     }
 

@@ -12,10 +12,11 @@ use rayon::prelude::*;
 use super::entry::Limits;
 use super::file_snapshot::{FileFailure, FileSnapshot, collect_results, collect_results_of, read_journal};
 use super::filter::{ColumnBounds, Filter, Predicate, fitting};
+use super::json_scores::ScoreColumn;
 use super::keys::{Key, Keys, PLACES, Ranks, Sort, ordered_as};
 use super::origins::PlaceOrder;
 use super::pruning::Pruning;
-use super::score_columns::{ScoreColumn, ScoreColumns};
+use super::score_columns::ScoreColumns;
 use super::score_names;
 use super::source::Source;
 use super::splitters::Splitters;
@@ -148,7 +149,7 @@ impl<'a> Order<'a> {
         };
         let kind = ordered_as(&sort.column, &answer)?;
         let ranks = sort.is_best_first().then(|| match (&by_scores, filter.value("metric")) {
-            (Some(column), _) => column.ranks(sort.direction),
+            (Some(column), _) => Ranks::of_one(&column.path.metric, sort.direction),
             (None, Some(metric)) => Ranks::of(&BTreeSet::from([metric.to_owned()]), sort.direction),
             (None, None) => Ranks::of(
                 &fitting().flat_map(|pruning| pruning.metrics.iter().cloned()).collect(),

@@ -6,11 +6,11 @@ use super::entry::Entry;
 use super::equal_rows::{self, Configurations, EqualRows};
 use super::file_snapshot::{FileFailure, Files};
 use super::filter::Filter;
-use super::json_scores::ScorePath;
+use super::json_scores::{ScoreColumn, ScorePath};
 use super::keys::{Key, Sort};
 use super::order::Order;
 use super::page::Unread;
-use super::score_columns::{ScoreColumn, take_with_scores};
+use super::score_columns::take_with_scores;
 use crate::base::error::{Error, FileError};
 use crate::base::metrics::Direction;
 use crate::base::progress::Progress;
@@ -88,6 +88,9 @@ impl RankedBy<'_> {
     }
 
     fn best(&self, order: &Order<'_>) -> Result<Vec<Best>, FileFailure> {
+        if self.k == 0 {
+            return Ok(Vec::new());
+        }
         let mut equal = self.distinct.map(EqualRows::new);
         let (mut best, mut last, mut place) = (Vec::<Best>::new(), Key::default(), 0);
         let mut chunk =

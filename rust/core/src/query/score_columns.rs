@@ -12,73 +12,38 @@ use arrow_schema::{DataType, Field, Schema};
 use super::entry::Entry;
 use super::file_snapshot::{FileFailure, FileSnapshot};
 use super::filter::ColumnBounds;
-use super::json_scores::{PREFIX, READ, ScorePath, is_none};
-use super::keys::Ranks;
+use super::json_scores::{READ, ScoreColumn, is_none};
 use super::score_tables::ScoreTable;
 use super::take::{Taken, schema_of, take};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::metrics::{self, Direction};
 use crate::base::progress::Progress;
 use crate::types::columns::{Numbers, Texts};
 
-/// What the names of columns begin with that rank rows: the score of rows of a metric, that in `scores` of others.
-const RANKED: &str = "ranked.";
-
-/// One such column.
-#[derive(Clone, Debug)]
-pub struct ScoreColumn {
-    /// What is asked of `scores`.
-    pub path: ScorePath,
-    /// Whether rows that have the metric as their own have their score instead.
-    takes_own: bool,
+/// The columns that it is made of, where the numbers of `scores` are known.
+fn needs(column: &ScoreColumn, metric: &ColumnBounds) -> &'static [&'static str] {
+    const OWN: [[&str; 2]; 3] =
+        [["metric", "val_score"], ["metric", "test_score"], ["metric", "train_score"]];
+    let is_none_own =
+        matches!(metric, ColumnBounds::Always(name) if name.as_deref() != Some(column.path.metric.as_str()));
+    if column.takes_own && !is_none_own { &OWN[column.path.part] } else { &[] }
 }
 
-impl ScoreColumn {
-    /// The column of that name; `None` where it is none of these.
-    pub fn of(name: &str) -> Option<Result<Self>> {
-        let (text, takes_own) = match name.strip_prefix(RANKED) {
-            Some(rest) if rest.starts_with(PREFIX) => (rest, true),
-            _ => (name, false),
-        };
-        Some(ScorePath::of_column(text)?.map(|path| Self { path, takes_own }))
+/// The values of a batch's rows, which has what it needs, in place of what `scores` has.
+fn of_rows(
+    column: &ScoreColumn,
+    batch: &RecordBatch,
+    metric: &ColumnBounds,
+    values: ScalarBuffer<f64>,
+) -> Result<Float64Array> {
+    let array = array_of(values);
+    if needs(column, metric).is_empty() {
+        return Ok(array);
     }
-
-    /// The name of the column that ranks rows by a metric.
-    pub fn ranking(path: &ScorePath) -> String {
-        format!("{RANKED}{}", path.column())
-    }
-
-    /// The metric that orders rows by it, whatever their own is.
-    pub fn ranks(&self, direction: Option<Direction>) -> Ranks {
-        let metric = &self.path.metric;
-        Ranks::of_all(metric, direction.unwrap_or_else(|| metrics::direction(metric)))
-    }
-
-    /// The columns that it is made of, where the numbers of `scores` are known.
-    fn needs(&self, metric: &ColumnBounds) -> &[&'static str] {
-        const OWN: [[&str; 2]; 3] =
-            [["metric", "val_score"], ["metric", "test_score"], ["metric", "train_score"]];
-        let is_none_own = matches!(metric, ColumnBounds::Always(name) if name.as_deref() != Some(self.path.metric.as_str()));
-        if self.takes_own && !is_none_own { &OWN[self.path.part] } else { &[] }
-    }
-
-    /// The values of a batch's rows, which has what it needs, in place of what `scores` has.
-    fn of_rows(
-        &self,
-        batch: &RecordBatch,
-        metric: &ColumnBounds,
-        values: ScalarBuffer<f64>,
-    ) -> Result<Float64Array> {
-        let array = array_of(values);
-        if self.needs(metric).is_empty() {
-            return Ok(array);
-        }
-        let always = if let ColumnBounds::Always(name) = metric { Some(name.as_deref()) } else { None };
-        let (metrics, own) = (Texts::of(batch, "metric")?, Numbers::of(batch, self.path.own_column())?);
-        let is_own = |row| always.unwrap_or_else(|| metrics.get(row)) == Some(self.path.metric.as_str());
-        let rows = array.iter().enumerate();
-        Ok(rows.map(|(row, value)| if is_own(row) { own.get(row) } else { value }).collect())
-    }
+    let always = if let ColumnBounds::Always(name) = metric { Some(name.as_deref()) } else { None };
+    let (metrics, own) = (Texts::of(batch, "metric")?, Numbers::of(batch, column.path.own_column())?);
+    let is_own = |row| always.unwrap_or_else(|| metrics.get(row)) == Some(column.path.metric.as_str());
+    let rows = array.iter().enumerate();
+    Ok(rows.map(|(row, value)| if is_own(row) { own.get(row) } else { value }).collect())
 }
 
 /// Those of one query, by name, each with what files have.
@@ -135,7 +100,7 @@ impl ScoreColumns {
                     stored.insert(*name);
                 }
                 Some((column, table)) => {
-                    stored.extend(column.needs(metric));
+                    stored.extend(needs(column, metric));
                     if table.of_file(file).is_none() {
                         stored.extend(READ);
                     }
@@ -166,7 +131,7 @@ impl ScoreColumns {
                 }
                 _ => column.path.values(batch)?.into(),
             };
-            let array = column.of_rows(batch, metric, values)?;
+            let array = of_rows(column, batch, metric, values)?;
             fields.push(Arc::new(Field::new(name, DataType::Float64, true)));
             arrays.push(Arc::new(array));
         }
@@ -198,7 +163,7 @@ pub fn take_with_scores(
     let mut stored: Vec<String> =
         names.iter().zip(&made).filter(|(_, made)| made.is_none()).map(|(name, _)| name.clone()).collect();
     let needed = made.iter().flatten().flat_map(|column| {
-        let own = column.needs(&ColumnBounds::Nothing).iter();
+        let own = needs(column, &ColumnBounds::Nothing).iter();
         own.chain(&READ).map(|name| (*name).to_owned()).collect::<Vec<_>>()
     });
     for name in needed {
@@ -212,7 +177,7 @@ pub fn take_with_scores(
         if let Some(column) = made {
             let values = column.path.values(&rows)?.into();
             fields.push(Arc::new(Field::new(name, DataType::Float64, true)));
-            arrays.push(Arc::new(column.of_rows(&rows, &ColumnBounds::Nothing, values)?));
+            arrays.push(Arc::new(of_rows(column, &rows, &ColumnBounds::Nothing, values)?));
         } else if let Some((place, field)) = schema.column_with_name(name) {
             fields.push(Arc::new(field.clone()));
             arrays.push(Arc::clone(rows.column(place)));
