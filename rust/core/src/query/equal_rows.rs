@@ -150,7 +150,7 @@ pub fn rows_of(batch: &RecordBatch, files: &[&FileSnapshot]) -> Result<Vec<Row>>
             None => out.text(&nfc(&scan::dataset_of(&file.path))),
         }
         for texts in &equal {
-            out.maybe(texts.get(row), |out, text| out.text(text));
+            out.maybe(texts.get(row), ByteWriter::text);
         }
         for numbers in &scores {
             out.maybe(numbers.get(row), |out, number| out.u64(number.to_bits()));

@@ -204,8 +204,7 @@ impl<'a> Predicate<'a> {
     /// The columns that it reads.
     pub fn columns(&self) -> Vec<&'a str> {
         match self {
-            Self::Scores(column, _) => vec![column],
-            Self::Equal(column, _) => vec![column],
+            Self::Equal(column, _) | Self::Scores(column, _) => vec![column],
             Self::Lies(score, _) => vec![SCORES[*score]],
             Self::Contains(_) => vec!["preprocessings"],
             Self::Runs(_) => vec!["run_id"],

@@ -140,7 +140,7 @@ impl ScoreColumns {
 }
 
 fn array_of(values: ScalarBuffer<f64>) -> Float64Array {
-    let nulls = NullBuffer::from_iter(values.iter().map(|value| !is_none(*value)));
+    let nulls = values.iter().map(|value| !is_none(*value)).collect::<NullBuffer>();
     Float64Array::new(values, Some(nulls).filter(|nulls| nulls.null_count() > 0))
 }
 
