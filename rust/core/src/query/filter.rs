@@ -204,7 +204,8 @@ impl<'a> Predicate<'a> {
     /// The columns that it reads.
     pub fn columns(&self) -> Vec<&'a str> {
         match self {
-            Self::Equal(column, _) | Self::Scores(column, _) => vec![column],
+            Self::Equal(column, _) => vec![column],
+            Self::Scores(column, _) => vec![*column],
             Self::Lies(score, _) => vec![SCORES[*score]],
             Self::Contains(_) => vec!["preprocessings"],
             Self::Runs(_) => vec!["run_id"],

@@ -114,7 +114,7 @@ impl ScorePath {
 }
 
 /// What the names of columns begin with that rank rows: the score of rows of a metric, that in `scores` of others.
-const RANKED: &str = "ranked.";
+const RANKED: &str = "\0ranked.";
 
 /// One such column.
 #[derive(Clone, Debug)]

@@ -143,7 +143,7 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
         let entries = if offset < total { order.rows(offset, ask.limit)? } else { Vec::new() };
         let text = (order.levels.keys.kind == Type::Text).then_some(ask.sort.column.as_str());
         names.extend(Tie::columns(text).into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
-        let Taken { rows, lost } = take_with_scores(&files, &entries, &names)?;
+        let Taken { rows, lost } = take_with_scores(&files, &entries, &names, &order.scores)?;
         let next_cursor = match entries.last() {
             Some(last) if offset + (entries.len() as u64) < total => {
                 let file = &files[last.file as usize];

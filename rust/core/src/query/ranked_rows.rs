@@ -18,7 +18,7 @@ use crate::summary::topk::{Ranked, TEXTS};
 use crate::types::columns::{Numbers, SCORES, Texts};
 
 /// Rows that are read at a time where equal ones are looked for, at first and at most.
-const CHUNK: (usize, usize) = (128, 65_536);
+const CHUNK: (usize, usize) = (128, 16_384);
 
 /// By what rows are ranked.
 #[derive(Clone, Copy)]
@@ -145,7 +145,7 @@ impl RankedBy<'_> {
                 equal_rows::READ.iter().filter(|name| !TEXTS.contains(name)).map(|&name| name.to_owned()),
             );
         }
-        let rows = take_with_scores(order.files, entries, &names)?.rows;
+        let rows = take_with_scores(order.files, entries, &names, &order.scores)?.rows;
         let files: Vec<_> = entries.iter().map(|entry| &order.files[entry.file as usize]).collect();
         let equal = if self.distinct.is_some() { equal_rows::rows_of(&rows, &files)? } else { Vec::new() };
         let scores = by.iter().map(|name| Numbers::of(&rows, name)).collect::<Result<Vec<_>, Error>>()?;

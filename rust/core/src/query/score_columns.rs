@@ -81,6 +81,14 @@ impl ScoreColumns {
         self.columns.get(name).map(|(column, _)| column)
     }
 
+    /// The numbers of the rows at some places, where all are known.
+    fn values_at(&self, name: &str, files: &[FileSnapshot], entries: &[Entry]) -> Option<Vec<f64>> {
+        let (_, table) = self.columns.get(name)?;
+        let value =
+            |entry: &Entry| table.of_file(&files[entry.file as usize])?.get(entry.row as usize).copied();
+        entries.iter().map(value).collect()
+    }
+
     /// Their names.
     pub fn names(&self) -> BTreeSet<&str> {
         self.columns.keys().map(String::as_str).collect()
@@ -150,11 +158,13 @@ fn batch_of(fields: Vec<Arc<Field>>, arrays: Vec<ArrayRef>, rows: usize) -> Resu
         .map_err(|error| Error::new(ErrorKind::Schema, error.to_string()))
 }
 
-/// The rows at some places, these columns of them, of which some may be made of `scores`.
+/// The rows at some places, these columns of them, of which some may be made of `scores`: as far as that is known,
+/// it is not read again.
 pub fn take_with_scores(
     files: &[FileSnapshot],
     entries: &[Entry],
     names: &[String],
+    known: &ScoreColumns,
 ) -> Result<Taken, FileFailure> {
     let made: Vec<_> = names.iter().map(|name| ScoreColumn::of(name).transpose()).collect::<Result<_>>()?;
     if made.iter().all(Option::is_none) {
@@ -162,9 +172,11 @@ pub fn take_with_scores(
     }
     let mut stored: Vec<String> =
         names.iter().zip(&made).filter(|(_, made)| made.is_none()).map(|(name, _)| name.clone()).collect();
-    let needed = made.iter().flatten().flat_map(|column| {
-        let own = needs(column, &ColumnBounds::Nothing).iter();
-        own.chain(&READ).map(|name| (*name).to_owned()).collect::<Vec<_>>()
+    let values: Vec<_> = names.iter().map(|name| known.values_at(name, files, entries)).collect();
+    let needed = made.iter().zip(&values).filter_map(|(column, values)| Some((column.as_ref()?, values)));
+    let needed = needed.flat_map(|(column, values)| {
+        let texts = if values.is_none() { &READ[..] } else { &[] };
+        needs(column, &ColumnBounds::Nothing).iter().chain(texts).map(|name| (*name).to_owned())
     });
     for name in needed {
         if !stored.contains(&name) {
@@ -173,9 +185,9 @@ pub fn take_with_scores(
     }
     let Taken { rows, lost } = take(files, entries, &schema_of(files, &stored)?)?;
     let (schema, mut fields, mut arrays) = (rows.schema(), Vec::new(), Vec::<ArrayRef>::new());
-    for (name, made) in names.iter().zip(&made) {
+    for ((name, made), values) in names.iter().zip(&made).zip(values) {
         if let Some(column) = made {
-            let values = column.path.values(&rows)?.into();
+            let values = values.map_or_else(|| column.path.values(&rows), Ok)?.into();
             fields.push(Arc::new(Field::new(name, DataType::Float64, true)));
             arrays.push(Arc::new(of_rows(column, &rows, &ColumnBounds::Nothing, values)?));
         } else if let Some((place, field)) = schema.column_with_name(name) {

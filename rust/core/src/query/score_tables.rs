@@ -29,8 +29,8 @@ const LAYOUT: u64 = 1;
 const MOST_ROWS: usize = 1 << 25;
 /// Where more rows than these are cached, a sixteenth of them must be new for all to be written again.
 const FEW_ROWS: usize = 1 << 20;
-/// Metrics that are cached in memory.
-const MOST_TABLES: usize = 4;
+/// Rows that are cached in memory, of all metrics together: 128 MiB. The last metric is, however many it has.
+const ROWS_IN_MEMORY: usize = 1 << 24;
 
 /// What one file has: a value for each row, by place.
 #[derive(Clone, Debug)]
@@ -95,12 +95,16 @@ impl ScoreTable {
                 cached.files.insert(file.name.clone(), scores.clone());
             }
         }
-        let rows: usize = cached.files.values().map(|scores| scores.values.len()).sum();
+        let rows = cached.rows();
         if rows <= MOST_ROWS && (rows <= FEW_ROWS || new >= rows / 16) {
             cached.store(root, path);
         }
         cache(key, &Arc::new(cached));
         Ok(table)
+    }
+
+    fn rows(&self) -> usize {
+        self.files.values().map(|scores| scores.values.len()).sum()
     }
 
     /// The values of a file, as it is.
@@ -182,7 +186,7 @@ fn cache(key: (PathBuf, ScorePath), table: &Arc<ScoreTable>) {
     let tables = guard.get_or_insert_default();
     let now = tables.values().map(|(_, used)| *used).max().unwrap_or(0) + 1;
     tables.insert(key, (Arc::clone(table), now));
-    if tables.len() > MOST_TABLES {
+    while tables.len() > 1 && tables.values().map(|(table, _)| table.rows()).sum::<usize>() > ROWS_IN_MEMORY {
         let oldest = tables.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
         oldest.and_then(|oldest| tables.remove(&oldest));
     }
