@@ -84,33 +84,43 @@ impl ScorePath {
 
     /// The values of all rows of a batch that has the columns of [`READ`], as far as there are such.
     pub fn values(&self, batch: &RecordBatch) -> Result<Vec<f64>> {
-        let [scores, fold, metric] = READ.map(|column| Texts::of(batch, column));
-        let (scores, fold, metric) = (scores?, fold?, metric?);
-        let rows = batch.num_rows();
-        if matches!(scores, Texts::Absent) {
-            return Ok(vec![NONE; rows]);
-        }
-        let mut values = vec![NONE; rows];
-        values.par_chunks_mut(RUN).enumerate().for_each(|(chunk, values)| {
-            // The rows of one fold have one text, and stand together.
-            let mut last: Option<(&str, f64)> = None;
-            for (at, value) in values.iter_mut().enumerate() {
-                let row = chunk * RUN + at;
-                let Some(text) = scores.get(row) else { continue };
-                let found = match last {
-                    Some((known, found)) if known == text => found,
-                    _ => self.value(text),
-                };
-                last = Some((text, found));
-                *value = if is_missing(found) || self.is_held_out(fold.get(row), metric.get(row)) {
-                    found
-                } else {
-                    NOT_HELD_OUT
-                };
-            }
-        });
-        Ok(values)
+        let mut values = values_of(std::slice::from_ref(self), batch)?;
+        Ok(values.swap_remove(0))
     }
+}
+
+/// The values of all rows of a batch for some paths, of which each text is parsed once.
+pub fn values_of(paths: &[ScorePath], batch: &RecordBatch) -> Result<Vec<Vec<f64>>> {
+    let [scores, fold, metric] = READ.map(|column| Texts::of(batch, column));
+    let (scores, fold, metric) = (scores?, fold?, metric?);
+    let rows = batch.num_rows();
+    if matches!(scores, Texts::Absent) {
+        return Ok(vec![vec![NONE; rows]; paths.len()]);
+    }
+    let wanted: Vec<&ScorePath> = paths.iter().collect();
+    let of_run = |run: usize| {
+        let mut values = vec![Vec::with_capacity(RUN); paths.len()];
+        // The rows of one fold have one text, and stand together.
+        let mut last: Option<(&str, Option<Vec<Option<f64>>>)> = None;
+        for row in run * RUN..rows.min((run + 1) * RUN) {
+            let text = scores.get(row);
+            if let Some(text) = text.filter(|text| last.as_ref().is_none_or(|(known, _)| known != text)) {
+                last = Some((text, numbers_in(text, &wanted).map(|(_, numbers)| numbers)));
+            }
+            let numbers = text.and(last.as_ref()).and_then(|(_, numbers)| numbers.as_ref());
+            for (at, path) in paths.iter().enumerate() {
+                let value = match numbers.and_then(|numbers| numbers[at]) {
+                    None => NONE,
+                    Some(number) if path.is_held_out(fold.get(row), metric.get(row)) => number,
+                    Some(_) => NOT_HELD_OUT,
+                };
+                values[at].push(value);
+            }
+        }
+        values
+    };
+    let runs: Vec<Vec<Vec<f64>>> = (0..rows.div_ceil(RUN)).into_par_iter().map(of_run).collect();
+    Ok((0..paths.len()).map(|at| runs.iter().flat_map(|run| &run[at]).copied().collect()).collect())
 }
 
 /// What the names of columns begin with that rank rows: the score of rows of a metric, that in `scores` of others.

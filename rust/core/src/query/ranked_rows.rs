@@ -80,16 +80,21 @@ impl RankedBy<'_> {
             let sort = Sort { column: self.column(), descending: None, direction: Some(self.direction) };
             let name = format!("{} {filter:?} {sort:?}", root.display());
             let order = Order::of(&root, name, &files, filter, &sort, progress)?;
-            let best = self.best(&order)?;
+            let best = match self.best(&order, false)? {
+                Some(best) => best,
+                None => self.best(&order, true)?.unwrap_or_default(),
+            };
             let errors = errors.iter().chain(&order.damage).cloned().collect();
             Ok(RankedRows { best, files_read: order.levels.files.len(), errors })
         };
         read().map_err(|failed: FileFailure| (failed.file.map(|file| files[file].name.clone()), failed.error))
     }
 
-    fn best(&self, order: &Order<'_>) -> Result<Vec<Best>, FileFailure> {
+    /// The best rows; `None` where some may be equal, and the texts of their scores, which are most of the bytes of
+    /// a row, were not looked at.
+    fn best(&self, order: &Order<'_>, with_texts: bool) -> Result<Option<Vec<Best>>, FileFailure> {
         if self.k == 0 {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let mut equal = self.distinct.map(EqualRows::new);
         let (mut best, mut last, mut place) = (Vec::<Best>::new(), Key::default(), 0);
@@ -105,11 +110,11 @@ impl RankedBy<'_> {
             let ranked = with_scores.count();
             is_end |= ranked < entries.len();
             entries.truncate(ranked);
-            let (rows, equals) = self.read(order, &entries)?;
+            let (rows, equals) = self.read(order, &entries, with_texts)?;
             for (at, (entry, ranked)) in entries.iter().zip(rows).enumerate() {
                 let is_full = best.len() == self.k;
                 if is_full && (equal.is_none() || entry.key != last) {
-                    return Ok(best);
+                    return Ok(Some(best));
                 }
                 let free = (!is_full).then_some(best.len());
                 let known = match &mut equal {
@@ -117,6 +122,7 @@ impl RankedBy<'_> {
                     None => None,
                 };
                 match known {
+                    Some(_) if !with_texts => return Ok(None),
                     Some(place) => best[place].n_equal += 1,
                     None if is_full => {}
                     None => {
@@ -126,7 +132,7 @@ impl RankedBy<'_> {
                 }
             }
             if is_end {
-                return Ok(best);
+                return Ok(Some(best));
             }
             chunk = (chunk * 2).min(CHUNK.1);
         }
@@ -136,14 +142,14 @@ impl RankedBy<'_> {
         &self,
         order: &Order<'_>,
         entries: &[Entry],
+        with_texts: bool,
     ) -> Result<(Vec<Ranked>, Vec<equal_rows::Row>), FileFailure> {
         let by: Vec<String> = (0..SCORES.len()).map(|score| self.column_of(score)).collect();
         let mut names: Vec<String> = TEXTS.iter().chain(&SCORES).map(|&name| name.to_owned()).collect();
         names.extend(by.iter().filter(|_| self.by_scores).cloned());
         if self.distinct.is_some() {
-            names.extend(
-                equal_rows::READ.iter().filter(|name| !TEXTS.contains(name)).map(|&name| name.to_owned()),
-            );
+            let is_read = |name: &&&str| !TEXTS.contains(name) && (with_texts || **name != "scores");
+            names.extend(equal_rows::READ.iter().filter(is_read).map(|&name| name.to_owned()));
         }
         let rows = take_with_scores(order.files, entries, &names, &order.scores)?.rows;
         let files: Vec<_> = entries.iter().map(|entry| &order.files[entry.file as usize]).collect();

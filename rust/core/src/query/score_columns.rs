@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field, Schema};
 use super::entry::Entry;
 use super::file_snapshot::{FileFailure, FileSnapshot};
 use super::filter::ColumnBounds;
-use super::json_scores::{READ, ScoreColumn, is_none};
+use super::json_scores::{PARTS, READ, ScoreColumn, ScorePath, is_none};
 use super::score_tables::ScoreTable;
 use super::take::{Taken, schema_of, take};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -63,10 +63,18 @@ impl ScoreColumns {
     ) -> Result<Self, FileFailure> {
         let mut columns = HashMap::new();
         for name in names {
-            if let Some(column) = ScoreColumn::of(name).transpose()? {
-                let table = ScoreTable::of(root, &column.path, listed, wanted, progress)?;
-                columns.insert(name.to_owned(), (column, table));
+            let Some(column) = ScoreColumn::of(name).transpose()? else { continue };
+            let table = ScoreTable::of(root, &column.path, listed, wanted, progress)?;
+            if column.takes_own && table.is_of_few() {
+                // A ranking shows the other partitions, too, which were read together.
+                for part in 0..PARTS.len() {
+                    let column =
+                        ScoreColumn { path: ScorePath { part, ..column.path.clone() }, ..column.clone() };
+                    let table = ScoreTable::of(root, &column.path, listed, wanted, progress)?;
+                    columns.insert(ScoreColumn::ranking(&column.path), (column, table));
+                }
             }
+            columns.insert(name.to_owned(), (column, table));
         }
         Ok(Self { columns })
     }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::file_snapshot::{FileFailure, FileSnapshot, collect_results_of};
 use super::filter::ColumnBounds;
-use super::json_scores::{NONE, READ, ScorePath, is_missing};
+use super::json_scores::{NONE, PARTS, READ, ScorePath, is_missing, values_of};
 use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::codec::ByteWriter;
@@ -72,35 +72,40 @@ impl ScoreTable {
             cache(key, &known);
             return Ok(known);
         }
+        let paths = paths_with(path, listed, &unknown)?;
         let read_at = now_ns();
-        let read: Vec<Result<FileScores>> = unknown
+        let read: Vec<Result<Vec<Vec<f64>>>> = unknown
             .par_iter()
             .with_max_len(1)
-            .map(|&file| {
-                let identity = listed[file].identity;
-                let values =
-                    read(&listed[file], path, progress).map_err(|error| error.at(&listed[file].path))?;
-                Ok(FileScores { identity, read_at, values: values.into() })
-            })
+            .map(|&file| read(&listed[file], &paths, progress).map_err(|error| error.at(&listed[file].path)))
             .collect();
-        let read = collect_results_of(&unknown, read)?;
-        let new: usize = read.iter().map(|scores| scores.values.len()).sum();
-        let mut table = Self { files: known.files.clone() };
-        table.files.extend(unknown.iter().map(|&file| listed[file].name.clone()).zip(read));
-        let table = Arc::new(table);
-        let mut cached = Self::default();
-        for file in listed {
-            let scores = table.files.get(&file.name).filter(|scores| scores.identity == file.identity);
-            if let Some(scores) = scores.filter(|scores| scores.identity.settled_at(scores.read_at)) {
-                cached.files.insert(file.name.clone(), scores.clone());
+        let mut read = collect_results_of(&unknown, read)?;
+        let mut wanted = known;
+        for path_of in paths.iter().rev() {
+            let key = (root.to_path_buf(), path_of.clone());
+            let known = if path_of == path {
+                Arc::clone(&wanted)
+            } else {
+                in_memory(&key).unwrap_or_else(|| Arc::new(Self::load(root, path_of)))
+            };
+            let scores = unknown.iter().zip(&mut read).map(|(&file, values)| {
+                let (identity, values) = (listed[file].identity, values.pop().unwrap_or_default().into());
+                (listed[file].name.clone(), FileScores { identity, read_at, values })
+            });
+            let mut table = Self { files: known.files.clone() };
+            table.files.extend(scores);
+            let table = Arc::new(table);
+            table.cache_settled(key, listed, &unknown);
+            if path_of == path {
+                wanted = table;
             }
         }
-        let rows = cached.rows();
-        if rows <= MOST_ROWS && (rows <= FEW_ROWS || new >= rows / 16) {
-            cached.store(root, path);
-        }
-        cache(key, &Arc::new(cached));
-        Ok(table)
+        Ok(wanted)
+    }
+
+    /// Whether all partitions of the metric were read together.
+    pub fn is_of_few(&self) -> bool {
+        self.rows() <= FEW_ROWS
     }
 
     fn rows(&self) -> usize {
@@ -113,6 +118,23 @@ impl ScoreTable {
         let is_same = scores.identity == file.identity
             && (scores.identity.settled_at(scores.read_at) || scores.read_at >= file.seen_at);
         is_same.then_some(&scores.values)
+    }
+
+    /// Caches what is known of files that their stat tells from their later selves.
+    fn cache_settled(&self, key: (PathBuf, ScorePath), listed: &[FileSnapshot], new: &[usize]) {
+        let mut cached = Self::default();
+        for file in listed {
+            let scores = self.files.get(&file.name).filter(|scores| scores.identity == file.identity);
+            if let Some(scores) = scores.filter(|scores| scores.identity.settled_at(scores.read_at)) {
+                cached.files.insert(file.name.clone(), scores.clone());
+            }
+        }
+        let new = new.iter().filter_map(|&file| self.files.get(&listed[file].name));
+        let (rows, new) = (cached.rows(), new.map(|scores| scores.values.len()).sum::<usize>());
+        if rows <= MOST_ROWS && (rows <= FEW_ROWS || new >= rows / 16) {
+            cached.store(&key.0, &key.1);
+        }
+        cache(key, &Arc::new(cached));
     }
 
     /// Whether a row of some files has a number, held out or not.
@@ -192,29 +214,48 @@ fn cache(key: (PathBuf, ScorePath), table: &Arc<ScoreTable>) {
     }
 }
 
-/// The values of all rows of a sealed file.
-fn read(listed: &FileSnapshot, path: &ScorePath, progress: &Progress) -> Result<Vec<f64>> {
+/// The paths that are read together: all partitions of the metric, unless there are so many rows that memory tells.
+fn paths_with(
+    path: &ScorePath,
+    listed: &[FileSnapshot],
+    files: &[usize],
+) -> Result<Vec<ScorePath>, FileFailure> {
+    let mut rows = 0;
+    for &file in files {
+        let source = Source::open(&listed[file].path, listed[file].identity)
+            .map_err(|error| FileFailure { file: Some(file), error })?;
+        rows += source.starts.last().copied().unwrap_or(0);
+    }
+    let of_part = |part| ScorePath { part, metric: path.metric.clone() };
+    Ok(if rows <= FEW_ROWS as u64 { (0..PARTS.len()).map(of_part).collect() } else { vec![path.clone()] })
+}
+
+/// The values of all rows of a sealed file, for each path.
+fn read(listed: &FileSnapshot, paths: &[ScorePath], progress: &Progress) -> Result<Vec<Vec<f64>>> {
     let source = Source::open(&listed.path, listed.identity)?;
-    let groups: Vec<Result<Vec<f64>>> = (0..source.groups())
+    let groups: Vec<Result<Vec<Vec<f64>>>> = (0..source.groups())
         .into_par_iter()
         .with_max_len(1)
         .map(|group| {
             let rows = usize::try_from(source.starts[group + 1] - source.starts[group]).unwrap_or(usize::MAX);
             if source.known(group, READ[0]) == ColumnBounds::Always(None) {
-                return Ok(vec![NONE; rows]);
+                return Ok(vec![vec![NONE; rows]; paths.len()]);
             }
-            let mut values = Vec::new();
+            let mut values = vec![Vec::new(); paths.len()];
             source.read_group(group, &READ, &mut |batch| {
                 progress.check()?;
-                values.extend(path.values(batch)?);
+                values
+                    .iter_mut()
+                    .zip(values_of(paths, batch)?)
+                    .for_each(|(all, mut more)| all.append(&mut more));
                 Ok(())
             })?;
             Ok(values)
         })
         .collect();
-    let mut values = Vec::new();
+    let mut values = vec![Vec::new(); paths.len()];
     for group in groups {
-        values.append(&mut group?);
+        values.iter_mut().zip(group?).for_each(|(all, mut more)| all.append(&mut more));
     }
     Ok(values)
 }
