@@ -92,7 +92,7 @@ class Predictions:
         A named metric is also looked for in the `scores` of rows that have another metric: they rank by its
         number for the partition of the score column, and their record shows those of that metric. Rows of the
         folds "avg", "w_avg" and "final" have no validation score there. The first such question reads the
-        `scores` of all rows with other metrics once, for each metric and partition; the numbers are cached.
+        `scores` of all rows with other metrics once for each metric; the numbers are cached.
 
         Rows are equal whose dataset, configuration (of nirs4all 0.6 the hash in config_path, else that of
         their result), model_name, step_idx, branch_id, fold, partition, metric and scores are, bit for bit:
