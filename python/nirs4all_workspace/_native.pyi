@@ -694,6 +694,7 @@ def top_predictions(
     direction: str | None,
     filters: dict[str, Any],
     *,
+    distinct: bool = True,
     live: bool = True,
     use_cache: bool = True,
     threads: int = 0,
@@ -715,6 +716,18 @@ def page_predictions(
         The attributes of a page, and `batch`: None, or the rows as an Arrow IPC stream where that was asked
         for or a column has values that a dict cannot hold; then `records` is None. Times in records are
         texts.
+    """
+
+def score_names(root: _Path, *, live: bool) -> list[str]:
+    """Return which numbers the rows of a workspace have in `scores`, as "scores.val.r2"; cached by stat."""
+
+def score_names_in(frame: object) -> list[str]:
+    """Return which numbers the rows of an Arrow table have in its column `scores`, as "scores.val.r2"."""
+
+def score_structs(frame: object, names: Sequence[str]) -> list[Rows]:
+    """Return the column `scores` of an Arrow table as structs of these numbers, batch by batch.
+
+    A partition without any of the names is null throughout; a row whose text is no JSON object is null.
     """
 
 def find_predictions(

@@ -84,18 +84,18 @@ def test_any_question(contents, rebuilt, k, metric, score, direction, filters):
         ws = workspace(Path(folder), parts, rebuilt)
         if "run" in filters and not any(filters["run"] in part["run_id"] for part in parts):
             with pytest.raises(n4w.NotFoundError, match=f"there is no run '{filters['run']}'"):
-                ws.predictions.top(k, metric, score, direction, **filters)
+                ws.predictions.top(k, metric, score, direction, distinct=False, **filters)
             return
         if known == "unknown":
             with pytest.raises(n4w.UnknownMetricError, match=metric):
-                ws.predictions.top(k, metric, score, direction, **filters)
+                ws.predictions.top(k, metric, score, direction, distinct=False, **filters)
             return
         named = {row["metric"] for part in parts for row in part.to_dicts() if row["metric"]}
         if named and metric not in named:
             with pytest.raises(ValueError, match=f"'?{metric}.*there are {', '.join(sorted(named))}"):
-                ws.predictions.top(k, metric, score, direction, **filters)
+                ws.predictions.top(k, metric, score, direction, distinct=False, **filters)
             return
-        top = ws.predictions.top(k, metric, score, direction, **filters)
+        top = ws.predictions.top(k, metric, score, direction, distinct=False, **filters)
     wanted_score, wanted = expected(pl.concat(parts), metric, score, known, filters)
     assert top.errors == []
     assert (top.metric, top.direction) == (metric, known)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Text = str | None
 Number = float | None
+Bounds = list[str] | None
 
 _OPTIONS: dict[str, Any] = {
     "metric": Annotated[Text, typer.Option(help="Only this metric.")],
@@ -29,6 +30,13 @@ _OPTIONS: dict[str, Any] = {
     "max_test_score": Annotated[Number, typer.Option(help="Highest test_score.")],
     "min_train_score": Annotated[Number, typer.Option(help="Lowest train_score.")],
     "max_train_score": Annotated[Number, typer.Option(help="Highest train_score.")],
+    "min_scores": Annotated[
+        Bounds,
+        typer.Option("--min-score", metavar="NAME=NUMBER", help="Lowest number in scores: val.r2=0.9."),
+    ],
+    "max_scores": Annotated[
+        Bounds, typer.Option("--max-score", metavar="NAME=NUMBER", help="Highest number in scores.")
+    ],
     "preprocessings_contains": Annotated[Text, typer.Option(help="Only preprocessings with this text.")],
 }
 
@@ -42,6 +50,8 @@ def with_filters(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def filtered(**given: Any) -> None:  # noqa: ANN401 - of the options
         filters = {name: given.pop(name) for name in options}
+        for name in ("min_scores", "max_scores"):
+            filters[name] = _bounds(filters[name])
         command(**given, filters=filters)
 
     parameters += [
@@ -51,3 +61,17 @@ def with_filters(command: Callable[..., None]) -> Callable[..., None]:
     filtered.__dict__["__signature__"] = inspect.Signature(parameters)
     filtered.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return filtered
+
+
+def _bounds(given: list[str] | None) -> dict[str, float] | None:
+    """Return bounds by name, of texts such as "val.r2=0.9"; None without any."""
+    bounds = {}
+    for text in given or ():
+        name, equals, number = text.rpartition("=")
+        try:
+            bounds[name] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise typer.BadParameter(f"expected a bound such as val.r2=0.9, got {text!r}")
+    return bounds or None

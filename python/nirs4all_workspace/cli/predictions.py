@@ -27,6 +27,7 @@ from nirs4all_workspace.cli.output import (
 )
 from nirs4all_workspace.cli.results import show_results
 from nirs4all_workspace.cli.unknown_names import say_unknown
+from nirs4all_workspace.values.strict_json import dumps
 from nirs4all_workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -82,15 +83,20 @@ def top(
             help="dataset, model or result: rank results by all their held-out folds.", show_default="rows"
         ),
     ] = None,
+    distinct: Annotated[
+        bool, typer.Option("--distinct/--all", help="Show equal rows once, with their number.")
+    ] = True,
     as_json: AsJson = False,
     *,
     filters: dict[str, Any],
 ) -> None:
-    """Rank the best predictions of one metric, or the best results, dataset by dataset."""
+    """Rank the best predictions of a metric, also of one that rows have in `scores`; or the best results."""
     workspace = open_workspace(path)
     asked = {**filters, "metric": metric}
     try:
-        ranking = workspace.predictions.top(k, metric, score, direction, per=per, **filters)
+        ranking = workspace.predictions.top(
+            k, metric, score, direction, distinct=distinct, per=per, **filters
+        )
     except ValueError:
         # An error about the metric where no row matches: unknown names may be the cause.
         exit_with(say_unknown(workspace, asked))
@@ -105,6 +111,8 @@ def top(
     else:
         _show_ranking(ranking, f"best by {ranking.ranked_by} of {ranking.metric} ({ranking.direction})")
         show_errors(ranking.errors)
+    if not ranking and k and not ranking.errors and _is_in_scores(workspace, metric):
+        asked["metric"] = None
     exit_with(ranking.errors or ([] if ranking or not k else say_unknown(workspace, asked)))
 
 
@@ -116,7 +124,9 @@ def predictions(
     limit: Annotated[
         int | None, typer.Option(min=0, help="Number of rows.", show_default="100; all for a file")
     ] = None,
-    sort_by: Annotated[str, typer.Option(help="The column to sort by.")] = "val_score",
+    sort_by: Annotated[
+        str, typer.Option(help="The column to sort by, or a number in scores: scores.val.r2.")
+    ] = "val_score",
     descending: Annotated[
         bool | None,
         typer.Option(
@@ -150,6 +160,8 @@ def predictions(
             print_json(page.to_dict())
         else:
             _show_page(page)
+            for note in page.notes:
+                say(f"note: {note}")
             show_errors(page.errors)
         exit_with(page.errors or ([] if page.total else say_unknown(workspace, filters)))
         return
@@ -209,6 +221,13 @@ def demo(as_json: AsJson = False) -> None:
         print_json(answer)
     else:
         _show_summary(answer, Path("demo"))
+
+
+def _is_in_scores(workspace: Workspace, metric: str | None) -> bool:
+    """Return whether rows have a metric in their scores, if not as their own."""
+    parts: Any = workspace.predictions.scan(scores=True).collect_schema()["scores"]
+    metrics = [getattr(part.dtype, "fields", ()) for part in parts.fields]
+    return any(field.name == metric for fields in metrics for field in fields)
 
 
 def _show_summary(answer: dict[str, Any], path: Path) -> None:
@@ -275,6 +294,7 @@ def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
     if not predictions:
         say(f"{title}: no predictions")
         return
+    has_equal = any(row.get("n_equal", 1) > 1 for row in predictions)
     # Scores of different datasets do not compare.
     of_dataset: dict[str, list[dict[str, Any]]] = {}
     for row in predictions:
@@ -282,10 +302,15 @@ def _show_ranking(predictions: Sequence[dict[str, Any]], title: str) -> None:
     for dataset, rows in sorted(of_dataset.items()):
         table = new_table(title if len(of_dataset) == 1 else f"{title}, {dataset}")
         add_columns(table, "id", "dataset", "model", "preprocessings", "fold", "val", "test", "train")
+        if has_equal:
+            table.add_column("equal rows", justify="right")
         for row in rows:
             names = [row["id"], row["dataset_name"], row["model_name"], row["preprocessings"], row["fold_id"]]
             scores = [row["val_score"], row["test_score"], row["train_score"]]
-            table.add_row(*("" if name is None else str(name) for name in names), *map(number, scores))
+            equal = [str(row["n_equal"])] if has_equal else []
+            table.add_row(
+                *("" if name is None else str(name) for name in names), *map(number, scores), *equal
+            )
         terminal().print(table)
 
 
@@ -298,8 +323,13 @@ def _show_page(page: Page) -> None:
     for name in page.records[0]:
         table.add_column(name)
     for row in page.records:
-        cells = [number(value) if isinstance(value, float) else value for value in row.values()]
-        table.add_row(*("" if value is None else str(value) for value in cells))
+        table.add_row(*map(_cell, row.values()))
     terminal().print(table)
     if page.next_cursor:
         say(f"more: --cursor {page.next_cursor}")
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - of any column
+    if isinstance(value, dict | list):
+        return dumps(value)
+    return number(value) if isinstance(value, float) else "" if value is None else str(value)

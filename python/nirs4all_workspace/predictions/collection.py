@@ -15,14 +15,23 @@ from nirs4all_workspace.datasets.dataset_record import is_id
 from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.model import migration_notes
 from nirs4all_workspace.model.result import ResultList
-from nirs4all_workspace.predictions import best_results, compaction, export, pages, scan, sessions
+from nirs4all_workspace.predictions import (
+    best_results,
+    compaction,
+    export,
+    pages,
+    scan,
+    score_structs,
+    sessions,
+)
 from nirs4all_workspace.predictions.arrays import arrays_of
 from nirs4all_workspace.predictions.planned_fields import PlannedFields
 from nirs4all_workspace.predictions.writer import Writer
 from nirs4all_workspace.values import stored
+from nirs4all_workspace.values.json_columns import parse_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
 
@@ -85,8 +94,11 @@ class Predictions:
         score: str | None = None,
         direction: str | None = None,
         *,
+        distinct: bool = True,
         live: bool = True,
         per: str | None = None,
+        min_scores: Mapping[str, float] | None = None,
+        max_scores: Mapping[str, float] | None = None,
         **filters: Unpack[RankingFilters],
     ) -> Ranking:
         """Rank predictions of one metric, or, with `per`, results.
@@ -96,12 +108,22 @@ class Predictions:
         not show one model three times. NaN never ranks; ties are broken by id. Footers alone answer k up to
         32 where the filters allow; otherwise rows are read from the files whose footers do not exclude them.
 
+        A named metric is also looked for in the `scores` of rows that have another metric: they rank by its
+        number for the partition of the score column, and their record shows those of that metric. Rows of the
+        folds "avg", "w_avg" and "final" have no validation score there. The first such question reads the
+        `scores` of all rows with other metrics once for each metric; the numbers are cached.
+
+        Rows are equal whose dataset, configuration (of nirs4all 0.6 the hash in config_path, else that of
+        their result), model_name, step_idx, branch_id, fold, partition, metric and scores are, bit for bit:
+        what was run again with the same outcome.
+
         Args:
             k: Number of predictions.
             metric: The metric to rank; None for the only one there is.
             score: "val_score", "test_score" or "train_score"; None for val_score, or for test_score where the
                 metric has no val_score in any filtered row.
             direction: "maximize", "minimize" or "zero"; None for the direction in the table of metrics.
+            distinct: Whether equal rows are one entry, with their number as `n_equal`.
             live: Whether open segments are included.
             per: None for rows, of which the luckiest fold comes first. Else results by their `score`, that of
                 all held-out folds, dataset by dataset, at most k of each: "result" for each result, with its
@@ -109,6 +131,8 @@ class Predictions:
                 the best result of each dataset. Failed results rank nowhere. `score="test_score"` ranks by
                 `score_test`. A metric that rows have in `scores` alone costs one pass over them, which is
                 cached.
+            min_scores: Lowest numbers in `scores`, by partition and metric, as for `page`.
+            max_scores: Highest numbers in `scores`.
             filters: dataset, model, partition, run (id or name), result, fold, task_type (equal to a text);
                 min_val_score, max_val_score and so on (inclusive); preprocessings_contains. With `per`
                 dataset, model, run, result, task_type, and min_ and max_ of val_score (`score`) and
@@ -117,8 +141,8 @@ class Predictions:
         Returns:
             With `per` the dicts of `Result.to_dict`, and of one of several models step_idx, branch_id and
             branch_name; else dicts of id, run_id (of nirs4all 0.6 the session), dataset_name, model_name,
-            config_name, val_score, test_score, train_score, fold_id, partition and preprocessings. Best
-            first. Files that could not be read are in its `errors`.
+            config_name, val_score, test_score, train_score, fold_id, partition, preprocessings and n_equal.
+            Best first. Files that could not be read are in its `errors`.
 
         Raises:
             ValueError: There are several metrics and none was named, no row has the named one, or an argument
@@ -132,10 +156,18 @@ class Predictions:
         pages.check_texts(metric=metric, score=score, direction=direction)
         root = self._workspace.path
         if per is not None:
+            if min_scores or max_scores:
+                raise ValueError(
+                    "min_scores, max_scores: they choose rows, and `per` ranks results; use min_val_score"
+                )
             asked = {"per": per, "k": k, "metric": metric, "score": score, "direction": direction}
             return Ranking(best_results.rank(root, asked | {"live": live}, filters))
-        asked = self._filters(filters)
-        ranking = Ranking(_native.top_predictions(root, k, metric, score, direction, asked, live=live))
+        asked = self._filters(pages.with_scores(filters, min_scores, max_scores))
+        ranking = Ranking(
+            _native.top_predictions(
+                root, k, metric, score, direction, asked, distinct=bool(distinct), live=live
+            )
+        )
         sessions.add_runs(root, ranking)
         return ranking
 
@@ -149,6 +181,8 @@ class Predictions:
         columns: Sequence[str] | None = None,
         *,
         live: bool = True,
+        min_scores: Mapping[str, float] | None = None,
+        max_scores: Mapping[str, float] | None = None,
         **filters: Unpack[PredictionFilters],
     ) -> Page:
         """Return some rows of a sorted list, and a cursor that leads on from them.
@@ -160,15 +194,20 @@ class Predictions:
         Args:
             offset: Number of rows before the page.
             limit: Number of rows; 0 for `total` alone, without a cursor.
-            sort_by: Any column. Rows with equal values are ordered by id, run_id and dataset_name; NaN comes
+            sort_by: Any column, or a number in `scores` such as "scores.val.r2", which the records then show.
+                Rows with equal values are ordered by id, run_id and dataset_name; NaN comes
                 after other values, null last.
             descending: Whether larger values come first. None: for a score the best first, metric by metric
                 in the order of their names, and last, by id, rows whose metric has no known direction; for
                 other columns the smallest first.
             cursor: The `next_cursor` of a page of the same query, instead of an offset.
-            columns: Names of columns; None for id, run_id, dataset_name, model_name, config_name, the three
-                scores, fold_id, partition, preprocessings, metric and task_type.
+            columns: Names of columns, also such as "scores.val.r2"; None for id, run_id, dataset_name,
+                model_name, config_name, the three scores, fold_id, partition, preprocessings, metric and
+                task_type.
             live: Whether open segments are included.
+            min_scores: Lowest numbers in `scores` (inclusive), by partition and metric: {"val.r2": 0.9}. The
+                first use of such a number reads the `scores` of all rows once; they are cached.
+            max_scores: Highest numbers in `scores`.
             filters: dataset, model, partition, run (id or name), result, fold, task_type, metric (equal to a
                 text); min_val_score, max_val_score and so on (inclusive); preprocessings_contains.
 
@@ -181,7 +220,8 @@ class Predictions:
             NotFoundError: There is no such run.
             OSError: The workspace cannot be listed.
         """
-        asked = self._asked(offset, limit, sort_by, descending, cursor, columns, live, filters)
+        wanted = pages.with_scores(filters, min_scores, max_scores)
+        asked = self._asked(offset, limit, sort_by, descending, cursor, columns, live, wanted)
         return pages.page(self._workspace.path, asked)
 
     def export(
@@ -194,6 +234,8 @@ class Predictions:
         limit: int | None = None,
         *,
         live: bool = True,
+        min_scores: Mapping[str, float] | None = None,
+        max_scores: Mapping[str, float] | None = None,
         **filters: Unpack[PredictionFilters],
     ) -> list[Problem]:
         """Write all rows of a sorted list to a file, in bounded memory.
@@ -207,6 +249,8 @@ class Predictions:
             columns: Names of columns, as for `page`.
             limit: Number of rows; None for all.
             live: Whether open segments are included.
+            min_scores: Lowest numbers in `scores`, as for `page`.
+            max_scores: Highest numbers in `scores`, as for `page`.
             filters: The filters of `page`.
 
         Returns:
@@ -217,7 +261,8 @@ class Predictions:
             NotFoundError: There is no such run.
             OSError: The workspace cannot be listed, or the file cannot be written.
         """
-        asked = self._asked(0, 0, sort_by, descending, None, columns, live, filters)
+        wanted = pages.with_scores(filters, min_scores, max_scores)
+        asked = self._asked(0, 0, sort_by, descending, None, columns, live, wanted)
         place = export.STDOUT if os.fspath(target) == "-" else absolute(target, "target")
         return export.export(self._workspace.path, asked, place, kind, limit)
 
@@ -230,7 +275,7 @@ class Predictions:
         cursor: str | None,
         columns: Sequence[str] | None,
         live: bool,
-        filters: PredictionFilters,
+        filters: Mapping[str, Any],
     ) -> dict[str, Any]:
         return {
             "offset": offset,
@@ -244,7 +289,7 @@ class Predictions:
             "filters": self._filters(filters),
         }
 
-    def _filters(self, given: PredictionFilters | RankingFilters) -> dict[str, Any]:
+    def _filters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the filter on a run by the keys of its rows: its id, or in 0.6 file, dataset and config."""
         filters: dict[str, Any] = {**given}
         for name in ("runs", "members"):
@@ -287,7 +332,7 @@ class Predictions:
         asked |= {"columns": ["id"], "live": True, "named": run, "filters": {"run": run}}
         return pages.page(self._workspace.path, asked).total > 0
 
-    def scan(self, *, live: bool = True, partial: bool = False) -> pl.LazyFrame:
+    def scan(self, *, live: bool = True, partial: bool = False, scores: bool = False) -> pl.LazyFrame:
         """Return all rows as a Polars LazyFrame.
 
         Files are listed when the frame is collected, not when it is built; filters and columns are pushed
@@ -297,18 +342,26 @@ class Predictions:
         Args:
             live: Whether open segments are included.
             partial: Whether rows of unfinished results are included.
+            scores: Whether `scores` is a struct of `train`, `val` and `test`, each a struct of Float64 by
+                metric, in place of the JSON text; null where the text is no JSON object. Which metrics there
+                are takes one pass over the rows, at the first look at the schema; it is cached. Values are
+                as stored: those of `val` in rows of the folds "avg", "w_avg" and "final" were not computed on
+                held-out samples, unless the metric is the row's own.
 
         Returns:
             The columns of docs/format.md in their order (texts String, counts Int64, scores Float64,
             `created_at` Datetime in µs UTC), then extra columns. The order of rows is undefined.
         """
+        if scores:
+            return score_structs.scan_with_scores(self._workspace.path, live=live, partial=partial)
         return scan.scan(self._workspace.path, live=live, partial=partial)
 
     def get(self, id: str, run_id: str | None = None, arrays: bool = False) -> dict[str, Any]:  # noqa: A002
-        """Return one row with all columns of its file.
+        """Return one row with all columns of its file; `scores`, `best_params` and `metadata` are parsed.
 
-        Bloom filters on ids select the row groups to read; arrays are found by their ids. A file that cannot
-        be read is left out with a warning that names it.
+        A text among them that is not valid JSON stays a text. Bloom filters on ids select the row groups to
+        read; arrays are found by their ids. A file that cannot be read is left out with a warning that names
+        it.
 
         Args:
             id: The id of the row, unique within a run.
@@ -329,7 +382,7 @@ class Predictions:
         batches, errors = _native.find_predictions(self._workspace.path, id, asked)
         for error in errors:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
-        found = [row for batch in batches for row in pages.frame(batch).to_dicts()]
+        found = parse_records([row for batch in batches for row in pages.frame(batch).to_dicts()])
         if not found:
             listing.raise_if_unreadable(self._workspace.path, errors, "predictions/.")
             message = f"there is no prediction {id!r}; `n4w predictions` lists all"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from nirs4all_workspace import _native
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.predictions import sessions
 from nirs4all_workspace.values import stored
+from nirs4all_workspace.values.json_columns import parse_records
 from nirs4all_workspace.values.strict_json import strict
 
 if TYPE_CHECKING:
@@ -22,18 +25,27 @@ if TYPE_CHECKING:
     from nirs4all_workspace.exceptions import Problem
 
 
+# Said where a list goes by such a column.
+NOT_HELD_OUT = (
+    "{name}: rows of the folds avg, w_avg and final have no value of it unless {metric} is their own metric: "
+    "what is stored there was not computed on held-out samples"
+)
+
+
 @dataclass(frozen=True)
 class Page:
     """A page of a list of predictions.
 
     Attributes:
-        records: The rows as dicts, in the order of the list.
+        records: The rows as dicts, in the order of the list; JSON columns (`scores`, `best_params`,
+            `metadata`) are parsed, texts that are not valid JSON stay texts.
         total: Number of rows of the whole list.
         limit: Number of rows that were asked for.
         offset: Number of rows before the page.
         has_more: Whether rows follow.
         next_cursor: The cursor of the next page; None at the end.
         errors: Files that could not be read, as dicts of path, kind and message.
+        notes: What must be known to read the list rightly, as sentences.
     """
 
     records: list[dict[str, Any]]
@@ -43,6 +55,7 @@ class Page:
     has_more: bool
     next_cursor: str | None
     errors: list[Problem]
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page for strict JSON, the shape of `n4w predictions --json`.
@@ -57,6 +70,7 @@ class Page:
             "has_more": self.has_more,
             "next_cursor": self.next_cursor,
             "errors": self.errors,
+            "notes": self.notes,
         }
 
 
@@ -75,14 +89,30 @@ def page(root: Path, asked: dict[str, Any]) -> Page:
     if columns is not None:
         records = [{name: record[name] for name in columns} for record in records]
     return Page(
-        records,
+        parse_records(records),
         answer["total"],
         asked["limit"],
         answer["offset"],
         answer["has_more"],
         answer["next_cursor"],
         answer["errors"],
+        _notes(asked),
     )
+
+
+def _notes(asked: dict[str, Any]) -> list[str]:
+    """Return what a list that goes by validation scores in `scores` says of rows of no single fold."""
+    filters: dict[str, Any] = asked["filters"]
+    names = [f"scores.{name.removeprefix('scores.')}" for name in filters.get("min_scores") or ()]
+    names += [f"scores.{name.removeprefix('scores.')}" for name in filters.get("max_scores") or ()]
+    names = list(
+        dict.fromkeys(
+            name
+            for name in (asked["sort_by"], *(asked["columns"] or ()), *names)
+            if name.startswith("scores.val.")
+        )
+    )
+    return [NOT_HELD_OUT.format(name=name, metric=name.removeprefix("scores.val.")) for name in names]
 
 
 def frame(batch: _native.Rows) -> pl.DataFrame:
@@ -101,6 +131,34 @@ def check_count(name: str, count: int) -> None:
     """
     if not 0 <= operator.index(count) < 2**63:
         raise ValueError(f"{name}: expected an integer from 0 to 2**63 - 1, got {count}")
+
+
+def with_scores(
+    filters: Mapping[str, Any],
+    min_scores: Mapping[str, float] | None,
+    max_scores: Mapping[str, float] | None,
+) -> dict[str, Any]:
+    """Return filters with bounds of numbers in `scores`, by names such as "val.r2".
+
+    Raises:
+        TypeError: Bounds are not a mapping of names to numbers.
+        UnicodeError: A name has a lone surrogate; a ValueError.
+    """
+    wanted = dict(filters)
+    for name, bounds in (("min_scores", min_scores), ("max_scores", max_scores)):
+        if bounds is None:
+            continue
+        if not isinstance(bounds, Mapping):
+            raise TypeError(f"{name}: expected a mapping such as {{'val.r2': 0.9}}, got {bounds!r}")
+        for key, bound in bounds.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{name}: expected names such as 'val.r2', got {key!r}")
+            stored.check_text(key, name)
+            if isinstance(bound, bool) or not isinstance(bound, numbers.Real | None):
+                raise TypeError(f"{name}[{key!r}]: expected a number, got {bound!r}")
+        if bounds:
+            wanted[name] = {key: None if bound is None else float(bound) for key, bound in bounds.items()}
+    return wanted
 
 
 def check_texts(**arguments: object) -> None:

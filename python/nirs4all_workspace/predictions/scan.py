@@ -29,14 +29,15 @@ def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> p
     """Return all rows, with the column `FILE` if asked; files are listed when the frame is collected."""
     from polars.io.plugins import register_io_source
 
-    scanned = _Scan(root, live=live, partial=partial, with_file=with_file)
+    scanned = Scan(root, live=live, partial=partial, with_file=with_file)
     return register_io_source(scanned.read, schema=scanned.schema)
 
 
-class _Scan:
+class Scan:
     """The source of one frame: its schema is fixed at the first look, its files at each collect."""
 
     def __init__(self, root: Path, *, live: bool, partial: bool, with_file: bool) -> None:
+        """Look at nothing yet."""
         self._root = root
         self._live = live
         self._partial = partial
@@ -109,7 +110,7 @@ class _BadFileError(Exception):
 class _Part:
     """One reading of all files: files of equal types by plans of Polars, the others converted."""
 
-    def __init__(self, scanned: _Scan, asked: list[str], bad: dict[str, Problem], *, is_last: bool) -> None:
+    def __init__(self, scanned: Scan, asked: list[str], bad: dict[str, Problem], *, is_last: bool) -> None:
         self._scanned = scanned
         self._asked = asked
         self._bad = bad

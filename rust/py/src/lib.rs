@@ -80,7 +80,7 @@ mod _native {
         run_files, sweep,
     };
     #[pymodule_export]
-    use crate::scan::{RowStream, Rows, ScanPlan};
+    use crate::scan::{RowStream, Rows, ScanPlan, score_names, score_names_in, score_structs};
     #[pymodule_export]
     use crate::stat_snapshot::{performance, survey};
     #[pymodule_export]

@@ -1,5 +1,6 @@
 //! Predictions in order.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
@@ -9,6 +10,7 @@ use arrow_schema::{DataType, TimeUnit};
 use n4w_core::base::clock::format_time;
 use n4w_core::base::metrics::Direction;
 use n4w_core::base::value::Value;
+use n4w_core::catalogue::result_configs;
 use n4w_core::query::filter::{Asks, Filter, Member};
 use n4w_core::query::find;
 use n4w_core::query::keys::Sort;
@@ -26,7 +28,9 @@ use crate::scan::Rows;
 use crate::workspace::{caching, open};
 
 #[pyfunction]
-#[pyo3(signature = (root, k, metric, score, direction, filters, *, live=true, use_cache=true, threads=0))]
+#[pyo3(signature = (
+    root, k, metric, score, direction, filters, *, distinct=true, live=true, use_cache=true, threads=0
+))]
 #[allow(clippy::too_many_arguments)]
 pub fn top_predictions<'py>(
     py: Python<'py>,
@@ -36,16 +40,18 @@ pub fn top_predictions<'py>(
     score: Option<String>,
     direction: Option<&str>,
     filters: &Bound<'py, PyDict>,
+    distinct: bool,
     live: bool,
     use_cache: bool,
     threads: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
     let direction = direction.map(Direction::ranking).transpose().map_err(|error| to_py(py, &error))?;
-    let query = Query { k, metric, score, direction, filter: filter(filters)? };
+    let query = Query { k, metric, score, direction, filter: filter(filters)?, distinct };
     let answer = enter(py, threads, None, |progress| {
-        top(&root, &query, open(live), caching(&root, use_cache), progress)
+        let configurations = |runs: &_| result_configs::of_runs(&root, runs, progress);
+        top(&root, &query, &configurations, open(live), caching(&root, use_cache), progress)
     })?;
-    let records = answer.top.sorted().into_iter().map(report::prediction);
+    let records = answer.best.iter().map(|best| report::ranked(&best.ranked, best.n_equal));
     let value = Value::map([
         ("metric", answer.metric.as_str().into()),
         ("direction", answer.direction.name().into()),
@@ -191,6 +197,8 @@ fn filter(filters: &Bound<'_, PyDict>) -> PyResult<Filter> {
             Asks::AtLeast(score) => filter.ranges.push((score, value.extract()?..=f64::INFINITY)),
             Asks::AtMost(score) => filter.ranges.push((score, f64::NEG_INFINITY..=value.extract()?)),
             Asks::Contains => filter.preprocessings_contains = Some(value.extract()?),
+            Asks::ScoresAtLeast => add_scores(&mut filter, &value, |bound| bound..=f64::INFINITY)?,
+            Asks::ScoresAtMost => add_scores(&mut filter, &value, |bound| f64::NEG_INFINITY..=bound)?,
             Asks::Runs => filter.runs = Some(value.extract::<Vec<String>>()?.into_iter().collect()),
             Asks::Members => {
                 filter.members = Some(value.extract::<Vec<Member>>()?.into_iter().collect());
@@ -198,4 +206,17 @@ fn filter(filters: &Bound<'_, PyDict>) -> PyResult<Filter> {
         }
     }
     Ok(filter)
+}
+
+/// Bounds of numbers of `scores`, by their names.
+fn add_scores(
+    filter: &mut Filter,
+    bounds: &Bound<'_, PyAny>,
+    range: impl Fn(f64) -> RangeInclusive<f64>,
+) -> PyResult<()> {
+    for (name, bound) in bounds.cast::<PyDict>()?.iter().filter(|(_, bound)| !bound.is_none()) {
+        let added = filter.add_scores(&name.extract::<String>()?, range(bound.extract()?));
+        added.map_err(|error| to_py(bounds.py(), &error))?;
+    }
+    Ok(())
 }

@@ -1,12 +1,15 @@
 //! What a scan of all rows reads.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, RecordBatchIterator};
 use arrow_schema::{Schema, SchemaRef};
+use n4w_core::query::json_scores::ScorePath;
 use n4w_core::query::scan_plan::{Plan, Stream};
+use n4w_core::query::score_struct;
 use n4w_core::segment::ipc;
 use pyo3::exceptions::{PyIndexError, PyKeyError};
 use pyo3::prelude::*;
@@ -14,6 +17,7 @@ use pyo3::types::{PyBytes, PyCapsule};
 
 use crate::convert::{Converter, errors_value};
 use crate::gate::{enter, to_py};
+use crate::stream;
 use crate::workspace::open;
 
 /// The files of a workspace at one moment, and in which columns and types their rows are answered.
@@ -133,4 +137,37 @@ impl Rows {
         let stream = FFI_ArrowArrayStream::new(Box::new(batches));
         PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
     }
+}
+
+/// Which numbers the rows of a workspace have in `scores`, by names such as `val.r2`.
+#[pyfunction]
+#[pyo3(signature = (root, *, live))]
+pub fn score_names(py: Python<'_>, root: PathBuf, live: bool) -> PyResult<Vec<String>> {
+    let names = enter(py, 0, None, |progress| score_struct::names(&root, open(live), progress))?;
+    Ok(names.iter().map(ScorePath::column).collect())
+}
+
+/// Which numbers the rows of a frame have in its column `scores`.
+#[pyfunction]
+pub fn score_names_in(frame: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let mut names = BTreeSet::new();
+    for batch in stream::Stream::of(frame, "score_names_in")? {
+        let batch = batch.map_err(|error| to_py(frame.py(), &error))?;
+        let found = frame.py().detach(|| score_struct::names_in(&batch));
+        names.append(&mut found.map_err(|error| to_py(frame.py(), &error))?);
+    }
+    Ok(names.iter().map(ScorePath::column).collect())
+}
+
+/// The column `scores` of a frame as structs of these numbers.
+#[pyfunction]
+pub fn score_structs(frame: &Bound<'_, PyAny>, names: Vec<String>) -> PyResult<Vec<Rows>> {
+    let py = frame.py();
+    let names = names.iter().map(|name| ScorePath::parse(name)).collect::<Result<BTreeSet<_>, _>>();
+    let names = names.map_err(|error| to_py(py, &error))?;
+    let structs_of = |batch: n4w_core::Result<RecordBatch>| {
+        let made = batch.and_then(|batch| py.detach(|| score_struct::structs_of(&batch, &names)));
+        made.map(|batch| Rows { batch }).map_err(|error| to_py(py, &error))
+    };
+    stream::Stream::of(frame, "score_structs")?.map(structs_of).collect()
 }

@@ -13,6 +13,7 @@ pub mod native;
 mod other_metric;
 mod packed_results;
 mod ranking;
+pub mod result_configs;
 pub mod result_fields;
 pub mod result_query;
 pub mod results;

@@ -1,10 +1,12 @@
 //! What is asked of prediction rows, and which files, row groups and rows fit.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use arrow_array::RecordBatch;
 
+use super::json_scores::ScorePath;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::names::{nfc, same_name};
 use crate::summary::{Accumulator, Datasets, Group};
@@ -17,7 +19,7 @@ pub const EQUAL: [&str; 8] =
 const DATASET: &str = "dataset_name";
 
 /// What rows must have.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Filter {
     /// Columns of [`EQUAL`] with exactly this text; names of datasets in any normal form, see [`Filter::add_equal`].
     pub equal: Vec<(&'static str, String)>,
@@ -29,6 +31,22 @@ pub struct Filter {
     pub runs: Option<BTreeSet<String>>,
     /// Of rows that name no run: what a session of nirs4all 0.6 made.
     pub members: Option<BTreeSet<Member>>,
+    /// Columns made of `scores` that lie in a range; null and NaN lie in none.
+    pub scores: Vec<(String, RangeInclusive<f64>)>,
+}
+
+/// A filter that asks nothing of `scores` has the text that it always had, by which cursors know their query.
+impl fmt::Debug for Filter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = out.debug_struct("Filter");
+        shown.field("equal", &self.equal).field("ranges", &self.ranges);
+        shown.field("preprocessings_contains", &self.preprocessings_contains);
+        shown.field("runs", &self.runs).field("members", &self.members);
+        if !self.scores.is_empty() {
+            shown.field("scores", &self.scores);
+        }
+        shown.finish()
+    }
 }
 
 /// The dataset that a file is named after, and dataset and configuration that its rows name.
@@ -49,6 +67,10 @@ pub enum Asks {
     Runs,
     /// That file, dataset and configuration are one of these.
     Members,
+    /// That numbers of `scores` are at least these.
+    ScoresAtLeast,
+    /// That numbers of `scores` are at most these.
+    ScoresAtMost,
 }
 
 impl Asks {
@@ -67,13 +89,15 @@ impl Asks {
             ("preprocessings_contains", _) => Ok(Self::Contains),
             ("runs", _) => Ok(Self::Runs),
             ("members", _) => Ok(Self::Members),
+            ("min_scores", _) => Ok(Self::ScoresAtLeast),
+            ("max_scores", _) => Ok(Self::ScoresAtMost),
             (_, Some(("min", score))) => Ok(Self::AtLeast(score)),
             (_, Some(("max", score))) => Ok(Self::AtMost(score)),
             _ => Err(Error::new(
                 ErrorKind::Argument,
                 format!(
                     "unknown filter '{name}'; known are dataset, model, partition, run, result, fold, task_type, \
-                     metric, min_ and max_ of {}, and preprocessings_contains",
+                     metric, min_ and max_ of {} and of scores, and preprocessings_contains",
                     SCORES.join(", ")
                 ),
             )),
@@ -107,6 +131,8 @@ pub enum Predicate<'a> {
     Runs(&'a BTreeSet<String>),
     /// File, dataset and configuration are among these.
     Members(&'a BTreeSet<Member>),
+    /// A column made of `scores` lies in a range.
+    Scores(&'a str, &'a RangeInclusive<f64>),
 }
 
 impl Filter {
@@ -114,6 +140,12 @@ impl Filter {
     pub fn add_equal(&mut self, column: &'static str, value: String) {
         let value = if column == DATASET { nfc(&value).into_owned() } else { value };
         self.equal.push((column, value));
+    }
+
+    /// Asks that a number of `scores` lies in a range, by its name: `val.r2`.
+    pub fn add_scores(&mut self, name: &str, range: RangeInclusive<f64>) -> Result<()> {
+        self.scores.push((ScorePath::parse(name)?.column(), range));
+        Ok(())
     }
 
     /// The text that a column must equal, if any.
@@ -133,7 +165,8 @@ impl Filter {
         let contains = self.preprocessings_contains.as_deref().map(Predicate::Contains);
         let runs = self.runs.as_ref().map(Predicate::Runs);
         let members = self.members.as_ref().map(Predicate::Members);
-        equal.chain(ranges).chain(contains).chain(runs).chain(members).collect()
+        let scores = self.scores.iter().map(|(column, range)| Predicate::Scores(column, range));
+        equal.chain(ranges).chain(contains).chain(runs).chain(members).chain(scores).collect()
     }
 
     /// Whether rows of this run can fit.
@@ -167,11 +200,12 @@ impl Filter {
     }
 }
 
-impl Predicate<'_> {
+impl<'a> Predicate<'a> {
     /// The columns that it reads.
-    pub fn columns(&self) -> Vec<&'static str> {
+    pub fn columns(&self) -> Vec<&'a str> {
         match self {
             Self::Equal(column, _) => vec![column],
+            Self::Scores(column, _) => vec![*column],
             Self::Lies(score, _) => vec![SCORES[*score]],
             Self::Contains(_) => vec!["preprocessings"],
             Self::Runs(_) => vec!["run_id"],
@@ -224,6 +258,10 @@ impl Predicate<'_> {
             }
             Self::Lies(score, range) => {
                 let numbers = Numbers::of(batch, SCORES[*score])?;
+                Ok(keep_rows(all, rows, |row| numbers.get(row).is_some_and(|number| range.contains(&number))))
+            }
+            Self::Scores(column, range) => {
+                let numbers = Numbers::of(batch, column)?;
                 Ok(keep_rows(all, rows, |row| numbers.get(row).is_some_and(|number| range.contains(&number))))
             }
             Self::Runs(runs) => {

@@ -13,6 +13,7 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
 use super::filter::ColumnBounds;
+use super::json_scores::ScoreColumn;
 use super::splitters::{Near, Splitters};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::metrics::{self, Direction};
@@ -42,7 +43,8 @@ pub struct Sort {
 impl Sort {
     /// Whether metrics say which scores come first.
     pub fn is_best_first(&self) -> bool {
-        self.descending.is_none() && SCORES.contains(&self.column.as_str())
+        self.descending.is_none()
+            && (SCORES.contains(&self.column.as_str()) || ScoreColumn::of(&self.column).is_some())
     }
 }
 
@@ -69,6 +71,8 @@ pub fn ordered_as(column: &str, answer: &DataType) -> Result<Type> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ranks {
     metrics: Vec<(String, Direction)>,
+    /// Whether all rows have the one metric, whatever their own is.
+    is_of_all: bool,
 }
 
 impl Ranks {
@@ -76,7 +80,14 @@ impl Ranks {
     pub fn of(names: &BTreeSet<String>, direction: Option<Direction>) -> Self {
         let direction = |name: &str| direction.unwrap_or_else(|| metrics::direction(name));
         let directed = names.iter().map(|name| (name.clone(), direction(name)));
-        Self { metrics: directed.filter(|(_, direction)| *direction != Direction::Unknown).collect() }
+        let metrics = directed.filter(|(_, direction)| *direction != Direction::Unknown).collect();
+        Self { metrics, is_of_all: false }
+    }
+
+    /// Of one metric that all rows have.
+    pub fn of_one(metric: &str, direction: Option<Direction>) -> Self {
+        let direction = direction.unwrap_or_else(|| metrics::direction(metric));
+        Self { metrics: vec![(metric.to_owned(), direction)], is_of_all: true }
     }
 
     /// Whether rows of a group have scores that rank: NaN and nulls do not.
@@ -218,7 +229,8 @@ impl Keys {
 
     /// The columns that are read.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.column.as_str()).chain(self.ranks.as_ref().map(|_| "metric"))
+        let ranks = self.ranks.as_ref().filter(|ranks| !ranks.is_of_all);
+        std::iter::once(self.column.as_str()).chain(ranks.map(|_| "metric"))
     }
 
     fn forward(&self, number: u64) -> u64 {
@@ -345,6 +357,11 @@ impl Keys {
             };
             (place * CLASSES + class, number)
         };
+        if ranks.is_of_all {
+            let rank = ranks.metrics.first().map(|(_, direction)| (0, *direction));
+            rows.for_each(|row| take(row, key(rank, row)));
+            return Ok(());
+        }
         if let ColumnBounds::Always(name) = metric {
             let rank = ranks.of_metric(name.as_deref().unwrap_or_default());
             rows.for_each(|row| take(row, key(rank, row)));

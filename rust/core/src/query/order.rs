@@ -1,21 +1,27 @@
 //! The rows of a workspace that fit a filter, with their keys, file by file and row group by row group.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
+use arrow_schema::DataType;
 use rayon::prelude::*;
 
 use super::entry::Limits;
 use super::file_snapshot::{FileFailure, FileSnapshot, collect_results, collect_results_of, read_journal};
 use super::filter::{ColumnBounds, Filter, Predicate, fitting};
+use super::json_scores::ScoreColumn;
 use super::keys::{Key, Keys, PLACES, Ranks, Sort, ordered_as};
 use super::origins::PlaceOrder;
 use super::pruning::Pruning;
+use super::score_columns::ScoreColumns;
+use super::score_names;
 use super::source::Source;
 use super::splitters::Splitters;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
+use crate::base::metrics::{self, Direction};
 use crate::base::progress::Progress;
 use crate::footer::TailReader;
 use crate::reading::scan;
@@ -100,12 +106,15 @@ pub struct Order<'a> {
     pub damage: Vec<FileError>,
     /// How much is held in memory.
     pub limits: Limits,
+    /// Columns made of `scores`.
+    pub(super) scores: ScoreColumns,
     progress: &'a Progress,
 }
 
 impl<'a> Order<'a> {
     /// Looks what the files hold.
     pub fn of(
+        root: &Path,
         query: String,
         files: &'a [FileSnapshot],
         filter: &'a Filter,
@@ -113,7 +122,8 @@ impl<'a> Order<'a> {
         progress: &'a Progress,
     ) -> Result<Self, FileFailure> {
         let known = with_shape(&query, |shape| Arc::clone(&shape.pruning)).unwrap_or_default();
-        let needs_metrics = sort.is_best_first() && filter.value("metric").is_none();
+        let by_scores = ScoreColumn::of(&sort.column).transpose()?;
+        let needs_metrics = sort.is_best_first() && by_scores.is_none() && filter.value("metric").is_none();
         let pruning: Vec<Result<Arc<Pruning>>> = files
             .par_iter()
             .map_init(TailReader::default, |tails, file| {
@@ -133,11 +143,15 @@ impl<'a> Order<'a> {
         let known = Arc::new(known.collect());
         with_shape(&query, |shape| shape.pruning = known);
         let fitting = || pruning.iter().filter(|pruning| pruning.may_match);
-        let answer = types::answer_type(&sort.column, fitting().flat_map(|pruning| &pruning.types));
+        let answer = match &by_scores {
+            Some(_) => DataType::Float64,
+            None => types::answer_type(&sort.column, fitting().flat_map(|pruning| &pruning.types)),
+        };
         let kind = ordered_as(&sort.column, &answer)?;
-        let ranks = sort.is_best_first().then(|| match filter.value("metric") {
-            Some(metric) => Ranks::of(&BTreeSet::from([metric.to_owned()]), sort.direction),
-            None => Ranks::of(
+        let ranks = sort.is_best_first().then(|| match (&by_scores, filter.value("metric")) {
+            (Some(column), _) => Ranks::of_one(&column.path.metric, sort.direction),
+            (None, Some(metric)) => Ranks::of(&BTreeSet::from([metric.to_owned()]), sort.direction),
+            (None, None) => Ranks::of(
                 &fitting().flat_map(|pruning| pruning.metrics.iter().cloned()).collect(),
                 sort.direction,
             ),
@@ -145,16 +159,38 @@ impl<'a> Order<'a> {
         let mut keys = Keys::new(sort.column.clone(), kind, sort.descending.unwrap_or(false), ranks);
         keys.answer = answer;
         let name = format!("{} {:?}", keys.answer, keys.ranks);
-        let usable = Arc::new((0..files.len()).filter(|&file| pruning[file].may_match).collect());
+        let usable: Arc<Vec<usize>> =
+            Arc::new((0..files.len()).filter(|&file| pruning[file].may_match).collect());
+        let names = filter.scores.iter().map(|(column, _)| column.as_str()).chain([sort.column.as_str()]);
+        let scores = ScoreColumns::of(names, root, files, &usable, progress)?;
         let damage = pruning.iter().filter_map(|pruning| pruning.damage.clone()).collect();
         let (pins, places) = (Vec::new(), Arc::default());
         let levels = Levels { pins, keys, places, name, files: usable, total: None };
-        let mut order = Self { files, filter, query, levels, damage, limits: Limits::default(), progress };
+        let limits = Limits::default();
+        let mut order = Self { files, filter, query, levels, damage, limits, scores, progress };
         if kind == Type::Text {
             let levels = order.levels.clone();
             order.levels = order.split(levels)?;
         }
         Ok(order)
+    }
+
+    /// Checks that some row has the numbers of `scores` that are asked for, and that it is known which are better.
+    pub fn check_scores(&self, root: &Path, has_direction: bool) -> Result<(), FileFailure> {
+        for column in self.scores.columns() {
+            score_names::check(root, &column.path, self.files, &self.levels.files, self.progress)?;
+        }
+        let by_scores = self.scores.get(&self.levels.keys.column).filter(|_| !has_direction);
+        match by_scores.filter(|column| metrics::direction(&column.path.metric) == Direction::Unknown) {
+            None => Ok(()),
+            Some(column) => {
+                let metric = &column.path.metric;
+                let message = format!(
+                    "no direction is known for metric {metric:?}; say which comes first by descending"
+                );
+                Err(Error::new(ErrorKind::Metric, message).into())
+            }
+        }
     }
 
     /// The order among the rows of one key: so many, in these files.
@@ -246,11 +282,13 @@ impl<'a> Order<'a> {
         let Some(source) = &slice.unit.source else {
             let unnamed = Journal::open(&listed.path)?.header.dataset_name;
             let pins: Vec<_> = levels.pins.iter().collect();
+            let metric = ColumnBounds::Nothing;
             let damage = read_journal(listed, &mut |first, batch| {
+                let batch = &*self.scores.attach(&self.scores.names(), batch, &metric, listed, first)?;
                 let rows = listed.live(batch, first, fitting(predicates, batch, &unnamed)?)?;
-                let pinned = pinned(batch, &ColumnBounds::Nothing, rows, &pins)?;
+                let pinned = pinned(batch, &metric, rows, &pins)?;
                 let rows = Rows::of(batch, pinned.as_deref());
-                visitor(Seen { slice, first, batch, metric: &ColumnBounds::Nothing, rows })
+                visitor(Seen { slice, first, batch, metric: &metric, rows })
             });
             // What is known of it has the damage.
             return damage.map(drop);
@@ -293,35 +331,37 @@ impl<'a> Order<'a> {
             let live = listed.live(batch, first, fitting(&open, batch, &unnamed)?)?;
             pinned(batch, &metric, live, &pins)
         };
-        let mut first = start;
-        if chosen_by.is_empty() || ordered_by.is_subset(&chosen_by) {
-            let columns: Vec<&str> = chosen_by.union(&ordered_by).copied().collect();
-            return source.read_slice(group, slice.rows.clone(), &columns, &mut |batch| {
-                let chosen = choose(batch, first)?;
-                let rows = Rows::of(batch, chosen.as_deref());
-                visitor(Seen { slice, first, batch, metric: &metric, rows })?;
+        let read = |names: &BTreeSet<&str>, take: &mut dyn FnMut(&RecordBatch, u32) -> Result<()>| {
+            let (columns, mut first) = (self.scores.stored(names, &metric, listed), start);
+            source.read_slice(group, slice.rows.clone(), &columns, &mut |batch| {
+                take(&*self.scores.attach(names, batch, &metric, listed, first)?, first)?;
                 first += batch.num_rows() as u32;
                 Ok(())
+            })
+        };
+        if chosen_by.is_empty() || ordered_by.is_subset(&chosen_by) {
+            let columns = chosen_by.union(&ordered_by).copied().collect();
+            return read(&columns, &mut |batch, first| {
+                let chosen = choose(batch, first)?;
+                let rows = Rows::of(batch, chosen.as_deref());
+                visitor(Seen { slice, first, batch, metric: &metric, rows })
             });
         }
         // What orders is most of the bytes, and is read only where there is a row that fits.
         let mut chosen = Vec::new();
-        let columns: Vec<&str> = chosen_by.into_iter().collect();
-        source.read_slice(group, slice.rows.clone(), &columns, &mut |batch| {
+        read(&chosen_by, &mut |batch, first| {
             let begin = first - start;
             match choose(batch, first)? {
                 Some(rows) => chosen.extend(rows.into_iter().map(|row| begin + row)),
                 None => chosen.extend(begin..begin + batch.num_rows() as u32),
             }
-            first += batch.num_rows() as u32;
             Ok(())
         })?;
         if chosen.is_empty() {
             return Ok(());
         }
-        let (mut first, mut left) = (start, &mut chosen[..]);
-        let columns: Vec<&str> = ordered_by.into_iter().collect();
-        source.read_slice(group, slice.rows.clone(), &columns, &mut |batch| {
+        let mut left = &mut chosen[..];
+        read(&ordered_by, &mut |batch, first| {
             let begin = first - start;
             let here = left.partition_point(|row| *row < begin + batch.num_rows() as u32);
             let (now, later) = std::mem::take(&mut left).split_at_mut(here);
@@ -330,7 +370,6 @@ impl<'a> Order<'a> {
             if !now.is_empty() {
                 visitor(Seen { slice, first, batch, metric: &metric, rows: Rows::Some(now.iter()) })?;
             }
-            first += batch.num_rows() as u32;
             Ok(())
         })
     }

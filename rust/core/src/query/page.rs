@@ -9,9 +9,11 @@ use super::cursor::Cursor;
 use super::entry::Tie;
 use super::file_snapshot::{FileFailure, Files};
 use super::filter::Filter;
+use super::json_scores::ScoreColumn;
 use super::keys::Sort;
 use super::order::Order;
-use super::take::{Taken, schema_of, take};
+use super::score_columns::take_with_scores;
+use super::take::{Taken, schema_of};
 use crate::base::content::blake3_hex;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::progress::Progress;
@@ -118,14 +120,21 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
             Some(names) => names.clone(),
             None => LIST.map(str::to_owned).to_vec(),
         };
+        let by_scores = ScoreColumn::of(&ask.sort.column).transpose()?;
+        if by_scores.is_some() && ask.columns.is_none() {
+            names.push(ask.sort.column.clone());
+        }
         let shown = names.len();
-        let sorts_extra = schema::known(&ask.sort.column).is_none();
+        let sorts_extra = by_scores.is_none() && schema::known(&ask.sort.column).is_none();
         if sorts_extra {
             schema_of(&files, std::slice::from_ref(&ask.sort.column))?;
         }
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
         let query = format!("{} {fingerprint} {:?}", root.display(), ask.filter);
-        let order = Order::of(query, &files, &ask.filter, &ask.sort, progress)?;
+        let order = Order::of(&root, query, &files, &ask.filter, &ask.sort, progress)?;
+        if cursor.is_none() && errors.is_empty() {
+            order.check_scores(&root, ask.sort.descending.is_some())?;
+        }
         let total = order.total()?;
         let offset = match &cursor {
             Some(cursor) => order.place_after(cursor)?,
@@ -134,8 +143,7 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
         let entries = if offset < total { order.rows(offset, ask.limit)? } else { Vec::new() };
         let text = (order.levels.keys.kind == Type::Text).then_some(ask.sort.column.as_str());
         names.extend(Tie::columns(text).into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
-        let schema = schema_of(&files, &names)?;
-        let Taken { rows, lost } = take(&files, &entries, &schema)?;
+        let Taken { rows, lost } = take_with_scores(&files, &entries, &names, &order.scores)?;
         let next_cursor = match entries.last() {
             Some(last) if offset + (entries.len() as u64) < total => {
                 let file = &files[last.file as usize];

@@ -1,21 +1,23 @@
 //! Rankings: from footers where they suffice, else from the rows of the files that can matter.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::file_snapshot::{FileFailure, Files};
+use super::equal_rows::{Configurations, are_different};
+use super::file_snapshot::FileFailure;
 use super::filter::Filter;
+use super::json_scores::ScorePath;
 use super::keys::Sort;
-use super::order::Order;
-use super::page::{self, Ask, Unread, attempts};
-use super::take::{schema_of, take};
+use super::page::{self, Ask, attempts};
+use super::ranked_rows::{Best, RankedBy, RankedRows};
+use super::score_names;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics::{self, Direction};
 use crate::base::progress::Progress;
 use crate::reading::collect::{self, Caching, Collected};
 use crate::segment::live_set::Open;
-use crate::summary::topk::{Ranked, TEXTS, TopK};
-use crate::summary::{Accumulator, TOP_K};
-use crate::types::columns::{Numbers, SCORES, Texts};
+use crate::summary::{Accumulator, Group, TOP_K};
+use crate::types::columns::{SCORES, Texts};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Query {
     pub direction: Option<Direction>,
     /// What the predictions must have.
     pub filter: Filter,
+    /// Whether equal rows are one entry.
+    pub distinct: bool,
 }
 
 /// A ranking and how it came about.
@@ -41,7 +45,7 @@ pub struct Answer {
     /// The score column that ranked, by its place in [`SCORES`].
     pub score: usize,
     /// Best first.
-    pub top: TopK,
+    pub best: Vec<Best>,
     /// Files whose rows were read; 0 where footers sufficed.
     pub files_read: usize,
     /// Files that could not be used.
@@ -52,8 +56,15 @@ pub struct Answer {
 ///
 /// Candidates are rows of partition "val" where the metric has any, else all rows, unless the query
 /// names a partition; what the metric has is judged by the rows that are asked for. NaN never ranks, ties
-/// break by id.
-pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &Progress) -> Result<Answer> {
+/// break by id. Rows of another metric rank by what they have of it in `scores`.
+pub fn top(
+    root: &Path,
+    query: &Query,
+    configurations: &Configurations<'_>,
+    open: Open,
+    caching: Caching,
+    progress: &Progress,
+) -> Result<Answer> {
     let collected = collect::collect_rankings(root, open, caching, progress)?;
     collected.cache(root);
     let whole = matching(&collected, query);
@@ -62,14 +73,7 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
         // Which metric there is cannot be told without the files that cannot be used.
         None if named_metrics(&whole).is_empty() && !collected.errors.is_empty() => {
             let (metric, direction, errors) = (String::new(), Direction::Unknown, collected.errors);
-            return Ok(Answer {
-                metric,
-                direction,
-                score: 0,
-                top: TopK::new(query.k),
-                files_read: 0,
-                errors,
-            });
+            return Ok(Answer { metric, direction, score: 0, best: Vec::new(), files_read: 0, errors });
         }
         None => only_metric(root, &whole, &query.filter, open, progress)?,
     };
@@ -79,116 +83,189 @@ pub fn top(root: &Path, query: &Query, open: Open, caching: Caching, progress: &
     let known = if stored == Direction::Unknown { table } else { stored };
     let direction = query.direction.unwrap_or(known);
     let named = named_metrics(&collected.whole);
+    let asked = Asked { root, query, open, progress };
     // A file that cannot be used may have had it.
     if !named.is_empty() && !named.contains(&metric.as_str()) && collected.errors.is_empty() {
-        let message = format!("there is no row with the metric {metric:?}; there are {}", named.join(", "));
-        let is_known = direction != Direction::Unknown;
-        return Err(Error::new(if is_known { ErrorKind::Argument } else { ErrorKind::Metric }, message));
+        asked.check_scores(&metric, direction != Direction::Unknown, &named.join(", "))?;
     }
     if direction == Direction::Unknown {
         return Err(metrics::unknown(&metric));
     }
     let by_default = group.map_or(0, |group| group.ranking().score());
-    let mut score = match &query.score {
-        None => by_default,
-        Some(column) => SCORES.iter().position(|score| score == column).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Argument,
-                format!("score is {column:?}; it must be one of {}", SCORES.join(", ")),
-            )
-        })?,
+    let score = score_of(query, by_default)?;
+    let by = RankedBy { metric: &metric, direction, score, by_scores: false, k: query.k, distinct: None };
+    let by = RankedBy { distinct: query.distinct.then_some(configurations), ..by };
+    let is_own = (direction, score) == (stored, by_default);
+    let has_others = query.metric.is_some() && whole.groups().any(|(other, _)| other != metric);
+    let of_scores = if has_others { asked.by_scores(by, group)? } else { None };
+    let (score, found) = match (of_scores, group) {
+        (Some((score, found)), _) => (score, found),
+        (None, None) => (score, RankedRows::default()),
+        (None, Some(group)) => match in_footers(query, group, is_own) {
+            Some(best) => (score, RankedRows { best, ..RankedRows::default() }),
+            None => asked.by_column(by, group, is_own)?,
+        },
     };
-    let of_val_rows = group.is_some_and(|group| group.ranking().is_of_val_rows());
-    let mut answer =
-        Answer { metric, direction, score, top: TopK::new(query.k), files_read: 0, errors: Vec::new() };
-
-    let filter = &query.filter;
-    let has_top = group.is_some_and(|group| !group.ranking().top().sorted().is_empty());
-    let asks_for_val_rows = of_val_rows && has_top && filter.value("partition") == Some("val");
-    let counted = if asks_for_val_rows { &["dataset_name", "partition"][..] } else { &WHOLE };
-    let footers_suffice =
-        query.k <= TOP_K && asks_only_for(filter, counted) && (direction, score) == (stored, by_default);
-    match group {
-        None => {}
-        Some(group) if footers_suffice => answer.top.merge(group.ranking().top()),
-        Some(_) => {
-            let mut filter = filter.clone();
-            filter.equal.push(("metric", answer.metric.clone()));
-            let mut of_val = filter.clone();
-            of_val.equal.push(("partition", "val".to_owned()));
-            let mut is_of_val = of_val_rows && filter.value("partition").is_none();
-            let read = |score: usize, is_of_val: bool| {
-                let filter = if is_of_val { &of_val } else { &filter };
-                let column = SCORES[score].to_owned();
-                let sort = Sort { column, descending: None, direction: Some(direction) };
-                attempts(root, open, |files| rank(root, filter, &sort, query.k, files, progress))
-            };
-            let mut found = read(score, is_of_val)?;
-            if found.top.sorted().is_empty() && !asks_only_for(&filter, &["dataset_name", "metric"]) {
-                // What the metric has, the rows that are asked for may lack.
-                let first = |filter| first(root, filter, SCORES[0], false, open, progress);
-                is_of_val = is_of_val && first(&of_val)?.total > 0;
-                if query.score.is_none() && first(&filter)?.rows.column(0).logical_null_count() > 0 {
-                    score = 1;
-                }
-                found = read(score, is_of_val)?;
-            }
-            answer = Answer { metric: answer.metric, direction, score, ..found };
-        }
-    }
+    let RankedRows { best, files_read, mut errors } = found;
     let known: Vec<String> = collected.errors.iter().map(|error| error.path.clone()).collect();
-    answer.errors.retain(|error| !known.contains(&error.path));
-    answer.errors.extend(collected.errors);
-    Ok(answer)
+    errors.retain(|error| !known.contains(&error.path));
+    errors.extend(collected.errors);
+    Ok(Answer { metric, direction, score, best, files_read, errors })
 }
 
-/// The first rows in the order of a page.
-fn rank(
-    root: &Path,
-    filter: &Filter,
-    sort: &Sort,
-    k: usize,
-    files: Files,
-    progress: &Progress,
-) -> Result<Answer, Unread> {
-    let Files { files, errors, .. } = files;
-    let read = || {
-        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
-        let order =
-            Order::of(format!("{} {filter:?} {sort:?}", root.display()), &files, filter, sort, progress)?;
-        let mut entries = order.rows(0, k)?;
-        let ranks = order.levels.keys.ranks.as_ref();
-        entries.retain(|entry| ranks.is_some_and(|ranks| ranks.has_scores(entry.key.0)));
-        let names: Vec<String> = TEXTS.iter().chain(&SCORES).map(|&name| name.to_owned()).collect();
-        let rows = take(&files, &entries, &schema_of(&files, &names)?)?.rows;
-        let mut scores = Vec::with_capacity(SCORES.len());
-        for column in SCORES {
-            scores.push(Numbers::of(&rows, column)?);
+/// The score column that is asked for, by its place.
+fn score_of(query: &Query, by_default: usize) -> Result<usize> {
+    let Some(column) = &query.score else { return Ok(by_default) };
+    SCORES.iter().position(|score| score == column).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Argument,
+            format!("score is {column:?}; it must be one of {}", SCORES.join(", ")),
+        )
+    })
+}
+
+/// The best rows, where footers say which they are, and that none of them is there twice.
+fn in_footers(query: &Query, group: &Group, is_own: bool) -> Option<Vec<Best>> {
+    let ranking = group.ranking();
+    let sorted = ranking.top().sorted();
+    let asks_for_val_rows =
+        ranking.is_of_val_rows() && !sorted.is_empty() && query.filter.value("partition") == Some("val");
+    let counted = if asks_for_val_rows { &["dataset_name", "partition"][..] } else { &WHOLE };
+    if query.k > TOP_K || !is_own || !asks_only_for(&query.filter, counted) {
+        return None;
+    }
+    if query.distinct && query.k > 0 && !sorted.is_empty() {
+        // Rows beyond those that footers have may equal the last of them.
+        let shown = &sorted[query.k.min(sorted.len()) - 1];
+        let are_all_there = sorted.len() < TOP_K || sorted[TOP_K - 1].goodness() < shown.goodness();
+        let alike = sorted.iter().take_while(|ranked| ranked.goodness() >= shown.goodness());
+        if !are_all_there || !are_different(&alike.copied().collect::<Vec<_>>()) {
+            return None;
         }
-        let mut texts = Vec::with_capacity(TEXTS.len());
-        for column in TEXTS {
-            texts.push(Texts::of(&rows, column)?);
-        }
-        let direction = sort.direction.unwrap_or(Direction::Unknown);
-        let ranked_by = SCORES.iter().position(|column| *column == sort.column).unwrap_or(0);
-        let mut top = TopK::new(k);
-        for row in 0..rows.num_rows() {
-            if let Some(goodness) = scores[ranked_by].get(row).and_then(|score| direction.goodness(score)) {
-                let scores = [0, 1, 2].map(|score: usize| scores[score].get(row));
-                top.offer(Ranked::new(goodness, scores, texts.iter().map(|texts| texts.get(row))));
+    }
+    let best = sorted.into_iter().take(query.k).cloned();
+    Some(best.map(|ranked| Best { ranked, n_equal: 1 }).collect())
+}
+
+/// What is asked, of which workspace.
+struct Asked<'a> {
+    root: &'a Path,
+    query: &'a Query,
+    open: Open,
+    progress: &'a Progress,
+}
+
+impl Asked<'_> {
+    fn rank(&self, by: &RankedBy<'_>, filter: &Filter) -> Result<RankedRows> {
+        attempts(self.root, self.open, |files| by.rank(self.root, filter, files, self.progress))
+    }
+
+    /// Checks that some row has the metric in `scores`, as none has it as its own.
+    fn check_scores(&self, metric: &str, is_known: bool, own: &str) -> Result<()> {
+        let parts = match &self.query.score {
+            Some(_) => vec![score_of(self.query, 0)?],
+            None => vec![0, 1],
+        };
+        attempts(self.root, self.open, |files| {
+            let files = files.files;
+            let all: Vec<usize> = (0..files.len()).collect();
+            let check = || {
+                for &part in &parts {
+                    let path = ScorePath { part, metric: metric.to_owned() };
+                    if score_names::is_there(self.root, &path, &files, &all, self.progress)? {
+                        return Ok(());
+                    }
+                }
+                let scores = score_names::some_names(&files)?;
+                let scores = if scores.is_empty() { scores } else { format!("; in `scores` {scores}") };
+                let message = format!("there is no row with the metric {metric:?}; there are {own}{scores}");
+                let kind = if is_known { ErrorKind::Argument } else { ErrorKind::Metric };
+                Err(FileFailure::from(Error::new(kind, message)))
+            };
+            check().map_err(|failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+        })
+    }
+
+    fn of_val(filter: &Filter) -> Filter {
+        let mut filter = filter.clone();
+        filter.add_equal("partition", "val".to_owned());
+        filter
+    }
+
+    /// Ranks the rows that have the metric as their own.
+    fn by_column(&self, by: RankedBy<'_>, group: &Group, is_own: bool) -> Result<(usize, RankedRows)> {
+        let mut filter = self.query.filter.clone();
+        filter.add_equal("metric", by.metric.to_owned());
+        let of_val = Self::of_val(&filter);
+        let mut is_of_val = group.ranking().is_of_val_rows() && filter.value("partition").is_none();
+        let chosen = |is_of_val: bool| if is_of_val { &of_val } else { &filter };
+        if is_own
+            && asks_only_for(&self.query.filter, &WHOLE)
+            && let Some(range) = range_of_best(group, by.direction)
+        {
+            // Most files and row groups have no score that good.
+            let mut filter = chosen(is_of_val).clone();
+            filter.ranges.push((by.score, range));
+            let found = self.rank(&by, &filter)?;
+            if found.best.len() == by.k || group.ranking().top().sorted().len() < TOP_K {
+                return Ok((by.score, found));
             }
         }
-        let errors = errors.iter().chain(&order.damage).cloned().collect();
-        Ok(Answer {
-            metric: String::new(),
-            direction,
-            score: ranked_by,
-            top,
-            files_read: order.levels.files.len(),
-            errors,
-        })
-    };
-    read().map_err(|failed: FileFailure| (failed.file.map(|file| files[file].name.clone()), failed.error))
+        let found = self.rank(&by, chosen(is_of_val))?;
+        if !found.best.is_empty() || asks_only_for(&filter, &["dataset_name", "metric"]) {
+            return Ok((by.score, found));
+        }
+        // What the metric has, the rows that are asked for may lack.
+        let first = |filter| first(self.root, filter, SCORES[0], false, self.open, self.progress);
+        is_of_val = is_of_val && first(&of_val)?.total > 0;
+        let lacks_val = first(&filter)?.rows.column(0).logical_null_count() > 0;
+        let score = if self.query.score.is_none() && lacks_val { 1 } else { by.score };
+        let by = RankedBy { score, ..by };
+        Ok((score, self.rank(&by, chosen(is_of_val))?))
+    }
+
+    /// Ranks rows of all metrics, those of others by what they have in `scores`; `None` where none has it.
+    fn by_scores(&self, by: RankedBy<'_>, group: Option<&Group>) -> Result<Option<(usize, RankedRows)>> {
+        let has_val = group.is_some_and(|group| group.ranking().score() == 0);
+        let scores = if self.query.score.is_some() || has_val { vec![by.score] } else { vec![0, 1] };
+        let filter = &self.query.filter;
+        let filters = match filter.value("partition") {
+            Some(_) => vec![filter.clone()],
+            None => vec![Self::of_val(filter), filter.clone()],
+        };
+        let mut last = None;
+        for &score in &scores {
+            let by = RankedBy { score, by_scores: true, ..by };
+            let path = ScorePath { part: score, metric: by.metric.to_owned() };
+            let has_any = attempts(self.root, self.open, |files| {
+                let files = files.files;
+                score_names::others_have(self.root, &path, filter, &files, self.progress)
+                    .map_err(|failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+            })?;
+            if !has_any {
+                continue;
+            }
+            for filter in &filters {
+                let found = self.rank(&by, filter)?;
+                if !found.best.is_empty() {
+                    return Ok(Some((score, found)));
+                }
+                last = Some((score, found));
+            }
+        }
+        Ok(last)
+    }
+}
+
+/// The scores that are as good as those in footers.
+fn range_of_best(group: &Group, direction: Direction) -> Option<RangeInclusive<f64>> {
+    let sorted = group.ranking().top().sorted();
+    let worst = sorted.last()?.scores()[group.ranking().score()]?;
+    match direction {
+        Direction::Maximize => Some(worst..=f64::INFINITY),
+        Direction::Minimize => Some(f64::NEG_INFINITY..=worst),
+        Direction::Zero | Direction::Unknown => None,
+    }
 }
 
 /// All datasets that the query allows, as one.

@@ -128,6 +128,13 @@ pub fn prediction(ranked: &Ranked) -> Value {
     Value::Map(entries)
 }
 
+/// One entry of a ranking, which stands for so many rows.
+pub fn ranked(ranked: &Ranked, n_equal: u64) -> Value {
+    let Value::Map(mut entries) = prediction(ranked) else { return Value::Null };
+    entries.push(("n_equal".into(), n_equal.into()));
+    Value::Map(entries)
+}
+
 /// The metric of most rows and its group.
 struct Main<'a> {
     metric: Option<&'a str>,

@@ -41,6 +41,11 @@ impl Ranked {
         Self { goodness, scores, texts: packed.into(), ends, nulls }
     }
 
+    /// How good it is: larger is better.
+    pub fn goodness(&self) -> f64 {
+        self.goodness
+    }
+
     /// The scores, in the order of [`SCORES`].
     pub fn scores(&self) -> [Option<f64>; 3] {
         self.scores

@@ -4,6 +4,7 @@
 
 use crate::common;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,7 @@ use n4w_core::base::metrics::Direction;
 use n4w_core::base::progress::Progress;
 use n4w_core::base::threads;
 use n4w_core::footer::TailReader;
+use n4w_core::query::equal_rows::Configurations;
 use n4w_core::query::filter::Filter;
 use n4w_core::query::top::{Query, top as ranked};
 use n4w_core::reading::collect::{Caching, Collected, collect, collect_rankings};
@@ -244,6 +246,9 @@ fn expected_top(rows: &[Prediction], query: &Query, only_val: bool, direction: D
     top.sorted().iter().map(|ranked| ranked.texts()[0].unwrap().to_owned()).collect()
 }
 
+/// No result says its configuration.
+const NONE: &Configurations<'static> = &|_| Ok(HashMap::new());
+
 #[test]
 fn rankings_are_those_of_all_rows() {
     let (folder, rows) = folder();
@@ -274,11 +279,11 @@ fn rankings_are_those_of_all_rows() {
             let expected = expected_top(&rows, &query, true, direction);
             for count in [1, 3] {
                 let answer = threads::run(count, || {
-                    ranked(folder.path(), &query, Open::Live, Caching::Off, &Progress::default())
+                    ranked(folder.path(), &query, NONE, Open::Live, Caching::Off, &Progress::default())
                 });
                 let answer = answer.unwrap().unwrap();
                 let found: Vec<_> =
-                    answer.top.sorted().iter().map(|ranked| ranked.texts()[0].unwrap().to_owned()).collect();
+                    answer.best.iter().map(|best| best.ranked.texts()[0].unwrap().to_owned()).collect();
                 assert_eq!(found, expected, "{query:?}, {count} threads");
                 assert_eq!(answer.errors.len(), 4);
             }
@@ -286,11 +291,11 @@ fn rankings_are_those_of_all_rows() {
     }
     let unknown = Query { k: 1, metric: Some("made_up".to_owned()), ..Query::default() };
     let error =
-        ranked(folder.path(), &unknown, Open::Live, Caching::Off, &Progress::default()).err().unwrap();
+        ranked(folder.path(), &unknown, NONE, Open::Live, Caching::Off, &Progress::default()).err().unwrap();
     assert_eq!(error.kind, ErrorKind::Metric);
     let several = Query { k: 1, ..Query::default() };
     let error =
-        ranked(folder.path(), &several, Open::Live, Caching::Off, &Progress::default()).err().unwrap();
+        ranked(folder.path(), &several, NONE, Open::Live, Caching::Off, &Progress::default()).err().unwrap();
     assert!(error.message.contains("rmse") && error.message.contains("bias"), "{error}");
 }
 

@@ -123,7 +123,7 @@ proptest! {
         let sort = Sort { column: column.to_owned(), descending, direction: None };
         let (filter, progress) = (Filter::default(), Progress::default());
         let query = QUERIES.fetch_add(1, Atomic::Relaxed).to_string();
-        let mut order = Order::of(query, &listed.files, &filter, &sort, &progress).unwrap();
+        let mut order = Order::of(folder.path(), query, &listed.files, &filter, &sort, &progress).unwrap();
         order.limits = Limits { rows, ties: tied, sample };
         prop_assert_eq!(order.total().unwrap(), plain.len() as u64);
         for place in (0..=plain.len()).rev().step_by(3).chain(0..plain.len()) {
