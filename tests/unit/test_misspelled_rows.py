@@ -216,9 +216,10 @@ def test_scores_as_a_mapping_are_the_text_that_nirs4all_writes(ws):
     scores = {"val": {"rmse": 0.5, "r2": 0.25}, "test": {"rmse": 1.5}}
     with ws.predictions.writer(RUN, "wheat") as writer:
         writer.write({"id": "a", **ROW, "scores": scores, "best_params": {"n": 3}, "metadata": "as it is"})
-    stored = ws.predictions.get("a")
+    stored = ws.predictions.scan().collect().to_dicts()[0]
     assert stored["scores"] == '{"val": {"rmse": 0.5, "r2": 0.25}, "test": {"rmse": 1.5}}'
     assert (stored["best_params"], stored["metadata"]) == ('{"n": 3}', "as it is")
+    assert ws.predictions.get("a")["scores"] == scores
 
 
 def test_a_long_value_is_cut_in_the_message(ws, add):
