@@ -1,6 +1,8 @@
 """All sabotages, by what they break."""
 
-from sabotages import datasets, files, journals, reading, rows, runs, scores, values
+from sabotages import datasets, files, journals, numbers, reading, rows, runs, scores, values
 
 _OF_FILES = journals.SABOTAGES | reading.SABOTAGES | files.SABOTAGES | datasets.SABOTAGES
-SABOTAGES = _OF_FILES | values.SABOTAGES | runs.SABOTAGES | rows.SABOTAGES | scores.SABOTAGES
+SABOTAGES = (
+    _OF_FILES | values.SABOTAGES | runs.SABOTAGES | rows.SABOTAGES | scores.SABOTAGES | numbers.SABOTAGES
+)
