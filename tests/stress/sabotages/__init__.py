@@ -3,6 +3,5 @@
 from sabotages import datasets, files, journals, numbers, reading, rows, runs, scores, values
 
 _OF_FILES = journals.SABOTAGES | reading.SABOTAGES | files.SABOTAGES | datasets.SABOTAGES
-SABOTAGES = (
-    _OF_FILES | values.SABOTAGES | runs.SABOTAGES | rows.SABOTAGES | scores.SABOTAGES | numbers.SABOTAGES
-)
+_OF_ANSWERS = scores.SABOTAGES | numbers.SABOTAGES
+SABOTAGES = _OF_FILES | values.SABOTAGES | runs.SABOTAGES | rows.SABOTAGES | _OF_ANSWERS
