@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native, catalogue
+from nirs4all_workspace._io import files
 from nirs4all_workspace._io.paths import nfc
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str | None]:
 
 def _sessions(root: Path) -> dict[tuple[str, str | None], str | None]:
     """Return the session of each dataset and configuration; None where another, or a copy, has it too."""
+    names = files.list_names(root)
+    if "runs" not in names or not any(name.endswith(catalogue.SUFFIX) for name in names):
+        return {}  # no rows of nirs4all 0.6, or no sessions: the catalogue need not be read
     entries = {entry["id"]: entry for entry in catalogue.read(root)[0] if entry["kind"] != "run"}
     found: dict[tuple[str, str | None], set[str]] = {}
     for id_, entry in entries.items():

@@ -8,13 +8,13 @@ _AVERAGES = (
 
 SABOTAGES = {
     "take the weighted average of folds for validation": Sabotage(
-        "rust/core/src/query/json_scores.rs",
+        "rust/core/src/summary/json_scores.rs",
         'const NO_SINGLE_FOLD: [&str; 3] = ["avg", "w_avg", "final"];',
         'const NO_SINGLE_FOLD: [&str; 3] = ["avg", "avg", "final"];',
         _AVERAGES,
     ),
     "believe an average by any metric": Sabotage(
-        "rust/core/src/query/json_scores.rs",
+        "rust/core/src/summary/json_scores.rs",
         "            || metric == Some(self.metric.as_str())",
         "            || metric.is_some()",
         _AVERAGES,

@@ -9,12 +9,6 @@ SABOTAGES = {
         "Pooling::Magnitude => weighted(scores, |score| score),",
         "unit/test_scores.py",
     ),
-    "take averages of nirs4all 0.6 for validation by another metric": Sabotage(
-        "rust/core/src/summary/other_metric.rs",
-        "(val.filter(|_| !is_average), test)",
-        "(val, test)",
-        "unit/test_best_results.py",
-    ),
     "rank failed results": Sabotage(
         "rust/core/src/catalogue/top_results.rs",
         'text(status) == Some("failed")',

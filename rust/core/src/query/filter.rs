@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 
 use arrow_array::RecordBatch;
 
-use super::json_scores::ScorePath;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::names::{nfc, same_name};
+use crate::summary::json_scores::ScorePath;
 use crate::summary::{Accumulator, Datasets, Group};
 use crate::types::columns::{Numbers, SCORES, Texts};
 

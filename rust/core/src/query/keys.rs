@@ -13,7 +13,7 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
 use super::filter::ColumnBounds;
-use super::json_scores::ScoreColumn;
+use super::score_column::ScoreColumn;
 use super::splitters::{Near, Splitters};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::metrics::{self, Direction};

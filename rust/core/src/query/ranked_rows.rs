@@ -6,14 +6,15 @@ use super::entry::Entry;
 use super::equal_rows::{self, Configurations, EqualRows};
 use super::file_snapshot::{FileFailure, Files};
 use super::filter::Filter;
-use super::json_scores::{ScoreColumn, ScorePath};
 use super::keys::{Key, Sort};
 use super::order::Order;
 use super::page::Unread;
+use super::score_column::ScoreColumn;
 use super::score_columns::take_with_scores;
 use crate::base::error::{Error, FileError};
 use crate::base::metrics::Direction;
 use crate::base::progress::Progress;
+use crate::summary::json_scores::ScorePath;
 use crate::summary::topk::{Ranked, TEXTS};
 use crate::types::columns::{Numbers, SCORES, Texts};
 

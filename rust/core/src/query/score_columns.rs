@@ -12,11 +12,12 @@ use arrow_schema::{DataType, Field, Schema};
 use super::entry::Entry;
 use super::file_snapshot::{FileFailure, FileSnapshot};
 use super::filter::ColumnBounds;
-use super::json_scores::{PARTS, READ, ScoreColumn, ScorePath, is_none};
+use super::score_column::ScoreColumn;
 use super::score_tables::ScoreTable;
 use super::take::{Taken, schema_of, take};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::progress::Progress;
+use crate::summary::json_scores::{PARTS, READ, ScorePath, is_none};
 use crate::types::columns::{Numbers, Texts};
 
 /// The columns that it is made of, where the numbers of `scores` are known.

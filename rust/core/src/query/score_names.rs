@@ -8,13 +8,13 @@ use rayon::prelude::*;
 
 use super::file_snapshot::{FileFailure, FileSnapshot, collect_results, read_journal};
 use super::filter::{ColumnBounds, Filter};
-use super::json_scores::{PREFIX, READ, ScorePath, is_missing, paths_in};
 use super::pruning::Pruning;
 use super::score_tables::ScoreTable;
 use super::source::Source;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::progress::Progress;
 use crate::footer::TailReader;
+use crate::summary::json_scores::{PREFIX, READ, ScorePath, is_missing, paths_in};
 use crate::types::columns::Texts;
 
 /// Rows of a file that are looked at to name what there is.

@@ -10,7 +10,6 @@ use arrow_schema::{DataType, Field, Fields};
 use rayon::prelude::*;
 
 use super::file_snapshot::{FileSnapshot, Files, read_journal};
-use super::json_scores::{PARTS, READ, ScorePath, numbers_in, paths_in};
 use super::page::attempts;
 use super::source::Source;
 use crate::base::clock::now_ns;
@@ -20,6 +19,7 @@ use crate::base::progress::Progress;
 use crate::fs::cache_file;
 use crate::fs::stat::Identity;
 use crate::segment::live_set::Open;
+use crate::summary::json_scores::{PARTS, READ, ScorePath, numbers_in, paths_in};
 use crate::types::columns::Texts;
 use crate::types::rows;
 

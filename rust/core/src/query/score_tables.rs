@@ -12,7 +12,6 @@ use rayon::prelude::*;
 
 use super::file_snapshot::{FileFailure, FileSnapshot, collect_results_of};
 use super::filter::ColumnBounds;
-use super::json_scores::{NONE, PARTS, READ, ScorePath, is_missing, values_of};
 use super::source::Source;
 use crate::base::clock::now_ns;
 use crate::base::codec::ByteWriter;
@@ -21,6 +20,7 @@ use crate::base::error::{Result, corrupt};
 use crate::base::progress::Progress;
 use crate::fs::cache_file;
 use crate::fs::stat::Identity;
+use crate::summary::json_scores::{NONE, PARTS, READ, ScorePath, is_missing, values_of};
 
 const MAGIC: &[u8; 4] = b"N4AQ";
 /// The layout of what is cached; another is ignored.

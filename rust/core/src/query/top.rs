@@ -6,7 +6,6 @@ use std::path::Path;
 use super::equal_rows::{Configurations, are_different};
 use super::file_snapshot::FileFailure;
 use super::filter::Filter;
-use super::json_scores::ScorePath;
 use super::keys::Sort;
 use super::page::{self, Ask, attempts};
 use super::ranked_rows::{Best, RankedBy, RankedRows};
@@ -16,6 +15,7 @@ use crate::base::metrics::{self, Direction};
 use crate::base::progress::Progress;
 use crate::reading::collect::{self, Caching, Collected};
 use crate::segment::live_set::Open;
+use crate::summary::json_scores::ScorePath;
 use crate::summary::{Accumulator, Group, TOP_K};
 use crate::types::columns::{SCORES, Texts};
 

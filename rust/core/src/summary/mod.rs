@@ -7,6 +7,7 @@ pub mod distinct;
 pub mod embedded;
 pub mod fold_scores;
 mod group;
+pub mod json_scores;
 pub mod moments;
 pub mod names;
 pub mod other_metric;
