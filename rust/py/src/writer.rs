@@ -115,7 +115,7 @@ impl JournalWriter {
             }
         }
         if self.planned.is_some() {
-            let result = self.lock().unplanned(&cells);
+            let result = self.lock().planned.unplanned(&cells);
             result.map_or(Ok(()), |result| self.plan(py, result))?;
         }
         // Under the lock runs no Python code, which might come back here.
@@ -135,7 +135,7 @@ impl JournalWriter {
             self.check_new(py, &results.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
         if self.planned.is_some() {
-            for result in self.work(py, |writer| writer.unplanned_of_batches(&batches))? {
+            for result in self.work(py, |writer| writer.planned.unplanned_of_batches(&batches))? {
                 self.plan(py, result)?;
             }
         }
@@ -194,7 +194,7 @@ impl JournalWriter {
                 *value = cell_of(&given, name)?;
             }
         }
-        self.lock().plan(result, values);
+        self.lock().planned.insert(result, values);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
@@ -132,4 +133,29 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 pub(crate) fn batch_of(fields: Vec<Field>, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .map_err(|error| Error::new(ErrorKind::Argument, error.to_string()))
+}
+
+/// A known text column of a batch that has all of them in their order.
+pub fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
+    let place = COLUMNS.iter().position(|(name, _)| *name == column).unwrap_or_default();
+    batch.column(place).as_string()
+}
+
+/// Equal neighbours of a column, each with its first row and their number.
+pub fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, usize)> {
+    let value = |row: usize| values.is_valid(row).then(|| values.value(row));
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        if start == values.len() {
+            return None;
+        }
+        if values.null_count() == values.len() {
+            start = values.len();
+            return Some((None, 0, start));
+        }
+        let first = value(start);
+        let length = (start..values.len()).take_while(|&row| value(row) == first).count();
+        start += length;
+        Some((first, start - length, length))
+    })
 }

@@ -11,14 +11,14 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecon
 use twox_hash::XxHash3_64;
 
 use super::arrays::{self, ROLES, Values};
-use super::mappings::Cell;
-use super::planned::Cells;
+use super::mappings::{Cell, Cells};
 use super::writer::{Waiting, Writer};
 use crate::base::clock::now_ns;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::names::same_name;
 use crate::decode::value_sizes;
 use crate::summary::add_batches;
+use crate::types::rows::{runs_of, texts};
 use crate::types::{rows, schema};
 
 /// Bytes of mappings or arrays that become a batch, whatever waits longer.
@@ -41,7 +41,7 @@ impl Writer {
             self.stage()?;
         }
         let mut cells = row;
-        self.fill_row(&mut cells);
+        self.planned.fill_row(&mut cells);
         for (name, cell) in &mut cells {
             if ["id", "run_id", "dataset_name", "result_id"].contains(&&**name) {
                 *cell = std::mem::replace(cell, Cell::Null).as_text(name)?;
@@ -219,7 +219,7 @@ impl Writer {
     /// The batch with ids, times, run and dataset where they are missing.
     fn filled(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = batch.columns().to_vec();
-        self.fill_columns(batch, &mut columns);
+        self.planned.fill_columns(batch, &mut columns);
         let now = now_ns() / 1_000;
         for (place, (column, _)) in schema::COLUMNS.iter().enumerate() {
             if *column == "dataset_name" && !self.dataset.is_ascii() {
@@ -315,30 +315,6 @@ fn key_of(hash: &blake3::Hash) -> u128 {
 
 fn hash(id: &str) -> u64 {
     XxHash3_64::oneshot(id.as_bytes())
-}
-
-pub(super) fn texts<'a>(batch: &'a RecordBatch, column: &str) -> &'a StringArray {
-    let place = schema::COLUMNS.iter().position(|(name, _)| *name == column).unwrap_or_default();
-    batch.column(place).as_string()
-}
-
-/// Equal neighbours of a column, each with its first row and their number.
-pub(super) fn runs_of(values: &StringArray) -> impl Iterator<Item = (Option<&str>, usize, usize)> {
-    let value = |row: usize| values.is_valid(row).then(|| values.value(row));
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        if start == values.len() {
-            return None;
-        }
-        if values.null_count() == values.len() {
-            start = values.len();
-            return Some((None, 0, start));
-        }
-        let first = value(start);
-        let length = (start..values.len()).take_while(|&row| value(row) == first).count();
-        start += length;
-        Some((first, start - length, length))
-    })
 }
 
 fn of_another(column: &str, given: &str, expected: &str) -> Error {

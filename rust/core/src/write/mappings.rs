@@ -39,6 +39,9 @@ pub enum Cell<'a> {
     Duration(i64),
 }
 
+/// A mapping on its way into a writer.
+pub(super) type Cells<'a> = [(Cow<'a, str>, Cell<'a>)];
+
 impl Cell<'_> {
     /// The type of a column that has no other reason for one.
     fn natural_type(&self) -> Option<Type> {

@@ -8,30 +8,26 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 
-use super::intake::{runs_of, texts};
-use super::mappings::Cell;
-use super::writer::Writer;
+use super::mappings::{Cell, Cells};
 use crate::base::error::Result;
-use crate::types::rows;
+use crate::types::rows::{self, runs_of, texts};
 use crate::types::schema::{COLUMNS, Type};
 
 /// The columns that a result gives to its rows.
 pub const FIELDS: [&str; 5] = ["config_name", "template_id", "task_type", "n_samples", "n_features"];
 
 /// The values of [`FIELDS`] by result.
-pub(super) type Planned = HashMap<String, [Cell<'static>; FIELDS.len()]>;
+#[derive(Debug, Default)]
+pub struct Planned(HashMap<String, [Cell<'static>; FIELDS.len()]>);
 
-/// A row on its way into a writer.
-pub(super) type Cells<'a> = [(Cow<'a, str>, Cell<'a>)];
-
-impl Writer {
-    /// The result of a row that lacks something, if it was not [planned](Self::plan) yet.
+impl Planned {
+    /// The result of a row that lacks something, if it was not [planned](Self::insert) yet.
     pub fn unplanned(&self, row: &Cells<'_>) -> Option<String> {
         let result = result_of(row)?;
-        (!self.planned.contains_key(result) && lacking(row) != 0).then(|| result.to_owned())
+        (!self.0.contains_key(result) && lacking(row) != 0).then(|| result.to_owned())
     }
 
-    /// The results of batches whose rows lack something, if they were not [planned](Self::plan) yet.
+    /// The results of batches whose rows lack something, if they were not [planned](Self::insert) yet.
     pub fn unplanned_of_batches(&self, batches: &[RecordBatch]) -> Result<Vec<String>> {
         let mut found = BTreeSet::new();
         let is_given = |batch: &RecordBatch, name: &str| {
@@ -50,24 +46,29 @@ impl Writer {
                 continue;
             }
             let named = runs_of(texts(&batch, "result_id")).filter_map(|(result, _, _)| result);
-            let unknown = named.filter(|result| !self.planned.contains_key(*result));
+            let unknown = named.filter(|result| !self.0.contains_key(*result));
             found.extend(unknown.map(str::to_owned));
         }
         Ok(found.into_iter().collect())
     }
 
     /// Gives the rows of a result, from now on, the values that they lack.
-    pub fn plan(&mut self, result: String, values: [Cell<'static>; FIELDS.len()]) {
-        self.planned.insert(result, values);
+    pub fn insert(&mut self, result: String, values: [Cell<'static>; FIELDS.len()]) {
+        self.0.insert(result, values);
+    }
+
+    /// Forgets a result, which has no more rows.
+    pub(super) fn forget(&mut self, result: &str) {
+        self.0.remove(result);
     }
 
     /// Adds to a row what it lacks and its result has.
     pub(super) fn fill_row(&self, row: &mut Vec<(Cow<'_, str>, Cell<'_>)>) {
-        if self.planned.is_empty() {
+        if self.0.is_empty() {
             return;
         }
         let missing = lacking(row);
-        let Some(values) = result_of(row).and_then(|result| self.planned.get(result)) else { return };
+        let Some(values) = result_of(row).and_then(|result| self.0.get(result)) else { return };
         for (bit, (name, value)) in FIELDS.iter().zip(values).enumerate() {
             if missing & 1 << bit != 0 && !matches!(value, Cell::Null) {
                 row.retain(|(column, _)| column != name);
@@ -79,12 +80,12 @@ impl Writer {
     /// Adds to the columns of a complete batch what they lack and the results of their rows have.
     pub(super) fn fill_columns(&self, batch: &RecordBatch, columns: &mut [ArrayRef]) {
         let results = texts(batch, "result_id");
-        if self.planned.is_empty() || results.null_count() == results.len() {
+        if self.0.is_empty() || results.null_count() == results.len() {
             return;
         }
         // Of each stretch of rows with one result what it gives, and their number.
         let planned: Vec<_> = runs_of(results)
-            .map(|(result, _, length)| (result.and_then(|result| self.planned.get(result)), length))
+            .map(|(result, _, length)| (result.and_then(|result| self.0.get(result)), length))
             .collect();
         let of_rows = |field: usize| {
             let values = planned.iter().map(move |(values, length)| (values.map(|it| &it[field]), *length));

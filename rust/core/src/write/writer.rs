@@ -96,7 +96,7 @@ pub struct Writer {
     /// Rows of results that are not yet checkpointed.
     pub(super) unfinished: HashMap<String, ResultRows>,
     /// What rows take from their results.
-    pub(super) planned: Planned,
+    pub planned: Planned,
     pub(super) acknowledged: u64,
     is_dead: bool,
 }
@@ -135,7 +135,7 @@ impl Writer {
             ids: FastSet::default(),
             made_ids: 0,
             unfinished: HashMap::new(),
-            planned: Planned::new(),
+            planned: Planned::default(),
             acknowledged: 0,
             is_dead: false,
         };
@@ -251,7 +251,7 @@ impl Writer {
         if let Some((id, _)) = result {
             open.finished.insert(id.to_owned());
             self.unfinished.remove(id);
-            self.planned.remove(id);
+            self.planned.forget(id);
         }
         self.current = Some(open);
         Ok(())
