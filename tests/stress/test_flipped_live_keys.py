@@ -54,7 +54,7 @@ def answers(path):
         warnings.simplefilter("always")
         scanned = sorted(ws.predictions.scan().select("id").collect()["id"])
     summary = ws.summary()
-    top = ws.predictions.top(50, metric="rmse")
+    top = ws.predictions.top(50, metric="rmse", distinct=False)
     told = {tuple(str(one.message).split(": ")[:2]) for one in warned}
     named = [
         {(one["path"], one["kind"]) for one in of} for of in (page.errors, summary["errors"], top.errors)
