@@ -84,7 +84,10 @@ class Events(RuleBasedStateMachine):
             for model, metric, score in rows:
                 self.number += 1
                 row = {"id": str(self.number), "model_name": model, "metric": metric, "val_score": score}
-                writer.write(row | {"result_id": planned.id})
+                with warnings.catch_warnings():
+                    # Of a metric that is not known.
+                    warnings.simplefilter("ignore", UserWarning)
+                    writer.write(row | {"result_id": planned.id})
                 if is_flushed:
                     writer.flush()
             if fails:

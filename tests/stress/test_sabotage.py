@@ -1,4 +1,4 @@
-"""Every patch of `make sabotage` still applies to the sources, in one place, and names a test or a file of them."""
+"""Every patch of `make sabotage` still applies to the sources, in one place, and names a test or a file."""
 
 import pytest
 from sabotage import REPO, SABOTAGES

@@ -62,7 +62,7 @@ pub fn best_by_model(root: &Path, progress: &Progress) -> Result<(BTreeMap<Model
 
 fn keep(best: &mut BTreeMap<Model, f64>, model: Model, score: f64) {
     let direction = metrics::direction(model[1].as_deref().unwrap_or_default());
-    let Some(goodness) = direction.goodness(score) else { return };
+    let Some(goodness) = direction.goodness(score).filter(|_| score.is_finite()) else { return };
     let known = best.entry(model).or_insert(score);
     if direction.goodness(*known).is_some_and(|known| known < goodness) {
         *known = score;
