@@ -15,7 +15,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from nirs4all_workspace import _native
 from writing import DATASET, RUN, age, ids, recover, results, row, sealed_ids, workspace
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed"),
+    pytest.mark.filterwarnings("ignore:result .* is done without rows"),
+]
 
 WORKER = """
 import json, os, sys, nirs4all_workspace as n4w
