@@ -12,17 +12,8 @@ import pytest
 import tiers
 from hypothesis import given
 from hypothesis import strategies as st
+from score_fields import SCORE_FIELDS
 
-FIELDS = (
-    "score",
-    "score_mean",
-    "score_std",
-    "n_folds",
-    "score_avg",
-    "score_basis",
-    "score_test",
-    "model_name",
-)
 OF_A_MODEL = ("model_name", "step_idx", "branch_id", "branch_name")
 NO_FOLDS = ("avg", "w_avg", "final", "", None)
 DIRECTIONS = {"rmse": 1, "rmsecv": 1, "mse": 1, "mae": 1, "accuracy": -1, "r2": -1, "bias": 0, "sep": 1}
@@ -180,7 +171,7 @@ def same(one, other):
 
 def check(result, metric, scored, where):
     if not scored:
-        assert [result[name] for name in FIELDS] == [None] * len(FIELDS), where
+        assert [result[name] for name in SCORE_FIELDS] == [None] * len(SCORE_FIELDS), where
         return
     best = scored[0]
     # Models that are equally good to the last bits may stand in any order.
@@ -188,7 +179,7 @@ def check(result, metric, scored, where):
     if sum(is_close) > 1:
         assert same(result["score"], best["score"]), where
         return
-    for name in FIELDS:
+    for name in SCORE_FIELDS:
         assert same(result[name], best[name]), (where, name)
     listed = result["models"] or []
     assert len(listed) == (len(scored) if len(scored) > 1 else 0), where
@@ -232,7 +223,7 @@ def test_any_rows_are_scored_as_plain_python_does(table, parts):
         # As an earlier version left it: without these fields.
         (path,) = copy.glob("runs/*/results.*.jsonl")
         stored = json.loads(path.read_text())
-        bare = {name: value for name, value in stored.items() if name not in (*FIELDS, "models")}
+        bare = {name: value for name, value in stored.items() if name not in (*SCORE_FIELDS, "models")}
         path.write_text(json.dumps(bare) + "\n")
         shutil.rmtree(copy / ".cache", ignore_errors=True)
         for _ in range(2):

@@ -11,19 +11,10 @@ import nirs4all_workspace as n4w
 import numpy as np
 import polars as pl
 import pytest
+from score_fields import SCORE_FIELDS
 
 DATA = Path(__file__).parents[1] / "compat" / "data" / "scores" / "nirs4all-0.6.2"
-SCORED = (
-    "score",
-    "score_mean",
-    "score_std",
-    "n_folds",
-    "score_avg",
-    "score_basis",
-    "score_test",
-    "model_name",
-    "models",
-)
+SCORED = (*SCORE_FIELDS, "models")
 AVERAGES = ["avg", "w_avg"]
 
 

@@ -13,7 +13,7 @@ def run(ws):
 
 
 def drop(run, *rows):
-    """Write rows with a writer that nobody closes, and forget it."""
+    """Write rows with a writer that is never closed, and forget it."""
     writer = run.writer("wheat")
     for row in rows:
         writer.write(row)

@@ -181,7 +181,7 @@ def add_columns(table: Table, *names: str) -> None:
         table.add_column(name, justify="left" if name in names_of_things else "right")
 
 
-def score_names(metrics: Set[str | None]) -> tuple[str, str]:
+def score_titles(metrics: Set[str | None]) -> tuple[str, str]:
     """Return what the scores of results of these metrics are called, validation and test."""
     return ("RMSECV", "RMSEP") if metrics == {"rmse"} else ("score", "test score")
 

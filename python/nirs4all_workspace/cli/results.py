@@ -18,7 +18,7 @@ from nirs4all_workspace.cli.output import (
     open_workspace,
     print_json,
     say,
-    score_names,
+    score_titles,
     show_errors,
     terminal,
 )
@@ -130,7 +130,7 @@ def _compare(workspace: Workspace, runs: list[str], as_json: bool) -> None:
 def show_results(results: Sequence[dict[str, Any]], metrics: Set[str | None], title: str) -> None:
     """Print a table of results, whose metrics tell what their scores are called."""
     table = new_table(title)
-    validation, test = score_names(metrics)
+    validation, test = score_titles(metrics)
     names = ("id", "dataset", "config", "model", "metric", validation, "folds", test, "status", "rows")
     add_columns(table, *names)
     for it in results:

@@ -18,7 +18,7 @@ from nirs4all_workspace.cli.output import (
     open_workspace,
     print_json,
     say,
-    score_names,
+    score_titles,
     show_errors,
     terminal,
 )
@@ -259,7 +259,7 @@ def _show(answer: dict[str, Any]) -> None:
         console.print(table)
     if bests := answer["summary"]["best_by_dataset"]:
         table = new_table("best results")
-        validation, test = score_names({best["metric"] for best in bests})
+        validation, test = score_titles({best["metric"] for best in bests})
         add_columns(table, "dataset", "metric", validation, test, "model", "config")
         for best in bests:
             scores = (number(best["score"]), number(best["score_test"]))

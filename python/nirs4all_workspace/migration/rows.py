@@ -10,6 +10,7 @@ from nirs4all_workspace import _native, catalogue
 from nirs4all_workspace.migration import tables
 from nirs4all_workspace.migration.report import shown
 from nirs4all_workspace.predictions.arrays import ROLES
+from nirs4all_workspace.predictions.sessions import AVERAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,6 @@ ROW, GROUP, UNIT, RESULT, TEMPLATE, DATASET, CONFIG, CREATED = KEYS = tuple(
     f"n4w:{name}" for name in ("row", "group", "unit", "result", "template", "dataset", "config", "created")
 )
 _SETS = {"train": 0, "val": 1, "test": 2}
-_AVERAGES = ("avg", "w_avg")
 # The fields of a result that describe its dataset.
 _NAMES = ("fold_id", "partition", "task_type")
 _NUMBERS = ("n_samples", "n_features")
@@ -83,11 +83,11 @@ class Group:
         trained on, and include samples made by augmentation: they are used only where there is no fold.
         Without a splitter, a validation set repeats the test set.
         """
-        folds = [fold for fold in self.samples if fold not in _AVERAGES] or list(self.samples)
+        folds = [fold for fold in self.samples if fold not in AVERAGES] or list(self.samples)
         most = 0.0
         for fold in folds:
             train, val, test, other = self.samples[fold]
-            is_again = (fold == "" and val == test) or (fold in _AVERAGES and train)
+            is_again = (fold == "" and val == test) or (fold in AVERAGES and train)
             most = max(most, other, train + test + (0.0 if is_again else val))
         return {
             "n_samples": int(most) or None,

@@ -139,7 +139,7 @@ def check(stored: Mapping[str, Any]) -> None:
 
     Raises:
         TypeError: A field has another type; the message names it.
-        ValueError: Its status is none of a finished result.
+        ValueError: Its status is neither done nor failed.
     """
     for name in NAMES:
         problem = _problem(name, stored.get(name))

@@ -75,7 +75,7 @@ class Scan:
     ) -> Iterator[pl.DataFrame]:
         """Yield the rows; `n_rows` limits them before the predicate."""
         shown = list(self.schema()) if columns is None else columns
-        asked = [*shown, *(name for name in _names_in(predicate) if name not in shown)]
+        asked = [*shown, *(name for name in names_in(predicate) if name not in shown)]
         bad: dict[str, Problem] = {}
         attempts = 0
         while True:
@@ -249,7 +249,8 @@ class _Part:
         return None
 
 
-def _names_in(predicate: pl.Expr | None) -> list[str]:
+def names_in(predicate: pl.Expr | None) -> list[str]:
+    """Return the columns that a predicate asks for."""
     return [] if predicate is None else predicate.meta.root_names()
 
 

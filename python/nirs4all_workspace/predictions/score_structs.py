@@ -71,7 +71,7 @@ class _ScanWithScores:
         import polars as pl
 
         shown = list(self.schema()) if columns is None else columns
-        names = [] if predicate is None else predicate.meta.root_names()
+        names = scan.names_in(predicate)
         is_late = _COLUMN in names
         asked = [*shown, *(name for name in names if name not in shown)] if is_late else shown
         early = None if is_late else predicate

@@ -31,6 +31,13 @@ pub struct FileFailure {
     pub error: Error,
 }
 
+impl FileFailure {
+    /// The name of the file among these, and why.
+    pub fn named(self, files: &[FileSnapshot]) -> (Option<String>, Error) {
+        (self.file.map(|file| files[file].name.clone()), self.error)
+    }
+}
+
 impl From<Error> for FileFailure {
     fn from(error: Error) -> Self {
         Self { file: None, error }

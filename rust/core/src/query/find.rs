@@ -57,7 +57,7 @@ pub fn with_id(
                 errors.extend(lost);
                 Ok((rows, errors))
             }
-            Err(FileFailure { file, error }) => Err((file.map(|file| files[file].name.clone()), error)),
+            Err(failed) => Err(FileFailure::named(failed, &files)),
         }
     })
 }

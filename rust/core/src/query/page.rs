@@ -157,7 +157,7 @@ fn page_of(root: &Path, ask: &Ask, files: Files, progress: &Progress) -> Result<
         let errors = errors.iter().chain(&order.damage).chain(&lost).cloned().collect();
         Ok(Page { rows, total, offset, next_cursor, errors })
     };
-    read().map_err(|failed: FileFailure| (failed.file.map(|file| files[file].name.clone()), failed.error))
+    read().map_err(|failed: FileFailure| failed.named(&files))
 }
 
 /// What tells a query from others: all that decides which rows come in which order, as it was asked.

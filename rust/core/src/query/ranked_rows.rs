@@ -88,7 +88,7 @@ impl RankedBy<'_> {
             let errors = errors.iter().chain(&order.damage).cloned().collect();
             Ok(RankedRows { best, files_read: order.levels.files.len(), errors })
         };
-        read().map_err(|failed: FileFailure| (failed.file.map(|file| files[file].name.clone()), failed.error))
+        read().map_err(|failed: FileFailure| failed.named(&files))
     }
 
     /// The best rows; `None` where some may be equal, and the texts of their scores, which are most of the bytes of

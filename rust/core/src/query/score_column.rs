@@ -16,7 +16,7 @@ pub struct ScoreColumn {
 }
 
 impl ScoreColumn {
-    /// The column of that name; `None` where it is none of these.
+    /// The column of that name; `None` where it is no such column.
     pub fn of(name: &str) -> Option<Result<Self>> {
         let (text, takes_own) = match name.strip_prefix(RANKED) {
             Some(rest) if rest.starts_with(PREFIX) => (rest, true),

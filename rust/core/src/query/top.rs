@@ -182,7 +182,7 @@ impl Asked<'_> {
                 let kind = if is_known { ErrorKind::Argument } else { ErrorKind::Metric };
                 Err(FileFailure::from(Error::new(kind, message)))
             };
-            check().map_err(|failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+            check().map_err(|failed: FileFailure| failed.named(&files))
         })
     }
 
@@ -240,7 +240,7 @@ impl Asked<'_> {
             let has_any = attempts(self.root, self.open, |files| {
                 let files = files.files;
                 score_names::others_have(self.root, &path, filter, &files, self.progress)
-                    .map_err(|failed| (failed.file.map(|file| files[file].name.clone()), failed.error))
+                    .map_err(|failed| failed.named(&files))
             })?;
             if !has_any {
                 continue;

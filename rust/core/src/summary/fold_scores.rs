@@ -82,8 +82,12 @@ pub struct FoldScores {
     final_tests: BTreeSet<u64>,
 }
 
+/// The folds of averages over models of single folds.
+pub const AVERAGES: [&str; 2] = [AVG, W_AVG];
+pub(super) const AVG: &str = "avg";
+pub(super) const W_AVG: &str = "w_avg";
 /// The fold of a model that was fitted again to all samples.
-const FINAL: &str = "final";
+pub(super) const FINAL: &str = "final";
 
 impl FoldScores {
     /// Adds a row.
@@ -96,8 +100,8 @@ impl FoldScores {
         // Where there is no test set, nirs4all 0.6 says 0 of its samples and of its error.
         let is_test = (partition == "test" || partition.is_empty()) && row.samples != Some(0.0);
         match fold {
-            "w_avg" => {}
-            "avg" => {
+            W_AVG => {}
+            AVG => {
                 self.avg.extend(bits(row.val).filter(|_| is_val));
                 self.avg_tests.extend(bits(row.test).filter(|_| is_test));
             }

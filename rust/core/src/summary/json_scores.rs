@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
+use super::fold_scores::{AVG, FINAL, W_AVG};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::types::columns::{SCORES, Texts};
 
@@ -25,7 +26,7 @@ pub const NONE: f64 = f64::from_bits(0x7ff8_0000_4e34_4101);
 pub const NOT_HELD_OUT: f64 = f64::from_bits(0x7ff8_0000_4e34_4102);
 
 /// Folds whose rows are of no single one.
-const NO_SINGLE_FOLD: [&str; 3] = ["avg", "w_avg", "final"];
+const NO_SINGLE_FOLD: [&str; 3] = [AVG, W_AVG, FINAL];
 
 /// A metric of a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

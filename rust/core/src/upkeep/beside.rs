@@ -107,7 +107,7 @@ impl Only {
         batches::read_batches(&path, file, Some(&["id", RESULT]), &mut |batches| {
             progress.check()?;
             for batch in batches {
-                has_others |= has_others || elsewhere.others(batch)?.is_some();
+                has_others = has_others || elsewhere.others(batch)?.is_some();
             }
             Ok(())
         })?;

@@ -18,6 +18,7 @@ use crate::catalogue::result_fields::score_fields;
 use crate::catalogue::unit::{Known, Unit};
 use crate::fs::{platform, stat};
 use crate::reading::scan;
+use crate::summary::fold_scores::AVERAGES;
 use crate::summary::other_metric::{OTHERS, scored_by};
 use crate::summary::result_stats::{self, ResultRows};
 use crate::types::columns::{self, Numbers, Texts};
@@ -187,7 +188,7 @@ impl Group {
     /// that they were trained on, and have samples that augmentation made: they count where there is no fold.
     /// Where there was no splitter, a validation set is the test set again.
     fn n_samples(&self) -> f64 {
-        let is_average = |fold: &str| matches!(fold, "avg" | "w_avg");
+        let is_average = |fold: &str| AVERAGES.contains(&fold);
         let has_folds = self.samples.keys().any(|fold| !is_average(fold));
         let of_fold = |(fold, counts): (&String, &[f64; 4])| {
             let [train, val, test, other] = *counts;
