@@ -849,7 +849,7 @@ def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[Problem]]:
     Folders that may hold more and cannot be listed come second, as dicts of path, kind and message.
     """
 
-def rows_by_result(root: _Path, run_id: str) -> tuple[dict[str, int], list[Problem]]:
+def rows_by_result(root: _Path, run_id: str) -> tuple[list[tuple[str, bool, dict[str, int]]], list[Problem]]:
     """Return the rows by result in partial segments and live journals of a run, and what cannot be read."""
 
 def remove_partial(root: _Path, run_id: str) -> list[Path]:

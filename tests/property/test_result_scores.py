@@ -63,8 +63,8 @@ def with_others(row, other):
 def scored_by(other, row):
     """A row as if the other metric were its own, which averages do not tell of validation."""
     val, test = row["others"]
-    is_average = row["fold_id"] in ("avg", "w_avg")
-    return {**row, "metric": other, "val_score": None if is_average else val, "test_score": test}
+    is_held_out = row["fold_id"] not in ("avg", "w_avg", "final")
+    return {**row, "metric": other, "val_score": val if is_held_out else None, "test_score": test}
 
 
 def pooled(metric, scores):
@@ -80,16 +80,20 @@ def pooled(metric, scores):
     return math.fsum(score for score, _ in scores) / len(scores)
 
 
-def of_rows(rows, column, *, once=True):
-    """Scores with their weights, each fold once; None where no row has one."""
+def once(rows, column):
+    """Rows without those that say again what another one of their fold says, or say nothing beside it."""
     listed = [(row["fold_id"], repr(row[column]), row["n_samples"]) for row in rows]
-    first = [row for number, row in enumerate(rows) if not once or listed.index(listed[number]) == number]
-    if all(row[column] is None for row in first):
-        return None
-    has_weights = all(row["n_samples"] for row in first)
+    first = [row for number, row in enumerate(rows) if listed.index(listed[number]) == number]
+    scored = {row["fold_id"] for row in first if row[column] is not None}
+    return [row for row in first if row[column] is not None or row["fold_id"] not in scored]
+
+
+def of_rows(rows, column):
+    """Scores with their weights; a null is NaN."""
+    has_weights = all(row["n_samples"] for row in rows)
     return [
         (math.nan if row[column] is None else row[column], row["n_samples"] if has_weights else 1)
-        for row in first
+        for row in rows
     ]
 
 
@@ -103,9 +107,8 @@ def of_model(metric, rows):
     val = [row for row in rows if row["partition"] == "val"]
     test = [row for row in rows if row["partition"] == "test"]
     avg = one_of(row["val_score"] for row in val if row["fold_id"] == "avg")
-    final = one_of(
-        row["test_score"] for row in rows if row["fold_id"] == "final" and row["partition"] != "train"
-    )
+    finals = [one_of(row["test_score"] for row in part if row["fold_id"] == "final") for part in (test, val)]
+    final = next((score for score in finals if score is not None), None)
     on_average = one_of(
         row["test_score"] for row in test if row["fold_id"] == "avg" and row["n_samples"] != 0
     )
@@ -121,18 +124,23 @@ def of_model(metric, rows):
         more = {"score_mean": mean, "score_std": std, "n_folds": len(plain)}
         return {**common, "score": score, "score_basis": basis, **(more if basis == "folds" else {})}
 
-    folds = of_rows([row for row in val if row["fold_id"] not in NO_FOLDS], "val_score")
-    if folds:
-        return of_folds(folds)
+    named = once([row for row in val if row["fold_id"] not in NO_FOLDS], "val_score")
+    unnamed = [row for row in val if row["fold_id"] in ("", None)]
+    if not named and all(row["val_score"] is None for row in unnamed):
+        unnamed = []
+    singles = of_rows(named + unnamed, "val_score")
+    if named or len(singles) > 1:
+        return of_folds(singles)
     if avg is not None:
         return {**common, "score": avg, "score_basis": "avg"}
-    unnamed = of_rows([row for row in val if row["fold_id"] in ("", None)], "val_score", once=False)
-    if unnamed:
-        return of_folds(unnamed, "folds" if len(unnamed) > 1 else "single")
+    if singles:
+        return of_folds(singles, "single")
     if of_test is not None:
         return {**common, "score": of_test, "score_basis": "test"}
     tests = [row for row in test if row["fold_id"] not in NO_FOLDS[:3] and row["n_samples"] != 0]
-    scores = of_rows([row for row in tests if row["test_score"] is not None], "test_score")
+    scores = of_rows(
+        once([row for row in tests if row["test_score"] is not None], "test_score"), "test_score"
+    )
     return of_folds(scores, "test") if scores else None
 
 
@@ -196,7 +204,9 @@ def test_any_rows_are_scored_as_plain_python_does(table, parts):
     metric, rows = table
     scored = expected(metric, rows)
     other = "rmse" if metric == "mae" else "mae"
-    by_other = expected(other, [scored_by(other, row) for row in rows])
+    of_other = [scored_by(other, row) for row in rows]
+    is_scored = any(row[name] is not None for row in of_other for name in ("val_score", "test_score"))
+    by_other = expected(other, of_other) if is_scored else []
     with tempfile.TemporaryDirectory() as folder:
         ws = n4w.Workspace.create(Path(folder) / "ws")
         run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat"])

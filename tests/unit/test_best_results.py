@@ -475,3 +475,78 @@ def test_a_run_says_the_best_of_each_dataset(ws):
     # As before: the one with the luckiest fold.
     assert (found["best"]["rmse"]["config"], found["best"]["rmse"]["score"]) == ("raw", 0.1)
     assert "RMSECV" in commands.n4w("show", run.id, ws.path).stdout
+
+
+def test_test_scores_come_after_all_that_were_validated_and_failures_last(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat", "corn"])
+    rows = {
+        "validated": {"partition": "val", "fold_id": "0", "val_score": 0.5, "test_score": 0.6},
+        "tested": {"partition": "test", "test_score": 0.1},
+        "nan": {"partition": "val", "fold_id": "0", "val_score": math.nan},
+        "null": {"partition": "val", "fold_id": "0", "test_score": 0.01},
+        "failed": {"partition": "val", "fold_id": "0", "val_score": 0.05},
+    }
+    with run:
+        for result in run.plan([{"name": name} for name in rows]):
+            with run.writer(result.dataset_name) as writer:
+                writer.write(
+                    {
+                        "result_id": result.id,
+                        "model_name": "PLS",
+                        "metric": "rmse",
+                        **rows[result.config_name],
+                    }
+                )
+                result.status = "failed" if result.config_name == "failed" else "done"
+                writer.checkpoint(result)
+    listed = [(it.dataset_name, it.config_name) for it in ws.results.list()]
+    assert [name for name, _ in listed] == ["corn"] * 5 + ["wheat"] * 5
+    for of_dataset in (listed[:5], listed[5:]):
+        assert [config for _, config in of_dataset][:2] == ["validated", "tested"]
+        assert {config for _, config in of_dataset[2:]} == {"nan", "null", "failed"}
+    scores = {it.config_name: it.score for it in ws.results.list()}
+    assert math.isnan(scores["null"]), "a fold without a score failed"
+    for per in ("result", "model", "dataset"):
+        configs = [it["config_name"] for it in ws.predictions.top(per=per)]
+        assert configs == (["validated", "tested"] if per == "result" else ["validated"]) * 2
+    summary = run.to_dict()["summary"]
+    assert [(it["dataset"], it["config"]) for it in summary["best_by_dataset"]] == [
+        ("corn", "validated"),
+        ("wheat", "validated"),
+    ]
+    performance = ws.stats()["model_performance"]
+    assert {it["best"] for it in performance} == {0.5}
+
+
+def test_rows_of_one_metric_each_are_scored_by_each(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat"])
+    with run, run.writer("wheat") as writer:
+        (result,) = run.plan([{"name": "long"}])
+        for fold in range(3):
+            for metric, score in (("rmse", 0.5 + fold), ("r2", 0.25 * fold)):
+                place = {"fold_id": str(fold), "partition": "val", "model_name": "PLS"}
+                writer.write({"result_id": result.id, "metric": metric, "val_score": score, **place})
+        writer.checkpoint(result)
+    (by_r2,) = ws.results.list(metric="r2" if ws.results.list()[0].metric == "rmse" else "rmse")
+    expected = 0.25 if by_r2.metric == "r2" else rms(0.5, 1.5, 2.5)
+    assert (by_r2.score, by_r2.n_folds) == (pytest.approx(expected), 3)
+    (own,) = ws.results.list()
+    assert (own.n_folds, math.isfinite(own.score)) == (3, True)
+
+
+def test_what_a_table_calls_validated_is(tmp_path):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    run = ws.runs.create("one", templates=[n4w.Template([{"class": "PLS"}])], datasets=["wheat"])
+    with run, run.writer("wheat") as writer:
+        (result,) = run.plan([{"name": "only"}])
+        writer.write({"result_id": result.id, "metric": "rmse", "partition": "test", "test_score": 0.123})
+        writer.checkpoint(result)
+    for command in (["results"], ["show", "latest"]):
+        args = [command[0], ws.path] if len(command) == 1 else ["show", "latest", ws.path]
+        lines = commands.n4w(*args).stdout.splitlines()
+        (titles,) = [line for line in lines if "RMSECV" in line]
+        (cells,) = [line for line in lines if "0.123" in line]
+        place = cells.index("0.123")
+        assert abs(place - titles.index("RMSEP")) < abs(place - titles.index("RMSECV"))

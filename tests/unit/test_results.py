@@ -68,13 +68,13 @@ BETTER = {"rmse": lambda x: x, "r2": lambda x: -x, "bias": abs, "mystery": lambd
 
 
 def best_first(items):
-    """By dataset, then metric, none last; the best first; without a score after all; ties by id."""
+    """By dataset, then metric, none last; the best first, then failed ones and those without a score; by id."""
 
     def key(item):
-        if score(item) is None:
-            return (1, "", 0, "", 0, item["id"])
         dataset, metric = item["dataset_name"], item["metric"]
-        return (0, dataset, metric is None, metric or "", BETTER[metric](score(item)), item["id"])
+        is_unranked = score(item) is None or item["status"] == "failed"
+        standing = (2, 0) if is_unranked else (item["score_basis"] == "test", BETTER[metric](score(item)))
+        return (dataset, metric is None, metric or "", standing, item["id"])
 
     return sorted(items, key=key)
 

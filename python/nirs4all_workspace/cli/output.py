@@ -22,7 +22,7 @@ from nirs4all_workspace.display import lines_shown, shown
 from nirs4all_workspace.values import strict_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Set
+    from collections.abc import Callable, Mapping, Sequence, Set
 
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.workspace import Workspace
@@ -184,6 +184,13 @@ def add_columns(table: Table, *names: str) -> None:
 def score_titles(metrics: Set[str | None]) -> tuple[str, str]:
     """Return what the scores of results of these metrics are called, validation and test."""
     return ("RMSECV", "RMSEP") if metrics == {"rmse"} else ("score", "test score")
+
+
+def scores_of(result: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the scores of a result as table cells, validation and test."""
+    if result["score_basis"] == "test":
+        return "", number(result["score_test"] if result["score_test"] is not None else result["score"])
+    return number(result["score"]), number(result["score_test"])
 
 
 def number(value: float | None) -> str:

@@ -19,6 +19,7 @@ from nirs4all_workspace.cli.output import (
     print_json,
     say,
     score_titles,
+    scores_of,
     show_errors,
     terminal,
 )
@@ -138,6 +139,6 @@ def show_results(results: Sequence[dict[str, Any]], metrics: Set[str | None], ti
         cells = [str(it[name] or "") for name in ("id", "dataset_name")]
         cells += [str(name or "") for name in (config, it["model_name"], it["metric"])]
         folds = number(it["n_folds"]) if it["score_basis"] == "folds" else it["score_basis"] or ""
-        scores = (number(it["score"]), folds, number(it["score_test"]))
-        table.add_row(*cells, *scores, it["status"] or "", number(it["n_rows"]))
+        validation, test = scores_of(it)
+        table.add_row(*cells, validation, folds, test, it["status"] or "", number(it["n_rows"]))
     terminal().print(table)

@@ -19,6 +19,7 @@ from nirs4all_workspace.cli.output import (
     print_json,
     say,
     score_titles,
+    scores_of,
     show_errors,
     terminal,
 )
@@ -114,7 +115,10 @@ def edit(
     if as_json:
         print_json(run.to_dict())
     else:
-        say(f"{run.id}: {run.description or ''} [{', '.join(run.tags)}]")
+        say(f"{run.id} {run.name}")
+        for name in ("description", "tags", "notes"):
+            value = getattr(run, name)
+            say(f"{name}: {', '.join(value) if name == 'tags' else value or ''}")
 
 
 @app.command()
@@ -262,8 +266,8 @@ def _show(answer: dict[str, Any]) -> None:
         validation, test = score_titles({best["metric"] for best in bests})
         add_columns(table, "dataset", "metric", validation, test, "model", "config")
         for best in bests:
-            scores = (number(best["score"]), number(best["score_test"]))
-            table.add_row(best["dataset"], best["metric"], *scores, best["model_name"], best["config"])
+            named = (best["model_name"], best["config"])
+            table.add_row(best["dataset"], best["metric"], *scores_of(best), *named)
         console.print(table)
     for error in answer["summary"]["errors"]:
         where = f"{error.get('dataset')} {error.get('config')}: " if "result" in error else ""

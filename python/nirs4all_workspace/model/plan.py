@@ -44,11 +44,12 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
         )
     if found["config_id"] is None:
         content = found["steps"]
+        others = {key: value for key, value in found.items() if key not in (*_KEYS, "schema_version")}
         if content is None:
             content = [found["template_id"], found["generator_choices"], found["name"]]
-            if content[1:] == [None, None]:
+            if content[1:] == [None, None] and not others:
                 raise ValueError("a configuration needs steps, generator_choices, a name or a config_id")
-        found["config_id"] = content_id("cfg", content)
+        found["config_id"] = content_id("cfg", [content, others] if others else content)
     for key in ("config_id", "name"):
         if not isinstance(found[key], str | None):
             raise TypeError(f"config[{key!r}]: expected a text or None, got {found[key]!r}")
@@ -88,8 +89,16 @@ def parse(content: bytes, path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
+def key_of(config: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return what tells configurations of a run apart: equal ones of two templates are two."""
+    return config.get("template_id"), config["config_id"]
+
+
+def add(path: Path, configs: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Add configurations to a `configs.jsonl`, durably; known ones stay unchanged.
+
+    Returns:
+        Pairs of a configuration and the known one in its place, which has other content.
 
     Raises:
         CorruptFileError: The file is damaged.
@@ -99,13 +108,19 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> None:
     before = read(path)
     for config in before:
         yaml_records.check_writable(config, path)
-    known = {config["config_id"]: config for config in before}
-    for config in configs:
-        known.setdefault(config["config_id"], config)
+    known = {key_of(config): config for config in before}
+    given = [(config, known.setdefault(key_of(config), config)) for config in configs]
     if len(known) > len(before):
         content = ("\n".join(strict_json.dumps(config) for config in known.values()) + "\n").encode("utf-8")
         parse(content, path)
         _native.replace_file(path, content)
+    return [(config, planned) for config, planned in given if _content_of(config) != _content_of(planned)]
+
+
+def _content_of(config: Mapping[str, Any]) -> object:
+    """Return a configuration as it is read again, without the version that wrote it."""
+    content = {key: value for key, value in config.items() if key != "schema_version"}
+    return json.loads(strict_json.dumps(content))
 
 
 def results_of(

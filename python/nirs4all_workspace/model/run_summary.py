@@ -103,9 +103,13 @@ def _best(results: Iterable[Result]) -> dict[str, BestResult]:
 
 def _best_by_dataset(results: Iterable[Result]) -> list[BestOfDataset]:
     """Return the result with the best score of each dataset and metric."""
-    found = _first_by(
-        results, lambda result: (result.dataset_name, result.metric), lambda result: result.score
-    )
+
+    def best(results: Iterable[Result]) -> dict[tuple[str | None, str | None], Result]:
+        return _first_by(results, lambda it: (it.dataset_name, it.metric), lambda it: it.score)
+
+    results = list(results)
+    # A test score stands for a dataset of which no result was validated.
+    found = best(results) | best(it for it in results if it.score_basis != "test")
     return [
         {
             "dataset": result.dataset_name,

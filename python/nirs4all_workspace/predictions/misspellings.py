@@ -12,7 +12,7 @@ from nirs4all_workspace.model.arguments import PredictionRow
 from nirs4all_workspace.model.result import NAMES as RESULT_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _COLUMNS = tuple(PredictionRow.__annotations__)
 _ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
@@ -43,7 +43,8 @@ def warning(kind: str, text: str) -> str | None:
     """Return what a writer says of something that its rows have for the first time; None if nothing.
 
     Args:
-        kind: "column" for an extra column, "partition", "metric", or "lengths" for two arrays of a row.
+        kind: "column" for an extra column, "partition", "metric", "scores" for a text that is no JSON, or
+            "lengths" for two arrays of a row.
         text: The name, value or lengths.
     """
     if kind == "column":
@@ -52,6 +53,11 @@ def warning(kind: str, text: str) -> str | None:
         return _partition(text)
     if kind == "metric":
         return _metric(text)
+    if kind == "scores":
+        return (
+            f"scores {_quoted(text)}: expected a mapping, or a JSON object, such as "
+            '{"val": {"r2": 0.9}}; it is stored, and no metric finds it'
+        )
     return (
         f"y_true and y_pred of a row have different lengths, {text}; both are stored. Expected a prediction "
         "for each sample"
@@ -82,14 +88,24 @@ def column_meant(name: str) -> str | None:
     ):
         # Fields that a result has too, and a column numbered on purpose.
         return None
+    return _alike(plain, _COLUMNS)
+
+
+def field_meant(name: str) -> str | None:
+    """Return the field of a result that the name of another one resembles, if there is one."""
+    return None if name in RESULT_FIELDS or name in _COLUMNS else _alike(_plain(name), RESULT_FIELDS)
+
+
+def _alike(plain: str, names: Sequence[str]) -> str | None:
+    """Return the name that one in snake case is like: but for a letter, or with letters in another order."""
     letters = plain.replace("_", "")
-    for column in _COLUMNS:
-        if column.replace("_", "") == letters:
-            return column
-    for column in difflib.get_close_matches(plain, _COLUMNS, n=3, cutoff=_ALIKE_OF_SAME_LETTERS):
-        is_alike = difflib.SequenceMatcher(None, plain, column).ratio() >= _ALIKE
-        if is_alike or sorted(letters) == sorted(column.replace("_", "")):
-            return column
+    for name in names:
+        if name.replace("_", "") == letters:
+            return name
+    for name in difflib.get_close_matches(plain, names, n=3, cutoff=_ALIKE_OF_SAME_LETTERS):
+        is_alike = difflib.SequenceMatcher(None, plain, name).ratio() >= _ALIKE
+        if is_alike or sorted(letters) == sorted(name.replace("_", "")):
+            return name
     return None
 
 

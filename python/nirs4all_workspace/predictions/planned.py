@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nirs4all_workspace import display
 from nirs4all_workspace._io.paths import nfc
@@ -43,12 +43,12 @@ class _Plan:
 
     Attributes:
         stamp: Size, mtime and inode of the file that it was read from.
-        configs: Ids of its configurations.
+        configs: What tells its configurations apart.
         results: Its results by id.
     """
 
     stamp: tuple[int, ...] = ()
-    configs: frozenset[str] = frozenset()
+    configs: frozenset[tuple[Any, str]] = frozenset()
     results: dict[str, Planned] = field(default_factory=dict)
 
 
@@ -132,10 +132,10 @@ def results_of(folder: Path, run_id: str) -> dict[str, Planned]:
     found = _plans.pop(folder, None) or _Plan()
     if found.stamp != stamp:
         configs = plan.read(path)
-        ids = frozenset(config["config_id"] for config in configs)
-        if not found.configs <= ids:
+        keys = frozenset(map(plan.key_of, configs))
+        if not found.configs <= keys:
             found = _Plan()  # another one, not a longer one
-        new = [config for config in configs if config["config_id"] not in found.configs]
+        new = [config for config in configs if plan.key_of(config) not in found.configs]
         datasets = run_record.references(folder / "datasets.yaml", "datasets")
         results = {
             result.id: Planned(
@@ -147,7 +147,7 @@ def results_of(folder: Path, run_id: str) -> dict[str, Planned]:
             )
             for result in plan.results_of(run_id, new, datasets)
         }
-        found = _Plan(stamp, ids, found.results | results)
+        found = _Plan(stamp, keys, found.results | results)
     # Without a lock, which a fork might inherit: what another thread reads is as right.
     _plans[folder] = found
     for other in list(_plans)[:-_KEPT]:

@@ -40,6 +40,8 @@ _SHOWN = 5
 _open: weakref.WeakValueDictionary[int, Writer] = weakref.WeakValueDictionary()
 # Of each run the rows that writers of this process lost: they were dropped before these were flushed.
 _lost: dict[str, int] = {}
+# Writers that this process closed with rows of unfinished results, but for those that an exception ended.
+_unfinished: set[str] = set()
 _COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
 
 
@@ -145,7 +147,8 @@ class Writer:
         self._is_closed = False
         # Rows before the last checkpoint.
         self._n_rows = 0
-        self._has_unnamed = False
+        # What was warned of.
+        self._warned: set[str] = set()
         self._closing = threading.Lock()
         self._pid = os.getpid()
         self.writer_id: str = self._native.writer_id
@@ -291,7 +294,9 @@ class Writer:
         if self._ids is None:
             self._planned.check([result_id])
         tally = self._native.tally(result_id)
-        defaults = {"status": "done", "completed_at": datetime.now(UTC).isoformat(), **tally}
+        repeated_fold = tally.pop("repeated_fold")
+        status = "done" if given.get("error") is None else "failed"
+        defaults = {"status": status, "completed_at": datetime.now(UTC).isoformat(), **tally}
         defaults |= {"run_id": self.run_id, "dataset_name": self.dataset_name}
         whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
         whole = stored.with_error_texts(whole)
@@ -305,21 +310,59 @@ class Writer:
         self._report()
         if self._on_checkpoint is not None:
             self._on_checkpoint(whole)
-        if n_unnamed and not (tally["n_rows"] or self._planned.unfinished) and whole["status"] == "done":
-            self._warn_of_unnamed(result_id, n_unnamed)
+        if not self._warns:
+            return whole
+        for name in whole:
+            meant = misspellings.field_meant(name)
+            if meant is not None:
+                self._warn(
+                    f"field {name}", f"result {result_id} has a field {name!r}; did you mean {meant!r}?"
+                )
+        if whole["status"] == "done":
+            self._warn_of_rows(result_id, tally, n_unnamed, repeated_fold)
         return whole
 
-    def _warn_of_unnamed(self, result_id: str, n_rows: int) -> None:
-        """Warn once where rows were written for a result and do not name it."""
-        if self._warns and not self._has_unnamed:
-            self._has_unnamed = True
-            rows = "the row before it names" if n_rows == 1 else f"the {n_rows} rows before it name"
-            message = (
-                f"result {result_id} is done without rows, and {rows} no result: give a row the id of its "
-                "result as result_id"
+    def _warn_of_rows(
+        self, result_id: str, tally: dict[str, Any], n_unnamed: int, repeated_fold: str | None
+    ) -> None:
+        """Warn where the rows of a finished result do not say what they ought to."""
+        what = f"result {result_id} is done"
+        if n_unnamed and not (tally["n_rows"] or self._planned.unfinished):
+            rows = "the row before it names" if n_unnamed == 1 else f"the {n_unnamed} rows before it name"
+            self._warn(
+                "unnamed",
+                f"{what} without rows, and {rows} no result: give a row the id of its result as result_id",
             )
-            _log.warning("writer %s: %s", self.writer_id, display.shown(message))
-            display.warn(message, stacklevel=3)
+        if tally["n_rows"] and tally["metric"] is None:
+            self._log_once(
+                "metric", f"{what}, and its rows have no metric: it has no score, and ranks nowhere"
+            )
+        if repeated_fold is not None:
+            self._log_once(
+                "fold",
+                f"{what}, and several rows of one model have validation scores of fold {repeated_fold!r}: "
+                "each counts as a fold. Give repeats fold ids of their own, and write a fold once",
+            )
+        for other in open_writers(self._root, self.run_id):
+            if other is not self and result_id in other._planned.unfinished:
+                self._warn(
+                    "elsewhere",
+                    f"{what}, and writer {other.writer_id} has rows of it too, which count nowhere: write "
+                    "all rows of a result with the writer that checkpoints it",
+                )
+
+    def _warn(self, kind: str, message: str) -> None:
+        """Warn of something, once a writer."""
+        if self._log_once(kind, message):
+            display.warn(message, stacklevel=4)
+
+    def _log_once(self, kind: str, message: str) -> bool:
+        """Log what may be meant; False where this writer did so before."""
+        if kind in self._warned:
+            return False
+        self._warned.add(kind)
+        _log.warning("writer %s: %s", self.writer_id, display.shown(message))
+        return True
 
     def close(self) -> None:
         """Flush and seal; a second call does nothing.
@@ -360,6 +403,7 @@ class Writer:
             )
         n_partial = sum(outcome["partial_rows"] for outcome in outcomes)
         if n_partial and not is_passing:
+            _unfinished.add(self.writer_id)
             self._warn_of_partial(n_partial)
 
     def _warn_of_partial(self, n_rows: int) -> None:
@@ -432,6 +476,11 @@ def lost_rows(run_id: str) -> int:
 def forget_lost_rows(run_id: str) -> None:
     """Count the lost rows of a run anew: it is started again, to do what is left."""
     _lost.pop(run_id, None)
+
+
+def was_unfinished(writer_id: str) -> bool:
+    """Return whether this process closed a writer with rows of unfinished results, without an exception."""
+    return writer_id in _unfinished
 
 
 def open_writers(root: Path, run_id: str) -> list[Writer]:

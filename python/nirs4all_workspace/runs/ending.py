@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,16 @@ from nirs4all_workspace.predictions import writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from nirs4all_workspace.model.result import Result, ResultList
     from nirs4all_workspace.runs.view import RunView
 
+# Why a completed run that `ws.runs.open` found has no writers.
+NO_WRITER = (
+    "is completed, and its plan is empty: open writers in the loop over `run.plan(...)`, or make another run "
+    "with new=True"
+)
 # Results named in a reason at most.
 _SHOWN = 5
 
@@ -42,6 +49,21 @@ def warn_of_missing(run: RunView) -> None:
     _, lacking = _look(run)
     if lacking is not None:
         display.warn(f"run {run.id} is completed, although {lacking}", stacklevel=3)
+
+
+def warn_of_equal_configs(run_id: str, differing: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Warn of configurations that have the id of a planned one and other content."""
+    if differing:
+        named = [
+            f"{config['name'] or config['config_id']} (as {planned['name'] or planned['config_id']})"
+            for config, planned in differing
+        ]
+        what = "1 configuration is" if len(differing) == 1 else f"{len(differing)} configurations are"
+        display.warn(
+            f"{what} planned already in run {run_id}, with other content, which stays as it was: "
+            f"{display.some_of(named, _SHOWN)}. Equal steps or an equal config_id are one configuration",
+            stacklevel=4,
+        )
 
 
 def check_some_failed(run: RunView) -> None:
@@ -144,13 +166,19 @@ def _missing(run: RunView, results: ResultList) -> list[str]:
 
 def _unfinished(run: RunView, results: ResultList) -> list[str]:
     root = run.path.parents[1]
-    done = {result.id for result in results}
-    rows = {it: n for it, n in _native.rows_by_result(root, run.id)[0].items() if it not in done}
+    rows, elsewhere = _rows_that_count_nowhere(run, root, results)
     reasons = []
     if rows:
         what = "1 result that was" if len(rows) == 1 else f"{len(rows)} results that were"
         named = display.some_of(sorted(rows), _SHOWN)
         reasons.append(f"{_rows(sum(rows.values()))} of {what} never checkpointed: {named}")
+    if elsewhere:
+        what = "1 result was" if len(elsewhere) == 1 else f"{len(elsewhere)} results were"
+        named = display.some_of(sorted(elsewhere), _SHOWN)
+        reasons.append(
+            f"{_rows(sum(elsewhere.values()))} of {what} written by another writer than the one that "
+            f"checkpointed it, and count nowhere: {named}; write all rows of a result with one writer"
+        )
     waiting = sum(it.waiting for it in writer.open_writers(root, run.id))
     if waiting:
         wait = "waits" if waiting == 1 else "wait"
@@ -159,6 +187,33 @@ def _unfinished(run: RunView, results: ResultList) -> list[str]:
     if lost:
         reasons.append(f"{_rows(lost)} {'was' if lost == 1 else 'were'} lost in a writer that was not closed")
     return reasons
+
+
+def _rows_that_count_nowhere(
+    run: RunView, root: Path, results: ResultList
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return numbers of rows, by results that were never checkpointed and by ones that another writer did.
+
+    An attempt that ended by an exception, a failed checkpoint or the death of its process, and was made
+    again, is none of the latter. What writers of other processes left behind when they were closed cannot be
+    told from that: they warned.
+    """
+    done = {result.id: result for result in results}
+    rows, elsewhere = Counter[str](), Counter[str]()
+    for writer_id, is_open, counts in _native.rows_by_result(root, run.id)[0]:
+        was_meant = is_open or writer.was_unfinished(writer_id)
+        for result_id, number in counts.items():
+            result = done.get(result_id)
+            if result is None:
+                rows[result_id] += number
+            elif result.status != "failed" and result.writer != writer_id and was_meant:
+                elsewhere[result_id] += number
+    started = [str(entry["time"]) for entry in run.record["history"] if entry["to"] == RunStatus.RUNNING][-1:]
+    for result in results.repeated:
+        is_of_now = started and _in_order(result.completed_at) >= _in_order(started[0])
+        if result.status != "failed" and is_of_now and result.n_rows:
+            elsewhere[result.id] += result.n_rows
+    return rows, elsewhere
 
 
 def _rows(number: int) -> str:

@@ -334,12 +334,15 @@ class Run(RunView):
         Args:
             configs: Mappings, or objects with attributes: template_id (optional where the run has one
                 template), name, generator_choices, steps, config_id. Without config_id, it is derived from
-                the steps, or else from template, choices and name.
+                the steps, or else from template, choices and name, and from what else a mapping has.
             progress: Whether iterating over the results shows, on stderr, how many are checkpointed, the best
                 score so far and the time left; only on a terminal or in a notebook.
 
         Returns:
             The missing results: for each dataset of the run, each configuration, in this order.
+
+        Warns:
+            UserWarning: Configurations of one id differ, as in name or choices; the first one is planned.
 
         Raises:
             ValueError: The run has no datasets, or a configuration names a template that the run lacks.
@@ -357,7 +360,8 @@ class Run(RunView):
         if self._is_left_alone and self.status is RunStatus.COMPLETED:
             return ending.plan_of_completed(self, plan.results_of(self.id, normal, datasets))
         with run_record.locked(self._root, self.id):
-            plan.add(self.path / plan.FILE, normal)
+            differing = plan.add(self.path / plan.FILE, normal)
+        ending.warn_of_equal_configs(self.id, differing)
         finished = self.results()
         # Results that cannot be read may include one that is planned.
         self._demand(finished.errors)
@@ -385,6 +389,8 @@ class Run(RunView):
             OSError: The journal cannot be created.
         """
         status = self.status
+        if status is RunStatus.COMPLETED and self._is_left_alone:
+            raise ConflictError(ending.NO_WRITER, str(self.path))
         if status is not RunStatus.RUNNING:
             raise ConflictError(f"is {status}; start it (`with run:`) to write", str(self.path))
         names = {reference.get("id"): reference["name"] for reference in self.datasets}

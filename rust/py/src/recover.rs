@@ -92,16 +92,21 @@ pub fn run_files(
     Ok((files, Converter::new(py).object(&errors_value(&errors))?))
 }
 
-/// The rows by result of a run in files where that result need not be finished, and what cannot be read.
+/// A writer, whether it is open, and its rows by result.
+type RowsOfWriter = (String, bool, BTreeMap<String, u64>);
+
+/// The writers of a run with rows of results that they need not have finished, each with its id, whether it is open,
+/// and its rows by result; and what cannot be read.
 #[pyfunction]
 pub fn rows_by_result(
     py: Python<'_>,
     root: PathBuf,
     run_id: String,
-) -> PyResult<(BTreeMap<String, u64>, Bound<'_, PyAny>)> {
+) -> PyResult<(Vec<RowsOfWriter>, Bound<'_, PyAny>)> {
     let mut errors = Vec::new();
-    let rows = detached(py, Some(&root), || Ok(unfinished::rows_by_result(&root, &run_id, &mut errors)))?;
-    Ok((rows, Converter::new(py).object(&errors_value(&errors))?))
+    let found = detached(py, Some(&root), || Ok(unfinished::rows_by_result(&root, &run_id, &mut errors)))?;
+    let found = found.into_iter().map(|it| (it.writer, it.is_open, it.rows.into_iter().collect()));
+    Ok((found.collect(), Converter::new(py).object(&errors_value(&errors))?))
 }
 
 #[pyfunction]

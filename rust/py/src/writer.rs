@@ -165,6 +165,7 @@ impl JournalWriter {
             ("score_kind", stats.score_kind.into()),
             ("best_score", stats.best_score.map_or(Tree::Null, Tree::Float)),
             ("best_model", stats.best_model.clone().into()),
+            ("repeated_fold", stats.repeated_fold.clone().into()),
         ];
         let said = said.into_iter().chain(score_fields(&stats)).map(|(name, value)| (name.into(), value));
         let mut written = ByteWriter::default();

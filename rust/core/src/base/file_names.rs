@@ -45,6 +45,11 @@ impl Name {
         Self::of(path.file_name()?.to_str()?)
     }
 
+    /// The id of the writer, which its journals share.
+    pub fn of_writer(self) -> String {
+        self.writer.split('-').next().unwrap_or_default().to_owned()
+    }
+
     /// The open segment.
     pub fn journal(&self) -> String {
         format!("{self}{JOURNAL_SUFFIX}")

@@ -17,6 +17,7 @@ use crate::base::names::same_name;
 use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::segment::live_set::Open;
+use crate::summary::fold_scores::Basis;
 use crate::yaml::tree::{Part, Tree};
 
 /// What is asked for; without a value, of any.
@@ -196,7 +197,7 @@ pub fn count(root: &Path, run_ids: &[String], progress: &Progress) -> Result<Vec
     let mut errors = Vec::new();
     let found = results::of_entries(root, &entries, &mut errors, progress)?;
     let counted = entries.iter().zip(found).map(|(entry, found)| {
-        let failed = found.results.iter().filter(|result| result.text("status") == Some("failed")).count();
+        let failed = found.results.iter().filter(|result| result.text("status") == Some(FAILED)).count();
         let counts = [found.results.len() - failed, failed].map(|count| count as u64);
         Counted { run_id: entry.id.clone(), counts, errors: found.errors }
     });
@@ -248,6 +249,8 @@ pub(super) struct Places {
     dataset: [Option<usize>; 2],
     metric: Option<usize>,
     score: Option<usize>,
+    /// The status, and what the score rests on.
+    standing: [Option<usize>; 2],
     sort_by: usize,
     is_best_first: bool,
 }
@@ -261,6 +264,7 @@ impl Places {
             dataset: ["dataset_id", "dataset_name"].map(field),
             metric: field("metric"),
             score: field(SCORE),
+            standing: ["status", "score_basis"].map(field),
             sort_by,
             is_best_first: query.is_best_first(),
         }
@@ -347,6 +351,43 @@ impl<'a> Directions<'a> {
 
 /// The field by which the best results are found.
 const SCORE: &str = "score";
+/// The status of a result that failed.
+pub(super) const FAILED: &str = "failed";
+
+/// What a score is worth in a ranking, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It is of validation.
+    Validated,
+    /// It is a test score, of a result that was not validated.
+    Tested,
+    /// There is none, or the result failed.
+    Unranked,
+}
+
+impl Standing {
+    /// That of a score with this basis.
+    pub fn of_basis(basis: Option<&str>) -> Self {
+        if basis == Some(Basis::Test.name()) { Self::Tested } else { Self::Validated }
+    }
+}
+
+/// What a result's score is worth, and how bad it is; where it is unknown which is better, all are alike.
+fn standing(
+    result: &PackedResult<'_>,
+    places: [Option<usize>; 2],
+    score: Option<f64>,
+    direction: Direction,
+) -> (Standing, f64) {
+    let [status, basis] = places.map(|place| place.and_then(|place| result.text(place)));
+    match score {
+        Some(score) if status != Some(FAILED) => {
+            let badness = direction.goodness(score).map_or(0.0, |goodness| -goodness + 0.0);
+            (Standing::of_basis(basis), badness)
+        }
+        _ => (Standing::Unranked, 0.0),
+    }
+}
 
 /// A score as a number; `None` where there is none, or NaN, which ranks nowhere.
 pub(super) fn score_of(result: &PackedResult<'_>, field: usize) -> Result<Option<f64>> {
@@ -372,8 +413,7 @@ enum Key<'a> {
         /// Results without a dataset or a metric come after all others.
         dataset: (bool, &'a str),
         metric: (bool, &'a str),
-        /// Smaller is better.
-        badness: f64,
+        standing: (Standing, f64),
     },
 }
 
@@ -397,7 +437,8 @@ impl<'a> Ranked<'a> {
             let text = |place: Option<usize>| place.and_then(|place| result.text(place));
             let (dataset, metric) = (text(places.dataset[1]), text(places.metric));
             let score = score_of(result, places.sort_by)?;
-            score.map(|score| Key::of_score(dataset, metric, directions.of(metric), score))
+            let direction = directions.of(metric);
+            Some(Key::of_score(dataset, metric, standing(result, places.standing, score, direction)))
         } else {
             score_of(result, places.sort_by)?.map(Key::Number)
         };
@@ -428,10 +469,8 @@ impl<'a> Key<'a> {
         })
     }
 
-    fn of_score(dataset: Option<&'a str>, metric: Option<&'a str>, direction: Direction, score: f64) -> Self {
-        // Where it is unknown which is better, ids order.
-        let badness = direction.goodness(score).map_or(0.0, |goodness| -goodness);
+    fn of_score(dataset: Option<&'a str>, metric: Option<&'a str>, standing: (Standing, f64)) -> Self {
         let named = |name: Option<&'a str>| (name.is_none(), name.unwrap_or_default());
-        Self::Score { dataset: named(dataset), metric: named(metric), badness }
+        Self::Score { dataset: named(dataset), metric: named(metric), standing }
     }
 }

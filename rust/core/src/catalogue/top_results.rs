@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::packed_results::{PackedResult, field, unpack};
-use super::result_query::{Chosen, Places, ResultQuery, choose, fits, score_of, trees};
+use super::result_query::{Chosen, FAILED, Places, ResultQuery, Standing, choose, fits, score_of, trees};
 use crate::base::codec::ByteReader;
 use crate::base::error::{Error, ErrorKind, FileError, Result};
 use crate::base::metrics::{self, Direction};
@@ -77,6 +77,7 @@ pub struct Ranked {
 /// A result, or one of its models.
 struct Candidate {
     dataset: Option<String>,
+    standing: Standing,
     badness: f64,
     id: String,
     name: Option<String>,
@@ -106,6 +107,7 @@ pub fn top(root: &Path, query: &TopResults, progress: &Progress) -> Result<Ranke
         let by_dataset =
             (one.dataset.is_none(), &one.dataset).cmp(&(other.dataset.is_none(), &other.dataset));
         by_dataset
+            .then(one.standing.cmp(&other.standing))
             .then(one.badness.total_cmp(&other.badness))
             .then_with(|| (&one.id, one.model, one.place).cmp(&(&other.id, other.model, other.place)))
     });
@@ -165,8 +167,8 @@ fn candidates(
     progress: &Progress,
 ) -> Result<Vec<Candidate>> {
     let places = Places::of(&query.filter, 0);
-    let names = ["id", "dataset_name", "metric", "status", "model_name", "models"].map(field);
-    let [id, dataset, own, status, model, models] = names;
+    let names = ["id", "dataset_name", "metric", "status", "model_name", "score_basis", "models"].map(field);
+    let [id, dataset, own, status, model, basis, models] = names;
     let scores = ["score", "score_test"].map(field);
     let mut found = Vec::new();
     for (&run, ids) in chosen.wanted.iter().zip(&chosen.ids) {
@@ -174,12 +176,12 @@ fn candidates(
         unpack(&mut chosen.ranking.runs[run].results(), &mut |place, result: &PackedResult<'_>| {
             let text = |field: Option<usize>| field.and_then(|field| result.text(field));
             if text(own) != Some(metric)
-                || text(status) == Some("failed")
+                || text(status) == Some(FAILED)
                 || !fits(result, &query.filter, &places, ids)?
             {
                 return Ok(());
             }
-            let mut add = |name: Option<&str>, scores: [Option<f64>; 2], model| {
+            let mut add = |name: Option<&str>, basis: Option<&str>, scores: [Option<f64>; 2], model| {
                 let is_within = |(score, bounds): (&Option<f64>, &[Option<f64>; 2])| {
                     let [least, most] = *bounds;
                     least.is_none_or(|least| score.is_some_and(|score| least <= score))
@@ -192,6 +194,8 @@ fn candidates(
                 {
                     found.push(Candidate {
                         dataset: text(dataset).map(str::to_owned),
+                        // A test score is compared with test scores.
+                        standing: if query.by_test { Standing::Tested } else { Standing::of_basis(basis) },
                         badness: -goodness + 0.0,
                         id: text(id).unwrap_or_default().to_owned(),
                         name: name.map(str::to_owned),
@@ -206,13 +210,13 @@ fn candidates(
                 Some(models) if models.len() > 1 => {
                     for (number, model) in models.iter().enumerate() {
                         let scores = ["score", "score_test"].map(|name| number_of(model.get(name)));
-                        add(model.text("model_name"), scores, Some(number));
+                        add(model.text("model_name"), model.text("score_basis"), scores, Some(number));
                     }
                 }
                 _ => {
                     let [one, test] =
                         scores.map(|score| score.map(|score| score_of(result, score)).transpose());
-                    add(text(model), [one?.flatten(), test?.flatten()], None);
+                    add(text(model), text(basis), [one?.flatten(), test?.flatten()], None);
                 }
             }
             Ok(())

@@ -80,6 +80,8 @@ pub struct FoldScores {
     tests: BTreeSet<Held>,
     avg_tests: BTreeSet<u64>,
     final_tests: BTreeSet<u64>,
+    /// Of the final model's validation rows, which stand in where it has no test row.
+    final_vals: BTreeSet<u64>,
 }
 
 /// The folds of averages over models of single folds.
@@ -105,6 +107,7 @@ impl FoldScores {
                 self.avg.extend(bits(row.val).filter(|_| is_val));
                 self.avg_tests.extend(bits(row.test).filter(|_| is_test));
             }
+            FINAL if partition == "val" => self.final_vals.extend(bits(row.test)),
             FINAL => self.final_tests.extend(bits(row.test).filter(|_| partition != "train")),
             _ => {
                 if is_val {
@@ -130,38 +133,55 @@ impl FoldScores {
         self.tests.extend(other.tests.iter().cloned());
         self.avg_tests.extend(&other.avg_tests);
         self.final_tests.extend(&other.final_tests);
+        self.final_vals.extend(&other.final_vals);
     }
 
     /// Whether all rows are of a model that was fitted again to all samples.
     pub fn is_refit(&self) -> bool {
-        *self == Self { final_tests: self.final_tests.clone(), ..Self::default() }
+        let (final_tests, final_vals) = (self.final_tests.clone(), self.final_vals.clone());
+        *self == Self { final_tests, final_vals, ..Self::default() }
     }
 
-    /// The score; `None` where no row has one.
+    /// A fold that several rows have other scores of.
+    pub fn repeated_fold(&self) -> Option<&str> {
+        let mut folds = self.scored_folds().map(|held| held.0.as_str()).peekable();
+        std::iter::from_fn(|| Some((folds.next()?, folds.peek().copied())))
+            .find_map(|(fold, next)| (next == Some(fold)).then_some(fold))
+    }
+
+    /// The rows of named folds, but for those without a score beside one that has it.
+    fn scored_folds(&self) -> impl Iterator<Item = &Held> {
+        let has_score = |held: &Held| {
+            let least = (held.0.clone(), Some(0), None);
+            self.folds.range(least..).next().is_some_and(|next| next.0 == held.0)
+        };
+        self.folds.iter().filter(move |held| held.1.is_some() || !has_score(held))
+    }
+
+    /// The score; `None` where no row tells of one.
     pub fn score(&self, pooling: Pooling) -> Option<ModelScore> {
         let avg = one_of(&self.avg);
-        let test = one_of(&self.final_tests).or_else(|| one_of(&self.avg_tests));
-        let of = |held: Vec<&Held>, basis| {
-            let scores = scores_of(&held)?;
-            let (mean, std) = mean_and_std(&scores);
-            let score = pooled(pooling, &scores);
-            Some(ModelScore { score, basis, mean, std, n_folds: scores.len() as u64, avg, test })
-        };
+        let of_final = one_of(&self.final_tests).or_else(|| one_of(&self.final_vals));
+        let test = of_final.or_else(|| one_of(&self.avg_tests));
         let bare = |score, basis| ModelScore { score, basis, mean: None, std: None, n_folds: 0, avg, test };
-        let unnamed = if self.unnamed.len() > 1 { Basis::Folds } else { Basis::Single };
+        let mut singles: Vec<&Held> = self.scored_folds().chain(&self.unnamed).collect();
         // Sums do not depend on the order in which rows came.
-        let mut in_order: Vec<&Held> = self.unnamed.iter().collect();
-        in_order.sort_unstable();
-        of(self.folds.iter().collect(), Basis::Folds)
-            .or_else(|| Some(bare(avg?, Basis::Avg)))
-            .or_else(|| {
-                of(in_order, unnamed).map(|score| match unnamed {
-                    Basis::Single => bare(score.score, Basis::Single),
-                    _ => score,
-                })
-            })
-            .or_else(|| Some(bare(test?, Basis::Test)))
-            .or_else(|| Some(bare(of(self.tests.iter().collect(), Basis::Test)?.score, Basis::Test)))
+        singles.sort_unstable();
+        // A fold that nobody scored is one that failed; rows that name none may be of another kind.
+        if self.folds.is_empty() && singles.iter().all(|held| held.1.is_none()) {
+            singles.clear();
+        }
+        let scores = weights_of(&singles);
+        if !self.folds.is_empty() || scores.len() > 1 {
+            let (mean, std) = mean_and_std(&scores);
+            let (score, n_folds) = (pooled(pooling, &scores), scores.len() as u64);
+            return Some(ModelScore { score, basis: Basis::Folds, mean, std, n_folds, avg, test });
+        }
+        let pooled_of = |scores: &[(f64, f64)]| (!scores.is_empty()).then(|| pooled(pooling, scores));
+        let tests = weights_of(&self.tests.iter().collect::<Vec<_>>());
+        avg.map(|avg| bare(avg, Basis::Avg))
+            .or_else(|| Some(bare(pooled_of(&scores)?, Basis::Single)))
+            .or_else(|| Some(bare(test.or_else(|| pooled_of(&tests))?, Basis::Test)))
     }
 }
 
@@ -171,9 +191,9 @@ fn one_of(scores: &BTreeSet<u64>) -> Option<f64> {
     (!scores.is_empty()).then(|| weighted(&scores, |score| score))
 }
 
-/// Scores with their weights: the samples of each, or 1 where any does not say how many it has. `None` where no row
-/// has a score; a row without one among others that have is NaN.
-fn scores_of(held: &[&Held]) -> Option<Vec<(f64, f64)>> {
+/// Scores with their weights: the samples of each, or 1 where any does not say how many it has. A row without a
+/// score is NaN.
+fn weights_of(held: &[&Held]) -> Vec<(f64, f64)> {
     let samples =
         |held: &Held| held.2.map(f64::from_bits).filter(|samples| *samples > 0.0 && samples.is_finite());
     let counts = held.iter().all(|held| samples(held).is_some());
@@ -181,7 +201,7 @@ fn scores_of(held: &[&Held]) -> Option<Vec<(f64, f64)>> {
         let weight = if counts { samples(held).unwrap_or(1.0) } else { 1.0 };
         (held.1.map_or(f64::NAN, f64::from_bits), weight)
     });
-    held.iter().any(|held| held.1.is_some()).then(|| scores.collect())
+    scores.collect()
 }
 
 fn pooled(pooling: Pooling, scores: &[(f64, f64)]) -> f64 {

@@ -56,6 +56,11 @@ impl Group {
         self.direction
     }
 
+    /// Whether any row has a validation or a test score.
+    pub fn has_scores(&self) -> bool {
+        self.scores[..2].iter().any(|scores| scores.nulls < self.rows)
+    }
+
     /// Rows of this metric.
     pub fn rows(&self) -> u64 {
         self.rows

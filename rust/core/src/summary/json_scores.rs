@@ -134,6 +134,11 @@ pub fn is_missing(value: f64) -> bool {
     value.to_bits() == NONE.to_bits()
 }
 
+/// Whether a text is a JSON object, and not too long to be looked at.
+pub fn is_readable(text: &str) -> bool {
+    parsed(text).is_some()
+}
+
 /// The paths of all numbers that a text has.
 pub fn paths_in(text: &str) -> Vec<ScorePath> {
     let Some(map) = parsed(text) else { return Vec::new() };

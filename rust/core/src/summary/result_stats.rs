@@ -28,6 +28,8 @@ pub struct ResultStats {
     pub best_model: Option<String>,
     /// The models of that metric with their scores, the best first.
     pub models: Vec<(Model, ModelScore)>,
+    /// A fold of one of them that several rows have other scores of.
+    pub repeated_fold: Option<String>,
     /// Whether it is known which of them is the best.
     pub is_ranked: bool,
 }
@@ -122,6 +124,11 @@ impl ResultRows {
         }
     }
 
+    /// Whether any row has a score by a metric.
+    pub fn has_scores(&self, metric: &str) -> bool {
+        self.all.group(metric).is_some_and(Group::has_scores)
+    }
+
     /// What they say.
     pub fn stats(&self) -> ResultStats {
         let metric = self.all.main_metric();
@@ -137,6 +144,7 @@ impl ResultRows {
             best_score: best.and_then(|(score, best)| best.scores()[score]),
             best_model: best.and_then(|(_, best)| best.texts()[3].map(str::to_owned)),
             is_ranked: is_known || models.len() == 1,
+            repeated_fold: self.models.values().find_map(FoldScores::repeated_fold).map(str::to_owned),
             models,
         }
     }

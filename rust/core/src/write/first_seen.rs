@@ -5,15 +5,21 @@ use std::collections::HashMap;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, StringArray};
 
-/// The places of `partition` and `metric` among the columns of every segment.
+use crate::summary::json_scores;
+
+/// The places of `partition`, `metric` and `scores` among the columns of every segment.
 const PARTITION: usize = 14;
 const METRIC: usize = 18;
+const SCORES: usize = 25;
 
 /// The places of `y_true_id` and `y_pred_id`.
 const ARRAYS: [usize; 2] = [30, 31];
 
 /// Values of one kind that are told apart at most; a column with more of them holds no names.
 const MOST: usize = 64;
+
+/// Texts of `scores` that are looked at: a mistake is mostly in every row.
+const MOST_SCORES: usize = 16;
 
 /// Arrays whose shape is known at most: the first ones, since a mistake is mostly in every row.
 const MOST_ARRAYS: usize = 4_096;
@@ -23,6 +29,7 @@ const MOST_ARRAYS: usize = 4_096;
 pub struct FirstSeen {
     partitions: Vec<String>,
     metrics: Vec<String>,
+    n_scores: usize,
     has_unequal_lengths: bool,
     /// Of arrays that rows name by their ids.
     shapes: HashMap<String, Vec<usize>>,
@@ -41,6 +48,7 @@ impl FirstSeen {
         let (kind, known) = match place {
             METRIC => ("metric", &mut self.metrics),
             PARTITION => ("partition", &mut self.partitions),
+            SCORES => return self.add_scores(value),
             _ => return,
         };
         if !known.iter().any(|one| one == value) && known.len() < MOST {
@@ -49,9 +57,19 @@ impl FirstSeen {
         }
     }
 
+    fn add_scores(&mut self, text: &str) {
+        if self.n_scores < MOST_SCORES {
+            self.n_scores += 1;
+            if !json_scores::is_readable(text) {
+                self.n_scores = MOST_SCORES;
+                self.fresh.push(("scores", text.to_owned()));
+            }
+        }
+    }
+
     /// Takes note of the values in the columns of a batch that has those of every segment first.
     pub(super) fn add_values(&mut self, batch: &RecordBatch) {
-        for place in [PARTITION, METRIC] {
+        for place in [PARTITION, METRIC, SCORES] {
             let values: &StringArray = batch.column(place).as_string();
             if values.null_count() < values.len() {
                 values.iter().flatten().for_each(|value| self.add_value(place, value));
@@ -108,7 +126,7 @@ impl FirstSeen {
         !self.fresh.is_empty()
     }
 
-    /// What was not told yet: pairs of a kind (column, partition, metric, lengths) and a text.
+    /// What was not told yet: pairs of a kind (column, partition, metric, scores, lengths) and a text.
     pub fn take_fresh(&mut self) -> Vec<(&'static str, String)> {
         std::mem::take(&mut self.fresh)
     }
@@ -121,7 +139,8 @@ mod tests {
 
     #[test]
     fn the_places_are_those_of_the_columns() {
-        assert_eq!([PARTITION, METRIC].map(|place| COLUMNS[place].0), ["partition", "metric"]);
+        let names = [PARTITION, METRIC, SCORES].map(|place| COLUMNS[place].0);
+        assert_eq!(names, ["partition", "metric", "scores"]);
         assert_eq!(ARRAYS.map(|place| COLUMNS[place].0), ["y_true_id", "y_pred_id"]);
     }
 

@@ -137,7 +137,7 @@ fn read_unit(
     let (mut configurations, mut said) = (Vec::with_capacity(groups.len()), Vec::with_capacity(groups.len()));
     for (key, group) in groups {
         let named = [key.dataset.as_str().into(), key.config.clone().into()];
-        said.push(group.to_tree(key));
+        said.push(group.to_tree(key, grouping));
         configurations.push(named.into_iter().chain([by_metric(group.rows.all)]).collect());
     }
     unit.entry = Some(Arc::new(row_entry::entry(configurations, said)));
@@ -200,9 +200,12 @@ impl Group {
         folds.map(of_fold).fold(0.0, f64::max)
     }
 
-    fn to_tree(&self, key: Key) -> Tree {
+    fn to_tree(&self, key: Key, grouping: Grouping<'_>) -> Tree {
         let n_samples = self.n_samples();
-        let stats = self.rows.stats();
+        let mut stats = self.rows.stats();
+        if grouping.metric.is_some_and(|metric| !self.rows.has_scores(metric)) {
+            stats.models.clear();
+        }
         let count = |value: f64| (value > 0.0).then_some(value as i64);
         let task_types = self.rows.all.task_types().sorted();
         let task_type = task_types.iter().filter_map(|(name, rows)| Some((*rows, (*name)?)));
