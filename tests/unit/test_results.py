@@ -68,7 +68,7 @@ BETTER = {"rmse": lambda x: x, "r2": lambda x: -x, "bias": abs, "mystery": lambd
 
 
 def best_first(items):
-    """By dataset, then metric, none last; the best first, then failed ones and those without a score; by id."""
+    """By dataset, then metric, none last; the best first, failed ones and those without a score last."""
 
     def key(item):
         dataset, metric = item["dataset_name"], item["metric"]
