@@ -1,0 +1,1 @@
+"""What drives other libraries through a workspace; each is an extra, imported when it is used."""
