@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
+from functools import cached_property, partial
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Self
 
-    from nirs4all_workspace._native import RunHeader
     from nirs4all_workspace.exceptions import Problem
     from nirs4all_workspace.model.arguments import WriterOptions
     from nirs4all_workspace.model.result import Result
     from nirs4all_workspace.predictions.writer import Writer
-    from nirs4all_workspace.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 _REQUESTS = {
@@ -57,12 +55,16 @@ class Run(RunView):
     # Of a completed run that `ws.runs.open` returned.
     _is_left_alone = False
 
-    def __init__(self, workspace: Workspace, run: str | RunHeader) -> None:
-        """Use `ws.runs` instead."""
-        super().__init__(workspace, run)
-        self._planned = PlannedFields(workspace, self.id)
-        # One for each block that this object is in.
-        self._terminations: list[Termination] = []
+    # What a list of thousands of runs does not need is made on use.
+
+    @cached_property
+    def _planned(self) -> PlannedFields:
+        return PlannedFields(self._workspace, self.id)
+
+    @cached_property
+    def _terminations(self) -> list[Termination]:
+        """One for each block that this object is in."""
+        return []
 
     # Transitions
 
