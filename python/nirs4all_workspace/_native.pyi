@@ -11,6 +11,8 @@ from nirs4all_workspace.model.arguments import ResultFields
 
 # Nanoseconds after a change within which a file is racily clean.
 RACY_NS: int
+# The columns that tell rows of one result apart.
+ROW_KEY: list[str]
 # How often an answer starts again where files go while it reads them.
 RESTARTS: int
 
@@ -849,8 +851,19 @@ def run_files(root: _Path, run_id: str) -> tuple[list[Path], list[Problem]]:
     Folders that may hold more and cannot be listed come second, as dicts of path, kind and message.
     """
 
-def rows_by_result(root: _Path, run_id: str) -> tuple[list[tuple[str, bool, dict[str, int]]], list[Problem]]:
-    """Return the rows by result in partial segments and live journals of a run, and what cannot be read."""
+def rows_by_result(
+    root: _Path, run_id: str, finished: dict[str, str]
+) -> tuple[list[tuple[str, str, list[str | None], int]], list[Problem]]:
+    """Return rows in partial segments and live journals of a run, and what cannot be read.
+
+    Args:
+        root: The workspace.
+        run_id: The run.
+        finished: The writers of finished results; what these wrote of them is left out.
+
+    Returns:
+        Tuples of writer, result, the values of `ROW_KEY` as texts, and number of rows; then the problems.
+    """
 
 def remove_partial(root: _Path, run_id: str) -> list[Path]:
     """Remove the partial rows of a run, durably; return the files, relative to the workspace."""

@@ -61,6 +61,10 @@ class ReadOnlyError(SchemaError):
     """A folder or run of nirs4all 0.6, which can only be read."""
 
 
+class ComputationError(WorkspaceError):
+    """A configuration could not be computed; the message has the error, and the traceback that it left."""
+
+
 class UnknownMetricError(WorkspaceError):
     """A metric has no known direction, or the files and the table of metrics disagree on it."""
 

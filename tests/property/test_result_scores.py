@@ -200,6 +200,7 @@ def check(result, metric, scored, where):
 
 @given(tables(), st.integers(1, 3))
 @tiers.costly()
+@pytest.mark.filterwarnings("ignore:.* rows of one model have validation scores of fold")
 def test_any_rows_are_scored_as_plain_python_does(table, parts):
     metric, rows = table
     scored = expected(metric, rows)

@@ -1,5 +1,6 @@
 """Results whose rows are not all with the writer that checkpointed them, and other odd ones."""
 
+import dataclasses
 import subprocess
 import sys
 import textwrap
@@ -43,6 +44,32 @@ def test_rows_of_a_writer_that_was_closed_before_are_not_forgotten(ws, run, has_
         assert run.plan([{"name": "one"}]) == []
     assert run.status == "completed"
     assert ws.predictions.scan().collect().height == has_own
+
+
+@pytest.mark.parametrize("how", ["closed", "flushed", "killed"])
+def test_folds_that_processes_write_for_one_that_checkpoints_are_not_forgotten(ws, run, how):
+    child = """
+        import os, sys, warnings, nirs4all_workspace as n4w
+        warnings.simplefilter("ignore")
+        writer = n4w.Workspace.open(sys.argv[1]).runs.get(sys.argv[2]).writer("wheat")
+        row = {"result_id": sys.argv[3], "metric": "rmse", "partition": "val", "model_name": "PLS"}
+        writer.write({**row, "val_score": 0.5, "fold_id": sys.argv[4]})
+        writer.flush()
+        if sys.argv[5] == "closed":
+            writer.close()
+        elif sys.argv[5] == "killed":
+            os.kill(os.getpid(), 9)
+    """
+    with run:
+        (result,) = run.plan([{"name": "one"}])
+        for fold in range(3):
+            arguments = [ws.path, run.id, result.id, str(fold), how]
+            subprocess.run([sys.executable, "-c", textwrap.dedent(child), *arguments], check=False)
+        with run.writer("wheat") as writer:
+            writer.write(row(result, 2))
+            writer.checkpoint(result)
+    # The last fold was written again, as after a death.
+    assert_paused(run, 2)
 
 
 def test_rows_of_a_writer_that_is_open_are_warned_of(run):
@@ -110,7 +137,8 @@ def test_an_attempt_of_a_process_that_died_and_was_made_again_is_no_loss(ws, run
     child = """
         import os, sys, nirs4all_workspace as n4w
         writer = n4w.Workspace.open(sys.argv[1]).runs.get(sys.argv[2]).writer("wheat")
-        writer.write({"result_id": sys.argv[3], "val_score": 0.5, "metric": "rmse"})
+        row = {"result_id": sys.argv[3], "metric": "rmse", "partition": "val", "model_name": "PLS"}
+        writer.write({**row, "val_score": 0.5, "fold_id": "0"})
         writer.flush()
         os._exit(0)
     """
@@ -159,25 +187,35 @@ def test_a_result_with_an_error_failed(ws, run, status):
     assert (stored.status, stored.error, run.status) == ("failed", "no memory", "failed")
 
 
-def test_rows_without_a_metric_and_folds_written_twice_are_logged(run, caplog):
-    def logged():
-        said = [it.getMessage() for it in caplog.records if it.levelname == "WARNING"]
-        caplog.clear()
-        return said
-
+def test_rows_without_a_metric_and_folds_written_twice_are_warned_of(run, caplog):
     with run, run.writer("wheat") as writer:
-        one, two, three = run.plan([{"name": name} for name in "abc"])
+        one, two, three, four = run.plan([{"name": name} for name in "abcd"])
         writer.write({"result_id": one.id, "val_score": 0.5, "fold_id": "0", "partition": "val"})
         writer.checkpoint(one)
-        assert ["no metric" in it for it in logged()] == [True]
+        assert ["no metric" in it.getMessage() for it in caplog.records if it.levelname == "WARNING"] == [
+            True
+        ]
         for fold in (0, 1):
             writer.write(row(two, fold))
         assert writer.checkpoint(two)["n_folds"] == 2
-        assert logged() == []
+    with run.resume(), run.writer("wheat") as writer:
         for score in (0.5, 0.25):
             writer.write(row(three, 0, score))
-        assert writer.checkpoint(three)["n_folds"] == 2
-        assert ["fold '0'" in it for it in logged()] == [True]
+        with pytest.warns(UserWarning, match="fold '0'"):
+            assert writer.checkpoint(three)["n_folds"] == 2
+        writer.write(row(four, 0))
+        writer.write({**row(four, 1), "metric": None})
+        writer.write({**row(four, 1), "metric": None, "partition": "train"})
+        with pytest.warns(UserWarning, match="1 of its 3 rows"):
+            assert writer.checkpoint(four)["n_folds"] == 1
+
+
+def test_a_field_that_a_result_lacks_cannot_be_set(run):
+    with run:
+        (result,) = run.plan([{"name": "one"}])
+        with pytest.raises(AttributeError, match="stauts"):
+            result.stauts = "failed"
+        run.transition("cancelled")
 
 
 def test_configurations_that_differ_beside_their_steps_are_two(run):
@@ -191,13 +229,26 @@ def test_configurations_that_differ_beside_their_steps_are_two(run):
         run.transition("cancelled")
 
 
+def test_dataclasses_are_told_apart_by_all_fields(run):
+    @dataclasses.dataclass
+    class Config:
+        name: str
+        n_components: int
+
+    with run:
+        assert len(run.plan([Config("a", 1), Config("a", 2), Config("a", 1)])) == 2
+        run.transition("cancelled")
+
+
 @pytest.mark.parametrize("key", [{"steps": [{"class": "PLS"}]}, {"config_id": "mine"}])
 def test_equal_configurations_of_other_names_are_one_with_a_warning(run, key):
     with run:
         with pytest.warns(UserWarning, match=r"b \(as a\)"):
             (result,) = run.plan([{"name": "a", **key}, {"name": "b", **key}])
+        assert result.config_name == "a"
         with pytest.warns(UserWarning, match=r"c \(as a\)"):
-            assert [it.id for it in run.plan([{"name": "c", **key}])] == [result.id]
+            (again,) = run.plan([{"name": "c", **key}])
+        assert (again.id, again.config_name) == (result.id, "a")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             run.plan([{"name": "a", **key}, {"name": "a", **key}])

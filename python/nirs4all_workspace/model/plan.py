@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
@@ -25,15 +26,19 @@ def normalise(config: object, templates: Sequence[str]) -> dict[str, Any]:
     """Return a configuration in the form that `configs.jsonl` holds.
 
     Args:
-        config: A mapping, or an object with attributes: template_id (optional where the run has one
-            template), name, generator_choices, steps, config_id.
+        config: A mapping, a dataclass, or an object with attributes: template_id (optional where the run has
+            one template), name, generator_choices, steps, config_id.
         templates: The ids of the run's templates.
 
     Raises:
         ValueError: The run lacks its template, or it has neither steps nor a name nor choices.
         TypeError: A value in it cannot be stored.
     """
-    given = config if isinstance(config, Mapping) else {key: getattr(config, key, None) for key in _KEYS}
+    if isinstance(config, Mapping):
+        given: Mapping[str, Any] = config
+    else:
+        names = [field.name for field in fields(config)] if is_dataclass(config) else []
+        given = {key: getattr(config, key, None) for key in (*_KEYS, *names)}
     found: dict[str, Any] = plain({**dict.fromkeys(_KEYS), **given}, "config")
     if found["template_id"] is None and len(templates) == 1:
         found["template_id"] = templates[0]
@@ -98,7 +103,7 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> list[tuple[dict[str, A
     """Add configurations to a `configs.jsonl`, durably; known ones stay unchanged.
 
     Returns:
-        Pairs of a configuration and the known one in its place, which has other content.
+        Pairs of each configuration and the known one that is planned for it, itself or an earlier one.
 
     Raises:
         CorruptFileError: The file is damaged.
@@ -114,13 +119,13 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> list[tuple[dict[str, A
         content = ("\n".join(strict_json.dumps(config) for config in known.values()) + "\n").encode("utf-8")
         parse(content, path)
         _native.replace_file(path, content)
-    return [(config, planned) for config, planned in given if _content_of(config) != _content_of(planned)]
+    return given
 
 
-def _content_of(config: Mapping[str, Any]) -> object:
-    """Return a configuration as it is read again, without the version that wrote it."""
-    content = {key: value for key, value in config.items() if key != "schema_version"}
-    return json.loads(strict_json.dumps(content))
+def is_same(config: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether configurations have the same content, whatever version wrote them."""
+    one, two = (json.loads(strict_json.dumps({**it, "schema_version": None})) for it in (config, other))
+    return bool(one == two)
 
 
 def results_of(
@@ -128,7 +133,10 @@ def results_of(
 ) -> list[Result]:
     """Return each configuration on each dataset, dataset by dataset; equal work has an equal id."""
     planned = (planned_result(run_id, config, dataset) for dataset in datasets for config in configs)
-    return list({result.id: result for result in planned}.values())
+    first: dict[str, Result] = {}
+    for result in planned:
+        first.setdefault(result.id, result)
+    return list(first.values())
 
 
 def planned_result(run_id: str, config: Mapping[str, Any], dataset: Mapping[str, Any]) -> Result:

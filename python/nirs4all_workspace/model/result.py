@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nirs4all_workspace.exceptions import Problem
 
 
-@dataclass
+@dataclass(slots=True)
 class Result:
     """One configuration on one dataset: planned, and finished once it is checkpointed.
 

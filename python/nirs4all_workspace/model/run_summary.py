@@ -94,7 +94,8 @@ _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 def _best(results: Iterable[Result]) -> dict[str, BestResult]:
     """Return the result with the luckiest row of each metric, as earlier versions expect it."""
-    found = _first_by(results, lambda result: result.metric, lambda result: result.best_score)
+    finite = [it for it in results if it.best_score is not None and math.isfinite(it.best_score)]
+    found = _first_by(finite, lambda result: result.metric, lambda result: result.best_score)
     return {
         str(metric): {**_about(result), "score": result.best_score, "metric": str(metric)}
         for metric, result in sorted(found.items())
@@ -140,7 +141,7 @@ def _first_by(
     best: dict[_K, Result] = {}
     for result in sorted(results, key=lambda result: result.id):
         key, score = key_of(result), score_of(result)
-        if not result.metric or score is None or not math.isfinite(score):
+        if not result.metric or score is None or math.isnan(score):
             continue
         try:
             if _native.is_better(

@@ -40,8 +40,6 @@ _SHOWN = 5
 _open: weakref.WeakValueDictionary[int, Writer] = weakref.WeakValueDictionary()
 # Of each run the rows that writers of this process lost: they were dropped before these were flushed.
 _lost: dict[str, int] = {}
-# Writers that this process closed with rows of unfinished results, but for those that an exception ended.
-_unfinished: set[str] = set()
 _COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
 
 
@@ -294,7 +292,7 @@ class Writer:
         if self._ids is None:
             self._planned.check([result_id])
         tally = self._native.tally(result_id)
-        repeated_fold = tally.pop("repeated_fold")
+        odd = tally.pop("repeated_fold"), tally.pop("without_metric")
         status = "done" if given.get("error") is None else "failed"
         defaults = {"status": status, "completed_at": datetime.now(UTC).isoformat(), **tally}
         defaults |= {"run_id": self.run_id, "dataset_name": self.dataset_name}
@@ -319,26 +317,28 @@ class Writer:
                     f"field {name}", f"result {result_id} has a field {name!r}; did you mean {meant!r}?"
                 )
         if whole["status"] == "done":
-            self._warn_of_rows(result_id, tally, n_unnamed, repeated_fold)
+            self._warn_of_rows(result_id, tally, n_unnamed, odd)
         return whole
 
     def _warn_of_rows(
-        self, result_id: str, tally: dict[str, Any], n_unnamed: int, repeated_fold: str | None
+        self, result_id: str, tally: dict[str, Any], n_unnamed: int, odd: tuple[str | None, int]
     ) -> None:
         """Warn where the rows of a finished result do not say what they ought to."""
         what = f"result {result_id} is done"
+        repeated_fold, without_metric = odd
         if n_unnamed and not (tally["n_rows"] or self._planned.unfinished):
             rows = "the row before it names" if n_unnamed == 1 else f"the {n_unnamed} rows before it name"
             self._warn(
                 "unnamed",
                 f"{what} without rows, and {rows} no result: give a row the id of its result as result_id",
             )
-        if tally["n_rows"] and tally["metric"] is None:
-            self._log_once(
-                "metric", f"{what}, and its rows have no metric: it has no score, and ranks nowhere"
-            )
+        if without_metric == tally["n_rows"] > 0:
+            self._log_once("metric", f"{what}, and its rows have no metric: it ranks nowhere")
+        elif without_metric:
+            lacking = f"{without_metric} of its {tally['n_rows']} rows have no metric"
+            self._warn("metric", f"{what}, and {lacking}, so that they count in no score")
         if repeated_fold is not None:
-            self._log_once(
+            self._warn(
                 "fold",
                 f"{what}, and several rows of one model have validation scores of fold {repeated_fold!r}: "
                 "each counts as a fold. Give repeats fold ids of their own, and write a fold once",
@@ -403,7 +403,6 @@ class Writer:
             )
         n_partial = sum(outcome["partial_rows"] for outcome in outcomes)
         if n_partial and not is_passing:
-            _unfinished.add(self.writer_id)
             self._warn_of_partial(n_partial)
 
     def _warn_of_partial(self, n_rows: int) -> None:
@@ -476,11 +475,6 @@ def lost_rows(run_id: str) -> int:
 def forget_lost_rows(run_id: str) -> None:
     """Count the lost rows of a run anew: it is started again, to do what is left."""
     _lost.pop(run_id, None)
-
-
-def was_unfinished(writer_id: str) -> bool:
-    """Return whether this process closed a writer with rows of unfinished results, without an exception."""
-    return writer_id in _unfinished
 
 
 def open_writers(root: Path, run_id: str) -> list[Writer]:

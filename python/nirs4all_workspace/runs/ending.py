@@ -51,8 +51,9 @@ def warn_of_missing(run: RunView) -> None:
         display.warn(f"run {run.id} is completed, although {lacking}", stacklevel=3)
 
 
-def warn_of_equal_configs(run_id: str, differing: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    """Warn of configurations that have the id of a planned one and other content."""
+def warn_of_equal_configs(run_id: str, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Warn of configurations in pairs with a planned one of their id that has other content."""
+    differing = [(config, known) for config, known in pairs if not plan.is_same(config, known)]
     if differing:
         named = [
             f"{config['name'] or config['config_id']} (as {planned['name'] or planned['config_id']})"
@@ -194,26 +195,34 @@ def _rows_that_count_nowhere(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return numbers of rows, by results that were never checkpointed and by ones that another writer did.
 
-    An attempt that ended by an exception, a failed checkpoint or the death of its process, and was made
-    again, is none of the latter. What writers of other processes left behind when they were closed cannot be
-    told from that: they warned.
+    Rows of an attempt that ended without a checkpoint, and was made again, are none of the latter: the result
+    has their like. Nor are those of a failed attempt.
     """
-    done = {result.id: result for result in results}
+    status = {result.id: result.status for result in results}
+    finished = {result.id: str(result.writer) for result in results}
     rows, elsewhere = Counter[str](), Counter[str]()
-    for writer_id, is_open, counts in _native.rows_by_result(root, run.id)[0]:
-        was_meant = is_open or writer.was_unfinished(writer_id)
-        for result_id, number in counts.items():
-            result = done.get(result_id)
-            if result is None:
-                rows[result_id] += number
-            elif result.status != "failed" and result.writer != writer_id and was_meant:
-                elsewhere[result_id] += number
+    own: set[tuple[str | None, ...]] | None = None
+    for _, result_id, key, number in _native.rows_by_result(root, run.id, finished)[0]:
+        if result_id not in finished:
+            rows[result_id] += number
+        elif status[result_id] != "failed":
+            own = _keys(run) if own is None else own
+            elsewhere[result_id] += 0 if (result_id, *key) in own else number
     started = [str(entry["time"]) for entry in run.record["history"] if entry["to"] == RunStatus.RUNNING][-1:]
     for result in results.repeated:
         is_of_now = started and _in_order(result.completed_at) >= _in_order(started[0])
         if result.status != "failed" and is_of_now and result.n_rows:
             elsewhere[result.id] += result.n_rows
-    return rows, elsewhere
+    return rows, +elsewhere
+
+
+def _keys(run: RunView) -> set[tuple[str | None, ...]]:
+    """Return results and what tells their rows apart, of the rows of a run that count."""
+    import polars as pl
+
+    rows = run.workspace.predictions.scan().filter(pl.col("run_id") == run.id)
+    columns = [pl.col(name).cast(pl.String) for name in ("result_id", *_native.ROW_KEY)]
+    return set(rows.select(columns).unique().collect().iter_rows())
 
 
 def _rows(number: int) -> str:

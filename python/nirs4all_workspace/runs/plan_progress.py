@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
@@ -38,20 +38,29 @@ class Plan(list[Result]):
 
     def __iter__(self) -> Iterator[Result]:
         """Yield the results, and show the progress on a terminal or in a notebook."""
-        console = _console()
-        if console is None or not self or self._key in _SHOWN:
+        if not self or self._key in _SHOWN or _console() is None:
             return super().__iter__()
-        return self._with_progress(console)
+        return self._with_progress()
 
     def __reduce__(self) -> tuple[type[list[Result]], tuple[list[Result]]]:
         """Be pickled and copied as a plain list: the display belongs to this process."""
         return list, (self[:],)
 
-    def _with_progress(self, console: Console) -> Iterator[Result]:
+    def _with_progress(self) -> Iterator[Result]:
+        with self.progress():
+            yield from super().__iter__()
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Show the progress in a block, where results come in another order than they are planned in."""
+        console = _console()
+        if console is None or not len(self):
+            yield
+            return
         _SHOWN[self._key] = line = _Shown(console, self._already, {result.id for result in self[:]})
         try:
             with line.bar:
-                yield from super().__iter__()
+                yield
         finally:
             if _SHOWN.get(self._key) is line:
                 del _SHOWN[self._key]

@@ -78,7 +78,7 @@ class Run(RunView):
 
         Args:
             to: The new status.
-            reason: The reason, stored in the history.
+            reason: Stored in the history.
 
         Returns:
             The current status: the old one where a request was stored.
@@ -146,8 +146,7 @@ class Run(RunView):
     def retry(self, reason: str | None = None) -> None:
         """Queue a failed run again, or a completed one of which results failed, to run failed results again.
 
-        The next owner, also one that claims it, does what is missing and what failed: `plan` has both, until
-        the run ends again.
+        The next owner does what is missing and what failed: `plan` has both, until the run ends again.
 
         Args:
             reason: The reason, stored in the history.
@@ -167,8 +166,7 @@ class Run(RunView):
     def resume(self, reason: str | None = None, *, retry_failed: bool = False) -> Self:
         """Continue a run that is paused, failed, interrupted or queued, owned by this process from then on.
 
-        Acknowledged rows of earlier attempts are recovered, and partial rows are removed; `plan` then returns
-        what is left to do.
+        Acknowledged rows of earlier attempts are recovered, partial ones removed; `plan` has what is left.
 
         Args:
             reason: The reason, stored in the history; None for "resumed".
@@ -330,13 +328,14 @@ class Run(RunView):
     def plan(self, configs: Iterable[object], *, progress: bool = False) -> list[Result]:
         """Return the results that are not checkpointed yet, and store the configurations, durably.
 
-        A failed result that was checkpointed is not planned again, but for those that `retry` or
-        `resume(retry_failed=True)` asked for and that did not fail again since.
+        A failed result is planned again where `retry` or `resume(retry_failed=True)` asked for it, until it
+        fails again.
 
         Args:
-            configs: Mappings, or objects with attributes: template_id (optional where the run has one
-                template), name, generator_choices, steps, config_id. Without config_id, it is derived from
-                the steps, or else from template, choices and name, and from what else a mapping has.
+            configs: Mappings, dataclasses, or objects with attributes: template_id (optional where the run
+                has one template), name, generator_choices, steps, config_id. Without config_id, it is derived
+                from the steps, or else from template, choices and name, and from all else that a mapping or
+                dataclass has.
             progress: Whether iterating over the results shows, on stderr, how many are checkpointed, the best
                 score so far and the time left; only on a terminal or in a notebook.
 
@@ -362,12 +361,12 @@ class Run(RunView):
         if self._is_left_alone and self.status is RunStatus.COMPLETED:
             return ending.plan_of_completed(self, plan.results_of(self.id, normal, datasets))
         with run_record.locked(self._root, self.id):
-            differing = plan.add(self.path / plan.FILE, normal)
-        ending.warn_of_equal_configs(self.id, differing)
+            pairs = plan.add(self.path / plan.FILE, normal)
+        ending.warn_of_equal_configs(self.id, pairs)
+        planned = plan.results_of(self.id, [known for _, known in pairs], datasets)
         finished = self.results()
         # Results that cannot be read may include one that is planned.
         self._demand(finished.errors)
-        planned = plan.results_of(self.id, normal, datasets)
         missing = ending.to_do(self, planned, finished)
         self._planned.add(missing)
         _log.debug("run %s: %d of %d planned results are missing", self.id, len(missing), len(planned))

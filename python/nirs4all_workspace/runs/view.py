@@ -49,6 +49,11 @@ class RunView:
         return self._workspace.runs.get, (self.id,)
 
     @property
+    def workspace(self) -> Workspace:
+        """The workspace of the run."""
+        return self._workspace
+
+    @property
     def path(self) -> Path:
         """The folder of the run."""
         return self._root / "runs" / self.id

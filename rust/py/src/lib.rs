@@ -97,5 +97,7 @@ mod _native {
     #[pymodule_export]
     const RACY_NS: i64 = n4w_core::fs::stat::RACY_NS;
     #[pymodule_export]
+    const ROW_KEY: [&str; 7] = n4w_core::reading::unfinished::KEY;
+    #[pymodule_export]
     const RESTARTS: usize = n4w_core::reading::collect::RESTARTS;
 }

@@ -1,6 +1,6 @@
 //! Recovery, compaction and what belongs to a run.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use n4w_core::base::value::Value;
@@ -92,21 +92,22 @@ pub fn run_files(
     Ok((files, Converter::new(py).object(&errors_value(&errors))?))
 }
 
-/// A writer, whether it is open, and its rows by result.
-type RowsOfWriter = (String, bool, BTreeMap<String, u64>);
+/// A writer, a result, what its rows have in common, and their number.
+type UnfinishedRows = (String, String, unfinished::Key, u64);
 
-/// The writers of a run with rows of results that they need not have finished, each with its id, whether it is open,
-/// and its rows by result; and what cannot be read.
+/// Rows of results that their writers need not have finished, and what cannot be read.
 #[pyfunction]
 pub fn rows_by_result(
     py: Python<'_>,
     root: PathBuf,
     run_id: String,
-) -> PyResult<(Vec<RowsOfWriter>, Bound<'_, PyAny>)> {
+    finished: HashMap<String, String>,
+) -> PyResult<(Vec<UnfinishedRows>, Bound<'_, PyAny>)> {
     let mut errors = Vec::new();
-    let found = detached(py, Some(&root), || Ok(unfinished::rows_by_result(&root, &run_id, &mut errors)))?;
-    let found = found.into_iter().map(|it| (it.writer, it.is_open, it.rows.into_iter().collect()));
-    Ok((found.collect(), Converter::new(py).object(&errors_value(&errors))?))
+    let find = || Ok(unfinished::rows_by_result(&root, &run_id, &finished, &mut errors));
+    let found = detached(py, Some(&root), find)?;
+    let found = found.into_iter().map(|it| (it.writer, it.result, it.key, it.rows)).collect();
+    Ok((found, Converter::new(py).object(&errors_value(&errors))?))
 }
 
 #[pyfunction]

@@ -177,10 +177,10 @@ pub fn take_incomplete(
 }
 
 /// Numbers of rows, by the result that they name.
-pub(crate) type RowsByResult = HashMap<String, u64>;
+type RowsByResult = HashMap<String, u64>;
 
 /// Adds the rows of a journal; says whether it is damaged.
-pub(crate) fn count(journal: &Journal, rows: &mut RowsByResult) -> Result<bool> {
+fn count(journal: &Journal, rows: &mut RowsByResult) -> Result<bool> {
     let reading = journal.read(journal.begin(), &mut |kind, payload| match kind {
         Kind::Rows => ipc::decode(payload)?.iter().try_for_each(|batch| add(batch, rows)),
         Kind::Arrays | Kind::Checkpoint => Ok(()),
@@ -244,7 +244,7 @@ impl Earlier {
 }
 
 /// Adds the rows of a segment, whole or partial.
-pub(crate) fn count_sealed(file: &Path, rows: &mut RowsByResult) -> Result<()> {
+fn count_sealed(file: &Path, rows: &mut RowsByResult) -> Result<()> {
     let opened = crate::fs::platform::open(file).map_err(|error| Error::io(file, error))?;
     batches::read_batches(file, opened, Some(&["result_id"]), &mut |batches| {
         batches.iter().try_for_each(|batch| add(batch, rows))

@@ -30,6 +30,8 @@ pub struct ResultStats {
     pub models: Vec<(Model, ModelScore)>,
     /// A fold of one of them that several rows have other scores of.
     pub repeated_fold: Option<String>,
+    /// Rows without a metric, but for those of training.
+    pub without_metric: u64,
     /// Whether it is known which of them is the best.
     pub is_ranked: bool,
 }
@@ -61,11 +63,12 @@ pub struct ResultRows {
     /// All of them.
     pub all: Accumulator,
     models: BTreeMap<Model, FoldScores>,
+    without_metric: u64,
 }
 
 impl Default for ResultRows {
     fn default() -> Self {
-        Self { all: Accumulator::new(1), models: BTreeMap::new() }
+        Self { all: Accumulator::new(1), models: BTreeMap::new(), without_metric: 0 }
     }
 }
 
@@ -82,7 +85,11 @@ impl ResultRows {
         let places = [numbers("step_idx")?, numbers("branch_id")?];
         let mut last: Option<(Model, FoldScores)> = None;
         for row in 0..batch.num_rows() {
-            let Some(metric) = metric.get(row).filter(|_| partition.get(row) != Some("train")) else {
+            if partition.get(row) == Some("train") {
+                continue;
+            }
+            let Some(metric) = metric.get(row) else {
+                self.without_metric += 1;
                 continue;
             };
             let places = places.each_ref().map(|place| place.get(row).map(|place| place as i64));
@@ -119,6 +126,7 @@ impl ResultRows {
     /// Adds the rows of another file.
     pub fn merge(&mut self, other: &Self) {
         self.all.merge(&other.all);
+        self.without_metric += other.without_metric;
         for (model, scores) in &other.models {
             self.models.entry(model.clone()).or_default().merge(scores);
         }
@@ -144,6 +152,7 @@ impl ResultRows {
             best_score: best.and_then(|(score, best)| best.scores()[score]),
             best_model: best.and_then(|(_, best)| best.texts()[3].map(str::to_owned)),
             is_ranked: is_known || models.len() == 1,
+            without_metric: self.without_metric,
             repeated_fold: self.models.values().find_map(FoldScores::repeated_fold).map(str::to_owned),
             models,
         }
@@ -154,11 +163,17 @@ impl ResultRows {
         let (direction, pooling) = (metrics::direction(metric), metrics::pooling(metric));
         let of_metric = self.models.iter().filter(|(model, _)| model.metric == metric);
         let (refits, fitted): (Vec<_>, Vec<_>) = of_metric.partition(|(_, folds)| folds.is_refit());
-        let is_of = |refit: &Model, model: &Model| refit.name == model.name && refit.config == model.config;
+        // Some versions forget the step and the branch of a model that is fitted again.
+        let is_of = |refit: &Model, model: &Model| {
+            let mut places = refit.places.iter().zip(&model.places);
+            refit.name == model.name
+                && refit.config == model.config
+                && places.all(|(refit, model)| refit.is_none() || refit == model)
+                && (refit.branch.is_none() || refit.branch == model.branch)
+        };
         let mut scored = Vec::with_capacity(fitted.len());
         for (model, folds) in &fitted {
             let mut folds = (*folds).clone();
-            // Some versions forget the branch and the step of a model that is fitted again.
             if fitted.iter().filter(|(other, _)| is_of(model, other)).count() == 1 {
                 refits
                     .iter()
