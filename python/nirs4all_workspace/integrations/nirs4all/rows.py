@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,13 +56,59 @@ def rows_of(
     leaves = results_of(result)
     found = []
     for place, leaf in enumerate(leaves):
-        selected = _selected(tuned[place]) if place < len(tuned) else {}
-        for given in leaf.predictions.filter_predictions(load_arrays=True):
-            row = _kept(given)
-            model = model_of_row(models, given, place if len(leaves) > 1 else None)
-            _fill(row, model, config_name, description or {}, selected)
-            found.append(row)
+        is_one = len(leaves) == 1
+        known = Known(
+            models=models,
+            place=None if is_one else place,
+            config_name=config_name if is_one or config_name is None else f"{config_name}_p{place}",
+            description=description or {},
+            selected=selected_params(tuned[place]) if place < len(tuned) else {},
+        )
+        found += [row_of(given, known) for given in leaf.predictions.filter_predictions(load_arrays=True)]
     return found
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a row beside what it says.
+
+    Attributes:
+        models: The models of its configuration.
+        place: The place of its result among several of one pipeline; None of a single one.
+        config_name: The name of its configuration, where rows have none.
+        description: What is known of the dataset.
+        selected: The parameters that a search selected (`selected_params`).
+    """
+
+    models: list[Model] = field(default_factory=list)
+    place: int | None = None
+    config_name: str | None = None
+    description: Mapping[str, Any] = field(default_factory=dict)
+    selected: Mapping[str | None, Any] = field(default_factory=dict)
+
+
+def row_of(given: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    """Return one row of nirs4all for `Writer.write`, as `rows_of` does."""
+    row = _kept(given)
+    fold = row.get("fold_id")
+    is_refit = fold == "final" and row.get("refit_context") == "standalone"
+    for key in _COUNTS:
+        if not row.get(key):
+            row[key] = known.description.get(key)
+    if known.config_name is not None:
+        row.setdefault("config_name", known.config_name + _REFIT if is_refit else known.config_name)
+    model = model_of_row(known.models, given, known.place)
+    if model is not None:
+        row.setdefault("model_classname", model.classname or None)
+        row.setdefault("preprocessings", model.preprocessings or None)
+    row.setdefault("best_params", known.selected.get(None if fold == "final" else f"fold{fold}"))
+    return row
+
+
+def selected_params(manifest: Mapping[str, Any]) -> dict[str | None, Any]:
+    """Return the parameters that a search selected in each fold (`fold0`), and for the refit (None)."""
+    searches = (manifest.get("host_hpo") or {}).get("searches") or []
+    return {(search.get("scope") or {}).get("fold_id"): search.get("selected_params") for search in searches}
 
 
 def sample_ids_hash(rows: Iterable[dict[str, Any]]) -> str | None:
@@ -110,6 +157,7 @@ def fields_of(
         "task_type": next((row["task_type"] for row in rows if row.get("task_type")), known.get("task_type")),
         "n_samples": known.get("n_samples"),
         "n_features": known.get("n_features"),
+        "classes": known.get("metadata", {}).get("classes"),
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -137,35 +185,6 @@ def _kept(given: Mapping[str, Any]) -> dict[str, Any]:
 def _array(value: object) -> Any:  # noqa: ANN401 - an array, of which NumPy has no exact type
     array = None if value is None else np.asarray(value)
     return array if array is not None and array.size else None
-
-
-def _fill(
-    row: dict[str, Any],
-    model: Model | None,
-    config_name: str | None,
-    description: Mapping[str, Any],
-    selected: Mapping[str | None, Any],
-) -> None:
-    """Fill in what the row lacks."""
-    is_refit = row.get("fold_id") == "final" and row.get("refit_context") == "standalone"
-    for key in _COUNTS:
-        if not row.get(key):
-            row[key] = description.get(key)
-    if config_name is not None and "config_name" not in row:
-        row["config_name"] = config_name + _REFIT if is_refit else config_name
-    if model is not None:
-        row.setdefault("model_classname", model.classname or None)
-        row.setdefault("preprocessings", model.preprocessings or None)
-    fold = row.get("fold_id")
-    params = selected.get(None if fold == "final" else f"fold{fold}")
-    if params is not None:
-        row.setdefault("best_params", params)
-
-
-def _selected(manifest: Mapping[str, Any]) -> dict[str | None, Any]:
-    """Return the parameters that were selected in each fold (`fold0`), and for the refit (None)."""
-    searches = (manifest.get("host_hpo") or {}).get("searches") or []
-    return {(search.get("scope") or {}).get("fold_id"): search.get("selected_params") for search in searches}
 
 
 def _number(value: object) -> float | None:
