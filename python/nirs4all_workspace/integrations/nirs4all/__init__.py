@@ -1,1 +1,1 @@
-"""nirs4all on top of a workspace: drive experiments so that nothing is lost, and record what was run without."""
+"""nirs4all on top of a workspace: drive experiments so that nothing is lost, record what was run else."""
