@@ -28,7 +28,7 @@ class Wild:
         return (_raise_elsewhere, (self.where, os.getpid()))
 
 
-class NoText(Exception):
+class NoTextError(Exception):
     """Has no text, and cannot be pickled."""
 
     def __str__(self):
@@ -68,7 +68,8 @@ def _say_and_sleep(folder):
 
 
 def _hold_the_lock(folder):
-    """Sleep without ever letting another thread run."""
+    """Sleep without ever letting another thread run, as a long loop in C does."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     (Path(folder) / str(os.getpid())).touch()
     ctypes.PyDLL(None).sleep(600)
 
@@ -94,7 +95,7 @@ _DOING = {
     "raise": lambda: _raise(ValueError("no such\nwavelength")),
     "exit": lambda code: sys.exit(code),
     "interrupt": lambda: _raise(KeyboardInterrupt()),
-    "no text": lambda: _raise(NoText()),
+    "no text": lambda: _raise(NoTextError()),
     "wild": Wild,
     "die": os._exit,
     "kill": lambda number: os.kill(os.getpid(), number),

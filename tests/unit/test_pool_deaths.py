@@ -54,7 +54,6 @@ def said(tmp_path):
 # --- deaths
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
     ("task", "tells"),
     [
@@ -65,9 +64,9 @@ def said(tmp_path):
         (("die", 0), "exit code 0"),
     ],
 )
-def test_what_is_in_flight_at_two_deaths_failed_and_nothing_else(workers, task, tells):
+def test_what_is_in_flight_at_two_deaths_failed_and_nothing_else(task, tells):
     tasks = [("square", 1), task, *(("square", number) for number in range(2, 12))]
-    found = dict(outcomes(computing.do, tasks, workers=workers))
+    found = dict(outcomes(computing.do, tasks, workers=2))
     failure = found.pop(task)
     assert failure.kind == "died"
     assert tells in failure.message
@@ -238,7 +237,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path, said):
     pids = started(said, 2)
     script.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
-        script.wait(2)  # it waits for its processes
+        script.communicate(timeout=2)  # it waits for its processes
     script.send_signal(signal.SIGINT)
     script.communicate(timeout=LONG)
     assert script.returncode == -signal.SIGINT
@@ -263,13 +262,13 @@ def test_sigterm_stops_where_the_owner_says_so(tmp_path, said):
     assert all_end(pids, 5)
 
 
-def test_an_owner_that_ends_in_the_middle_ends_its_processes(tmp_path, said):
+def test_an_owner_that_ends_in_the_middle_ends_its_processes(tmp_path):
     script = owner(
         tmp_path,
-        f"""
+        """
         from itertools import repeat
         found = outcomes(computing.do, repeat(("pid", 1)), workers=2)
-        pids = {{next(found)[1] for _ in range(20)}}
+        pids = {next(found)[1] for _ in range(20)}
         print(*pids)
         """,
     )
@@ -306,6 +305,16 @@ def test_a_script_that_raises_when_it_is_imported_again_is_told_so_once(tmp_path
     assert (out, script.returncode) == ("", 1)
     assert err.count("Traceback") == 2  # its own, of one process, and the error
     assert "main guard" in err.splitlines()[-1]
+
+
+def test_a_script_from_stdin_computes():
+    program = (
+        "from nirs4all_workspace.integrations.nirs4all.pool import outcomes\n"
+        "print(sum(value for _, value in outcomes(abs, range(9), workers=2)))\n"
+        "print(__file__)\n"
+    )
+    done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, timeout=LONG)
+    assert (done.stdout, done.stderr) == ("36\n<stdin>\n", "")
 
 
 @pytest.mark.parametrize("way", ["stdin", "-c"])

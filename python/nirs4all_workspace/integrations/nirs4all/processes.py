@@ -13,12 +13,14 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace.integrations.nirs4all.failures import Failure, PoolError, ended_how, one_line
@@ -71,7 +73,7 @@ class _Worker:
             target=serve, args=(theirs,), name=PROCESS_NAME, daemon=True
         )
         try:
-            with theirs, _few_threads(threads):
+            with theirs, _few_threads(threads), _without_a_vanished_script():
                 self.process.start()
             with contextlib.suppress(OSError):  # it died; that is seen where its answers are looked for
                 self.pipe.send_bytes(function)
@@ -87,6 +89,13 @@ class _Worker:
         self.entry, self.since = entry, time.monotonic()
         with contextlib.suppress(OSError):
             self.pipe.send_bytes(entry.pickled)
+
+    def answer(self) -> bytes | None:
+        """Read what it sent; None where its end of the pipe is closed."""
+        try:
+            return self.pipe.recv_bytes()
+        except (EOFError, OSError):
+            return None
 
     def kill(self) -> None:
         """End the process and all that it started, at once."""
@@ -159,7 +168,9 @@ class Processes:
             yield from self._assign()
             if not self._waiting and not any(worker.entry for worker in self._workers):
                 return
-            yield from self._collect(_CHECK_S)
+            done = self._collect(_CHECK_S)
+            # The next tasks are computed while the consumer works.
+            yield from done + ([] if should_stop() else self._assign())
         done = self._collect(0)
         self.end()
         yield from done
@@ -226,16 +237,12 @@ class Processes:
 
     def _collect(self, wait_s: float) -> list[tuple[Any, Any | Failure]]:
         """Return what came within some seconds: values, failures, deaths and timeouts."""
-        done = []
+        done: list[tuple[Any, Any | Failure]] = []
         ready = connection.wait([worker.pipe for worker in self._workers], wait_s)
-        for worker in self._workers.copy():
+        for worker in list(self._workers):
             if worker.pipe in ready:
-                try:
-                    answer = worker.pipe.recv_bytes()
-                except (EOFError, OSError):
-                    done += self._bury(worker)
-                else:
-                    done += self._take(worker, answer)
+                answer = worker.answer()
+                done += self._bury(worker) if answer is None else self._take(worker, answer)
             elif worker.is_dead():
                 done += self._bury(worker)
             elif self._timeout is not None and worker.entry is not None and worker.is_late(self._timeout):
@@ -302,6 +309,21 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # of Linux
         return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _without_a_vanished_script() -> Iterator[None]:
+    """Have no process import a script that is no file, such as one that was read from stdin."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or getattr(main, "__spec__", None) is not None or Path(file).exists():
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 @contextlib.contextmanager
