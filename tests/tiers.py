@@ -26,6 +26,7 @@ ALONE = (
     "unit/test_hashes.py",
     "unit/test_locks.py",
     "unit/test_one_unreadable_thing.py",
+    "unit/test_pool_deaths.py",
     "unit/test_resolve.py",
     "unit/test_watch.py",
 )

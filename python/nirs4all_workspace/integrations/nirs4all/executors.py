@@ -1,0 +1,113 @@
+"""Tasks on an executor that the caller brings (threads, processes, loky, Dask), a bounded number ahead."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from typing import TYPE_CHECKING, Any
+
+from nirs4all_workspace.integrations.nirs4all.failures import Failure, PoolError, one_line
+from nirs4all_workspace.integrations.nirs4all.processes import cores
+from nirs4all_workspace.integrations.nirs4all.spawned import call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+# How often a stop is asked for, in seconds.
+_CHECK_S = 0.2
+# How many tasks are submitted for each that can be computed at once.
+_AHEAD = 2
+# How many are submitted to a cluster at least: clusters that grow on demand go by what waits.
+_AT_LEAST = 16
+
+
+def outcomes(
+    function: Callable[[Any], Any], tasks: Iterable[Any], executor: Executor, should_stop: Callable[[], bool]
+) -> Iterator[tuple[Any, Any | Failure]]:
+    """Yield each task with its value or failure, until all are done or it should stop.
+
+    Raises:
+        PoolError: The executor broke or was shut down, after all outcomes that there are.
+    """
+    submitted: dict[Future[Any], Any] = {}
+    source = iter(tasks)
+    is_more = True
+    try:
+        while not should_stop():
+            most = _most_submitted(executor)
+            while is_more and len(submitted) < most and not should_stop():
+                try:
+                    task = next(source)
+                except StopIteration:
+                    is_more = False
+                    break
+                try:
+                    submitted[executor.submit(call, function, task)] = task
+                except (RuntimeError, BrokenExecutor) as error:  # shut down, or broken
+                    yield from _what_there_is(submitted)
+                    raise PoolError(_broken(error)) from None
+                except Exception as error:  # noqa: BLE001 - whatever pickling raises, where it is done at once
+                    yield task, Failure.raised(error, "the task cannot be submitted")
+            if not submitted:
+                return
+            done, _ = wait(submitted, timeout=_CHECK_S, return_when=FIRST_COMPLETED)
+            broken = None
+            for future in done:
+                try:
+                    value = _value(future)
+                except (BrokenExecutor, CancelledError) as error:
+                    broken = error
+                else:
+                    yield submitted.pop(future), value
+            if broken is not None:
+                yield from _what_there_is(submitted)
+                raise PoolError(_broken(broken)) from None
+        yield from _what_there_is(submitted)
+    finally:
+        for future in submitted:
+            future.cancel()
+
+
+def _what_there_is(submitted: dict[Future[Any], Any]) -> Iterator[tuple[Any, Any | Failure]]:
+    """Yield what is done already."""
+    for future in [future for future in submitted if future.done()]:
+        with contextlib.suppress(BrokenExecutor, CancelledError):
+            value = _value(future)
+            yield submitted.pop(future), value
+
+
+def _value(future: Future[Any]) -> Any | Failure:  # noqa: ANN401 - any value
+    """Return the value or failure of a future that is done.
+
+    Raises:
+        BrokenExecutor: The executor broke.
+        CancelledError: Somebody cancelled it.
+    """
+    error = future.exception()
+    if error is None:
+        return future.result()[1]
+    if isinstance(error, BrokenExecutor | CancelledError):
+        raise error
+    if type(error).__name__ == "KilledWorker":  # of Dask, after several deaths
+        return Failure("died", f"the processes that computed it died: {one_line(error)}")
+    return Failure.raised(error)
+
+
+def _most_submitted(executor: Executor) -> int:
+    """How many tasks may be submitted and not done at once; clusters grow and shrink."""
+    client = getattr(executor, "_client", None)
+    if client is not None and hasattr(client, "nthreads"):  # of Dask
+        threads: dict[str, int] = client.nthreads()
+        return max(_AT_LEAST, _AHEAD * sum(threads.values()))
+    for name in ("_max_workers", "num_workers"):  # of the standard library, loky and Ray; of mpi4py
+        count = getattr(executor, name, None)
+        if isinstance(count, int) and count > 0:
+            return _AHEAD * count
+    return max(_AT_LEAST, _AHEAD * cores())
+
+
+def _broken(error: BaseException) -> str:
+    return (
+        f"the executor cannot compute any more ({one_line(error)}); what was computed is not lost: "
+        "resume with another one"
+    )
