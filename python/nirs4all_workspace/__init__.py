@@ -27,6 +27,7 @@ from nirs4all_workspace.datasets.link import LinkReport
 from nirs4all_workspace.datasets.registry import DatasetList
 from nirs4all_workspace.datasets.resolve import Resolution
 from nirs4all_workspace.exceptions import (
+    ComputationError,
     ConflictError,
     CorruptFileError,
     ErrorKind,
@@ -71,6 +72,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 __all__ = [
     "VALID_TRANSITIONS",
     "Artifacts",
+    "ComputationError",
     "ConflictError",
     "CorruptFileError",
     "DatasetFields",

@@ -249,9 +249,9 @@ class Workspace:
             A dict of `workspace` (runs by status, and interrupted ones; datasets and results by status;
             templates, predictions; files and bytes by folder), `model_performance` (for each model, dataset
             and metric a dict of dataset, metric, direction, model, number of rows, mean of the finite
-            val_scores, and best score of a result, None without any), `recomputed` (the parts that were counted again:
-            `runs/<id>`, `predictions/<folder>`, "" for files of nirs4all 0.6, `datasets`), `generated_at` and
-            `errors` (dicts of path, kind and message).
+            val_scores, and best score of a result, None without any), `recomputed` (the parts that were
+            counted again: `runs/<id>`, `predictions/<folder>`, "" for files of nirs4all 0.6, `datasets`),
+            `generated_at` and `errors` (dicts of path, kind and message).
 
         Raises:
             OSError: The workspace cannot be listed.

@@ -152,8 +152,7 @@ class Run(RunView):
             reason: The reason, stored in the history.
 
         Raises:
-            InvalidTransitionError: The run is neither failed nor completed, or completed without a failed
-                result.
+            InvalidTransitionError: The run is neither failed nor completed with a failed result.
             ConflictError: Its status was changed meanwhile.
             LockTimeoutError: Another process holds the lock.
             OSError: The record cannot be read or written; it is unchanged.
