@@ -1057,8 +1057,11 @@ class JournalWriter:
     def flush(self) -> None:
         """Append waiting rows to the journal."""
 
-    def tally(self, result_id: str) -> dict[str, Any]:
-        """Return what the rows of an unfinished result come to: n_rows, metric and all fields of scores."""
+    def tally(self, result_id: str, metric: str | None = None) -> dict[str, Any]:
+        """Return what the rows of an unfinished result come to by a metric, or by that of most of them.
+
+        These are n_rows, metric, all fields of scores, repeated_fold and without_metric.
+        """
 
     def checkpoint(self, result_id: str, result: str) -> None:
         """Append waiting rows and a result, a JSON object with that id."""

@@ -280,3 +280,84 @@ def test_a_run_that_was_opened_completed_says_where_writers_belong(ws):
         pytest.raises(n4w.ConflictError, match="in the loop"),
     ):
         run.writer("wheat")
+
+
+def test_the_metric_that_a_result_names_scores_it(run):
+    with run, run.writer("wheat") as writer:
+        (result,) = run.plan([{"name": "one"}])
+        for fold in range(3):
+            writer.write({**row(result, fold, 0.2), "metric": "rmse"})
+            writer.write({**row(result, fold, 0.9), "metric": "r2"})
+        result.metric = "rmse"
+        stored = writer.checkpoint(result)
+    assert (stored["metric"], stored["score"], stored["best_score"], stored["n_rows"]) == (
+        "rmse",
+        0.2,
+        0.2,
+        6,
+    )
+
+
+def test_a_stored_result_that_is_run_again_has_the_scores_of_its_new_rows(run):
+    with run, run.writer("wheat") as writer:
+        (result,) = run.plan([{"name": "one"}])
+        writer.write(row(result, 0, 0.1))
+        result.status = "failed"
+        writer.checkpoint(result)
+    (result,) = run.results()
+    with run.resume(retry_failed=True), run.writer("wheat") as writer:
+        for fold in (0, 1):
+            writer.write(row(result, fold, 2.0))
+        result.status = None
+        writer.checkpoint(result)
+    (result,) = run.results()
+    assert (result.status, result.score, result.n_folds, result.n_rows) == ("done", 2.0, 2, 2)
+
+
+def test_a_metric_that_is_registered_later_ranks_results_of_several_models(ws, run):
+    metric = "of_several_models"
+    with run, run.writer("wheat") as writer:
+        (result,) = run.plan([{"name": "one"}])
+        with pytest.warns(UserWarning, match="unknown"):
+            for model, score in (("PLS", 2.0), ("RF", 3.0)):
+                writer.write({**row(result, 0, score), "metric": metric, "model_name": model})
+        assert writer.checkpoint(result)["score"] is None
+    n4w.register_metric(metric, "maximize")
+    assert [(it.score, it.model_name) for it in ws.results.list()] == [(3.0, "RF")]
+    assert [it["score"] for it in ws.predictions.top(per="result", metric=metric)] == [3.0]
+
+
+def test_equal_folds_have_their_own_score_to_the_last_bit(run):
+    with run, run.writer("wheat") as writer:
+        planned = run.plan([{"name": metric} for metric in ("rmse", "mae", "r2", "accuracy")])
+        for result in planned:
+            for fold in range(50):
+                writer.write(
+                    {**row(result, fold, 0.9), "metric": result.config_name, "n_samples": 7 + fold % 2}
+                )
+            stored = writer.checkpoint(result)
+            assert (stored["score"], stored["score_mean"], stored["score_std"]) == (0.9, 0.9, 0.0)
+
+
+def test_a_ranking_by_a_metric_that_no_result_has_is_refused(ws, run):
+    with run, run.writer("wheat") as writer:
+        (result,) = run.plan([{"name": "one"}])
+        writer.write(row(result, 0))
+        writer.checkpoint(result)
+    with pytest.raises(ValueError, match="rmse"):
+        ws.predictions.top(per="result", metric="mae")
+    assert len(ws.predictions.top(per="result", metric="rmse", dataset="corn")) == 0
+
+
+def test_a_completed_run_says_that_another_configuration_is_planned(ws):
+    for components in (2, 3):
+        with ws.runs.open("a", templates=[TEMPLATE], datasets=["wheat"]) as run:
+            config = {"config_id": "mine", "name": "one", "steps": [components]}
+            if components == 3:
+                with pytest.warns(UserWarning, match="mine|one"):
+                    assert run.plan([config]) == []
+                continue
+            for result in run.plan([config]):
+                with run.writer("wheat") as writer:
+                    writer.write(row(result, 0))
+                    writer.checkpoint(result)

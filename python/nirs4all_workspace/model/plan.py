@@ -113,13 +113,20 @@ def add(path: Path, configs: Iterable[dict[str, Any]]) -> list[tuple[dict[str, A
     before = read(path)
     for config in before:
         yaml_records.check_writable(config, path)
-    known = {key_of(config): config for config in before}
-    given = [(config, known.setdefault(key_of(config), config)) for config in configs]
+    known, given = paired(before, configs)
     if len(known) > len(before):
         content = ("\n".join(strict_json.dumps(config) for config in known.values()) + "\n").encode("utf-8")
         parse(content, path)
         _native.replace_file(path, content)
     return given
+
+
+def paired(
+    before: Iterable[dict[str, Any]], configs: Iterable[dict[str, Any]]
+) -> tuple[dict[tuple[Any, str], dict[str, Any]], list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """Return known configurations and new ones by what tells them apart, and each new one with what it is."""
+    known = {key_of(config): config for config in before}
+    return known, [(config, known.setdefault(key_of(config), config)) for config in configs]
 
 
 def is_same(config: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

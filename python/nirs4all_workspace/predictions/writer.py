@@ -40,7 +40,11 @@ _SHOWN = 5
 _open: weakref.WeakValueDictionary[int, Writer] = weakref.WeakValueDictionary()
 # Of each run the rows that writers of this process lost: they were dropped before these were flushed.
 _lost: dict[str, int] = {}
-_COMPUTED = ("best_score", "best_model", "metric", "score_kind", "n_rows")
+# Fields of a result that its rows say.
+_OF_ROWS = (
+    *("score", "score_mean", "score_std", "n_folds", "score_avg", "score_basis", "score_test"),
+    *("model_name", "models", "best_score", "best_model", "metric", "score_kind", "n_rows"),
+)
 
 
 class Writer:
@@ -291,7 +295,11 @@ class Writer:
         stored.check_text(result_id, "result['id']")
         if self._ids is None:
             self._planned.check([result_id])
-        tally = self._native.tally(result_id)
+        if getattr(result, "writer", None) is not None:
+            # It was checkpointed before, and has other rows now.
+            given |= dict.fromkeys((*_OF_ROWS, "completed_at"))
+        metric = given.get("metric")
+        tally = self._native.tally(result_id, metric if isinstance(metric, str) else None)
         odd = tally.pop("repeated_fold"), tally.pop("without_metric")
         status = "done" if given.get("error") is None else "failed"
         defaults = {"status": status, "completed_at": datetime.now(UTC).isoformat(), **tally}

@@ -178,7 +178,8 @@ def _unfinished(run: RunView, results: ResultList) -> list[str]:
         named = display.some_of(sorted(elsewhere), _SHOWN)
         reasons.append(
             f"{_rows(sum(elsewhere.values()))} of {what} written by another writer than the one that "
-            f"checkpointed it, and count nowhere: {named}; write all rows of a result with one writer"
+            f"checkpointed it, and count nowhere, also once the run is resumed: {named}; write all rows of a "
+            "result with one writer"
         )
     waiting = sum(it.waiting for it in writer.open_writers(root, run.id))
     if waiting:

@@ -358,6 +358,7 @@ class Run(RunView):
         templates = [template["id"] for template in self.templates]
         normal = [plan.normalise(config, templates) for config in configs]
         if self._is_left_alone and self.status is RunStatus.COMPLETED:
+            ending.warn_of_equal_configs(self.id, plan.paired(self.configs(), normal)[1])
             return ending.plan_of_completed(self, plan.results_of(self.id, normal, datasets))
         with run_record.locked(self._root, self.id):
             pairs = plan.add(self.path / plan.FILE, normal)

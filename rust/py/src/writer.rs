@@ -157,8 +157,14 @@ impl JournalWriter {
         self.work(py, Writer::flush)
     }
 
-    fn tally<'py>(&self, py: Python<'py>, result_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let stats = self.work(py, |writer| writer.result_stats(result_id))?;
+    #[pyo3(signature = (result_id, metric=None))]
+    fn tally<'py>(
+        &self,
+        py: Python<'py>,
+        result_id: &str,
+        metric: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let stats = self.work(py, |writer| writer.result_stats(result_id, metric))?;
         let said = [
             ("n_rows", i64::try_from(stats.rows).map_or(Tree::Null, Tree::Int)),
             ("metric", stats.metric.clone().into()),

@@ -349,6 +349,8 @@ impl<'a> Directions<'a> {
     }
 }
 
+/// Further fields that are scores.
+const NUMBERS: [&str; 5] = ["score_mean", "score_std", "score_avg", "score_test", "best_score"];
 /// The field by which the best results are found.
 const SCORE: &str = "score";
 /// The status of a result that failed.
@@ -464,6 +466,10 @@ impl<'a> Key<'a> {
             Part::Int(value) => Some(Self::Number(value as f64)),
             Part::Float(value) => Some(Self::Number(value)).filter(|_| !value.is_nan()),
             Part::Digits(digits) => digits.parse().ok().map(Self::Number),
+            // As strict JSON has scores that are no numbers.
+            Part::Text(text) if NUMBERS.iter().any(|name| FIELDS[field] == *name) => {
+                text.parse().ok().map(Self::Number).filter(|_| text != "NaN")
+            }
             Part::Text(text) => Some(Self::Text(text)),
             Part::Time(_) | Part::List(_) | Part::Map(_) => Some(Self::Other(result.bytes(field))),
         })

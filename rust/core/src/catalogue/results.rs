@@ -119,7 +119,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::Ope
         if let Some(last) = last.get(&id).filter(|_| wins && failed(&json)) {
             json.extend(last.iter().filter_map(|(key, said)| Some(((*key).to_owned(), said.clone()?))));
         }
-        found.lacks_scores |= wins && !json.contains_key(COMPUTED) && !failed(&json);
+        found.lacks_scores |= wins && lacks_scores(&json) && !failed(&json);
         let given = json.into_iter().filter(|(key, _)| key != "writer");
         let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
         given.push(("writer".into(), writer.as_str().into()));
@@ -127,6 +127,13 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::Ope
         if wins { found.results.push(result) } else { found.repeated.push(result) }
     }
     found
+}
+
+/// Whether an earlier version finished a result, or one that did not know which of its models is the best.
+fn lacks_scores(json: &Map) -> bool {
+    json.get(COMPUTED).is_none_or(|basis| {
+        basis.is_null() && json.get("models").is_some_and(serde_json::Value::is_array)
+    })
 }
 
 fn of_json(value: serde_json::Value) -> Tree {

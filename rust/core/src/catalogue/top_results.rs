@@ -103,6 +103,9 @@ pub fn top(root: &Path, query: &TopResults, progress: &Progress) -> Result<Ranke
     chosen.ranking.score_by(root, &metric, &chosen.wanted, query.open, progress)?;
     chosen.take_errors()?;
     let mut found = candidates(&chosen, query, &metric, direction, progress)?;
+    if found.is_empty() {
+        check_known(&chosen, &metric)?;
+    }
     found.sort_by(|one, other| {
         let by_dataset =
             (one.dataset.is_none(), &one.dataset).cmp(&(other.dataset.is_none(), &other.dataset));
@@ -133,6 +136,23 @@ pub fn top(root: &Path, query: &TopResults, progress: &Progress) -> Result<Ranke
     });
     let results = results.collect();
     Ok(Ranked { results, metric, direction: direction.name(), errors: chosen.errors })
+}
+
+/// Fails where there are results, and none by a metric.
+fn check_known(chosen: &Chosen, metric: &str) -> Result<()> {
+    let (place, mut named) = (field("metric"), BTreeSet::new());
+    for &run in &chosen.wanted {
+        unpack(&mut chosen.ranking.runs[run].results(), &mut |_, result| {
+            named.extend(place.and_then(|place| result.text(place)).map(str::to_owned));
+            Ok(())
+        })?;
+    }
+    if named.is_empty() || named.contains(metric) {
+        return Ok(());
+    }
+    let named: Vec<String> = named.into_iter().collect();
+    let message = format!("no result has a score by {metric:?}; there are {}", named.join(", "));
+    Err(Error::new(ErrorKind::Argument, message))
 }
 
 /// The metric of all results that fit.

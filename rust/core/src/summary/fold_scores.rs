@@ -227,13 +227,29 @@ fn pooled(pooling: Pooling, scores: &[(f64, f64)]) -> f64 {
 }
 
 fn weighted(scores: &[(f64, f64)], value: impl Fn(f64) -> f64) -> f64 {
-    let all: f64 = scores.iter().map(|(_, weight)| weight).sum();
+    let all = sum(scores.iter().map(|(_, weight)| *weight));
+    let mean = sum(scores.iter().map(|(score, weight)| value(*score) * weight)) / all;
+    if mean.is_finite() {
+        return mean;
+    }
+    // Of large scores the sum has no bound, and the mean has.
     scores.iter().map(|(score, weight)| value(*score) * (weight / all)).sum()
+}
+
+/// A sum without the rounding of its steps (Neumaier), so that the mean of equal scores is that score.
+fn sum(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut rest) = (0.0_f64, 0.0_f64);
+    for value in values {
+        let next = sum + value;
+        rest += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+        sum = next;
+    }
+    sum + rest
 }
 
 fn mean_and_std(scores: &[(f64, f64)]) -> (Option<f64>, Option<f64>) {
     let count = scores.len() as f64;
-    let mean = scores.iter().map(|(score, _)| score / count).sum::<f64>();
+    let mean = weighted(&scores.iter().map(|(score, _)| (*score, 1.0)).collect::<Vec<_>>(), |score| score);
     let squares = scores.iter().map(|(score, _)| (score - mean).powi(2)).sum::<f64>();
     (Some(mean), (scores.len() > 1).then(|| (squares / (count - 1.0)).sqrt()))
 }

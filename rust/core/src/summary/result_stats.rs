@@ -137,9 +137,13 @@ impl ResultRows {
         self.all.group(metric).is_some_and(Group::has_scores)
     }
 
-    /// What they say.
+    /// What they say, by the metric of most of them.
     pub fn stats(&self) -> ResultStats {
-        let metric = self.all.main_metric();
+        self.stats_by(self.all.main_metric())
+    }
+
+    /// What they say by a metric.
+    pub fn stats_by(&self, metric: Option<&str>) -> ResultStats {
         let ranking = metric.and_then(|metric| self.all.group(metric)).map(Group::ranking);
         let best =
             ranking.and_then(|ranking| ranking.top().sorted().first().map(|best| (ranking.score(), *best)));

@@ -208,10 +208,14 @@ impl Writer {
         self.commit(Some((result_id, result)))
     }
 
-    /// What the rows of a result say, those that wait among them.
-    pub fn result_stats(&mut self, result_id: &str) -> Result<ResultStats> {
+    /// What the rows of a result say, those that wait among them, by a metric; without one by that of most.
+    pub fn result_stats(&mut self, result_id: &str, metric: Option<&str>) -> Result<ResultStats> {
         self.stage()?;
-        Ok(self.unfinished.get(result_id).map(ResultRows::stats).unwrap_or_default())
+        let stats = |rows: &ResultRows| match metric {
+            Some(metric) => rows.stats_by(Some(metric)),
+            None => rows.stats(),
+        };
+        Ok(self.unfinished.get(result_id).map(stats).unwrap_or_default())
     }
 
     pub(crate) fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {
