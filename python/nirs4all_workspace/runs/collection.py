@@ -340,24 +340,29 @@ class Runs:
             listed.append(made(self._workspace, header))
         return listed
 
-    def claim_next(self) -> Run | None:
+    def claim_next(self, accepts: Callable[[Run], bool] | None = None) -> Run | None:
         """Take the oldest waiting run: queued, or paused with a request to resume.
 
         Of any number of processes that try at once, exactly one gets it, and owns it from then on. Runs that
         cannot be claimed (damaged, of a newer version, with a living writer) are skipped.
+
+        Args:
+            accepts: Whether to take a run that waits, such as by its config; all others are left waiting.
 
         Returns:
             The run, running and owned by this process; None where no run waits.
 
         Raises:
             SchemaError: The workspace is read-only: of nirs4all 0.6, or of a newer version.
-            OSError: The lock or record of a run that waits cannot be written, and no other run waits.
+            OSError: The lock, record or config of a run that waits cannot be written, and no other run waits.
         """
         self._workspace.check_writable()
         failed: OSError | None = None
         for run in self.list().writable():
             try:
-                if run_record.is_claimable(run.record) and run.claim():
+                if not run_record.is_claimable(run.record) or (accepts and not accepts(run)):
+                    continue
+                if run.claim():
                     return run
             except WorkspaceError:
                 continue

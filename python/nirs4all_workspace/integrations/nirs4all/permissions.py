@@ -63,8 +63,8 @@ _ROLE = "n4m:"
 _SHOWN = 60
 
 
-class NotAllowedError(WorkspaceError):
-    """A template names something that may not be made from it."""
+class NotAllowedError(WorkspaceError, ValueError):
+    """A template names something that may not be made from it. Also a `ValueError`."""
 
 
 @dataclass(frozen=True)
