@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from nirs4all_workspace.cli import datasets, lineage, migrate, predictions, results, runs, stats
+from nirs4all_workspace.cli import datasets, drive, lineage, migrate, predictions, results, runs, stats
 from nirs4all_workspace.cli.output import accept_every_text, say
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import WorkspaceError
@@ -74,6 +74,7 @@ app = typer.Typer(
 )
 app.add_typer(predictions.app)
 app.add_typer(runs.app)
+app.add_typer(drive.app)
 app.add_typer(results.app)
 app.add_typer(lineage.app)
 app.add_typer(stats.app)
