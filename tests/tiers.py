@@ -32,6 +32,7 @@ ALONE = (
 )
 SLOW = (
     "compat/test_old_workspaces.py::test_a_read_only_folder",
+    "integration_nirs4all/",
     "property/",
     "stress/",
     "unit/test_checkpoints.py",

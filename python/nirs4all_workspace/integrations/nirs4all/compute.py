@@ -27,6 +27,7 @@ RESERVED = (
     "name",
     "session",
     "engine",
+    "log_file",
     "refit",
     "random_state",
     "save_artifacts",
@@ -70,9 +71,11 @@ def compute(task: Task, should_stop: Callable[[], bool] | None = None) -> Outcom
             # It writes a workspace of its own in any case.
             with tempfile.TemporaryDirectory(prefix="n4w-legacy-", ignore_cleanup_errors=True) as folder:
                 keeps = task.options.artifacts != "none"
-                outcome = _run(task, loaded, stops, workspace_path=folder, save_artifacts=keeps)
+                # Its log would stay open, and hold the folder.
+                places = {"workspace_path": folder, "log_file": False, "save_artifacts": keeps}
+                outcome = _run(task, loaded, stops, places)
         else:
-            outcome = _run(task, loaded, stops, save_artifacts=False)
+            outcome = _run(task, loaded, stops, {"save_artifacts": False})
     except Exception:
         # nirs4all surfaces that it was asked to stop as an error of its engine, of several types.
         if not was_asked:
@@ -82,7 +85,7 @@ def compute(task: Task, should_stop: Callable[[], bool] | None = None) -> Outcom
     return outcome
 
 
-def _run(task: Task, loaded: Loaded, stops: Callable[[], bool], **places: object) -> Outcome:
+def _run(task: Task, loaded: Loaded, stops: Callable[[], bool], places: dict[str, Any]) -> Outcome:
     options = task.options
     engine = {} if options.engine is None else {"engine": options.engine}
     result = nirs4all().run(

@@ -89,14 +89,15 @@ def record(
     given = [] if dataset is None else inputs_of(dataset)
     inputs = _inputs_of_rows({called.dataset for part in rows for called in part}, given)
     pipelines = Pipelines.of(pipeline, (called.config_name for part in rows for called in part), name)
-    found = _grouped(leaves, rows, inputs, pipelines)
+    described = _described(inputs)
+    found = _grouped(leaves, rows, inputs, described, pipelines)
     _refuse_alike(found)
     engine = result.execution_engine or "legacy"
     data = {name_: item.hash for name_, item in inputs.values() if item is not None and item.path is None}
     run = ws.runs.create(
         name,
         pipelines.templates,
-        [_dataset(ws, name_, item) for name_, item in inputs.values()],
+        [_dataset(ws, name_, item, described[name_]) for name_, item in inputs.values()],
         config={"recorded": True, "nirs4all": version, "engine": engine, "data": data},
     )
     with run:
@@ -138,6 +139,7 @@ def _grouped(
     leaves: list[Any],
     rows: list[list[Called]],
     inputs: dict[str, tuple[str, Input | None]],
+    described: dict[str, dict[str, Any]],
     pipelines: Pipelines,
 ) -> list[_Recorded]:
     """Return rows by configuration and dataset, as they are stored, with the models of each."""
@@ -155,8 +157,7 @@ def _grouped(
         selected = selected_params(models.manifests[0])
         for called in part:
             group = group_of(called)
-            _, item = inputs[called.dataset]
-            description = load(item).description if item is not None else {}
+            description = described[group.dataset]
             steps = None if group.config is None else group.config["steps"]
             known = Known(
                 models=models_of(steps),
@@ -202,11 +203,16 @@ def _refuse_alike(found: list[_Recorded]) -> None:
             seen.add(key)
 
 
-def _dataset(ws: Workspace, name: str, item: Input | None) -> object:
+def _described(inputs: dict[str, tuple[str, Input | None]]) -> dict[str, dict[str, Any]]:
+    """Return what is known of each dataset by the name that it is stored under."""
+    return {name: {} if item is None else load(item).description for name, item in inputs.values()}
+
+
+def _dataset(ws: Workspace, name: str, item: Input | None, description: dict[str, Any]) -> object:
     """Return a dataset as `ws.runs.create` takes it; one at a path is registered."""
     if item is None or item.path is None:
         return name
-    return ws.datasets.register(item.path, name, **load(item).description)
+    return ws.datasets.register(item.path, name, **description)
 
 
 def _write(
