@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import sample_data
 from nirs4all_workspace.integrations.nirs4all.content import content_hash
-from nirs4all_workspace.integrations.nirs4all.inputs import describe, inputs_of, load
+from nirs4all_workspace.integrations.nirs4all.inputs import inputs_of, load, loaded
 
 
 def test_a_path_has_the_name_that_nirs4all_gives_it(tmp_path):
@@ -129,10 +129,20 @@ def test_another_process_has_the_same_hash():
 
 def test_what_is_known_of_data_in_memory():
     x = experiments.spectra()
-    assert describe((x, np.arange(60.0))) == {"n_samples": 60, "n_features": 30}
-    assert describe({"train_x": x[:40], "test_x": x[40:]}) == {"n_samples": 60, "n_features": 30}
-    named = describe({"X": x, "y": np.array(["b", "a"] * 30)})
-    assert (named["task_type"], named["metadata"]) == ("classification", {"classes": ["a", "b"]})
-    two = describe(experiments.two_sources())
-    assert (two["n_samples"], two["n_features"], two["metadata"]["n_sources"]) == (60, 40, 2)
-    assert describe(experiments.labels())["task_type"] == "classification"
+    assert loaded((x, np.arange(60.0))).description == {"n_samples": 60, "n_features": 30}
+    split = loaded({"train_x": x[:40], "test_x": x[40:]})
+    assert (split.description, split.facts) == ({"n_samples": 60, "n_features": 30}, {})
+    named = loaded({"X": x, "y": np.array(["b", "a"] * 30)})
+    assert (named.description["task_type"], named.facts) == ("classification", {"classes": ["a", "b"]})
+    two = loaded(experiments.two_sources())
+    assert (two.description["n_samples"], two.description["n_features"]) == (60, 40)
+    assert two.facts["n_sources"] == 2
+    assert loaded(experiments.labels()).description["task_type"] == "classification"
+
+
+def test_what_a_user_says_of_a_dataset_stays(ws, tmp_path):
+    folder = sample_data.write(tmp_path / "regression", "regression")
+    ws.datasets.register(folder, "regression", metadata={"instrument": "ASD"})
+    (item,) = inputs_of(str(folder))
+    record = ws.datasets.register(item.path, item.name, **load(item).description)
+    assert record.metadata == {"instrument": "ASD"}

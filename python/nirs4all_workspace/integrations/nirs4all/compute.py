@@ -117,7 +117,7 @@ def _outcome(task: Task, loaded: Loaded, result: Any) -> Outcome:  # noqa: ANN40
         description=loaded.description,
         tuned=models.manifests,
     )
-    fields = fields_of(result, rows, loaded.description, options.engine)
+    fields = fields_of(result, rows, loaded.description, loaded.facts, options.engine)
     content_hash = sample_ids_hash(rows)
     if content_hash is not None:
         fields["sample_ids_hash"] = content_hash

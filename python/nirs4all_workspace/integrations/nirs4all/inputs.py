@@ -27,11 +27,15 @@ class Loaded:
 
     Attributes:
         data: A SpectroDataset, which `nirs4all.run` copies and leaves as it is; or (X, y) or a mapping.
-        description: What nirs4all knows of it, as a record of a dataset holds it (`describe`).
+        description: What is known of it, as `ws.datasets.register` takes it: those of n_samples, n_features
+            (of all sources together), task_type, wavelength_range and wavelength_unit that are known.
+        facts: What else nirs4all knows of it: n_sources, num_classes, signal_types, metadata_columns; and
+            classes, in the order in which it encodes them, where targets in memory are texts.
     """
 
     data: Any
     description: dict[str, Any]
+    facts: dict[str, Any]
 
 
 _loaded: OrderedDict[tuple[str, str], Loaded] = OrderedDict()
@@ -82,8 +86,7 @@ def load(item: Input) -> Loaded:
         if key is not None and key in _loaded:
             _loaded.move_to_end(key)
             return _loaded[key]
-        data = item.data if item.path is None else _load(item.path)
-        found = Loaded(data, describe(data))
+        found = loaded(item.data if item.path is None else _load(item.path))
         if key is not None:
             _loaded[key] = found
             while len(_loaded) > _KEPT:
@@ -91,15 +94,10 @@ def load(item: Input) -> Loaded:
         return found
 
 
-def describe(data: Any) -> dict[str, Any]:  # noqa: ANN401 - what nirs4all takes
-    """Return what is known of a dataset, by names that `ws.datasets.register` and results take.
-
-    Returns:
-        Those of n_samples, n_features (of all sources together), task_type, wavelength_range, wavelength_unit
-        and metadata that are known.
-    """
-    found = _of_dataset(data) if hasattr(data, "get_dataset_metadata") else _of_arrays(data)
-    return {key: value for key, value in found.items() if value is not None and value != {}}
+def loaded(data: Any) -> Loaded:  # noqa: ANN401 - what nirs4all takes
+    """Return data that is in memory, with what is known of it."""
+    known, facts = _of_dataset(data) if hasattr(data, "get_dataset_metadata") else _of_arrays(data)
+    return Loaded(data, {key: value for key, value in known.items() if value is not None}, facts)
 
 
 def _named(name: object, data: object) -> Input:
@@ -135,20 +133,20 @@ def _load(path: str) -> Any:  # noqa: ANN401 - a SpectroDataset, which has no ty
     return nirs4all("nirs4all.data").DatasetConfigs(path).get_dataset_at(0)
 
 
-def _of_dataset(dataset: Any) -> dict[str, Any]:  # noqa: ANN401 - a SpectroDataset, which has no types
+def _of_dataset(dataset: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401 - a SpectroDataset, which has no types
     known = dataset.get_dataset_metadata(include_y_stats=False)
     n_features = known["n_features"]
     kept = ("n_sources", "num_classes", "signal_types", "metadata_columns")
     unit = known.get("wavelength_unit")
     has_wavelengths = unit in _UNITS and known["n_sources"] and dataset.headers(0) is not None
-    return {
+    found = {
         "n_samples": int(known["n_samples"]),
         "n_features": int(sum(n_features) if isinstance(n_features, list) else n_features),
         "task_type": _task_type(known.get("task_type")),
         "wavelength_range": known.get("wavelength_range") if has_wavelengths else None,
         "wavelength_unit": unit if has_wavelengths else None,
-        "metadata": {key: known[key] for key in kept if known.get(key)},
     }
+    return found, {key: known[key] for key in kept if known.get(key)}
 
 
 def _task_type(name: str | None) -> str | None:
@@ -156,7 +154,7 @@ def _task_type(name: str | None) -> str | None:
     return "classification" if name is not None and name.endswith("classification") else name
 
 
-def _of_arrays(data: Any) -> dict[str, Any]:  # noqa: ANN401 - (X, y) or a mapping
+def _of_arrays(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401 - (X, y) or a mapping
     if isinstance(data, Mapping):
         features = [data[key] for key in ("X", "train_x", "test_x") if data.get(key) is not None]
         targets = data.get("y", data.get("train_y"))
@@ -164,17 +162,17 @@ def _of_arrays(data: Any) -> dict[str, Any]:  # noqa: ANN401 - (X, y) or a mappi
         given = data if isinstance(data, tuple) else (data,)
         features, targets = [given[0]], given[1] if len(given) > 1 else None
     if any(isinstance(part, str | os.PathLike | list) for part in features):
-        return {}
+        return {}, {}
     arrays = [np.asarray(part) for part in features]
     labels = None if targets is None or isinstance(targets, str) else np.asarray(targets)
     # nirs4all encodes texts by their place in the alphabet, and nowhere says so.
     classes = _classes(labels)
-    return {
+    found = {
         "n_samples": sum(len(array) for array in arrays),
         "n_features": int(np.prod(arrays[0].shape[1:])) if arrays else None,
         "task_type": "classification" if classes else None,
-        "metadata": {"classes": classes} if classes else {},
     }
+    return found, {"classes": classes} if classes else {}
 
 
 def _classes(labels: Any) -> list[str]:  # noqa: ANN401 - an array or None

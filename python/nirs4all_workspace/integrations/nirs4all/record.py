@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace.integrations.nirs4all.inputs import inputs_of, load
+from nirs4all_workspace.integrations.nirs4all.inputs import Loaded, inputs_of, load
 from nirs4all_workspace.integrations.nirs4all.installation import nirs4all
 from nirs4all_workspace.integrations.nirs4all.models import exported
 from nirs4all_workspace.integrations.nirs4all.recorded_names import (
@@ -97,7 +97,7 @@ def record(
     run = ws.runs.create(
         name,
         pipelines.templates,
-        [_dataset(ws, name_, item, described[name_]) for name_, item in inputs.values()],
+        [_dataset(ws, name_, item, described[name_].description) for name_, item in inputs.values()],
         config={"recorded": True, "nirs4all": version, "engine": engine, "data": data},
     )
     with run:
@@ -139,7 +139,7 @@ def _grouped(
     leaves: list[Any],
     rows: list[list[Called]],
     inputs: dict[str, tuple[str, Input | None]],
-    described: dict[str, dict[str, Any]],
+    described: dict[str, Loaded],
     pipelines: Pipelines,
 ) -> list[_Recorded]:
     """Return rows by configuration and dataset, as they are stored, with the models of each."""
@@ -157,7 +157,7 @@ def _grouped(
         selected = selected_params(models.manifests[0])
         for called in part:
             group = group_of(called)
-            description = described[group.dataset]
+            description = described[group.dataset].description
             steps = None if group.config is None else group.config["steps"]
             known = Known(
                 models=models_of(steps),
@@ -168,7 +168,7 @@ def _grouped(
             )
             group.rows.append(row_of(called.row, known))
             group.fields |= {key: description[key] for key in _COUNTS if key in description}
-            group.fields["classes"] = description.get("metadata", {}).get("classes")
+            group.fields["classes"] = described[group.dataset].facts.get("classes")
             if models.problems:
                 group.fields["models_refused"] = models.problems
         if models.files:
@@ -203,9 +203,9 @@ def _refuse_alike(found: list[_Recorded]) -> None:
             seen.add(key)
 
 
-def _described(inputs: dict[str, tuple[str, Input | None]]) -> dict[str, dict[str, Any]]:
+def _described(inputs: dict[str, tuple[str, Input | None]]) -> dict[str, Loaded]:
     """Return what is known of each dataset by the name that it is stored under."""
-    return {name: {} if item is None else load(item).description for name, item in inputs.values()}
+    return {name: Loaded(None, {}, {}) if item is None else load(item) for name, item in inputs.values()}
 
 
 def _dataset(ws: Workspace, name: str, item: Input | None, description: dict[str, Any]) -> object:

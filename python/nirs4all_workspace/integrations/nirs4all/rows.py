@@ -48,7 +48,7 @@ def rows_of(
         result: What `nirs4all.run` returned for one configuration and dataset.
         steps: The steps of the configuration, from which model_classname and preprocessings are filled.
         config_name: Its name, where rows have none.
-        description: What is known of the dataset (`inputs.describe`).
+        description: What is known of the dataset (`inputs.Loaded`).
         tuned: The manifest of each model file (`models.exported`), in which nirs4all keeps the parameters
             that a search selected.
     """
@@ -136,6 +136,7 @@ def fields_of(
     result: Any,  # noqa: ANN401 - as above
     rows: Sequence[Mapping[str, Any]],
     description: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
     engine: str | None = None,
 ) -> dict[str, Any]:
     """Return further fields of the Result, those that are known.
@@ -144,6 +145,7 @@ def fields_of(
         result: What `nirs4all.run` returned.
         rows: Its rows.
         description: What is known of the dataset.
+        facts: What else is known of it.
         engine: The engine that was asked for: nirs4all's legacy engine does not say its name.
     """
     known = description or {}
@@ -157,7 +159,7 @@ def fields_of(
         "task_type": next((row["task_type"] for row in rows if row.get("task_type")), known.get("task_type")),
         "n_samples": known.get("n_samples"),
         "n_features": known.get("n_features"),
-        "classes": known.get("metadata", {}).get("classes"),
+        "classes": (facts or {}).get("classes"),
     }
     return {key: value for key, value in found.items() if value is not None}
 
