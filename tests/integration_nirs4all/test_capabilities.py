@@ -170,3 +170,27 @@ def test_options_that_are_set_here_are_refused(ws):
     for name in ("workspace_path", "save_artifacts", "pipeline"):
         with pytest.raises(TypeError, match=name):
             stored.drive(ws, "lab", experiments.pipeline("plain"), experiments.wheat(), run_options={name: 1})
+
+
+def test_another_process_computes_the_same():
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from nirs4all_workspace.integrations.nirs4all.compute import compute
+    from nirs4all_workspace.integrations.nirs4all.expansion import expand
+    from nirs4all_workspace.integrations.nirs4all.inputs import inputs_of
+    from nirs4all_workspace.integrations.nirs4all.tasks import Options, Task
+
+    (item,) = inputs_of({"wheat": experiments.wheat()})
+    tasks = []
+    for capability in ("augmented samples", "generators"):
+        for config in expand(experiments.pipeline(capability), "lab", 1).configurations[:2]:
+            choices, options = config.generator_choices, Options(random_state=1)
+            tasks.append(Task("res", "lab", config.name, config.steps, choices, item, options))
+    here = [compute(task) for task in tasks]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        # In another order: what was computed before changes nothing.
+        there = list(pool.map(compute, reversed(tasks)))[::-1]
+    for one, other in zip(here, there, strict=True):
+        assert [stored.known(row) for row in one.rows] == [stored.known(row) for row in other.rows]
+        assert one.fields == other.fields

@@ -19,11 +19,11 @@ EXPORTED = [
 ]
 
 
-def predicted(path, given):
+def predicted(path, given, **options):
     import nirs4all
 
     spectra = given.x({"partition": "test"}, layout="2d", concat_source=True)
-    return np.asarray(nirs4all.predict(model=str(path), data=spectra, verbose=0).y_pred)
+    return np.asarray(nirs4all.predict(model=str(path), data=spectra, verbose=0, **options).y_pred)
 
 
 @pytest.mark.parametrize("capability", EXPORTED)
@@ -80,3 +80,26 @@ def test_a_model_that_is_not_exported_fails_no_result(ws):
     assert (result.status, result.artifacts) == ("done", [])
     assert "unsupported_capability" in outcome.fields["models_refused"][0]
     assert result.extra["models_refused"] == outcome.fields["models_refused"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "n_models"), [("plain", 1), ("branches", 2), ("branches, then a model", 2)]
+)
+def test_models_of_the_legacy_engine_predict_with_it(ws, tmp_path, capability, n_models):
+    given = experiments.wheat()
+    how = {"engine": "legacy", "artifacts": "all"}
+    run, _ = stored.drive(ws, "lab", experiments.pipeline(capability), given, **how)
+    (result,) = run.results()
+    finals = [
+        row["y_pred"]
+        for row in stored.rows_of(ws, run)
+        if (row["fold_id"], row["partition"]) == ("final", "test")
+    ]
+    options = {"engine": "legacy", "workspace_path": str(tmp_path / "own")}
+    found = [predicted(ws.artifacts.get(one), given, **options) for one in result.artifacts]
+    assert len(found) == len(finals) == n_models
+    # Each is the model of another row.
+    places = [int(np.argmin([np.abs(y.ravel() - final.ravel()).max() for final in finals])) for y in found]
+    assert sorted(places) == list(range(n_models))
+    for y, place in zip(found, places, strict=True):
+        assert np.abs(y.ravel() - finals[place].ravel()).max() <= 1e-9

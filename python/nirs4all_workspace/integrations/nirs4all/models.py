@@ -102,9 +102,13 @@ def _manifest(content: bytes) -> dict[str, Any]:
 def _further(leaf: Any, finals: list[Any]) -> list[Any]:  # noqa: ANN401
     """Return a row of each model fitted again beside the one that nirs4all chooses."""
     chosen = leaf.best or {}
-    of_chosen = (chosen.get("config_name"), chosen.get("model_name"), chosen.get("step_idx"))
-    rows = {(row["config_name"], row["model_name"], row["step_idx"]): row for row in finals}
-    return [row for key, row in rows.items() if key != of_chosen]
+    rows = {_key(row): row for row in finals}
+    return [row for key, row in rows.items() if key != _key(chosen)]
+
+
+def _key(row: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """Return what tells models apart that were fitted again; branches have no names there."""
+    return tuple(row.get(name) for name in ("config_name", "model_name", "step_idx", "preprocessings"))
 
 
 def _name(leaf: Any, config_name: str) -> str:  # noqa: ANN401
