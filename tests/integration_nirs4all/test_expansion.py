@@ -104,7 +104,34 @@ def test_a_file_is_a_template(tmp_path):
     ]
     path = tmp_path / "pipeline.yaml"
     path.write_text(yaml.safe_dump({"pipeline": steps}))
-    assert expansion.expand(str(path), "lab") == expansion.expand(steps, "lab")
+    as_json = tmp_path / "pipeline.json"
+    as_json.write_text(json.dumps(steps))
+    expected = expansion.expand(steps, "lab")
+    for given in (
+        path,
+        str(path),
+        as_json,
+        str(as_json),
+        path.read_text(),
+        as_json.read_text(),
+        tuple(steps),
+    ):
+        assert expansion.expand(given, "lab") == expected
+    with pytest.raises(FileNotFoundError):
+        expansion.expand("missing.yaml", "lab")
+    for text in ("just words", "a: [", ""):
+        with pytest.raises(ValueError, match="template"):
+            expansion.expand(text, "lab")
+
+
+def test_reading_a_template_imports_nothing_of_it(tmp_path, monkeypatch):
+    (tmp_path / "harmful_steps.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    steps = [{"class": "harmful_steps.Step"}]
+    assert expansion.read(json.dumps(steps)) == steps
+    assert expansion.read(steps) is steps
+    with pytest.raises(RuntimeError, match="imported"):
+        expansion.expand(steps, "lab")
 
 
 def test_what_a_template_states_is_its_seed():

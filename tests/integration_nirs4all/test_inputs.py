@@ -146,3 +146,19 @@ def test_what_a_user_says_of_a_dataset_stays(ws, tmp_path):
     (item,) = inputs_of(str(folder))
     record = ws.datasets.register(item.path, item.name, **load(item).description)
     assert record.metadata == {"instrument": "ASD"}
+
+
+def test_a_mapping_of_files_is_its_files(tmp_path):
+    folder = sample_data.write(tmp_path / "regression", "regression")
+    (x, y) = (
+        next(path for path in sorted(folder.iterdir()) if of in path.name.lower()) for of in ("xcal", "ycal")
+    )
+    mapping = {"train_x": str(x), "train_y": str(y)}
+    (item,) = inputs_of({"wheat": mapping})
+    known = load(item)
+    assert known.description["n_features"] == load(inputs_of(str(folder))[0]).description["n_features"]
+    copy = tmp_path / "elsewhere.csv"
+    copy.write_bytes(x.read_bytes())
+    assert content_hash({**mapping, "train_x": str(copy)}) == item.hash
+    copy.write_bytes(x.read_bytes() + b"\n1")
+    assert content_hash({**mapping, "train_x": str(copy)}) != item.hash

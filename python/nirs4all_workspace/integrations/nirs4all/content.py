@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from nirs4all_workspace.values.canonical import plain
 def content_hash(data: object) -> str:
     """Return `blake3:<hex>` of (X, y), a mapping of arrays, or a SpectroDataset.
 
-    Dtypes count, byte order and memory layout do not; nor does the name of a SpectroDataset.
+    Files that a mapping names are hashed. Dtypes count; byte order and memory layout do not, nor does the name
+    of a SpectroDataset.
 
     Raises:
         TypeError: A part has a type that has no such hash; the message says where.
@@ -33,6 +36,9 @@ def _tree(value: Any, where: str) -> Any:  # noqa: ANN401 - a tree of anything
         return {"columns": [[str(name), _array(np.asarray(value[name]), where)] for name in value.columns]}
     if hasattr(value, "get_dataset_metadata"):
         return _dataset(value, where)
+    if isinstance(value, str | os.PathLike) and Path(value).is_file():
+        # Of a mapping that names files, as `{"train_x": "spectra.csv"}`.
+        return {"file": _native.hash_file(Path(value).absolute())}
     if isinstance(value, list | tuple):
         return [_tree(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if hasattr(value, "__array__") and not np.isscalar(value):

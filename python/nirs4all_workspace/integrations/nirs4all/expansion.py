@@ -11,9 +11,15 @@ first, and `count` samples by that order: expand what `ws.templates.get` returns
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from nirs4all_workspace._io import files
 from nirs4all_workspace.integrations.nirs4all.installation import nirs4all
 from nirs4all_workspace.values.canonical import plain
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
 # A key of a generator, as `_or_`, and the same key where nirs4all does not see it.
 _MARK = "kept:"
+_FILES = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,33 @@ def run_name(name: str, index: int, n_calls: int) -> str:
         n_calls: The number of templates times the number of datasets.
     """
     return f"{name}_p{index}" if n_calls > 1 else name
+
+
+def read(template: object) -> object:
+    """Return what a template's file or text holds, as plain data; any other template as it is.
+
+    Nothing is imported that it names, as nirs4all does from here on: ask here whether that is allowed.
+
+    Args:
+        template: A path of a pipeline file, YAML or JSON text, or steps.
+
+    Raises:
+        ValueError: A file or text is no YAML or JSON, or holds neither a list nor a mapping.
+        OSError: The file cannot be read.
+    """
+    if not isinstance(template, str | os.PathLike):
+        return list(template) if isinstance(template, tuple) else template
+    text = os.fspath(template)
+    is_file = isinstance(template, os.PathLike) or text.lower().endswith(_FILES)
+    content = files.read_bytes(Path(text)).decode("utf-8") if is_file else text
+    try:
+        found = json.loads(content) if text.lower().endswith(".json") else yaml.safe_load(content)
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"template {text if is_file else ''}: {error}") from error
+    if not isinstance(found, list | dict):
+        where = f"the file {text}" if is_file else repr(text)
+        raise ValueError(f"template: expected a list of steps, or a mapping with them, in {where}")
+    return found
 
 
 def serialised(template: object, random_state: int | None = None) -> list[Any]:
@@ -124,7 +158,7 @@ def _configs(template: object, name: str, random_state: int | None) -> tuple[Any
     make = nirs4all("nirs4all.pipeline").PipelineConfigs
     # nirs4all adds the place of a pipeline among those of one call, which is always the first here.
     label = f"{name}_p0" if name else ""
-    given = list(template) if isinstance(template, tuple) else template
+    given = read(template)
     try:
         return make(given, name=label, random_state=random_state), _same
     except ValueError:

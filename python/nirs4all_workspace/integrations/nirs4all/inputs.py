@@ -86,7 +86,7 @@ def load(item: Input) -> Loaded:
         if key is not None and key in _loaded:
             _loaded.move_to_end(key)
             return _loaded[key]
-        found = loaded(item.data if item.path is None else _load(item.path))
+        found = loaded(_load(item.path if item.path is not None else item.data))
         if key is not None:
             _loaded[key] = found
             while len(_loaded) > _KEPT:
@@ -129,8 +129,11 @@ def _at_path(name: str | None, path: str | os.PathLike[str]) -> Input:
     return Input(name, path=absolute)
 
 
-def _load(path: str) -> Any:  # noqa: ANN401 - a SpectroDataset, which has no types
-    return nirs4all("nirs4all.data").DatasetConfigs(path).get_dataset_at(0)
+def _load(given: Any) -> Any:  # noqa: ANN401 - what nirs4all takes
+    """Return a path, or a mapping that may hold paths, as a SpectroDataset; other data as it is."""
+    if isinstance(given, str) or (isinstance(given, Mapping) and "X" not in given):
+        return nirs4all("nirs4all.data").DatasetConfigs(given).get_dataset_at(0)
+    return given
 
 
 def _of_dataset(dataset: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401 - a SpectroDataset, which has no types

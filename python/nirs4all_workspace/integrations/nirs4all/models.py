@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nirs4all_workspace._io import files
 from nirs4all_workspace.integrations.nirs4all.rows import results_of
 
 CHOICES = ("refit", "all", "none")
@@ -87,7 +88,7 @@ def exported(
 def _export(leaf: Any, path: Path, found: Exported, source: Any) -> bytes | None:  # noqa: ANN401
     try:
         leaf.export(path, **({} if source is None else {"source": source}))
-        return path.read_bytes()
+        return files.read_bytes(path)
     except Exception as error:  # noqa: BLE001 - of what it refuses nirs4all has no common error
         found.problems.append(f"{type(error).__name__}: {error}")
         return None
