@@ -16,8 +16,8 @@ from nirs4all_workspace.values.canonical import plain
 def content_hash(data: object) -> str:
     """Return `blake3:<hex>` of (X, y), a mapping of arrays, or a SpectroDataset.
 
-    Files that a mapping names are hashed. Dtypes count; byte order and memory layout do not, nor does the name
-    of a SpectroDataset.
+    Files that a mapping names are hashed. Dtypes count; byte order and memory layout do not, nor does the
+    name of a SpectroDataset.
 
     Raises:
         TypeError: A part has a type that has no such hash; the message says where.
