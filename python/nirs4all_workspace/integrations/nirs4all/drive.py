@@ -162,7 +162,8 @@ def _execute(
 ) -> Run:
     """Drive a run to its end; templates are checked unless `allowed` is None."""
     again = f"n4w: stopping; go on with run(resume={run.id!r}). Once more ends at once"
-    with run, Interruption(again) as interruption:
+    # Its handlers come first: those of the block stand back where there are others.
+    with Interruption(again) as interruption, run:
 
         def is_to_stop() -> bool:
             return interruption.signal is not None or run.should_stop or bool(should_stop and should_stop())
