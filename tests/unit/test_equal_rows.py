@@ -105,11 +105,19 @@ QUESTIONS = [(None, {}), (None, {"partition": "val"}), (None, {"min_val_score": 
 
 def test_minus_zero_and_nan_are_told_by_their_bits(tmp_path):
     content = frame_of(
-        4, val_score=[0.0, -0.0, 0.0, -0.0], test_score=[float("nan"), 0.0] * 2, metric=["bias"] * 4
+        4, val_score=[0.0, -0.0, 0.0, -0.0], test_score=[float("nan")] * 4, metric=["bias"] * 4
     )
     content = content.with_columns(config_path=pl.lit("wheat/0001_a_aaaaaa"))
     found = [(row["id"], row["n_equal"]) for row in workspace_of(tmp_path, content).predictions.top()]
     assert found == [("0000", 2), ("0001", 2)]
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_a_row_beyond_those_that_footers_have_counts(tmp_path, rebuilt):
+    content = frame_of(33, model_name=[f"m{min(row, 31):02d}" for row in range(33)])
+    content = content.with_columns(config_path=pl.lit("wheat/0001_a_aaaaaa"))
+    top = workspace_of(tmp_path, content, rebuilt=rebuilt).predictions.top(32)
+    assert [row["n_equal"] for row in top] == [1] * 31 + [2]
 
 
 def test_many_ties_are_counted_to_the_end(tmp_path):

@@ -6,6 +6,7 @@ import math
 import nirs4all_workspace as n4w
 import polars as pl
 import pytest
+from settling import settle
 
 PARTS = ("train", "val", "test")
 
@@ -333,6 +334,7 @@ def test_open_segments_and_what_they_become(tmp_path):
 
 def test_answers_do_not_depend_on_the_cache(folder):
     rows = all_rows(folder)
+    settle(folder)
     fresh = n4w.Workspace.open(folder)
     answer = fresh.predictions.page(sort_by="scores.val.r2", min_scores={"test.r2": 0.1})
     for path in (folder / ".cache").glob("scores-*.bin"):
