@@ -13,7 +13,7 @@ import experiments
 import nirs4all_workspace as n4w
 import numpy as np
 import pytest
-from driving import TEMPLATES, drive_again, folders, rows_of_one_call, rows_of_run
+from drives import TEMPLATES, drive_again, folders, rows_of_one_call, rows_of_run
 from nirs4all_workspace.integrations.nirs4all import drive
 
 
@@ -208,7 +208,9 @@ def test_a_configuration_that_hangs_is_ended(tmp_path):
         if __name__ == "__main__":
             wrong = [experiments.folds(), {{"class": "hanging.Hanging"}}, experiments.pipeline("plain")[-1]]
             run = drive.run(
-                [wrong, experiments.pipeline("plain")], {{"wheat": experiments.wheat()}}, {str(tmp_path / "ws")!r},
+                [wrong, experiments.pipeline("plain")],
+                {{"wheat": experiments.wheat()}},
+                {str(tmp_path / "ws")!r},
                 timeout=20, allow_packages=["hanging"], random_state=1, artifacts="none",
             )
             print(run.status, run.n_failed, [it.extra.get("failure") for it in run.results()])

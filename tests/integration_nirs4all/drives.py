@@ -70,7 +70,7 @@ from nirs4all_workspace.integrations.nirs4all import drive
 from nirs4all_workspace.predictions.writer import Writer
 
 if __name__ == "__main__":
-    from driving import TEMPLATES
+    from drives import TEMPLATES
     made, done = Writer.checkpoint, []
 
     def checkpoint(self, result):
