@@ -194,3 +194,13 @@ def test_another_process_computes_the_same():
     for one, other in zip(here, there, strict=True):
         assert [stored.known(row) for row in one.rows] == [stored.known(row) for row in other.rows]
         assert one.fields == other.fields
+
+
+def test_the_legacy_engine_has_no_average_without_folds(ws, tmp_path):
+    one = experiments.one_call(
+        experiments.pipeline("no splitter"), experiments.wheat(), tmp_path / "own", engine="legacy"
+    )
+    result, rows = result_and_rows(ws, "no splitter", engine="legacy")
+    by_partition = {row["partition"]: row for row in rows}
+    assert one.cv_best_score == by_partition["test"]["test_score"] == by_partition["val"]["val_score"]
+    assert (result.score_basis, result.score_avg) == ("single", None)
