@@ -84,6 +84,13 @@ def pipeline(name):
         "named branches": lambda: [folds(), branches(named=True)],
         "branches, then a model": lambda: [folds(), branches(models=False), pls],
         "merged features": lambda: [folds(), branches(models=False), {"merge": "features"}, pls],
+        "merged features, then scaled": lambda: [
+            folds(),
+            branches(models=False),
+            {"merge": "features"},
+            MinMaxScaler(),
+            pls,
+        ],
         "merged predictions": lambda: [folds(), branches(), {"merge": "predictions"}, {"model": Ridge(0.5)}],
         "classification": lambda: [StandardScaler(), folds(), {"model": LogisticRegression()}],
         "search": lambda: [StandardScaler(), folds(), {"model": PLSRegression(), "finetune_params": search}],

@@ -17,6 +17,7 @@ ARRIVES = [
     ("branches, then a model", {"engine": "legacy"}, 0),
     ("merged features", {}, 0),
     ("merged features", {"engine": "legacy"}, 0),
+    ("merged features, then scaled", {"engine": "legacy"}, 0),
     ("merged predictions", {}, 0),
     ("merged predictions", {"engine": "legacy"}, 0),
     ("two targets", {}, 0),
@@ -30,7 +31,11 @@ ARRIVES = [
     # One call refits the best of six alone: five further models, each with two rows.
     ("generators", {}, 10),
 ]
-REFUSED = [("branches, then a model", {}), ("generators", {"refit": {"top_k": 2, "ranking": "rmsecv"}})]
+REFUSED = [
+    ("branches, then a model", {}),
+    ("merged features, then scaled", {}),
+    ("generators", {"refit": {"top_k": 2, "ranking": "rmsecv"}}),
+]
 
 
 def ids(value):
