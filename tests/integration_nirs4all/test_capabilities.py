@@ -172,7 +172,7 @@ def test_one_stops_where_it_is_told_to():
 
 
 def test_options_that_are_set_here_are_refused(ws):
-    for name in ("workspace_path", "save_artifacts", "pipeline"):
+    for name in ("workspace_path", "save_artifacts", "pipeline", "project"):
         with pytest.raises(TypeError, match=name):
             stored.drive(ws, "lab", experiments.pipeline("plain"), experiments.wheat(), run_options={name: 1})
 

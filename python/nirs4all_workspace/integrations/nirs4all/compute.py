@@ -25,6 +25,7 @@ RESERVED = (
     "pipeline",
     "dataset",
     "name",
+    "project",
     "session",
     "engine",
     "log_file",
