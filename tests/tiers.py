@@ -29,6 +29,7 @@ ALONE = (
     "unit/test_pool_deaths.py",
     "unit/test_resolve.py",
     "unit/test_watch.py",
+    "unit/test_worker_processes.py",
 )
 SLOW = (
     "compat/test_old_workspaces.py::test_a_read_only_folder",

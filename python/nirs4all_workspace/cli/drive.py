@@ -43,7 +43,12 @@ def _seconds(text: str) -> float:
 def run(
     spec: Annotated[Path, path_argument("A YAML file with name, templates, datasets and options of a run.")],
     workspace: Annotated[
-        Path | None, path_option("--workspace", "-w", help_="The workspace, instead of the file's.")
+        Path | None,
+        path_option(
+            "--workspace",
+            "-w",
+            help_="The workspace; else the file's, the current folder if it is one, or n4w-workspace.",
+        ),
     ] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Only make the run, for `n4w worker`.")] = False,
     as_json: AsJson = False,
@@ -58,6 +63,8 @@ def run(
         raise typer.BadParameter(str(error)) from error
     if workspace is not None:
         arguments["workspace"] = str(workspace)
+    elif "workspace" not in arguments and Path("workspace.yaml").exists():
+        arguments["workspace"] = str(Path.cwd())
     if queue and (given := [key for key in ("resume", "retry_failed") if arguments.pop(key, None)]):
         raise typer.BadParameter(f"--queue makes a new run, and {spec} says {given[0]}; use `n4w resume`")
     with _as_one_line():
