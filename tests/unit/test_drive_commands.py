@@ -7,7 +7,7 @@ from pathlib import Path
 
 import commands
 import computing
-import driving
+import stand_in
 import nirs4all_workspace as n4w
 import pytest
 from nirs4all_workspace.exceptions import ConflictError
@@ -144,7 +144,7 @@ def stood_in(monkeypatch):
 
     def execute(run, **options):
         given.append(options)
-        driving.execute(run, **options)
+        stand_in.execute(run, **options)
 
     monkeypatch.setattr(worker, "nirs4all", lambda: None)
     monkeypatch.setattr(drive, "execute", execute)
@@ -152,7 +152,7 @@ def stood_in(monkeypatch):
 
 
 def test_a_worker_drives_what_waits(ws, stood_in):
-    runs = [driving.queue(ws, "one"), driving.queue(ws, "two")]
+    runs = [stand_in.queue(ws, "one"), stand_in.queue(ws, "two")]
     options = [
         "--allow-package",
         "torch",
@@ -171,7 +171,7 @@ def test_a_worker_drives_what_waits(ws, stood_in):
 
 
 def test_a_worker_that_ends_after_one_run_answers_in_json(ws, stood_in):
-    runs = [driving.queue(ws, "one"), driving.queue(ws, "two")]
+    runs = [stand_in.queue(ws, "one"), stand_in.queue(ws, "two")]
     done = commands.n4w("worker", ws.path, "--once", "--json")
     assert json.loads(done.stdout) == {"runs": [{"id": runs[0].id, "name": "one", "status": "completed"}]}
     assert runs[0].id in done.stderr

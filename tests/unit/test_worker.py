@@ -2,7 +2,7 @@
 
 import threading
 
-import driving
+import stand_in
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,11 +26,11 @@ ALL = ["0", "1", "2", "3"]
 
 
 def test_runs_are_driven_in_their_order_and_others_are_left(ws):
-    first = driving.queue(ws, "first")
+    first = stand_in.queue(ws, "first")
     other = ws.runs.create("other", datasets=["wheat"])
-    second = driving.queue(ws, "second")
+    second = stand_in.queue(ws, "second")
     lines = []
-    found = work(ws, Stop(), idle_exit=0.01, execute=driving.execute, say=lines.append)
+    found = work(ws, Stop(), idle_exit=0.01, execute=stand_in.execute, say=lines.append)
     assert [run.id for run in found] == [first.id, second.id]
     assert [run.status for run in (first, second, other)] == ["completed", "completed", "queued"]
     assert done(first) == done(second) == ALL
@@ -39,19 +39,19 @@ def test_runs_are_driven_in_their_order_and_others_are_left(ws):
 
 
 def test_one_run_or_none_is_enough_once(ws):
-    assert work(ws, Stop(), once=True, execute=driving.execute) == []
-    runs = [driving.queue(ws, "first"), driving.queue(ws, "second")]
-    assert [run.id for run in work(ws, Stop(), once=True, execute=driving.execute)] == [runs[0].id]
+    assert work(ws, Stop(), once=True, execute=stand_in.execute) == []
+    runs = [stand_in.queue(ws, "first"), stand_in.queue(ws, "second")]
+    assert [run.id for run in work(ws, Stop(), once=True, execute=stand_in.execute)] == [runs[0].id]
     assert [run.status for run in runs] == ["completed", "queued"]
 
 
 def test_what_a_run_is_driven_with_is_passed_on(ws):
-    driving.queue(ws, "one")
+    stand_in.queue(ws, "one")
     given = {}
 
     def execute(run, **options):
         given.update(options)
-        driving.execute(run)
+        stand_in.execute(run)
 
     work(ws, Stop(), once=True, workers=3, allow_packages=["torch"], execute=execute)
     assert not given.pop("should_stop")()
@@ -60,7 +60,7 @@ def test_what_a_run_is_driven_with_is_passed_on(ws):
 
 @pytest.mark.parametrize("how", ["time", "asked"])
 def test_a_worker_that_stops_leaves_its_run_to_the_next_one(ws, how):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     stop = Stop(0.5 if how == "time" else None)
     began = []
 
@@ -70,7 +70,7 @@ def test_a_worker_that_stops_leaves_its_run_to_the_next_one(ws, how):
             if how == "asked" and len(began) == 3:
                 stop.ask("because")
 
-        driving.execute(run, began=begin, took=0.2, **options)
+        stand_in.execute(run, began=begin, took=0.2, **options)
 
     for attempt in range(10):
         found = work(ws, stop, execute=execute, idle_exit=0.01)
@@ -78,44 +78,44 @@ def test_a_worker_that_stops_leaves_its_run_to_the_next_one(ws, how):
     assert 0 < len(done(run)) < 4
     assert (run.status, run.requested, run.is_owned) == ("paused", "running", False)
     assert run.record["attempts"] == 0
-    work(ws, Stop(), once=True, execute=driving.execute)
+    work(ws, Stop(), once=True, execute=stand_in.execute)
     assert (run.status, run.requested, done(run)) == ("completed", None, ALL)
 
 
 def test_stopping_many_times_counts_as_no_attempt(ws):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     for _ in range(6):
         stop = Stop()
 
         def execute(run, stop=stop, **options):
             stop.ask("because")
-            driving.execute(run, **options)
+            stand_in.execute(run, **options)
 
         work(ws, stop, execute=execute)
         assert (run.status, run.requested, run.record["attempts"]) == ("paused", "running", 0)
-    work(ws, Stop(), once=True, execute=driving.execute)
+    work(ws, Stop(), once=True, execute=stand_in.execute)
     assert run.status == "completed"
 
 
 @pytest.mark.parametrize("to", ["paused", "cancelled"])
 @pytest.mark.parametrize("is_stopping", [False, True])
 def test_what_somebody_else_pauses_or_cancels_stays_so(ws, to, is_stopping):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     stop = Stop()
 
     def execute(run, **options):
         run.request(to, "by hand")
         if is_stopping:
             stop.ask("because")
-        driving.execute(run, **options)
+        stand_in.execute(run, **options)
 
     work(ws, stop, once=True, execute=execute)
     assert (run.status, run.requested) == (to, None)
-    assert work(ws, Stop(), once=True, execute=driving.execute) == []
+    assert work(ws, Stop(), once=True, execute=stand_in.execute) == []
 
 
 def test_a_run_that_raises_fails_and_the_next_one_is_driven(ws):
-    runs = [driving.queue(ws, name) for name in ("raises", "raises before", "fine")]
+    runs = [stand_in.queue(ws, name) for name in ("raises", "raises before", "fine")]
 
     def execute(run, **options):
         if run.name == "raises before":
@@ -123,7 +123,7 @@ def test_a_run_that_raises_fails_and_the_next_one_is_driven(ws):
         if run.name == "raises":
             with run:
                 raise RuntimeError("no such disk")
-        driving.execute(run, **options)
+        stand_in.execute(run, **options)
 
     lines = []
     assert len(work(ws, Stop(), idle_exit=0.01, execute=execute, say=lines.append)) == 3
@@ -134,7 +134,7 @@ def test_a_run_that_raises_fails_and_the_next_one_is_driven(ws):
 
 @pytest.mark.parametrize("is_in_block", [False, True])
 def test_an_interrupt_passes_and_leaves_the_run_to_the_next_one(ws, is_in_block):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
 
     def execute(run, **_):
         if is_in_block:
@@ -154,15 +154,15 @@ def test_without_nirs4all_nothing_is_claimed(ws, monkeypatch):
 
     monkeypatch.setattr(worker, "nirs4all", missing)
     ws.runs.create("other")
-    assert work(ws, Stop(), once=True, execute=driving.execute) == []
-    run = driving.queue(ws, "one")
+    assert work(ws, Stop(), once=True, execute=stand_in.execute) == []
+    run = stand_in.queue(ws, "one")
     with pytest.raises(ImportError):
-        work(ws, Stop(), once=True, execute=driving.execute)
+        work(ws, Stop(), once=True, execute=stand_in.execute)
     assert (run.status, run.is_owned, run.record["attempts"]) == ("queued", False, 0)
 
 
 def test_a_folder_that_cannot_be_read_for_now_is_looked_at_again(ws, monkeypatch):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     runs = type(ws.runs)
     claim, failures = runs.claim_next, [OSError(5, "Input/output error"), OSError(116, "Stale handle")]
 
@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_read_for_now_is_looked_at_again(ws, monkeypatch
     stop = Stop()
 
     def execute(run, **options):
-        driving.execute(run, **options)
+        stand_in.execute(run, **options)
         stop.ask("that is all")
 
     assert [one.id for one in work(ws, stop, execute=execute, say=lines.append)] == [run.id]
@@ -189,7 +189,7 @@ def test_an_old_folder_is_refused(demo):
     import nirs4all_workspace as n4w
 
     with pytest.raises(SchemaError):
-        work(n4w.Workspace.open(demo), Stop(), once=True, execute=driving.execute)
+        work(n4w.Workspace.open(demo), Stop(), once=True, execute=stand_in.execute)
 
 
 def test_runs_are_claimed_that_are_accepted(ws):

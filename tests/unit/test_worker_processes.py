@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import computing
-import driving
+import stand_in
 import pytest
 
 TESTS = Path(__file__).parents[1]
@@ -28,8 +28,8 @@ def start(ws, **options):
     program = f"""
         import sys
         sys.path.insert(0, {str(TESTS)!r})
-        import driving
-        for run in driving.work({str(ws.path)!r}, **{options!r}):
+        import stand_in
+        for run in stand_in.work({str(ws.path)!r}, **{options!r}):
             print(run.id, run.status)
     """
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -52,7 +52,7 @@ ALL = Counter(["0", "1", "2", "3"])
 
 
 def test_two_workers_do_all_runs_though_one_is_killed(ws, began):
-    runs = [driving.queue(ws, f"run {at}") for at in range(5)]
+    runs = [stand_in.queue(ws, f"run {at}") for at in range(5)]
     workers = [start(ws, took=0.2, idle_exit=3) for _ in range(2)]
     wait_for(began, 5)
     workers[0].kill()
@@ -67,7 +67,7 @@ def test_two_workers_do_all_runs_though_one_is_killed(ws, began):
 
 
 def test_many_workers_do_each_run_once(ws, began):
-    runs = [driving.queue(ws, f"run {at}") for at in range(12)]
+    runs = [stand_in.queue(ws, f"run {at}") for at in range(12)]
     workers = [start(ws, took=0.02, idle_exit=1) for _ in range(3)]
     for worker in workers:
         assert worker.wait(LONG) == 0
@@ -80,7 +80,7 @@ def test_many_workers_do_each_run_once(ws, began):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_the_run_to_the_next_worker(ws, began, number):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     worker = start(ws, took=1)
     wait_for(began, 2)
     worker.send_signal(number)
@@ -95,14 +95,14 @@ def test_a_signal_leaves_the_run_to_the_next_worker(ws, began, number):
 
 
 def test_a_second_signal_ends_at_once_and_leaves_the_run_to_the_next_worker(ws, began):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     program = f"""
         import sys, time
         sys.path.insert(0, {str(TESTS)!r})
-        import driving, nirs4all_workspace as n4w
+        import stand_in, nirs4all_workspace as n4w
         from pathlib import Path
         from nirs4all_workspace.integrations.nirs4all import worker
-        driving.prepare()
+        stand_in.prepare()
 
         def execute(run, **_):
             with run:
@@ -125,7 +125,7 @@ def test_a_second_signal_ends_at_once_and_leaves_the_run_to_the_next_worker(ws, 
 
 
 def test_what_a_dead_worker_left_is_done_by_the_next_one(ws, began):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     for deaths in (1, 2):
         worker = start(ws, took=0.3, once=True)
         wait_for(began, 2 * deaths)
@@ -138,13 +138,13 @@ def test_what_a_dead_worker_left_is_done_by_the_next_one(ws, began):
 
 
 def test_a_run_that_kills_its_workers_is_given_up(ws, began):
-    run = driving.queue(ws, "one")
+    run = stand_in.queue(ws, "one")
     for deaths in range(3):
         worker = start(ws, took=600)
         wait_for(began, deaths + 1)
         worker.kill()
         worker.communicate()
-    fine = driving.queue(ws, "fine")
+    fine = stand_in.queue(ws, "fine")
     _, err = start(ws, idle_exit=1).communicate(timeout=LONG)
     assert (err, run.status, fine.status) == ("", "failed", "completed")
 
