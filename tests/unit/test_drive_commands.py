@@ -7,9 +7,9 @@ from pathlib import Path
 
 import commands
 import computing
-import stand_in
 import nirs4all_workspace as n4w
 import pytest
+import stand_in
 from nirs4all_workspace.exceptions import ConflictError
 from nirs4all_workspace.integrations.nirs4all import drive, worker
 

@@ -2,8 +2,8 @@
 
 import threading
 
-import stand_in
 import pytest
+import stand_in
 from hypothesis import given
 from hypothesis import strategies as st
 from nirs4all_workspace.exceptions import SchemaError

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import computing
-import stand_in
 import pytest
+import stand_in
 
 TESTS = Path(__file__).parents[1]
 LONG = 120
