@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,8 @@ def _run(task: Task, loaded: Loaded, stops: Callable[[], bool], places: dict[str
     engine = {} if options.engine is None else {"engine": options.engine}
     result = nirs4all().run(
         task.steps,
-        loaded.data,
+        # nirs4all copies it too, but leaves a dataset changed where it fails.
+        copy.deepcopy(loaded.data),
         name=task.run_name,
         refit=options.refit,
         random_state=options.random_state,

@@ -53,7 +53,11 @@ def make(
     version = str(nirs4all().__version__)
     given = _templates(templates)
     for number, template in enumerate(given):
+        # Serialising and expanding import what a template names.
         permissions.check(template.steps, allowed, where=f"templates[{number}]")
+    if options.random_state is None:
+        seeds = (expansion.expand(it.steps, _NAME).random_state for it in given)
+        options = replace(options, random_state=next((seed for seed in seeds if seed is not None), None))
     found = inputs.inputs_of(datasets)
     in_memory = {it.name: it for it in found if it.path is None}
     if in_memory and not may_be_in_memory:
@@ -181,7 +185,8 @@ def _workspace(place: Place, *, may_create: bool = False) -> Workspace:
 def _templates(templates: object) -> list[Template]:
     if not isinstance(templates, list | tuple) or not templates:
         raise ValueError(f"templates: expected a list of at least one template, got {templates!r:.200}")
-    return [it if isinstance(it, Template) else Template(it) for it in templates]
+    found = [it if isinstance(it, Template) else Template(it) for it in templates]
+    return [replace(it, steps=expansion.read(it.steps)) for it in found]
 
 
 def _stored(template: Template, random_state: int | None) -> Template:
@@ -191,7 +196,10 @@ def _stored(template: Template, random_state: int | None) -> Template:
 def _registered(workspace: Workspace, given: Input) -> str:
     """Register a dataset, described as nirs4all loads it, and return its id."""
     path = str(given.path)
-    return workspace.datasets.register(path, given.name, **inputs.load(given).description).id
+    record = workspace.datasets.register(path, given.name)
+    # By its hash it is loaded once, for this and for what is computed here.
+    loaded = inputs.load(replace(given, hash=record.hash))
+    return workspace.datasets.register(path, given.name, **loaded.description).id
 
 
 def _located(run: Run, dataset: str) -> Input:
