@@ -109,6 +109,13 @@ def test_the_hash_of_a_spectro_dataset_is_of_all_that_it_holds():
     assert len({one, *map(content_hash, others)}) == len(others) + 1
 
 
+def test_the_hash_stays_when_nirs4all_has_looked_at_the_data():
+    dataset = experiments.wheat()
+    before = content_hash(dataset)
+    load(Input("wheat", data=dataset))
+    assert content_hash(dataset) == before
+
+
 def test_another_process_has_the_same_hash():
     code = (
         "import experiments, numpy as np\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +70,9 @@ def _item(item: object, where: str) -> Any:  # noqa: ANN401 - plain data
 
 def _dataset(dataset: Any, where: str) -> Any:  # noqa: ANN401 - a SpectroDataset, which has no types
     """Return what a SpectroDataset holds, by its public methods."""
+    # What a dataset finds out when it is asked, as the type of its signal, counts from the beginning.
+    dataset = copy.deepcopy(dataset)
+    dataset.get_dataset_metadata(include_y_stats=False)
     n_sources = dataset.n_sources
     parts = {
         "x": dataset.x({}, layout="3d", concat_source=False, include_excluded=True),
