@@ -11,6 +11,7 @@ import pytest
 import sample_data
 from nirs4all_workspace.integrations.nirs4all.content import content_hash
 from nirs4all_workspace.integrations.nirs4all.inputs import inputs_of, load, loaded
+from nirs4all_workspace.integrations.nirs4all.tasks import Input
 
 
 def test_a_path_has_the_name_that_nirs4all_gives_it(tmp_path):
