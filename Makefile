@@ -70,6 +70,8 @@ fuzz:
 	cd rust/fuzz && for target in footer sketch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
 # What .ci/run runs: the lints, all tests, the other Pythons and versions, a small round of the benches, the wheel.
+# Tests of nirs4all may not be skipped there.
+ci: export N4W_NIRS4ALL = 1
 ci: lint test lowest pythons
 	$(PYTEST) benches --quick --benchmark-disable-gc
 	$(MAKE) wheel

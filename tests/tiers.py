@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, Phase, settings
 
 # Files and tests below `tests/`, by how their names begin.
 ALONE = (
+    "integration_nirs4all/test_drive.py::test_killed",
+    "integration_nirs4all/test_drive.py::test_no_process",
+    "integration_nirs4all/test_drive.py::test_signals",
     "stress/test_copies.py",
     "stress/test_declared_dead.py",
     "stress/test_failing_",
