@@ -2,9 +2,9 @@
 
     python benches/drive.py [--rounds 7] [--results 1000] [--json FILE]
 
-Each round is a fresh process for each; processor time is compared, not that of a clock: 1.15 times that of one
-call to its own workspace is the bar, and 5 ms for our own part of a result, which is writing, storing models and
-committing it. Memory after many results is compared with that of a script that calls nirs4all alone for each.
+Each round is a fresh process for each; processor time is compared, not that of a clock. The bar is 1.15 times that
+of one call to its own workspace, and 5 ms for our own part of a result: writing, storing models and committing it.
+Memory after many results is compared with that of a script that calls nirs4all alone for each.
 """
 
 import argparse
