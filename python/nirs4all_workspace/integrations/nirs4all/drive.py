@@ -10,7 +10,7 @@ from nirs4all_workspace.exceptions import ComputationError
 from nirs4all_workspace.integrations.nirs4all import preparation
 from nirs4all_workspace.integrations.nirs4all.compute import compute
 from nirs4all_workspace.integrations.nirs4all.interruption import Interruption
-from nirs4all_workspace.integrations.nirs4all.pool import Failure, outcomes
+from nirs4all_workspace.integrations.nirs4all.pool import Failure, outcomes, refuse_while_main_is_imported
 from nirs4all_workspace.integrations.nirs4all.settings import How, of_run
 from nirs4all_workspace.integrations.nirs4all.tasks import Options
 from nirs4all_workspace.model.result import NAMES as RESULT_FIELDS
@@ -81,6 +81,8 @@ def run(
         ComputationError: A configuration failed, with `on_error="raise"`; it is recorded, and the run failed.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the run is paused.
     """
+    # Else a script without a main guard would make a run in each process.
+    refuse_while_main_is_imported()
     allowed = tuple(allow_packages)
     options = Options(engine, refit, artifacts, random_state, run_options)
     how = How(workers, timeout, on_error)
@@ -120,6 +122,7 @@ def queue(
     Raises:
         ValueError: Data is in memory, which no worker has.
     """
+    refuse_while_main_is_imported()
     options = Options(engine, refit, artifacts, random_state, run_options)
     how = How(workers, timeout, on_error)
     allowed = tuple(allow_packages)

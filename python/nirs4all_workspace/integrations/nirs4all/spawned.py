@@ -58,6 +58,7 @@ def serve(pipe: connection.Connection) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # what it prints may go to a terminal
     _end_with_owner()
     try:
         function = pickle.loads(pipe.recv_bytes())  # noqa: S301 - of the owner
