@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pickle
+import socket
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace.integrations.nirs4all.failures import Failure, PoolError, one_line
 from nirs4all_workspace.integrations.nirs4all.processes import cores
-from nirs4all_workspace.integrations.nirs4all.spawned import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +37,11 @@ def outcomes(
     is_more = True
     try:
         while not should_stop():
-            most = _most_submitted(executor)
+            try:
+                most = _most_submitted(executor)
+            except Exception as error:  # noqa: BLE001 - a cluster that is gone
+                yield from _what_there_is(submitted)
+                raise PoolError(_broken(error)) from None
             while is_more and len(submitted) < most and not should_stop():
                 try:
                     task = next(source)
@@ -42,7 +49,7 @@ def outcomes(
                     is_more = False
                     break
                 try:
-                    submitted[executor.submit(call, function, task)] = task
+                    submitted[executor.submit(_call, function, task, _process())] = task
                 except (RuntimeError, BrokenExecutor) as error:  # shut down, or broken
                     yield from _what_there_is(submitted)
                     raise PoolError(_broken(error)) from None
@@ -68,6 +75,32 @@ def outcomes(
             future.cancel()
 
 
+@dataclass(frozen=True)
+class _Pickled:
+    """A value that goes to another process; some executors wait for ever for one that they cannot read."""
+
+    content: bytes
+
+
+def _call(function: Callable[[Any], Any], task: Any, owner: tuple[str, int]) -> Any:  # noqa: ANN401 - any value
+    """Call the function, wherever the executor does; return its value, pickled elsewhere, or a `Failure`."""
+    try:
+        value = function(task)
+    except Exception as error:  # noqa: BLE001 - whatever a task raises is told
+        return Failure.raised(error)
+    if _process() == owner:
+        return value
+    try:
+        return _Pickled(pickle.dumps(value))
+    except Exception as error:  # noqa: BLE001 - whatever pickling raises
+        return Failure.raised(error, "what it returned cannot be pickled")
+
+
+def _process() -> tuple[str, int]:
+    """Return what tells this process from others, on this machine and elsewhere."""
+    return socket.gethostname(), os.getpid()
+
+
 def _what_there_is(submitted: dict[Future[Any], Any]) -> Iterator[tuple[Any, Any | Failure]]:
     """Yield what is done already."""
     for future in [future for future in submitted if future.done()]:
@@ -85,7 +118,13 @@ def _value(future: Future[Any]) -> Any | Failure:  # noqa: ANN401 - any value
     """
     error = future.exception()
     if error is None:
-        return future.result()[1]
+        value = future.result()
+        if not isinstance(value, _Pickled):
+            return value
+        try:
+            return pickle.loads(value.content)  # noqa: S301 - of the caller's own executor
+        except Exception as unreadable:  # noqa: BLE001 - whatever unpickling raises
+            return Failure.raised(unreadable, "what it returned cannot be unpickled")
     if isinstance(error, BrokenExecutor | CancelledError):
         raise error
     if type(error).__name__ == "KilledWorker":  # of Dask, after several deaths

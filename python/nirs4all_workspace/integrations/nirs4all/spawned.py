@@ -88,14 +88,6 @@ def _terminate(*_: object) -> None:
     raise _TerminatedError(128 + signal.SIGTERM)
 
 
-def call(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:  # noqa: ANN401 - any task
-    """Call the function; return ("value", what it returned) or ("failure", why not)."""
-    try:
-        return "value", function(task)
-    except Exception as error:  # noqa: BLE001 - whatever a task raises is told
-        return "failure", Failure.raised(error)
-
-
 def _answer(function: Callable[[Any], Any], pickled: bytes) -> Any:  # noqa: ANN401 - a buffer
     """Compute one task; return the pickled answer, a `Failure` where the value cannot be pickled."""
     doing = "the task cannot be unpickled"
