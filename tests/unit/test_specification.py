@@ -70,6 +70,14 @@ def test_a_file_gives_the_arguments_of_run(folder, monkeypatch):
     assert found == {"name": "protein", **options, **options_of_nirs4all}
 
 
+def test_datasets_may_have_names(folder):
+    spec = {**MINIMAL, "datasets": {"Wheat": "data/wheat", "b": "data/barley.csv"}}
+    found = read(written(folder, spec)).arguments["datasets"]
+    assert found == {"Wheat": str(folder / "data" / "wheat"), "b": str(folder / "data" / "barley.csv")}
+    message = refused(folder, "templates: [[a]]\ndatasets:\n  a: data/wheat\n  b: data/none\n")
+    assert "line 4" in message
+
+
 def test_options_are_the_parameters_of_run():
     from nirs4all_workspace.integrations.nirs4all.drive import run
 
@@ -101,7 +109,10 @@ def test_an_unknown_key_is_told_with_its_line_and_what_was_meant(folder, key, sa
     [
         *(("name", it) for it in ("3", "[a]", "''", "2024-01-01")),
         *(("templates", it) for it in ("x", "[]", "{a: 1}", "3")),
-        *(("datasets", it) for it in ("x", "[]", "{a: b}", "[3]", "[[a]]", "['']")),
+        *(
+            ("datasets", it)
+            for it in ("x", "[]", "{}", "{a: [b]}", "{3: b}", "{a: 3}", "[3]", "[[a]]", "['']")
+        ),
         *(("workspace", it) for it in ("[x]", "3")),
         *(("resume", it) for it in ("true", "3")),
         *(("retry_failed", it) for it in ("1", "'yes'")),

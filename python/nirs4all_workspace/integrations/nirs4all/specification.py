@@ -56,6 +56,12 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
 
 
+def _are_paths(value: object) -> bool:
+    if isinstance(value, dict):
+        return _are_texts(list(value)) and _are_texts(list(value.values())) and bool(value)
+    return _are_texts(value) and bool(value)
+
+
 def _one_of(*choices: str) -> _Option:
     return _Option(f"one of {', '.join(choices)}", lambda value: value in choices)
 
@@ -68,7 +74,7 @@ _LIST = _Option("a list", lambda value: isinstance(value, list) and bool(value))
 OPTIONS = {
     "name": _TEXT,
     "templates": _Option("a list of templates: steps, or paths of pipeline files", _LIST.is_fit),
-    "datasets": _Option("a list of paths", lambda value: _are_texts(value) and bool(value)),
+    "datasets": _Option("a list of paths, or a mapping of names to paths", _are_paths),
     "workspace": _TEXT,
     "resume": _Option("the id or name of a run, or latest", _TEXT.is_fit),
     "retry_failed": _FLAG,
@@ -127,7 +133,11 @@ def read(path: Path | str) -> Specification:
     if "templates" in arguments:
         arguments["templates"] = [_template(document, at) for at in range(len(arguments["templates"]))]
     if "datasets" in arguments:
-        arguments["datasets"] = [_dataset(document, at) for at in range(len(arguments["datasets"]))]
+        given = arguments["datasets"]
+        if isinstance(given, dict):
+            arguments["datasets"] = {name: _dataset(document, name, it) for name, it in given.items()}
+        else:
+            arguments["datasets"] = [_dataset(document, at, it) for at, it in enumerate(given)]
     if "workspace" in arguments:
         arguments["workspace"] = str(_relative(path, arguments["workspace"]))
     options = arguments.pop("run_options", {})
@@ -176,11 +186,11 @@ def _template(document: _Document, at: int) -> Template:
     return Template(content, name=name)
 
 
-def _dataset(document: _Document, at: int) -> str:
+def _dataset(document: _Document, at: int | str, given: str) -> str:
     """Return the path of one dataset."""
-    path = _relative(document.path, document.content["datasets"][at])
+    path = _relative(document.path, given)
     if not path.exists():
-        raise document.error(f"datasets[{at}]: there is no file or folder {path}", "datasets", at)
+        raise document.error(f"{_place(('datasets', at))}: there is no file or folder {path}", "datasets", at)
     return str(path)
 
 
