@@ -11,7 +11,7 @@ from pathlib import Path
 import computing
 import pytest
 import yaml
-from driving import folders, rows_of_run
+from drives import folders, rows_of_run
 from nirs4all_workspace.integrations.nirs4all.settings import How, Settings
 from nirs4all_workspace.integrations.nirs4all.tasks import Options
 

@@ -89,7 +89,7 @@ class Run(RunView):
             RuntimeError: This process is a fork of the owner.
             UnsupportedVersionError: A newer version wrote the run.
             LockTimeoutError: Another process holds the lock.
-            OSError: The record cannot be read or written; it is unchanged.
+            OSError: The record cannot be read or written.
         """
         to = RunStatus(to)
         self._check_writable()
@@ -119,9 +119,7 @@ class Run(RunView):
         return to
 
     def request(self, to: RunStatus | str, reason: str | None = None) -> None:
-        """Request that the owner pause or cancel the run, or that a worker resume it once it is paused.
-
-        A request to cancel is not replaced by one to pause.
+        """Request that the owner pause or cancel the run (one to cancel stays), or that a worker resume it.
 
         Raises:
             InvalidTransitionError: The run has a status in which the request has no effect.
