@@ -32,10 +32,10 @@ def execute(run, *, workers=None, allow_packages=(), should_stop=lambda: False, 
             until = time.monotonic() + took
             while time.monotonic() < until and not should_stop() and not run.should_stop:
                 time.sleep(0.01)
-            if run.should_stop:
-                return
             if should_stop():
                 run.transition("paused", "the worker was asked to stop")
+                return
+            if run.should_stop:
                 return
             with run.writer("wheat") as writer:
                 writer.write({"id": f"{planned.config_id}", "result_id": planned.id, "metric": "rmse"})

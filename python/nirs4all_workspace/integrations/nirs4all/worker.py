@@ -211,9 +211,9 @@ def _drive(
         if not stop():
             return False
         if not asked_by_others:
-            # What somebody asked for before is not ours to resume.
             asked_by_others.append(run.requested)
-        return True
+        # What somebody else asked for before ends the run as well, and is not ours to undo.
+        return asked_by_others[0] is None
 
     try:
         execute(run, workers=workers, allow_packages=allow_packages, should_stop=should_stop)
