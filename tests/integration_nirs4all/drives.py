@@ -1,6 +1,7 @@
 """Two templates on two folders of spectra, driven, and called once; and scripts that are killed."""
 
 import json
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -60,8 +61,12 @@ def rows_of_run(run):
     return Counter((row["dataset_name"], stored.known(row)) for row in rows)
 
 
-def drive_again(paths, place, workers, kill_after=None, say_after=None):
-    """A script that makes the run, or resumes it; it kills itself, or says so, after so many checkpoints."""
+def drive_again(paths, place, workers, kill_after=None, say_after=None, before=""):
+    """A script that makes the run, or resumes it; it kills itself, or says so, after so many checkpoints.
+
+    `before` may set `how` otherwise.
+    """
+    before = textwrap.indent(before, "    ")
     return f"""
 import os, sys
 sys.path.insert(0, {str(HERE)!r})
@@ -84,6 +89,7 @@ if __name__ == "__main__":
 
     Writer.checkpoint = checkpoint
     how = {{"workers": {workers}}}
+{before}
     if os.path.exists({str(place / "runs")!r}) and os.listdir({str(place / "runs")!r}):
         drive.run(resume="latest", workspace={str(place)!r}, **how)
     else:
