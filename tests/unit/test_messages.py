@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ import numpy as np
 import polars as pl
 import pytest
 from nirs4all_workspace import cli
+from nirs4all_workspace.integrations.nirs4all import failures, permissions, pool, specification, worker
 from samples import table, write
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "messages.txt"
@@ -128,6 +130,12 @@ def broken_off(lab):
         with unfinished(lab) as run:
             pass
     return f"{run.status}: {run.history[-1]['reason']}"
+
+
+def read_spec(lab, text):
+    """A file that describes a run, as it is read."""
+    (lab.folder / "spec.yaml").write_text(text)
+    return specification.read(lab.folder / "spec.yaml")
 
 
 def made(lab, *path):
@@ -373,6 +381,31 @@ CALLS = {
         .reason
     ),
     "what verify finds": lambda lab: findings(copied(lab, "spoilt", spoilt)),
+    # Driving nirs4all
+    "read a run with an unknown key": lambda lab: read_spec(lab, "name: a\nworker: 2\n"),
+    "read a run with a key of no use": lambda lab: read_spec(lab, "name: a\nexecutor: dask\n"),
+    "read a run with a wrong value": lambda lab: read_spec(lab, "name: a\nworkers: two\n"),
+    "read a run with a key twice": lambda lab: read_spec(lab, "name: a\nname: b\n"),
+    "read a run that is no YAML": lambda lab: read_spec(lab, "name: [a\n"),
+    "read a run without templates": lambda lab: read_spec(lab, "name: a\n"),
+    "read a run with a template that is none": lambda lab: read_spec(
+        lab, "templates: [SNV]\ndatasets: [x]\n"
+    ),
+    "read a run with a dataset that is not there": lambda lab: read_spec(
+        lab, "templates: [[SNV]]\ndatasets:\n- x\n"
+    ),
+    "make a class that is not allowed": lambda _: permissions.check([{"class": "subprocess.Popen"}]),
+    "make another part of nirs4all": lambda _: permissions.check(["nirs4all.run"]),
+    "load a model": lambda _: permissions.check([{"model": "best.joblib"}]),
+    "load a folder of a model": lambda _: permissions.check([{"model": "models/best"}]),
+    "unpickle bytes": lambda _: permissions.check([{"params": {"x": b"x"}}]),
+    "take what is no duration": lambda _: worker.seconds_of("an hour"),
+    "compute with threads and a timeout": lambda _: pool.outcomes(
+        len, [], executor=ThreadPoolExecutor(1), timeout=3
+    ),
+    "compute a function of a prompt": lambda _: list(pool.outcomes(lambda it: it, [1], workers=1)),
+    "compute what dies": lambda _: failures.Failure.died(-9).message,
+    "compute what takes long": lambda _: failures.Failure.took_too_long(3).message,
 }
 
 COMMANDS = {

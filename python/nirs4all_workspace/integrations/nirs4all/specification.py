@@ -246,9 +246,9 @@ class _Document:
             raise
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            line = "" if mark is None else f" in line {mark.line + 1}"
+            line = "" if mark is None else f"line {mark.line + 1}: "
             what = getattr(error, "problem", None) or str(error)
-            raise SpecificationError(f"invalid YAML{line}: {what}", str(path)) from None
+            raise SpecificationError(f"{line}invalid YAML: {what}", str(path)) from None
         except (RecursionError, ValueError) as error:
             raise SpecificationError(f"cannot be read: {error}", str(path)) from None
 
@@ -257,7 +257,7 @@ class _Document:
         node, line = self._root, None
         for part in where:
             node, line = _within(node, part, line)
-        return SpecificationError(message if line is None else f"{message} in line {line}", str(self.path))
+        return SpecificationError(message if line is None else f"line {line}: {message}", str(self.path))
 
     def _mapping(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         """Make a mapping of JSON; a key that is there twice is an error."""
@@ -286,7 +286,7 @@ class _Document:
                     found.append(value)
                     name, line = (key.tag, str(key.value)), key.start_mark.line + 1
                     if name in lines and isinstance(key, yaml.ScalarNode):
-                        message = f"key {name[1]!r} in line {line} is there already in line {lines[name]}"
+                        message = f"line {line}: key {name[1]!r} is there already, in line {lines[name]}"
                         raise SpecificationError(message, str(self.path))
                     lines[name] = line
 
