@@ -131,9 +131,8 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::Ope
 
 /// Whether an earlier version finished a result, or one that did not know which of its models is the best.
 fn lacks_scores(json: &Map) -> bool {
-    json.get(COMPUTED).is_none_or(|basis| {
-        basis.is_null() && json.get("models").is_some_and(serde_json::Value::is_array)
-    })
+    json.get(COMPUTED)
+        .is_none_or(|basis| basis.is_null() && json.get("models").is_some_and(serde_json::Value::is_array))
 }
 
 fn of_json(value: serde_json::Value) -> Tree {
