@@ -96,13 +96,26 @@ def alone_many(_, count):
 
 
 def driven_many(place, count):
-    from nirs4all_workspace.integrations.nirs4all import run
+    """Memory when the last result is stored; what the run takes to end comes on top."""
+    from nirs4all_workspace.integrations.nirs4all import drive, run
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import KFold
 
+    add, seen = drive._Store.add, []
+
+    def counted(self, task, answer):
+        add(self, task, answer)
+        seen.append(rss_mb())
+
+    drive._Store.add = counted
     x, y = spectra()
     many = [KFold(2), {"_or_": [{"model": Ridge(alpha=1 + number)} for number in range(count)]}]
     run([many], {"spectra": (x[:, :50], y)}, place, name="bench", random_state=1, artifacts="none")
+    return seen[-1]
+
+
+def rss_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 WORK = {
@@ -132,9 +145,8 @@ def measured(work, *arguments):
     before = time.process_time()
     found = WORK[work](Path("place"), *map(int, arguments))
     spent = time.process_time() - before
-    rss = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps({"cpu_s": spent, "rss_mb": rss, "peak_mb": peak, "found": found}))
+    print(json.dumps({"cpu_s": spent, "rss_mb": rss_mb(), "peak_mb": peak, "found": found}))
 
 
 def main():
@@ -158,11 +170,9 @@ def main():
     print(f"our own part of a result: {1e3 * own:.1f} ms")
     answer = {"cpu_s": found, "own_part_s": own, "versions": {"python": platform.python_version()}}
     if arguments.results:
-        alone, many = (once(work, arguments.results)["rss_mb"] for work in ("alone", "many"))
-        print(
-            f"memory after {arguments.results} results: nirs4all alone {alone:.0f} MB, driven {many:.0f} MB"
-        )
-        answer["rss_mb"] = {"alone": alone, "driven": many}
+        alone, many = (once(work, arguments.results) for work in ("alone", "many"))
+        answer["rss_mb"] = {"alone": alone["rss_mb"], "driven": many["found"], "ended": many["rss_mb"]}
+        print(f"memory after {arguments.results} results, MB: {answer['rss_mb']}")
     if arguments.json:
         arguments.json.write_text(json.dumps(answer, indent=1) + "\n")
 

@@ -1,6 +1,6 @@
 //! Recovery, compaction and what belongs to a run.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use n4w_core::base::value::Value;
@@ -101,7 +101,7 @@ pub fn rows_by_result(
     py: Python<'_>,
     root: PathBuf,
     run_id: String,
-    finished: HashMap<String, String>,
+    finished: BTreeMap<String, String>,
 ) -> PyResult<(Vec<UnfinishedRows>, Bound<'_, PyAny>)> {
     let mut errors = Vec::new();
     let find = || Ok(unfinished::rows_by_result(&root, &run_id, &finished, &mut errors));

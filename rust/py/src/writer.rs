@@ -172,7 +172,7 @@ impl JournalWriter {
             ("best_score", stats.best_score.map_or(Tree::Null, Tree::Float)),
             ("best_model", stats.best_model.clone().into()),
             ("repeated_fold", stats.repeated_fold.clone().into()),
-            ("without_metric", Tree::Int(stats.without_metric as i64)),
+            ("without_metric", Tree::Int(i64::try_from(stats.without_metric).unwrap_or(i64::MAX))),
         ];
         let said = said.into_iter().chain(score_fields(&stats)).map(|(name, value)| (name.into(), value));
         let mut written = ByteWriter::default();

@@ -1,6 +1,6 @@
 //! Rows of a run that name a result, in files where that result need not be finished.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -42,7 +42,7 @@ pub struct Unfinished {
 pub fn rows_by_result(
     root: &Path,
     run_id: &str,
-    finished: &HashMap<String, String>,
+    finished: &BTreeMap<String, String>,
     errors: &mut Vec<FileError>,
 ) -> Vec<Unfinished> {
     let mut found = Vec::new();
@@ -108,7 +108,7 @@ pub fn rows_by_result(
 /// Rows of one writer, counted.
 struct Rows<'a> {
     writer: &'a str,
-    finished: &'a HashMap<String, String>,
+    finished: &'a BTreeMap<String, String>,
     found: BTreeMap<(String, Key), u64>,
 }
 
