@@ -13,6 +13,7 @@ import experiments
 import nirs4all_workspace as n4w
 import numpy as np
 import pytest
+import stored
 from drives import TEMPLATES, drive_again, folders, rows_of_one_call, rows_of_run
 from nirs4all_workspace.integrations.nirs4all import drive
 
@@ -235,3 +236,64 @@ def test_arrays_in_memory_are_known_by_content(tmp_path):
     run = drive.run([experiments.pipeline("plain")], data, tmp_path / "ws", random_state=1, artifacts="none")
     assert {it.dataset_name for it in run.results()} == {"a", "b"}
     assert {it.n_samples for it in run.results()} == {60}
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("preprocessing.FunctionTransformer", {"func": "sklearn.datasets.dump_svmlight_file"}),
+        ("preprocessing.FunctionTransformer", {"func": "sklearn.tree.export_graphviz"}),
+        ("pipeline.Pipeline", {"memory": "/folder", "steps": []}),
+        ("model_selection.GridSearchCV", {"param_grid": {"pipeline__memory": ["/folder"]}}),
+    ],
+)
+def test_what_writes_files_or_reads_pickles_is_refused(tmp_path, name, params):
+    step = {"class": f"sklearn.{name}", "params": params}
+    with pytest.raises(n4w.WorkspaceError):
+        drive.run(
+            [[step, {"model": "sklearn.linear_model.Ridge"}]], {"wheat": experiments.wheat()}, tmp_path / "ws"
+        )
+    assert not (tmp_path / "ws").exists()
+
+
+def test_parameters_that_are_no_numbers_stay_so(tmp_path):
+    from sklearn.impute import SimpleImputer
+
+    steps = [SimpleImputer(), *experiments.pipeline("plain")]
+    data = {"wheat": experiments.wheat()}
+    how = {"name": "lab", "random_state": 1, "engine": "legacy"}
+    run = drive.run([steps], data, tmp_path / "ws", artifacts="none", **how)
+    assert [(it.status, it.error) for it in run.results()] == [("done", None)]
+    one = experiments.one_call(steps, data["wheat"], tmp_path / "one", **how)
+    assert not stored.in_nirs4all(one) - stored.in_workspace(run.workspace, run)
+    one.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"templates": ["sklearn.linear_model.Ridge"]}, "template"),
+        ({"random_state": -1}, "random_state"),
+        ({"random_state": "a"}, "random_state"),
+        ({"artifacts": "some"}, "artifacts"),
+        ({"on_error": "ignore"}, "on_error"),
+        ({"workers": -1}, "workers"),
+        ({"timeout": 0}, "timeout"),
+        ({"save_artifacts": True}, "save_artifacts"),
+        ({"engine": 3}, "engine"),
+    ],
+)
+def test_what_makes_no_sense_makes_no_run(tmp_path, given, said):
+    asked = {
+        "templates": [experiments.pipeline("plain")],
+        "datasets": {"wheat": experiments.wheat()},
+        **given,
+    }
+    with pytest.raises((ValueError, TypeError), match=said):
+        drive.run(workspace=tmp_path / "ws", **asked)
+    assert not (tmp_path / "ws").exists()
+
+
+def test_steps_without_a_list_of_templates_are_told_apart(tmp_path):
+    with pytest.raises(TypeError, match=r"templates\[0\].*KFold.*\[\[\.\.\.\]\]"):
+        drive.run(experiments.pipeline("plain")[1:], {"wheat": experiments.wheat()}, tmp_path / "ws")

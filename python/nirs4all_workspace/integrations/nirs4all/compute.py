@@ -12,7 +12,7 @@ from nirs4all_workspace.integrations.nirs4all.installation import nirs4all
 from nirs4all_workspace.integrations.nirs4all.models import exported
 from nirs4all_workspace.integrations.nirs4all.rows import fields_of, rows_of, sample_ids_hash
 from nirs4all_workspace.integrations.nirs4all.steps import is_tuned
-from nirs4all_workspace.integrations.nirs4all.tasks import Outcome
+from nirs4all_workspace.integrations.nirs4all.tasks import RESERVED, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,24 +21,6 @@ if TYPE_CHECKING:
     from nirs4all_workspace.integrations.nirs4all.tasks import Options, Task
 
 _LEGACY = "legacy"
-# Of `nirs4all.run`, and set here: nothing may be written, and what is computed is the task's.
-RESERVED = (
-    "pipeline",
-    "dataset",
-    "name",
-    "project",
-    "session",
-    "engine",
-    "log_file",
-    "refit",
-    "random_state",
-    "save_artifacts",
-    "save_charts",
-    "should_stop",
-    "verbose",
-    "workspace_path",
-    "results_path",
-)
 
 
 def compute(task: Task, should_stop: Callable[[], bool] | None = None) -> Outcome:

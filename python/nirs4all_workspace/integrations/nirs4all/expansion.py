@@ -26,6 +26,8 @@ from nirs4all_workspace.values.canonical import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+# As `plain` stores them.
+_NO_JSON = ("NaN", "Infinity", "-Infinity")
 # A key of a generator, as `_or_`, and the same key where nirs4all does not see it.
 _MARK = "kept:"
 _FILES = (".json", ".yaml", ".yml")
@@ -138,7 +140,7 @@ def expand(template: object, name: str, random_state: int | None = None) -> Expa
     original, stated = _parse(template, name, random_state)
     seed = random_state if random_state is not None else stated
     # What is expanded is what is stored, never what was given.
-    configs, unmark = _configs(original, name, seed)
+    configs, unmark = _configs(with_numbers(original), name, seed)
     found = [
         Configuration(config_name, plain(unmark(steps), "steps"), plain(unmark(choices), "generator_choices"))
         for config_name, steps, choices in zip(
@@ -146,6 +148,18 @@ def expand(template: object, name: str, random_state: int | None = None) -> Expa
         )
     ]
     return Expansion(original, found, seed)
+
+
+def with_numbers(steps: Any) -> Any:  # noqa: ANN401 - a tree of anything
+    """Return stored steps with numbers in place of the texts that JSON has for NaN and infinities.
+
+    They are parameters, as `missing_values` of an imputer, which no text fits.
+    """
+    if isinstance(steps, dict):
+        return {key: with_numbers(value) for key, value in steps.items()}
+    if isinstance(steps, list):
+        return [with_numbers(item) for item in steps]
+    return float(steps) if isinstance(steps, str) and steps in _NO_JSON else steps
 
 
 def _parse(template: object, name: str, random_state: int | None) -> tuple[list[Any], int | None]:

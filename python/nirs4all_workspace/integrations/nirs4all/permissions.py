@@ -40,6 +40,10 @@ _COMPONENTS = frozenset(
     {"model", "class", "function", "instance", "import", "func", "enum", "factory_path", "model_instance"}
 )
 _PARAMETERS = "params"
+# Below these modules of scikit-learn functions only compute; others write files, or read pickles.
+_FUNCTIONS = ("sklearn.metrics", "sklearn.feature_selection", "sklearn.preprocessing", "sklearn.cluster")
+# scikit-learn keeps pickles in a folder that such a parameter names, and loads what lies there.
+_CACHES = "memory"
 # Keys whose text nirs4all calls at once.
 _CALLED = frozenset({"class", "instance", "import", "model", "model_instance"})
 # Files that nirs4all, or what it calls, unpickles.
@@ -152,6 +156,10 @@ def _within(part: _Part) -> Iterator[_Part]:
         text = name if isinstance(name, str) else repr(name)
         if text.startswith("__") or text == "template_blob":
             raise NotAllowedError(f"{place}: the key {_shown(text)} is nirs4all's own, not of a template")
+        if text.rpartition("__")[2] == _CACHES and value is not None:
+            raise NotAllowedError(
+                f"{place}: {_shown(text)} names a folder of pickles, which would be loaded; leave it out"
+            )
         # Generators (`_or_`, `_chain_`, ...) stand in place of what they choose.
         is_generator = text.startswith("_")
         key = text if text in _COMPONENTS or text == _PARAMETERS else part.key if is_generator else None
@@ -248,7 +256,8 @@ def _check_object(name: _Name, added: tuple[str, ...]) -> None:
         is_fit = inspect.isclass(found) and issubclass(found, enum.Enum)
     elif inspect.isfunction(found) or inspect.isbuiltin(found):
         is_called = name.key in _CALLED and not hasattr(found, "framework")
-        is_fit = not is_called and not found.__name__.startswith("_")
+        is_plain = not owner.startswith("sklearn.") or _is_within(owner, _FUNCTIONS)
+        is_fit = is_plain and not is_called and not found.__name__.startswith("_")
     else:
         is_fit = inspect.isclass(found)
     if not is_fit:

@@ -143,7 +143,7 @@ def tasks(run: Run, results: Iterable[Result], given: Mapping[str, Input]) -> It
             result_id=result.id,
             run_name=names[str(result.template_id)],
             config_name=str(result.config_name),
-            steps=config["steps"],
+            steps=expansion.with_numbers(config["steps"]),
             generator_choices=result.generator_choices,
             input=known[dataset],
             options=settings.options,
@@ -186,6 +186,13 @@ def _templates(templates: object) -> list[Template]:
     if not isinstance(templates, list | tuple) or not templates:
         raise ValueError(f"templates: expected a list of at least one template, got {templates!r:.200}")
     found = [it if isinstance(it, Template) else Template(it) for it in templates]
+    for number, template in enumerate(found):
+        if not isinstance(template.steps, list | tuple | dict | str | os.PathLike):
+            kind = type(template.steps).__name__
+            raise TypeError(
+                f"templates[{number}]: expected steps, found a {kind}: give a list of templates, each "
+                "a list of steps; a single one is [[...]]"
+            )
     return [replace(it, steps=expansion.read(it.steps)) for it in found]
 
 

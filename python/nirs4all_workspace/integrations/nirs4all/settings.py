@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError
-from nirs4all_workspace.integrations.nirs4all.tasks import Options
+from nirs4all_workspace.integrations.nirs4all.tasks import RESERVED, Options
 from nirs4all_workspace.values.canonical import plain
 
 if TYPE_CHECKING:
@@ -80,10 +80,18 @@ def complete(options: Options) -> Options:
     """Return options that are checked and have a seed, which is drawn where there is none.
 
     Raises:
-        ValueError: `artifacts` is unknown.
+        ValueError: One makes no sense, or is one that a drive sets itself.
+        TypeError: One has a wrong type.
     """
     if options.artifacts not in _ARTIFACTS:
         raise ValueError(f"artifacts: expected 'refit', 'all' or 'none', got {options.artifacts!r}")
+    if options.engine is not None and not isinstance(options.engine, str):
+        raise TypeError(f"engine: expected a text or None, got {options.engine!r}")
+    if taken := [name for name in options.run_options if name in RESERVED]:
+        raise ValueError(f"{', '.join(taken)}: cannot be given, a drive sets what they say itself")
+    seed = options.random_state
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32):
+        raise ValueError(f"random_state: expected an integer from 0 to 2**32 - 1, got {seed!r}")
     if options.random_state is not None:
         return options
     return replace(options, random_state=random.SystemRandom().randrange(2**31))

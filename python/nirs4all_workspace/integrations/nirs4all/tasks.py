@@ -9,6 +9,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# Of `nirs4all.run`, and set by what computes: nothing may be written.
+RESERVED = (
+    "pipeline",
+    "dataset",
+    "name",
+    "project",
+    "session",
+    "engine",
+    "log_file",
+    "refit",
+    "random_state",
+    "save_artifacts",
+    "save_charts",
+    "should_stop",
+    "verbose",
+    "workspace_path",
+    "results_path",
+)
+
+
 @dataclass(frozen=True)
 class Options:
     """How nirs4all computes; plain data, which the run's config keeps.
