@@ -190,14 +190,22 @@ def _execute(
             for task, answer in answers:
                 store.add(task, answer)
                 if isinstance(answer, Failure) and how.on_error == "raise":
-                    raise ComputationError(f"{task.config_name} on {task.input.name}: {answer.message}")
+                    raise _error_of(task, answer)
                 if is_to_stop():
                     break
-        if interruption.signal is not None:
+        if store.is_complete:
+            pass  # whatever came in the meantime
+        elif interruption.signal is not None:
             raise KeyboardInterrupt(f"ended by {interruption.signal.name}")
-        if should_stop is not None and should_stop():
+        elif should_stop is not None and should_stop():
             run.transition(RunStatus.PAUSED, "the worker was asked to stop")
     return run
+
+
+def _error_of(task: Task, failure: Failure) -> ComputationError:
+    error = ComputationError(f"{task.config_name} on {task.input.name}: {failure.message}")
+    error.add_note(failure.traceback)
+    return error
 
 
 class _Store:
@@ -208,6 +216,12 @@ class _Store:
         self._results = results
         self._stack = stack
         self._writers: dict[str, Writer] = {}
+        self._left = set(results)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all results are committed."""
+        return not self._left
 
     def add(self, task: Task, answer: Outcome | Failure) -> None:
         """Write the rows of a result, store its models, and commit it; one that was stopped is left out."""
@@ -229,6 +243,7 @@ class _Store:
                     result.extra[key] = value
             result.duration_s = answer.duration_s
         writer.checkpoint(result)
+        self._left.discard(result.id)
 
     def _writer(self, dataset: str) -> Writer:
         if dataset not in self._writers:
