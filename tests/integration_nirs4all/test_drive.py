@@ -297,3 +297,12 @@ def test_what_makes_no_sense_makes_no_run(tmp_path, given, said):
 def test_steps_without_a_list_of_templates_are_told_apart(tmp_path):
     with pytest.raises(TypeError, match=r"templates\[0\].*KFold.*\[\[\.\.\.\]\]"):
         drive.run(experiments.pipeline("plain")[1:], {"wheat": experiments.wheat()}, tmp_path / "ws")
+
+
+def test_a_dataset_has_the_name_that_its_content_is_known_by(tmp_path, paths):
+    ws = n4w.Workspace.create(tmp_path / "ws")
+    known = ws.datasets.register(paths[0], "known")
+    with pytest.warns(UserWarning, match="known"):
+        run = drive.run([experiments.pipeline("plain")], paths[:1], ws, random_state=1, artifacts="none")
+    assert [(it.dataset_name, it.dataset_id) for it in run.results()] == [("known", known.id)]
+    assert {row["dataset_name"] for row in ws.predictions.page().records} == {"known"}

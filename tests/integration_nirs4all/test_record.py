@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sample_data
 import stored
+from drives import folders
 from nirs4all_workspace.integrations.nirs4all import record
 
 ENGINES = ["dag-ml", "legacy"]
@@ -140,3 +141,26 @@ def test_what_is_no_result_is_refused(ws):
         record({"predictions": []}, ws, name="lab")
     with pytest.raises(TypeError, match="result"):
         record(np.ones(3), ws, name="lab")
+
+
+@pytest.mark.parametrize("has_pipeline", [False, True])
+def test_rows_of_content_that_the_workspace_knows_by_another_name(ws, tmp_path, has_pipeline):
+    (path, _) = folders(tmp_path / "data")
+    known = ws.datasets.register(path, "known")
+    steps = experiments.pipeline("plain")
+    result = call(steps, path, tmp_path / "own")
+    run = record(result, ws, name="lab", pipeline=steps if has_pipeline else None, dataset=[path])
+    assert run.status == "completed"
+    assert {(it.dataset_name, it.dataset_id) for it in run.results()} == {("known", known.id)}
+    assert stored.in_workspace(ws, run) == stored.in_nirs4all(result)
+
+
+def test_another_dataset_than_was_run_on_is_refused(ws, tmp_path):
+    wheat, corn = folders(tmp_path / "data")
+    result = call(experiments.pipeline("plain"), wheat, tmp_path / "own")
+    x = experiments.spectra()
+    for given in ([corn], {"mine": corn}, {"mine": (x, x[:, 0])}, [wheat, corn]):
+        with pytest.raises(ValueError, match="wheat"):
+            record(result, ws, name="lab", dataset=given)
+    assert len(ws.runs.list()) == 0
+    assert record(result, ws, name="lab", dataset={"mine": wheat}).results()[0].dataset_name == "mine"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from nirs4all_workspace import display
 from nirs4all_workspace._io.paths import nfc
 from nirs4all_workspace.exceptions import ConflictError, NotFoundError
 from nirs4all_workspace.integrations.nirs4all import expansion, inputs, permissions
@@ -204,6 +205,12 @@ def _registered(workspace: Workspace, given: Input) -> str:
     """Register a dataset, described as nirs4all loads it, and return its id."""
     path = str(given.path)
     record = workspace.datasets.register(path, given.name)
+    if record.name != given.name:
+        display.warn(
+            f"the content of {path} is registered as dataset {record.name!r}: rows are called so, not "
+            f"{given.name!r}",
+            stacklevel=5,
+        )
     # By its hash it is loaded once, for this and for what is computed here.
     loaded = inputs.load(replace(given, hash=record.hash))
     return workspace.datasets.register(path, given.name, **loaded.description).id

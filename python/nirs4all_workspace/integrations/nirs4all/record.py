@@ -101,7 +101,11 @@ def record(
         config={"recorded": True, "nirs4all": version, "engine": engine, "data": data},
     )
     with run:
-        _write(ws, run, found, pipelines, {"engine": engine, "lane": result.execution_lane})
+        # Content that the workspace knows has the name that it is known by.
+        names = [name_ for name_, _ in inputs.values()]
+        references = dict(zip(names, run.datasets, strict=True))
+        fields = {"engine": engine, "lane": result.execution_lane}
+        _write(run, references, found, pipelines, fields)
     return run
 
 
@@ -117,7 +121,7 @@ def _inputs_of_rows(in_rows: set[str], given: list[Input]) -> dict[str, tuple[st
                 'name: dataset={"wheat": (X, y)}'
             )
         return {name: (name, None) for name in sorted(in_rows)}
-    if len(given) == len(in_rows) == 1:
+    if len(given) == len(in_rows) == 1 and in_rows <= {*_NAMELESS, _name_in_rows(given[0])}:
         return {next(iter(in_rows)): (given[0].name, given[0])}
     named: dict[str, tuple[str, Input | None]] = {_name_in_rows(item): (item.name, item) for item in given}
     if len(named) < len(given) or set(named) != in_rows:
@@ -216,13 +220,16 @@ def _dataset(ws: Workspace, name: str, item: Input | None, description: dict[str
 
 
 def _write(
-    ws: Workspace, run: Run, found: list[_Recorded], pipelines: Pipelines, fields: dict[str, Any]
+    run: Run,
+    references: dict[str, dict[str, Any]],
+    found: list[_Recorded],
+    pipelines: Pipelines,
+    fields: dict[str, Any],
 ) -> None:
     if pipelines.given:
         run.plan(list(pipelines.found.values()))
-    references = {reference["name"]: reference for reference in run.datasets}
     for dataset_name, reference in references.items():
-        with run.writer(dataset_name) as writer:
+        with run.writer(reference["name"]) as writer:
             for group in (group for group in found if group.dataset == dataset_name):
                 result = _result(run, group, reference)
                 more = {**fields, **group.fields, **_scores(group)}
@@ -231,7 +238,7 @@ def _write(
                     more["sample_ids_hash"] = content_hash
                 for row in group.rows:
                     writer.write({**row, "result_id": result["id"]})
-                artifacts = [ws.artifacts.put(content, "n4a") for _, content in group.models]
+                artifacts = [run.workspace.artifacts.put(content, "n4a") for _, content in group.models]
                 known = {key: value for key, value in more.items() if value is not None}
                 writer.checkpoint({**result, **known, "artifacts": artifacts})
 
