@@ -10,6 +10,7 @@ import nirs4all_workspace as n4w
 import pytest
 import sample_data
 import tiers
+import with_nirs4all
 
 sys.path[:0] = [
     str(Path(__file__).parent),
@@ -32,6 +33,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         for marker in tiers.markers(item.nodeid.partition("tests/")[2] or item.nodeid):
             item.add_marker(marker)
+    with_nirs4all.mark(items)
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,17 @@ def own_cache_folder(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("xdg_cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(request, monkeypatch):
+    """Run what computes with nirs4all in a folder of its own, which it should leave empty."""
+    if "integration_nirs4all" in request.path.parts:
+        folder = request.getfixturevalue("tmp_path") / "cwd"
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        return folder
+    return None
 
 
 def copy_files(source: Path, target: Path) -> Path:

@@ -21,7 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from nirs4all_workspace import _native
 from writing import DATASET, age, ids, recover, row
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.* of results that were never checkpointed"),
+    pytest.mark.filterwarnings("ignore:.* has rows of it too"),
+]
 
 PARTS = ("runs", "templates", "datasets", "predictions", "arrays", "artifacts")
 RESULTS = st.sampled_from([None, "r1", "r2", "r3"])

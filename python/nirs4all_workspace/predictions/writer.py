@@ -309,6 +309,9 @@ class Writer:
         tree, text = stored.result_text(whole)
         check_result(tree)
         n_unnamed = sum(self._native.progress()) - self._n_rows
+        if self._warns:
+            # Before it is committed: where warnings are errors, it is not, and can be checkpointed again.
+            self._warn_of_result(whole, tally, n_unnamed, odd)
         self._native.checkpoint(result_id, text)
         self._n_rows += n_unnamed
         self._planned.finish(result_id)
@@ -316,17 +319,19 @@ class Writer:
         self._report()
         if self._on_checkpoint is not None:
             self._on_checkpoint(whole)
-        if not self._warns:
-            return whole
+        return whole
+
+    def _warn_of_result(
+        self, whole: dict[str, Any], tally: dict[str, Any], n_unnamed: int, odd: tuple[str | None, int]
+    ) -> None:
+        """Warn of fields that look mistyped, and of what the rows of a finished result do not say."""
         for name in whole:
             meant = misspellings.field_meant(name)
             if meant is not None:
-                self._warn(
-                    f"field {name}", f"result {result_id} has a field {name!r}; did you mean {meant!r}?"
-                )
+                message = f"result {whole['id']} has a field {name!r}; did you mean {meant!r}?"
+                self._warn(f"field {name}", message)
         if whole["status"] == "done":
-            self._warn_of_rows(result_id, tally, n_unnamed, odd)
-        return whole
+            self._warn_of_rows(whole["id"], tally, n_unnamed, odd)
 
     def _warn_of_rows(
         self, result_id: str, tally: dict[str, Any], n_unnamed: int, odd: tuple[str | None, int]
