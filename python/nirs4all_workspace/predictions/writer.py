@@ -309,7 +309,7 @@ class Writer:
         tree, text = stored.result_text(whole)
         check_result(tree)
         n_unnamed = sum(self._native.progress()) - self._n_rows
-        if self._warns:
+        if self._warns and not self._is_closed:
             # Before it is committed: where warnings are errors, it is not, and can be checkpointed again.
             self._warn_of_result(whole, tally, n_unnamed, odd)
         self._native.checkpoint(result_id, text)
@@ -330,14 +330,9 @@ class Writer:
             if meant is not None:
                 message = f"result {whole['id']} has a field {name!r}; did you mean {meant!r}?"
                 self._warn(f"field {name}", message)
-        if whole["status"] == "done":
-            self._warn_of_rows(whole["id"], tally, n_unnamed, odd)
-
-    def _warn_of_rows(
-        self, result_id: str, tally: dict[str, Any], n_unnamed: int, odd: tuple[str | None, int]
-    ) -> None:
-        """Warn where the rows of a finished result do not say what they ought to."""
-        what = f"result {result_id} is done"
+        if whole["status"] != "done":
+            return
+        what = f"result {whole['id']} is done"
         repeated_fold, without_metric = odd
         if n_unnamed and not (tally["n_rows"] or self._planned.unfinished):
             rows = "the row before it names" if n_unnamed == 1 else f"the {n_unnamed} rows before it name"
@@ -357,7 +352,7 @@ class Writer:
                 "each counts as a fold. Give repeats fold ids of their own, and write a fold once",
             )
         for other in open_writers(self._root, self.run_id):
-            if other is not self and result_id in other._planned.unfinished:
+            if other is not self and whole["id"] in other._planned.unfinished:
                 self._warn(
                     "elsewhere",
                     f"{what}, and writer {other.writer_id} has rows of it too, which count nowhere: write "
