@@ -166,6 +166,8 @@ def test_a_template_is_code(tmp_path):
     with pytest.raises(n4w.WorkspaceError, match="subprocess"):
         drive.run(resume=run)
     with pytest.raises(n4w.WorkspaceError, match="subprocess"):
+        drive.run([wrong], resume=run)
+    with pytest.raises(n4w.WorkspaceError, match="subprocess"):
         drive.execute(ws.runs.claim_next())
     assert run.status == "failed"
     assert not (tmp_path / "made").exists()

@@ -91,7 +91,7 @@ def run(
         found.transition(RunStatus.RUNNING)
         # What was given in this call was checked, and may hold instances of any class.
         return _execute(found, how, executor, given, None)
-    found, given = preparation.find(resume, workspace, templates, datasets, options, name)
+    found, given = preparation.find(resume, workspace, templates, datasets, options, name, allowed)
     if found.status is RunStatus.COMPLETED and not retry_failed:
         return found
     preparation.check_permissions(found, allowed)

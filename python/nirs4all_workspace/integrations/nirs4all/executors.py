@@ -114,7 +114,7 @@ def _value(future: Future[Any]) -> Any | Failure:  # noqa: ANN401 - any value
 
     Raises:
         BrokenExecutor: The executor broke.
-        CancelledError: Somebody cancelled it.
+        CancelledError: It was cancelled.
     """
     error = future.exception()
     if error is None:

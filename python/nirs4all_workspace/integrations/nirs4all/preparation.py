@@ -14,6 +14,7 @@ from nirs4all_workspace.integrations.nirs4all import expansion, inputs, permissi
 from nirs4all_workspace.integrations.nirs4all.installation import nirs4all
 from nirs4all_workspace.integrations.nirs4all.settings import Settings, check_same, complete, of_run
 from nirs4all_workspace.integrations.nirs4all.tasks import Input, Task
+from nirs4all_workspace.model.plan import key_of
 from nirs4all_workspace.runs.dataset_references import named
 from nirs4all_workspace.runs.run import Run
 from nirs4all_workspace.templates import Template
@@ -52,10 +53,7 @@ def make(
         TypeError: A template, dataset or option has a type that cannot be stored.
     """
     version = str(nirs4all().__version__)
-    given = _templates(templates)
-    for number, template in enumerate(given):
-        # Serialising and expanding import what a template names.
-        permissions.check(template.steps, allowed, where=f"templates[{number}]")
+    given = _templates(templates, allowed)
     if options.random_state is None:
         seeds = (expansion.expand(it.steps, _NAME).random_state for it in given)
         options = replace(options, random_state=next((seed for seed in seeds if seed is not None), None))
@@ -76,26 +74,33 @@ def make(
 
 
 def find(
-    resume: Run | str, place: Place, templates: object, datasets: object, options: Options, name: str | None
+    resume: Run | str,
+    place: Place,
+    templates: object,
+    datasets: object,
+    options: Options,
+    name: str | None,
+    allowed: tuple[str, ...],
 ) -> tuple[Run, dict[str, Input]]:
     """Return the run to resume, and the datasets in memory, which must be given again.
 
     Raises:
         ConflictError: Other templates, datasets or options are given than the run has, or a dataset in memory
             is missing or has other content.
+        ValueError: A template that is given names a class that is not allowed.
     """
     run = resume if isinstance(resume, Run) else _workspace(place).runs.get_writable(resume)
     check_same(run, options, name)
     settings = of_run(run)
     if templates is not None:
-        now = {_stored(it, settings.options.random_state).id for it in _templates(templates)}
+        now = {_stored(it, settings.options.random_state).id for it in _templates(templates, allowed)}
         if now != {it["id"] for it in run.templates}:
             raise ConflictError("has other templates; they are stored, give none", str(run.path))
     given = {} if datasets is None else {it.name: it for it in inputs.inputs_of(datasets)}
     for it in given.values():
         if it.path is not None and not _is_of_run(run, it.path):
             raise ConflictError(
-                f"{it.path} is none of its datasets; paths are stored, give none", str(run.path)
+                f"{it.path} is not one of its datasets; paths are stored, give none", str(run.path)
             )
     for dataset, content in settings.inputs.items():
         if dataset not in given:
@@ -134,7 +139,7 @@ def tasks(run: Run, results: Iterable[Result], given: Mapping[str, Input]) -> It
     """
     settings = of_run(run)
     names = _run_names(run, settings)
-    configs = {(it["template_id"], it["config_id"]): it for it in run.configs()}
+    configs = {key_of(it): it for it in run.configs()}
     known = dict(given)
     for result in results:
         dataset, config = str(result.dataset_name), configs[result.template_id, str(result.config_id)]
@@ -183,7 +188,7 @@ def _workspace(place: Place, *, may_create: bool = False) -> Workspace:
     return Workspace.create(folder)
 
 
-def _templates(templates: object) -> list[Template]:
+def _templates(templates: object, allowed: tuple[str, ...]) -> list[Template]:
     if not isinstance(templates, list | tuple) or not templates:
         raise ValueError(f"templates: expected a list of at least one template, got {templates!r:.200}")
     found = [it if isinstance(it, Template) else Template(it) for it in templates]
@@ -194,7 +199,11 @@ def _templates(templates: object) -> list[Template]:
                 f"templates[{number}]: expected steps, found a {kind}: give a list of templates, each "
                 "a list of steps; a single one is [[...]]"
             )
-    return [replace(it, steps=expansion.read(it.steps)) for it in found]
+    found = [replace(it, steps=expansion.read(it.steps)) for it in found]
+    for number, template in enumerate(found):
+        # Serialising and expanding import what a template names.
+        permissions.check(template.steps, allowed, where=f"templates[{number}]")
+    return found
 
 
 def _stored(template: Template, random_state: int | None) -> Template:

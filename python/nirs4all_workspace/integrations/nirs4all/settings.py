@@ -92,7 +92,7 @@ def complete(options: Options) -> Options:
     seed = options.random_state
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32):
         raise ValueError(f"random_state: expected an integer from 0 to 2**32 - 1, got {seed!r}")
-    if options.random_state is not None:
+    if seed is not None:
         return options
     return replace(options, random_state=random.SystemRandom().randrange(2**31))
 

@@ -35,7 +35,7 @@ def refuse_while_main_is_imported() -> None:
 
     Raises:
         SystemExit: In a process of ours; its owner says what to do, once.
-        PoolError: In a process that somebody else started.
+        PoolError: In a process that was not started here.
     """
     process = multiprocessing.current_process()
     if not getattr(process, "_inheriting", False):

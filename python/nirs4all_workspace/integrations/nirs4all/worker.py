@@ -212,7 +212,7 @@ def _drive(
             return False
         if not asked_by_others:
             asked_by_others.append(run.requested)
-        # What somebody else asked for before ends the run as well, and is not ours to undo.
+        # What another process asked for before ends the run as well, and is not ours to undo.
         return asked_by_others[0] is None
 
     try:

@@ -18,8 +18,8 @@ use crate::yaml::tree::Tree;
 /// Dataset, metric and model.
 pub type Model = [Option<String>; 3];
 
-/// The best score of each model among the results that did not fail, a test score where none was validated, and what could not be read, within the current
-/// thread pool.
+/// The best score of each model among the results that did not fail, a test score where none was validated, and what
+/// could not be read, within the current thread pool.
 pub fn best_by_model(root: &Path, progress: &Progress) -> Result<(BTreeMap<Model, f64>, Vec<FileError>)> {
     let mut ranking = ranking::list(root, &Wanted { is_of_run: &|_, _| true, by_records: false }, progress)?;
     let all: Vec<usize> = (0..ranking.runs.len()).collect();

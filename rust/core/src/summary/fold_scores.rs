@@ -167,7 +167,7 @@ impl FoldScores {
         let mut singles: Vec<&Held> = self.scored_folds().chain(&self.unnamed).collect();
         // Sums do not depend on the order in which rows came.
         singles.sort_unstable();
-        // A fold that nobody scored is one that failed; rows that name none may be of another kind.
+        // A fold without a score is one that failed; rows that name none may be of another kind.
         if self.folds.is_empty() && singles.iter().all(|held| held.1.is_none()) {
             singles.clear();
         }
