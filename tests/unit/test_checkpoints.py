@@ -179,6 +179,7 @@ ITSELF.append(ITSELF)
     ("fields", "error", "named"),
     [
         ({"note": "b\udcff"}, ValueError, r"result\['note'\].*udcff"),
+        ({"error": "b\udcff"}, ValueError, r"result\['error'\].*udcff"),
         ({"error": "b\udcff", "status": "done"}, ValueError, r"result\['error'\].*udcff"),
         ({"deep": [{"a": "\ud800"}]}, ValueError, r"result\['deep'\]\[0\]\['a'\].*ud800"),
         ({"b\udcff": 1}, ValueError, r"key result\['b\\udcff'\]"),

@@ -270,8 +270,8 @@ class Writer:
                 (that of most of its rows), score and what stands beside it, best_score (best val_score of a
                 row, test_score where there is no val_score), best_model, score_kind, n_rows, status ("done"),
                 completed_at, run_id and dataset_name are filled in where they are missing or None. `error`
-                and `traceback` are cut at 64 KiB; in a failed result they are never refused: text that is not
-                Unicode is escaped.
+                and `traceback` are cut at 64 KiB; where the given status is "failed" they are never
+                refused: text that is not Unicode is escaped.
 
         Returns:
             The result as it was stored.
@@ -295,6 +295,8 @@ class Writer:
         stored.check_text(result_id, "result['id']")
         if self._ids is None:
             self._planned.check([result_id])
+        # By the status that is given: one that follows from the error excuses no text.
+        given = stored.with_error_texts(given)
         if getattr(result, "writer", None) is not None:
             # It was checkpointed before, and has other rows now.
             given |= dict.fromkeys((*_OF_ROWS, "completed_at"))
@@ -305,7 +307,6 @@ class Writer:
         defaults = {"status": status, "completed_at": datetime.now(UTC).isoformat(), **tally}
         defaults |= {"run_id": self.run_id, "dataset_name": self.dataset_name}
         whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
-        whole = stored.with_error_texts(whole)
         tree, text = stored.result_text(whole)
         check_result(tree)
         n_unnamed = sum(self._native.progress()) - self._n_rows
