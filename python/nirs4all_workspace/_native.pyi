@@ -804,6 +804,24 @@ def array_ids(arrays: object) -> list[str]:
             floats), `array_shape` and `array_type`.
     """
 
+def row_digest(frame: object, columns: list[str] | None = None) -> int:
+    """Return the digest of a table's rows, from 0 to 2^128 - 1: the sum of a hash of each, modulo 2^128.
+
+    A row's hash is that of the names and values of its columns that are not null, in the order of the
+    names: neither the order of rows or columns nor the division into batches matters, and a column of nulls
+    is one that is not there. Digests of parts add up to that of the whole, modulo 2^128. A value counts as
+    what it means: text of any kind and dictionaries of it, integers of any width, floats as 64-bit floats by
+    their bits (one NaN; -0.0 is not 0.0), instants of any unit (without a zone they are UTC; a day is its
+    midnight), durations, bytes, lists and structs of these.
+
+    Args:
+        frame: An Arrow table, batch or data frame.
+        columns: Only those of these that the table has; None for all.
+
+    Raises:
+        TypeError: For something else, and for a column of another type (decimals, maps, times of day, ...).
+    """
+
 def row_schema() -> list[tuple[str, str]]:
     """Return the columns of every segment, each with "text", "int", "float" or "time"."""
 
@@ -900,6 +918,28 @@ def compact(root: _Path, run_id: str, folder: str | None = None) -> list[Compact
 
     Returns:
         Dicts of output, inputs (both relative to the workspace) and rows.
+    """
+
+def supersede(root: _Path, run_id: str, folder: str, writer: str, replaced: list[str]) -> str:
+    """Let a sealed writer take the place of others in its run and folder of predictions.
+
+    Rows and results of the others are in no answer from then on, also where their files come along with a
+    copy that is merged later; those files need not be here. The writer may have no segment where it wrote
+    nothing. What was interrupted can be called again.
+
+    Args:
+        root: The workspace.
+        run_id: The run.
+        folder: The folder of `predictions`.
+        writer: The writer, which was closed.
+        replaced: All writers whose place it takes, those that these replaced before included.
+
+    Returns:
+        The compaction that its segment became, relative to the workspace; durable.
+
+    Raises:
+        ValueError: A writer is none, or takes its own place.
+        OSError: A file could not be read or written.
     """
 
 @final

@@ -42,3 +42,43 @@ def test_more_arrays_than_are_held_at_a_time(workspace):
     (found,) = workspace.verify(full=True)["problems"]
     lost = set(ids) - set(kept["array_id"])
     assert found["message"].startswith(f"{len(lost)} of the arrays")
+
+
+def with_spectra(ws, **ids):
+    with ws.predictions.writer(ws.runs.create("spectra").id, "wheat") as writer:
+        found = writer.write_arrays(
+            pl.DataFrame(
+                {
+                    "array_data": [[0.5, 0.25, 1.0, 2.0], [3.0, 4.0]],
+                    "array_shape": ["[2, 2]", "[2]"],
+                    "array_type": ["X", "spectra"],
+                },
+                schema_overrides={"array_data": pl.List(pl.Float64)},
+            )
+        )
+        row = {"id": "a", "X_id": found[0], "spectra_id": found[1]} | ids
+        writer.write_batch(pl.DataFrame([row | {"val_score": 0.5}]))
+
+
+def test_spectra_of_rows_are_arrays(workspace):
+    with_spectra(workspace)
+    row = workspace.predictions.get("a", arrays=True)
+    assert row["X"].tolist() == [[0.5, 0.25], [1.0, 2.0]]
+    assert row["spectra"].tolist() == [3.0, 4.0]
+    assert row["y_true"] is None
+    run = next(run.id for run in workspace.runs.list() if run.name == "one")
+    assert {"X", "spectra"}.isdisjoint(workspace.predictions.get("3", run_id=run, arrays=True))
+    stored = pl.read_parquet(workspace.path / "arrays/*/*")
+    assert set(stored["array_type"]) == {"y_true", "y_pred", "X", "spectra"}
+    assert problems(workspace) == []
+
+
+@pytest.mark.parametrize("column", ["X_id", "spectra_id"])
+def test_lost_spectra_are_a_problem(workspace, column):
+    with_spectra(workspace, **{column: f"array_{0:024}"})
+    assert [kind for _, kind in problems(workspace)] == ["dangling"]
+
+
+def test_columns_of_these_names_for_something_else(workspace):
+    with_spectra(workspace, X_id="my matrix", spectra_id="17")
+    assert problems(workspace) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +18,42 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COLUMNS = ["array_id", "array_data", "array_shape"]
+_FEW = 1_000
+_BATCH = 8_192
 ROLES = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
+# Of rows that name them, as those from stores of nirs4all.
+_EXTRA_ROLES = ("X", "spectra")
 
 
 def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
     """Return the arrays of a row by role, as NumPy arrays of float64; None where the row has none.
 
+    `X` and `spectra` are there where the row has an `X_id` or `spectra_id`. A file that cannot be read is a
+    warning where other files have the arrays.
+    """
+    roles = (*ROLES, *(role for role in _EXTRA_ROLES if isinstance(row.get(f"{role}_id"), str)))
+    wanted = {row[f"{role}_id"] for role in roles} - {None}
+    found = arrays_by_id(root, row["run_id"], row["dataset_name"], wanted)
+    return {role: found.get(row[f"{role}_id"]) for role in roles}
+
+
+def arrays_by_id(root: Path, run_id: str | None, dataset_name: str, wanted: set[str]) -> dict[str, Any]:
+    """Return arrays of a run on a dataset by their ids, as NumPy arrays of float64, those that are there.
+
     A file that cannot be read is a warning where other files have the arrays.
+
+    Args:
+        root: The workspace.
+        run_id: The run; None of a 0.6 folder.
+        dataset_name: The dataset.
+        wanted: The ids.
     """
     import numpy as np
     import polars as pl
 
-    wanted = {row[f"{role}_id"] for role in ROLES} - {None}
     found: dict[str, Any] = {}
     unread: list[WorkspaceError | OSError] = []
-    for batch in _batches(root, row, wanted, unread) if wanted else ():
+    for batch in _batches(root, run_id, dataset_name, wanted, unread) if wanted else ():
         frame = pl.DataFrame(batch)
         lacking = [pl.lit(None).alias(name) for name in _COLUMNS if name not in frame.columns]
         for id_, data, shape in frame.with_columns(lacking).select(_COLUMNS).iter_rows():
@@ -45,16 +67,23 @@ def arrays_of(root: Path, row: dict[str, Any]) -> dict[str, Any]:
         raise unread[0]  # the arrays may lie there
     for error in unread:
         display.warn(f"left out, since another file has the arrays: {error}")
-    return {role: found.get(row[f"{role}_id"]) for role in ROLES}
+    return found
 
 
 def _batches(
-    root: Path, row: dict[str, Any], wanted: set[str], unread: list[WorkspaceError | OSError]
+    root: Path,
+    run_id: str | None,
+    dataset_name: str,
+    wanted: set[str],
+    unread: list[WorkspaceError | OSError],
 ) -> Iterator[_native.Rows]:
-    """Yield batches that may hold a row's arrays: files of its run and dataset; with 0.6 all files."""
-    find: Callable[[Path], Iterable[_native.Rows]] = partial(_native.find_arrays, ids=sorted(wanted))
-    if row["run_id"] is None:
-        likely = f"{row['dataset_name']}.arrays.parquet"
+    """Yield batches that may hold arrays: files of the run and dataset; with 0.6 all files."""
+    # Looking up each of very many takes longer than reading all.
+    is_few = len(wanted) <= _FEW
+    find: Callable[[Path], Iterable[_native.Rows]]
+    find = partial(_native.find_arrays, ids=sorted(wanted)) if is_few else _all_of
+    if run_id is None:
+        likely = f"{dataset_name}.arrays.parquet"
         names, errors = _native.old_files(root, ".arrays.parquet")
         try:
             listing.raise_if_unreadable(root, errors, *(error["path"] for error in errors))
@@ -62,7 +91,7 @@ def _batches(
             unread.append(error)
         places = [(root / name, find) for name in sorted(names, key=lambda name: (name != likely, name))]
     else:
-        folder, run = dataset_folder(row["dataset_name"]), f"{row['run_id']}."
+        folder, run = dataset_folder(dataset_name), f"{run_id}."
         arrays = _files(root / "arrays" / folder, run, ".arrays.parquet", unread)
         journals = _files(root / "predictions" / folder, run, ".journal", unread)
         places = [(path, find) for path in arrays] + [(path, _in_journal) for path in journals]
@@ -71,6 +100,13 @@ def _batches(
             yield from read(path)
         except (WorkspaceError, OSError) as error:
             unread.append(error)
+
+
+def _all_of(path: Path) -> Iterator[_native.Rows]:
+    """Yield all arrays of a file."""
+    reader = _native.RowReader(path, _COLUMNS, 0, sys.maxsize, _BATCH)
+    while (rows := reader.next()) is not None:
+        yield rows
 
 
 def _in_journal(path: Path) -> Iterator[_native.Rows]:

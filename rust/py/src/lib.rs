@@ -77,7 +77,7 @@ mod _native {
     #[pymodule_export]
     use crate::recover::{
         compact, finished_results, live_journals, passed_over, recover, remove_partial, rows_by_result,
-        run_files, sweep,
+        run_files, supersede, sweep,
     };
     #[pymodule_export]
     use crate::scan::{RowStream, Rows, ScanPlan, score_names, score_names_in, score_structs};
@@ -86,7 +86,7 @@ mod _native {
     #[pymodule_export]
     use crate::summary::{SummaryAccumulator, read_summaries};
     #[pymodule_export]
-    use crate::table::RowReader;
+    use crate::table::{RowReader, row_digest};
     #[pymodule_export]
     use crate::workspace::{list_files, old_files, rebuild_summaries, summarise, verify_files};
     #[pymodule_export]

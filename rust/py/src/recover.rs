@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use n4w_core::base::threads;
 use n4w_core::base::value::Value;
 use n4w_core::reading::{open_segments, unfinished};
 use n4w_core::segment::journal::End;
@@ -171,4 +172,19 @@ pub fn compact<'py>(
         ])
     };
     Converter::new(py).object(&compacted.iter().map(entry).collect::<Value>())
+}
+
+/// Lets a sealed writer take the place of others.
+#[pyfunction]
+pub fn supersede(
+    py: Python<'_>,
+    root: PathBuf,
+    run_id: &str,
+    folder: &str,
+    writer: &str,
+    replaced: Vec<String>,
+) -> PyResult<String> {
+    detached(py, Some(&root), || {
+        threads::run(0, || n4w_core::upkeep::supersede::supersede(&root, run_id, folder, writer, &replaced))?
+    })
 }

@@ -16,6 +16,7 @@ use crate::base::progress::Progress;
 use crate::fs::folders;
 use crate::reading::open_segments;
 use crate::segment::checkpoint_rank::{self, Rank};
+use crate::segment::checkpoints::REPLACES;
 use crate::segment::stored_result;
 use crate::yaml::tree::Tree;
 
@@ -120,7 +121,7 @@ pub(super) fn of_run(root: &Path, run_id: &str, open: Option<&open_segments::Ope
             json.extend(last.iter().filter_map(|(key, said)| Some(((*key).to_owned(), said.clone()?))));
         }
         found.lacks_scores |= wins && lacks_scores(&json) && !failed(&json);
-        let given = json.into_iter().filter(|(key, _)| key != "writer");
+        let given = json.into_iter().filter(|(key, _)| key != "writer" && key != REPLACES);
         let mut given: Vec<(Tree, Tree)> = given.map(|(key, value)| (key.into(), of_json(value))).collect();
         given.push(("writer".into(), writer.as_str().into()));
         let result = complete(given);

@@ -259,6 +259,11 @@ pub fn sealed_results(root: &Path, run_id: &str, open: &OpenResults, errors: &mu
             }
         }
     }
+    let replaced: HashSet<String> =
+        found.iter().flat_map(|(_, line)| checkpoints::replaced_by(line)).collect();
+    if !replaced.is_empty() {
+        found.retain(|(writer, line)| !replaced.contains(writer) && !checkpoints::is_only_replacing(line));
+    }
     found
 }
 

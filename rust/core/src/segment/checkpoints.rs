@@ -17,6 +17,8 @@ use crate::fs::platform;
 const LONGEST: usize = 64 * 1024;
 /// The field of a result that names who checkpointed it; of the lists on disk only those of compactions have it.
 const WRITER: &str = "writer";
+/// The field of a result that names the writers whose place its own took: their results do not count.
+pub const REPLACES: &str = "replaces";
 
 /// One checkpoint of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,6 +124,21 @@ pub fn joined_lists<'a>(
 pub fn in_compaction(line: &str) -> Option<(String, Checkpoint)> {
     let json: Json = serde_json::from_str(line).ok()?;
     Some((json.get(WRITER)?.as_str()?.to_owned(), Checkpoint::of_json(&json)?))
+}
+
+/// The writers whose results do not count beside a line in a list of results; nothing of most lines.
+pub fn replaced_by(line: &str) -> Vec<String> {
+    if !line.contains("\"replaces\"") {
+        return Vec::new();
+    }
+    let json: Option<Json> = serde_json::from_str(line).ok();
+    let named = json.as_ref().and_then(|json| json.get(REPLACES)?.as_array());
+    named.into_iter().flatten().filter_map(|writer| Some(writer.as_str()?.to_owned())).collect()
+}
+
+/// Whether a line in a list of results is no result, but names the writers whose results do not count.
+pub fn is_only_replacing(line: &str) -> bool {
+    !replaced_by(line).is_empty() && Checkpoint::of_result(line).is_none()
 }
 
 /// The checkpoints in a list of results; none where it is missing. Lines that are no results are not its fault

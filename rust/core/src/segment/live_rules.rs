@@ -248,7 +248,10 @@ impl<'a> Run<'a> {
             let sealed =
                 sealed.filter(|(writer, _)| *writer == name.writer).filter_map(|(_, sealed)| sealed.as_ref());
             let longest = sealed.max_by_key(|sealed| sealed.position.frames);
-            match longest.map_or(Ok(false), |sealed| journal.is_covered_by(sealed)) {
+            let is_covered = |sealed: &Sealed| {
+                if sealed.is_superseded() { Ok(true) } else { journal.is_covered_by(sealed) }
+            };
+            match longest.map_or(Ok(false), is_covered) {
                 Ok(true) => live_set.covered.push(file.clone()),
                 Ok(false) if undivided.contains_key(&name.writer) => {
                     // Live as a whole, what was merged would count twice.

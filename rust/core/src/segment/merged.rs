@@ -1,6 +1,6 @@
 //! What a compaction says of its inputs: the writers whose rows it has, how far each went, and where they lie.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::Path;
 
@@ -106,6 +106,18 @@ pub fn parse(text: &str) -> Result<Replaced> {
 pub fn replaces(path: &Path) -> Result<Replaced> {
     let Some(text) = live_key(path, |keys| keys.replaces)? else { return Ok(Replaced::new()) };
     parse(&text).map_err(|error| error.at(path))
+}
+
+/// The writers of a run in whose place others came, as the compactions in a folder say; one that cannot be read
+/// says nothing here, and is told by those who read its rows.
+pub fn superseded(folder: &Path, run_id: &str) -> BTreeSet<String> {
+    let names = crate::fs::folders::names_in(folder).unwrap_or_default();
+    let is_of_run = |by: &Name| by.is_compaction() && by.run_id == run_id;
+    let files = names.into_iter().filter(|file| file.ends_with(SUFFIX));
+    let files = files.filter(|file| Name::of(file).is_some_and(|by| is_of_run(&by)));
+    let said = files.filter_map(|file| replaces(&folder.join(file)).ok()).flatten();
+    let said = said.filter(|(_, merged)| merged.sealed.as_ref().is_some_and(Sealed::is_superseded));
+    said.map(|(writer, _)| writer).collect()
 }
 
 /// How far the journal of a writer went into the compactions in this folder, if it did, and whether its rows are

@@ -69,6 +69,22 @@ impl Sealed {
         })
     }
 
+    /// What is said of a writer in whose place another one came: further than any journal of its own goes.
+    pub fn superseded() -> Self {
+        Self {
+            journal: "0".repeat(32),
+            position: Position { offset: 0, frames: u64::MAX, checksum: 0 },
+            saved: Vec::new(),
+            predecessor: None,
+            results: XxHash3_64::oneshot(b""),
+        }
+    }
+
+    /// Whether this is said of a writer in whose place another one came.
+    pub fn is_superseded(&self) -> bool {
+        self.position.frames == u64::MAX
+    }
+
     /// Whether its list of results is that of nothing.
     pub fn has_no_results(&self) -> bool {
         self.results == XxHash3_64::oneshot(b"")

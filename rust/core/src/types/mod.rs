@@ -13,6 +13,7 @@ mod extension_types;
 mod nesting;
 mod ranges;
 mod reached;
+pub mod row_digest;
 pub mod rows;
 pub mod schema;
 mod storable;

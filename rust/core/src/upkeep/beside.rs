@@ -18,8 +18,9 @@ use crate::decode::chunk_sums::CHUNKS_KEY;
 use crate::footer::TailReader;
 use crate::fs::{atomic, folders, platform};
 use crate::segment::checkpoints::{self, Checkpoint};
-use crate::segment::hidden_rows::RESULT;
+use crate::segment::hidden_rows::{Hidden, Part, RESULT};
 use crate::segment::journal::{Journal, Kind, keep_corrupt};
+use crate::segment::merged::{self, Unit};
 use crate::segment::segment_file::SegmentFile;
 use crate::segment::{ipc, journal_contents};
 use crate::types::columns::Texts;
@@ -95,6 +96,7 @@ impl Only {
         root: &Path,
         folder: &str,
         name: &Name,
+        left_out: Option<&Hidden>,
         live: &mut Live,
         progress: &Progress,
     ) -> Result<Self> {
@@ -103,25 +105,49 @@ impl Only {
         let mut only = Self::default();
         let mut elsewhere = Known::new(place, name.sealed(), name, live);
         let file = platform::open(&path).map_err(|error| Error::io(&path, error))?;
-        let mut has_others = false;
+        let kept = |batch: &RecordBatch, first: u64| match left_out {
+            Some(left_out) => left_out.filter(batch, first),
+            None => Ok(batch.clone()),
+        };
+        let (mut has_others, mut first) = (false, 0);
         batches::read_batches(&path, file, Some(&["id", RESULT]), &mut |batches| {
             progress.check()?;
             for batch in batches {
-                has_others = has_others || elsewhere.others(batch)?.is_some();
+                has_others = has_others || elsewhere.others(&kept(batch, first)?)?.is_some();
+                first += batch.num_rows() as u64;
             }
             Ok(())
         })?;
         if has_others {
             let file = platform::open(&path).map_err(|error| Error::io(&path, error))?;
+            first = 0;
             batches::read_batches(&path, file, None, &mut |batches| {
                 progress.check()?;
                 for batch in batches {
-                    only.rows.extend(elsewhere.others(batch)?);
+                    only.rows.extend(elsewhere.others(&kept(batch, first)?)?);
+                    first += batch.num_rows() as u64;
                 }
                 Ok(())
             })?;
         }
         Ok(only)
+    }
+
+    /// The same of a compaction, but for the rows of writers in whose place others came.
+    pub fn in_segment_without(
+        root: &Path,
+        folder: &str,
+        name: &Name,
+        live: &mut Live,
+        writers: &BTreeSet<String>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let place = root.join("predictions").join(folder);
+        let replaced = merged::replaces(&place.join(name.sealed()))?;
+        let units = merged::units(name, None, &replaced).into_iter();
+        let units = units.filter(|unit| unit.writers.iter().all(|(writer, _)| writers.contains(writer)));
+        let left_out = Hidden::of(units.map(|Unit { rows, .. }| Part { rows, results: None }).collect());
+        Self::in_segment(root, folder, name, left_out.as_ref(), live, progress)
     }
 
     /// Whether there is nothing of that kind.

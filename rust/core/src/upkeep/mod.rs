@@ -9,6 +9,7 @@ mod promote;
 pub mod rebuild;
 pub mod recover;
 mod removal;
+pub mod supersede;
 mod unbacked;
 pub mod verify;
 mod verify_arrays;

@@ -86,7 +86,7 @@ pub fn due(root: &Path, folder: &str, name: &Name) -> Result<Due> {
     let finished = checkpointed(root, name)?;
     all.retain(|result, _| finished.contains_key(result));
     let mut due = Due::default();
-    if all.is_empty() {
+    if all.is_empty() || merged::superseded(&place, &name.run_id).contains(&name.writer) {
         return Ok(due);
     }
     let names = folders::names_in(&place)?;

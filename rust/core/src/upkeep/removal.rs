@@ -104,10 +104,19 @@ pub fn only_in(
     live: &mut Live,
     progress: &Progress,
 ) -> Result<Only> {
+    let place = root.join("predictions").join(folder);
+    let superseded = merged::superseded(&place, &name.run_id);
+    if superseded.contains(&name.writer) {
+        // Another writer took its place.
+        return Ok(Only::default());
+    }
+    if name.is_compaction() && !superseded.is_empty() {
+        return Only::in_segment_without(root, folder, name, live, &superseded, progress);
+    }
     if file_names::is_journal(file) {
         Only::in_journal(root, folder, name, live, progress)
     } else {
-        Only::in_segment(root, folder, name, live, progress)
+        Only::in_segment(root, folder, name, None, live, progress)
     }
 }
 

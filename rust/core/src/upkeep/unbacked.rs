@@ -86,7 +86,7 @@ pub fn lists(root: &Path, folder: &str, run_id: Option<&str>, progress: &Progres
         let checkpoints = said.checkpoints(&name.writer);
         let units = merged::units(&name, said.sealed().as_ref(), &said.replaced());
         for (writer, sealed) in units.into_iter().flat_map(|unit| unit.writers) {
-            let Some(sealed) = sealed else { continue };
+            let Some(sealed) = sealed.filter(|sealed| !sealed.is_superseded()) else { continue };
             let name = Name { run_id: name.run_id.clone(), writer };
             if open.contains(&(name.run_id.clone(), name.base().to_owned())) {
                 continue;

@@ -17,7 +17,7 @@ use crate::segment::ipc;
 use crate::segment::journal::{self, Journal};
 use crate::segment::live_set::LiveSet;
 use crate::types::columns::Texts;
-use crate::write::arrays::{self, ROLES};
+use crate::write::arrays::{self, EXTRA_REFERENCES, ROLES};
 
 /// So many ids are held at a time; where there are more they take turns.
 const AT_ONCE: u64 = 4_000_000;
@@ -166,7 +166,8 @@ impl Lacking {
     /// A segment that cannot be read is reported as that, and not counted.
     fn add(&mut self, path: &Path, is_migrated: bool, known: &HashSet<u64>, is_due: &impl Fn(u64) -> bool) {
         let (mut lost, mut never_there) = (HashSet::new(), HashSet::new());
-        let read = each_id(path, &ROLES.map(|(_, column, _)| column), &mut |id| {
+        let columns: Vec<&str> = ROLES.iter().map(|(_, column, _)| *column).chain(EXTRA_REFERENCES).collect();
+        let read = each_id(path, &columns, &mut |id| {
             let hash = hash_of(id);
             if is_due(hash) && !known.contains(&hash) {
                 let missing = if is_migrated && !arrays::is_id(id) { &mut never_there } else { &mut lost };
@@ -222,7 +223,14 @@ fn each_id(path: &Path, columns: &[&str], take: &mut dyn FnMut(&str)) -> Result<
     let file = platform::open(path).map_err(|error| Error::io(path, error))?;
     batches::read_batches(path, file, Some(columns), &mut |batches| {
         for batch in batches {
-            columns.iter().for_each(|column| texts_of(batch, column, take));
+            for column in columns {
+                let is_extra = EXTRA_REFERENCES.contains(column);
+                texts_of(batch, column, &mut |id| {
+                    if !is_extra || arrays::is_id(id) {
+                        take(id);
+                    }
+                });
+            }
         }
         Ok(())
     })

@@ -18,7 +18,7 @@ use crate::segment::checkpoints::Checkpoint;
 use crate::segment::file_results::Said;
 use crate::segment::journal::{self, Journal};
 use crate::segment::live_set::Lost;
-use crate::segment::{resolve, sealed};
+use crate::segment::{merged, resolve, sealed};
 use crate::write::seal::Survey;
 
 /// What was found in a folder, and the results that its live segments name.
@@ -177,7 +177,10 @@ fn named_in(root: &Path, relative: String) -> Option<Named> {
     let name = Name::of(Path::new(&relative).file_name()?.to_str()?)?;
     let is_there = root.join("runs").join(&name.run_id).is_dir();
     let said = is_there.then(|| Said::read(root, &relative, &name))?.ok()?;
-    let named = said.checkpoints(&name.writer).into_values().flatten().collect();
+    let superseded = merged::superseded(root.join(&relative).parent()?, &name.run_id);
+    let named = said.checkpoints(&name.writer).into_iter();
+    let named =
+        named.filter(|(writer, _)| !superseded.contains(writer)).flat_map(|(_, named)| named).collect();
     Some((relative, name.run_id, named))
 }
 

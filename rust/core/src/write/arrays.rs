@@ -21,6 +21,10 @@ pub const ROLES: [(&str, &str, &str); 5] = [
     ("weights", "weights_id", "weights"),
 ];
 
+/// Columns that refer to arrays as well where rows have them, of the types `X` and `spectra`; only ids of this format
+/// count there, since a table may have columns of these names for something else.
+pub const EXTRA_REFERENCES: [&str; 2] = ["X_id", "spectra_id"];
+
 /// Numbers with a shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values {
