@@ -42,3 +42,15 @@ def test_the_example_of_a_drive_runs(tmp_path):
     (run,) = n4w.Workspace.open(tmp_path / "experiments").runs.list()
     assert (status, float(score)) == ("completed", run.results()[0].score)
     assert len(run.results()) == 4
+
+
+def test_the_example_of_the_way_back_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    x = experiments.spectra()
+    names = {"X": x, "y": 2 * x[:, 3] - x[:, 8]}
+    for name in ("record(", "export_store("):
+        (example,) = [block for block in blocks if name in block]
+        exec(compile(example, str(DOCS), "exec"), names)
+    rows = n4w.Workspace.open("experiments").predictions.scan().collect()
+    best = rows.filter(partition="val")["val_score"].min()
+    assert capsys.readouterr().out.splitlines()[-3:] == [str(best), str(len(rows)), str(len(rows))]

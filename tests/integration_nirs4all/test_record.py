@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sample_data
 import stored
-from drives import folders
+from drives import TEMPLATES, folders
 from nirs4all_workspace.integrations.nirs4all import record
 
 ENGINES = ["dag-ml", "legacy"]
@@ -65,6 +65,28 @@ def test_several_pipelines_and_datasets_of_one_call(ws, tmp_path):
         assert sorted(found.values()) == [1, 1, 6, 6]
         rows = Counter(row["dataset_name"] for row in result.predictions.filter_predictions())
         assert Counter(row["dataset_name"] for row in stored.rows_of(ws, run)) == rows
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_of_several_pipelines_has_its_name_and_steps(ws, tmp_path, engine):
+    several, paths = TEMPLATES(), folders(tmp_path / "data")
+    result = call(several, paths, tmp_path / "own", engine)
+    run = record(result, ws, name="lab", pipeline=tuple(several), dataset=paths)
+    names = {row["config_name"] for row in result.predictions.filter_predictions(load_arrays=False)}
+    names = {name for name in names if not name.endswith("_refit")}
+    assert {found.config_name for found in run.results()} == names
+    configs = {config["name"]: config["steps"] for config in run.configs()}
+    assert configs.keys() == names
+    # What each configuration computed with says the rows' own model, and the scaler that was chosen.
+    scalers = Counter(str(steps[0]).rpartition(".")[2].strip("'}") for steps in configs.values())
+    assert scalers == {"StandardScaler": 3, "MinMaxScaler": 2, "StandardNormalVariate": 2}
+    # The second pipeline, of one configuration, keeps its place in its name.
+    (ridge,) = (name for name, steps in configs.items() if "Ridge" in str(steps))
+    assert ridge.startswith("lab_p1_")
+    assert {row["config_name"] for row in stored.rows_of(ws, run) if row["model_name"] == "Ridge"} == {
+        ridge,
+        ridge + "_refit",
+    }
 
 
 def test_a_dataset_at_a_path_is_registered(ws, tmp_path):

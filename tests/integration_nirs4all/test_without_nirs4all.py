@@ -21,6 +21,9 @@ calls = [
     lambda: inputs.load(Input("a", path=sys.prefix)),
     lambda: compute.compute(task),
     lambda: integration.record(None, "nowhere", name="lab"),
+    lambda: integration.to_predictions("nowhere"),
+    lambda: integration.use_workspaces(),
+    lambda: integration.export_store("nowhere", "lab", "elsewhere"),
 ]
 for call in calls:
     try:
@@ -39,11 +42,11 @@ def said(place, is_old):
 
 def test_without_it_each_function_says_what_to_install():
     lines = said("import importlib.abc\n" + BLOCK, False)
-    assert lines == [f"nirs4all is not installed: {SAYS}"] * 6
+    assert lines == [f"nirs4all is not installed: {SAYS}"] * 9
 
 
 def test_an_old_one_is_told_from_the_one_that_is_needed():
-    assert said(OLD, True) == [f"expected nirs4all 1.4, found 0.6.2: {SAYS}"] * 6
+    assert said(OLD, True) == [f"expected nirs4all 1.4, found 0.6.2: {SAYS}"] * 9
 
 
 BLOCK = """

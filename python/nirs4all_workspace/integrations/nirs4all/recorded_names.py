@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nirs4all_workspace.integrations.nirs4all.expansion import expand
+from nirs4all_workspace.integrations.nirs4all.expansion import expand, run_name
 from nirs4all_workspace.model.plan import normalise
 from nirs4all_workspace.templates import Template
 
@@ -62,7 +62,16 @@ def as_called(rows: list[dict[str, Any]]) -> list[Called]:
 
 @dataclass
 class _Pipeline:
+    """A pipeline that was given.
+
+    Attributes:
+        template: The pipeline as it is stored.
+        expanded: Its configurations, normalised.
+        configs: The same by the hashes that their names may end in.
+    """
+
     template: Template
+    expanded: list[dict[str, Any]]
     configs: dict[str, dict[str, Any]]
 
 
@@ -91,7 +100,8 @@ class Pipelines:
         """
         call = next((match[1] for named in names if (match := _CALL.fullmatch(base_of(named)))), name)
         several = pipeline if isinstance(pipeline, tuple) else () if pipeline is None else (pipeline,)
-        return cls([_pipeline(one, call) for one in several])
+        named = [(one, run_name(call, place, len(several))) for place, one in enumerate(several)]
+        return cls([_pipeline(one, its_name) for one, its_name in named])
 
     @property
     def templates(self) -> list[Template]:
@@ -108,14 +118,15 @@ class Pipelines:
             return None
         base = base_of(config_name)
         pipeline = self.given[self._place_of(base)]
-        if len(pipeline.configs) == 1:
-            # Of several models in one pipeline each has a name of its own.
-            config = next(iter(pipeline.configs.values()))
+        if base[-8:] in pipeline.configs:
+            config = {**pipeline.configs[base[-8:]], "name": base}
+        elif len(pipeline.expanded) == 1:
+            # Of several models in one pipeline each has a name of its own; a search may have none.
+            config = pipeline.expanded[0]
         else:
             # What nirs4all sampled itself is known by its name alone.
-            config = {**pipeline.configs.get(base[-8:], {}), "name": base or None}
-            if base[-8:] not in pipeline.configs:
-                config = normalise({"template_id": pipeline.template.id, **config}, [pipeline.template.id])
+            unknown = {"template_id": pipeline.template.id, "name": base or None}
+            config = normalise(unknown, [pipeline.template.id])
         return self.found.setdefault((config["template_id"], config["config_id"]), config)
 
     def _place_of(self, base: str) -> int:
@@ -133,8 +144,22 @@ class Pipelines:
 def _pipeline(given: object, call: str) -> _Pipeline:
     expansion = expand(given, call)
     template = Template(expansion.original_template, expansion_count=len(expansion.configurations))
+    expanded = [
+        normalise({"template_id": template.id, **vars(config)}, [template.id])
+        for config in expansion.configurations
+    ]
     configs = {}
-    for config in expansion.configurations:
-        normal = normalise({"template_id": template.id, **vars(config)}, [template.id])
+    for config, normal in zip(expansion.configurations, expanded, strict=True):
+        short = _short(config.steps)
+        if short != config.steps:
+            # The default engine names it as if `{"class": X}` were X; the legacy engine does not.
+            configs[expand(short, call).configurations[0].name[-8:]] = normal
         configs[config.name[-8:]] = normal
-    return _Pipeline(template, configs)
+    return _Pipeline(template, expanded, configs)
+
+
+def _short(steps: Any) -> Any:  # noqa: ANN401 - a tree of anything
+    """Return steps in which a class without parameters is its name alone."""
+    if isinstance(steps, dict):
+        return steps["class"] if list(steps) == ["class"] else {key: _short(it) for key, it in steps.items()}
+    return [_short(item) for item in steps] if isinstance(steps, list) else steps
