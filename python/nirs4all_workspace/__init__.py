@@ -63,6 +63,7 @@ from nirs4all_workspace.runs.lineage import Lineage
 from nirs4all_workspace.runs.recorded import RecordedRun
 from nirs4all_workspace.runs.results import Results
 from nirs4all_workspace.runs.run import Run
+from nirs4all_workspace.stores.import_store import import_store
 from nirs4all_workspace.templates import Template, TemplateList, Templates, UsageList
 from nirs4all_workspace.workspace import Workspace
 
@@ -122,6 +123,7 @@ __all__ = [
     "WriterOptions",
     "__version__",
     "hash_file",
+    "import_store",
     "is_better",
     "metric_info",
     "migrate",

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from nirs4all_workspace.cli import datasets, drive, lineage, migrate, predictions, results, runs, stats
+from nirs4all_workspace.cli import (
+    datasets,
+    drive,
+    import_store,
+    lineage,
+    migrate,
+    predictions,
+    results,
+    runs,
+    stats,
+)
 from nirs4all_workspace.cli.output import accept_every_text, say
 from nirs4all_workspace.display import shown
 from nirs4all_workspace.exceptions import WorkspaceError
@@ -79,6 +89,7 @@ app.add_typer(results.app)
 app.add_typer(lineage.app)
 app.add_typer(stats.app)
 app.add_typer(migrate.app)
+app.add_typer(import_store.app)
 app.add_typer(datasets.app, name="datasets")
 
 

@@ -219,6 +219,25 @@ class Migration(TypedDict):
     errors: list[Problem]
 
 
+class Import(TypedDict):
+    """The outcome of `import_store`."""
+
+    source: str
+    target: str
+    status: str
+    """"imported", or "unchanged" where nothing was new."""
+    imported_at: str
+    seconds: float
+    bytes_before: int
+    """Of the database, the arrays and the artifacts that were imported."""
+    bytes_after: int
+    """Of all files that these became."""
+    counts: dict[str, dict[str, int]]
+    runs: list[dict[str, Any]]
+    notes: list[dict[str, str | None]]
+    errors: list[Problem]
+
+
 class Change(TypedDict):
     """One change that `Workspace.watch` noticed."""
 
