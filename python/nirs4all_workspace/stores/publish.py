@@ -78,13 +78,14 @@ def run(staging: Path, workspace: Workspace, planned: PlannedRun, written: list[
             path.replace(there)
     built, place = staging / "runs" / planned.id, target / "runs" / planned.id
     if place.exists():
-        _keep_edits(built, place)
         origin = built / migration_notes.OF_RUN
-        for path in list(files.walk(built)):
-            if path != origin:
-                there = place / path.relative_to(built)
-                there.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(there)
+        with run_record.locked(target, planned.id):
+            _keep_edits(built, place)
+            for path in list(files.walk(built)):
+                if path != origin:
+                    there = place / path.relative_to(built)
+                    there.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(there)
         # What the next import compares with comes last.
         path = place / run_summary.FILE
         summary = workspace.runs.get_writable(planned.id).summary()
