@@ -162,8 +162,7 @@ class Importer:
     def _verify(self, parts: list[Part]) -> None:
         """Read again what was written, and compare it with what was read from the store."""
         root = self.staging.path
-        for part in parts:
-            rows, digest, wrong = read_again(root, part)
+        for part, (rows, digest, wrong) in zip(parts, read_again(root, parts), strict=True):
             lost = part.expected - part.rows
             place = f"runs/{part.run_id}: {part.dataset}"
             if rows != part.rows or digest != part.digest or lost:

@@ -141,13 +141,13 @@ class Rows:
         kind = self._kinds.get(name, "float" if name in _FLOATS else "text")
         if kind == "time":
             return _times(name, values)
-        types: dict[str, tuple[Any, tuple[type, ...]]] = {
-            "text": (pl.String, (str,)),
-            "int": (pl.Int64, (int,)),
-            "float": (pl.Float64, (int, float)),
+        types: dict[str, tuple[Any, set[type]]] = {
+            "text": (pl.String, {str}),
+            "int": (pl.Int64, {int}),
+            "float": (pl.Float64, {int, float}),
         }
         dtype, accepted = types[kind]
-        if all(value is None or type(value) in accepted for value in values):
+        if set(map(type, values)) <= accepted | {type(None)}:
             try:
                 return pl.Series(name, values, dtype), None
             except (OverflowError, pl.exceptions.PolarsError, TypeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
@@ -15,7 +16,8 @@ from nirs4all_workspace.stores.array_files import FILE, HASH, ID, PLACE, ArrayFi
 from nirs4all_workspace.stores.rows import PART, REFERENCES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     import polars as pl
@@ -53,23 +55,31 @@ class Transfer:
 
     def write(self, workspace: Workspace, parts: Sequence[Part], step: Callable[[int], object]) -> None:
         """Write the rows and results of parts to a workspace that no other process sees."""
-        for batch in self._in_order(parts):
-            for part in batch:
-                part.rows = part.digest = part.n_arrays = 0
-                part.groups.clear()
-                part.writer = workspace.predictions.open_writer(
-                    part.run_id,
-                    part.dataset,
-                    durability="none",
-                    flush_rows=tables.ROWS,
-                    flush_bytes=_BYTES // len(batch),
-                    flush_seconds=1e9,
-                    ids=writer_ids(part.run_id, part.dataset, *part.replaces),
-                )
-            self._move(batch, step)
-            # What is sealed waits for the disk, and is computed without the interpreter's lock.
-            with ThreadPoolExecutor(_SEALERS) as pool:
-                list(pool.map(self._close, batch))
+        # What is sealed waits for the disk, and is computed without the interpreter's lock: meanwhile the next
+        # parts are read.
+        with ThreadPoolExecutor(_SEALERS) as pool:
+            sealed: list[Future[None]] = []
+            for batch in self._in_order(parts):
+                for part in batch:
+                    self._open(workspace, part, _BYTES // len(batch))
+                self._move(batch, step)
+                _finish(sealed)
+                sealed = [pool.submit(self._close, part) for part in batch]
+            _finish(sealed)
+
+    @staticmethod
+    def _open(workspace: Workspace, part: Part, size: int) -> None:
+        part.rows = part.digest = part.n_arrays = 0
+        part.groups.clear()
+        part.writer = workspace.predictions.open_writer(
+            part.run_id,
+            part.dataset,
+            durability="none",
+            flush_rows=tables.ROWS,
+            flush_bytes=size,
+            flush_seconds=1e9,
+            ids=writer_ids(part.run_id, part.dataset, *part.replaces),
+        )
 
     @staticmethod
     def _parts_of_predictions(source: Source, plan: Plan) -> pl.DataFrame:
@@ -188,13 +198,23 @@ class Transfer:
             path.unlink(missing_ok=True)
 
 
+def _finish(sealed: Iterable[Future[None]]) -> None:
+    for future in sealed:
+        future.result()
+
+
 def digest_of(frame: pl.DataFrame) -> int:
     """Return the digest of rows, whatever their order."""
     return _native.row_digest(frame.drop(_OF_WRITER, strict=False))
 
 
-def read_again(root: Path, part: Part) -> tuple[int, int, int]:
-    """Return rows, digest and the number of wrong arrays of what was written of a part."""
+def read_again(root: Path, parts: Sequence[Part]) -> Iterator[tuple[int, int, int]]:
+    """Yield rows, digest and the number of wrong arrays of what was written of each part, in order."""
+    with ThreadPoolExecutor(_SEALERS) as pool:
+        yield from pool.map(partial(_read_again, root), parts)
+
+
+def _read_again(root: Path, part: Part) -> tuple[int, int, int]:
     rows = digest = wrong = 0
     named, stored = set[str](), set[str]()
     for path in files_of(root, part):
