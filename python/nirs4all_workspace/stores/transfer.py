@@ -55,8 +55,7 @@ class Transfer:
 
     def write(self, workspace: Workspace, parts: Sequence[Part], step: Callable[[int], object]) -> None:
         """Write the rows and results of parts to a workspace that no other process sees."""
-        # What is sealed waits for the disk, and is computed without the interpreter's lock: meanwhile the next
-        # parts are read.
+        # Parts are sealed without the interpreter's lock, and wait for the disk: meanwhile the next are read.
         with ThreadPoolExecutor(_SEALERS) as pool:
             sealed: list[Future[None]] = []
             for batch in self._in_order(parts):
