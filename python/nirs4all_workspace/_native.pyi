@@ -1103,8 +1103,8 @@ class JournalWriter:
         These are n_rows, metric, all fields of scores, repeated_fold and without_metric.
         """
 
-    def checkpoint(self, result_id: str, result: str) -> None:
-        """Append waiting rows and a result, a JSON object with that id."""
+    def checkpoint(self, results: Sequence[tuple[str, str]]) -> None:
+        """Append waiting rows and results, as one piece: ids, and JSON objects with them."""
 
     def close(self) -> list[dict[str, Any]]:
         """Flush and seal; return the outcome for each journal."""

@@ -1,10 +1,10 @@
-"""What rows hold that looks like a typing error: it is stored as it is, and the writer warns of it."""
+"""What rows and results hold that looks like a mistake: it is stored as it is, and the writer warns of it."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import UnknownMetricError
@@ -12,7 +12,7 @@ from nirs4all_workspace.model.arguments import PredictionRow
 from nirs4all_workspace.model.result import NAMES as RESULT_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _COLUMNS = tuple(PredictionRow.__annotations__)
 _ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
@@ -94,6 +94,41 @@ def column_meant(name: str) -> str | None:
 def field_meant(name: str) -> str | None:
     """Return the field of a result that the name of another one resembles, if there is one."""
     return None if name in RESULT_FIELDS or name in _COLUMNS else _alike(_plain(name), RESULT_FIELDS)
+
+
+def result_warnings(
+    result: Mapping[str, Any], tally: Mapping[str, Any], unnamed: int
+) -> Iterator[tuple[str, str]]:
+    """Yield what looks wrong in a result that is checkpointed, as pairs of a kind and a message.
+
+    Args:
+        result: The result with all of its fields.
+        tally: What its rows say.
+        unnamed: The number of rows before it that name no result, and may have been meant as its rows.
+    """
+    for name in result:
+        meant = field_meant(name)
+        if meant is not None:
+            yield f"field {name}", f"result {result['id']} has a field {name!r}; did you mean {meant!r}?"
+    if result["status"] != "done":
+        return
+    what = f"result {result['id']} is done"
+    if unnamed and not tally["n_rows"]:
+        rows = "the row before it names" if unnamed == 1 else f"the {unnamed} rows before it name"
+        yield (
+            "unnamed",
+            f"{what} without rows, and {rows} no result: give a row the id of its result as result_id",
+        )
+    if 0 < tally["without_metric"] < tally["n_rows"]:
+        lacking = f"{tally['without_metric']} of its {tally['n_rows']} rows have no metric"
+        yield "metric", f"{what}, and {lacking}, so that they count in no score"
+    if tally["repeated_fold"] is not None:
+        fold = f"fold {tally['repeated_fold']!r}"
+        yield (
+            "fold",
+            f"{what}, and several rows of one model have validation scores of {fold}: each counts as a fold. "
+            "Give repeats fold ids of their own, and write a fold once",
+        )
 
 
 def _alike(plain: str, names: Sequence[str]) -> str | None:

@@ -21,7 +21,7 @@ from nirs4all_workspace.predictions.planned import PlannedResults
 from nirs4all_workspace.values import frames, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from nirs4all_workspace.model.arguments import PredictionRow, ResultFields
@@ -286,6 +286,28 @@ class Writer:
             ConflictError: This writer was closed or declared dead; the result is not committed.
             OSError: It could not be written; rows wait, and the result can be checkpointed again.
         """
+        return self.checkpoint_all([result])[0]
+
+    def checkpoint_all(self, results: Iterable[Mapping[str, Any] | _HasDict]) -> list[dict[str, Any]]:
+        """Commit several results as `checkpoint` does one: all of them, or none. Used by imports."""
+        whole, texts, unnamed = [], [], sum(self._native.progress()) - self._n_rows
+        for result in results:
+            found, text = self._completed(result, unnamed)
+            whole.append(found)
+            texts.append((found["id"], text))
+        self._native.checkpoint(texts)
+        self._n_rows += unnamed
+        for found in whole:
+            self._planned.finish(found["id"])
+            _log.info("result %s checkpointed by writer %s: %s", found["id"], self.writer_id, found["status"])
+        self._report()
+        if self._on_checkpoint is not None:
+            for found in whole:
+                self._on_checkpoint(found)
+        return whole
+
+    def _completed(self, result: Mapping[str, Any] | _HasDict, unnamed: int) -> tuple[dict[str, Any], str]:
+        """Return a result with what its rows say, and its text; warn of what looks wrong."""
         given = dict(result if isinstance(result, dict) else _fields_of(result))
         result_id = given.get("id")
         if not isinstance(result_id, str) or not result_id:
@@ -302,56 +324,28 @@ class Writer:
             given |= dict.fromkeys((*_OF_ROWS, "completed_at"))
         metric = given.get("metric")
         tally = self._native.tally(result_id, metric if isinstance(metric, str) else None)
-        odd = tally.pop("repeated_fold"), tally.pop("without_metric")
         status = "done" if given.get("error") is None else "failed"
         defaults = {"status": status, "completed_at": datetime.now(UTC).isoformat(), **tally}
         defaults |= {"run_id": self.run_id, "dataset_name": self.dataset_name}
+        del defaults["repeated_fold"], defaults["without_metric"]
         whole = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
         tree, text = stored.result_text(whole)
         check_result(tree)
-        n_unnamed = sum(self._native.progress()) - self._n_rows
         if self._warns and not self._is_closed:
             # Before it is committed: where warnings are errors, it is not, and can be checkpointed again.
-            self._warn_of_result(whole, tally, n_unnamed, odd)
-        self._native.checkpoint(result_id, text)
-        self._n_rows += n_unnamed
-        self._planned.finish(result_id)
-        _log.info("result %s checkpointed by writer %s: %s", result_id, self.writer_id, whole["status"])
-        self._report()
-        if self._on_checkpoint is not None:
-            self._on_checkpoint(whole)
-        return whole
+            self._warn_of_result(whole, tally, unnamed)
+        return whole, text
 
-    def _warn_of_result(
-        self, whole: dict[str, Any], tally: dict[str, Any], n_unnamed: int, odd: tuple[str | None, int]
-    ) -> None:
+    def _warn_of_result(self, whole: dict[str, Any], tally: dict[str, Any], unnamed: int) -> None:
         """Warn of fields that look mistyped, and of what the rows of a finished result do not say."""
-        for name in whole:
-            meant = misspellings.field_meant(name)
-            if meant is not None:
-                message = f"result {whole['id']} has a field {name!r}; did you mean {meant!r}?"
-                self._warn(f"field {name}", message)
+        meant = 0 if self._planned.unfinished else unnamed
+        for kind, message in misspellings.result_warnings(whole, tally, meant):
+            self._warn(kind, message)
         if whole["status"] != "done":
             return
         what = f"result {whole['id']} is done"
-        repeated_fold, without_metric = odd
-        if n_unnamed and not (tally["n_rows"] or self._planned.unfinished):
-            rows = "the row before it names" if n_unnamed == 1 else f"the {n_unnamed} rows before it name"
-            self._warn(
-                "unnamed",
-                f"{what} without rows, and {rows} no result: give a row the id of its result as result_id",
-            )
-        if without_metric == tally["n_rows"] > 0:
+        if tally["without_metric"] == tally["n_rows"] > 0:
             self._log_once("metric", f"{what}, and its rows have no metric: it ranks nowhere")
-        elif without_metric:
-            lacking = f"{without_metric} of its {tally['n_rows']} rows have no metric"
-            self._warn("metric", f"{what}, and {lacking}, so that they count in no score")
-        if repeated_fold is not None:
-            self._warn(
-                "fold",
-                f"{what}, and several rows of one model have validation scores of fold {repeated_fold!r}: "
-                "each counts as a fold. Give repeats fold ids of their own, and write a fold once",
-            )
         for other in open_writers(self._root, self.run_id):
             if other is not self and whole["id"] in other._planned.unfinished:
                 self._warn(
@@ -437,7 +431,8 @@ class Writer:
         if getattr(self, "_is_closed", True) or os.getpid() != self._pid:
             return
         waiting = self._native.progress()[1]
-        if waiting:
+        # Rows of a copy are where they were copied from.
+        if waiting and self._warns:
             _lost[self.run_id] = _lost.get(self.run_id, 0) + waiting
             rows = "1 unflushed row, which is" if waiting == 1 else f"{waiting} unflushed rows, which are"
             message = f"{self!r} was dropped with {rows} lost; use it in a with block"

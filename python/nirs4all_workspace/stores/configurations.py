@@ -137,9 +137,8 @@ class Configurations:
         return [strict_json.dumps(config) for config in self._lines.get(run.id, {}).values()]
 
     def forget(self, run: PlannedRun) -> None:
-        """Drop what is held of a run whose records were written."""
+        """Drop the configurations of a run whose records were written."""
         self._lines.pop(run.id, None)
-        self._used.pop(run.id, None)
 
     def _row(self, run: PlannedRun, pipeline: dict[str, Any]) -> dict[str, Any]:
         """Return the whole row of a pipeline; those of one run are read at once."""

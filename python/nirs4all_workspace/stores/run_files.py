@@ -97,6 +97,7 @@ class RunFiles:
         if configs:
             files.write(folder / plan.FILE, "".join(f"{line}\n" for line in configs).encode("utf-8"))
         self._write_records(run, folder)
+        self._configurations.forget(run)
         return folder
 
     def content(self, run: PlannedRun) -> str:

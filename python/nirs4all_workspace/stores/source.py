@@ -237,7 +237,9 @@ class Source:
         is_copy = database.parent != self.path
         mode = "mode=rw" if is_copy else "mode=ro&immutable=1"
         with _Reading(self.place):
-            return sqlite3.connect(f"file:{quote(os.fsencode(database))}?{mode}", uri=True)
+            # One thread at a time reads, not always the same.
+            name = f"file:{quote(os.fsencode(database))}?{mode}"
+            return sqlite3.connect(name, uri=True, check_same_thread=False)
 
     def _version(self) -> int | None:
         if self.file == DUCKDB:

@@ -110,10 +110,7 @@ class Transfer:
         numbers = [part.number for part in parts]
         used = self.arrays.used.filter(pl.col(PART).is_in(numbers))
         done: list[pl.Series] = []
-        for arrays in self.arrays.batches(used):
-            found = self._rows.of(arrays[ID].to_list(), numbers)
-            joined = arrays.join(found, left_on=ID, right_on="id", how="inner", maintain_order="left")
-            frame = joined.rename({ID: "id"})
+        for frame in _ahead(self._joined(used, numbers)):
             done.append(frame.select(hash_of("id")).to_series())
             self._add(frame, step)
         left = self._known.filter(pl.col(PART).is_in(numbers))
@@ -121,6 +118,13 @@ class Transfer:
             left = left.join(pl.concat(done).to_frame(), on=HASH, how="anti")
         if left.height:
             self._move_without_arrays(set(left[HASH].to_list()), numbers, step)
+
+    def _joined(self, used: pl.DataFrame, numbers: Sequence[int]) -> Iterator[pl.DataFrame]:
+        """Yield rows of the database with their arrays."""
+        for arrays in self.arrays.batches(used):
+            found = self._rows.of(arrays[ID].to_list(), numbers)
+            joined = arrays.join(found, left_on=ID, right_on="id", how="inner", maintain_order="left")
+            yield joined.rename({ID: "id"})
 
     def _move_without_arrays(
         self, hashes: set[int], numbers: Sequence[int], step: Callable[[int], object]
@@ -187,14 +191,22 @@ class Transfer:
         if writer is None:
             return
         part.sample_ids = self._rows.sample_ids.get(part.number, set())
-        for result in part.results:
-            writer.checkpoint(part.fields_of(result))
+        writer.checkpoint_all(map(part.fields_of, part.results))
         path = writer.path
         writer.close()
         part.writer, part.writer_id = None, writer.writer_id
         if path is not None:
             # No process reads here yet: the journals that the segment covers are removed at once.
             path.unlink(missing_ok=True)
+
+
+def _ahead(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield frames, the next one of which is read meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, frames, None)
+        while (frame := waiting.result()) is not None:
+            waiting = pool.submit(next, frames, None)
+            yield frame
 
 
 def _finish(sealed: Iterable[Future[None]]) -> None:

@@ -180,8 +180,9 @@ impl JournalWriter {
         Trees::new(py).object(&written.bytes)
     }
 
-    fn checkpoint(&self, py: Python<'_>, result_id: &str, result: &str) -> PyResult<()> {
-        self.work(py, |writer| writer.checkpoint(result_id, result))
+    fn checkpoint(&self, py: Python<'_>, results: Vec<(String, String)>) -> PyResult<()> {
+        let results: Vec<(&str, &str)> = results.iter().map(|(id, text)| (&**id, &**text)).collect();
+        self.work(py, |writer| writer.checkpoint(&results))
     }
 
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

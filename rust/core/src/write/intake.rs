@@ -143,7 +143,7 @@ impl Writer {
             ids.push(arrays::id_of(&hash));
             self.table.seen.add_array(&ids[ids.len() - 1], &values.shape);
             if self.waiting.arrays.bytes() >= self.options.bytes.min(STAGED_BYTES) {
-                self.commit(None)?;
+                self.commit(&[])?;
             }
         }
         Ok(ids)

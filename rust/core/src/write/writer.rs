@@ -195,17 +195,22 @@ impl Writer {
     ///
     /// After an error nothing that waits is lost: the next flush writes it to a fresh journal.
     pub fn flush(&mut self) -> Result<()> {
-        self.commit(None)
+        self.commit(&[])
     }
 
-    /// Appends what waits and a finished result, as one piece: the commit point of that result.
+    /// Appends what waits and finished results, each with its id, as one piece: their commit point.
     ///
-    /// What no reader could read of it is refused before anything is appended: rows wait, and the result can be
-    /// checkpointed again.
-    pub fn checkpoint(&mut self, result_id: &str, result: &str) -> Result<()> {
-        self.check_unfinished(result_id)?;
-        stored_result::check(result)?;
-        self.commit(Some((result_id, result)))
+    /// What no reader could read of one is refused before anything is appended: rows wait, and the results can
+    /// be checkpointed again.
+    pub fn checkpoint(&mut self, results: &[(&str, &str)]) -> Result<()> {
+        for (place, (id, result)) in results.iter().enumerate() {
+            self.check_unfinished(id)?;
+            if results[..place].iter().any(|(other, _)| other == id) {
+                return Err(Error::new(ErrorKind::Argument, format!("result {id:?} is given twice")));
+            }
+            stored_result::check(result)?;
+        }
+        self.commit(results)
     }
 
     /// What the rows of a result say, those that wait among them, by a metric; without one by that of most.
@@ -218,7 +223,7 @@ impl Writer {
         Ok(self.unfinished.get(result_id).map(stats).unwrap_or_default())
     }
 
-    pub(crate) fn commit(&mut self, result: Option<(&str, &str)>) -> Result<()> {
+    pub(crate) fn commit(&mut self, results: &[(&str, &str)]) -> Result<()> {
         self.check()?;
         self.stage()?;
         let mut frames = Vec::new();
@@ -233,7 +238,7 @@ impl Writer {
         for payload in encoded {
             frames.push((Kind::Rows, payload?));
         }
-        frames.extend(result.map(|(_, text)| (Kind::Checkpoint, text.as_bytes().to_vec())));
+        frames.extend(results.iter().map(|(_, text)| (Kind::Checkpoint, text.as_bytes().to_vec())));
         let mut open = match self.current.take() {
             Some(open) => open,
             None => self.go_on()?,
@@ -252,7 +257,7 @@ impl Writer {
         open.summary.entry(self.dataset.clone()).or_default().merge(&summary);
         open.arrays.extend(new_arrays);
         self.acknowledged += rows as u64;
-        if let Some((id, _)) = result {
+        for &(id, _) in results {
             open.finished.insert(id.to_owned());
             self.unfinished.remove(id);
             self.planned.forget(id);

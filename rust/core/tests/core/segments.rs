@@ -220,7 +220,7 @@ fn checkpoint(root: &Path, result: &str, rows: usize, status: &str, time: &str) 
     let mut writer = writer(root);
     write_result(&mut writer, result, rows);
     let text = format!(r#"{{"id": "{result}", "status": "{status}", "completed_at": "{time}"}}"#);
-    writer.checkpoint(result, &text).unwrap();
+    writer.checkpoint(&[(result, &text)]).unwrap();
     writer.close(&Progress::default()).unwrap();
     writer.name().clone()
 }
@@ -272,7 +272,7 @@ fn rows_of_an_open_segment_are_hidden_where_another_writer_finished_their_result
     checkpoint(root, "r1", 3, "done", "2026-01-01T00:00:02");
     assert_eq!((count(root, Open::Live), count(root, Open::LeftOut)), (3, 3));
     // It is finished here too, and earlier.
-    open.checkpoint("r1", r#"{"id": "r1", "completed_at": "2026-01-01T00:00:01"}"#).unwrap();
+    open.checkpoint(&[("r1", r#"{"id": "r1", "completed_at": "2026-01-01T00:00:01"}"#)]).unwrap();
     assert_eq!((count(root, Open::Live), count(root, Open::LeftOut)), (2, 3));
     open.close(&Progress::default()).unwrap();
     assert_eq!((count(root, Open::Live), count(root, Open::LeftOut)), (2, 2));
