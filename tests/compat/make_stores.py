@@ -3,8 +3,8 @@
     python tests/compat/make_stores.py [--uv UV] [--environments FOLDER] [NAME ...]
 
 Each version is installed by `uv pip install --exclude-newer`, so with what there was at its date, and makes
-small calls on made-up samples, each in a process of its own. A store is kept as `<name>.zip`; `stores.json` says
-of each call how it ended, and which rows of `runs` it left, as SQL lists them after each call.
+small calls on made-up samples, each in a process of its own. A store is kept as `<name>.zip`; `stores.json`
+says of each call how it ended, and which rows of `runs` it left, as SQL lists them after each call.
 """
 
 import argparse
