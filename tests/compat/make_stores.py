@@ -43,6 +43,8 @@ CALLED = (
 )
 KINDS = {
     **{version: (version, CALLED, {}) for version in VERSIONS},
+    # Its default engine stores nothing.
+    "1.0.0": ("1.0.0", CALLED, {"engine": "legacy"}),
     LEGACY: ("1.4.10", CALLED, {"engine": "legacy"}),
     "1.4.10-tables": ("1.4.10", ("choice", "tables"), {}),
 }
