@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -270,3 +274,33 @@ def test_values_of_other_types_are_kept_beside(store, tmp_path):
     found = next(it for it in Files(tmp_path / "w").rows if it["id"] == row[0])
     assert (found["val_score"], found["source_val_score"]) == (None, "much")
     assert (found["n_samples"], found["source_n_samples"]) == (None, "1.5")
+
+
+def test_the_examples_of_the_docs_run(store, tmp_path, monkeypatch, capsys):
+    docs = (Path(__file__).parents[2] / "docs" / "nirs4all.md").read_text("utf-8")
+    (example,) = [it for it in re.findall(r"```python\n(.*?)```", docs, re.DOTALL) if "import_store(" in it]
+    (command,) = re.findall(r"\$ n4w (import .*)\n", docs)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(store, tmp_path / "lab" / "workspace")
+    exec(compile(example, "nirs4all.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    calls = [call for call in json.loads((STORES / "stores.json").read_text())[NAME]["calls"] if call["runs"]]
+    assert len(lines) == len(calls) + 1
+    assert all(line.endswith("new") for line in lines[:-1])
+    assert lines[-1].startswith("imported 0 ")
+    done = subprocess.run(
+        [sys.executable, "-m", "nirs4all_workspace.cli", *command.split(), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["status"] == "unchanged"
+    assert visible(tmp_path / "experiments") == expected(store)
+
+
+def test_the_command_ends_with_1_where_something_is_damaged(store, tmp_path):
+    (store / "arrays" / "wheat.parquet").write_bytes(b"PAR1")
+    command = [sys.executable, "-m", "nirs4all_workspace.cli", "import", store, tmp_path / "w"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "arrays/wheat.parquet" in done.stdout + done.stderr
