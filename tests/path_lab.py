@@ -11,6 +11,7 @@ import shutil
 import signal
 import threading
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -20,12 +21,13 @@ import nirs4all_workspace as n4w
 from nirs4all_workspace import cli
 from samples import strict, table, write
 
+STORE = Path(__file__).parent / "compat" / "samples" / "stores" / "1.4.10-tables.zip"
 DEMO = Path(cli.__file__).parents[1] / "demo"
 LONG_AGO = 1_700_000_000
 # What differs between two calls whatever the paths are.
 VOLATILE = {
     *("generated_at", "seconds", "time", "who", "workspace_id", "created_at", "migrated_at", "fingerprint"),
-    *("started_at", "completed_at", "revision", "created_by", "history", "bytes_after"),
+    *("started_at", "completed_at", "revision", "created_by", "history", "bytes_after", "imported_at"),
 }
 
 
@@ -38,7 +40,7 @@ def spectra(folder, rows, first):
 
 
 def make(lab):
-    """Make the folder: `ws` (a workspace, with datasets in `data`), `more` datasets, `old` (of nirs4all 0.6).
+    """Make `ws` (a workspace with datasets in `data`), `more` datasets, `old` of nirs4all 0.6, and a `store`.
 
     Return what is in it by name, and a writer that is still open.
     """
@@ -86,6 +88,7 @@ def make(lab):
     manifest = "uid: u\nname: config\ndataset: wheat\ncreated_at: '2026-01-15T12:00:00'\npipeline:\n- SNV\n"
     (lab / "old" / "runs" / "wheat" / "0001_config_abcdef").mkdir(parents=True)
     (lab / "old" / "runs" / "wheat" / "0001_config_abcdef" / "manifest.yaml").write_text(manifest)
+    zipfile.ZipFile(STORE).extractall(lab / "store")
     shutil.rmtree(lab / "ws" / ".cache", ignore_errors=True)
     for path in [lab, *lab.rglob("*")]:
         os.utime(path, (LONG_AGO, LONG_AGO), follow_symlinks=False)
@@ -153,6 +156,7 @@ COMMANDS = {
     "verify": lambda at: ["verify", *at.ws, "--full"],
     "gc": lambda at: ["gc", *at.ws, "--yes"],
     "migrate": lambda at: ["migrate", at.path("old"), at.path("migrated")],
+    "import": lambda at: ["import", at.path("store"), at.path("imported")],
     "watch": lambda at: ["watch", *at.ws, "--interval", "0.05"],
     "run": lambda at: ["run", at.path("more/spec.yaml"), *at.option],
     "worker": lambda at: ["worker", *at.ws, "--once"],

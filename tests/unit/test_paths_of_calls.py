@@ -162,6 +162,7 @@ CALLS = {
     "read_summary": lambda path, _: n4w.read_summary(path("old/wheat.meta.parquet")),
     "read_summaries": _summaries,
     "migrate": lambda path, _: n4w.migrate(path("old"), path("migrated")),
+    "import_store": lambda path, _: n4w.import_store(path("store"), path("imported")),
 }
 FORMS = ["relative", "dots", "behind a link", *ODD]
 
@@ -232,6 +233,8 @@ def test_the_table_has_every_public_name_that_takes_a_path():
         lambda path: n4w.read_footers([path]),
         lambda path: n4w.migrate(path, "target"),
         lambda path: n4w.migrate("source", path),
+        lambda path: n4w.import_store(path, "target"),
+        lambda path: n4w.import_store("source", path),
         lambda path: n4w.Workspace.open("ws").datasets.register(path),
         lambda path: n4w.Workspace.open("ws").datasets.relocate("wheat", path),
         lambda path: n4w.Workspace.open("ws").datasets.accept_version("wheat", path),

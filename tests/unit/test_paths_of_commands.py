@@ -117,6 +117,8 @@ def test_a_path_is_one_however_it_is_given(name, form, lab, plain, places, tmp_p
             "watch EMPTY",
             "migrate EMPTY made",
             "migrate old EMPTY",
+            "import EMPTY made",
+            "import store EMPTY",
         ),
         *("datasets register EMPTY -w ws", "datasets list EMPTY", "datasets register more/new -w EMPTY"),
         *("datasets relocate wheat EMPTY -w ws", "datasets accept wheat EMPTY -w ws"),

@@ -357,7 +357,7 @@ class Writer:
     def _warn(self, kind: str, message: str) -> None:
         """Warn of something, once a writer."""
         if self._log_once(kind, message):
-            display.warn(message, stacklevel=4)
+            display.warn(message, stacklevel=6)
 
     def _log_once(self, kind: str, message: str) -> bool:
         """Log what may be meant; False where this writer did so before."""
