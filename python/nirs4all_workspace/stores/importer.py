@@ -219,14 +219,16 @@ class Importer:
             report.note(source.file, "type", message)
         if source.file == DUCKDB:
             report.note(source.file, "time", "its times have no zone, and were taken as UTC")
-        if unnamed := self.files.unnamed_artifacts():
+        is_whole = len(self.work) == len(self.plan.runs)
+        if is_whole and (unnamed := self.files.unnamed_artifacts()):
             report.note("artifacts", "unnamed", f"no chain names {len(unnamed)} artifacts; they were left")
         for name in source.others:
             report.note(name, "left", f"was left: {source.file} is what nirs4all reads")
         for run in (it.run for it in self.work):
             for kind, message in run.notes:
                 report.note(source.file, kind, message, run.id)
-        self._note_other_files()
+        if is_whole:
+            self._note_other_files()
 
     def _note_other_files(self) -> None:
         """Note the files of the store's folder that are no part of the store, by folder."""
