@@ -21,7 +21,7 @@ from nirs4all_workspace import Workspace, import_store
 from nirs4all_workspace.exceptions import ConflictError, CorruptFileError, NotFoundError, SchemaError
 
 STORES = Path(__file__).parent / "samples" / "stores"
-NAME = "0.8.11"
+NAME = "1.4.10"
 
 
 @pytest.fixture
