@@ -360,6 +360,25 @@ def migrating(bench: Bench) -> None:
     bench.add(Row(name, "migrate_peak", many, peaks, unit="MiB", beyond={f"at {few:,}": 300.0}))
 
 
+def importing(bench: Bench) -> None:
+    """A store of nirs4all 1.4, moved and compared, and the memory that takes; needs nirs4all to be made."""
+    few, many = (2_000, 6_000) if bench.quick else (100_000, 1_000_000)
+    folders = {}
+    for rows in (few, many):
+        folders[rows] = bench.data / f"store-{rows}"
+        if not folders[rows].exists():
+            print(f"making store-{rows}", file=sys.stderr, flush=True)
+            bench.once("stores:make", folders[rows], str(rows))
+    times = bench.in_turns({"ours": functools.partial(bench.once, "stores:bring", folders[many])})
+    bench.add(Row(f"Import a store of {many:,} predictions with arrays, compared", "bring", many, times))
+    peaks = {
+        "ours": [bench.once("stores:bring_peak", folders[many])],
+        f"at {few:,}": [bench.once("stores:bring_peak", folders[few])],
+    }
+    name = f"Memory of importing {many:,} predictions"
+    bench.add(Row(name, "bring_peak", many, peaks, unit="MiB", beyond={f"at {few:,}": 300.0}))
+
+
 def imports(bench: Bench) -> None:
     """A fresh interpreter imports a package."""
 
@@ -445,6 +464,7 @@ FAMILIES = {
     "indexing": datasets.indexing,
     "resolving": datasets.resolving,
     "migration": migrating,
+    "stores": importing,
     "imports": imports,
 }
 
