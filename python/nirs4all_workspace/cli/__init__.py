@@ -22,6 +22,7 @@ from nirs4all_workspace.cli import (
     predictions,
     results,
     runs,
+    serve,
     stats,
 )
 from nirs4all_workspace.cli.output import accept_every_text, say
@@ -90,6 +91,7 @@ app.add_typer(lineage.app)
 app.add_typer(stats.app)
 app.add_typer(migrate.app)
 app.add_typer(import_store.app)
+app.add_typer(serve.app)
 app.add_typer(datasets.app, name="datasets")
 
 

@@ -1,0 +1,195 @@
+"""Parameters of the routes, as pydantic models: unknown ones are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+
+LARGEST_PAGE = 1_000
+_LARGEST_OFFSET = 2**53
+
+
+def _is_text(value: str) -> str:
+    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+        raise ValueError("expected a text without null characters and lone surrogates")
+    return value
+
+
+Text = Annotated[str, Field(max_length=1_000), AfterValidator(_is_text)]
+Score = FiniteFloat | None
+Limit = Annotated[int, Field(ge=0, le=LARGEST_PAGE, description="Rows of the page.")]
+Offset = Annotated[int, Field(ge=0, le=_LARGEST_OFFSET, description="Rows before the page.")]
+Bounds = Annotated[list[Text], Field(max_length=20, examples=[["val.r2:0.9"]])]
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PredictionFilters(_Parameters):
+    """The filters of `Predictions.page`."""
+
+    dataset: Text | None = Field(None, description="Only rows on this dataset.")
+    model: Text | None = Field(None, description="Only rows of this model.")
+    partition: Text | None = Field(None, description="train, val or test.")
+    run: Text | None = Field(None, description="Only rows of this run, by id or name.")
+    result: Text | None = Field(None, description="Only rows of this result.")
+    fold: Text | None = Field(None, description="Only rows of this fold.")
+    task_type: Text | None = Field(None, description="regression, classification, ...")
+    metric: Text | None = Field(None, description="Only rows of this metric.")
+    min_val_score: Score = Field(None, description="Lowest val_score.")
+    max_val_score: Score = Field(None, description="Highest val_score.")
+    min_test_score: Score = Field(None, description="Lowest test_score.")
+    max_test_score: Score = Field(None, description="Highest test_score.")
+    min_train_score: Score = Field(None, description="Lowest train_score.")
+    max_train_score: Score = Field(None, description="Highest train_score.")
+    preprocessings_contains: Text | None = Field(None, description="A part of the text of preprocessings.")
+    min_scores: Bounds = Field([], description="Lowest numbers in `scores`: <partition>.<metric>:<number>.")
+    max_scores: Bounds = Field([], description="Highest numbers in `scores`.")
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters as `Predictions.page` takes them."""
+        names = PredictionFilters.model_fields.keys() - {"min_scores", "max_scores"}
+        bounds = {name: _numbers(name, getattr(self, name)) for name in ("min_scores", "max_scores")}
+        return {name: getattr(self, name) for name in names} | bounds
+
+
+class PredictionOrder(PredictionFilters):
+    """Filters, an order and columns."""
+
+    sort_by: Text = Field("val_score", description="A column, or a number in `scores`: scores.val.r2.")
+    sort_order: Literal["asc", "desc"] | None = Field(
+        None, description="By default best first for scores, else smallest first."
+    )
+    columns: Annotated[list[Text], Field(max_length=100)] = Field(
+        [], description="By default those of lists."
+    )
+
+    def order(self) -> dict[str, Any]:
+        """Return filters and order as `Predictions.page` takes them."""
+        descending = None if self.sort_order is None else self.sort_order == "desc"
+        columns = self.columns or None
+        return self.filters() | {"sort_by": self.sort_by, "descending": descending, "columns": columns}
+
+
+class PredictionPageQuery(PredictionOrder):
+    """A page of predictions."""
+
+    limit: Limit = 100
+    offset: Offset = 0
+    cursor: Annotated[Text, Field(max_length=4_000)] | None = Field(
+        None, description="`next_cursor` of a page, instead of an offset."
+    )
+
+    def page(self) -> dict[str, Any]:
+        """Return the arguments of `Predictions.page`."""
+        return self.order() | {"limit": self.limit, "offset": self.offset, "cursor": self.cursor}
+
+
+class ExportQuery(PredictionOrder):
+    """Rows as a file."""
+
+    format: Literal["csv", "parquet"] = Field("csv", description="The kind of file.")
+
+
+class RunQuery(_Parameters):
+    """Filters of runs."""
+
+    status: Literal["queued", "running", "paused", "completed", "failed", "cancelled"] | None = None
+    dataset: Text | None = None
+    template: Text | None = None
+    tag: Annotated[list[Text], Field(max_length=20)] = []
+
+
+class ResultQuery(_Parameters):
+    """Filters and order of results."""
+
+    run: Text | None = None
+    template: Text | None = None
+    dataset: Text | None = None
+    model: Text | None = None
+    metric: Text | None = None
+    status: Literal["done", "failed"] | None = None
+    min_score: Score = None
+    max_score: Score = None
+    sort_by: Text | None = Field(None, description="A field of results; by default the best first.")
+    sort_order: Literal["asc", "desc"] | None = None
+    limit: Limit = 100
+    offset: Offset = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `Results.list`."""
+        given = self.model_dump()
+        order = given.pop("sort_order")
+        return given | {"descending": None if order is None else order == "desc"}
+
+
+class NewRun(_Parameters):
+    """A run that waits in the queue for `n4w worker`."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    templates: Annotated[list[Text | list[Any]], Field(min_length=1, max_length=100)] = Field(
+        description="Ids of stored templates, or steps.", examples=[["tpl_8bd451df81a53ed9"]]
+    )
+    datasets: Annotated[list[Text], Field(min_length=1, max_length=100)] = Field(
+        description="Ids or names of registered datasets."
+    )
+    description: Text | None = None
+    tags: Annotated[list[Text], Field(max_length=50)] = []
+    notes: Text | None = None
+
+
+class RunEdit(_Parameters):
+    """What people say of a run; what is not given stays."""
+
+    description: Text | None = None
+    tags: Annotated[list[Text], Field(max_length=50)] | None = None
+    notes: Text | None = None
+
+
+class Reason(_Parameters):
+    """Why a run is paused, resumed, cancelled or tried again."""
+
+    reason: Text | None = None
+
+
+class NewTemplate(_Parameters):
+    """A template: its steps, as nirs4all has them in plain data."""
+
+    steps: Annotated[list[Any], Field(min_length=1, max_length=1_000)]
+
+
+class PreviewQuery(NewTemplate):
+    """Steps that are expanded, and nothing else."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class PathOfDataset(_Parameters):
+    """A path on the machine of the server."""
+
+    path: Annotated[Text, Field(min_length=1)]
+
+
+class OptionalPath(_Parameters):
+    """A path on the machine of the server; by default where the dataset was last."""
+
+    path: Annotated[Text, Field(min_length=1)] | None = None
+
+
+class Empty(_Parameters):
+    """A body without content."""
+
+
+def _numbers(name: str, given: list[str]) -> dict[str, float]:
+    found = {}
+    for text in given:
+        key, _, number = text.rpartition(":")
+        try:
+            found[key] = float(number)
+        except ValueError:
+            key = ""
+        if not key:
+            raise ValueError(f"{name}: expected <partition>.<metric>:<number>, got {text!r}")
+    return found
