@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from nirs4all_workspace.model.result import NAMES
 
 LARGEST_PAGE = 1_000
 _LARGEST_OFFSET = 2**53
 
 
-def _is_text(value: str) -> str:
-    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
-        raise ValueError("expected a text without null characters and lone surrogates")
-    return value
-
-
-Text = Annotated[str, Field(max_length=1_000), AfterValidator(_is_text)]
+# Texts without null characters, which no file system and no SQL takes.
+_PATTERN = r"^[^\x00]*$"
+Text = Annotated[str, Field(max_length=1_000, pattern=_PATTERN)]
+Tag = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+Cursor = Annotated[str, Field(max_length=4_000, pattern=_PATTERN)]
 Score = FiniteFloat | None
+# Fields of results, by which they can be sorted.
+ResultField = Literal[(*NAMES, "writer")]  # type: ignore[valid-type]
 Limit = Annotated[int, Field(ge=0, le=LARGEST_PAGE, description="Rows of the page.")]
 Offset = Annotated[int, Field(ge=0, le=_LARGEST_OFFSET, description="Rows before the page.")]
-Bounds = Annotated[list[Text], Field(max_length=20, examples=[["val.r2:0.9"]])]
+_BOUND = r"^(train|val|test)\.[A-Za-z0-9_.:@-]+:-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
+Bound = Annotated[str, Field(max_length=200, pattern=_BOUND)]
+Bounds = Annotated[list[Bound], Field(max_length=20, examples=[["val.r2:0.9"]])]
 
 
 class _Parameters(BaseModel):
@@ -51,7 +55,7 @@ class PredictionFilters(_Parameters):
     def filters(self) -> dict[str, Any]:
         """Return the filters as `Predictions.page` takes them."""
         names = PredictionFilters.model_fields.keys() - {"min_scores", "max_scores"}
-        bounds = {name: _numbers(name, getattr(self, name)) for name in ("min_scores", "max_scores")}
+        bounds = {name: _numbers(getattr(self, name)) for name in ("min_scores", "max_scores")}
         return {name: getattr(self, name) for name in names} | bounds
 
 
@@ -78,9 +82,7 @@ class PredictionPageQuery(PredictionOrder):
 
     limit: Limit = 100
     offset: Offset = 0
-    cursor: Annotated[Text, Field(max_length=4_000)] | None = Field(
-        None, description="`next_cursor` of a page, instead of an offset."
-    )
+    cursor: Cursor | None = Field(None, description="`next_cursor` of a page, instead of an offset.")
 
     def page(self) -> dict[str, Any]:
         """Return the arguments of `Predictions.page`."""
@@ -99,7 +101,7 @@ class RunQuery(_Parameters):
     status: Literal["queued", "running", "paused", "completed", "failed", "cancelled"] | None = None
     dataset: Text | None = None
     template: Text | None = None
-    tag: Annotated[list[Text], Field(max_length=20)] = []
+    tag: Annotated[list[Tag], Field(max_length=20)] = []
 
 
 class ResultQuery(_Parameters):
@@ -113,7 +115,7 @@ class ResultQuery(_Parameters):
     status: Literal["done", "failed"] | None = None
     min_score: Score = None
     max_score: Score = None
-    sort_by: Text | None = Field(None, description="A field of results; by default the best first.")
+    sort_by: ResultField | None = Field(None, description="By default the best first.")
     sort_order: Literal["asc", "desc"] | None = None
     limit: Limit = 100
     offset: Offset = 0
@@ -136,7 +138,7 @@ class NewRun(_Parameters):
         description="Ids or names of registered datasets."
     )
     description: Text | None = None
-    tags: Annotated[list[Text], Field(max_length=50)] = []
+    tags: Annotated[list[Tag], Field(max_length=50)] = []
     notes: Text | None = None
 
 
@@ -144,7 +146,7 @@ class RunEdit(_Parameters):
     """What people say of a run; what is not given stays."""
 
     description: Text | None = None
-    tags: Annotated[list[Text], Field(max_length=50)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=50)] | None = None
     notes: Text | None = None
 
 
@@ -182,14 +184,6 @@ class Empty(_Parameters):
     """A body without content."""
 
 
-def _numbers(name: str, given: list[str]) -> dict[str, float]:
-    found = {}
-    for text in given:
-        key, _, number = text.rpartition(":")
-        try:
-            found[key] = float(number)
-        except ValueError:
-            key = ""
-        if not key:
-            raise ValueError(f"{name}: expected <partition>.<metric>:<number>, got {text!r}")
-    return found
+def _numbers(given: list[str]) -> dict[str, float]:
+    parts = (text.rpartition(":") for text in given)
+    return {key: float(number) for key, _, number in parts}

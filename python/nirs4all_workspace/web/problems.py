@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MEDIA_TYPE = "application/problem+json"
+# Methods that change nothing; all others need a body of JSON, which no form of another site can send.
+SAFE = ("GET", "HEAD", "OPTIONS")
 # The first class that an error is of decides.
 _STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
@@ -108,13 +110,17 @@ def response(
 
 
 class ProblemRoute(APIRoute):
-    """A route whose errors are problems, in whichever app it is."""
+    """A route whose errors are problems, and whose bodies are JSON, in whichever app it is."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of the route, with its errors as responses."""
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
+            kind = request.headers.get("content-type", "")
+            if request.method not in SAFE and kind.partition(";")[0].strip().lower() != "application/json":
+                message = f"expected a body of application/json, got {kind or 'none'}"
+                return response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
             try:
                 return await handle(request)
             except Exception as error:
@@ -131,6 +137,8 @@ _DESCRIPTIONS = {
     403: "The server is read-only, or the path is not among those that it may use.",
     404: "There is no such thing.",
     409: "Several things have this id, or another process was first.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
     422: "A parameter has a wrong type or value, or a file is damaged.",
     501: "Something is not installed.",
     503: "A file cannot be read or written now.",

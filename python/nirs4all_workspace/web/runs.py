@@ -60,7 +60,7 @@ def add(router: APIRouter, api: Api) -> None:
         return await api.change(workspace_id, do)  # type: ignore[return-value]
 
     @router.delete(f"{place}/{{run}}", tags=["runs"])
-    async def delete(workspace_id: str, run: str, _: parameters.Empty | None = None) -> models.Deletion:  # type: ignore[valid-type]
+    async def delete(workspace_id: str, run: str, _: parameters.Empty) -> models.Deletion:  # type: ignore[valid-type]
         """Delete a run, named by its whole id, with its rows, arrays and artifacts of no other run."""
         return await api.change(workspace_id, lambda ws: ws.runs.delete(run))
 

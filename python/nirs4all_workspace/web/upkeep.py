@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from nirs4all_workspace.exceptions import WorkspaceError, problem
@@ -46,13 +46,16 @@ def add(router: APIRouter, api: Api) -> None:
     async def events(
         hub: Hub = Depends(watched),  # noqa: B008 - where a dependency is a local function
         last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+        seconds: Annotated[
+            float, Query(gt=0, le=86_400, description="The stream ends after this time.")
+        ] = 86_400,
     ) -> AsyncIterator[ServerSentEvent]:
         """Changes of segments, runs, datasets and templates as they are noticed (server-sent events).
 
         An event `change` has the change as data. A client that comes back with the id of its last event gets
         what it missed, or one event `reset` where that is not known any more.
         """
-        async for event in api.hubs.follow(hub, last_event_id):
+        async for event in api.hubs.follow(hub, last_event_id, seconds):
             yield event
 
 
