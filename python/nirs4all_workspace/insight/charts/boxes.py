@@ -24,7 +24,7 @@ _NEAR = 1.5
 def score_boxes(rows: ScoreRows, by: str) -> ScoreBoxes:
     """Return the boxes that `Charts.score_boxes` describes."""
     check_facet("by", by)
-    found = rows.collect([by], lambda: ScoreGroups([by], rows.direction))
+    found = rows.collect([by], lambda: ScoreGroups([by], rows.direction), names_runs=by == "run_id")
     sampled = found.state.sampled()
     medians = sampled.group_by(by).agg(pl.col(SCORE).median().alias("median"))
     stats = found.state.stats().join(medians, on=by, how="left", nulls_equal=True)

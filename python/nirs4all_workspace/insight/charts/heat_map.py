@@ -23,7 +23,11 @@ def score_heat_map(score_rows: ScoreRows, rows: str, columns: str) -> ScoreHeatM
     check_facet("columns", columns)
     if rows == columns:
         raise ValueError(f"rows, columns: expected two different columns, got {rows!r} twice")
-    found = score_rows.collect([rows, columns], lambda: ScoreGroups([rows, columns], score_rows.direction))
+    found = score_rows.collect(
+        [rows, columns],
+        lambda: ScoreGroups([rows, columns], score_rows.direction),
+        names_runs="run_id" in (rows, columns),
+    )
     groups = found.state
     of_rows, of_columns = _labels(groups, rows), _labels(groups, columns)
     places = {

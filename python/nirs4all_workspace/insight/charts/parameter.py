@@ -13,8 +13,11 @@ from nirs4all_workspace.insight.charts.groups import ScoreGroups, best_first
 from nirs4all_workspace.insight.charts.numbers import finite
 from nirs4all_workspace.insight.charts.sample import NAMES, RANK, Sample
 from nirs4all_workspace.insight.charts.score_rows import SCORE
+from nirs4all_workspace.predictions import sessions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nirs4all_workspace.insight.charts.score_rows import ScoreRows
     from nirs4all_workspace.model.chart_answers import ParameterPoints, ParameterValue, ScoreByParameter
     from nirs4all_workspace.workspace import Workspace
@@ -53,7 +56,7 @@ def score_by_parameter(workspace: Workspace, rows: ScoreRows, parameter: str) ->
         "kind": "number" if is_number else "category",
         "values": listed,
         "others": max(0, stats.height - MOST_VALUES),
-        "points": state.points(values),
+        "points": state.points(workspace.path, values),
         "total": state.total,
         "without": state.without,
     }
@@ -86,10 +89,10 @@ class _Points:
         self.without += rows.height - known.height
         if known.height:
             self.groups.add(known)
-            self._sample.add(known.select(*_SHOWN, SCORE, VALUE, RANK))
+            self._sample.add(known.select(*_SHOWN, "config_name", SCORE, VALUE, RANK))
 
-    def points(self, values: dict[str, float | int | str]) -> ParameterPoints:
-        rows = self._sample.rows()
+    def points(self, root: Path, values: dict[str, float | int | str]) -> ParameterPoints:
+        rows = sessions.with_runs(root, self._sample.rows())
         if not rows.width:
             return {"value": [], "score": [], **{name: [] for name in _SHOWN}}  # type: ignore[typeddict-item]
         points = {name: rows[name].to_list() for name in _SHOWN}

@@ -9,7 +9,7 @@ import polars as pl
 from nirs4all_workspace import _native
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.insight.charts.sample import NAMES, with_rank
-from nirs4all_workspace.predictions import filtered, pages
+from nirs4all_workspace.predictions import filtered, pages, sessions
 from nirs4all_workspace.predictions.conditions import NO_SINGLE_FOLD
 
 if TYPE_CHECKING:
@@ -119,16 +119,25 @@ class ScoreRows:
         except UnknownMetricError:
             return "unknown"
 
-    def collect(self, columns: Sequence[str], make: Callable[[], S], *, has_rank: bool = False) -> Chosen[S]:
+    def collect(
+        self,
+        columns: Sequence[str],
+        make: Callable[[], S],
+        *,
+        has_rank: bool = False,
+        names_runs: bool = False,
+    ) -> Chosen[S]:
         """Return a state that all rows with a finite score were added to.
 
         Args:
             columns: The columns of the frames, beside `SCORE`.
             make: Makes an empty state.
             has_rank: Whether rows have a rank even where they are few.
+            names_runs: Whether rows of nirs4all 0.6 have the session that they are of as their `run_id`.
         """
         has_rank = has_rank or self.is_sampled
         needed = [*columns, self._column, "fold_id", *(NAMES if has_rank else ())]
+        needed += sessions.KEYS if names_runs else ()
         needed += ["partition"] if self._is_unnamed else []
         needed += ["metric", self._number] if self._reads_scores else []
         asked = list(dict.fromkeys(needed))
@@ -141,7 +150,8 @@ class ScoreRows:
                 frame = frame.filter(
                     (pl.col("metric") == self.metric).fill_null(False) | pl.col(SCORE).is_not_null()
                 )
-            return with_rank(frame) if has_rank else frame
+            frame = with_rank(frame) if has_rank else frame
+            return sessions.with_runs(self._root, frame) if names_runs else frame
 
         return self._rows.collect(asked, lambda: Chosen(make, prepared, has_fold=self._has_fold))
 
