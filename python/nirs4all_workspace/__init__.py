@@ -42,14 +42,17 @@ from nirs4all_workspace.exceptions import (
     UnsupportedVersionError,
     WorkspaceError,
 )
+from nirs4all_workspace.insight.charts.collection import Charts
 from nirs4all_workspace.insight.trace import Trace
 from nirs4all_workspace.insight.watch import Watch
 from nirs4all_workspace.migration.migrate import migrate
 from nirs4all_workspace.model.arguments import (
     DatasetFields,
+    PairFilters,
     PredictionFilters,
     PredictionRow,
     RankingFilters,
+    ScoreFilters,
     WriterOptions,
 )
 from nirs4all_workspace.model.result import Result, ResultList
@@ -73,6 +76,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 __all__ = [
     "VALID_TRANSITIONS",
     "Artifacts",
+    "Charts",
     "ComputationError",
     "ConflictError",
     "CorruptFileError",
@@ -91,6 +95,7 @@ __all__ = [
     "MetricInfo",
     "NotFoundError",
     "Page",
+    "PairFilters",
     "PredictionFilters",
     "PredictionRow",
     "Predictions",
@@ -108,6 +113,7 @@ __all__ = [
     "RunStatus",
     "Runs",
     "SchemaError",
+    "ScoreFilters",
     "SummaryAccumulator",
     "Template",
     "TemplateList",

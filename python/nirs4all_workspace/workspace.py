@@ -20,6 +20,7 @@ from nirs4all_workspace.exceptions import (
     UnsupportedVersionError,
 )
 from nirs4all_workspace.insight import session_names, stats, watch
+from nirs4all_workspace.insight.charts.collection import Charts
 from nirs4all_workspace.insight.trace import Trace, trace
 from nirs4all_workspace.legacy import later_stores
 from nirs4all_workspace.maintenance import gc, recover, verify
@@ -61,6 +62,7 @@ class Workspace:
         predictions: Access to its prediction rows.
         artifacts: Access to its artifacts.
         datasets: Access to its registered datasets.
+        charts: Access to the data of charts.
         manifest: The content of `workspace.yaml`; empty for a folder of nirs4all 0.6, which lacks the file.
     """
 
@@ -74,6 +76,7 @@ class Workspace:
         self.predictions = Predictions(self)
         self.artifacts = Artifacts(self)
         self.datasets = Datasets(self)
+        self.charts = Charts(self)
 
     def __repr__(self) -> str:
         """Return the path and the format."""

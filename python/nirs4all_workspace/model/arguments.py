@@ -76,12 +76,11 @@ class PredictionRow(TypedDict, total=False):
     weights_id: str | None
 
 
-class RankingFilters(TypedDict, total=False):
-    """The filters of `Predictions.top`; None filters nothing."""
+class RowFilters(TypedDict, total=False):
+    """The filters that all lists, rankings and charts of rows have; None filters nothing."""
 
     dataset: str | None
     model: str | None
-    partition: str | None
     run: str | None
     """The id or name of a run."""
     result: str | None
@@ -96,9 +95,30 @@ class RankingFilters(TypedDict, total=False):
     preprocessings_contains: str | None
 
 
+class RankingFilters(RowFilters, total=False):
+    """The filters of `Predictions.top`; None filters nothing."""
+
+    partition: str | None
+
+
 class PredictionFilters(RankingFilters, total=False):
     """The filters of `Predictions.page` and `Predictions.export`; None filters nothing."""
 
+    metric: str | None
+
+
+class ScoreFilters(RowFilters, total=False):
+    """The filters of charts of scores; None filters nothing."""
+
+    min_scores: Mapping[str, float] | None
+    """Lowest numbers in `scores`, by partition and metric, as for `Predictions.page`."""
+    max_scores: Mapping[str, float] | None
+
+
+class PairFilters(ScoreFilters, total=False):
+    """The filters of charts of targets and predictions; None filters nothing."""
+
+    partition: str | None
     metric: str | None
 
 

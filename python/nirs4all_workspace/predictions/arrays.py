@@ -48,6 +48,18 @@ def arrays_by_id(root: Path, run_id: str | None, dataset_name: str, wanted: set[
         dataset_name: The dataset.
         wanted: The ids.
     """
+    found, unread = read_arrays(root, run_id, dataset_name, wanted)
+    if unread and not wanted <= found.keys():
+        raise unread[0]  # the arrays may lie there
+    for error in unread:
+        display.warn(f"left out, since another file has the arrays: {error}")
+    return found
+
+
+def read_arrays(
+    root: Path, run_id: str | None, dataset_name: str, wanted: set[str]
+) -> tuple[dict[str, Any], list[WorkspaceError | OSError]]:
+    """Return what `arrays_by_id` finds, and the errors of files and folders that cannot be read."""
     import numpy as np
     import polars as pl
 
@@ -63,11 +75,7 @@ def arrays_by_id(root: Path, run_id: str | None, dataset_name: str, wanted: set[
                 found[id_] = values.reshape(sizes) if math.prod(sizes) == values.size else values
         if wanted <= found.keys():
             break
-    if unread and not wanted <= found.keys():
-        raise unread[0]  # the arrays may lie there
-    for error in unread:
-        display.warn(f"left out, since another file has the arrays: {error}")
-    return found
+    return found, unread
 
 
 def _batches(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nirs4all_workspace import _native, catalogue, display
-from nirs4all_workspace._io import files, listing
+from nirs4all_workspace._io import files
 from nirs4all_workspace._io.layout import dataset_folder
 from nirs4all_workspace._io.paths import absolute
 from nirs4all_workspace.datasets.dataset_record import is_id
@@ -20,6 +20,7 @@ from nirs4all_workspace.predictions import (
     compaction,
     export,
     pages,
+    rows_by_id,
     scan,
     score_structs,
     sessions,
@@ -28,7 +29,6 @@ from nirs4all_workspace.predictions.arrays import arrays_of
 from nirs4all_workspace.predictions.planned_fields import PlannedFields
 from nirs4all_workspace.predictions.writer import Writer
 from nirs4all_workspace.values import stored
-from nirs4all_workspace.values.json_columns import parse_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -162,7 +162,7 @@ class Predictions:
                 )
             asked = {"per": per, "k": k, "metric": metric, "score": score, "direction": direction}
             return Ranking(best_results.rank(root, asked | {"live": live}, filters))
-        asked = self._filters(pages.with_scores(filters, min_scores, max_scores))
+        asked = self.native_filters(pages.with_scores(filters, min_scores, max_scores))
         ranking = Ranking(
             _native.top_predictions(
                 root, k, metric, score, direction, asked, distinct=bool(distinct), live=live
@@ -286,11 +286,11 @@ class Predictions:
             "columns": columns if columns is None or isinstance(columns, str) else list(columns),
             "live": live,
             "named": repr((filters.get("run"), filters.get("result"))),
-            "filters": self._filters(filters),
+            "filters": self.native_filters(filters),
         }
 
-    def _filters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Replace the filter on a run by the keys of its rows: its id, or in 0.6 file, dataset and config."""
+    def native_filters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return filters with the keys of its rows for a run: its id, or in 0.6 file, dataset and config."""
         filters: dict[str, Any] = {**given}
         for name in ("runs", "members"):
             if name in filters:
@@ -376,22 +376,9 @@ class Predictions:
             OSError: Arrays that were not found may lie in a file or folder that cannot be read.
             CorruptFileError: Arrays that were not found may lie in a damaged file.
         """
-        asked = self._filters({"run": run_id})
-        if not stored.is_unicode(id):
-            raise NotFoundError(f"there is no prediction {id!r}", str(self._workspace.path))
-        batches, errors = _native.find_predictions(self._workspace.path, id, asked)
+        row, errors = rows_by_id.find(self._workspace.path, id, self.native_filters({"run": run_id}))
         for error in errors:
             display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
-        found = parse_records([row for batch in batches for row in pages.frame(batch).to_dicts()])
-        if not found:
-            listing.raise_if_unreadable(self._workspace.path, errors, "predictions/.")
-            message = f"there is no prediction {id!r}; `n4w predictions` lists all"
-            raise NotFoundError(message, str(self._workspace.path))
-        if len(found) > 1:
-            where = sorted({str(row["run_id"] or row["config_name"] or row["dataset_name"]) for row in found})
-            message = f"several predictions have the id {id!r}, in {' and '.join(where)}"
-            raise ValueError(display.shown(f"{message}; pass run_id=, which `n4w runs` lists"))
-        row: dict[str, Any] = found[0]
         of_row = arrays_of(self._workspace.path, row) if arrays else {}
         is_old = row["run_id"] is None
         sessions.add_runs(self._workspace.path, [row])

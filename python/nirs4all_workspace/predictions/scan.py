@@ -11,7 +11,7 @@ from nirs4all_workspace import _native, display
 from nirs4all_workspace.exceptions import CorruptFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -33,15 +33,30 @@ def scan(root: Path, *, live: bool, partial: bool, with_file: bool = False) -> p
     return register_io_source(scanned.read, schema=scanned.schema)
 
 
+def warn_of(problems: Sequence[Problem]) -> None:
+    """Warn once of each file that was left out or lost rows."""
+    for error in problems:
+        display.warn(f"{error['path']}: {error['kind']}: {error['message']}")
+
+
 class Scan:
     """The source of one frame: its schema is fixed at the first look, its files at each collect."""
 
-    def __init__(self, root: Path, *, live: bool, partial: bool, with_file: bool) -> None:
-        """Look at nothing yet."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        live: bool,
+        partial: bool,
+        with_file: bool,
+        tell: Callable[[Sequence[Problem]], object] = warn_of,
+    ) -> None:
+        """Look at nothing yet; `tell` is called with the problems after the last row of a reading."""
         self._root = root
         self._live = live
         self._partial = partial
         self._with_file = with_file
+        self._tell = tell
         self._lock = threading.Lock()
         self._answer: _native.ScanPlan | None = None
         self._schema: pl.Schema | None = None
@@ -72,11 +87,18 @@ class Scan:
         predicate: pl.Expr | None,
         n_rows: int | None,
         batch_size: int | None,
+        known_bad: Mapping[str, Problem] | None = None,
     ) -> Iterator[pl.DataFrame]:
-        """Yield the rows; `n_rows` limits them before the predicate."""
+        """Yield the rows; `n_rows` limits them before the predicate.
+
+        Files that are known to be bad are left out.
+
+        Raises:
+            CorruptFileError: A file turned out to be bad after some of its rows; its path is relative.
+        """
         shown = list(self.schema()) if columns is None else columns
         asked = [*shown, *(name for name in names_in(predicate) if name not in shown)]
-        bad: dict[str, Problem] = {}
+        bad: dict[str, Problem] = {**(known_bad or {})}
         attempts = 0
         while True:
             has_yielded = False
@@ -95,7 +117,7 @@ class Scan:
                     raise
                 attempts += 1
                 continue
-            part.warn()
+            self._tell(part.errors)
             return
 
 
@@ -116,25 +138,20 @@ class _Part:
         self._bad = bad
         # After the first rows, a file that vanishes is reported and left out: the reading goes on.
         self._is_last = is_last
-        self._errors: list[Problem] = list(bad.values())
+        self.errors: list[Problem] = list(bad.values())
         answer = scanned._answer
         assert answer is not None  # noqa: S101 - the schema was asked for before
         self._answer = answer
         self._columns = [name for name in asked if name != FILE]
         self._plan = scanned._plan(is_last)
-        self._errors += [error for error in self._plan.errors() if error["path"] not in bad]
-
-    def warn(self) -> None:
-        """Warn once of each file that was left out or lost rows."""
-        for error in self._errors:
-            display.warn(f"{error['path']}: {error['kind']}: {error['message']}")
+        self.errors += [error for error in self._plan.errors() if error["path"] not in bad]
 
     def frames(
         self, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         left = n_rows
         groups, converted, unread = self._plan.groups(self._columns, self._answer)
-        self._errors += [error for error in unread if error["path"] not in self._bad]
+        self.errors += [error for error in unread if error["path"] not in self._bad]
         for files, columns, rows in groups:
             if left == 0:
                 return
@@ -188,7 +205,7 @@ class _Part:
                 batch = rows_of if left is None else rows_of.head(left)
                 left = None if left is None else left - batch.height
                 yield batch if predicate is None else batch.filter(predicate)
-            self._errors += stream.errors()
+            self.errors += stream.errors()
 
     def _converted(self, stream: _native.RowStream, place: int) -> Iterator[pl.DataFrame]:
         import polars as pl
@@ -250,8 +267,8 @@ class _Part:
 
 
 def names_in(predicate: pl.Expr | None) -> list[str]:
-    """Return the columns that a predicate asks for."""
-    return [] if predicate is None else predicate.meta.root_names()
+    """Return the columns that a predicate asks for, each once."""
+    return [] if predicate is None else list(dict.fromkeys(predicate.meta.root_names()))
 
 
 def _batches(frame: pl.LazyFrame, batch_size: int | None) -> Iterator[pl.DataFrame]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # What tells the session of a row.
 KEYS = ("dataset_name", "config_name")
+_NAMED = "n4w:run_id"
 AVERAGES = ("avg", "w_avg")
 NOTE = (
     "nirs4all 0.6 averages in the arrays of such a row, and in its scores of val but that of its metric, "
@@ -49,10 +50,18 @@ def with_runs(root: Path, frame: pl.DataFrame) -> pl.DataFrame:
 
     if "run_id" not in frame.columns or not frame["run_id"].null_count():
         return frame
-    rows = frame.select("run_id", *KEYS).to_dicts()
+    known = frame.select("run_id", *KEYS).unique()
+    rows = known.to_dicts()
     add_runs(root, rows)
-    runs = pl.Series("run_id", [row["run_id"] for row in rows], pl.String)
-    return frame.with_columns(runs.cast(frame.schema["run_id"]))
+    runs = pl.Series(_NAMED, [row["run_id"] for row in rows], pl.String).cast(frame.schema["run_id"])
+    named = frame.join(
+        known.with_columns(runs),
+        on=["run_id", *KEYS],
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    return named.with_columns(pl.col(_NAMED).alias("run_id")).drop(_NAMED)
 
 
 def count(root: Path, **filters: Any) -> int:  # noqa: ANN401 - of native rows

@@ -1,0 +1,1 @@
+"""What charts are drawn of: bounded data, whatever the number of rows. Nothing is drawn here."""
