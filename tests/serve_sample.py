@@ -1,4 +1,4 @@
-"""Serves a workspace with some of everything, for programs that look at the API: python serve_sample.py FOLDER [--write]."""
+"""Serves a workspace with some of everything: python tests/serve_sample.py FOLDER [--write]."""
 
 import sys
 from pathlib import Path

@@ -25,6 +25,7 @@ ALONE = (
     "stress/test_readers_during_rebuild.py",
     "stress/test_resume_example.py",
     "stress/test_strict_writing.py",
+    "stress/test_web_",
     "unit/test_cache.py",
     "unit/test_hashes.py",
     "unit/test_locks.py",

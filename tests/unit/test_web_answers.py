@@ -246,6 +246,21 @@ def test_runs_results_templates_datasets_and_artifacts(ws, guest, at):
 
 
 @pytest.mark.parametrize(
+    ("path", "name", "arguments"),
+    [
+        ("histogram?bins=7&model=PLS 1", "score_histogram", {"bins": 7, "model": "PLS 1"}),
+        ("heat-map?columns=fold_id", "score_heat_map", {"columns": "fold_id"}),
+        ("boxes?by=result_id&run=first", "score_boxes", {"by": "result_id", "run": "first"}),
+        ("parity?dataset=wheat&max_points=5", "parity", {"dataset": "wheat", "max_points": 5}),
+        ("residuals?partition=test&bins=3", "residuals", {"partition": "test", "bins": 3}),
+        ("history?run=second", "run_history", {"run": "second"}),
+    ],
+)
+def test_charts_are_those_of_the_python_api(ws, guest, at, path, name, arguments):
+    assert strict(guest.get(f"{at}/charts/{path}").text) == plain(getattr(ws.charts, name)(**arguments))
+
+
+@pytest.mark.parametrize(
     "path",
     [
         *("/runs/none", "/runs/none/results", "/results/none", "/templates/tpl_0", "/datasets/none"),

@@ -27,21 +27,27 @@ Bound = Annotated[str, Field(max_length=200, pattern=_BOUND)]
 Bounds = Annotated[list[Bound], Field(max_length=20, examples=[["val.r2:0.9"]])]
 
 
+Bins = Annotated[int, Field(ge=1, le=1_000)]
+Column = Literal[
+    "dataset_name", "model_name", "model_classname", "preprocessings", "config_name", "fold_id", "run_id",
+    "result_id", "template_id", "step_idx", "branch_id", "branch_name", "task_type", "n_samples",
+    "n_features",
+]  # fmt: skip
+
+
 class _Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PredictionFilters(_Parameters):
-    """The filters of `Predictions.page`."""
+class RowFilters(_Parameters):
+    """The filters that lists and charts of rows share."""
 
     dataset: Text | None = Field(None, description="Only rows on this dataset.")
     model: Text | None = Field(None, description="Only rows of this model.")
-    partition: Text | None = Field(None, description="train, val or test.")
     run: Text | None = Field(None, description="Only rows of this run, by id or name.")
     result: Text | None = Field(None, description="Only rows of this result.")
     fold: Text | None = Field(None, description="Only rows of this fold.")
     task_type: Text | None = Field(None, description="regression, classification, ...")
-    metric: Text | None = Field(None, description="Only rows of this metric.")
     min_val_score: Score = Field(None, description="Lowest val_score.")
     max_val_score: Score = Field(None, description="Highest val_score.")
     min_test_score: Score = Field(None, description="Lowest test_score.")
@@ -54,9 +60,20 @@ class PredictionFilters(_Parameters):
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as `Predictions.page` takes them."""
-        names = PredictionFilters.model_fields.keys() - {"min_scores", "max_scores"}
-        bounds = {name: _numbers(getattr(self, name)) for name in ("min_scores", "max_scores")}
+        names = RowFilters.model_fields.keys() - {"min_scores", "max_scores"}
+        bounds = {name: _numbers(getattr(self, name)) or None for name in ("min_scores", "max_scores")}
         return {name: getattr(self, name) for name in names} | bounds
+
+
+class PredictionFilters(RowFilters):
+    """The filters of `Predictions.page`."""
+
+    partition: Text | None = Field(None, description="train, val or test.")
+    metric: Text | None = Field(None, description="Only rows of this metric.")
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters as `Predictions.page` takes them."""
+        return super().filters() | {"partition": self.partition, "metric": self.metric}
 
 
 class PredictionOrder(PredictionFilters):
@@ -93,6 +110,66 @@ class ExportQuery(PredictionOrder):
     """Rows as a file."""
 
     format: Literal["csv", "parquet"] = Field("csv", description="The kind of file.")
+
+
+class ScoreQuery(RowFilters):
+    """Which scores a chart is of."""
+
+    metric: Text | None = Field(None, description="The metric; by default the only one there is.")
+    partition: Literal["train", "val", "test"] = "val"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of a chart of scores."""
+        own = type(self).model_fields.keys() - RowFilters.model_fields.keys()
+        return self.filters() | {name: getattr(self, name) for name in own}
+
+
+class HistogramQuery(ScoreQuery):
+    """The distribution of scores."""
+
+    bins: Bins = 40
+
+
+class HeatMapQuery(ScoreQuery):
+    """Scores by two columns."""
+
+    rows: Column = "model_name"
+    columns: Column = "preprocessings"
+
+
+class BoxesQuery(ScoreQuery):
+    """Scores by a column."""
+
+    by: Column = "model_name"
+
+
+class ParameterQuery(ScoreQuery):
+    """Scores against a parameter."""
+
+    parameter: Annotated[Text, Field(min_length=1, examples=["n_components"])]
+
+
+class PairQuery(PredictionFilters):
+    """Which predictions a chart is of."""
+
+    id: Annotated[list[Text], Field(max_length=1_000)] = Field([], description="By default by the filters.")
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of a chart of pairs."""
+        own = type(self).model_fields.keys() - PredictionFilters.model_fields.keys()
+        return self.filters() | {name: getattr(self, name) for name in own} | {"id": self.id or None}
+
+
+class ParityQuery(PairQuery):
+    """True against predicted."""
+
+    max_points: Annotated[int, Field(ge=0, le=50_000)] = 5_000
+
+
+class ResidualsQuery(ParityQuery):
+    """Predicted less true."""
+
+    bins: Bins = 40
 
 
 class RunQuery(_Parameters):

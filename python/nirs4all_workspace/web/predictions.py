@@ -34,33 +34,33 @@ def add(router: APIRouter, api: Api) -> None:
     """Add the routes of predictions."""
     place = "/workspaces/{workspace_id}/predictions"
 
-    @router.get(f"{place}/summary", tags=["predictions"])
+    @router.get(f"{place}/summary", tags=["predictions"], response_model=models.Record)
     async def summary(
         request: Request, workspace_id: str, dataset: Annotated[parameters.Text | None, Query()] = None
-    ) -> models.Record:
+    ) -> Response:
         """Counts, metrics, models and the best rows, from footers alone."""
-        return await api.answer(request, workspace_id, lambda ws: ws.summary(dataset))  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ws.summary(dataset))
 
-    @router.get(f"{place}/data", tags=["predictions"])
+    @router.get(f"{place}/data", tags=["predictions"], response_model=models.PredictionPage)
     async def data(
         request: Request, workspace_id: str, query: Annotated[parameters.PredictionPageQuery, Query()]
-    ) -> models.PredictionPage:
+    ) -> Response:
         """A page of rows, filtered and sorted, and a cursor that leads on from it."""
         asked = query.page()
-        return await api.answer(request, workspace_id, lambda ws: ws.predictions.page(**asked).to_dict())  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ws.predictions.page(**asked).to_dict())
 
-    @router.get(f"{place}/compare", tags=["predictions"])
+    @router.get(f"{place}/compare", tags=["predictions"], response_model=models.Comparison)
     async def compare(
         request: Request,
         workspace_id: str,
         id: Annotated[list[parameters.Text], Query(min_length=1, max_length=_MOST_COMPARED)],  # noqa: A002
-    ) -> models.Comparison:
+    ) -> Response:
         """Rows side by side, each named as `<run>:<id>`."""
 
         def ask(ws: Workspace) -> dict[str, Any]:
             return {"predictions": [_row(ws, *_run_and_id(one)) for one in id]}
 
-        return await api.answer(request, workspace_id, ask)  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, ask)
 
     @router.get(
         f"{place}/export",
@@ -75,29 +75,31 @@ def add(router: APIRouter, api: Api) -> None:
             object(), lambda: _export(api.resolve(workspace_id), query.format, asked)
         )
 
-    @router.get(f"{place}/{{prediction_id:path}}/{_SCATTER}", tags=["predictions"])
+    @router.get(
+        f"{place}/{{prediction_id:path}}/{_SCATTER}", tags=["predictions"], response_model=models.Scatter
+    )
     async def scatter(
         request: Request,
         workspace_id: str,
         prediction_id: str,
         run: Annotated[parameters.Text | None, Query()] = None,
-    ) -> models.Scatter:
+    ) -> Response:
         """Targets and predictions of one row."""
         id_, is_scatter = _asked(request, prediction_id)
         ask = _scatter if is_scatter else _row
-        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))
 
-    @router.get(f"{place}/{{prediction_id:path}}", tags=["predictions"])
+    @router.get(f"{place}/{{prediction_id:path}}", tags=["predictions"], response_model=models.Record)
     async def show(
         request: Request,
         workspace_id: str,
         prediction_id: str,
         run: Annotated[parameters.Text | None, Query()] = None,
-    ) -> models.Record:
+    ) -> Response:
         """One row with all columns and arrays. The id is percent-encoded; 409 where several runs have it."""
         id_, is_scatter = _asked(request, prediction_id)
         ask = _scatter if is_scatter else _row
-        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))
 
 
 def _asked(request: Request, decoded: str) -> tuple[str, bool]:
