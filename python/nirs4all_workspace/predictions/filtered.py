@@ -8,7 +8,7 @@ from nirs4all_workspace import _native
 from nirs4all_workspace._io import listing
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.predictions import pages
-from nirs4all_workspace.predictions.conditions import MADE_OF, numbers_of_scores, predicate, with_numbers
+from nirs4all_workspace.predictions.conditions import predicate
 from nirs4all_workspace.predictions.scan import Scan
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 # As many rows come as one frame, read like a page: what a query of pages holds in memory at most.
 AT_ONCE = 262_144
-_PREFIX = "scores."
+# More rows are scanned: each page costs a pass over the rows that fit, and a scan one over all.
+MOST_IN_PAGES = 4 * AT_ONCE
+# Rows of a scan that come as one frame, about.
+_EACH = 65_536
+# Filters that pages alone answer: the numbers are cached there.
+_NUMBERS = ("min_scores", "max_scores")
 
 
 class State(Protocol):
@@ -72,25 +77,42 @@ class FilteredRows:
         Where a file turns out to be bad, or goes, after some of its rows were added, another state begins.
 
         Args:
-            columns: Names of columns, also such as "scores.val.r2".
+            columns: Names of columns; where bounds of numbers in `scores` filter, also such numbers.
             make: Makes an empty state.
 
         Raises:
             OSError: The workspace cannot be listed, or its files change all the time.
         """
         total = self.count()
-        if total <= AT_ONCE:
-            state = make()
-            answer = self._page(self._filters, columns, max(total, 1), "val_score")
-            if answer["next_cursor"] is None:
-                state.add(pages.frame(answer["batch"]).select(columns))
-                return state
-        return self._collect_scan(columns, make)
+        has_numbers = any(self._filters.get(name) for name in _NUMBERS)
+        if total > MOST_IN_PAGES and not has_numbers:
+            return self._collect_scan(columns, make)
+        state = make()
+        for frame in self.pages(columns, "val_score" if total <= AT_ONCE else "created_at"):
+            state.add(frame)
+        return state
+
+    def pages(self, columns: Sequence[str], sort_by: str = "created_at") -> Iterator[pl.DataFrame]:
+        """Yield all rows in some columns, page by page."""
+        cursor = None
+        while True:
+            answer = self._page(self._filters, columns, AT_ONCE, sort_by, cursor)
+            frame = pages.frame(answer["batch"])
+            if frame.height:
+                yield frame.select(columns)
+            cursor = answer["next_cursor"]
+            if cursor is None:
+                return
 
     def _page(
-        self, filters: Mapping[str, Any], columns: Sequence[str], limit: int, sort_by: str = "created_at"
+        self,
+        filters: Mapping[str, Any],
+        columns: Sequence[str],
+        limit: int,
+        sort_by: str = "created_at",
+        cursor: str | None = None,
     ) -> dict[str, Any]:
-        asked = {"offset": 0, "limit": limit, "sort_by": sort_by, "descending": False, "cursor": None}
+        asked = {"offset": 0, "limit": limit, "sort_by": sort_by, "descending": False, "cursor": cursor}
         asked |= {"columns": list(columns), "live": True, "named": "", "filters": dict(filters)}
         answer = _native.page_predictions(self._root, asked, as_batch=True)
         listing.add_problems(self.errors, answer["errors"])
@@ -98,38 +120,42 @@ class FilteredRows:
 
     def _collect_scan(self, columns: Sequence[str], make: Callable[[], S]) -> S:
         bad: dict[str, Problem] = {}
-        for _ in range(_native.RESTARTS):
+        for attempt in range(_native.RESTARTS + 1):
             state = make()
             try:
                 for frame in self._scan(columns, bad):
                     state.add(frame)
             except FileNotFoundError:
+                if attempt == _native.RESTARTS:
+                    raise
                 continue
             except CorruptFileError as error:
                 path = (error.path or "").removeprefix(f"{self._root}/")
-                if path in bad:
+                if path in bad or attempt == _native.RESTARTS:
                     raise
                 bad[path] = {"path": path, "kind": "corrupt", "message": error.message}
                 continue
-            return state
-        state = make()
-        for frame in self._scan(columns, bad):
-            state.add(frame)
+            break
         return state
 
     def _scan(self, columns: Sequence[str], bad: Mapping[str, Problem]) -> Iterator[pl.DataFrame]:
-        made = [name for name in columns if name.startswith(_PREFIX)]
-        stored = [name for name in columns if name not in made]
-        has_numbers = made or self._filters.get("min_scores") or self._filters.get("max_scores")
-        asked = list(dict.fromkeys([*stored, *(MADE_OF if has_numbers else ())]))
-
         def tell(problems: Sequence[Problem]) -> None:
             listing.add_problems(self.errors, problems)
 
         scanned = Scan(self._root, live=True, partial=False, with_file=True, tell=tell)
         scanned.schema()
-        for frame in scanned.read(asked, predicate(self._filters), None, None, bad):
-            kept = with_numbers(frame, self._filters)
-            if kept.height:
-                more = [numbers_of_scores(kept, name) for name in made]
-                yield kept.with_columns(more).select(columns)
+        return _larger(scanned.read(list(columns), predicate(self._filters), None, None, bad))
+
+
+def _larger(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of small frames in larger ones: each costs some time of its own."""
+    import polars as pl
+
+    waiting: list[pl.DataFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        if sum(one.height for one in waiting) >= _EACH:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)

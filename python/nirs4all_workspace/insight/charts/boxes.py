@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from nirs4all_workspace.insight.charts.groups import ScoreGroups, best_first
 from nirs4all_workspace.insight.charts.numbers import finite, quartiles_of
-from nirs4all_workspace.insight.charts.score_rows import SCORE, check_facet
+from nirs4all_workspace.insight.charts.score_rows import check_facet
 
 if TYPE_CHECKING:
     from nirs4all_workspace.insight.charts.score_rows import ScoreRows
@@ -25,20 +24,20 @@ def score_boxes(rows: ScoreRows, by: str) -> ScoreBoxes:
     """Return the boxes that `Charts.score_boxes` describes."""
     check_facet("by", by)
     found = rows.collect([by], lambda: ScoreGroups([by], rows.direction), names_runs=by == "run_id")
-    sampled = found.state.sampled()
-    medians = sampled.group_by(by).agg(pl.col(SCORE).median().alias("median"))
-    stats = found.state.stats().join(medians, on=by, how="left", nulls_equal=True)
+    stats = found.state.stats().join(found.state.medians(), on=by, how="left", nulls_equal=True)
     if rows.direction == "unknown":
         stats = stats.sort(by, nulls_last=True)
     else:
         stats = best_first(stats, "median", [by], rows.direction)
     shown, others = stats.head(MOST_BOXES), stats.tail(max(0, stats.height - MOST_BOXES))
-    wanted = sampled.filter(pl.col(by).is_in(shown[by].implode(), nulls_equal=True))
-    scores = {key[0]: part[SCORE].to_numpy() for key, part in wanted.partition_by(by, as_dict=True).items()}
+    scores = found.state.scores([(label,) for label in shown[by]])
     return {
         **rows.chart(found.counts),
         "by": by,
-        "boxes": [_box(one, by, scores.get(one[by], np.empty(0))) for one in shown.iter_rows(named=True)],
+        "boxes": [
+            _box(one, by, of_box.to_numpy())
+            for one, of_box in zip(shown.iter_rows(named=True), scores, strict=True)
+        ],
         "others": others.height,
         "others_count": int(others["count"].sum()),
     }

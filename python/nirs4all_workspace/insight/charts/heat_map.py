@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from nirs4all_workspace.insight.charts.groups import ScoreGroups
 from nirs4all_workspace.insight.charts.numbers import finite
-from nirs4all_workspace.insight.charts.score_rows import SCORE, check_facet
+from nirs4all_workspace.insight.charts.score_rows import check_facet
 
 if TYPE_CHECKING:
     from nirs4all_workspace.insight.charts.score_rows import ScoreRows
@@ -39,8 +37,7 @@ def score_heat_map(score_rows: ScoreRows, rows: str, columns: str) -> ScoreHeatM
     best: list[list[float | None]] = [[None] * shape[1] for _ in range(shape[0])]
     median: list[list[float | None]] = [[None] * shape[1] for _ in range(shape[0])]
     others = 0
-    medians = groups.sampled().group_by(rows, columns).agg(pl.col(SCORE).median().alias("median"))
-    stats = groups.stats().join(medians, on=[rows, columns], how="left", nulls_equal=True)
+    stats = groups.stats().join(groups.medians(), on=[rows, columns], how="left", nulls_equal=True)
     for row, column, n, its_best, its_median in stats.select(
         rows, columns, "count", "best", "median"
     ).iter_rows():

@@ -39,8 +39,8 @@ def score_by_parameter(workspace: Workspace, rows: ScoreRows, parameter: str) ->
         there_are = some_of(sorted(choices.names), _MOST_NAMES) or "none"
         raise ValueError(f"no row has a parameter {parameter!r}; there are {there_are}")
     stats = state.groups.stats()
-    medians = state.groups.sampled().group_by(VALUE).agg(pl.col(SCORE).median().alias("median"))
-    stats = best_first(stats.join(medians, on=VALUE, how="left"), "median", [VALUE], rows.direction)
+    stats = stats.join(state.groups.medians(), on=VALUE, how="left")
+    stats = best_first(stats, "median", [VALUE], rows.direction)
     values = {text: value_of(text) for text in stats[VALUE]}
     is_number = all(not isinstance(value, str) for value in values.values())
     listed: list[ParameterValue] = [

@@ -32,6 +32,8 @@ class Sample:
         """Add rows; those of one sample all have a rank, or none has."""
         if self._last is not None:
             frame = frame.filter(pl.col(RANK) <= self._last)
+        if RANK in frame.columns and frame.height:
+            frame = _on_its_own(frame.bottom_k(self._limit, by=RANK))
         self._parts.append(frame)
         self._height += frame.height
         if self._height > 2 * self._limit and RANK in frame.columns:
@@ -48,3 +50,10 @@ class Sample:
         kept = self.rows()
         self._parts, self._height = [kept], kept.height
         self._last = kept[RANK][-1]
+
+
+def _on_its_own(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose texts hold nothing but themselves, not all of what they were read from."""
+    if pl.String not in frame.dtypes:
+        return frame
+    return pl.DataFrame(frame.to_dict(as_series=False), frame.schema)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import polars as pl
 
 from nirs4all_workspace import _native
+from nirs4all_workspace._io import listing
 from nirs4all_workspace.exceptions import UnknownMetricError
 from nirs4all_workspace.insight.charts.sample import NAMES, with_rank
 from nirs4all_workspace.predictions import filtered, pages, sessions
@@ -49,7 +51,6 @@ class ScoreRows:
         metric: The metric; None where there is no row.
         direction: Which scores are better; "unknown" where the table of metrics does not say.
         partition: The partition.
-        is_sampled: Whether there are too many rows for exact quartiles.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class ScoreRows:
             self._rows = filtered.FilteredRows(self._root, resolved)
             self._total = self._rows.count()
         self.metric = metric or self._only_metric(resolved)
-        self._reads_scores = False
+        # Rows of other metrics that have a number of this one.
+        self._others: filtered.FilteredRows | None = None
         if self.metric is not None:
             self._narrow(resolved, self.metric)
-        self.is_sampled = self._total > filtered.AT_ONCE
 
     def _only_metric(self, resolved: dict[str, Any]) -> str | None:
         if not self._total:
@@ -96,20 +97,21 @@ class ScoreRows:
         return _native.top_predictions(*arguments)["metric"] or None
 
     def _narrow(self, resolved: dict[str, Any], metric: str) -> None:
-        """Leave the rows of other metrics, unless they have a number of this one in `scores`."""
+        """Leave the rows of this metric, and of others those with a number of it in `scores`."""
         own = self._rows.count(metric=metric)
-        if own == self._total:
-            if not own:
-                # Raises where no row has it, whatever the filters.
-                _native.top_predictions(self._root, 0, metric, self._column, None, {})
+        if own == self._total and own:
             return
-        has_numbers = f"scores.{self.partition}.{metric}" in _native.score_names(self._root, live=True)
+        name = f"{self.partition}.{metric}"
+        has_numbers = own < self._total and f"scores.{name}" in _native.score_names(self._root, live=True)
         if not own and not has_numbers:
+            # Raises where no row has it, whatever the filters.
             _native.top_predictions(self._root, 0, metric, self._column, None, {})
-        self._reads_scores = has_numbers
-        if not has_numbers:
-            self._rows = filtered.FilteredRows(self._root, {**resolved, "metric": metric})
-            self._total = own
+        self._rows = filtered.FilteredRows(self._root, {**resolved, "metric": metric})
+        self._total = own
+        if has_numbers:
+            bounds = {"min_scores": {name: -math.inf, **(resolved.get("min_scores") or {})}}
+            self._others = filtered.FilteredRows(self._root, {**resolved, **bounds})
+            self._total += self._others.count()
 
     @property
     def direction(self) -> str:
@@ -135,45 +137,41 @@ class ScoreRows:
             has_rank: Whether rows have a rank even where they are few.
             names_runs: Whether rows of nirs4all 0.6 have the session that they are of as their `run_id`.
         """
-        has_rank = has_rank or self.is_sampled
-        needed = [*columns, self._column, "fold_id", *(NAMES if has_rank else ())]
+        has_rank = has_rank or self._total > filtered.AT_ONCE
+        needed = [*columns, "fold_id", *(NAMES if has_rank else ())]
         needed += sessions.KEYS if names_runs else ()
         needed += ["partition"] if self._is_unnamed else []
-        needed += ["metric", self._number] if self._reads_scores else []
-        asked = list(dict.fromkeys(needed))
 
-        def prepared(frame: pl.DataFrame) -> pl.DataFrame:
+        def prepared(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+            frame = frame.with_columns(pl.col(column).alias(SCORE))
             if self._is_unnamed:
                 frame = frame.filter(pl.col("partition").fill_null("") == "")
-            frame = frame.with_columns(self._score().alias(SCORE))
-            if self._reads_scores:
-                frame = frame.filter(
-                    (pl.col("metric") == self.metric).fill_null(False) | pl.col(SCORE).is_not_null()
-                )
             frame = with_rank(frame) if has_rank else frame
             return sessions.with_runs(self._root, frame) if names_runs else frame
 
-        return self._rows.collect(asked, lambda: Chosen(make, prepared, has_fold=self._has_fold))
-
-    @property
-    def _number(self) -> str:
-        return f"scores.{self.partition}.{self.metric}"
-
-    def _score(self) -> pl.Expr:
-        own = pl.col(self._column)
-        if not self._reads_scores:
-            return own
-        return pl.when(pl.col("metric") == self.metric).then(own).otherwise(pl.col(self._number))
+        asked = list(dict.fromkeys([*needed, self._column]))
+        chosen = self._rows.collect(
+            asked, lambda: Chosen(make, lambda frame: prepared(frame, self._column), has_fold=self._has_fold)
+        )
+        if self._others is not None:
+            number = f"scores.{self.partition}.{self.metric}"
+            is_other = (pl.col("metric") != self.metric).fill_null(True)
+            for frame in self._others.pages(list(dict.fromkeys([*needed, "metric", number]))):
+                chosen.add_prepared(prepared(frame.filter(is_other), number))
+        return chosen
 
     def chart(self, counts: ScoreCounts) -> ScoreChart:
         """Return what every chart of these rows says."""
+        errors = list(self._rows.errors)
+        if self._others is not None:
+            listing.add_problems(errors, self._others.errors)
         return {
             "metric": self.metric,
             "direction": self.direction,
             "partition": self.partition,
             "counts": counts,
-            "is_sampled": self.is_sampled,
-            "errors": self._rows.errors,
+            "is_sampled": counts["drawn"] > filtered.AT_ONCE,
+            "errors": errors,
         }
 
 
@@ -196,8 +194,11 @@ class Chosen(Generic[S]):
         self._seen = {"rows": 0, "drawn": 0, "nan": 0, "infinite": 0, "null": 0}
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Add rows."""
-        frame = self._prepare(frame)
+        """Add rows as they are read."""
+        self.add_prepared(self._prepare(frame))
+
+    def add_prepared(self, frame: pl.DataFrame) -> None:
+        """Add rows that have their score."""
         self._seen["rows"] += frame.height
         if not self._takes_all:
             is_average = pl.col("fold_id").is_in(NO_SINGLE_FOLD).fill_null(False)
