@@ -152,7 +152,7 @@ class ParameterQuery(ScoreQuery):
 class PairQuery(PredictionFilters):
     """Which predictions a chart is of."""
 
-    id: Annotated[list[Text], Field(max_length=1_000)] = Field([], description="By default by the filters.")
+    id: Annotated[list[Text], Field(max_length=50)] = Field([], description="By default by the filters.")
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of a chart of pairs."""
