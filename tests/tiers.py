@@ -36,6 +36,7 @@ ALONE = (
     "unit/test_worker_processes.py",
 )
 SLOW = (
+    "compat/test_import",
     "compat/test_old_workspaces.py::test_a_read_only_folder",
     "integration_nirs4all/",
     "property/",
