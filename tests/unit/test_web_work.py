@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="FastAPI is missing: pip install nirs4all-workspace[web]")
 
-from nirs4all_workspace.web.work import AT_ONCE, Work
+from nirs4all_workspace.web.work import AT_ONCE, ClientGoneError, Work
 
 
 class Client:
@@ -84,9 +84,9 @@ def test_a_client_that_goes_away_leaves_the_queue():
         await asyncio.sleep(0.05)
         one.gone.set()
         other.gone.set()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(ClientGoneError):
             await left
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(ClientGoneError):
             await shared[0]
         calls.may_end.set()
         assert await asyncio.gather(*running) == ["a", "b"]

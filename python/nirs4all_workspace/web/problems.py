@@ -23,6 +23,7 @@ from nirs4all_workspace.exceptions import (
     WorkspaceError,
 )
 from nirs4all_workspace.values import strict_json
+from nirs4all_workspace.web.work import ClientGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -123,6 +124,8 @@ class ProblemRoute(APIRoute):
                 return response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
             try:
                 return await handle(request)
+            except ClientGoneError:
+                return Response(status_code=HTTPStatus.NO_CONTENT)  # which nobody gets
             except Exception as error:
                 found = response_of(error)
                 if found is None:
