@@ -108,6 +108,7 @@ def best_first(frame: pl.DataFrame, score: str, labels: Sequence[str], direction
     if frame.is_empty():
         return frame
     number = pl.col(score)
-    goodness = {"maximize": -number, "minimize": number, "zero": number.abs()}.get(direction, pl.lit(0.0))
-    order = [goodness, -pl.col("count"), *(pl.col(label) for label in labels)]
+    goodness = {"maximize": -number, "minimize": number, "zero": number.abs()}.get(direction)
+    ranked = [] if goodness is None else [goodness]
+    order = [*ranked, -pl.col("count"), *(pl.col(label) for label in labels)]
     return frame.sort(*order, nulls_last=True)
