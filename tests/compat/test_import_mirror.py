@@ -304,3 +304,48 @@ def test_the_command_ends_with_1_where_something_is_damaged(store, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "arrays/wheat.parquet" in done.stdout + done.stderr
+
+
+def test_arrays_of_another_type_are_one_error(store, tmp_path):
+    path = store / "arrays" / "wheat.parquet"
+    pl.read_parquet(path).with_columns(pl.lit("none").alias("y_pred")).write_parquet(path)
+    report = import_store(store, tmp_path / "w")
+    assert [(error["path"], error["kind"]) for error in report["errors"]] == [
+        ("arrays/wheat.parquet", "corrupt")
+    ]
+    assert visible(tmp_path / "w") == expected(store)
+
+
+def test_columns_without_values_and_counts_beyond_64_bits(tmp_path):
+    store = tmp_path / "store"
+    zipfile.ZipFile(STORES / "0.8.11.zip").extractall(store)
+    with closing(sqlite3.connect(store / "store.sqlite")) as base, base:
+        base.execute("CREATE TABLE copied AS SELECT * FROM predictions")
+        base.execute("DROP TABLE predictions")
+        base.execute("ALTER TABLE copied RENAME TO predictions")
+        base.execute(
+            "UPDATE predictions SET fold_id = NULL, partition = NULL, model_name = NULL, metric = NULL"
+        )
+        base.execute(f"UPDATE predictions SET n_samples = {2**63 - 1}")
+    assert import_store(store, tmp_path / "w")["errors"] == []
+    assert visible(tmp_path / "w") == expected(store)
+    assert {row["n_samples"] for row in Files(tmp_path / "w").rows} == {2**63 - 1}
+
+
+def test_who_only_looks_at_a_store_changes_nothing(store, tmp_path, monkeypatch):
+    """A reader that comes and goes leaves an empty log for a moment."""
+    from nirs4all_workspace.stores import publish
+
+    real = publish.rename
+    readers = []
+
+    def rename(*given):
+        if not readers:
+            readers.append(sqlite3.connect(store / "store.sqlite"))
+            readers[0].execute("SELECT count(*) FROM runs").fetchall()
+        return real(*given)
+
+    monkeypatch.setattr(publish, "rename", rename)
+    assert import_store(store, tmp_path / "w")["errors"] == []
+    readers[0].close()
+    assert import_store(store, tmp_path / "w")["status"] == "unchanged"

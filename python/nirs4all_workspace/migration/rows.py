@@ -90,10 +90,15 @@ class Group:
             is_again = (fold == "" and val == test) or (fold in AVERAGES and train)
             most = max(most, other, train + test + (0.0 if is_again else val))
         return {
-            "n_samples": int(most) or None,
-            "n_features": int(self.n_features) or None,
+            "n_samples": _count(most),
+            "n_features": _count(self.n_features),
             "task_type": self.task_type,
         }
+
+
+def _count(number: float) -> int | None:
+    """Return a count; None where there is none, or where it has more than 64 bits."""
+    return int(number) if 0 < number < 2**63 else None
 
 
 @dataclass

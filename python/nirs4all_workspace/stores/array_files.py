@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nirs4all_workspace.exceptions import CorruptFileError
 from nirs4all_workspace.migration import files, tables
@@ -64,6 +64,8 @@ class ArrayFiles:
                 columns, rows[path] = tables.outline(path)
                 if ID not in columns:
                     raise CorruptFileError(f"lacks the column {ID}", str(path))
+                for role in ROLES:
+                    _check_numbers(role, columns.get(role), path)
                 lost = self._lost.setdefault(path, [])
                 for at, frame in tables.batches(path, [ID], 0, rows[path], lost):
                     places = frame.select(hash_of(ID)).with_row_index(PLACE, at)
@@ -108,13 +110,14 @@ class ArrayFiles:
             for at, frame in tables.batches(path, columns, start, stop, self._lost[path], size):
                 within = wanted.filter((wanted >= at) & (wanted < at + frame.height)) - at
                 if len(within):
-                    yield self._fitted(frame[within], path)
+                    yield self._fitted(frame[within])
 
     def unreadable(self) -> dict[Path, int]:
         """Return how many rows of each file cannot be read."""
         return {path: tables.count(list(dict.fromkeys(lost))) for path, lost in self._lost.items() if lost}
 
-    def _fitted(self, frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    @staticmethod
+    def _fitted(frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
         columns = []
@@ -123,12 +126,6 @@ class ArrayFiles:
             if name in ROLES:
                 if kind == pl.Null:
                     continue
-                if not isinstance(kind, pl.List | pl.Array) or not (
-                    kind.inner.is_numeric() or kind.inner == pl.Null
-                ):
-                    raise CorruptFileError(
-                        f"column {name}: expected lists of numbers, found {kind}", str(path)
-                    )
                 column = column.cast(pl.List(pl.Float64))
                 if frame.select(column.list.eval(pl.element().is_null()).list.any().any()).item():
                     column = column.list.eval(pl.element().fill_null(float("nan")))
@@ -139,6 +136,16 @@ class ArrayFiles:
             else:
                 columns.append(tables.as_text(column, kind).alias(name))
         return frame.select(columns)
+
+
+def _check_numbers(name: str, kind: Any, path: Path) -> None:  # noqa: ANN401 - a type of Polars
+    """Refuse a file whose column of arrays has no lists of numbers."""
+    import polars as pl
+
+    if kind is None or kind == pl.Null:
+        return
+    if not isinstance(kind, pl.List | pl.Array) or not (kind.inner.is_numeric() or kind.inner == pl.Null):
+        raise CorruptFileError(f"column {name}: expected lists of numbers, found {kind}", str(path))
 
 
 def hash_of(column: str) -> pl.Expr:

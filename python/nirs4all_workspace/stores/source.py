@@ -86,8 +86,14 @@ class Source:
             self._copies.cleanup()
 
     def state(self) -> dict[str, tuple[int, int]]:
-        """Return size and modification time of the database and of all arrays, by name."""
-        names = [self.file, *(self.file + end for end in _BESIDE)]
+        """Return size and modification time of the database and of all arrays, by name.
+
+        A log without rows, and the index of one, come and go with whoever looks at the database.
+        """
+        beside = [
+            self.file + end for end in _BESIDE if end != "-shm" and _size(self.path / (self.file + end))
+        ]
+        names = [self.file, *beside]
         names += [f"arrays/{file.name}" for file in self.array_files()]
         state = {}
         for name in names:

@@ -174,7 +174,8 @@ class Transfer:
         """Note what rows say of their dataset, for their results."""
         import polars as pl
 
-        lacking = [name for name in ("n_samples", "n_features", "task_type") if name not in frame.columns]
+        named = ("fold_id", "partition", "n_samples", "n_features", "task_type")
+        lacking = [name for name in named if name not in frame.columns]
         keys = [PART, "result_id", "fold_id", "partition"]
         parts = (
             frame.with_columns(pl.lit(None).alias(name) for name in lacking)
