@@ -157,13 +157,14 @@ COMMANDS = {
     "gc": lambda at: ["gc", *at.ws, "--yes"],
     "migrate": lambda at: ["migrate", at.path("old"), at.path("migrated")],
     "import": lambda at: ["import", at.path("store"), at.path("imported")],
+    "serve": lambda at: ["serve", *at.ws, "--no-browser", "--port", "0"],
     "watch": lambda at: ["watch", *at.ws, "--interval", "0.05"],
     "run": lambda at: ["run", at.path("more/spec.yaml"), *at.option],
     "worker": lambda at: ["worker", *at.ws, "--once"],
 }
 READS = {
     *("demo", "summary", "stats", "runs", "show", "results", "top", "predictions", "templates", "lineage"),
-    *("datasets list", "datasets resolve", "verify", "watch"),
+    *("datasets list", "datasets resolve", "verify", "watch", "serve"),
 }
 
 
@@ -205,13 +206,24 @@ def driven(templates, datasets, workspace="n4w-workspace", name=None):
     return ws.runs.get("done").edit(description=f"{name}: {given}")
 
 
+def served(server, sockets):
+    """What a server would serve, in place of serving it."""
+    for socket in sockets:
+        socket.close()
+    listed = server.config.app.state.api.served()
+    print(json.dumps([{"key": it.key, "path": str(it.path)} for it in listed]))
+
+
 def perform(name, at):
     """Do one command at a place, from its working directory: exit code, answer, and the text of stderr."""
     before = Path.cwd()
     os.chdir(at.cwd)
     try:
-        arguments = [*COMMANDS[name](at), "--json"]
-        with mock.patch("nirs4all_workspace.integrations.nirs4all.drive.run", driven):
+        arguments = [*COMMANDS[name](at), *(() if name == "serve" else ("--json",))]
+        with contextlib.ExitStack() as replaced:
+            if name == "serve":
+                replaced.enter_context(mock.patch("nirs4all_workspace.web.serve._Server.run", served))
+            replaced.enter_context(mock.patch("nirs4all_workspace.integrations.nirs4all.drive.run", driven))
             code, out, err = watched(at, arguments) if name == "watch" else commands.n4w(*arguments)
     finally:
         os.chdir(before)

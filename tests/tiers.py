@@ -25,6 +25,7 @@ ALONE = (
     "stress/test_readers_during_rebuild.py",
     "stress/test_resume_example.py",
     "stress/test_strict_writing.py",
+    "stress/test_web_",
     "unit/test_cache.py",
     "unit/test_hashes.py",
     "unit/test_locks.py",
@@ -35,6 +36,7 @@ ALONE = (
     "unit/test_worker_processes.py",
 )
 SLOW = (
+    "compat/test_import",
     "compat/test_old_workspaces.py::test_a_read_only_folder",
     "integration_nirs4all/",
     "property/",

@@ -45,6 +45,9 @@ MAY = {
     "migration/migrate.py": {"glob", "iterdir", "read_bytes"},
     "migration/sessions.py": {"glob", "read_text"},
     "stores/source.py": {"copyfile", "glob"},  # sources
+    "web/app.py": {"read_bytes"},  # files of the package
+    "web/predictions.py": {"open"},  # a temporary file
+    "web/serve.py": {"open"},  # a browser
     "predictions/export.py": {"open"},  # a pipe or device outside of a workspace
     "predictions/scan.py": {"scan_parquet"},  # the plan of Polars, which opens them when it is collected
 }

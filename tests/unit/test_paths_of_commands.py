@@ -134,7 +134,7 @@ def test_an_empty_path_is_refused(arguments, lab, tmp_path, monkeypatch):
     assert [path for path in sorted(there.rglob("*")) if ".cache" not in path.parts] == before
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "watch"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("watch", "serve")])
 def test_tables_and_lines_hold_no_command_to_the_terminal(name, lab, tmp_path, monkeypatch):
     at = place("odd and relative", lab, tmp_path)
     monkeypatch.chdir(at.cwd)

@@ -1,4 +1,4 @@
-"""Recognising folders of nirs4all 0.7 and later, which this version does not read."""
+"""Recognising stores of nirs4all 0.7 and later, which are no workspaces; they are imported into one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def find(root: Path) -> str | None:
     """Return a description of the store of a later nirs4all in a folder; None where there is none."""
     for name, versions in _STORES.items():
         if (root / name).is_file():
-            return f"is a store of {versions} ({name}), which this version does not read"
+            return f"is a store of {versions} ({name}), which `n4w import` adds to a workspace"
     return None
 
 

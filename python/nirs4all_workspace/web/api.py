@@ -74,7 +74,9 @@ class Api:
             # Of the state before: an answer of a later one is at worst told twice.
             tag = etag(workspace.path, question) if has_tag else None
             headers = {} if tag is None else {"ETag": tag}
-            if tag is not None and any(one.strip() in (tag, f"W/{tag}", "*") for one in known.split(",")):
+            if tag is not None and any(
+                one.strip() in (tag, tag.removeprefix("W/"), "*") for one in known.split(",")
+            ):
                 return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
             return response_of(ask(workspace), headers)
 

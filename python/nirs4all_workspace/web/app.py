@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from functools import partial
 from http import HTTPStatus
@@ -95,6 +96,7 @@ def create_app(
     for path, (name, media_type) in _STATIC.items():
         _add_file(app, path, name, media_type)
     app.include_router(router_of(api), prefix=PREFIX)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _refuse_method)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _handle)
     app.add_exception_handler(Exception, _fail)
@@ -123,6 +125,18 @@ def _add_file(app: FastAPI, path: str, name: str, media_type: str) -> None:
     @app.get(path, include_in_schema=False)
     async def file() -> Response:
         return Response(content, media_type=media_type)
+
+
+async def _refuse_method(request: Request, _: Exception) -> Response:
+    """Say which methods a path has: several routes share it, of which Starlette names one."""
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    found = [one for one in paths if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(one)), path)]
+    # `/datasets/link` rather than `/datasets/{dataset}`.
+    nearest = min(found, key=lambda one: one.count("{"), default=None)
+    allowed = "GET" if nearest is None else ", ".join(sorted(method.upper() for method in paths[nearest]))
+    detail = f"{request.method} is not allowed here; allowed: {allowed}"
+    return response(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": allowed})
 
 
 async def _handle(_: Request, error: Exception) -> Response:

@@ -134,9 +134,19 @@ class Hubs:
         for hub in hubs:
             hub.wake()
 
-    async def follow(self, hub: Hub, last_id: str | None) -> AsyncIterator[ServerSentEvent]:
-        """Yield the changes of a workspace as events, until the client goes away or the server stops."""
+    async def follow(
+        self, hub: Hub, last_id: str | None, seconds: float | None = None
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Yield the changes of a workspace as events, until the client goes away or the server stops.
+
+        Args:
+            hub: The watch of the workspace.
+            last_id: The id of the last event that the client has.
+            seconds: How long at most; None for no limit.
+        """
         event = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
         hub.join(event)
         try:
             place = hub.place_of(last_id)
@@ -155,7 +165,11 @@ class Hubs:
                 if not found:
                     event.clear()
                     if not hub.after(place)[0] and not self._is_stopped:
-                        await event.wait()
+                        try:
+                            async with asyncio.timeout_at(end):
+                                await event.wait()
+                        except TimeoutError:
+                            return
         finally:
             if hub.leave(event):
                 with self._lock:

@@ -1,4 +1,4 @@
-"""What stands before every request: host, token, origin and type; and headers on every response."""
+"""What stands before every request: host, token and origin; and headers on every response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from nirs4all_workspace.web.problems import response
+from nirs4all_workspace.web.problems import SAFE, response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -90,9 +89,6 @@ class Guard:
         if headers.get("origin", "").partition("://")[2] != host:
             message = f"the origin {headers.get('origin')!r} is not this server; send `Origin: http://{host}`"
             return response(HTTPStatus.FORBIDDEN, message)
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            message = f"expected a body of application/json, got {headers.get('content-type')!r}"
-            return response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
         return None
 
     def _is_allowed(self, scope: Scope, headers: Headers) -> bool:

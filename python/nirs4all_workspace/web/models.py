@@ -9,7 +9,7 @@ from typing import Any, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from nirs4all_workspace import exceptions
-from nirs4all_workspace.model import answers
+from nirs4all_workspace.model import answers, chart_answers
 
 
 @cache
@@ -44,6 +44,14 @@ Verification = model_of(answers.Verification)
 Deletion = model_of(answers.Deletion)
 TemplateUsage = model_of(answers.TemplateUsage)
 Change = model_of(answers.Change)
+ScoreHistogram = model_of(chart_answers.ScoreHistogram)
+ScoreHeatMap = model_of(chart_answers.ScoreHeatMap)
+ScoreBoxes = model_of(chart_answers.ScoreBoxes)
+ScoreByParameter = model_of(chart_answers.ScoreByParameter)
+Parity = model_of(chart_answers.Parity)
+Residuals = model_of(chart_answers.Residuals)
+ConfusionMatrix = model_of(chart_answers.ConfusionMatrix)
+RunHistory = model_of(chart_answers.RunHistory)
 Record = dict[str, Any]
 
 

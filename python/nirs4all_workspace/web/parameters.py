@@ -4,40 +4,50 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from nirs4all_workspace.model.result import NAMES
 
 LARGEST_PAGE = 1_000
 _LARGEST_OFFSET = 2**53
 
 
-def _is_text(value: str) -> str:
-    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
-        raise ValueError("expected a text without null characters and lone surrogates")
-    return value
-
-
-Text = Annotated[str, Field(max_length=1_000), AfterValidator(_is_text)]
+# Texts without null characters, which no file system and no SQL takes.
+_PATTERN = r"^[^\x00]*$"
+Text = Annotated[str, Field(max_length=1_000, pattern=_PATTERN)]
+Tag = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+Cursor = Annotated[str, Field(max_length=4_000, pattern=_PATTERN)]
 Score = FiniteFloat | None
+# Fields of results, by which they can be sorted.
+ResultField = Literal[(*NAMES, "writer")]  # type: ignore[valid-type]
 Limit = Annotated[int, Field(ge=0, le=LARGEST_PAGE, description="Rows of the page.")]
 Offset = Annotated[int, Field(ge=0, le=_LARGEST_OFFSET, description="Rows before the page.")]
-Bounds = Annotated[list[Text], Field(max_length=20, examples=[["val.r2:0.9"]])]
+_BOUND = r"^(train|val|test)\.[A-Za-z0-9_.:@-]+:-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
+Bound = Annotated[str, Field(max_length=200, pattern=_BOUND)]
+Bounds = Annotated[list[Bound], Field(max_length=20, examples=[["val.r2:0.9"]])]
+
+
+Bins = Annotated[int, Field(ge=1, le=1_000)]
+Column = Literal[
+    "dataset_name", "model_name", "model_classname", "preprocessings", "config_name", "fold_id", "run_id",
+    "result_id", "template_id", "step_idx", "branch_id", "branch_name", "task_type", "n_samples",
+    "n_features",
+]  # fmt: skip
 
 
 class _Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PredictionFilters(_Parameters):
-    """The filters of `Predictions.page`."""
+class RowFilters(_Parameters):
+    """The filters that lists and charts of rows share."""
 
     dataset: Text | None = Field(None, description="Only rows on this dataset.")
     model: Text | None = Field(None, description="Only rows of this model.")
-    partition: Text | None = Field(None, description="train, val or test.")
     run: Text | None = Field(None, description="Only rows of this run, by id or name.")
     result: Text | None = Field(None, description="Only rows of this result.")
     fold: Text | None = Field(None, description="Only rows of this fold.")
     task_type: Text | None = Field(None, description="regression, classification, ...")
-    metric: Text | None = Field(None, description="Only rows of this metric.")
     min_val_score: Score = Field(None, description="Lowest val_score.")
     max_val_score: Score = Field(None, description="Highest val_score.")
     min_test_score: Score = Field(None, description="Lowest test_score.")
@@ -50,9 +60,20 @@ class PredictionFilters(_Parameters):
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as `Predictions.page` takes them."""
-        names = PredictionFilters.model_fields.keys() - {"min_scores", "max_scores"}
-        bounds = {name: _numbers(name, getattr(self, name)) for name in ("min_scores", "max_scores")}
+        names = RowFilters.model_fields.keys() - {"min_scores", "max_scores"}
+        bounds = {name: _numbers(getattr(self, name)) or None for name in ("min_scores", "max_scores")}
         return {name: getattr(self, name) for name in names} | bounds
+
+
+class PredictionFilters(RowFilters):
+    """The filters of `Predictions.page`."""
+
+    partition: Text | None = Field(None, description="train, val or test.")
+    metric: Text | None = Field(None, description="Only rows of this metric.")
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters as `Predictions.page` takes them."""
+        return super().filters() | {"partition": self.partition, "metric": self.metric}
 
 
 class PredictionOrder(PredictionFilters):
@@ -78,9 +99,7 @@ class PredictionPageQuery(PredictionOrder):
 
     limit: Limit = 100
     offset: Offset = 0
-    cursor: Annotated[Text, Field(max_length=4_000)] | None = Field(
-        None, description="`next_cursor` of a page, instead of an offset."
-    )
+    cursor: Cursor | None = Field(None, description="`next_cursor` of a page, instead of an offset.")
 
     def page(self) -> dict[str, Any]:
         """Return the arguments of `Predictions.page`."""
@@ -93,13 +112,73 @@ class ExportQuery(PredictionOrder):
     format: Literal["csv", "parquet"] = Field("csv", description="The kind of file.")
 
 
+class ScoreQuery(RowFilters):
+    """Which scores a chart is of."""
+
+    metric: Text | None = Field(None, description="The metric; by default the only one there is.")
+    partition: Literal["train", "val", "test"] = "val"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of a chart of scores."""
+        own = type(self).model_fields.keys() - RowFilters.model_fields.keys()
+        return self.filters() | {name: getattr(self, name) for name in own}
+
+
+class HistogramQuery(ScoreQuery):
+    """The distribution of scores."""
+
+    bins: Bins = 40
+
+
+class HeatMapQuery(ScoreQuery):
+    """Scores by two columns."""
+
+    rows: Column = "model_name"
+    columns: Column = "preprocessings"
+
+
+class BoxesQuery(ScoreQuery):
+    """Scores by a column."""
+
+    by: Column = "model_name"
+
+
+class ParameterQuery(ScoreQuery):
+    """Scores against a parameter."""
+
+    parameter: Annotated[Text, Field(min_length=1, examples=["n_components"])]
+
+
+class PairQuery(PredictionFilters):
+    """Which predictions a chart is of."""
+
+    id: Annotated[list[Text], Field(max_length=50)] = Field([], description="By default by the filters.")
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of a chart of pairs."""
+        own = type(self).model_fields.keys() - PredictionFilters.model_fields.keys()
+        return self.filters() | {name: getattr(self, name) for name in own} | {"id": self.id or None}
+
+
+class ParityQuery(PairQuery):
+    """True against predicted."""
+
+    max_points: Annotated[int, Field(ge=0, le=50_000)] = 5_000
+
+
+class ResidualsQuery(ParityQuery):
+    """Predicted less true."""
+
+    bins: Bins = 40
+
+
 class RunQuery(_Parameters):
     """Filters of runs."""
 
     status: Literal["queued", "running", "paused", "completed", "failed", "cancelled"] | None = None
     dataset: Text | None = None
     template: Text | None = None
-    tag: Annotated[list[Text], Field(max_length=20)] = []
+    tag: Annotated[list[Tag], Field(max_length=20)] = []
 
 
 class ResultQuery(_Parameters):
@@ -113,7 +192,7 @@ class ResultQuery(_Parameters):
     status: Literal["done", "failed"] | None = None
     min_score: Score = None
     max_score: Score = None
-    sort_by: Text | None = Field(None, description="A field of results; by default the best first.")
+    sort_by: ResultField | None = Field(None, description="By default the best first.")
     sort_order: Literal["asc", "desc"] | None = None
     limit: Limit = 100
     offset: Offset = 0
@@ -136,7 +215,7 @@ class NewRun(_Parameters):
         description="Ids or names of registered datasets."
     )
     description: Text | None = None
-    tags: Annotated[list[Text], Field(max_length=50)] = []
+    tags: Annotated[list[Tag], Field(max_length=50)] = []
     notes: Text | None = None
 
 
@@ -144,7 +223,7 @@ class RunEdit(_Parameters):
     """What people say of a run; what is not given stays."""
 
     description: Text | None = None
-    tags: Annotated[list[Text], Field(max_length=50)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=50)] | None = None
     notes: Text | None = None
 
 
@@ -182,14 +261,6 @@ class Empty(_Parameters):
     """A body without content."""
 
 
-def _numbers(name: str, given: list[str]) -> dict[str, float]:
-    found = {}
-    for text in given:
-        key, _, number = text.rpartition(":")
-        try:
-            found[key] = float(number)
-        except ValueError:
-            key = ""
-        if not key:
-            raise ValueError(f"{name}: expected <partition>.<metric>:<number>, got {text!r}")
-    return found
+def _numbers(given: list[str]) -> dict[str, float]:
+    parts = (text.rpartition(":") for text in given)
+    return {key: float(number) for key, _, number in parts}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-import shutil
+import io
 import tempfile
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from nirs4all_workspace.exceptions import NotFoundError
 from nirs4all_workspace.web import models, parameters
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _MOST_COMPARED, _MOST_POINTS = 20, 10_000
 _SCATTER = "scatter"
+_MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+_PIECE = 64 * 1024
 # What spreadsheets take for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -34,33 +36,33 @@ def add(router: APIRouter, api: Api) -> None:
     """Add the routes of predictions."""
     place = "/workspaces/{workspace_id}/predictions"
 
-    @router.get(f"{place}/summary", tags=["predictions"])
+    @router.get(f"{place}/summary", tags=["predictions"], response_model=models.Record)
     async def summary(
         request: Request, workspace_id: str, dataset: Annotated[parameters.Text | None, Query()] = None
-    ) -> models.Record:
+    ) -> Response:
         """Counts, metrics, models and the best rows, from footers alone."""
-        return await api.answer(request, workspace_id, lambda ws: ws.summary(dataset))  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ws.summary(dataset))
 
-    @router.get(f"{place}/data", tags=["predictions"])
+    @router.get(f"{place}/data", tags=["predictions"], response_model=models.PredictionPage)
     async def data(
         request: Request, workspace_id: str, query: Annotated[parameters.PredictionPageQuery, Query()]
-    ) -> models.PredictionPage:
+    ) -> Response:
         """A page of rows, filtered and sorted, and a cursor that leads on from it."""
         asked = query.page()
-        return await api.answer(request, workspace_id, lambda ws: ws.predictions.page(**asked).to_dict())  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ws.predictions.page(**asked).to_dict())
 
-    @router.get(f"{place}/compare", tags=["predictions"])
+    @router.get(f"{place}/compare", tags=["predictions"], response_model=models.Comparison)
     async def compare(
         request: Request,
         workspace_id: str,
         id: Annotated[list[parameters.Text], Query(min_length=1, max_length=_MOST_COMPARED)],  # noqa: A002
-    ) -> models.Comparison:
+    ) -> Response:
         """Rows side by side, each named as `<run>:<id>`."""
 
         def ask(ws: Workspace) -> dict[str, Any]:
             return {"predictions": [_row(ws, *_run_and_id(one)) for one in id]}
 
-        return await api.answer(request, workspace_id, ask)  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, ask)
 
     @router.get(
         f"{place}/export",
@@ -75,29 +77,31 @@ def add(router: APIRouter, api: Api) -> None:
             object(), lambda: _export(api.resolve(workspace_id), query.format, asked)
         )
 
-    @router.get(f"{place}/{{prediction_id:path}}/{_SCATTER}", tags=["predictions"])
+    @router.get(
+        f"{place}/{{prediction_id:path}}/{_SCATTER}", tags=["predictions"], response_model=models.Scatter
+    )
     async def scatter(
         request: Request,
         workspace_id: str,
         prediction_id: str,
         run: Annotated[parameters.Text | None, Query()] = None,
-    ) -> models.Scatter:
+    ) -> Response:
         """Targets and predictions of one row."""
         id_, is_scatter = _asked(request, prediction_id)
         ask = _scatter if is_scatter else _row
-        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))
 
-    @router.get(f"{place}/{{prediction_id:path}}", tags=["predictions"])
+    @router.get(f"{place}/{{prediction_id:path}}", tags=["predictions"], response_model=models.Record)
     async def show(
         request: Request,
         workspace_id: str,
         prediction_id: str,
         run: Annotated[parameters.Text | None, Query()] = None,
-    ) -> models.Record:
+    ) -> Response:
         """One row with all columns and arrays. The id is percent-encoded; 409 where several runs have it."""
         id_, is_scatter = _asked(request, prediction_id)
         ask = _scatter if is_scatter else _row
-        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: ask(ws, run, id_))
 
 
 def _asked(request: Request, decoded: str) -> tuple[str, bool]:
@@ -153,43 +157,34 @@ def _scatter(ws: Workspace, run: str | None, id_: str) -> dict[str, Any]:
 
 def _export(ws: Workspace, kind: str, asked: dict[str, Any]) -> Response:
     """Return all rows as a file, which is written first, so that an error is no half file."""
-    folder = Path(tempfile.mkdtemp(prefix="n4w-export-"))
-    try:
-        path = folder / f"predictions.{kind}"
+    with tempfile.TemporaryDirectory(prefix="n4w-export-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder, f"predictions.{kind}")
         errors = ws.predictions.export(path, kind, **asked)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{path.name}"',
-            "X-N4W-Errors": str(len(errors)),
-        }
-        done = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-        if kind == "parquet":
-            return FileResponse(
-                path, headers=headers, media_type="application/vnd.apache.parquet", background=done
-            )
-        lines = _without_formulas(path)
-        return StreamingResponse(lines, headers=headers, media_type="text/csv", background=done)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        # It loses its name here, and goes once it was read, or the client is gone.
+        file = path.open("rb")
+    headers = {"Content-Disposition": f'attachment; filename="{path.name}"', "X-N4W-Errors": str(len(errors))}
+    content: Iterator[bytes] = _pieces(file) if kind == "parquet" else _without_formulas(file)
+    return StreamingResponse(content, headers=headers, media_type=_MEDIA_TYPES[kind])
 
 
-def _without_formulas(path: Path) -> Iterator[str]:
-    """Yield the lines of a CSV file; a cell that a spreadsheet would execute begins with an apostrophe."""
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
 
-    class _Buffer(list[str]):
-        write = list.append
 
-    buffer = _Buffer()
-    writer = csv.writer(buffer, lineterminator="\n")
-    with path.open(encoding="utf-8", newline="") as file:
-        for cells in csv.reader(file):
-            writer.writerow(
-                [f"'{it}" if it.startswith(_FORMULA) and not _is_number(it) else it for it in cells]
-            )
-            if len(buffer) >= parameters.LARGEST_PAGE:
-                yield "".join(buffer)
-                buffer.clear()
-    yield "".join(buffer)
+def _without_formulas(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a CSV file in pieces; a cell that a spreadsheet would execute begins with an apostrophe."""
+    with file:
+        rows = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""))
+        while batch := list(islice(rows, parameters.LARGEST_PAGE)):
+            piece = io.StringIO()
+            csv.writer(piece, lineterminator="\n").writerows(map(_as_text, row) for row in batch)
+            yield piece.getvalue().encode("utf-8")
+
+
+def _as_text(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) and not _is_number(cell) else cell
 
 
 def _is_number(text: str) -> bool:

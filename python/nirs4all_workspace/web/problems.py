@@ -23,6 +23,7 @@ from nirs4all_workspace.exceptions import (
     WorkspaceError,
 )
 from nirs4all_workspace.values import strict_json
+from nirs4all_workspace.web.work import ClientGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MEDIA_TYPE = "application/problem+json"
+# Methods that change nothing; all others need a body of JSON, which no form of another site can send.
+SAFE = ("GET", "HEAD", "OPTIONS")
 # The first class that an error is of decides.
 _STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
@@ -108,15 +111,21 @@ def response(
 
 
 class ProblemRoute(APIRoute):
-    """A route whose errors are problems, in whichever app it is."""
+    """A route whose errors are problems, and whose bodies are JSON, in whichever app it is."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of the route, with its errors as responses."""
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
+            kind = request.headers.get("content-type", "")
+            if request.method not in SAFE and kind.partition(";")[0].strip().lower() != "application/json":
+                message = f"expected a body of application/json, got {kind or 'none'}"
+                return response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
             try:
                 return await handle(request)
+            except ClientGoneError:
+                return Response(status_code=HTTPStatus.NO_CONTENT)  # which nobody gets
             except Exception as error:
                 found = response_of(error)
                 if found is None:
@@ -131,6 +140,8 @@ _DESCRIPTIONS = {
     403: "The server is read-only, or the path is not among those that it may use.",
     404: "There is no such thing.",
     409: "Several things have this id, or another process was first.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
     422: "A parameter has a wrong type or value, or a file is damaged.",
     501: "Something is not installed.",
     503: "A file cannot be read or written now.",

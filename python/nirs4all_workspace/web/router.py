@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from nirs4all_workspace.web import predictions, records, runs, upkeep
+from nirs4all_workspace.web import charts, predictions, records, runs, upkeep
 from nirs4all_workspace.web.api import Api
 from nirs4all_workspace.web.problems import RESPONSES, ProblemRoute
 
@@ -45,6 +45,6 @@ def create_router(
 def router_of(api: Api) -> APIRouter:
     """Return the routes that work on this."""
     router = APIRouter(route_class=ProblemRoute, responses=RESPONSES)
-    for part in (upkeep, predictions, runs, records):
+    for part in (upkeep, predictions, charts, runs, records):
         part.add(router, api)
     return router

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Seconds that answers in flight are waited for when the server stops.
 _PATIENCE = 3
+# Bytes of a request before its body: many long parameters, percent-encoded.
+_LONGEST_HEAD = 2_000_000
 
 
 class _Server(uvicorn.Server):
@@ -79,6 +81,8 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=_PATIENCE,
         ws="none",
+        http="h11",
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
     )
     token = app.state.token
     fragment = "" if token is None else f"#token={token}"
@@ -96,7 +100,8 @@ def serve(
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends answers at once only where it knows that a socket is of TCP.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))

@@ -1,4 +1,4 @@
-"""The state of a workspace as an entity tag: equal while no file of its data changed."""
+"""The state of a workspace as a weak entity tag: equal while no file of its data changed."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def etag(root: Path, question: str) -> str | None:
         return None
     listed = [f"{path}\0{fingerprint:x}" for path, fingerprint, *_ in items]
     text = "\n".join([question, *listed])
-    return f'"{_native.blake3_hex(text.encode("utf-8", "surrogateescape"), 32)}"'
+    return f'W/"{_native.blake3_hex(text.encode("utf-8", "surrogateescape"), 32)}"'

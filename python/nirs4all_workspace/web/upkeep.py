@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
 
 from nirs4all_workspace.exceptions import WorkspaceError, problem
 from nirs4all_workspace.web import models
@@ -23,21 +24,21 @@ def add(router: APIRouter, api: Api) -> None:
     """Add the routes of whole workspaces."""
     place = "/workspaces/{workspace_id}"
 
-    @router.get("/workspaces", tags=["workspaces"])
-    async def workspaces() -> models.WorkspaceEntries:
+    @router.get("/workspaces", tags=["workspaces"], response_model=models.WorkspaceEntries)
+    async def workspaces() -> Response:
         """The workspaces that are served, with their keys."""
         # Not in the queue: a list of names waits for no answer.
-        return response_of(await asyncio.to_thread(_entries, api))  # type: ignore[return-value]
+        return response_of(await asyncio.to_thread(_entries, api))
 
-    @router.get(f"{place}/stats", tags=["workspaces"])
-    async def stats(request: Request, workspace_id: str) -> models.Statistics:  # type: ignore[valid-type]
+    @router.get(f"{place}/stats", tags=["workspaces"], response_model=models.Statistics)
+    async def stats(request: Request, workspace_id: str) -> Response:
         """Numbers of runs, results, datasets, files and bytes; the performance of models."""
         return await api.answer(request, workspace_id, lambda ws: ws.stats())
 
-    @router.get(f"{place}/health", tags=["workspaces"])
-    async def health(request: Request, workspace_id: str) -> models.Health:
+    @router.get(f"{place}/health", tags=["workspaces"], response_model=models.Health)
+    async def health(request: Request, workspace_id: str) -> Response:
         """What `verify` finds quickly, interrupted runs, and storage."""
-        return await api.answer(request, workspace_id, lambda ws: _health(api, ws), has_tag=False)  # type: ignore[return-value]
+        return await api.answer(request, workspace_id, lambda ws: _health(api, ws), has_tag=False)
 
     async def watched(workspace_id: str) -> Hub:
         return await asyncio.to_thread(api.hubs.hub, workspace_id)
@@ -46,13 +47,16 @@ def add(router: APIRouter, api: Api) -> None:
     async def events(
         hub: Hub = Depends(watched),  # noqa: B008 - where a dependency is a local function
         last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+        seconds: Annotated[
+            float, Query(gt=0, le=86_400, description="The stream ends after this time.")
+        ] = 86_400,
     ) -> AsyncIterator[ServerSentEvent]:
         """Changes of segments, runs, datasets and templates as they are noticed (server-sent events).
 
         An event `change` has the change as data. A client that comes back with the id of its last event gets
         what it missed, or one event `reset` where that is not known any more.
         """
-        async for event in api.hubs.follow(hub, last_event_id):
+        async for event in api.hubs.follow(hub, last_event_id, seconds):
             yield event
 
 

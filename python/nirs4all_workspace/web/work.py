@@ -23,6 +23,10 @@ class _Job:
     waiting: int = 0
 
 
+class ClientGoneError(Exception):
+    """The client of a request went away before there was an answer."""
+
+
 class Work:
     """A queue of questions, which two threads answer."""
 
@@ -41,7 +45,7 @@ class Work:
             request: The request that asks: a client that goes away leaves the queue.
 
         Raises:
-            asyncio.CancelledError: The client went away.
+            ClientGoneError: The client went away.
         """
         job = self._join(key, call)
         try:
@@ -52,7 +56,7 @@ class Work:
             try:
                 await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if not waiting.done():
-                    raise asyncio.CancelledError
+                    raise ClientGoneError
                 return cast("_T", waiting.result())
             finally:
                 gone.cancel()
@@ -62,7 +66,8 @@ class Work:
     def _join(self, key: Hashable, call: Callable[[], Any]) -> _Job:
         with self._lock:
             job = self._jobs.get(key)
-            if job is None:
+            # What is done is asked anew: the files may have changed.
+            if job is None or job.future.done():
                 job = self._jobs[key] = _Job(self._pool.submit(call))
             job.waiting += 1
             return job
@@ -72,8 +77,7 @@ class Work:
             job.waiting -= 1
             if not job.waiting:
                 job.future.cancel()
-            # What is done is asked anew: the files may have changed.
-            if (job.future.done() or not job.waiting) and self._jobs.get(key) is job:
+            if not job.waiting and self._jobs.get(key) is job:
                 del self._jobs[key]
 
 

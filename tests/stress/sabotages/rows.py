@@ -59,8 +59,8 @@ SABOTAGES = {
     ),
     "doubt results without rows where none was forgotten": Sabotage(
         "python/nirs4all_workspace/predictions/writer.py",
-        'not (tally["n_rows"] or self._planned.unfinished)',
-        'not tally["n_rows"]',
+        "meant = 0 if self._planned.unfinished else unnamed",
+        "meant = unnamed",
         "unit/test_misspelled_rows.py",
     ),
     "know the blocks of the parent in a fork": Sabotage(

@@ -105,6 +105,8 @@ def best_of(score: pl.Expr, direction: str) -> pl.Expr:
 
 def best_first(frame: pl.DataFrame, score: str, labels: Sequence[str], direction: str) -> pl.DataFrame:
     """Return rows in the order of a score, best first, then of the largest count, then of labels."""
+    if frame.is_empty():
+        return frame
     number = pl.col(score)
     goodness = {"maximize": -number, "minimize": number, "zero": number.abs()}.get(direction)
     ranked = [] if goodness is None else [goodness]
