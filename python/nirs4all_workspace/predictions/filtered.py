@@ -87,13 +87,19 @@ class FilteredRows:
         has_numbers = any(self._filters.get(name) for name in _NUMBERS)
         if total > MOST_IN_PAGES and not has_numbers:
             return self._collect_scan(columns, make)
-        state = make()
-        for frame in self.pages(columns, "val_score" if total <= AT_ONCE else "created_at"):
+        state, first = make(), len(self.errors)
+        for number, frame in enumerate(
+            self.pages(columns, "val_score" if total <= AT_ONCE else "created_at")
+        ):
+            first = first if number else len(self.errors)
             state.add(frame)
+        if len(self.errors) > first and total > AT_ONCE and not has_numbers:
+            # Rows of a file that turned out to be bad are among those that were added.
+            return self._collect_scan(columns, make)
         return state
 
     def pages(self, columns: Sequence[str], sort_by: str = "created_at") -> Iterator[pl.DataFrame]:
-        """Yield all rows in some columns, page by page."""
+        """Yield all rows in some columns, page by page, none of a file from where on it is bad."""
         cursor = None
         while True:
             answer = self._page(self._filters, columns, AT_ONCE, sort_by, cursor)

@@ -40,7 +40,7 @@ def score_histogram(rows: ScoreRows, bins: int) -> ScoreHistogram:
     quartiles = spread.quartiles()
     low, high = _range(spread.low, spread.high, quartiles)
     edges, _ = bins_of(np.empty(0), low, high, bins)
-    found = rows.collect([], lambda: _Bins(edges))
+    found = rows.collect([], lambda: _Bins(edges), has_rank=False)
     return {
         **rows.chart(found.counts),
         "edges": edges,

@@ -126,7 +126,7 @@ class ScoreRows:
         columns: Sequence[str],
         make: Callable[[], S],
         *,
-        has_rank: bool = False,
+        has_rank: bool | None = None,
         names_runs: bool = False,
     ) -> Chosen[S]:
         """Return a state that all rows with a finite score were added to.
@@ -134,10 +134,11 @@ class ScoreRows:
         Args:
             columns: The columns of the frames, beside `SCORE`.
             make: Makes an empty state.
-            has_rank: Whether rows have a rank even where they are few.
+            has_rank: Whether rows have a rank, as a sample needs; None for that where there are many.
             names_runs: Whether rows of nirs4all 0.6 have the session that they are of as their `run_id`.
         """
-        has_rank = has_rank or self._total > filtered.AT_ONCE
+        if has_rank is None:
+            has_rank = self._total > filtered.AT_ONCE
         needed = [*columns, "fold_id", *(NAMES if has_rank else ())]
         needed += sessions.KEYS if names_runs else ()
         needed += ["partition"] if self._is_unnamed else []
