@@ -261,7 +261,7 @@ def main(folder, names):
         for name in COMMANDS:
             if name == "watch" and user == "reader":
                 continue  # nothing changes there
-            if name == "demo" and not os.access(DEMO, os.R_OK):
+            if name in ("demo", "serve") and not os.access(DEMO, os.R_OK):
                 continue  # its files come with the package, which may be one user's
             made.setdefault(user, {})[name] = perform(name, each(at, name))
     print(json.dumps(made))

@@ -227,5 +227,5 @@ def test_a_store_of_1_4_is_named(tmp_path):
         n4w.SchemaError, match=r"store of nirs4all 0\.8\.4 or later \(store\.sqlite\)"
     ) as error:
         n4w.migrate(GOLDEN / "nirs4all-1.4.10", tmp_path / "new")
-    assert "import" not in str(error.value)
+    assert "`n4w import`" in str(error.value)
     assert list(tmp_path.iterdir()) == []

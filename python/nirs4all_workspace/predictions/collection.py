@@ -376,9 +376,13 @@ class Predictions:
             OSError: Arrays that were not found may lie in a file or folder that cannot be read.
             CorruptFileError: Arrays that were not found may lie in a damaged file.
         """
-        row, errors = rows_by_id.find(self._workspace.path, id, self.native_filters({"run": run_id}))
-        for error in errors:
-            display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
+        filters = self.native_filters({"run": run_id})
+        errors: list[Problem] = []
+        try:
+            row = rows_by_id.find(self._workspace.path, id, filters, errors)
+        finally:
+            for error in errors:
+                display.warn(f"left out: {error['path']}: {error['kind']}: {error['message']}")
         of_row = arrays_of(self._workspace.path, row) if arrays else {}
         is_old = row["run_id"] is None
         sessions.add_runs(self._workspace.path, [row])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from fastapi import FastAPI
+
 # Seconds that answers in flight are waited for when the server stops.
 _PATIENCE = 3
 # Bytes of a request before its body: many long parameters, percent-encoded.
@@ -62,7 +64,8 @@ def serve(
         _say(f"n4w: {host} is served without TLS: others on the network can read token and answers")
     bound = None if uds is not None else _bind(host, port)
     actual = port if bound is None else bound.getsockname()[1]
-    app = create_app(
+    app = _app(
+        bound,
         paths,
         write=write,
         has_token=has_token,
@@ -96,6 +99,16 @@ def serve(
     else:
         _say(f"serving {len(paths)} workspaces at the socket {uds}; token: {token}")
     _Server(config).run(sockets=None if bound is None else [bound])
+
+
+def _app(bound: socket.socket | None, paths: Sequence[Path], **options: Any) -> FastAPI:  # noqa: ANN401
+    """Return the app; without it the socket is of no use."""
+    try:
+        return create_app(paths, **options)
+    except BaseException:
+        if bound is not None:
+            bound.close()
+        raise
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -216,7 +216,8 @@ class PooledRows:
         asked = workspace.predictions.native_filters({"run": run})
         rows = []
         for id_ in dict.fromkeys(wanted):
-            row, errors = rows_by_id.find(self._root, id_, asked)
+            errors: list[Problem] = []
+            row = rows_by_id.find(self._root, id_, asked, errors)
             rows.append(row)
             listing.add_problems(self._errors, errors)
         self._rows = len(rows)
