@@ -95,7 +95,7 @@ def test_columns_may_be_chosen(table):
     ids=lambda value: str(value[0]),
 )
 def test_storage_does_not_matter(values, types):
-    # pyarrow 22 hands over views of short texts with a null buffer, which reading Arrow's C interface follows.
+    # pyarrow 22 hands over views of short texts with a null buffer, which Arrow's C interface follows.
     known = [it for it in types if not (pa.__version__.startswith("22.") and "view" in str(it))]
     tables = [pa.table({"a": pa.array(values).cast(type_)}) for type_ in known]
     assert len({_native.row_digest(table) for table in tables}) == 1
