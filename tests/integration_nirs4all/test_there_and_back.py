@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import stored
 from drives import TEMPLATES, folders
-from nirs4all.data import Predictions
-from nirs4all.pipeline.storage.workspace_store import WorkspaceStore
 from nirs4all_workspace.integrations.nirs4all import export_store
 from nirs4all_workspace.integrations.nirs4all import run as drive
 
@@ -53,6 +51,9 @@ def scores_of(run):
 
 
 def check_there_and_back(ws, run, folder):
+    from nirs4all.data import Predictions
+    from nirs4all.pipeline.storage.workspace_store import WorkspaceStore
+
     export_store(ws, run, folder / "store")
     rows = rows_of(ws, run)
     assert len(Predictions(folder / "store")) == len(rows)
